@@ -1,0 +1,73 @@
+"""Strict configuration: frozen, typed, unknown keys refused with a suggestion."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hwm_core.errors import BadConfig
+
+C = TypeVar("C", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of every configuration in the project: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def parse(cls: type[C], mapping: Any, where: str = "configuration") -> C:
+        """Build from a plain mapping.
+
+        Raises:
+            BadConfig: an unknown key (with the nearest known one) or a value out of range; names the key's full path.
+        """
+        if not isinstance(mapping, dict):
+            raise BadConfig(where, expected="a mapping of keys to values", got=type(mapping).__name__, remedy="Write `key: value` lines.")
+        try:
+            return cls.model_validate(mapping)
+        except ValidationError as error:
+            raise _explain(cls, error, where) from None
+
+    @classmethod
+    def read(cls: type[C], path: str | Path) -> C:
+        """Read a YAML file. Raises BadConfig as `parse` does, and when the file is not YAML."""
+        return cls.parse(read_yaml(path), where=str(path))
+
+    def plain(self) -> dict[str, Any]:
+        """The configuration as plain YAML types, the inverse of `parse`."""
+        return self.model_dump(mode="json")
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Parse one YAML file. Raises BadConfig when it is absent or malformed."""
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise BadConfig(str(path), expected="a readable YAML file", got=error.strerror, remedy="Check the path.") from None
+    except yaml.YAMLError as error:
+        raise BadConfig(str(path), expected="valid YAML", got=str(error).replace("\n", " "), remedy="Correct the marked line.") from None
+
+
+def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(cls, first["loc"][:-1])
+        near = get_close_matches(str(first["loc"][-1]), known, n=1)
+        hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(sorted(known))}."
+        return BadConfig(f"{where}: unknown key `{key}`", expected="a known key", got=f"`{key}`", remedy=hint)
+    got = "nothing" if first["type"] == "missing" else repr(first["input"])
+    return BadConfig(f"{where}: key `{key}`", expected=first["msg"], got=got, remedy="Correct this value.")
+
+
+def _fields_at(cls: type[Config], path: tuple[int | str, ...]) -> list[str]:
+    """Known keys of the (possibly nested) configuration at `path`; indices and union tags in it are stepped over."""
+    for part in path:
+        field = cls.model_fields.get(str(part))
+        inner = field.annotation if field is not None else None
+        if isinstance(inner, type) and issubclass(inner, Config):
+            cls = inner
+    return list(cls.model_fields)

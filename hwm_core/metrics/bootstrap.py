@@ -1,0 +1,50 @@
+"""How sure a difference is: paired bootstrap over episodes.
+
+Windows of one episode resemble each other, so episodes are drawn, not windows (a cluster bootstrap: Davison & Hinkley,
+Bootstrap Methods and their Application, 1997, section 3.8).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its percentile interval; the bounds are None where one episode alone cannot give any."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+def paired_bootstrap(
+    differences: NDArray[np.float64],
+    episodes: NDArray[np.int64],
+    seed: int,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+) -> Interval:
+    """Interval of the mean difference over windows, resampling whole episodes with replacement.
+
+    Args:
+        differences: [W] row A minus row B of the same window; NaN windows do not count.
+        episodes: [W] which episode each window belongs to.
+
+    Returns:
+        The mean over all windows with its interval; mean is NaN when no window counts.
+    """
+    counted = ~np.isnan(differences)
+    if not counted.any():
+        return Interval(float("nan"), None, None)
+    _, cluster = np.unique(episodes[counted], return_inverse=True)
+    totals = np.bincount(cluster, weights=differences[counted])
+    counts = np.bincount(cluster)
+    mean = float(totals.sum() / counts.sum())
+    if len(counts) < 2:
+        return Interval(mean, None, None)
+    drawn = np.random.default_rng(seed).integers(len(counts), size=(resamples, len(counts)))
+    means = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(mean, float(low), float(high))

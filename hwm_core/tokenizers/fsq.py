@@ -1,0 +1,67 @@
+"""Finite scalar quantisation (arXiv 2309.15505): a code is one digit per latent dimension, in mixed radix.
+
+Level 0 is the fastest digit, as in Cosmos: code = d0 + d1 * l0 + d2 * l0 * l1 + ...
+Digit d of a dimension with l levels stands for the value 2 d / (l - 1) - 1, so every dimension spans [-1, 1].
+"""
+
+from itertools import accumulate
+from math import prod
+from operator import mul
+
+import torch
+from torch import Tensor
+
+Levels = tuple[int, ...]
+
+
+def codebook_size(levels: Levels) -> int:
+    return prod(levels)
+
+
+def codes_to_digits(codes: Tensor, levels: Levels) -> Tensor:
+    """Codes int64 [...] -> digits int64 [..., L]."""
+    return codes[..., None] // _radix(levels, codes.device) % torch.tensor(levels, device=codes.device)
+
+
+def digits_to_codes(digits: Tensor, levels: Levels) -> Tensor:
+    """Digits int64 [..., L] -> codes int64 [...]."""
+    return (digits * _radix(levels, digits.device)).sum(-1)
+
+
+def digit_values(levels: Levels, device: torch.device | str | None = None) -> tuple[Tensor, ...]:
+    """For each of the L dimensions, the values its digits stand for: float [l] from -1 to 1."""
+    return tuple(torch.linspace(-1.0, 1.0, level, device=device) for level in levels)
+
+
+def digits_to_latents(digits: Tensor, levels: Levels) -> Tensor:
+    """Digits int64 [..., L] -> latents float [..., L] in [-1, 1]."""
+    return digits * (2.0 / _steps(levels, digits.device)) - 1.0
+
+
+def latents_to_digits(latents: Tensor, levels: Levels) -> Tensor:
+    """The nearest digits int64 [..., L] of latents [..., L]; values outside [-1, 1] are clamped."""
+    steps = _steps(levels, latents.device)
+    return ((latents.float().clamp(-1.0, 1.0) + 1.0) * 0.5 * steps).round().long()
+
+
+def quantise(unbounded: Tensor, levels: Levels) -> Tensor:
+    """Bound by tanh and round to the nearest level, with the gradient of the bound alone (straight-through).
+
+    Args:
+        unbounded: the encoder's output, float [..., L].
+
+    Returns:
+        Latents float32 [..., L], each exactly a value of `digit_values`.
+    """
+    bounded = torch.tanh(unbounded.float())
+    rounded = digits_to_latents(latents_to_digits(bounded.detach(), levels), levels)
+    # Not bounded + (rounded - bounded).detach(): that sum is one rounding error off the grid.
+    return rounded + (bounded - bounded.detach())
+
+
+def _radix(levels: Levels, device: torch.device) -> Tensor:
+    return torch.tensor([1, *accumulate(levels[:-1], mul)], device=device)
+
+
+def _steps(levels: Levels, device: torch.device) -> Tensor:
+    return torch.tensor(levels, device=device, dtype=torch.float32) - 1.0

@@ -1,0 +1,64 @@
+"""1 + k * factor frames <-> 1 + k latents, and the pixels of a latent's site as channels."""
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from hwm_core.errors import BadInput
+
+
+def num_latents(frames: int, temporal_factor: int) -> int:
+    """Latents of `frames` frames. Raises BadInput unless frames = 1 + k * temporal_factor."""
+    groups, rest = divmod(frames - 1, temporal_factor)
+    if frames < 1 or rest:
+        raise BadInput(
+            "clip length",
+            expected=f"1 + k * {temporal_factor} frames",
+            got=f"{frames} frames",
+            remedy="Cut the clip so that its newest frame closes a group.",
+        )
+    return 1 + groups
+
+
+def num_frames(latents: int, temporal_factor: int) -> int:
+    return 1 + (latents - 1) * temporal_factor
+
+
+def fold(frames: Tensor, temporal_factor: int, spatial_factor: int) -> tuple[Tensor, Tensor]:
+    """Cut a clip into sites.
+
+    Args:
+        frames: [B, F, 3, H, W].
+
+    Returns:
+        The first frame [B, 1, 3 s s, h, w] and the groups after it [B, k, factor 3 s s, h, w].
+
+    Raises:
+        BadInput: F is not 1 + k * temporal_factor, or spatial_factor does not divide H and W.
+    """
+    num_latents(frames.shape[1], temporal_factor)
+    height, width = frames.shape[-2:]
+    if height % spatial_factor or width % spatial_factor:
+        raise BadInput(
+            "frame size",
+            expected=f"multiples of {spatial_factor}",
+            got=f"{height}x{width}",
+            remedy="Resize the frames in the preprocessing.",
+        )
+    first = rearrange(frames[:, :1], "b t c (h y) (w x) -> b t (c y x) h w", y=spatial_factor, x=spatial_factor)
+    groups = rearrange(
+        frames[:, 1:],
+        "b (t f) c (h y) (w x) -> b t (f c y x) h w",
+        f=temporal_factor,
+        y=spatial_factor,
+        x=spatial_factor,
+    )
+    return first, groups
+
+
+def unfold(first: Tensor, groups: Tensor, temporal_factor: int, spatial_factor: int) -> Tensor:
+    """The inverse of `fold`: frames [B, F, 3, H, W]."""
+    size = {"c": 3, "y": spatial_factor, "x": spatial_factor}
+    still = rearrange(first, "b t (c y x) h w -> b t c (h y) (w x)", **size)
+    moving = rearrange(groups, "b t (f c y x) h w -> b (t f) c (h y) (w x)", f=temporal_factor, **size)
+    return torch.cat([still, moving], dim=1)

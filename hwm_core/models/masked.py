@@ -1,0 +1,182 @@
+"""Masked-HWM: a masked transformer over video tokens and actions (paper sections 2.2 and 2.4)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from hwm_core.config import Config
+from hwm_core.models.vocabulary import Vocabulary
+from hwm_core.nn.backbone import Backbone, Cache, init_normal
+from hwm_core.nn.embed import ActionEncoder, num_frames
+from hwm_core.nn.hearing import is_cacheable
+from hwm_core.nn.rows import masked_row
+from hwm_core.streams import Stream
+
+
+class MaskedConfig(Config):
+    """Everything that decides the weights and the training corruption of a masked model. Defaults are the paper's."""
+
+    variant: Literal["base", "split", "modality_shared", "fully_shared"] = "base"
+    mask: Literal["time_aligned", "bidirectional"] = "time_aligned"
+    unshared_depth: int = Field(4, ge=0, description="first blocks that stay `base` in the sharing variants")
+    dim: int = Field(512, gt=0)
+    depth: int = Field(24, gt=0)
+    num_heads: int = Field(8, gt=0)
+    mlp_ratio: float = Field(4.0, gt=0)
+    dropout: float = Field(0.4, ge=0, lt=1, description="inside the MLPs")
+    final_norm: bool = Field(False, description="layer norm before the head; the paper has none")
+    vocabulary: Literal["flat", "factorised"] = "flat"
+    levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
+    grid: tuple[int, int] = Field((32, 32), description="tokens of one latent: rows, columns")
+    temporal_factor: int = Field(8, gt=0)
+    num_past_latents: int = Field(2, gt=0)
+    num_future_latents: int = Field(1, gt=0)
+    action_dim: int = Field(25, gt=0)
+    max_corruption: float = Field(0.2, ge=0, le=1, description="rho_max: largest rate of random token replacement")
+    action_dropout: float = Field(0.15, ge=0, lt=1, description="rate of samples whose action stream is dropped")
+
+    @property
+    def num_latents(self) -> int:
+        return self.num_past_latents + self.num_future_latents
+
+    @property
+    def past_frames(self) -> int:
+        return num_frames(self.num_past_latents, self.temporal_factor)
+
+    @property
+    def future_frames(self) -> int:
+        return self.num_future_latents * self.temporal_factor
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Latents that will not change any more: their exact keys and values, and how many there are."""
+
+    cache: Cache
+    num_latents: int
+
+
+class MaskedWorldModel(nn.Module):
+    """Predicts the tokens of masked future latents from past tokens and past and future actions."""
+
+    def __init__(self, config: MaskedConfig) -> None:
+        super().__init__()
+        self.config = config
+        sites = config.grid[0] * config.grid[1]
+        self.vocabulary = Vocabulary(config.levels, config.dim, factorised=config.vocabulary == "factorised")
+        self.position = nn.Parameter(torch.empty(config.num_latents, sites, config.dim))
+        self.actions = ActionEncoder(config.action_dim, config.num_latents, config.temporal_factor, config.dim, config.mlp_ratio)
+        unshared = 0 if config.variant in ("base", "split") else min(config.unshared_depth, config.depth)
+        rows = [masked_row("base", config.mask)] * unshared
+        rows += [masked_row(config.variant, config.mask)] * (config.depth - unshared)
+        self.is_cacheable = is_cacheable(rows, config.num_past_latents, config.num_latents)
+        self.backbone = Backbone(
+            rows,
+            grid=config.grid,
+            dim=config.dim,
+            num_heads=config.num_heads,
+            mlp_ratio=config.mlp_ratio,
+            dropout=config.dropout,
+        )
+        self.final_norm = nn.LayerNorm(config.dim) if config.final_norm else nn.Identity()
+        self.apply(init_normal)
+        self.vocabulary.reset_parameters()
+        for table in (self.position, self.actions.position):
+            nn.init.normal_(table, std=0.02)
+
+    def loss(self, tokens: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Cross-entropy of masked future tokens (paper section 2.2).
+
+        Args:
+            tokens: [B, T, H, W] of the tokenizer.
+            actions: [B, F, A] normalised.
+            generator: draws corruption, masks and dropped action streams.
+        """
+        past = self.config.num_past_latents
+        corrupted = corrupt(tokens, self.config.max_corruption, self.vocabulary.size, generator)
+        masked = future_mask(tokens[:, past:], generator)
+        visible = torch.cat([corrupted[:, :past], corrupted[:, past:].masked_fill(masked, self.vocabulary.mask_token)], dim=1)
+        dropped = _uniform((len(tokens),), tokens.device, generator) < self.config.action_dropout
+        hidden = self.hidden(visible, actions, dropped).unflatten(2, self.config.grid)
+        loss, accuracy = self.vocabulary.cross_entropy(hidden[masked], tokens[:, past:][masked])
+        return loss, {"accuracy": accuracy}
+
+    def hidden(self, tokens: Tensor, actions: Tensor | None, dropped: Tensor | None = None) -> Tensor:
+        """Hidden states [B, T_future, N, D] of the future latents, every latent computed.
+
+        Args:
+            tokens: [B, T, H, W], `mask_token` where unknown.
+            actions: [B, F, A] normalised; None drops the stream.
+            dropped: [B] bool, samples whose action stream is zeroed.
+        """
+        past = self.config.num_past_latents
+        video, action = self._embed(tokens, actions, 0)
+        if dropped is not None:
+            action = action * ~dropped[:, None, None, None]
+        at = torch.arange(tokens.shape[1], device=tokens.device)
+        streams = {
+            Stream.PAST_VIDEO: video[:, :past],
+            Stream.FUTURE_VIDEO: video[:, past:],
+            Stream.PAST_ACTIONS: action[:, :past],
+            Stream.FUTURE_ACTIONS: action[:, past:],
+        }
+        latents = {s: at[:past] if s.is_past else at[past:] for s in streams}
+        out, _ = self.backbone(streams, latents)
+        return self.final_norm(out[Stream.FUTURE_VIDEO])
+
+    def forward(self, tokens: Tensor, actions: Tensor | None, dropped: Tensor | None = None) -> Tensor:
+        """Logits [B, T_future, H, W, V] of the future latents; arguments as of `hidden`."""
+        return self.vocabulary.head(self.hidden(tokens, actions, dropped)).unflatten(2, self.config.grid)
+
+    def settle(self, tokens: Tensor, actions: Tensor | None, settled: Settled | None = None) -> Settled:
+        """Compute keys and values of latents whose tokens are final: the past, or a future latent after decoding.
+
+        Args:
+            tokens: [B, n, H, W], the n latents after `settled`.
+            actions: [B, f, A] normalised, the frames of these latents; None drops the stream.
+        """
+        _, fresh = self._continue(tokens, actions, settled)
+        if settled is None:
+            return Settled(fresh, tokens.shape[1])
+        return Settled(settled.cache.then(fresh), settled.num_latents + tokens.shape[1])
+
+    def predict(self, settled: Settled, tokens: Tensor, actions: Tensor | None) -> Tensor:
+        """Logits [B, n, H, W, V] of the n latents after `settled`, equal to `forward`'s; arguments as of `settle`."""
+        hidden, _ = self._continue(tokens, actions, settled)
+        return self.vocabulary.head(self.final_norm(hidden)).unflatten(2, self.config.grid)
+
+    def _continue(self, tokens: Tensor, actions: Tensor | None, settled: Settled | None) -> tuple[Tensor, Cache]:
+        first = 0 if settled is None else settled.num_latents
+        video, action = self._embed(tokens, actions, first)
+        keys = (Stream.PAST_VIDEO, Stream.PAST_ACTIONS) if settled is None else (Stream.FUTURE_VIDEO, Stream.FUTURE_ACTIONS)
+        at = torch.arange(first, first + tokens.shape[1], device=tokens.device)
+        out, fresh = self.backbone(dict(zip(keys, (video, action))), dict.fromkeys(keys, at), settled and settled.cache)
+        return out[keys[0]], fresh
+
+    def _embed(self, tokens: Tensor, actions: Tensor | None, first: int) -> tuple[Tensor, Tensor]:
+        video = self.vocabulary.embed(tokens).flatten(2, 3) + self.position[first : first + tokens.shape[1]]
+        if actions is None:
+            return video, video.new_zeros(len(tokens), tokens.shape[1], 1, self.config.dim)
+        return video, self.actions(actions, first)
+
+
+def corrupt(tokens: Tensor, max_rate: float, codebook_size: int, generator: torch.Generator) -> Tensor:
+    """Replace tokens by random ones at rate u * max_rate, one u ~ U(0,1) per sample (Copilot4D; paper section 2.2)."""
+    rate = _uniform((len(tokens), *[1] * (tokens.ndim - 1)), tokens.device, generator) * max_rate
+    random = torch.randint(codebook_size, tokens.shape, generator=generator, device=tokens.device)
+    return torch.where(_uniform(tokens.shape, tokens.device, generator) < rate, random, tokens)
+
+
+def future_mask(tokens: Tensor, generator: torch.Generator) -> Tensor:
+    """Mask each latent [B, T, ...] at its own rate cos(pi/2 * u), u ~ U(0,1) (MaskGIT's cosine; paper section 2.2)."""
+    u = _uniform((*tokens.shape[:2], *[1] * (tokens.ndim - 2)), tokens.device, generator)
+    return _uniform(tokens.shape, tokens.device, generator) < torch.cos(0.5 * math.pi * u)
+
+
+def _uniform(shape: Sequence[int], device: torch.device, generator: torch.Generator) -> Tensor:
+    return torch.rand(*shape, generator=generator, device=device)

@@ -1,0 +1,109 @@
+"""The two ends of the masked transformer: tokens to embeddings, hidden states to token distributions.
+
+`flat` has one embedding and one logit for each code (the paper's). `factorised` treats a code as its FSQ digits: the
+sum of one small embedding for each digit in, one small softmax for each digit out. For 64,000 codes that is 39 rows
+instead of 64,000, and the mean of the digits is a soft latent.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hwm_core.tokenizers.fsq import codes_to_digits, digit_values, digits_to_codes
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Tokens drawn from logits."""
+
+    tokens: Tensor  # [...] code indices
+    log_prob: Tensor  # [...] log-probability of each drawn token
+    latents: Tensor  # [..., C] expected latent under the logits
+
+
+class Vocabulary(nn.Module):
+    """Codes of an FSQ tokenizer, embedded and predicted digit by digit or (one digit as large as the codebook) flat."""
+
+    def __init__(self, levels: Sequence[int], dim: int, *, factorised: bool) -> None:
+        super().__init__()
+        self.levels = tuple(levels)
+        self.size = torch.Size(self.levels).numel()
+        self.digits = self.levels if factorised else (self.size,)
+        self.embedding = nn.Embedding(sum(self.digits), dim)
+        self.mask_embedding = nn.Parameter(torch.empty(1, dim))
+        self.head = nn.Linear(dim, sum(self.digits))
+        first = torch.tensor([0, *self.digits[:-1]]).cumsum(0)
+        self.register_buffer("first_row", first, persistent=False)
+        self.register_buffer("code_values", self._code_values(factorised), persistent=False)
+
+    def _code_values(self, factorised: bool) -> Tensor:
+        """Latent value of each logit: [sum(levels)] when factorised, [codebook, C] when flat."""
+        values = digit_values(self.levels)
+        if factorised:
+            return torch.cat(values)
+        digits = codes_to_digits(torch.arange(self.size), self.levels)
+        return torch.stack([table[digits[:, i]] for i, table in enumerate(values)], dim=-1)
+
+    @property
+    def mask_token(self) -> int:
+        """The index that stands for a masked token, one past the last code."""
+        return self.size
+
+    def reset_parameters(self) -> None:
+        """N(0, 0.02) for the table, Xavier for mask token and head (paper section 3.1)."""
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        nn.init.xavier_normal_(self.mask_embedding)
+        nn.init.xavier_normal_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """[...] code indices, `mask_token` for masked ones -> [..., D]."""
+        masked = tokens == self.mask_token
+        rows = self._to_digits(tokens.masked_fill(masked, 0)) + self.first_row
+        return torch.where(masked[..., None], self.mask_embedding, self.embedding(rows).sum(-2))
+
+    def cross_entropy(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean negative log-likelihood of whole tokens [M] given hidden states [M, D], and the greedy tokens' accuracy."""
+        digits = self._to_digits(tokens)
+        parts = self._split(self.head(hidden).float())
+        loss = sum((F.cross_entropy(logits, digits[:, i]) for i, logits in enumerate(parts)), torch.zeros((), device=hidden.device))
+        greedy = torch.stack([logits.argmax(-1) for logits in parts], dim=-1)
+        return loss, (greedy == digits).all(-1).float().mean()
+
+    def draw(self, logits: Tensor, temperature: float, uniform: Callable[[torch.Size], Tensor]) -> Draw:
+        """Draw tokens from [..., sum(digits)] logits.
+
+        Args:
+            temperature: 0 is greedy; otherwise logits are divided by it before drawing (Gumbel-max).
+            uniform: draws U(0,1) of a shape; the caller owns the generator.
+        """
+        chosen, log_prob = [], []
+        for part in self._split(logits.float()):
+            noisy = part
+            if temperature > 0:
+                noisy = part / temperature - torch.log(-torch.log(uniform(part.shape).clamp(1e-9, 1 - 1e-7)))
+            digit = noisy.argmax(-1, keepdim=True)
+            chosen.append(digit)
+            log_prob.append(part.log_softmax(-1).gather(-1, digit))
+        tokens = self._from_digits(torch.cat(chosen, dim=-1))
+        return Draw(tokens, torch.cat(log_prob, dim=-1).sum(-1), self.expected_latents(logits))
+
+    def expected_latents(self, logits: Tensor) -> Tensor:
+        """Mean latent [..., C] under [..., sum(digits)] logits: a soft latent, differentiable and without sampling noise."""
+        parts = [part.softmax(-1) for part in self._split(logits.float())]
+        if len(parts) == 1 and len(self.levels) > 1:
+            return parts[0] @ self.code_values
+        values = self.code_values.split(self.digits)
+        return torch.stack([(p * v).sum(-1) for p, v in zip(parts, values)], dim=-1)
+
+    def _split(self, logits: Tensor) -> tuple[Tensor, ...]:
+        return logits.split(self.digits, dim=-1)
+
+    def _to_digits(self, tokens: Tensor) -> Tensor:
+        return codes_to_digits(tokens, self.levels) if len(self.digits) > 1 else tokens[..., None]
+
+    def _from_digits(self, digits: Tensor) -> Tensor:
+        return digits_to_codes(digits, self.levels) if len(self.digits) > 1 else digits[..., 0]

@@ -1,0 +1,42 @@
+"""Per-frame actions to one token per latent."""
+
+import torch
+from torch import Tensor, nn
+
+from hwm_core.nn.block import mlp
+
+
+def num_frames(num_latents: int, temporal_factor: int) -> int:
+    """The first latent is one frame, every further one `temporal_factor` frames: 1 + k latents are 1 + 8k frames."""
+    return 1 + (num_latents - 1) * temporal_factor
+
+
+class ActionEncoder(nn.Module):
+    """Linear, position of the frame, GELU, MLP, LayerNorm; then the mean over the frames of each latent.
+
+    The position comes before the non-linearity: added after it, the mean would make the order of actions inside a
+    latent inaudible.
+    """
+
+    def __init__(self, action_dim: int, num_latents: int, temporal_factor: int, dim: int, mlp_ratio: float) -> None:
+        super().__init__()
+        self.temporal_factor = temporal_factor
+        self.project = nn.Linear(action_dim, dim)
+        self.position = nn.Parameter(torch.empty(num_frames(num_latents, temporal_factor), dim))
+        self.encode = nn.Sequential(nn.GELU(), mlp(dim, mlp_ratio), nn.LayerNorm(dim))
+
+    def forward(self, actions: Tensor, first_latent: int = 0) -> Tensor:
+        """Encode the actions of whole latents.
+
+        Args:
+            actions: [B, F, A] normalised; the frames of latents `first_latent`, `first_latent` + 1, ...
+
+        Returns:
+            [B, T, 1, D] one token per latent.
+        """
+        start = num_frames(first_latent, self.temporal_factor) if first_latent else 0
+        x = self.encode(self.project(actions) + self.position[start : start + actions.shape[1]])
+        if first_latent:
+            return x.unflatten(1, (-1, self.temporal_factor)).mean(2)[:, :, None]
+        head, tail = x[:, :1], x[:, 1:]
+        return torch.cat([head, tail.unflatten(1, (-1, self.temporal_factor)).mean(2)], dim=1)[:, :, None]

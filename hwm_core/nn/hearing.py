@@ -1,0 +1,66 @@
+"""What the rows imply: who hears whom through a stack of blocks, what may be cached, what is ever used."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.nn.rows import AttentionRow, Axis, BlockRow
+from hwm_core.streams import Stream
+
+Node = tuple[Stream, int]
+"""One stream at one latent index."""
+
+
+def nodes(num_past: int, num_latents: int) -> list[Node]:
+    """Every stream at every latent it holds: past streams 0 .. num_past-1, future streams the rest."""
+    span = {True: range(num_past), False: range(num_past, num_latents)}
+    return [(stream, index) for stream in Stream for index in span[stream.is_past]]
+
+
+def heard_directly(row: AttentionRow, listener: Node, speaker: Node) -> bool:
+    """Whether one application of `row` lets `listener` hear `speaker`."""
+    (stream, now), (other, then) = listener, speaker
+    if other not in row.hears.get(stream, ()):
+        return False
+    if row.axis is Axis.SPACE:
+        return now == then
+    return then <= now or not row.causal
+
+
+def hearing(blocks: Sequence[BlockRow], num_past: int, num_latents: int) -> NDArray[np.bool_]:
+    """Reachability through all blocks: entry [i, j] says whether node i's output depends on node j's input.
+
+    Nodes are in the order of `nodes(num_past, num_latents)`.
+    """
+    every = nodes(num_past, num_latents)
+    reach = np.eye(len(every), dtype=bool)
+    for block in blocks:
+        for row in block.attention:
+            direct = np.array([[heard_directly(row, a, b) for b in every] for a in every])
+            reach |= direct @ reach
+    return reach
+
+
+def is_cacheable(blocks: Sequence[BlockRow], num_past: int, num_latents: int) -> bool:
+    """Whether keys and values of a latent stay exact when later latents are added: no latent hears a later one."""
+    every = nodes(num_past, num_latents)
+    index = np.array([latent for _, latent in every])
+    later = index[None, :] > index[:, None]
+    return not (hearing(blocks, num_past, num_latents) & later).any()
+
+
+def live_streams(blocks: Sequence[BlockRow], wanted: Stream) -> list[tuple[frozenset[Stream], ...]]:
+    """Per block, the streams each sub-layer must update (attention rows in order, then the MLP) for `wanted`'s output.
+
+    Walks the stack backwards: a sub-layer matters for a stream only if that stream is read later.
+    """
+    live = frozenset({wanted})
+    result = []
+    for block in reversed(blocks):
+        needed = [live & block.mlp.keys()]
+        for row in reversed(block.attention):
+            needed.append(live & row.hears.keys())
+            live |= {key for stream in needed[-1] for key in row.hears[stream]}
+        result.append(tuple(reversed(needed)))
+    return result[::-1]

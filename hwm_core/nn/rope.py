@@ -1,0 +1,28 @@
+"""Rotary position embeddings (Su et al. 2021): scores depend on relative position only."""
+
+import torch
+from torch import Tensor
+
+
+def angles(positions: Tensor, dim: int, theta: float = 10_000.0) -> Tensor:
+    """Rotation angles [..., dim/2] of integer `positions` [...], frequencies theta^(-2i/dim)."""
+    exponent = torch.arange(0, dim, 2, device=positions.device, dtype=torch.float32) / dim
+    return positions.to(torch.float32)[..., None] * theta**-exponent
+
+
+def time_angles(latents: Tensor, head_dim: int) -> Tensor:
+    """1D angles [T, head_dim/2] for latent indices [T]."""
+    return angles(latents, head_dim)
+
+
+def space_angles(height: int, width: int, head_dim: int, device: torch.device) -> Tensor:
+    """2D angles [H*W, head_dim/2], row-major sites: half of the head follows the row, half the column."""
+    row, column = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
+    return torch.cat([angles(row.flatten(), head_dim // 2), angles(column.flatten(), head_dim // 2)], dim=-1)
+
+
+def rotate(x: Tensor, angle: Tensor) -> Tensor:
+    """Rotate channel pairs (i, i + dim/2) of `x` [..., K, dim] by `angle` [..., dim/2], broadcast over heads K."""
+    cos, sin = angle.cos()[..., None, :].to(x.dtype), angle.sin()[..., None, :].to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)

@@ -1,0 +1,1 @@
+"""Recorded runs in, training windows out."""

@@ -1,0 +1,142 @@
+"""The action manifest: which joints, in which order and unit, and how they are normalised."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from hwm_core.config import Config
+from hwm_core.errors import BadActions, RobotMismatch
+
+ActionKind = Literal["states", "commands"]
+Array = TypeVar("Array", bound=Any)  # numpy array or torch tensor, given back as it came
+
+# Less motion than an encoder resolves (rad, m or unit closure). Such a joint carries no information; its z-score would be noise.
+_CONSTANT_STD = 1e-4
+
+
+class ActionManifest(Config):
+    """Joints of one robot as a model's action vector; all tuples have length A. Travels in every checkpoint."""
+
+    robot: str
+    kind: ActionKind
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    constant: tuple[bool, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ActionManifest":
+        lengths = {name: len(getattr(self, name)) for name in ("units", "lower", "upper", "mean", "std", "constant")}
+        if wrong := {name: length for name, length in lengths.items() if length != self.dim}:
+            raise ValueError(f"{self.dim} names, but lengths {wrong}")
+        if len(set(self.names)) != self.dim:
+            raise ValueError("joint names repeat")
+        if not np.isfinite([self.lower, self.upper, self.mean, self.std]).all() or min(self.std, default=1.0) <= 0:
+            raise ValueError("limits and statistics must be finite, std positive")
+        return self
+
+    @property
+    def dim(self) -> int:
+        """Number of joints A."""
+        return len(self.names)
+
+    def normalise(self, values: Array) -> Array:
+        """Z-score of `values` [..., A]; constant joints become exactly 0. Raises BadActions on another size."""
+        self._check(values)
+        scale = [0.0 if constant else 1 / std for std, constant in zip(self.std, self.constant, strict=True)]
+        return (values - _like(values, self.mean)) * _like(values, scale)
+
+    def denormalise(self, values: Array) -> Array:
+        """Inverse of `normalise`, [..., A]; constant joints become their constant. Raises BadActions on another size."""
+        self._check(values)
+        scale = [0.0 if constant else std for std, constant in zip(self.std, self.constant, strict=True)]
+        return values * _like(values, scale) + _like(values, self.mean)
+
+    def match(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Where each of the manifest's joints stands in `names`: `values[..., index]` is in manifest order.
+
+        Joints the manifest does not know are ignored. Raises RobotMismatch naming the missing ones.
+        """
+        return match_names(self.names, names, whose=f"robot `{self.robot}`")
+
+    def _check(self, values: Any) -> None:
+        if not values.shape or values.shape[-1] != self.dim:
+            raise BadActions(
+                "Action vector",
+                expected=f"[..., {self.dim}]",
+                got=list(values.shape),
+                remedy=f"Give, in this order: {', '.join(self.names)}.",
+            )
+
+
+def fit_manifest(
+    robot: str,
+    kind: ActionKind,
+    names: Sequence[str],
+    units: Sequence[str],
+    training_values: NDArray[np.floating],
+    lower: Sequence[float] | None = None,
+    upper: Sequence[float] | None = None,
+) -> ActionManifest:
+    """Measure the statistics of `training_values` [N, A]: frames of the training split only.
+
+    Limits that are not given are the extremes seen. Raises BadActions when values are missing, not finite or of another size.
+    """
+    values = np.asarray(training_values, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != len(names) or len(values) == 0:
+        raise BadActions(
+            "Training values",
+            expected=f"[N, {len(names)}], N > 0",
+            got=list(values.shape),
+            remedy="Give one row per frame.",
+        )
+    if not np.isfinite(values).all():
+        bad = [name for name, column in zip(names, values.T, strict=True) if not np.isfinite(column).all()]
+        raise BadActions(
+            "Training values",
+            expected="finite numbers",
+            got=f"NaN or infinity in {', '.join(bad)}",
+            remedy="Drop those frames.",
+        )
+    std = values.std(axis=0)
+    constant = std < _CONSTANT_STD
+    return ActionManifest(
+        robot=robot,
+        kind=kind,
+        names=tuple(names),
+        units=tuple(units),
+        lower=tuple(values.min(axis=0).tolist() if lower is None else map(float, lower)),
+        upper=tuple(values.max(axis=0).tolist() if upper is None else map(float, upper)),
+        mean=tuple(values.mean(axis=0).tolist()),
+        std=tuple(np.where(constant, 1.0, std).tolist()),
+        constant=tuple(constant.tolist()),
+    )
+
+
+def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDArray[np.int64]:
+    """Index of each wanted joint in `given`. Raises RobotMismatch naming the missing joints and their likely new names."""
+    position = {name: index for index, name in enumerate(given)}
+    if missing := [name for name in wanted if name not in position]:
+        unexpected = [name for name in given if name not in set(wanted)]
+        near = {name: get_close_matches(name, unexpected, n=1) for name in missing}
+        hints = "; ".join(f"`{name}` may now be `{close[0]}`" for name, close in near.items() if close)
+        raise RobotMismatch(
+            f"Joints of {whose}",
+            expected=f"{len(wanted)} joints, among them {', '.join(missing)}",
+            got=f"{len(given)} joints without them" + (f", unknown: {', '.join(unexpected)}" if unexpected else ""),
+            remedy=(f"Renamed? {hints}. " if hints else "")
+            + "Publish all joints in one message under the names above, or use what was made for this robot.",
+        )
+    return np.array([position[name] for name in wanted], dtype=np.int64)
+
+
+def _like(values: Any, row: Sequence[float]) -> Any:
+    """`row` as an array of the kind, precision and device of `values` (without importing torch for numpy users)."""
+    return values.new_tensor(row) if hasattr(values, "new_tensor") else np.asarray(row, dtype=values.dtype)

@@ -1,0 +1,196 @@
+"""The rolling context: frames and joint values by stamp, flushes, counters. No ROS."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hwm_core.context import Context, NoContext
+from hwm_core.data.manifest import fit_manifest
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.errors import BadActions, BadImage, RobotMismatch
+
+PERIOD = 1_000_000_000 // 30
+START = 100_000_000_000
+NAMES = ("neck", "elbow")
+FRAMES = 9
+
+
+def manifest(kind):
+    return fit_manifest("robot", kind, NAMES, ("rad", "rad"), np.array([[-1.0, -1.0], [1.0, 1.0]]))
+
+
+def context(kind="states"):
+    return Context(manifest(kind), Preprocessing(source_aspect=1.0, crop="none", height=8, width=8), FRAMES)
+
+
+def image(value=0, size=8, **changes):
+    fields = dict(encoding="rgb8", height=size, width=size, step=3 * size, is_bigendian=0, data=bytes([value]) * (3 * size * size))
+    return SimpleNamespace(**{**fields, **changes})
+
+
+def feed(ctx, numbers, period=PERIOD, start=START):
+    for number in numbers:
+        ctx.add_states(start + number * period, NAMES, [number, -number])
+        ctx.add_image(start + number * period, image(number))
+
+
+def test_a_window_holds_the_newest_frames_each_with_the_state_at_its_stamp():
+    ctx = context()
+    feed(ctx, range(12))
+    window = ctx.window()
+    assert window.frames[:, 0, 0, 0].tolist() == list(range(3, 12))
+    np.testing.assert_array_equal(window.actions, [[n, -n] for n in range(3, 12)])
+    assert window.stamp_ns == START + 11 * PERIOD
+
+
+def test_every_new_frame_anchors_the_window_anew():
+    ctx = context()
+    feed(ctx, range(9))
+    first = ctx.window()
+    feed(ctx, [9])
+    np.testing.assert_array_equal(ctx.window().frames[:-1], first.frames[1:])
+    assert not first.same_as(ctx.window())
+    assert ctx.window().same_as(ctx.window())
+
+
+def test_states_between_two_messages_are_interpolated_whatever_the_order_of_names():
+    ctx = context()
+    for number in range(10):
+        ctx.add_states(START + number * PERIOD - PERIOD // 2, ["elbow", "wheel", "neck"], [-number, 99.0, number])
+        ctx.add_image(START + number * PERIOD, image())
+    # Frame n lies midway between messages n and n + 1; the newest frame has no later message, so the newest holds.
+    np.testing.assert_allclose(ctx.window().actions[:, 0], [n + 0.5 for n in range(1, 9)] + [9.0], atol=1e-6)
+
+
+def test_a_command_belongs_to_the_first_frame_after_it():
+    ctx = context("commands")
+    ctx.add_command(START - PERIOD, NAMES, [-1, 1])
+    for number in range(9):
+        ctx.add_image(START + number * PERIOD, image())
+        ctx.add_command(START + number * PERIOD, NAMES, [number, -number])
+    np.testing.assert_array_equal(ctx.window().actions[:, 0], range(-1, 8))
+    np.testing.assert_array_equal(ctx.newest_action(), [8, -8])
+
+
+def test_frames_without_an_earlier_command_are_no_context():
+    ctx = context("commands")
+    for number in range(9):
+        ctx.add_image(START + number * PERIOD, image())
+    ctx.add_command(START, NAMES, [0, 0])
+    with pytest.raises(NoContext, match="commands"):
+        ctx.window()
+
+
+def test_too_few_frames_are_no_context_and_the_error_says_how_many_came():
+    ctx = context()
+    feed(ctx, range(8))
+    with pytest.raises(NoContext, match="expected 9 frames at 30 Hz, got 8"):
+        ctx.window()
+
+
+def test_a_camera_of_twice_the_rate_is_thinned_and_counted():
+    ctx = context()
+    feed(ctx, range(20), period=PERIOD // 2)
+    assert np.diff(ctx.window().frames[:, 0, 0, 0].astype(int)).tolist() == [2] * 8
+    assert (ctx.counters.images_used, ctx.counters.images_skipped) == (10, 10)
+
+
+def test_one_lost_frame_is_repeated_and_counted_not_flushed():
+    ctx = context()
+    feed(ctx, [*range(6), *range(7, 10)])
+    frames = ctx.window().frames[:, 0, 0, 0].tolist()
+    assert len(frames) == 9 and 6 not in frames
+    assert ctx.counters.ticks_repeated == 1
+    assert ctx.counters.flushes_gap == 0
+
+
+def test_a_gap_flushes_the_frames():
+    ctx = context()
+    feed(ctx, [*range(9), *range(20, 28)])
+    assert ctx.counters.flushes_gap == 1
+    assert ctx.frames_held == 8
+    feed(ctx, [28])
+    assert ctx.window().frames[0, 0, 0, 0] == 20
+
+
+def test_a_backward_clock_jump_flushes_and_the_context_fills_again():
+    ctx = context()
+    feed(ctx, range(9))
+    feed(ctx, range(9), start=START - 50_000_000_000)
+    assert ctx.counters.flushes_clock == 1
+    assert ctx.window().stamp_ns == START - 50_000_000_000 + 8 * PERIOD
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(image(data=b"\0" * 30), id="cut short"),
+        pytest.param(image(encoding="32FC1"), id="unknown encoding"),
+        pytest.param(image(width=16, step=48, data=b"\0" * 384), id="other aspect"),
+        pytest.param(SimpleNamespace(format="jpeg", data=b"\xff\xd8no jpeg"), id="no jpeg"),
+    ],
+)
+def test_a_bad_image_is_counted_and_leaves_the_context_as_it_was(message):
+    ctx = context()
+    feed(ctx, range(9))
+    before = ctx.window()
+    with pytest.raises(BadImage):
+        ctx.add_image(START + 9 * PERIOD, message)
+    assert ctx.counters.images_dropped == 1
+    assert ctx.window().same_as(before)
+
+
+@pytest.mark.parametrize("stamp", [0, START + 8 * PERIOD, START + 7 * PERIOD])
+def test_zero_repeated_and_late_image_stamps_are_counted_as_dropped(stamp):
+    ctx = context()
+    feed(ctx, range(9))
+    with pytest.raises(BadImage, match="stamp"):
+        ctx.add_image(stamp, image())
+    assert ctx.counters.images_dropped == 1
+    assert ctx.window().stamp_ns == START + 8 * PERIOD
+
+
+@pytest.mark.parametrize(
+    ("stamp", "names", "positions"),
+    [(START, NAMES, [np.nan, 0]), (START, NAMES, [0.0]), (0, NAMES, [0, 0]), (START - 1, NAMES, [0, 0])],
+    ids=["NaN", "one value", "zero stamp", "late"],
+)
+def test_bad_joint_values_are_counted_and_left_out(stamp, names, positions):
+    ctx = context()
+    ctx.add_states(START, NAMES, [1, 2])
+    with pytest.raises(BadActions):
+        ctx.add_states(stamp, names, positions)
+    assert ctx.counters.joint_messages_dropped == 1
+    np.testing.assert_array_equal(ctx.newest_action(), [1, 2])
+
+
+@pytest.mark.parametrize("kind", ["states", "commands"])
+def test_a_robot_of_other_joints_is_refused_by_name(kind):
+    ctx = context(kind)
+    for number in range(-1, 9):
+        ctx.add_command(START + number * PERIOD - 1, NAMES, [0, 0])
+        ctx.add_image(START + number * PERIOD, image())
+        with pytest.raises(RobotMismatch):
+            ctx.add_states(START + number * PERIOD, ["neck", "elbow_joint"], [0, 0])
+    with pytest.raises(RobotMismatch, match="elbow"):
+        ctx.window()
+
+
+def test_a_second_publisher_of_other_joints_is_counted_but_does_not_refuse_the_robot():
+    ctx = context()
+    for number in range(9):
+        feed(ctx, [number])
+        with pytest.raises(RobotMismatch):
+            ctx.add_states(START + number * PERIOD, ["wheel"], [0])
+    assert ctx.counters.joint_messages_dropped == 9
+    assert ctx.window().stamp_ns == START + 8 * PERIOD
+
+
+def test_a_reset_forgets_frames_joints_and_counters():
+    ctx = context()
+    feed(ctx, range(9))
+    ctx.reset()
+    assert (ctx.frames_held, ctx.newest_stamp_ns, ctx.counters.images_received) == (0, None, 0)
+    with pytest.raises(NoContext):
+        ctx.newest_action()

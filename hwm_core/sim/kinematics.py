@@ -1,0 +1,54 @@
+"""Inverse kinematics of an arm by damped least squares (Buss 2004, section 5)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.sim.model import SimHumanoid, mujoco
+
+_POINTING = np.array([0.75, 0.0, -0.66])  # where fingers point when there is a choice: forward and down
+_POINTING_WEIGHT = 0.04  # metres of palm error worth one unit of pointing error
+_DAMPING = 0.03
+_HOMING = 0.15  # of the way home per iteration, as far as the palm allows: keeps elbows low and out of the camera's view
+_LARGEST_STEP = 0.25  # rad per iteration and joint
+
+
+class ArmKinematics:
+    """Postures of one arm of `robot` that bring its palm to a point. Works on a copy: the robot does not move."""
+
+    def __init__(self, robot: SimHumanoid, side: str) -> None:
+        self._model = robot.model
+        self._scratch = mujoco.MjData(robot.model)
+        self._site = robot.model.site(f"{side}_palm").id
+        names = [n for n in robot.joints.names if n.startswith(side) and not n.endswith("gripper")]
+        joint_ids = [robot.model.joint(name).id for name in names]
+        self._qpos = robot.model.jnt_qposadr[joint_ids]
+        self._dofs = robot.model.jnt_dofadr[joint_ids]
+        self._home = robot.joints.home[robot.joints.index(*names)]
+        self._lower, self._upper = robot.model.jnt_range[joint_ids].T
+        self._jacobian = np.zeros((2, 3, robot.model.nv))  # of position, of rotation
+
+    def palm(self, posture: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Palm position [3] in a posture [6]."""
+        self._scratch.qpos[self._qpos] = posture
+        mujoco.mj_kinematics(self._model, self._scratch)
+        return self._scratch.site_xpos[self._site].copy()
+
+    def reach(self, posture: NDArray[np.float64], target: NDArray[np.float64], iterations: int = 20) -> NDArray[np.float64]:
+        """The posture [6] within limits, near the given one, whose palm is nearest to target [3]."""
+        posture = posture.copy()
+        for _ in range(iterations):
+            to_target = target - self.palm(posture)
+            fingers = -self._scratch.site_xmat[self._site].reshape(3, 3)[:, 2]
+            error = np.concatenate([to_target, _POINTING_WEIGHT * np.cross(fingers, _POINTING)])
+            jacobian = self._palm_jacobian()
+            inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + _DAMPING**2 * np.eye(6))
+            step = inverse @ error
+            step += (np.eye(6) - inverse @ jacobian) @ (_HOMING * (self._home - posture))
+            posture = np.clip(posture + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP), self._lower, self._upper)
+        return posture
+
+    def _palm_jacobian(self) -> NDArray[np.float64]:
+        """[6, 6]: palm velocity (3) and weighted turning rate (3) for each joint, at the scratch posture."""
+        mujoco.mj_comPos(self._model, self._scratch)
+        mujoco.mj_jacSite(self._model, self._scratch, self._jacobian[0], self._jacobian[1], self._site)
+        return np.concatenate([self._jacobian[0], _POINTING_WEIGHT * self._jacobian[1]])[:, self._dofs]

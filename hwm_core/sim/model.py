@@ -1,0 +1,260 @@
+"""The simulated humanoid: physics, joints and head camera behind the calls a robot driver would make."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.errors import BadActions
+from hwm_core.sim.gl import import_mujoco, no_gl
+from hwm_core.sim.variation import OBJECTS, place_objects, vary_looks
+
+mujoco = import_mujoco()
+
+SIDES = ("left", "right")
+ROBOT = "hwm_sim_humanoid"
+CAMERA_FRAME = "head_camera_optical_frame"
+PHYSICS_HZ = 240
+CONTROL_HZ = 30
+JOINT_STATE_HZ = 120
+_SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
+_SETTLE_STEPS = 60  # a quarter of a second for the objects to come to rest
+
+
+@dataclass(frozen=True)
+class Joints:
+    """The robot's actuated joints, in the order of every state and command of this room. All arrays [A]."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]  # "rad" or "m"
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    max_velocity: NDArray[np.float64]  # unit/s; what a commander should keep to, not enforced by the robot
+    home: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def index(self, *names: str) -> NDArray[np.intp]:
+        """Columns of the named joints. Raises ValueError for an unknown name."""
+        return np.array([self.names.index(name) for name in names], dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class JointReading:
+    """One JointState: positions and velocities [A] at a time since reset."""
+
+    names: tuple[str, ...]
+    positions: NDArray[np.float64]
+    velocities: NDArray[np.float64]
+    time_ns: int
+
+
+@lru_cache(maxsize=1)
+def joints() -> Joints:
+    """The joint table of humanoid.xml."""
+    model = _load()
+    ids = model.actuator_trnid[:, 0]
+    return Joints(
+        names=tuple(model.actuator(i).name for i in range(model.nu)),
+        units=tuple("m" if kind == mujoco.mjtJoint.mjJNT_SLIDE else "rad" for kind in model.jnt_type[ids]),
+        lower=model.actuator_ctrlrange[:, 0].copy(),
+        upper=model.actuator_ctrlrange[:, 1].copy(),
+        max_velocity=model.actuator_user[:, 0].copy(),
+        home=model.key_ctrl[0].copy(),
+    )
+
+
+def _load() -> Any:
+    return mujoco.MjModel.from_xml_string(files("hwm_core.sim").joinpath("humanoid.xml").read_text())
+
+
+class SimHumanoid:
+    """A humanoid upper body at a table, driven by joint-position commands at 30 Hz.
+
+    The tick's order is that of a robot: read `joint_state()` and `render()`, `command()`, `advance()`. So a command
+    issued at frame t first moves frame t + 1. The same seed and the same commands give the same bits.
+
+    Args:
+        seed: draws the looks of the scene, the start posture and the places of the objects.
+        camera_size: height and width of the head camera's picture in pixels.
+    """
+
+    def __init__(self, seed: int, camera_size: int = 128) -> None:
+        self.joints = joints()
+        self.camera_size = camera_size
+        self._renderer: Any = None
+        self.reset(seed)
+
+    def __enter__(self) -> "SimHumanoid":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the GL context. The physics stays usable; the next picture opens a new context."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    # ---------------------------------------------------------------- control
+
+    def reset(self, seed: int) -> None:
+        """Begin an episode: new looks, start posture and object places, everything at rest, time 0."""
+        self.close()  # a renderer is bound to the model it was made for
+        self.model = _load()
+        self.data = mujoco.MjData(self.model)
+        self._index()
+        looks, posture, places = (np.random.default_rng([seed, k]) for k in range(3))
+        vary_looks(self.model, looks)
+        self._pose(next(p for p in self._start_postures(posture) if self._stands_clear(p)))
+        half_heights = np.array([self.model.geom(name).size[1 if "cylinder" in name else 2] for name in OBJECTS])
+        self.data.qpos[self._object_qpos] = place_objects(self.data.site_xpos, half_heights, places)
+        mujoco.mj_step(self.model, self.data, _SETTLE_STEPS)
+        self.data.time = 0.0
+        self._refresh()
+
+    def command(self, positions: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Set the target positions [A], clipped to the joint limits; they act from the next `advance`.
+
+        Returns:
+            The command as accepted [A].
+
+        Raises:
+            BadActions: another number of values, or one that is not finite.
+        """
+        positions = np.asarray(positions, dtype=np.float64)
+        if positions.shape != (len(self.joints),) or not np.isfinite(positions).all():
+            raise BadActions(
+                f"a joint command for {ROBOT}",
+                expected=f"{len(self.joints)} finite positions",
+                got=f"shape {positions.shape}, {int((~np.isfinite(positions)).sum())} not finite",
+                remedy="Send one target for each of SimHumanoid.joints.names, in that order.",
+            )
+        self.data.ctrl[:] = np.clip(positions, self.joints.lower, self.joints.upper)
+        return self.data.ctrl.copy()
+
+    def advance(self) -> list[JointReading]:
+        """Simulate one control tick of 1/30 s; return the joint states a 120 Hz publisher sent during it."""
+        every = PHYSICS_HZ // JOINT_STATE_HZ
+        readings = []
+        for _ in range(_SUBSTEPS // every):
+            mujoco.mj_step(self.model, self.data, every)
+            readings.append(self.joint_state())
+        self._refresh()
+        return readings
+
+    # ---------------------------------------------------------------- observation
+
+    @property
+    def time_ns(self) -> int:
+        """Simulated time since reset in nanoseconds."""
+        return round(self.data.time * PHYSICS_HZ) * 1_000_000_000 // PHYSICS_HZ
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """Joint positions [A]."""
+        return self.data.qpos[self._joint_qpos].copy()
+
+    def joint_state(self) -> JointReading:
+        """Positions and velocities now."""
+        return JointReading(self.joints.names, self.positions, self.data.qvel[self._joint_qvel].copy(), self.time_ns)
+
+    def palm(self, side: str) -> NDArray[np.float64]:
+        """Position [3] between the fingers of the "left" or "right" hand, in metres; z = 0 is the table top."""
+        return self.data.site(f"{side}_palm").xpos.copy()
+
+    def object_positions(self) -> NDArray[np.float64]:
+        """Centres [n, 3] of the objects, in the order of OBJECTS."""
+        return self.data.qpos[self._object_qpos][:, :3].copy()
+
+    def robot_touches_object(self) -> bool:
+        """Whether a part of the robot is in contact with an object."""
+        pairs = self.model.geom_bodyid[self.data.contact.geom[: self.data.ncon]].reshape(-1, 2)
+        is_object = np.isin(pairs, self._object_bodies)
+        is_robot = self.model.body_rootid[pairs] == self.model.body("torso").id
+        return bool((is_object.any(1) & is_robot.any(1)).any())
+
+    def render(self) -> NDArray[np.uint8]:
+        """The head camera's picture, uint8 [H, W, 3] RGB. Raises MissingGL where the machine has no offscreen GL."""
+        renderer = self._open_renderer()
+        renderer.update_scene(self.data, "head_camera")
+        return renderer.render()
+
+    def object_mask(self) -> NDArray[np.uint8]:
+        """What each pixel of the head camera shows, uint8 [H, W]: 0 no object, k the k-th of OBJECTS. Costs a second rendering."""
+        renderer = self._open_renderer()
+        renderer.enable_segmentation_rendering()
+        renderer.update_scene(self.data, "head_camera")
+        ids = renderer.render()
+        renderer.disable_segmentation_rendering()
+        geoms = np.where(ids[..., 1] == mujoco.mjtObj.mjOBJ_GEOM, ids[..., 0], -1)
+        return sum((np.uint8(k) * (geoms == self.model.geom(name).id) for k, name in enumerate(OBJECTS, 1)), np.uint8(0))
+
+    # ---------------------------------------------------------------- saved states
+
+    def save(self) -> NDArray[np.float64]:
+        """The whole physical state as one vector; `restore` continues from it bit for bit."""
+        kind = mujoco.mjtState.mjSTATE_INTEGRATION
+        state = np.empty(mujoco.mj_stateSize(self.model, kind))
+        mujoco.mj_getState(self.model, self.data, state, kind)
+        return state
+
+    def restore(self, state: NDArray[np.float64]) -> None:
+        """Go back to a saved state of this episode."""
+        mujoco.mj_setState(self.model, self.data, state, mujoco.mjtState.mjSTATE_INTEGRATION)
+        self._refresh()
+
+    # ---------------------------------------------------------------- internals
+
+    def _refresh(self) -> None:
+        """Poses of bodies and camera for the state after the last step; mj_step leaves those before it.
+
+        Not mj_forward: that would also move the solver's warm start, and with it the bits of what follows.
+        """
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+
+    def _index(self) -> None:
+        """Addresses of the joints' and objects' numbers in MuJoCo's vectors."""
+        model = self.model
+        joint_ids = model.actuator_trnid[:, 0]
+        self._joint_qpos = model.jnt_qposadr[joint_ids]
+        self._joint_qvel = model.jnt_dofadr[joint_ids]
+        self._object_qpos = np.array([model.joint(name).qposadr[0] + np.arange(7) for name in OBJECTS])
+        self._object_bodies = np.array([model.body(name).id for name in OBJECTS])
+
+    def _start_postures(self, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
+        """Endless postures around home."""
+        table = self.joints
+        spread = np.array([0.0 if "neck" in n else 0.008 if "gripper" in n else 0.14 for n in table.names])
+        neck = table.index("neck_yaw", "neck_pitch")
+        while True:
+            posture = table.home + spread * rng.standard_normal(len(table))
+            posture[neck] += rng.uniform((-0.15, -0.08), (0.15, 0.08))
+            yield np.clip(posture, table.lower, table.upper)
+
+    def _stands_clear(self, posture: NDArray[np.float64]) -> bool:
+        """Whether both hands are a hand's width above the table."""
+        self._pose(posture)
+        return all(self.palm(side)[2] > 0.06 for side in SIDES)
+
+    def _pose(self, posture: NDArray[np.float64]) -> None:
+        """Put the robot into a posture at once, at rest."""
+        self.data.qpos[self._joint_qpos] = self.data.ctrl[:] = posture
+        for side in SIDES:  # the second finger of each hand is tied to the first, not actuated
+            self.data.joint(f"{side}_thumb").qpos[0] = self.data.joint(f"{side}_gripper").qpos[0]
+        mujoco.mj_kinematics(self.model, self.data)
+
+    def _open_renderer(self) -> Any:
+        if self._renderer is None:
+            try:
+                self._renderer = mujoco.Renderer(self.model, self.camera_size, self.camera_size)
+            except Exception as error:  # each GL backend fails in its own way: AttributeError, ImportError, RuntimeError
+                raise no_gl(error) from error
+        return self._renderer

@@ -1,0 +1,126 @@
+"""The motion mix that episodes are recorded with.
+
+Each arm runs its own chain of minimum-jerk segments of 0.5-1.3 s. A segment goes to or through an object (45 %), to a
+random point above the table (30 %), to a posture nearby (15 %), or nowhere (10 %). The neck holds still or wanders.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.sim.kinematics import ArmKinematics
+from hwm_core.sim.model import CONTROL_HZ, SIDES, SimHumanoid
+
+_SEGMENT_SECONDS = (0.5, 1.3)
+_NECK_SEGMENT_SECONDS = (0.8, 1.8)
+_WORKSPACE = ((0.32, 0.62), (-0.08, 0.32), (0.06, 0.26))  # x; y towards the arm's own side; z above the table, metres
+_MIN_JERK_PEAK = 1.875  # peak speed of a minimum-jerk move, in units of its mean speed
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A minimum-jerk move of some joints, from rest to rest."""
+
+    start: NDArray[np.float64]
+    goal: NDArray[np.float64]
+    ticks: int
+
+    def at(self, tick: int) -> NDArray[np.float64]:
+        """The position `tick` ticks after the segment began; the goal from `ticks` on."""
+        s = min(tick / self.ticks, 1.0)
+        return self.start + (self.goal - self.start) * (10 * s**3 - 15 * s**4 + 6 * s**5)
+
+
+def plan_segment(
+    start: NDArray[np.float64], goal: NDArray[np.float64], max_velocity: NDArray[np.float64], seconds: float, longest: float
+) -> Segment:
+    """A move that keeps to `max_velocity`: stretched up to `longest` seconds, and beyond that cut short of its goal."""
+    needed = _MIN_JERK_PEAK * float(np.max(np.abs(goal - start) / max_velocity))
+    ticks = max(1, int(np.ceil(min(max(seconds, needed), longest) * CONTROL_HZ)))
+    reachable = min(1.0, ticks / CONTROL_HZ / needed) if needed > 0 else 1.0
+    return Segment(start, start + reachable * (goal - start), ticks)
+
+
+class MotionMix:
+    """Commands for the whole robot, tick by tick.
+
+    Args:
+        robot: where the motion looks up the objects' places when a segment begins.
+        seed: draws the motion; independent of the draws that the robot makes from the same seed.
+        fixed_neck: hold the neck where it is for the whole episode.
+    """
+
+    def __init__(self, robot: SimHumanoid, seed: int, fixed_neck: bool) -> None:
+        self._robot = robot
+        self._rng = np.random.default_rng([seed, 100])
+        self._command = robot.positions
+        self._command = np.clip(self._command, robot.joints.lower, robot.joints.upper)
+        self._kinematics = {side: ArmKinematics(robot, side) for side in SIDES}
+        self._columns = {side: robot.joints.index(*(n for n in robot.joints.names if n.startswith(side))) for side in SIDES}
+        self._goals: dict[str, Callable[[], Segment]] = {side: (lambda side=side: self._arm_segment(side)) for side in SIDES}
+        if not fixed_neck:
+            self._columns["neck"] = robot.joints.index("neck_yaw", "neck_pitch")
+            self._goals["neck"] = self._neck_segment
+        self._segments: dict[str, Segment] = {}
+        self._ages = dict.fromkeys(self._goals, 0)
+
+    def next_command(self) -> NDArray[np.float64]:
+        """The command [A] for this tick."""
+        for group, next_segment in self._goals.items():
+            if group not in self._segments or self._ages[group] >= self._segments[group].ticks:
+                self._segments[group], self._ages[group] = next_segment(), 0
+            self._ages[group] += 1
+            self._command[self._columns[group]] = self._segments[group].at(self._ages[group])
+        return self._command.copy()
+
+    # ---------------------------------------------------------------- where to go
+
+    def _arm_segment(self, side: str) -> Segment:
+        columns, table, rng = self._columns[side], self._robot.joints, self._rng
+        start = self._command[columns].copy()
+        arm, kind = start[:-1], rng.uniform()
+        if kind < 0.45:
+            arm = self._kinematics[side].reach(arm, self._object_target(side))
+        elif kind < 0.75:
+            arm = self._kinematics[side].reach(arm, self._workspace_target(side))
+        elif kind < 0.90:
+            nearby = (arm + 0.3 * rng.standard_normal(len(arm)) for _ in range(10))
+            arm = next((posture for posture in nearby if self._above_table(side, posture)), arm)
+        grip = table.upper[columns[-1]] * rng.uniform() if rng.uniform() < 0.5 else start[-1]
+        goal = start if kind >= 0.90 else np.clip(np.append(arm, grip), table.lower[columns], table.upper[columns])
+        return plan_segment(start, goal, table.max_velocity[columns], rng.uniform(*_SEGMENT_SECONDS), _SEGMENT_SECONDS[1])
+
+    def _neck_segment(self) -> Segment:
+        columns, table, rng = self._columns["neck"], self._robot.joints, self._rng
+        start = self._command[columns].copy()
+        goal = table.home[columns] + rng.uniform((-0.32, -0.14), (0.32, 0.12)) if rng.uniform() < 0.6 else start
+        return plan_segment(start, goal, table.max_velocity[columns], rng.uniform(*_NECK_SEGMENT_SECONDS), _NECK_SEGMENT_SECONDS[1])
+
+    def _object_target(self, side: str) -> NDArray[np.float64]:
+        """The centre of an object this arm can get at, or a point some centimetres behind it as the hand comes."""
+        places, rng = self._robot.object_positions(), self._rng
+        own_side = places[:, 1] if side == "left" else -places[:, 1]
+        near = places[own_side > -0.10]
+        target = rng.permutation(near if len(near) else places)[0].copy()
+        away = target[:2] - self._robot.palm(side)[:2]
+        if rng.uniform() < 0.6:
+            target[:2] += away / max(float(np.hypot(*away)), 1e-6) * rng.uniform(0.04, 0.14)
+        target[2] = rng.uniform(0.035, 0.07)
+        return _inside(target)
+
+    def _above_table(self, side: str, posture: NDArray[np.float64]) -> bool:
+        """Whether the hand of a posture [6] is over the table: an arm that dives under its edge gets caught there."""
+        x, _, z = self._kinematics[side].palm(posture)
+        return bool(x > 0.28 and z > 0.04)
+
+    def _workspace_target(self, side: str) -> NDArray[np.float64]:
+        low, high = np.array(_WORKSPACE).T
+        target = self._rng.uniform(low, high)
+        return target if side == "left" else target * (1, -1, 1)
+
+
+def _inside(target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep a point a hand's width within the rim, so that nothing is pushed over it."""
+    return np.clip(target, (0.30, -0.38, 0.03), (0.74, 0.38, 0.5))

@@ -1,0 +1,111 @@
+"""Episodes of the simulated humanoid: in memory with ground truth, or as the rosbag2 a robot would have written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.sim.model import CONTROL_HZ, JointReading, SimHumanoid, mujoco
+from hwm_core.sim.motion import MotionMix
+from hwm_core.types import Episode
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One control tick as the robot lives it: joints move, a picture is taken, a command is issued."""
+
+    readings: tuple[JointReading, ...]  # since the previous frame; the last has the frame's own stamp
+    frame: NDArray[np.uint8]  # [H, W, 3] RGB
+    command: NDArray[np.float64]  # [A] issued at the frame's stamp
+
+    @property
+    def stamp_ns(self) -> int:
+        """Acquisition time of the frame."""
+        return self.readings[-1].time_ns
+
+
+@dataclass(frozen=True)
+class SimEpisode:
+    """A simulated episode with the ground truth no robot has."""
+
+    seed: int
+    names: tuple[str, ...]
+    frames: NDArray[np.uint8]  # [F, H, W, 3] RGB
+    stamps_ns: NDArray[np.int64]  # [F]
+    states: NDArray[np.float32]  # [F, A]
+    commands: NDArray[np.float32]  # [F, A] as issued: commands[t] was issued at frame t and first moves frame t + 1
+    home: NDArray[np.float32]  # [A] the command in force before frame 0
+    object_positions: NDArray[np.float32]  # [F, n, 3] metres
+    object_masks: NDArray[np.uint8] | None  # [F, H, W] 0 no object, k the k-th of variation.OBJECTS
+    fixed_neck: bool
+    mujoco_version: str
+
+    def to_episode(self, preprocessing: Preprocessing) -> Episode:
+        """The same run as the reader of its bag would give it: preprocessed frames, commands shifted by one frame."""
+        indices, segments = preprocessing.pick_frames(self.stamps_ns)
+        stamps_ns = self.stamps_ns[indices]
+        # The newest command issued strictly before each frame; before the first there is only the start posture.
+        newest = np.searchsorted(self.stamps_ns, stamps_ns, side="left") - 1
+        return Episode(
+            name=f"sim_{self.seed:06d}",
+            frames=np.stack([preprocessing.apply(self.frames[i]) for i in indices]),
+            stamps_ns=stamps_ns,
+            segments=segments,
+            names=self.names,
+            states=self.states[indices],
+            commands=np.where(newest[:, None] < 0, self.home, self.commands[newest]),
+        )
+
+
+def has_fixed_neck(seed: int) -> bool:
+    """Half of all episodes hold the neck still: those of even seeds."""
+    return seed % 2 == 0
+
+
+def play(robot: SimHumanoid, motion: MotionMix, seconds: float) -> Iterator[Tick]:
+    """Let the motion drive the robot. While a tick is being looked at, the robot is still in the state of its frame."""
+    readings: tuple[JointReading, ...] = (robot.joint_state(),)
+    for _ in range(round(seconds * CONTROL_HZ)):
+        yield Tick(readings, robot.render(), robot.command(motion.next_command()))
+        readings = tuple(robot.advance())
+
+
+def simulate_episode(
+    seed: int, seconds: float = 10.0, camera_size: int = 128, fixed_neck: bool | None = None, masks: bool = False
+) -> SimEpisode:
+    """Simulate one episode of the motion mix.
+
+    Args:
+        seed: draws everything; the same seed gives the same bytes.
+        seconds: length; one frame every 1/30 s, the first at time 0.
+        camera_size: pixels, height and width.
+        fixed_neck: hold the neck still; None lets the seed decide (`has_fixed_neck`).
+        masks: also render which object each pixel shows (about 1.6 times the cost).
+
+    Raises:
+        MissingGL: the machine cannot render offscreen.
+    """
+    fixed_neck = has_fixed_neck(seed) if fixed_neck is None else fixed_neck
+    with SimHumanoid(seed, camera_size) as robot:
+        home = robot.data.ctrl.astype(np.float32)
+        ticks, positions, object_masks = [], [], []
+        for tick in play(robot, MotionMix(robot, seed, fixed_neck), seconds):
+            ticks.append(tick)
+            positions.append(robot.object_positions())
+            if masks:
+                object_masks.append(robot.object_mask())
+    return SimEpisode(
+        seed=seed,
+        names=robot.joints.names,
+        frames=np.stack([tick.frame for tick in ticks]),
+        stamps_ns=np.array([tick.stamp_ns for tick in ticks], dtype=np.int64),
+        states=np.array([tick.readings[-1].positions for tick in ticks], dtype=np.float32),
+        commands=np.array([tick.command for tick in ticks], dtype=np.float32),
+        home=home,
+        object_positions=np.array(positions, dtype=np.float32),
+        object_masks=np.stack(object_masks) if masks else None,
+        fixed_neck=fixed_neck,
+        mujoco_version=mujoco.__version__,
+    )

@@ -1,0 +1,47 @@
+"""What every cost has, and what it may look at."""
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from hwm_core.config import Config
+from hwm_core.planning.dynamics import Goal, Prediction
+from hwm_core.planning.joint_space import JointSpace
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """S candidates with the futures that the dynamics predicts for them."""
+
+    actions: Tensor  # [S, F, A] in joint units
+    recent: Tensor  # [2, A] the two newest past actions, newest last
+    prediction: Prediction
+    goal: Goal
+    space: JointSpace
+
+    def trajectories(self) -> Tensor:
+        """Recent and candidate actions in one piece, [S, 2 + F, A]."""
+        return torch.cat([self.recent.expand(len(self.actions), -1, -1), self.actions], dim=1)
+
+
+class Cost(Config):
+    """One term of the objective, (weight * value) ** power; lower is better, 0 is perfect."""
+
+    weight: float = Field(default=1.0, ge=0.0)
+    power: int = Field(default=1, ge=1, le=3)
+
+    def value(self, imagined: Imagined) -> Tensor:
+        """The bare cost of every candidate, [S] >= 0."""
+        raise NotImplementedError
+
+    def __call__(self, imagined: Imagined) -> Tensor:
+        return (self.weight * self.value(imagined)) ** self.power
+
+
+def discounted_mean(values: Tensor, discount: float) -> Tensor:
+    """Mean over time, [S, T] -> [S], each step weighing `discount` times the step after it (0: the last step alone)."""
+    steps = torch.arange(values.shape[1] - 1, -1, -1, device=values.device)
+    weights = discount ** steps.to(values.dtype)
+    return (values * weights).sum(dim=1) / weights.sum()

@@ -1,0 +1,21 @@
+"""Keeps away from the ends of the joints."""
+
+from pydantic import Field
+from torch import Tensor
+
+from hwm_core.planning.costs.base import Cost, Imagined
+
+
+class JointLimits(Cost):
+    """How far into (or beyond) the margin of the joint limits: mean over frames of the squared sum over joints, in scales."""
+
+    margin: float = Field(
+        default=0.02, ge=0.0, lt=0.5, description="width of the margin at either end, as a share of the joint's range"
+    )
+
+    def value(self, imagined: Imagined) -> Tensor:
+        space = imagined.space
+        margin = self.margin * (space.upper - space.lower)
+        below = (space.lower + margin - imagined.actions).clamp(min=0)
+        above = (imagined.actions - space.upper + margin).clamp(min=0)
+        return space.in_scales(below + above).square().sum(dim=-1).mean(dim=-1)

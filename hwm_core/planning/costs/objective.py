@@ -1,0 +1,25 @@
+"""The table of costs: a name, a cost, and its defaults."""
+
+from torch import Tensor
+
+from hwm_core.config import Config
+from hwm_core.planning.costs.base import Cost, Imagined
+from hwm_core.planning.costs.goal_latent import GoalLatent
+from hwm_core.planning.costs.goal_pixels import GoalPixels
+from hwm_core.planning.costs.joint_limits import JointLimits
+from hwm_core.planning.costs.smoothness import Smoothness
+from hwm_core.planning.costs.velocity_limits import VelocityLimits
+
+
+class Objective(Config):
+    """The sum of its terms; a term of weight 0 is not computed."""
+
+    goal_latent: GoalLatent = GoalLatent()
+    goal_pixels: GoalPixels = GoalPixels()
+    smoothness: Smoothness = Smoothness()
+    joint_limits: JointLimits = JointLimits()
+    velocity_limits: VelocityLimits = VelocityLimits()
+
+    def terms(self, imagined: Imagined) -> dict[str, Tensor]:
+        """{name: [S]} of every term in use, after weight and power: they sum to the cost."""
+        return {name: cost(imagined) for name, cost in self if isinstance(cost, Cost) and cost.weight > 0}

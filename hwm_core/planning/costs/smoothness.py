@@ -1,0 +1,20 @@
+"""Jerky commands wear robots out, and leave the motions that the model has seen."""
+
+from pydantic import Field
+from torch import Tensor
+
+from hwm_core.planning.costs.base import Cost, Imagined
+
+
+class Smoothness(Cost):
+    """Mean squared acceleration over frames and joints, in (joint scales per second squared) squared.
+
+    The two newest past actions belong to the trajectory: going on with a motion costs nothing, a sudden start does.
+    """
+
+    weight: float = Field(default=1e-5, ge=0.0)
+
+    def value(self, imagined: Imagined) -> Tensor:
+        trajectories = imagined.space.in_scales(imagined.trajectories())
+        acceleration = trajectories.diff(n=2, dim=1) * imagined.space.frame_rate_hz**2
+        return acceleration.square().mean(dim=(1, 2))

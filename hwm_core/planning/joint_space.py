@@ -1,0 +1,69 @@
+"""Where candidate actions may go: joint limits, speed limits, and the scale of each joint."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hwm_core.data.manifest import ActionManifest
+from hwm_core.errors import RobotMismatch
+
+
+@dataclass(frozen=True)
+class JointSpace:
+    """The action space of one robot, in joint units (rad, or m for slides); every tensor is [A]."""
+
+    names: tuple[str, ...]
+    lower: Tensor
+    upper: Tensor
+    max_step: Tensor  # the largest change from one frame to the next
+    scale: Tensor  # the standard deviation seen in training; 0 for a joint that never moved
+    frame_rate_hz: float
+
+    @classmethod
+    def from_manifest(
+        cls, manifest: ActionManifest, frame_rate_hz: float, max_velocity: float, device: torch.device | str = "cpu"
+    ) -> "JointSpace":
+        """The manifest's limits and scales, with one speed limit (joint units per second) for all joints."""
+
+        def tensor(values: object) -> Tensor:
+            return torch.as_tensor(values, dtype=torch.float32, device=device)
+
+        still = tensor([0.0 if constant else 1.0 for constant in manifest.constant])
+        return cls(
+            names=tuple(manifest.names),
+            lower=tensor(manifest.lower),
+            upper=tensor(manifest.upper),
+            max_step=torch.full_like(still, max_velocity / frame_rate_hz),
+            scale=tensor(manifest.std) * still,
+            frame_rate_hz=frame_rate_hz,
+        )
+
+    def index(self, names: tuple[str, ...]) -> Tensor:
+        """Columns of the named joints. Raises RobotMismatch for a name that the model was not trained with."""
+        unknown = [name for name in names if name not in self.names]
+        if unknown:
+            raise RobotMismatch(
+                "joints to plan",
+                expected=f"names among {', '.join(self.names)}",
+                got=", ".join(unknown),
+                remedy="Correct the list of planned joints.",
+            )
+        return torch.tensor([self.names.index(name) for name in names], device=self.lower.device)
+
+    def project(self, actions: Tensor, start: Tensor) -> Tensor:
+        """The nearest trajectories that keep speed and joint limits, frame after frame.
+
+        Args:
+            actions: [..., F, A].
+            start: [A] the action before the first one.
+        """
+        kept, previous = [], start
+        for action in actions.unbind(-2):
+            previous = action.clamp(previous - self.max_step, previous + self.max_step).clamp(self.lower, self.upper)
+            kept.append(previous)
+        return torch.stack(kept, dim=-2)
+
+    def in_scales(self, difference: Tensor) -> Tensor:
+        """Differences of actions [..., A] as multiples of each joint's scale, so that rad and m may be added."""
+        return difference / torch.where(self.scale > 0, self.scale, torch.ones_like(self.scale))

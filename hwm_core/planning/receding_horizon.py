@@ -1,0 +1,87 @@
+"""Plan over the horizon, run the first frames, plan again from where the last plan left off."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from hwm_core.config import Config
+from hwm_core.planning.cem import CEMConfig, Iteration, go_on, minimise
+from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.spline import knot_frames, spline_basis
+
+Scorer = Callable[[Tensor], Tensor]  # candidates [S, F, A] in joint units -> costs [S]; here, or in another process
+
+
+class PlannerConfig(Config):
+    """What to plan and how."""
+
+    horizon_frames: int = Field(default=24, ge=1)
+    joints: tuple[str, ...] = Field(default=(), description="joints that are planned, the others hold; empty: all")
+    knots: int = Field(default=3, ge=1, description="spline knots over the horizon; as many as frames: no spline")
+    spread: float = Field(default=0.5, gt=0.0, description="first standard deviation of a knot, in joint scales")
+    cem: CEMConfig = CEMConfig()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Actions to run from the next frame on."""
+
+    actions: Tensor  # [F, A] in joint units
+    cost: float
+    iterations: int
+
+
+class RecedingHorizonPlanner:
+    """Keeps the last plan and its random numbers; everything else comes in by argument."""
+
+    def __init__(self, config: PlannerConfig, space: JointSpace, seed: int) -> None:
+        device = space.lower.device
+        joints = space.index(config.joints) if config.joints else torch.arange(len(space.names), device=device)
+        self._config, self._space, self._joints = config, space, joints
+        self._generator = torch.Generator(device).manual_seed(seed)
+        self._basis = spline_basis(config.knots, config.horizon_frames).to(device)
+        self._knot_frames = knot_frames(config.knots, config.horizon_frames)
+        self._spread = (config.spread * space.scale[joints]).expand(config.knots, -1)
+        self._last: Tensor | None = None  # [F, A] the newest plan
+
+    def plan(
+        self, score: Scorer, newest: Tensor, elapsed_frames: int, keep_going: Callable[[Iteration], bool] = go_on
+    ) -> Plan:
+        """Search for the best actions of the coming frames.
+
+        Args:
+            score: costs of candidates [S, F, A].
+            newest: [A] the action before the first planned one.
+            elapsed_frames: frames since the last plan was made; its rest is where the search starts.
+            keep_going: hears of every iteration, returns False to make do with what was found so far.
+        """
+        optimum = minimise(
+            lambda knots: score(self._trajectories(knots, newest)),
+            self._warm_start(newest, elapsed_frames),
+            self._spread,
+            self._config.cem,
+            self._generator,
+            keep_going,
+        )
+        self._last = self._trajectories(optimum.best[None], newest)[0]
+        return Plan(self._last, optimum.cost, optimum.iterations)
+
+    def reset(self) -> None:
+        """Forget the last plan: the goal has changed, or the robot was moved."""
+        self._last = None
+
+    def _warm_start(self, newest: Tensor, elapsed_frames: int) -> Tensor:
+        """Knots [K, D] of the last plan's rest, its last action held; without a last plan: of standing still."""
+        if self._last is None:
+            return torch.zeros_like(self._spread)
+        frames = [min(frame + elapsed_frames, len(self._last) - 1) for frame in self._knot_frames]
+        return (self._last[frames] - newest)[:, self._joints]
+
+    def _trajectories(self, knots: Tensor, newest: Tensor) -> Tensor:
+        """Knots [S, K, D] (offsets from the newest action) -> actions [S, F, A] within speed and joint limits."""
+        actions = newest.repeat(len(knots), self._config.horizon_frames, 1)
+        actions[..., self._joints] += self._basis @ knots
+        return self._space.project(actions, newest)

@@ -1,0 +1,107 @@
+"""Each cost on numbers that can be checked by hand."""
+
+import pytest
+import torch
+
+from hwm_core.errors import BadConfig
+from hwm_core.planning.costs import Imagined, Objective
+from hwm_core.planning.costs.base import discounted_mean
+from hwm_core.planning.costs.blur import blur
+from hwm_core.planning.costs.goal_latent import GoalLatent
+from hwm_core.planning.costs.goal_pixels import GoalPixels
+from hwm_core.planning.costs.joint_limits import JointLimits
+from hwm_core.planning.costs.smoothness import Smoothness
+from hwm_core.planning.costs.velocity_limits import VelocityLimits
+from planning_world import SpotWorld, goal_at, space
+
+
+def imagine(slide: torch.Tensor, start: float = 8.0, goal: float = 8.0, max_velocity: float = 1000.0) -> Imagined:
+    """Candidates [S, 12] of the sliding joint, played from a standstill at `start`."""
+    actions = torch.stack([slide, torch.zeros_like(slide)], dim=-1)
+    recent = torch.tensor([[start, 0.0], [start, 0.0]])
+    world = SpotWorld()
+    return Imagined(actions, recent, world.rollout(recent, actions), goal_at(goal), space(max_velocity))
+
+
+def still(position: float) -> torch.Tensor:
+    return torch.full((1, 12), position)
+
+
+def test_smoothness_is_the_mean_squared_acceleration() -> None:
+    # One step of 4 units = 1 scale at the first frame, then rest: second differences +1, -1, then 10 zeros, at 10 Hz
+    # times 100 per second squared: two squares of 100^2 over 12 frames and 2 joints = 2 * 10000 / 24 = 833.33
+    value = Smoothness().value(imagine(still(12.0), start=8.0))
+    assert value.item() == pytest.approx(833.333, rel=1e-5)
+
+
+def test_going_on_with_a_steady_motion_costs_no_smoothness() -> None:
+    ramp = imagine(8.0 + 0.5 * torch.arange(1, 13.0)[None])
+    moving = Imagined(ramp.actions, torch.tensor([[7.5, 0.0], [8.0, 0.0]]), ramp.prediction, ramp.goal, ramp.space)
+    assert Smoothness().value(moving).item() == pytest.approx(0.0, abs=1e-6)
+    assert Smoothness().value(ramp).item() > 0, "a start from rest does"
+
+
+def test_joint_limits_cost_nothing_inside_and_the_square_of_the_excess_beyond() -> None:
+    # Range 15, no margin: 19 is 4 units = 1 scale beyond on every frame
+    assert JointLimits(margin=0.0).value(imagine(still(15.0))).item() == 0.0
+    assert JointLimits(margin=0.0).value(imagine(still(19.0))).item() == pytest.approx(1.0)
+    # A margin of a tenth is 1.5 units: 15 is 1.5 / 4 scales into it
+    assert JointLimits(margin=0.1).value(imagine(still(15.0))).item() == pytest.approx((1.5 / 4) ** 2)
+
+
+def test_velocity_limits_cost_the_excess_of_every_step() -> None:
+    # 20 units/s at 10 Hz is 2 a frame; one jump of 6 exceeds by 4 = 1 scale in one frame of 12
+    assert VelocityLimits().value(imagine(still(14.0), start=8.0, max_velocity=20.0)).item() == pytest.approx(1 / 12)
+    assert VelocityLimits().value(imagine(still(10.0), start=8.0, max_velocity=20.0)).item() == 0.0
+
+
+@pytest.mark.parametrize("cost", [GoalLatent(), GoalPixels(weight=1.0)])
+def test_the_goal_itself_costs_nothing(cost: GoalLatent | GoalPixels) -> None:
+    assert cost.value(imagine(still(5.0), goal=5.0)).item() == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("cost", [GoalLatent(smoothing=3.0), GoalPixels(weight=1.0, smoothing=3.0)])
+def test_a_blurred_goal_is_felt_from_afar(cost: GoalLatent | GoalPixels) -> None:
+    candidates = torch.arange(4.0, 12.0)[:, None].expand(-1, 12)
+    values = cost.value(imagine(candidates, goal=3.0))
+    assert (values.diff() > 0).all(), "every cell nearer is better"
+    assert values.diff().min() > 0.02 * values.max(), "and noticeably so"
+
+
+def test_without_blur_a_far_goal_is_not_felt() -> None:
+    candidates = torch.arange(8.0, 12.0)[:, None].expand(-1, 12)
+    values = GoalLatent(smoothing=0.0).value(imagine(candidates, goal=1.0))
+    assert values.diff().abs().max() < 1e-3 * values.max()
+
+
+def test_discount_says_how_much_earlier_latents_count() -> None:
+    values = torch.tensor([[1.0, 2.0, 4.0]])
+    assert discounted_mean(values, 0.0).item() == 4.0
+    assert discounted_mean(values, 1.0).item() == pytest.approx(7 / 3)
+    # (1/4 + 2/2 + 4) / (1/4 + 1/2 + 1) = 5.25 / 1.75
+    assert discounted_mean(values, 0.5).item() == pytest.approx(3.0)
+
+
+def test_blur_keeps_a_flat_image_and_spreads_a_point() -> None:
+    assert torch.allclose(blur(torch.ones(2, 5, 7, 3), 1.5), torch.ones(2, 5, 7, 3))
+    point = torch.zeros(9, 9, 1)
+    point[4, 4] = 1.0
+    blurred = blur(point, 1.0)
+    # Centre of a discrete Gaussian of sigma 1: (1 / sum exp(-k^2 / 2))^2 = (1 / 2.5066)^2 = 0.1592
+    assert blurred[4, 4].item() == pytest.approx(0.1592, abs=1e-4)
+    assert torch.equal(blur(point, 0.0), point)
+
+
+def test_weight_multiplies_before_the_power() -> None:
+    seen = imagine(still(19.0))  # value 1, see above
+    assert JointLimits(margin=0.0, weight=3.0, power=2)(seen).item() == pytest.approx(9.0)
+
+
+def test_a_term_of_weight_zero_is_not_computed() -> None:
+    terms = Objective().terms(imagine(still(8.0)))
+    assert list(terms) == ["goal_latent", "smoothness", "joint_limits", "velocity_limits"]
+
+
+def test_a_misspelt_term_is_answered_with_the_right_name() -> None:
+    with pytest.raises(BadConfig, match="Did you mean `smoothness`"):
+        Objective.parse({"smothness": {"weight": 1.0}})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -33,12 +34,18 @@ class MaskedConfig(Config):
     vocabulary: Literal["flat", "factorised"] = "flat"
     levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
     grid: tuple[int, int] = Field((32, 32), description="tokens of one latent: rows, columns")
+    patch: int = Field(1, gt=0, description="tokens of a site along rows and columns; the paper has one")
     temporal_factor: int = Field(8, gt=0)
     num_past_latents: int = Field(2, gt=0)
     num_future_latents: int = Field(1, gt=0)
     action_dim: int = Field(25, gt=0)
     max_corruption: float = Field(0.2, ge=0, le=1, description="rho_max: largest rate of random token replacement")
     action_dropout: float = Field(0.15, ge=0, lt=1, description="rate of samples whose action stream is dropped")
+
+    @property
+    def sites(self) -> tuple[int, int]:
+        """Rows and columns of the transformer's sites."""
+        return self.grid[0] // self.patch, self.grid[1] // self.patch
 
     @property
     def num_latents(self) -> int:
@@ -67,9 +74,10 @@ class MaskedWorldModel(nn.Module):
     def __init__(self, config: MaskedConfig) -> None:
         super().__init__()
         self.config = config
-        sites = config.grid[0] * config.grid[1]
-        self.vocabulary = Vocabulary(config.levels, config.dim, factorised=config.vocabulary == "factorised")
-        self.position = nn.Parameter(torch.empty(config.num_latents, sites, config.dim))
+        self.vocabulary = Vocabulary(
+            config.levels, config.dim, factorised=config.vocabulary == "factorised", codes_per_site=config.patch**2
+        )
+        self.position = nn.Parameter(torch.empty(config.num_latents, math.prod(config.sites), config.dim))
         self.actions = ActionEncoder(config.action_dim, config.num_latents, config.temporal_factor, config.dim, config.mlp_ratio)
         unshared = 0 if config.variant in ("base", "split") else min(config.unshared_depth, config.depth)
         rows = [masked_row("base", config.mask)] * unshared
@@ -77,7 +85,7 @@ class MaskedWorldModel(nn.Module):
         self.is_cacheable = is_cacheable(rows, config.num_past_latents, config.num_latents)
         self.backbone = Backbone(
             rows,
-            grid=config.grid,
+            grid=config.sites,
             dim=config.dim,
             num_heads=config.num_heads,
             mlp_ratio=config.mlp_ratio,
@@ -97,20 +105,28 @@ class MaskedWorldModel(nn.Module):
             actions: [B, F, A] normalised.
             generator: draws corruption, masks and dropped action streams.
         """
-        past = self.config.num_past_latents
-        corrupted = corrupt(tokens, self.config.max_corruption, self.vocabulary.size, generator)
-        masked = future_mask(tokens[:, past:], generator)
-        visible = torch.cat([corrupted[:, :past], corrupted[:, past:].masked_fill(masked, self.vocabulary.mask_token)], dim=1)
+        past, sites = self.config.num_past_latents, self.to_sites(tokens)
+        corrupted = self.to_sites(corrupt(tokens, self.config.max_corruption, self.vocabulary.size, generator))
+        masked = future_mask(sites[:, past:, ..., 0], generator)
+        future = corrupted[:, past:].masked_fill(masked[..., None], self.vocabulary.mask_token)
         dropped = _uniform((len(tokens),), tokens.device, generator) < self.config.action_dropout
-        hidden = self.hidden(visible, actions, dropped).unflatten(2, self.config.grid)
-        loss, accuracy = self.vocabulary.cross_entropy(hidden[masked], tokens[:, past:][masked])
+        hidden = self.hidden(torch.cat([corrupted[:, :past], future], dim=1), actions, dropped)
+        loss, accuracy = self.vocabulary.cross_entropy(hidden[masked.flatten(2)], sites[:, past:][masked])
         return loss, {"accuracy": accuracy}
+
+    def to_sites(self, tokens: Tensor) -> Tensor:
+        """Tokens [..., H, W] -> [..., h, w, P], the codes of each site."""
+        return rearrange(tokens, "... (h p) (w q) -> ... h w (p q)", p=self.config.patch, q=self.config.patch)
+
+    def to_grid(self, sites: Tensor) -> Tensor:
+        """Codes of each site [S, T, h, w, P, ...] -> [S, T, H, W, ...]; the inverse of `to_sites`."""
+        return rearrange(sites, "s t h w (p q) ... -> s t (h p) (w q) ...", p=self.config.patch, q=self.config.patch)
 
     def hidden(self, tokens: Tensor, actions: Tensor | None, dropped: Tensor | None = None) -> Tensor:
         """Hidden states [B, T_future, N, D] of the future latents, every latent computed.
 
         Args:
-            tokens: [B, T, H, W], `mask_token` where unknown.
+            tokens: [B, T, h, w, P] by site, `mask_token` where unknown.
             actions: [B, F, A] normalised; None drops the stream.
             dropped: [B] bool, samples whose action stream is zeroed.
         """
@@ -130,14 +146,14 @@ class MaskedWorldModel(nn.Module):
         return self.final_norm(out[Stream.FUTURE_VIDEO])
 
     def forward(self, tokens: Tensor, actions: Tensor | None, dropped: Tensor | None = None) -> Tensor:
-        """Logits [B, T_future, H, W, V] of the future latents; arguments as of `hidden`."""
-        return self.vocabulary.head(self.hidden(tokens, actions, dropped)).unflatten(2, self.config.grid)
+        """Logits [B, T_future, h, w, V] of the future latents; arguments as of `hidden`."""
+        return self.vocabulary.head(self.hidden(tokens, actions, dropped)).unflatten(2, self.config.sites)
 
     def settle(self, tokens: Tensor, actions: Tensor | None, settled: Settled | None = None) -> Settled:
         """Compute keys and values of latents whose tokens are final: the past, or a future latent after decoding.
 
         Args:
-            tokens: [B, n, H, W], the n latents after `settled`.
+            tokens: [B, n, h, w, P] by site, the n latents after `settled`.
             actions: [B, f, A] normalised, the frames of these latents; None drops the stream.
         """
         _, fresh = self._continue(tokens, actions, settled)
@@ -146,9 +162,9 @@ class MaskedWorldModel(nn.Module):
         return Settled(settled.cache.then(fresh), settled.num_latents + tokens.shape[1])
 
     def predict(self, settled: Settled, tokens: Tensor, actions: Tensor | None) -> Tensor:
-        """Logits [B, n, H, W, V] of the n latents after `settled`, equal to `forward`'s; arguments as of `settle`."""
+        """Logits [B, n, h, w, V] of the n latents after `settled`, equal to `forward`'s; arguments as of `settle`."""
         hidden, _ = self._continue(tokens, actions, settled)
-        return self.vocabulary.head(self.final_norm(hidden)).unflatten(2, self.config.grid)
+        return self.vocabulary.head(self.final_norm(hidden)).unflatten(2, self.config.sites)
 
     def _continue(self, tokens: Tensor, actions: Tensor | None, settled: Settled | None) -> tuple[Tensor, Cache]:
         first = 0 if settled is None else settled.num_latents

@@ -2,9 +2,11 @@
 
 `flat` has one embedding and one logit for each code (the paper's). `factorised` treats a code as its FSQ digits: the
 sum of one small embedding for each digit in, one small softmax for each digit out. For 64,000 codes that is 39 rows
-instead of 64,000, and the mean of the digits is a soft latent.
+instead of 64,000, and the mean of the digits is a soft latent. With patches, a site of the transformer holds several
+neighbouring codes, whose digits are simply more digits.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,30 +21,33 @@ from hwm_core.tokenizers.fsq import codes_to_digits, digit_values, digits_to_cod
 class Draw:
     """Tokens drawn from logits."""
 
-    tokens: Tensor  # [...] code indices
-    log_prob: Tensor  # [...] log-probability of each drawn token
-    latents: Tensor  # [..., C] expected latent under the logits
+    tokens: Tensor  # [..., P] code indices
+    log_prob: Tensor  # [...] log-probability of what was drawn at each site
+    latents: Tensor  # [..., P, C] expected latents under the logits
 
 
 class Vocabulary(nn.Module):
-    """Codes of an FSQ tokenizer, embedded and predicted digit by digit or (one digit as large as the codebook) flat."""
+    """Codes of an FSQ tokenizer, embedded and predicted digit by digit or (one digit as large as the codebook) flat.
 
-    def __init__(self, levels: Sequence[int], dim: int, *, factorised: bool) -> None:
+    A site holds P codes (P = 1 without patches); they are masked and revealed together.
+    """
+
+    def __init__(self, levels: Sequence[int], dim: int, *, factorised: bool, codes_per_site: int = 1) -> None:
         super().__init__()
-        self.levels = tuple(levels)
-        self.size = torch.Size(self.levels).numel()
-        self.digits = self.levels if factorised else (self.size,)
+        self.levels, self.codes_per_site, self.factorised = tuple(levels), codes_per_site, factorised
+        self.size = math.prod(self.levels)
+        self.digits = (self.levels if factorised else (self.size,)) * codes_per_site
         self.embedding = nn.Embedding(sum(self.digits), dim)
         self.mask_embedding = nn.Parameter(torch.empty(1, dim))
         self.head = nn.Linear(dim, sum(self.digits))
         first = torch.tensor([0, *self.digits[:-1]]).cumsum(0)
         self.register_buffer("first_row", first, persistent=False)
-        self.register_buffer("code_values", self._code_values(factorised), persistent=False)
+        self.register_buffer("code_values", self._code_values(), persistent=False)
 
-    def _code_values(self, factorised: bool) -> Tensor:
-        """Latent value of each logit: [sum(levels)] when factorised, [codebook, C] when flat."""
+    def _code_values(self) -> Tensor:
+        """Latent value of each logit of one code: [sum(levels)] when factorised, [codebook, C] when flat."""
         values = digit_values(self.levels)
-        if factorised:
+        if self.factorised:
             return torch.cat(values)
         digits = codes_to_digits(torch.arange(self.size), self.levels)
         return torch.stack([table[digits[:, i]] for i, table in enumerate(values)], dim=-1)
@@ -60,18 +65,23 @@ class Vocabulary(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """[...] code indices, `mask_token` for masked ones -> [..., D]."""
+        """[..., P] code indices, all `mask_token` at a masked site -> [..., D]."""
         masked = tokens == self.mask_token
         rows = self._to_digits(tokens.masked_fill(masked, 0)) + self.first_row
-        return torch.where(masked[..., None], self.mask_embedding, self.embedding(rows).sum(-2))
+        return torch.where(masked[..., :1], self.mask_embedding, self.embedding(rows).sum(-2))
 
     def cross_entropy(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean negative log-likelihood of whole tokens [M] given hidden states [M, D], and the greedy tokens' accuracy."""
+        """Mean negative log-likelihood of a code, and how often the greedy code is right.
+
+        Args:
+            hidden: [M, D] states of M sites.
+            tokens: [M, P] their codes.
+        """
         digits = self._to_digits(tokens)
         parts = self._split(self.head(hidden).float())
-        loss = sum((F.cross_entropy(logits, digits[:, i]) for i, logits in enumerate(parts)), torch.zeros((), device=hidden.device))
-        greedy = torch.stack([logits.argmax(-1) for logits in parts], dim=-1)
-        return loss, (greedy == digits).all(-1).float().mean()
+        loss = torch.stack([F.cross_entropy(logits, digits[:, i]) for i, logits in enumerate(parts)]).sum()
+        right = torch.stack([logits.argmax(-1) for logits in parts], dim=-1) == digits
+        return loss / self.codes_per_site, right.unflatten(-1, (self.codes_per_site, -1)).all(-1).float().mean()
 
     def draw(self, logits: Tensor, temperature: float, uniform: Callable[[torch.Size], Tensor]) -> Draw:
         """Draw tokens from [..., sum(digits)] logits.
@@ -92,18 +102,21 @@ class Vocabulary(nn.Module):
         return Draw(tokens, torch.cat(log_prob, dim=-1).sum(-1), self.expected_latents(logits))
 
     def expected_latents(self, logits: Tensor) -> Tensor:
-        """Mean latent [..., C] under [..., sum(digits)] logits: a soft latent, differentiable and without sampling noise."""
+        """Mean latents [..., P, C] under [..., sum(digits)] logits: soft latents, without sampling noise."""
         parts = [part.softmax(-1) for part in self._split(logits.float())]
-        if len(parts) == 1 and len(self.levels) > 1:
-            return parts[0] @ self.code_values
-        values = self.code_values.split(self.digits)
-        return torch.stack([(p * v).sum(-1) for p, v in zip(parts, values)], dim=-1)
+        if not self.factorised:
+            return torch.stack([part @ self.code_values for part in parts], dim=-2)
+        values = self.code_values.split(self.levels) * self.codes_per_site
+        latents = torch.stack([(p * v).sum(-1) for p, v in zip(parts, values)], dim=-1)
+        return latents.unflatten(-1, (self.codes_per_site, -1))
 
     def _split(self, logits: Tensor) -> tuple[Tensor, ...]:
         return logits.split(self.digits, dim=-1)
 
     def _to_digits(self, tokens: Tensor) -> Tensor:
-        return codes_to_digits(tokens, self.levels) if len(self.digits) > 1 else tokens[..., None]
+        return codes_to_digits(tokens, self.levels).flatten(-2) if self.factorised else tokens
 
     def _from_digits(self, digits: Tensor) -> Tensor:
-        return digits_to_codes(digits, self.levels) if len(self.digits) > 1 else digits[..., 0]
+        if not self.factorised:
+            return digits
+        return digits_to_codes(digits.unflatten(-1, (self.codes_per_site, -1)), self.levels)

@@ -1,6 +1,6 @@
 """One attention sub-layer over streams, as its row says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -70,46 +70,69 @@ class StreamAttention(nn.Module):
         """
         normed = {s: self.norm[self.row.norm[s]](t) if s in self.row.norm else t for s, t in x.items()}
         fresh = {s: self._keys_values(s, normed[s], positions) for s in x if s in self.row.key}
-        heard = {s: _join(cached.get(s), fresh.get(s)) for s in {*cached, *fresh}}
-        update = {}
-        for stream in x:
-            if stream in live:
-                speakers = [heard[s] for s in self.row.hears[stream] if s in heard]
-                attended = self._attend(stream, normed[stream], speakers, positions)
-                update[stream] = self.out[self.row.query[stream]](attended)
-        return update, fresh
+        queries = {s: self._queries(s, normed[s], positions) for s in x if s in live}
+        if self.row.axis is Axis.SPACE:
+            attended = _over_space(queries, fresh)
+        else:
+            attended = self._over_time(queries, {s: _join(cached.get(s), fresh.get(s)) for s in {**cached, **fresh}}, positions)
+        return {s: self.out[self.row.query[s]](t) for s, t in attended.items()}, fresh
+
+    def _angles(self, stream: Stream, positions: Positions) -> Tensor:
+        return positions.space if self.row.axis is Axis.SPACE else positions.time[stream]
+
+    def _queries(self, stream: Stream, x: Tensor, positions: Positions) -> Tensor:
+        query = self.query[self.row.query[stream]](x).unflatten(-1, (self.num_heads, -1))
+        return rotate(self.query_norm(query), self._angles(stream, positions))
 
     def _keys_values(self, stream: Stream, x: Tensor, positions: Positions) -> KeyValue:
         key, value = self.key_value[self.row.key[stream]](x).unflatten(-1, (2, self.num_heads, -1)).unbind(-3)
         return KeyValue(rotate(self.key_norm(key), self._angles(stream, positions)), value, positions.latents[stream])
 
-    def _angles(self, stream: Stream, positions: Positions) -> Tensor:
-        return positions.space if self.row.axis is Axis.SPACE else positions.time[stream]
+    def _over_time(
+        self, queries: Mapping[Stream, Tensor], heard: Mapping[Stream, KeyValue], positions: Positions
+    ) -> dict[Stream, Tensor]:
+        """Attention over the latents of each site; one call for the streams that hear the same streams."""
+        attended = {}
+        for listeners, speakers in _by_hearing(self.row, queries):
+            keys = [heard[s] for s in speakers if s in heard]
+            batch = len(queries[listeners[0]])
+            sites = max(t.shape[2] for t in [*(queries[s] for s in listeners), *(k.key for k in keys)])
+            query = torch.cat([_per_site(queries[s], batch, sites) for s in listeners], dim=3)
+            key = torch.cat([_per_site(k.key, batch, sites) for k in keys], dim=3)
+            value = torch.cat([_per_site(k.value, batch, sites) for k in keys], dim=3)
+            mask = None
+            if self.row.causal:
+                now, then = (torch.cat(at) for at in ([positions.latents[s] for s in listeners], [k.latents for k in keys]))
+                mask = then[None, :] <= now[:, None]
+            # Five axes make torch choose its plain kernel, which beats the tiled one on sequences of a few latents.
+            out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+            parts = out.permute(0, 3, 1, 2, 4).flatten(-2).split([queries[s].shape[1] for s in listeners], dim=1)
+            for stream, part in zip(listeners, parts):
+                same = part.shape[2] == queries[stream].shape[2]
+                attended[stream] = part if same else part.mean(dim=2, keepdim=True)
+        return attended
 
-    def _attend(self, stream: Stream, x: Tensor, speakers: list[KeyValue], positions: Positions) -> Tensor:
-        query = self.query[self.row.query[stream]](x).unflatten(-1, (self.num_heads, -1))
-        query = rotate(self.query_norm(query), self._angles(stream, positions))
-        if self.row.axis is Axis.SPACE:
-            (own,) = speakers  # b t n k d -> b t k n d: the sites of one latent hear each other
-            heads = (t.transpose(2, 3) for t in (query, own.key, own.value))
-            return F.scaled_dot_product_attention(*heads).transpose(2, 3).flatten(-2)
-        sites = max(query.shape[2], *(s.key.shape[2] for s in speakers))
-        mask = self._mask(positions.latents[stream], torch.cat([s.latents for s in speakers]))
-        query = _per_site(query, sites)
-        key = torch.cat([_per_site(s.key.expand(len(x), *s.key.shape[1:]), sites) for s in speakers], dim=3)
-        value = torch.cat([_per_site(s.value.expand(len(x), *s.value.shape[1:]), sites) for s in speakers], dim=3)
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        out = out.permute(0, 3, 1, 2, 4).flatten(-2)  # b n k t d -> b t n (k d)
-        return out if x.shape[2] == sites else out.mean(dim=2, keepdim=True)
 
-    def _mask(self, now: Tensor, then: Tensor) -> Tensor | None:
-        """[T_query, T_key], True where heard."""
-        return then[None, :] <= now[:, None] if self.row.causal else None
+def _over_space(queries: Mapping[Stream, Tensor], fresh: Mapping[Stream, KeyValue]) -> dict[Stream, Tensor]:
+    """Attention over the sites of each latent: every latent hears itself, so one call serves all streams."""
+    streams, batch = list(queries), len(next(iter(queries.values())))
+    tensors = zip(*((queries[s], fresh[s].key, fresh[s].value) for s in streams))
+    heads = (torch.cat(t, dim=1).flatten(0, 1).transpose(1, 2) for t in tensors)  # b t n k d -> (b t) k n d
+    out = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(-2).unflatten(0, (batch, -1))
+    return dict(zip(streams, out.split([queries[s].shape[1] for s in streams], dim=1)))
 
 
-def _per_site(x: Tensor, sites: int) -> Tensor:
-    """b t n k d -> b n k t d, a stream of one site repeated at every site."""
-    return x.expand(-1, -1, sites, -1, -1).permute(0, 2, 3, 1, 4)
+def _by_hearing(row: AttentionRow, streams: Iterable[Stream]) -> list[tuple[list[Stream], tuple[Stream, ...]]]:
+    """Listeners grouped by what they hear."""
+    groups: dict[tuple[Stream, ...], list[Stream]] = {}
+    for stream in streams:
+        groups.setdefault(row.hears[stream], []).append(stream)
+    return [(listeners, speakers) for speakers, listeners in groups.items()]
+
+
+def _per_site(x: Tensor, batch: int, sites: int) -> Tensor:
+    """b t n k d -> b n k t d; a batch of one is shared, a stream of one site is repeated at every site."""
+    return x.expand(batch, -1, sites, -1, -1).permute(0, 2, 3, 1, 4)
 
 
 def _join(earlier: KeyValue | None, newer: KeyValue | None) -> KeyValue:

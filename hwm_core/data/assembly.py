@@ -1,0 +1,214 @@
+"""Pictures, joint states and commands of one recording, in order of arrival, become one episode."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.joints import JointTrack
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.errors import BadBag, BadInput
+from hwm_core.types import Episode
+
+Stream = Literal["images", "states", "commands"]
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """What a recording held and what was left out, in numbers of messages, or of frames of the episode."""
+
+    images: int = 0
+    states: int = 0
+    commands: int = 0
+    bad: int = 0  # messages that do not decode, of another aspect, not finite, without a stamp, or with joints missing
+    late: int = 0  # messages whose stamp is not after the one before
+    gaps: int = 0  # pauses of the camera; each starts a segment
+    clock_jumps: int = 0  # backward jumps of the camera's clock; each starts a segment
+    frames: int = 0  # of the episode
+    unaligned_frames: int = 0  # left out: no state around them, or no command before them
+    first_fault: str = ""  # why the first of the bad messages was left out
+
+
+class Assembly:
+    """Collects one recording; `finish` gives the episode.
+
+    A backward clock jump starts a new epoch of each stream, so that no frame meets joint values of another epoch.
+
+    Args:
+        name: of the episode.
+        preprocessing: applied to every picture.
+        names: joints wanted, in this order; None takes those of the first joint message.
+    """
+
+    def __init__(self, name: str, preprocessing: Preprocessing, names: Sequence[str] | None = None) -> None:
+        self._name, self._preprocessing, self._names = name, preprocessing, names
+        self._clock = preprocessing.clock()
+        self._frames: list[_Frame] = []
+        self._latest: _Frame | None = None
+        self._segment = 0
+        self._states, self._commands = _Epochs(), _Epochs()
+        self._report = ReadReport()
+        self._faults: dict[Stream, BadInput] = {}
+
+    @contextmanager
+    def taking(self, stream: Stream) -> Iterator[None]:
+        """Count one message of `stream`; should the body raise BadInput, the message is left out and counted as bad."""
+        self._count(stream)
+        try:
+            yield
+        except BadInput as fault:
+            self._count("bad")
+            self._faults.setdefault(stream, fault)
+
+    def add_image(self, stamp_ns: int, rgb: NDArray[np.uint8]) -> None:
+        """Take one picture uint8 [H, W, 3]. Raises BadImage for another aspect."""
+        pixels = self._preprocessing.apply(rgb)
+        tick = self._clock.push(stamp_ns)
+        if tick.event == "late":
+            self._count("late")
+            return
+        if tick.restarted:
+            self._segment += 1
+            self._count("clock_jumps" if tick.event == "jump" else "gaps")
+        frame = _Frame(stamp_ns, pixels, self._segment, self._states.current, self._commands.current)
+        if self._latest is not None:
+            self._frames += [self._latest] * tick.previous
+        self._frames += [frame] * tick.current
+        self._latest = frame
+
+    def add_states(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
+        """Take measured positions. Raises BadActions or RobotMismatch."""
+        self._add_joints(self._states, stamp_ns, names, positions)
+
+    def add_commands(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
+        """Take commanded positions. Raises BadActions or RobotMismatch."""
+        self._add_joints(self._commands, stamp_ns, names, positions)
+
+    def finish(self) -> tuple[Episode, ReadReport]:
+        """The episode, and what was left out.
+
+        Raises:
+            BadInput: of one stream, nothing was usable; the first fault found in it.
+            BadBag: no pictures, or no frame with joint values of its own time.
+        """
+        for stream, empty in (
+            ("images", not self._frames),
+            ("states", not self._states),
+            ("commands", not self._commands),
+        ):
+            if empty and stream in self._faults:
+                raise self._faults[stream]
+        if not self._frames:
+            raise BadBag(self._name, expected="pictures", got="none", remedy="Check that the camera was recorded.")
+        stamps = np.array([frame.stamp_ns for frame in self._frames], dtype=np.int64)
+        states, with_state = self._states.at(stamps, [frame.states_epoch for frame in self._frames])
+        commands, with_command = self._commands.before(stamps, [frame.commands_epoch for frame in self._frames])
+        kept = np.flatnonzero(with_state & with_command)
+        if len(kept) == 0:
+            raise BadBag(
+                self._name,
+                expected="joint values at the stamps of the pictures",
+                got=f"pictures at {_span(stamps)}, states at {self._states}, commands at {self._commands}",
+                remedy="Stamp all with one clock, or read with receive times instead of header stamps.",
+            )
+        # A frame left out is a hole: what comes after it is another segment.
+        segments = np.array([self._frames[index].segment for index in kept])
+        new_segment = (np.diff(segments) != 0) | (np.diff(kept) != 1)
+        episode = Episode(
+            name=self._name,
+            frames=np.stack([self._frames[index].pixels for index in kept]),
+            stamps_ns=stamps[kept],
+            segments=np.concatenate([[0], np.cumsum(new_segment)]).astype(np.int32),
+            names=tuple(self._names or ()),
+            states=None if states is None else states[kept],
+            commands=None if commands is None else commands[kept],
+        )
+        first = next(iter(self._faults.values()), None)
+        return episode, replace(
+            self._report,
+            frames=len(kept),
+            unaligned_frames=len(stamps) - len(kept),
+            first_fault="" if first is None else str(first),
+        )
+
+    def _add_joints(
+        self, epochs: "_Epochs", stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
+    ) -> None:
+        if self._names is None:
+            self._names = tuple(names)
+        if not epochs.append(self._names, stamp_ns, names, positions):
+            self._count("late")
+
+    def _count(self, what: str) -> None:
+        self._report = replace(self._report, **{what: getattr(self._report, what) + 1})
+
+
+@dataclass(frozen=True)
+class _Frame:
+    stamp_ns: int
+    pixels: NDArray[np.uint8]  # [H, W, 3] preprocessed
+    segment: int
+    states_epoch: int
+    commands_epoch: int
+
+
+class _Epochs:
+    """One stream of joint messages: a track for every stretch between backward clock jumps."""
+
+    def __init__(self) -> None:
+        self._tracks: list[JointTrack] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._tracks)
+
+    def __str__(self) -> str:
+        return ", ".join(_span(track.stamps_ns) for track in self._tracks) or "no time"
+
+    @property
+    def current(self) -> int:
+        return max(len(self._tracks) - 1, 0)
+
+    def append(
+        self, wanted: Sequence[str], stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
+    ) -> bool:
+        """Take one message; False when it came late."""
+        if self._tracks and not self._tracks[-1].is_jump(stamp_ns):
+            return self._tracks[-1].append(stamp_ns, names, positions) != "late"
+        track = JointTrack(wanted)
+        track.append(stamp_ns, names, positions)
+        self._tracks.append(track)
+        return True
+
+    def at(self, stamps: NDArray[np.int64], epochs: list[int]) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_]]:
+        """States [N, A] and which of them are known; None and all when nothing was recorded."""
+        return self._look_up(stamps, epochs, JointTrack.covers, JointTrack.at)
+
+    def before(
+        self, stamps: NDArray[np.int64], epochs: list[int]
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_]]:
+        """Commands [N, A] and which of them are known; None and all when nothing was recorded."""
+        return self._look_up(stamps, epochs, JointTrack.covers_before, JointTrack.before)
+
+    def _look_up(
+        self,
+        stamps: NDArray[np.int64],
+        epochs: list[int],
+        covers: Callable[[JointTrack, NDArray[np.int64]], NDArray[np.bool_]],
+        values: Callable[[JointTrack, NDArray[np.int64]], NDArray[np.float32]],
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_]]:
+        if not self._tracks:
+            return None, np.ones(len(stamps), dtype=bool)
+        answer = np.zeros((len(stamps), len(self._tracks[0].names)), dtype=np.float32)
+        known = np.zeros(len(stamps), dtype=bool)
+        for epoch, track in enumerate(self._tracks):
+            mine = np.flatnonzero(np.asarray(epochs) == epoch)
+            mine = mine[covers(track, stamps[mine])]
+            answer[mine], known[mine] = values(track, stamps[mine]), True
+        return answer, known
+
+
+def _span(stamps_ns: NDArray[np.int64]) -> str:
+    return f"{stamps_ns[0] / 1e9:.3f}..{stamps_ns[-1] / 1e9:.3f} s"

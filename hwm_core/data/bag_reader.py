@@ -1,0 +1,177 @@
+"""rosbag2 recordings (mcap and sqlite3) read without ROS."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader
+from rosbags.typesys.store import Typestore
+
+from hwm_core.data.assembly import Assembly, ReadReport, Stream
+from hwm_core.data.bag import Topics, message_types
+from hwm_core.data.image import decode_image
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.errors import BadBag, BadInput
+from hwm_core.types import Episode
+
+IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+JOINT_TYPES = ("sensor_msgs/msg/JointState",)
+StampSource = Literal["header", "receive"]
+
+
+def read_bag(
+    path: str | Path,
+    topics: Topics,
+    preprocessing: Preprocessing,
+    names: Sequence[str] | None = None,
+    types: Typestore | None = None,
+    stamps: StampSource = "header",
+) -> tuple[Episode, ReadReport]:
+    """Read one recorded run.
+
+    Args:
+        path: rosbag2 folder, or one .mcap or .db3 file.
+        topics: what to read; of the two joint topics one may be absent from the bag.
+        preprocessing: applied to every picture.
+        names: joints wanted, in this order; None takes those of the first joint message.
+        types: of `message_types`; needed only for a distribution whose sensor_msgs differ from Jazzy's.
+        stamps: time of a message: its header's stamp, or when it was received.
+
+    Returns:
+        The episode, and what was left out of it.
+
+    Raises:
+        BadBag: the bag is cut, malformed, or lacks the topics (names those there are).
+        BadImage, BadActions, RobotMismatch: not one message of a stream was usable; the first fault found.
+    """
+    path = Path(path)
+    types = types or message_types()
+    assembly = Assembly(path.stem, preprocessing, names)
+    with _open(path) as reader:
+        streams = _streams(path, reader, topics)
+        for connection, received_ns, data in _messages(path, reader, streams):
+            stream = streams[connection.topic]
+            with assembly.taking(stream):
+                message = _deserialise(path, types, data, connection)
+                stamp_ns = received_ns if stamps == "receive" else _header_stamp(message, connection.topic)
+                if stream == "images":
+                    assembly.add_image(stamp_ns, decode_image(message))
+                elif stream == "states":
+                    assembly.add_states(stamp_ns, message.name, message.position)
+                else:
+                    assembly.add_commands(stamp_ns, message.name, message.position)
+    return assembly.finish()
+
+
+def first_picture(path: str | Path, topics: Topics, types: Typestore | None = None) -> NDArray[np.uint8]:
+    """The first good picture of a bag as recorded, uint8 [H, W, 3] RGB. Raises as `read_bag`."""
+    path, types = Path(path), types or message_types()
+    fault: BadInput | None = None
+    with _open(path) as reader:
+        _streams(path, reader, topics)
+        for connection, _, data in _messages(path, reader, [topics.image]):
+            try:
+                return decode_image(_deserialise(path, types, data, connection))
+            except BadInput as error:
+                fault = fault or error
+    raise fault or BadBag(f"Bag {path}", expected=f"pictures on {topics.image}", got="none", remedy="Check the camera.")
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Reader]:
+    if not path.exists():
+        raise BadBag(f"Bag {path}", expected="a rosbag2 folder or file", got="nothing there", remedy="Check the path.")
+    with _parsing(path):
+        reader = Reader(path)
+        reader.open()
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+@contextmanager
+def _parsing(path: Path) -> Iterator[None]:
+    """Whatever a foreign parser raises on a damaged file, of the many kinds there are, means a bad bag."""
+    try:
+        yield
+    except Exception as error:
+        raise BadBag(
+            f"Bag {path}",
+            expected="a whole rosbag2 recording with its metadata.yaml",
+            got=f"{type(error).__name__}: {error}".rstrip("."),
+            remedy="If the recorder was killed, `ros2 bag reindex` or `mcap recover` may save the part before the cut.",
+        ) from error
+
+
+def _messages(path: Path, reader: Reader, topics: Iterable[str]) -> Iterator[tuple[Connection, int, bytes]]:
+    wanted = set(topics)
+    messages = reader.messages([connection for connection in reader.connections if connection.topic in wanted])
+    while True:
+        with _parsing(path):
+            message = next(messages, None)
+        if message is None:
+            return
+        yield message
+
+
+def _deserialise(path: Path, types: Typestore, data: bytes, connection: Connection) -> Any:
+    with _parsing(path):
+        return types.deserialize_cdr(data, connection.msgtype)
+
+
+def _header_stamp(message: Any, topic: str) -> int:
+    stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+    if stamp_ns <= 0:
+        raise BadBag(
+            f"Message on {topic}",
+            expected="a header stamp after 0",
+            got=f"{stamp_ns} ns",
+            remedy="Let the driver stamp its messages, or read with receive times instead of header stamps.",
+        )
+    return stamp_ns
+
+
+def _streams(path: Path, reader: Reader, topics: Topics) -> dict[str, Stream]:
+    """What each topic that is there is to us. Raises BadBag when pictures or all joint values are missing."""
+    there = {connection.topic: connection.msgtype for connection in reader.connections}
+    wanted: tuple[tuple[Stream, str, tuple[str, ...]], ...] = (
+        ("images", topics.image, IMAGE_TYPES),
+        ("states", topics.joint_states, JOINT_TYPES),
+        ("commands", topics.commands, JOINT_TYPES),
+    )
+    streams: dict[str, Stream] = {}
+    for stream, topic, kinds in wanted:
+        if topic in there and there[topic] not in kinds:
+            raise BadBag(
+                f"Topic {topic} of bag {path}",
+                expected=" or ".join(kinds),
+                got=there[topic],
+                remedy=_others(there, kinds),
+            )
+        if topic in there:
+            streams[topic] = stream
+    if "images" not in streams.values():
+        raise BadBag(
+            f"Bag {path}",
+            expected=f"pictures on {topics.image}",
+            got="no such topic",
+            remedy=_others(there, IMAGE_TYPES),
+        )
+    if len(streams) == 1:
+        raise BadBag(
+            f"Bag {path}",
+            expected=f"joint values on {topics.joint_states} or {topics.commands}",
+            got="neither topic",
+            remedy=_others(there, JOINT_TYPES),
+        )
+    return streams
+
+
+def _others(there: dict[str, str], kinds: tuple[str, ...]) -> str:
+    names = [topic for topic, kind in there.items() if kind in kinds]
+    return f"Topics of that type in it: {', '.join(names) or 'none'}."

@@ -2,7 +2,7 @@
 _prefix="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
 _prepend() {  # _prepend VARIABLE DIRECTORY: put the directory in front, once
-  case ":${!1}:" in
+  case ":${!1:-}:" in
     *":$2:"*) ;;
     *) export "$1=$2${!1:+:${!1}}" ;;
   esac

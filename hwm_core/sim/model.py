@@ -21,6 +21,7 @@ CAMERA_FRAME = "head_camera_optical_frame"
 PHYSICS_HZ = 240
 CONTROL_HZ = 30
 JOINT_STATE_HZ = 120
+START_NS = 1_000_000_000  # the clock at reset: ROS reads a stamp of 0 as "not set"
 _SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
 _SETTLE_STEPS = 60  # a quarter of a second for the objects to come to rest
 
@@ -46,7 +47,7 @@ class Joints:
 
 @dataclass(frozen=True)
 class JointReading:
-    """One JointState: positions and velocities [A] at a time since reset."""
+    """One JointState: positions and velocities [A] at a simulated time."""
 
     names: tuple[str, ...]
     positions: NDArray[np.float64]
@@ -153,8 +154,8 @@ class SimHumanoid:
 
     @property
     def time_ns(self) -> int:
-        """Simulated time since reset in nanoseconds."""
-        return round(self.data.time * PHYSICS_HZ) * 1_000_000_000 // PHYSICS_HZ
+        """Simulated time in nanoseconds; START_NS at reset."""
+        return START_NS + round(self.data.time * PHYSICS_HZ) * 1_000_000_000 // PHYSICS_HZ
 
     @property
     def positions(self) -> NDArray[np.float64]:

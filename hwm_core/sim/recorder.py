@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.bag import BagWriter, Topics
 from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.sim.model import CONTROL_HZ, JointReading, SimHumanoid, mujoco
+from hwm_core.sim.model import CAMERA_FRAME, CONTROL_HZ, JointReading, SimHumanoid, mujoco
 from hwm_core.sim.motion import MotionMix
 from hwm_core.types import Episode
 
@@ -49,7 +52,7 @@ class SimEpisode:
         # The newest command issued strictly before each frame; before the first there is only the start posture.
         newest = np.searchsorted(self.stamps_ns, stamps_ns, side="left") - 1
         return Episode(
-            name=f"sim_{self.seed:06d}",
+            name=f"sim_{self.seed:07d}",
             frames=np.stack([preprocessing.apply(self.frames[i]) for i in indices]),
             stamps_ns=stamps_ns,
             segments=segments,
@@ -79,7 +82,7 @@ def simulate_episode(
 
     Args:
         seed: draws everything; the same seed gives the same bytes.
-        seconds: length; one frame every 1/30 s, the first at time 0.
+        seconds: length; one frame every 1/30 s.
         camera_size: pixels, height and width.
         fixed_neck: hold the neck still; None lets the seed decide (`has_fixed_neck`).
         masks: also render which object each pixel shows (about 1.6 times the cost).
@@ -109,3 +112,34 @@ def simulate_episode(
         fixed_neck=fixed_neck,
         mujoco_version=mujoco.__version__,
     )
+
+
+def record_episode(
+    path: str | Path,
+    seed: int,
+    seconds: float = 10.0,
+    camera_size: int = 128,
+    fixed_neck: bool | None = None,
+    image_form: Literal["raw", "jpeg", "png"] = "png",
+    topics: Topics = Topics(),
+) -> None:
+    """Record the episode of `simulate_episode` as a rosbag2 (mcap) folder, which appears whole or not at all.
+
+    It holds what the robot's own drivers would publish: pictures at 30 Hz (sensor_msgs/CompressedImage, or Image for
+    "raw"), measured joints at 120 Hz, and commands at 30 Hz stamped when issued, all with simulated stamps. PNG keeps
+    every bit, so the bag read back equals `simulate_episode`.
+
+    Raises:
+        BadBag: the path exists.
+        MissingGL: the machine cannot render offscreen.
+    """
+    image_topic = topics.image if image_form == "raw" else f"{topics.image}/compressed"
+    fixed_neck = has_fixed_neck(seed) if fixed_neck is None else fixed_neck
+    with SimHumanoid(seed, camera_size) as robot, BagWriter(path) as bag:
+        names, home = robot.joints.names, robot.data.ctrl
+        bag.write_joints(topics.commands, robot.time_ns - 1_000_000_000 // CONTROL_HZ, names, home)
+        for tick in play(robot, MotionMix(robot, seed, fixed_neck), seconds):
+            for reading in tick.readings:
+                bag.write_joints(topics.joint_states, reading.time_ns, names, reading.positions, reading.velocities)
+            bag.write_image(image_topic, tick.stamp_ns, tick.frame, image_form, CAMERA_FRAME)
+            bag.write_joints(topics.commands, tick.stamp_ns, names, tick.command)

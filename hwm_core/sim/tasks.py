@@ -1,0 +1,81 @@
+"""Reaching to a goal image: the closed-loop task that planners are judged by."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.sim.kinematics import ArmKinematics
+from hwm_core.sim.model import CONTROL_HZ, SimHumanoid
+from hwm_core.sim.motion import plan_segment
+
+PLANNED_JOINTS = (
+    "right_shoulder_pitch",
+    "right_shoulder_roll",
+    "right_shoulder_yaw",
+    "right_elbow_pitch",
+    "right_wrist_roll",
+    "right_wrist_pitch",
+    "right_gripper",
+)
+REACH_SECONDS = 2.0
+SUCCESS_M = 0.05
+_SIDE = "right"
+_DRIVE_SECONDS = (0.8, 1.5)
+_DISTANCE_M = (0.18, 0.35)  # from the palm at the start to the goal
+_GOALS = ((0.34, 0.60), (-0.32, 0.06), (0.07, 0.20))  # x, y, z of goal palms, metres: in the camera's view, above the table
+_UNTOUCHED_M = 0.01  # a goal that moves an object by more is not a plain reach
+
+
+@dataclass(frozen=True)
+class ReachTask:
+    """Bring the right palm where the goal image shows it. Everything else stays where it is."""
+
+    seed: int
+    start: NDArray[np.float64]  # SimHumanoid.save() of the start
+    goal_image: NDArray[np.uint8]  # [H, W, 3] RGB from the head camera
+    goal_palm: NDArray[np.float64]  # [3] metres
+    goal_commands: NDArray[np.float64]  # [F, A] the drive that ended at the goal
+    start_distance_m: float
+
+    def distance_m(self, robot: SimHumanoid) -> float:
+        """Distance from the robot's right palm to the goal in metres; success is less than SUCCESS_M at the end."""
+        return float(np.linalg.norm(robot.palm(_SIDE) - self.goal_palm))
+
+
+def make_reach_task(robot: SimHumanoid, seed: int) -> ReachTask:
+    """Reset `robot` to the scene of `seed`, really drive to a goal, take its picture, and go back to the start.
+
+    The palm starts 18-35 cm from the goal, and the drive moves no object by more than 1 cm.
+    """
+    robot.reset(seed)
+    rng = np.random.default_rng([seed, 200])
+    start = robot.save()
+    while True:
+        commands = _drive(robot, rng)
+        palm_before, objects_before = robot.palm(_SIDE), robot.object_positions()
+        for command in commands:
+            robot.command(command)
+            robot.advance()
+        goal_palm, moved = robot.palm(_SIDE), np.abs(robot.object_positions() - objects_before).max()
+        distance = float(np.linalg.norm(goal_palm - palm_before))
+        if moved < _UNTOUCHED_M and _DISTANCE_M[0] <= distance <= _DISTANCE_M[1]:
+            break
+        robot.restore(start)
+    goal_image = robot.render()
+    robot.restore(start)
+    return ReachTask(seed, start, goal_image, goal_palm, commands, distance)
+
+
+def _drive(robot: SimHumanoid, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Commands [F, A] of REACH_SECONDS: a minimum-jerk move of the right arm towards a random point, then rest."""
+    table, columns = robot.joints, robot.joints.index(*PLANNED_JOINTS)
+    now = robot.data.ctrl.copy()
+    low, high = np.array(_GOALS).T
+    arm = ArmKinematics(robot, _SIDE).reach(now[columns][:-1], rng.uniform(low, high))
+    goal = np.append(arm, now[columns][-1])
+    seconds = rng.uniform(*_DRIVE_SECONDS)
+    segment = plan_segment(now[columns], goal, table.max_velocity[columns], seconds, _DRIVE_SECONDS[1])
+    commands = np.tile(now, (round(REACH_SECONDS * CONTROL_HZ), 1))
+    commands[:, columns] = [segment.at(tick) for tick in range(1, len(commands) + 1)]
+    return commands

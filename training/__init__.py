@@ -1,0 +1,1 @@
+"""Command-line recipes over hwm_core."""

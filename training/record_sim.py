@@ -1,0 +1,104 @@
+"""Record episodes of the simulated humanoid as rosbag2 (mcap), split into training and validation by seed.
+
+    python -m training.record_sim recordings --train 200 --val 20
+
+writes recordings/{train,val}/sim_<seed> and recordings/recording.yaml. Every bag appears whole or not at all, so a
+recording that was cut is simply started again: episodes already there are kept.
+"""
+
+import argparse
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field
+from tqdm import tqdm
+
+from hwm_core.config import Config
+from hwm_core.errors import BadConfig, BadInput
+from hwm_core.sim.model import ROBOT, mujoco
+from hwm_core.sim.recorder import record_episode
+
+FIRST_SEED = {"train": 0, "val": 1_000_000}  # far apart: more training episodes never meet the validation ones
+
+
+class Recording(Config):
+    """What decides the content of an episode beside its seed; kept with the bags, and the same for all of them."""
+
+    robot: str = ROBOT
+    mujoco_version: str = mujoco.__version__
+    seconds: float = Field(default=10.0, gt=0)
+    camera_size: int = Field(default=128, ge=16, le=1024, description="pixels, height and width")
+    image_form: Literal["raw", "jpeg", "png"] = "png"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--train", type=int, default=200, help="training episodes (%(default)s)")
+    parser.add_argument("--val", type=int, default=20, help="validation episodes (%(default)s)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="episodes recorded at a time (%(default)s)")
+    for name, field in Recording.model_fields.items():
+        if name not in ("robot", "mujoco_version"):
+            parser.add_argument(f"--{name.replace('_', '-')}", default=field.default, help=f"{field.description or ''} (%(default)s)")
+    arguments = vars(parser.parse_args())
+    folder, processes, wanted = arguments.pop("folder"), arguments.pop("processes"), {split: arguments.pop(split) for split in FIRST_SEED}
+    try:
+        record(folder, wanted, Recording.parse(arguments, "command line"), processes)
+    except BadInput as error:
+        parser.error(str(error))
+
+
+def record(folder: Path, wanted: dict[str, int], recording: Recording, processes: int) -> None:
+    """Bring `folder` to the wanted number of episodes for each split. Raises BadConfig when it holds another kind of recording."""
+    _agree(folder, recording)
+    missing = list(_missing(folder, wanted))
+    one = partial(
+        record_episode,
+        seconds=recording.seconds,
+        camera_size=recording.camera_size,
+        image_form=recording.image_form,
+    )
+    # Spawned, not forked: a process must open GL for itself.
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        jobs = [pool.submit(one, path, seed) for path, seed in missing]
+        try:
+            for job in tqdm(as_completed(jobs), total=len(jobs), unit="episode", desc=str(folder)):
+                job.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _missing(folder: Path, wanted: dict[str, int]) -> Iterator[tuple[Path, int]]:
+    for split, count in wanted.items():
+        for seed in range(FIRST_SEED[split], FIRST_SEED[split] + count):
+            path = folder / split / f"sim_{seed:07d}"
+            if not path.exists():
+                yield path, seed
+
+
+def _agree(folder: Path, recording: Recording) -> None:
+    """Write what the folder is for, or check that it is for this."""
+    card = folder / "recording.yaml"
+    if not card.exists():
+        for split in FIRST_SEED:
+            (folder / split).mkdir(parents=True, exist_ok=True)
+        card.write_text(yaml.safe_dump(recording.plain(), sort_keys=False))
+    elif (there := Recording.read(card)) != recording:
+        raise BadConfig(
+            f"Recordings in {folder}",
+            expected=f"{there.plain()}",
+            got=f"{recording.plain()}",
+            remedy="Record into another folder, or with the settings of this one.",
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -19,9 +19,9 @@ class CausalTokenizerConfig(Config):
     temporal_factor: Literal[1, 4, 8] = 8
     spatial_factor: Literal[4, 8] = 8
     levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
-    width: int = Field(128, ge=16, multiple_of=16)
-    encoder_blocks: int = Field(4, ge=1)
-    decoder_blocks: int = Field(5, ge=1)
+    width: int = Field(default=128, ge=16, multiple_of=16)
+    encoder_blocks: int = Field(default=4, ge=1)
+    decoder_blocks: int = Field(default=5, ge=1)
 
     @field_validator("levels")
     @classmethod

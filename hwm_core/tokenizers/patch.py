@@ -14,9 +14,11 @@ from hwm_core.tokenizers.geometry import fold, unfold
 
 class PatchTokenizerConfig(Config):
     kind: Literal["patch"] = "patch"
-    temporal_factor: int = Field(1, ge=1)
-    spatial_factor: int = Field(4, ge=1)
-    colours: int = Field(4, ge=2)  # values of a colour channel; the codebook has colours ** (3 * temporal_factor) codes
+    temporal_factor: int = Field(default=1, ge=1)
+    spatial_factor: int = Field(default=4, ge=1)
+    colours: int = Field(
+        default=4, ge=2
+    )  # values of a colour channel; the codebook has colours ** (3 * temporal_factor) codes
 
 
 class PatchTokenizer(nn.Module):

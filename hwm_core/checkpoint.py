@@ -1,0 +1,237 @@
+"""Checkpoints: a folder with everything that is needed to use a world model, and nothing that only training needs.
+
+`checkpoint.yaml` describes the model, its tokenizer, the robot (action manifest) and the camera (preprocessing), and
+holds the sha256 of the two weight files beside it. Weights are bfloat16. A tokenizer alone is a folder with
+`tokenizer.yaml` in place of it, and the same `tokenizer.safetensors` bytes.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import safetensors
+import safetensors.torch
+import torch
+import yaml
+from torch import nn
+
+from hwm_core.config import Config
+from hwm_core.data.manifest import ActionManifest
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.errors import BadCheckpoint, BadConfig
+from hwm_core.families import build_model
+from hwm_core.tokenizers import build_tokenizer
+
+_MODEL, _TOKENIZER = "model.safetensors", "tokenizer.safetensors"
+C = TypeVar("C", bound=Config)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A world model and what belongs to it."""
+
+    name: str
+    family: str
+    model: Any  # an nn.Module of `family`, with its configuration as `.config`
+    tokenizer: Any  # a VideoTokenizer and nn.Module, frozen
+    manifest: ActionManifest
+    preprocessing: Preprocessing
+    metadata: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # how it was made: steps, scores, revision; plain YAML types
+    sha256: str = ""  # of checkpoint.yaml, and through the sums in it of all weights; set by loading
+
+
+class _TokenizerHeader(Config):
+    format: Literal[1] = 1
+    tokenizer: dict[str, Any]
+    weights: dict[str, str]  # file name -> sha256
+
+
+class _Header(_TokenizerHeader):
+    name: str
+    family: str
+    model: dict[str, Any]
+    manifest: ActionManifest
+    preprocessing: Preprocessing
+    metadata: dict[str, Any]
+
+
+def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
+    """Write `checkpoint` as bfloat16, replacing `directory` in one step; `sha256` is not written but computed anew."""
+    with _replacing(Path(directory)) as partial:
+        header = _Header(
+            name=checkpoint.name,
+            family=checkpoint.family,
+            model=checkpoint.model.config.plain(),
+            tokenizer=checkpoint.tokenizer.config.plain(),
+            manifest=checkpoint.manifest,
+            preprocessing=checkpoint.preprocessing,
+            metadata=dict(checkpoint.metadata),
+            weights={
+                _MODEL: _write_weights(partial / _MODEL, checkpoint.model),
+                _TOKENIZER: _write_weights(partial / _TOKENIZER, checkpoint.tokenizer),
+            },
+        )
+        _write_yaml(partial / "checkpoint.yaml", header)
+
+
+def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
+    """Read a checkpoint; modules are in evaluation mode, float32.
+
+    Raises:
+        BadCheckpoint: absent, cut short, altered, of a newer format or an unknown family, or with parts that do not fit
+            each other.
+    """
+    directory = Path(directory)
+    header, digest = _read_header(directory, "checkpoint.yaml", _Header)
+    try:
+        model = build_model(header.family, header.model)
+        tokenizer = build_tokenizer(header.tokenizer)
+    except BadConfig as error:
+        raise _as_checkpoint_error(directory, error) from None
+    _check_fit(directory, model, tokenizer, header)
+    _read_weights(directory, _MODEL, header.weights, model)
+    _read_weights(directory, _TOKENIZER, header.weights, tokenizer)
+    return Checkpoint(
+        name=header.name,
+        family=header.family,
+        model=model.to(device).eval(),
+        tokenizer=tokenizer.to(device).eval(),
+        manifest=header.manifest,
+        preprocessing=header.preprocessing,
+        metadata=header.metadata,
+        sha256=digest,
+    )
+
+
+def save_tokenizer(directory: str | Path, tokenizer: Any) -> None:
+    """Write a tokenizer alone, as bfloat16, replacing `directory` in one step."""
+    with _replacing(Path(directory)) as partial:
+        weights = {_TOKENIZER: _write_weights(partial / _TOKENIZER, tokenizer)}
+        _write_yaml(partial / "tokenizer.yaml", _TokenizerHeader(tokenizer=tokenizer.config.plain(), weights=weights))
+
+
+def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") -> Any:
+    """Read a tokenizer alone, float32 and frozen. Raises BadCheckpoint as `load_checkpoint` does."""
+    directory = Path(directory)
+    header, _ = _read_header(directory, "tokenizer.yaml", _TokenizerHeader)
+    try:
+        tokenizer = build_tokenizer(header.tokenizer)
+    except BadConfig as error:
+        raise _as_checkpoint_error(directory, error) from None
+    _read_weights(directory, _TOKENIZER, header.weights, tokenizer)
+    return tokenizer.to(device).eval().requires_grad_(False)
+
+
+@contextmanager
+def _replacing(directory: Path) -> Iterator[Path]:
+    """A temporary folder beside `directory` that takes its place when the block ends well."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)  # mkdtemp's folders are private
+        if directory.exists():
+            # A folder cannot be replaced by a rename; between these two, the old one stands beside under its new name.
+            previous = partial.with_name(partial.name + ".previous")
+            os.rename(directory, previous)
+            os.rename(partial, directory)
+            shutil.rmtree(previous)
+        else:
+            os.rename(partial, directory)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_weights(path: Path, module: nn.Module) -> str:
+    """Write and return the sha256."""
+    weights = {name: _half(value.detach()).cpu().contiguous() for name, value in module.state_dict().items()}
+    data = safetensors.torch.save(weights)
+    _write(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _half(value: torch.Tensor) -> torch.Tensor:
+    return value.to(torch.bfloat16) if value.is_floating_point() else value
+
+
+def _write_yaml(path: Path, header: Config) -> None:
+    _write(path, yaml.safe_dump(header.plain(), sort_keys=False, width=120).encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_header(directory: Path, name: str, kind: type[C]) -> tuple[C, str]:
+    path = directory / name
+    data = _read(path)
+    try:
+        mapping = yaml.safe_load(data)
+        return kind.parse(mapping, where=name), hashlib.sha256(data).hexdigest()
+    except yaml.YAMLError as error:
+        got = "no YAML: " + str(error).replace("\n", " ")
+        raise BadCheckpoint(str(path), expected="a checkpoint's YAML", got=got, remedy=_COPY_AGAIN) from None
+    except BadConfig as error:
+        raise _as_checkpoint_error(directory, error) from None
+
+
+def _read_weights(directory: Path, name: str, sums: Mapping[str, str], module: nn.Module) -> None:
+    path = directory / name
+    data = _read(path)
+    digest, expected = hashlib.sha256(data).hexdigest(), sums.get(name, "no such file")
+    if digest != expected:
+        raise BadCheckpoint(
+            str(path), expected=f"sha256 {expected}", got=f"{digest} ({len(data)} bytes)", remedy=_COPY_AGAIN
+        )
+    try:
+        module.load_state_dict(safetensors.torch.load(data))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        got = " ".join(line.strip() for line in str(error).splitlines()[:3])
+        raise BadCheckpoint(str(path), expected="the weights its YAML describes", got=got, remedy=_COPY_AGAIN) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadCheckpoint(
+            str(path), expected="a readable file", got=error.strerror, remedy="Give the folder that holds it."
+        ) from None
+
+
+def _check_fit(directory: Path, model: Any, tokenizer: Any, header: _Header) -> None:
+    frame = (header.preprocessing.height, header.preprocessing.width)
+    parts = {
+        "levels": (model.config.levels, tokenizer.levels),
+        "temporal factor": (model.config.temporal_factor, tokenizer.temporal_factor),
+        "grid": (model.config.grid, tuple(size // tokenizer.spatial_factor for size in frame)),
+        "action dimension": (model.config.action_dim, header.manifest.dim),
+    }
+    for what, (of_model, of_others) in parts.items():
+        if of_model != of_others:
+            raise BadCheckpoint(
+                f"{directory}: {what}",
+                expected=f"the model's {of_model}",
+                got=f"{of_others} of tokenizer, camera or robot",
+                remedy="Use the tokenizer, preprocessing and manifest the model was trained with.",
+            )
+
+
+def _as_checkpoint_error(directory: Path, error: BadConfig) -> BadCheckpoint:
+    return BadCheckpoint(
+        f"{directory}: {error.what}", expected=error.expected, got=error.got, remedy=error.remedy or _COPY_AGAIN
+    )
+
+
+_COPY_AGAIN = "The checkpoint is damaged or incomplete: copy it again, or export it again from its run."

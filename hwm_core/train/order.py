@@ -1,0 +1,41 @@
+"""The order of the data: a pure function of a seed, so that a run resumes in the middle of an epoch."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import torch
+from torch.utils.data import Sampler
+
+
+class BatchOrder(Sampler[list[int]]):
+    """Batches of indices without end: one permutation after another, cut into batches across their borders.
+
+    Batch n depends on (length, batch_size, seed, n) alone. Nothing is kept that a resumed run would have to restore,
+    and workers that load ahead cannot move the position.
+    """
+
+    def __init__(self, length: int, batch_size: int, seed: int, first: int = 0) -> None:
+        self.length, self.batch_size, self.seed, self.first = length, batch_size, seed, first
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (self.batch(number) for number in count(self.first))
+
+    def batch(self, number: int) -> list[int]:
+        start = number * self.batch_size
+        return [self._index(position) for position in range(start, start + self.batch_size)]
+
+    def _index(self, position: int) -> int:
+        epoch, offset = divmod(position, self.length)
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed(mix(self.seed, epoch))
+            self._epoch, self._order = epoch, torch.randperm(self.length, generator=generator)
+        return int(self._order[offset])
+
+
+def mix(seed: int, number: int) -> int:
+    """A seed for the number-th part of a seeded whole. Neighbouring numbers give unrelated seeds (splitmix64)."""
+    value = (seed * 0x9E3779B97F4A7C15 + (number + 1) * 0xBF58476D1CE4E5B9) % 2**64
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) % 2**64
+    return (value ^ (value >> 31)) % 2**63

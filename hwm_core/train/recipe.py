@@ -1,0 +1,108 @@
+"""A recipe: everything that decides a training run, from one YAML file and `key=value` overrides."""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field
+
+from hwm_core.config import Config, read_yaml
+from hwm_core.errors import BadConfig
+from hwm_core.families import family
+from hwm_core.tokenizers import VideoTokenizer
+from hwm_core.tokenizers.causal import CausalTokenizerConfig
+from hwm_core.train.config import TrainingConfig
+
+
+class DataConfig(Config):
+    """Which windows, and how they are varied in training."""
+
+    actions: Literal["states", "commands"] = Field(default="commands", description="what the model's actions are")
+    stride: int = Field(default=1, gt=0, description="frames between the starts of two windows")
+
+
+class Recipe(Config):
+    """The sections of a preset."""
+
+    family: str = "masked"
+    data: DataConfig = DataConfig()
+    tokenizer: CausalTokenizerConfig
+    train_tokenizer: TrainingConfig
+    model: dict[str, Any]  # of the family's own configuration; what the data decides may be left out
+    train: TrainingConfig
+
+    def model_config_for(self, tokenizer: VideoTokenizer, frame_size: tuple[int, int], action_dim: int) -> Config:
+        """The model's configuration, with what the tokenizer and the data decide filled in.
+
+        Args:
+            frame_size: height and width in pixels.
+
+        Raises:
+            BadConfig: an unknown key, or a value that contradicts the tokenizer or the data.
+        """
+        height, width = frame_size
+        decided = {
+            "levels": list(tokenizer.levels),
+            "grid": [height // tokenizer.spatial_factor, width // tokenizer.spatial_factor],
+            "temporal_factor": tokenizer.temporal_factor,
+            "action_dim": action_dim,
+        }
+        for key, value in decided.items():
+            if self.model.get(key, value) != value:
+                raise BadConfig(
+                    f"model: key `{key}`",
+                    expected=f"{value}, as tokenizer and data have it",
+                    got=self.model[key],
+                    remedy="Leave the key out, or use another tokenizer or data set.",
+                )
+        return family(self.family).config.parse({**self.model, **decided}, where="model")
+
+
+def preset_names() -> list[str]:
+    return sorted(entry.name.removesuffix(".yaml") for entry in _presets().iterdir() if entry.name.endswith(".yaml"))
+
+
+def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A shipped preset by name, or a YAML file by path, with `section.key=value` overrides (values are YAML).
+
+    Raises:
+        BadConfig: no such preset, an unknown key (with a suggestion), or a value out of range.
+    """
+    if preset.endswith((".yaml", ".yml")):
+        mapping = read_yaml(preset)
+    elif preset in preset_names():
+        mapping = yaml.safe_load(_presets().joinpath(f"{preset}.yaml").read_text())
+    else:
+        raise BadConfig(
+            "preset", expected=" or ".join(preset_names()), got=f"`{preset}`", remedy="Name a preset, or a .yaml file."
+        )
+    for override in overrides:
+        mapping = _overridden(mapping, override)
+    recipe = Recipe.parse(mapping, where=preset)
+    family(recipe.family).config.parse(recipe.model, where=f"{preset}: model")
+    return recipe
+
+
+def _overridden(mapping: Mapping[str, Any], override: str) -> dict[str, Any]:
+    path, equals, value = override.partition("=")
+    if not equals:
+        raise BadConfig(
+            "override", expected="section.key=value", got=f"`{override}`", remedy="Write for example train.steps=100."
+        )
+    return _set(mapping, path.split("."), yaml.safe_load(value))
+
+
+def _set(mapping: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    key, *rest = path
+    inner = mapping.get(key)
+    return {**mapping, key: _set(inner if isinstance(inner, Mapping) else {}, rest, value) if rest else value}
+
+
+def _presets() -> Any:
+    return files("hwm_core") / "presets"
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    path.write_text(yaml.safe_dump(recipe.plain(), sort_keys=False))

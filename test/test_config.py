@@ -1,0 +1,104 @@
+import pytest
+import yaml
+
+from hwm_core.errors import BadConfig
+from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
+from hwm_core.train.config import TrainingConfig
+from hwm_core.train.recipe import preset_names, read_recipe, write_recipe
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_is_valid_and_survives_its_own_yaml(preset, tmp_path):
+    recipe = read_recipe(preset)
+    write_recipe(tmp_path / "recipe.yaml", recipe)
+    assert read_recipe(str(tmp_path / "recipe.yaml")) == recipe
+
+
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        ("train.batchsize=4", "Did you mean `batch_size`"),
+        ("tokeniser.width=32", "Did you mean `tokenizer`"),
+        ("tokenizer.wdith=32", "Did you mean `width`"),
+        ("model.nun_heads=2", "Did you mean `num_heads`"),
+        ("data.strides=2", "Did you mean `stride`"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(override, hint):
+    with pytest.raises(BadConfig, match=hint):
+        read_recipe("tiny", [override])
+
+
+@pytest.mark.parametrize(
+    "override", ["train.steps=0", "train.learning_rate=fast", "train.precision=int8", "data.actions=torques"]
+)
+def test_a_value_out_of_range_is_refused_naming_its_key(override):
+    with pytest.raises(BadConfig, match=override.split("=")[0]):
+        read_recipe("tiny", [override])
+
+
+def test_an_override_is_yaml_and_reaches_its_section():
+    recipe = read_recipe(
+        "tiny", ["train.steps=7", "train.betas=[0.8, 0.9]", "tokenizer.width=32", "train.max_minutes=null"]
+    )
+    assert (recipe.train.steps, recipe.train.betas, recipe.train.max_minutes) == (7, (0.8, 0.9), None)
+    assert recipe.tokenizer.width == 32
+
+
+@pytest.mark.parametrize("override", ["train.steps", "train.steps: 7"])
+def test_an_override_without_an_equals_sign_is_refused(override):
+    with pytest.raises(BadConfig, match=r"expected section\.key=value"):
+        read_recipe("tiny", [override])
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    with pytest.raises(BadConfig, match="masked or tiny"):
+        read_recipe("tyni")
+
+
+def test_a_file_that_is_not_yaml_is_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_text("train: [1, 2")
+    with pytest.raises(BadConfig, match="valid YAML"):
+        read_recipe(str(tmp_path / "mine.yaml"))
+
+
+def test_training_without_a_budget_is_refused():
+    with pytest.raises(BadConfig, match="budget"):
+        TrainingConfig.parse({"batch_size": 4})
+
+
+def test_a_batch_that_accumulation_does_not_divide_is_refused():
+    with pytest.raises(BadConfig, match="`accumulation` divides"):
+        TrainingConfig.parse({"steps": 1, "batch_size": 4, "accumulation": 3})
+
+
+def test_tokenizer_and_data_decide_the_geometry_of_the_model():
+    tokenizer = PatchTokenizer(PatchTokenizerConfig(temporal_factor=2, spatial_factor=8, colours=2))
+    config = read_recipe("tiny").model_config_for(tokenizer, frame_size=(64, 48), action_dim=16)
+    assert (config.levels, config.grid, config.temporal_factor, config.action_dim) == ((2,) * 6, (8, 6), 2, 16)
+
+
+def test_a_model_that_contradicts_its_data_is_refused():
+    tokenizer = PatchTokenizer(PatchTokenizerConfig())
+    with pytest.raises(BadConfig, match="key `action_dim`: expected 16, as tokenizer and data have it, got 25"):
+        read_recipe("tiny", ["model.action_dim=25"]).model_config_for(tokenizer, frame_size=(64, 64), action_dim=16)
+
+
+def test_the_paper_preset_says_what_the_paper_says():
+    recipe = read_recipe("masked")
+    model, train = recipe.model, recipe.train
+    assert (model["dim"], model["depth"], model["num_heads"], model["dropout"], model["max_corruption"]) == (
+        512,
+        24,
+        8,
+        0.4,
+        0.2,
+    )
+    assert (train.betas, train.learning_rate, train.schedule, train.warmup_steps) == ((0.9, 0.95), 3e-5, "linear", 100)
+    assert (train.steps, train.batch_size, train.clip_norm) == (60000, 16, 1.0)
+    assert recipe.tokenizer.levels == (8, 8, 8, 5, 5, 5) and recipe.tokenizer.spatial_factor == 8
+
+
+def test_yaml_numbers_with_exponents_are_numbers():
+    # YAML 1.1 reads 3e-5 as a string; a preset must not depend on how the number was written.
+    assert TrainingConfig.parse({"steps": 1, **yaml.safe_load("learning_rate: 3e-5")}).learning_rate == 3e-5

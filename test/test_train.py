@@ -1,0 +1,235 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+
+import pytest
+import torch
+from torch import nn
+
+from hwm_core.errors import BadCheckpoint
+from hwm_core.train.config import TrainingConfig
+from hwm_core.train.optimiser import build_average, build_optimiser
+from hwm_core.train.order import BatchOrder
+from hwm_core.train.schedule import learning_rate_factor
+from hwm_core.train.state import read_state, write_state
+from hwm_core.train.trainer import Trainer
+
+
+class Lines(torch.utils.data.Dataset):
+    """Sixteen points of a line, with noise."""
+
+    def __len__(self) -> int:
+        return 16
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        x = torch.tensor([index / 16.0, 1.0])
+        return {"x": x, "y": 3.0 * x[:1] - 1.0}
+
+
+class Regression:
+    """A trainee with everything random that training has: dropout, and noise from the generator."""
+
+    def __init__(self, dropout: float = 0.5, noise: float = 0.1) -> None:
+        torch.manual_seed(0)
+        self.module = nn.Sequential(nn.Linear(2, 8), nn.LayerNorm(8), nn.Dropout(dropout), nn.Linear(8, 1))
+        self.noise = noise
+
+    def loss(self, batch, generator):
+        noise = self.noise * torch.randn(batch["x"].shape, generator=generator)
+        loss = (self.module(batch["x"] + noise) - batch["y"]).square().mean()
+        return loss, {"error": loss.detach()}
+
+
+def config(**changes) -> TrainingConfig:
+    values = {
+        "steps": 7,
+        "batch_size": 4,
+        "learning_rate": 1e-2,
+        "warmup_steps": 2,
+        "ema_decay": 0.9,
+        "precision": "float32",
+    }
+    return TrainingConfig.parse({**values, **changes})
+
+
+def stop_after(trainer: Trainer, step: int):
+    return lambda: trainer.step >= step
+
+
+def weights(module: nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+@pytest.mark.parametrize("stopped_at", [1, 3, 5])  # 16 items in batches of 4: in the first epoch and in the second
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stopped_at, precision):
+    whole = Trainer(Regression(), config(precision=precision))
+    assert whole.fit(Lines())
+
+    first = Trainer(Regression(), config(precision=precision))
+    assert not first.fit(Lines(), stop=stop_after(first, stopped_at))
+    write_state(tmp_path / "state.pt", first.state_dict())
+    torch.rand(5)  # whatever else draws random numbers in between
+    second = Trainer(Regression(), config(precision=precision))
+    second.load_state_dict(read_state(tmp_path / "state.pt"))
+    assert second.step == stopped_at and second.fit(Lines())
+
+    assert torch.equal(weights(second.module), weights(whole.module))
+    assert torch.equal(weights(second.result), weights(whole.result))
+
+
+def test_a_worker_process_loads_the_same_batches():
+    plain, worker = Trainer(Regression(), config()), Trainer(Regression(), config(workers=1))
+    plain.fit(Lines())
+    worker.fit(Lines())
+    assert torch.equal(weights(plain.module), weights(worker.module))
+
+
+def test_accumulation_equals_the_larger_batch():
+    # The mean of two half-batch gradients is the gradient of the mean; without dropout and noise only rounding differs.
+    whole = Trainer(Regression(dropout=0, noise=0), config())
+    parts = Trainer(Regression(dropout=0, noise=0), config(accumulation=2))
+    whole.fit(Lines())
+    parts.fit(Lines())
+    torch.testing.assert_close(weights(parts.module), weights(whole.module), rtol=1e-5, atol=1e-6)
+
+
+def test_the_gradient_is_clipped_to_its_norm():
+    trainer = Trainer(Regression(), config(clip_norm=1e-3))
+    seen = []
+    trainer.optimiser.register_step_pre_hook(
+        lambda optimiser, *_: seen.append(
+            torch.stack([p.grad.norm() for g in optimiser.param_groups for p in g["params"]]).norm()
+        )
+    )
+    trainer.fit(Lines())
+    torch.testing.assert_close(torch.stack(seen), torch.full((7,), 1e-3), rtol=1e-3, atol=0)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_weights():
+    trainee = Regression(noise=float("inf"))
+    trainer = Trainer(trainee, config())
+    before = weights(trainee.module).clone()
+    with pytest.raises(RuntimeError, match="non-finite"):
+        trainer.fit(Lines())
+    assert torch.equal(weights(trainee.module), before)
+
+
+def test_decay_falls_on_matrices_only():
+    module = Regression().module
+    decayed, others = build_optimiser(module, config(weight_decay=0.1)).param_groups
+    assert [p.ndim for p in decayed["params"]] == [2, 2] and decayed["weight_decay"] == 0.1
+    assert {p.ndim for p in others["params"]} == {1} and others["weight_decay"] == 0.0
+
+
+def test_a_frozen_parameter_is_not_optimised():
+    module = Regression().module
+    module[0].requires_grad_(False)
+    optimised = {id(p) for group in build_optimiser(module, config()).param_groups for p in group["params"]}
+    assert optimised == {id(p) for p in module.parameters() if p.requires_grad}
+
+
+def test_the_average_starts_short_and_grows_to_its_decay():
+    module = nn.Linear(1, 1, bias=False)
+    average = build_average(module, decay=0.9)
+    values = []
+    for value in (1.0, 0.0, 0.0):
+        nn.init.constant_(module.weight, value)
+        average.update_parameters(module)
+        values.append(average.module.weight.item())
+    # The first update copies; then decays 2/11 and 3/12, both shorter than 0.9.
+    assert values == pytest.approx([1.0, 2 / 11, 2 / 11 * 3 / 12])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    # With 2 steps of warm-up and a budget of 4: 1/2 and then 1, times the decay at 0, 1/4, 1/2, 3/4 of the budget.
+    [
+        ("constant", [0.5, 1.0, 1.0, 1.0]),
+        ("linear", [0.5, 0.75, 0.5, 0.25]),
+        ("cosine", [0.5, 0.853553, 0.5, 0.146447]),
+    ],
+)
+def test_the_learning_rate_warms_up_and_decays_over_the_budget(schedule, factors):
+    assert [learning_rate_factor(schedule, step, 2, step / 4) for step in range(4)] == pytest.approx(factors, abs=1e-6)
+
+
+def test_a_budget_in_minutes_ends_the_run_and_drives_the_schedule():
+    now = iter(range(0, 10_000, 5))  # every look at the clock takes 5 s
+    trainer = Trainer(Regression(), config(steps=None, max_minutes=1.0, warmup_steps=0), clock=lambda: float(next(now)))
+    rates = []
+    trainer.optimiser.register_step_pre_hook(lambda optimiser, *_: rates.append(optimiser.param_groups[0]["lr"]))
+    assert trainer.fit(Lines())
+    assert 0 < trainer.step < 12
+    assert rates == sorted(rates, reverse=True) and rates[-1] < 0.5 * rates[0]
+
+
+def test_a_batch_depends_on_its_number_alone_and_an_epoch_visits_every_item_once():
+    order = BatchOrder(length=10, batch_size=4, seed=3)
+    forward = [order.batch(number) for number in range(5)]  # two epochs of 10
+    assert [order.batch(number) for number in reversed(range(5))] == forward[::-1]
+    items = sum(forward, [])
+    assert sorted(items[:10]) == sorted(items[10:]) == list(range(10))
+    assert items[:10] != items[10:]
+    resumed = iter(BatchOrder(length=10, batch_size=4, seed=3, first=2))
+    assert next(resumed) == forward[2]
+
+
+def test_numbers_are_reported_and_the_average_is_what_is_evaluated():
+    class Heard:
+        def __init__(self) -> None:
+            self.numbers: list[tuple[int, set[str]]] = []
+
+        def report(self, position, numbers: Mapping[str, float]) -> None:
+            self.numbers.append((position.step, set(numbers)))
+
+    heard, evaluated = Heard(), []
+    trainer = Trainer(Regression(), config(report_every=3, evaluate_every=4), reporter=heard)
+
+    def evaluate(module: nn.Module) -> dict[str, float]:
+        assert not module.training
+        evaluated.append(module is trainer.result and module is not trainer.module)
+        return {"error": 0.0}
+
+    trainer.fit(Lines(), evaluate=evaluate)
+    train = {"train/loss", "train/error", "train/gradient_norm", "train/learning_rate"}
+    assert heard.numbers == [(3, train), (4, {"validation/error"}), (6, train), (7, {"validation/error"})]
+    assert evaluated == [True, True]
+
+
+def test_the_state_is_saved_when_the_budget_is_spent_and_when_stopped():
+    saved = []
+    trainer = Trainer(Regression(), config())
+    trainer.fit(Lines(), save=lambda: saved.append(trainer.step), stop=stop_after(trainer, 2))
+    trainer.fit(Lines(), save=lambda: saved.append(trainer.step))
+    assert saved == [2, 7]
+
+
+def test_a_state_cut_short_is_refused(tmp_path):
+    path = tmp_path / "state.pt"
+    write_state(path, Trainer(Regression(), config()).state_dict())
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BadCheckpoint, match="cut short"):
+        read_state(path)
+
+
+def test_a_missing_state_is_refused(tmp_path):
+    with pytest.raises(BadCheckpoint, match="no such file"):
+        read_state(tmp_path / "state.pt")
+
+
+def test_a_state_of_another_configuration_is_refused():
+    state = Trainer(Regression(), config(ema_decay=0)).state_dict()
+    with pytest.raises(BadCheckpoint, match="Resume with the configuration"):
+        Trainer(Regression(), config()).load_state_dict(state)
+
+
+def test_half_a_state_never_replaces_a_whole_one(tmp_path):
+    path = tmp_path / "state.pt"
+    write_state(path, {"step": 1})
+    with pytest.raises(Exception, match="pickle|local"):
+        write_state(path, {"step": lambda: None})
+    assert read_state(path) == {"step": 1}

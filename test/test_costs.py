@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from planning_world import SpotWorld, goal_at, space
 
 from hwm_core.errors import BadConfig
 from hwm_core.planning.costs import Imagined, Objective
@@ -12,7 +13,6 @@ from hwm_core.planning.costs.goal_pixels import GoalPixels
 from hwm_core.planning.costs.joint_limits import JointLimits
 from hwm_core.planning.costs.smoothness import Smoothness
 from hwm_core.planning.costs.velocity_limits import VelocityLimits
-from planning_world import SpotWorld, goal_at, space
 
 
 def imagine(slide: torch.Tensor, start: float = 8.0, goal: float = 8.0, max_velocity: float = 1000.0) -> Imagined:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from planning_world import SpotWorld, goal_at, space
 
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.errors import BadActions, RobotMismatch
@@ -11,7 +12,6 @@ from hwm_core.planning.costs import Objective
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
 from hwm_core.planning.scoring import ScoreEngine
-from planning_world import SpotWorld, goal_at, space
 
 PAST = torch.tensor([[8.0, 0.2], [8.0, 0.2]])
 OBJECTIVE = Objective.parse({"goal_latent": {"smoothing": 3.0, "discount": 0.0}, "smoothness": {"weight": 0.0}})

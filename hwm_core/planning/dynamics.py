@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-PastT = TypeVar("PastT", contravariant=True)
+PastT_contra = TypeVar("PastT_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Prediction(Protocol):
         ...
 
 
-class Dynamics(Protocol[PastT]):
-    """Predicts what actions lead to. `PastT` is whatever the dynamics knows of the time before: planning only hands it on."""
+class Dynamics(Protocol[PastT_contra]):
+    """Predicts what actions lead to. What it knows of the past is its own affair: planning only hands it on."""
 
     @property
     def num_joints(self) -> int:
@@ -44,7 +44,7 @@ class Dynamics(Protocol[PastT]):
         """F, the number of future actions of one rollout; a multiple of the frames in one latent."""
         ...
 
-    def recent_actions(self, past: PastT) -> Tensor:
+    def recent_actions(self, past: PastT_contra) -> Tensor:
         """The two newest actions of the past, [2, A] in joint units, newest last."""
         ...
 
@@ -52,6 +52,6 @@ class Dynamics(Protocol[PastT]):
         """Encode a goal image, uint8 [H, W, 3] RGB, preprocessed."""
         ...
 
-    def rollout(self, past: PastT, candidates: Tensor) -> Prediction:
+    def rollout(self, past: PastT_contra, candidates: Tensor) -> Prediction:
         """Predict the futures of candidates, float [S, F, A] in joint units; row 0 acts on the first future frame."""
         ...

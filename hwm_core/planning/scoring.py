@@ -92,7 +92,7 @@ class ScoreEngine(Generic[PastT]):
                 "candidate actions",
                 expected=f"[S >= 1, 1 <= F <= {horizon}, A = {joints}] (candidates, frames, joints)",
                 got=list(actions.shape),
-                remedy="Send one row of joint values per future frame, for the joints of the checkpoint's action manifest.",
+                remedy="Send a row of joint values per future frame, for the joints of the action manifest.",
             )
         if not torch.isfinite(actions).all():
             first = (~torch.isfinite(actions)).nonzero()[0].tolist()

@@ -1,5 +1,7 @@
 """A few knots instead of every frame: fewer numbers to search, and every sample is smooth."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,7 @@ def spline_basis(num_knots: int, num_frames: int) -> Tensor:
     for i in range(1, num_knots):
         tangents[i] = (values[i + 1] - values[i - 1]) / (times[i + 1] - times[i - 1])
     rows = []
-    for i, (begin, end) in enumerate(zip(times, times[1:])):
+    for i, (begin, end) in enumerate(pairwise(times)):
         for frame in range(begin + 1, end + 1):
             u, width = (frame - begin) / (end - begin), end - begin
             rows.append(

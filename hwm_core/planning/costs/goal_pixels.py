@@ -1,4 +1,4 @@
-"""Distance of the decoded frames to the goal image: slower than `goal_latent`, and independent of the tokenizer's space."""
+"""Distance of the decoded frames to the goal image: slower than `goal_latent`, and in a space that people know."""
 
 from pydantic import Field
 from torch import Tensor

@@ -7,7 +7,7 @@ from hwm_core.planning.costs.base import Cost, Imagined
 
 
 class JointLimits(Cost):
-    """How far into (or beyond) the margin of the joint limits: mean over frames of the squared sum over joints, in scales."""
+    """How far into the margin of the joint limits, or beyond: squares summed over joints, mean over frames, in scales."""
 
     margin: float = Field(
         default=0.02, ge=0.0, lt=0.5, description="width of the margin at either end, as a share of the joint's range"

@@ -6,7 +6,7 @@ from hwm_core.planning.costs.base import Cost, Imagined
 
 
 class VelocityLimits(Cost):
-    """Excess of the change per frame over its limit: mean over frames of the squared sum over joints, in scales."""
+    """Excess of the change per frame over its limit: squares summed over joints, mean over frames, in scales."""
 
     def value(self, imagined: Imagined) -> Tensor:
         steps = imagined.trajectories()[:, 1:].diff(dim=1).abs()  # [S, F, A], the first from the newest past action

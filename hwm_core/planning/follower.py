@@ -1,0 +1,53 @@
+"""From plans to one command per frame, by stamp: planning may take longer than a frame."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.planning.joint_space import JointSpace
+
+
+class PlanFollower:
+    """Follows the newest plan from the frame it was made for, holds its last action beyond its end.
+
+    No command leaves the joint limits, or is further from the one before than the speed limit allows: between the frame
+    a plan was made for and its arrival the robot has gone on with the old one.
+
+    Args:
+        space: limits of the joints.
+        replan_frames: frames after which a plan is due to be replaced.
+        start: [A] the command in force, in joint units.
+    """
+
+    def __init__(self, space: JointSpace, replan_frames: int, start: NDArray[np.float32]) -> None:
+        self._lower, self._upper = space.lower.cpu().numpy(), space.upper.cpu().numpy()
+        self._max_step = space.max_step.cpu().numpy()
+        self._frame_rate_hz, self._replan_frames = space.frame_rate_hz, replan_frames
+        self._plan: tuple[int, NDArray[np.float32]] | None = None
+        self._newest_ns: int | None = None
+        self.newest = np.clip(start, self._lower, self._upper)  # [A] the command in force
+
+    def adopt(self, stamp_ns: int, actions: NDArray[np.float32]) -> None:
+        """Follow actions [F, A]; row 0 is the command of the frame at `stamp_ns`."""
+        self._plan = (stamp_ns, actions)
+
+    def elapsed_frames(self, stamp_ns: int) -> int:
+        """Frames from the one the plan was made for to the one at `stamp_ns`; 0 without a plan."""
+        return self._frames_between(self._plan[0], stamp_ns) if self._plan else 0
+
+    def due(self, stamp_ns: int) -> bool:
+        """Whether a new plan is due at the frame at `stamp_ns`."""
+        return self._plan is None or self.elapsed_frames(stamp_ns) >= self._replan_frames
+
+    def command(self, stamp_ns: int) -> NDArray[np.float32]:
+        """The command [A] of the frame at `stamp_ns`; without a plan, the command in force."""
+        if self._plan is not None:
+            start_ns, actions = self._plan
+            wanted = actions[min(self._frames_between(start_ns, stamp_ns), len(actions) - 1)]
+            frames = 1 if self._newest_ns is None else max(1, self._frames_between(self._newest_ns, stamp_ns))
+            reach = frames * self._max_step
+            self.newest = np.clip(np.clip(wanted, self.newest - reach, self.newest + reach), self._lower, self._upper)
+        self._newest_ns = stamp_ns
+        return self.newest
+
+    def _frames_between(self, earlier_ns: int, later_ns: int) -> int:
+        return max(0, round((later_ns - earlier_ns) * 1e-9 * self._frame_rate_hz))

@@ -1,0 +1,84 @@
+"""Training windows: clips of consecutive frames with the action of each."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from hwm_core.data.manifest import ActionManifest
+from hwm_core.errors import BadActions, BadBag
+from hwm_core.types import Episode
+
+
+def valid_starts(episode: Episode, length: int, stride: int = 1) -> NDArray[np.int64]:
+    """First frames of the windows of `length` frames that stay within one segment, every `stride` frames of it."""
+    starts: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    # Segment numbers never fall, so the first index of each value bounds its stretch.
+    bounds = np.append(np.unique(episode.segments, return_index=True)[1], len(episode))
+    for first, end in zip(bounds[:-1], bounds[1:], strict=True):
+        starts.append(np.arange(first, end - length + 1, stride, dtype=np.int64))
+    return np.concatenate(starts)
+
+
+class Windows(Dataset):
+    """Windows of all episodes: `{"frames": uint8 [F, 3, H, W], "actions": float32 [F, A], normalised}`.
+
+    Args:
+        episodes: of one robot and preprocessing.
+        manifest: which actions, and their normalisation; None for windows without "actions".
+        past_frames, future_frames: their sum is F.
+        stride: frames between the starts of neighbouring windows.
+
+    Raises:
+        RobotMismatch: an episode lacks joints of the manifest.
+        BadActions: an episode lacks the manifest's kind of actions.
+        BadBag: no episode is long enough for a window.
+    """
+
+    def __init__(
+        self,
+        episodes: Sequence[Episode],
+        manifest: ActionManifest | None,
+        past_frames: int,
+        future_frames: int,
+        stride: int = 1,
+    ) -> None:
+        self.length = past_frames + future_frames
+        self._episodes = list(episodes)
+        self._actions = None if manifest is None else [_actions(episode, manifest) for episode in episodes]
+        starts = [valid_starts(episode, self.length, stride) for episode in episodes]
+        self.index = np.array(
+            [(number, start) for number, some in enumerate(starts) for start in some], dtype=np.int64
+        ).reshape(-1, 2)  # [windows, 2]: episode, first frame
+        if len(self.index) == 0:
+            longest = max((np.bincount(episode.segments).max() for episode in episodes if len(episode)), default=0)
+            raise BadBag(
+                "Windows",
+                expected=f"a stretch of {self.length} frames without a gap",
+                got=f"{len(self._episodes)} episodes, the longest stretch {longest}",
+                remedy="Record longer, check the camera's rate, or use a shorter window.",
+            )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, item: int) -> dict[str, Tensor]:
+        number, start = self.index[item]
+        clip = slice(start, start + self.length)
+        # A copy: the frames may be a memory map.
+        window = {"frames": torch.tensor(self._episodes[number].frames[clip]).permute(0, 3, 1, 2)}
+        if self._actions is not None:
+            window["actions"] = torch.from_numpy(self._actions[number][clip])
+        return window
+
+
+def _actions(episode: Episode, manifest: ActionManifest) -> NDArray[np.float32]:
+    values = episode.commands if manifest.kind == "commands" else episode.states
+    if values is None:
+        raise BadActions(
+            f"Episode {episode.name}", expected=manifest.kind, got="none recorded", remedy="Choose the other kind."
+        )
+    return manifest.normalise(values[:, manifest.match(episode.names)]).astype(np.float32)

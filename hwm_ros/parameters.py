@@ -1,29 +1,55 @@
 """ROS parameters declared from a configuration class: type, default, range and a sentence, written once.
 
-A field of the class is a parameter. `Field(ge=..., le=...)` becomes its range, `description` its description, and
-`json_schema_extra=LIVE` makes it changeable while the node runs.
+A field of the class is a parameter, a field of a nested configuration one with a dotted name. `Field(ge=..., le=...)`
+becomes its range, `description` its description; `json_schema_extra=LIVE` makes it (and all that is nested in it)
+changeable while the node runs.
 """
 
-from typing import Any, Callable, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from pydantic.fields import FieldInfo
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 
 from hwm_core.config import Config
 from hwm_core.errors import BadConfig
 
 C = TypeVar("C", bound=Config)
 
-LIVE = {"live": True}
+LIVE: dict[str, Any] = {"live": True}
 
 
-def declare_parameters(node: Node, kind: type[C]) -> None:
-    """Declare every field of `kind` as a parameter of the node."""
+@dataclass(frozen=True)
+class Row:
+    """One ROS parameter."""
+
+    name: str
+    default: Any  # a plain ROS value
+    description: str
+    low: float | None
+    high: float | None
+    live: bool
+
+
+def rows(kind: type[Config], prefix: str = "", live: bool = False, defaults: Config | None = None) -> Iterator[Row]:
+    """The parameters of a configuration class whose fields all have defaults."""
+    defaults = kind() if defaults is None else defaults
     for name, field in kind.model_fields.items():
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        node.declare_parameter(name, default, _descriptor(name, field))
+        default, is_live = getattr(defaults, name), live or field.json_schema_extra == LIVE
+        if isinstance(default, Config):
+            yield from rows(type(default), f"{prefix}{name}.", is_live, default)
+        else:
+            low = next((bound.ge for bound in field.metadata if hasattr(bound, "ge")), None)
+            high = next((bound.le for bound in field.metadata if hasattr(bound, "le")), None)
+            plain = list(default) if isinstance(default, tuple) else default
+            yield Row(prefix + name, plain, field.description or "", low, high, is_live)
+
+
+def declare_parameters(node: Node, kind: type[Config]) -> None:
+    """Declare every field of `kind` as a parameter of the node."""
+    for row in rows(kind):
+        node.declare_parameter(row.name, row.default, _descriptor(row))
 
 
 def read_parameters(node: Node, kind: type[C]) -> C:
@@ -32,44 +58,50 @@ def read_parameters(node: Node, kind: type[C]) -> C:
     Raises:
         BadConfig: a value out of range, naming the parameter.
     """
-    return _parse(node, kind, {name: node.get_parameter(name).value for name in kind.model_fields})
+    return _parse(node, kind, {})
 
 
 def watch_parameters(node: Node, kind: type[C], locked: Callable[[], bool], apply: Callable[[C], None]) -> None:
     """Refuse bad values with the reason and, while `locked`, every change but those of `LIVE` parameters."""
+    live = {row.name: row.live for row in rows(kind)}
 
-    def on_set(changes: list[Parameter]) -> SetParametersResult:
-        ours = {change.name: change.value for change in changes if change.name in kind.model_fields}
-        fixed = [name for name in ours if kind.model_fields[name].json_schema_extra != LIVE]
+    def on_set(changes: list[Any]) -> SetParametersResult:
+        ours = {change.name: change.value for change in changes if change.name in live}
+        fixed = [name for name in ours if not live[name]]
         if locked() and fixed:
             reason = f"{', '.join(fixed)}: read when the node is configured. Clean the node up first."
             return SetParametersResult(successful=False, reason=reason)
-        values = {name: node.get_parameter(name).value for name in kind.model_fields}
         try:
-            parameters = _parse(node, kind, {**values, **ours})
+            parameters = _parse(node, kind, ours)
         except BadConfig as error:
             return SetParametersResult(successful=False, reason=str(error))
-        apply(parameters)
+        if ours:
+            apply(parameters)
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(on_set)
 
 
-def _parse(node: Node, kind: type[C], values: dict[str, Any]) -> C:
-    # An empty list in a parameter file has no element type; ROS then hands out None.
-    empty = {name for name, value in values.items() if value is None}
-    return kind.parse({k: () if k in empty else v for k, v in values.items()}, where=f"parameters of {node.get_name()}")
+def _parse(node: Node, kind: type[C], changes: Mapping[str, Any]) -> C:
+    tree: dict[str, Any] = {}
+    for row in rows(kind):
+        value = changes[row.name] if row.name in changes else node.get_parameter(row.name).value
+        *path, leaf = row.name.split(".")
+        branch = tree
+        for part in path:
+            branch = branch.setdefault(part, {})
+        # An empty list in a parameter file has no element type, so ROS hands out None; arrays come as array.array.
+        branch[leaf] = tuple(value or ()) if isinstance(row.default, list) else value
+    return kind.parse(tree, where=f"parameters of {node.get_name()}")
 
 
-def _descriptor(name: str, field: FieldInfo) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(name=name, description=field.description or "")
-    # An empty default of an array parameter says nothing about its element type.
-    descriptor.dynamic_typing = field.default == ()
-    low = next((bound.ge for bound in field.metadata if hasattr(bound, "ge")), None)
-    high = next((bound.le for bound in field.metadata if hasattr(bound, "le")), None)
-    if low is not None and high is not None:
-        if isinstance(field.default, float):
-            descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
+def _descriptor(row: Row) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(name=row.name, description=row.description)
+    # An empty default says nothing about the type of an array's elements.
+    descriptor.dynamic_typing = row.default == []
+    if row.low is not None and row.high is not None:
+        if isinstance(row.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=float(row.low), to_value=float(row.high))]
         else:
-            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
+            descriptor.integer_range = [IntegerRange(from_value=int(row.low), to_value=int(row.high), step=1)]
     return descriptor

@@ -1,0 +1,60 @@
+"""Following plans by stamp."""
+
+import numpy as np
+import pytest
+import torch
+
+from hwm_core.planning.follower import PlanFollower
+from hwm_core.planning.joint_space import JointSpace
+
+RATE_HZ = 30.0
+START = 5_000_000_000
+
+
+def stamp(frame):
+    return START + round(frame * 1e9 / RATE_HZ)
+
+
+@pytest.fixture
+def follower():
+    one = torch.ones(1)
+    space = JointSpace(("joint",), -one, one, 0.1 * one, one, RATE_HZ)
+    return PlanFollower(space, replan_frames=3, start=np.zeros(1, np.float32))
+
+
+def plan(*values):
+    return np.array(values, np.float32)[:, None]
+
+
+def test_without_a_plan_the_command_in_force_holds_and_a_plan_is_due(follower):
+    assert follower.command(stamp(0)) == 0
+    assert follower.due(stamp(0))
+
+
+def test_each_frame_gets_its_own_row_and_the_last_row_holds(follower):
+    follower.adopt(stamp(0), plan(0.05, 0.1, 0.15))
+    commands = [float(follower.command(stamp(frame))[0]) for frame in range(5)]
+    np.testing.assert_allclose(commands, [0.05, 0.1, 0.15, 0.15, 0.15], atol=1e-6)
+
+
+def test_a_plan_that_arrives_late_is_entered_at_the_row_of_its_frame(follower):
+    follower.command(stamp(1))
+    follower.adopt(stamp(0), plan(0.01, 0.02, 0.03, 0.04))
+    assert follower.command(stamp(2)) == pytest.approx(0.03)
+
+
+def test_no_command_moves_faster_than_the_speed_limit(follower):
+    follower.adopt(stamp(0), plan(0.9, 0.9, 0.9, 0.9))
+    # The limit is 0.1 a frame; after a frame without a command, 0.2.
+    assert [round(float(follower.command(stamp(frame))[0]), 6) for frame in (0, 1, 3)] == [0.1, 0.2, 0.4]
+
+
+def test_no_command_leaves_the_joint_limits(follower):
+    follower.adopt(stamp(0), plan(*[5.0] * 30))
+    assert max(float(follower.command(stamp(frame))[0]) for frame in range(30)) == 1.0
+
+
+def test_a_plan_is_due_again_after_the_frames_to_run(follower):
+    follower.adopt(stamp(0), plan(0.0))
+    assert [follower.due(stamp(frame)) for frame in range(5)] == [False, False, False, True, True]
+    assert follower.elapsed_frames(stamp(4)) == 4

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwm_core.tokenizers.fsq import codes_to_digits, digit_values, digits_to_codes
+from hwm_core.tokenizers.fsq import codes_to_digits, digit_values, digits_to_codes, digits_to_latents
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,10 @@ class Vocabulary(nn.Module):
         values = self.code_values.split(self.levels) * self.codes_per_site
         latents = torch.stack([(p * v).sum(-1) for p, v in zip(parts, values)], dim=-1)
         return latents.unflatten(-1, (self.codes_per_site, -1))
+
+    def latents(self, tokens: Tensor) -> Tensor:
+        """Latents [..., C] that code indices [...] stand for."""
+        return digits_to_latents(codes_to_digits(tokens, self.levels), self.levels)
 
     def _split(self, logits: Tensor) -> tuple[Tensor, ...]:
         return logits.split(self.digits, dim=-1)

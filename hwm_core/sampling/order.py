@@ -1,0 +1,62 @@
+"""In which order the sites of a latent are revealed."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Uniform = Callable[[torch.Size], Tensor]
+"""Draws U(0,1) of a shape, on the device of the tokens."""
+
+
+def revealed_counts(sites: int, steps: int) -> list[int]:
+    """How many sites are revealed after each of `steps` steps: MaskGIT's cosine schedule; the last is all of them."""
+    counts = [sites - math.floor(sites * math.cos(0.5 * math.pi * k / steps)) for k in range(1, steps)]
+    return [*counts, sites]
+
+
+def halton_rank(height: int, width: int) -> Tensor:
+    """Rank [height*width] of each site in a 2D Halton sequence (bases 2 and 3): every prefix covers the image evenly."""
+    rank: dict[tuple[int, int], int] = {}
+    index = 1
+    while len(rank) < height * width:
+        site = int(_radical_inverse(index, 2) * height), int(_radical_inverse(index, 3) * width)
+        rank.setdefault(site, len(rank))
+        index += 1
+    return torch.tensor([rank[row, column] for row in range(height) for column in range(width)])
+
+
+def _radical_inverse(index: int, base: int) -> float:
+    """The digits of `index` mirrored at the radix point."""
+    value, scale = 0.0, 1.0
+    while index:
+        index, digit = divmod(index, base)
+        scale /= base
+        value += digit * scale
+    return value
+
+
+def priority(order: str, log_prob: Tensor, temperature: float, uniform: Uniform) -> Tensor:
+    """Score of each site, highest revealed first.
+
+    Args:
+        order: "random", "confidence" (log-probability of the drawn codes, with Gumbel noise of `temperature`), "halton".
+        log_prob: [S, n, h, w] of what was drawn at each site.
+    """
+    if order == "random":
+        return uniform(log_prob.shape)
+    if order == "confidence":
+        if temperature == 0:
+            return log_prob
+        return log_prob - temperature * torch.log(-torch.log(uniform(log_prob.shape).clamp(1e-9, 1 - 1e-7)))
+    height, width = log_prob.shape[-2:]
+    rank = halton_rank(height, width).to(log_prob).unflatten(0, (height, width))
+    return -rank.expand_as(log_prob)
+
+
+def reveal(scores: Tensor, already: Tensor, count: int) -> Tensor:
+    """The `count` best sites of each latent [S, n, h, w], those in `already` kept: the revealed set only grows."""
+    scores = scores.masked_fill(already, torch.inf).flatten(2)
+    chosen = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, scores.topk(count, dim=-1).indices, True)
+    return chosen.unflatten(-1, already.shape[2:])

@@ -1,0 +1,193 @@
+"""A checkpoint in use: frames and actions in, imagined frames and latents out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwm_core.checkpoint import Checkpoint, load_checkpoint
+from hwm_core.errors import BadActions, BadImage
+from hwm_core.models.masked import MaskedWorldModel, Settled
+from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.decoder import CachedDecoder, Decoder, FullDecoder
+from hwm_core.sampling.maskgit import decode
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the model knows of the time before: B contexts (one, or one per candidate when rolled on)."""
+
+    tokens: Tensor  # [B, T_past, h, w, P] by site
+    latents: Tensor  # [B, T_past, H, W, C]
+    actions: Tensor  # [B, F_past, A] joint units
+    settled: Settled | None  # exact keys and values, with actions heard; None for rows that cannot be cached
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Imagined futures of S candidates, oldest first."""
+
+    tokens: Tensor  # [S, T, H, W] codes
+    latents: Tensor  # [S, T, H, W, C]
+    video: Tensor | None  # [S, F, 3, H, W] in [0, 1] if it had to be decoded to roll on; `WorldModel.video` always gives it
+
+
+class WorldModel:
+    """Model, tokenizer, robot and camera of one checkpoint. Not thread-safe: one thread owns it."""
+
+    def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.bfloat16) -> None:
+        """Args: dtype: of the arithmetic (autocast); weights stay float32."""
+        assert isinstance(checkpoint.model, MaskedWorldModel)
+        self.model, self.tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
+        self.manifest, self.preprocessing = checkpoint.manifest, checkpoint.preprocessing
+        self.name, self.sha256, self.metadata = checkpoint.name, checkpoint.sha256, checkpoint.metadata
+        self.device, self.dtype = self.model.position.device, dtype
+        self.past_frames, self.future_frames = self.model.config.past_frames, self.model.config.future_frames
+        self.frame_rate_hz = self.preprocessing.frame_rate_hz
+        self.num_parameters = sum(p.numel() for part in (self.model, self.tokenizer) for p in part.parameters())
+
+    @classmethod
+    def load(cls, directory: str | Path, *, device: str | torch.device = "cpu", dtype: str = "bfloat16") -> "WorldModel":
+        """Read a checkpoint folder. Raises BadCheckpoint."""
+        return cls(load_checkpoint(directory, device), dtype=getattr(torch, dtype))
+
+    def observe(self, frames: NDArray[np.uint8], actions: NDArray[np.float32]) -> Past:
+        """Take in the newest frames and the actions stored with them.
+
+        Args:
+            frames: uint8 [F, H, W, 3], preprocessed, oldest first, F = `past_frames`.
+            actions: [F, A] in joint units and manifest order.
+
+        Raises:
+            BadImage, BadActions: another number or size of frames or actions.
+        """
+        size = (self.past_frames, self.preprocessing.height, self.preprocessing.width, 3)
+        if frames.shape != size or frames.dtype != np.uint8:
+            raise BadImage("context frames", expected=f"uint8 {list(size)}", got=f"{frames.dtype} {list(frames.shape)}", remedy="Apply the checkpoint's preprocessing to the newest frames.")
+        if actions.shape != (self.past_frames, self.manifest.dim):
+            raise BadActions("context actions", expected=[self.past_frames, self.manifest.dim], got=list(actions.shape), remedy="Give one row per context frame, in manifest order.")
+        video = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device).permute(0, 3, 1, 2)[None].float() / 255
+        return self._observe(video, torch.as_tensor(actions, dtype=torch.float32, device=self.device)[None])
+
+    def rollout(
+        self, past: Past, actions: NDArray[np.float32] | Tensor | None, *, sampling: Sampling, seed: int = 0, num_frames: int | None = None
+    ) -> Rollout:
+        """Imagine the futures of candidate actions.
+
+        Beyond the model's own future the newest imagined frames are encoded again and become the past.
+
+        Args:
+            actions: [S, F, A] in joint units, the first acting on the first future frame; None drops the action
+                stream, of the past too (one future, of `num_frames` frames).
+            sampling: how tokens are drawn.
+            seed: of the draws; every candidate gets its own draws.
+            num_frames: F when `actions` is None; the model's future by default.
+
+        Raises:
+            BadActions: wrong size, not finite.
+        """
+        future = None if actions is None else self._checked(actions)
+        total = (num_frames or self.future_frames) if future is None else future.shape[1]
+        generator = torch.Generator(self.device).manual_seed(seed)
+        parts: list[Rollout] = []
+        for start in range(0, total, self.future_frames):
+            chunk = None if future is None else future[:, start : start + self.future_frames]
+            latents = -(-min(total - start, self.future_frames) // self.model.config.temporal_factor)
+            part = self._rollout_once(past, chunk, latents, sampling, generator)
+            if total > self.future_frames:
+                part = replace(part, video=self._decode(past, part.latents))
+            if start + self.future_frames < total:
+                past = self._roll_on(past, part, chunk)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else _joined(parts)
+
+    def video(self, past: Past, rollout: Rollout) -> Tensor:
+        """The imagined frames [S, F, 3, H, W] in [0, 1], whole latents."""
+        return self._decode(past, rollout.latents) if rollout.video is None else rollout.video
+
+    def frames(self, past: Past, rollout: Rollout) -> NDArray[np.uint8]:
+        """The imagined frames, uint8 [S, F, H, W, 3]."""
+        video = self.video(past, rollout).mul(255).round().to(torch.uint8)
+        return video.permute(0, 1, 3, 4, 2).contiguous().cpu().numpy()
+
+    def goal_latent(self, image: NDArray[np.uint8]) -> Tensor:
+        """The latent [H, W, C] of a still clip of `image`, uint8 [H, W, 3] preprocessed."""
+        still = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1).float() / 255
+        with self._arithmetic():
+            tokens = self.tokenizer.encode(still.expand(1, 1 + self.model.config.temporal_factor, -1, -1, -1))
+            return self.tokenizer.embed(tokens)[0, -1].float()
+
+    def _checked(self, actions: NDArray[np.float32] | Tensor) -> Tensor:
+        future = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
+        if future.ndim != 3 or 0 in future.shape or future.shape[2] != self.manifest.dim:
+            raise BadActions("future actions", expected=f"[S, F, {self.manifest.dim}] (candidates, frames, joints)", got=list(future.shape), remedy="Give one row of joint values per future frame, in manifest order.")
+        if not torch.isfinite(future).all():
+            raise BadActions("future actions", expected="finite joint values", got="NaN or infinity", remedy="Drop that candidate.")
+        return future
+
+    @torch.inference_mode()
+    def _observe(self, video: Tensor, actions: Tensor) -> Past:
+        with self._arithmetic():
+            tokens = self.tokenizer.encode(video)
+            latents = self.tokenizer.embed(tokens).float()
+            sites = self.model.to_sites(tokens)
+            settled = self.model.settle(sites, self.manifest.normalise(actions)) if self.model.is_cacheable else None
+        return Past(sites, latents, actions, settled)
+
+    @torch.inference_mode()
+    def _rollout_once(self, past: Past, actions: Tensor | None, latents: int, sampling: Sampling, generator: torch.Generator) -> Rollout:
+        """At most the model's own future."""
+        candidates = len(past.tokens) if actions is None else len(actions)
+        with self._arithmetic():
+            decoded = decode(
+                self.model,
+                self._decoder(past, actions, latents, candidates),
+                candidates,
+                latents,
+                sampling,
+                lambda shape: torch.rand(shape, generator=generator, device=self.device),
+            )
+        return Rollout(self.model.to_grid(decoded.tokens), self.model.to_grid(decoded.latents).float(), None)
+
+    def _decoder(self, past: Past, actions: Tensor | None, latents: int, candidates: int) -> Decoder:
+        if actions is not None:  # a horizon that ends inside a latent holds its last action to the latent's end
+            missing = latents * self.model.config.temporal_factor - actions.shape[1]
+            actions = torch.cat([actions, actions[:, -1:].expand(-1, missing, -1)], dim=1)
+        if past.settled is None:
+            if actions is None:
+                return FullDecoder(self.model, past.tokens, None, candidates)
+            unheard = self.future_frames - actions.shape[1]
+            every = torch.cat([past.actions.expand(candidates, -1, -1), actions, actions[:, -1:].expand(-1, unheard, -1)], dim=1)
+            return FullDecoder(self.model, past.tokens, self.manifest.normalise(every), candidates)
+        if actions is None:
+            return CachedDecoder(self.model, self.model.settle(past.tokens, None), None)
+        return CachedDecoder(self.model, past.settled, self.manifest.normalise(actions))
+
+    def _roll_on(self, past: Past, part: Rollout, actions: Tensor | None) -> Past:
+        """The newest imagined frames, encoded again, as the next past."""
+        assert part.video is not None
+        if actions is None:
+            actions = past.actions[:, -1:].expand(len(part.video), part.video.shape[1], -1)
+        newest = torch.cat([past.actions.expand(len(actions), -1, -1), actions], dim=1)[:, -self.past_frames :]
+        return self._observe(part.video[:, -self.past_frames :], newest)
+
+    @torch.inference_mode()
+    def _decode(self, past: Past, latents: Tensor) -> Tensor:
+        whole = torch.cat([past.latents.expand(len(latents), *past.latents.shape[1:]), latents], dim=1)
+        with self._arithmetic():
+            return self.tokenizer.decode_latents(whole)[:, self.past_frames :].float().clamp(0, 1)
+
+    @contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            yield
+
+
+def _joined(parts: list[Rollout]) -> Rollout:
+    tokens, latents, videos = (torch.cat([getattr(p, name) for p in parts], dim=1) for name in ("tokens", "latents", "video"))
+    return Rollout(tokens, latents, videos)

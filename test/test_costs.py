@@ -5,7 +5,7 @@ import torch
 from planning_world import SpotWorld, goal_at, space
 
 from hwm_core.errors import BadConfig
-from hwm_core.planning.costs import Imagined, Objective
+from hwm_core.planning.costs import Candidates, Objective
 from hwm_core.planning.costs.base import discounted_mean
 from hwm_core.planning.costs.blur import blur
 from hwm_core.planning.costs.goal_latent import GoalLatent
@@ -15,12 +15,12 @@ from hwm_core.planning.costs.smoothness import Smoothness
 from hwm_core.planning.costs.velocity_limits import VelocityLimits
 
 
-def imagine(slide: torch.Tensor, start: float = 8.0, goal: float = 8.0, max_velocity: float = 1000.0) -> Imagined:
+def imagine(slide: torch.Tensor, start: float = 8.0, goal: float = 8.0, max_velocity: float = 1000.0) -> Candidates:
     """Candidates [S, 12] of the sliding joint, played from a standstill at `start`."""
     actions = torch.stack([slide, torch.zeros_like(slide)], dim=-1)
     recent = torch.tensor([[start, 0.0], [start, 0.0]])
     world = SpotWorld()
-    return Imagined(actions, recent, world.rollout(recent, actions), goal_at(goal), space(max_velocity))
+    return Candidates(actions, recent, world.rollout(recent, actions), goal_at(goal), space(max_velocity))
 
 
 def still(position: float) -> torch.Tensor:
@@ -36,7 +36,7 @@ def test_smoothness_is_the_mean_squared_acceleration() -> None:
 
 def test_going_on_with_a_steady_motion_costs_no_smoothness() -> None:
     ramp = imagine(8.0 + 0.5 * torch.arange(1, 13.0)[None])
-    moving = Imagined(ramp.actions, torch.tensor([[7.5, 0.0], [8.0, 0.0]]), ramp.prediction, ramp.goal, ramp.space)
+    moving = Candidates(ramp.actions, torch.tensor([[7.5, 0.0], [8.0, 0.0]]), ramp.prediction, ramp.goal, ramp.space)
     assert Smoothness().value(moving).item() == pytest.approx(0.0, abs=1e-6)
     assert Smoothness().value(ramp).item() > 0, "a start from rest does"
 

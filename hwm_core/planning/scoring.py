@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.errors import BadActions
-from hwm_core.planning.costs import Imagined, Objective
+from hwm_core.planning.costs import Candidates, Objective
 from hwm_core.planning.dynamics import Dynamics, Goal
 from hwm_core.planning.joint_space import JointSpace
 
@@ -70,7 +70,7 @@ class ScoreEngine(Generic[PastT]):
         _finish(prediction.latents)
         predicted = self._clock()
         terms = self._objective.terms(
-            Imagined(actions, self._dynamics.recent_actions(past).to(actions), prediction, goal, self._space)
+            Candidates(actions, self._dynamics.recent_actions(past).to(actions), prediction, goal, self._space)
         )
         weighed = {name: values.float().cpu().numpy() for name, values in terms.items()}
         costs = sum(weighed.values(), start=np.zeros(len(actions), np.float32))

@@ -1,6 +1,6 @@
 """What a plan should achieve: one cost a file, summed by `Objective`."""
 
-from hwm_core.planning.costs.base import Cost, Imagined
+from hwm_core.planning.costs.base import Candidates, Cost
 from hwm_core.planning.costs.objective import Objective
 
-__all__ = ["Cost", "Imagined", "Objective"]
+__all__ = ["Candidates", "Cost", "Objective"]

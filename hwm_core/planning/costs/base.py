@@ -12,7 +12,7 @@ from hwm_core.planning.joint_space import JointSpace
 
 
 @dataclass(frozen=True)
-class Imagined:
+class Candidates:
     """S candidates with the futures that the dynamics predicts for them."""
 
     actions: Tensor  # [S, F, A] in joint units
@@ -29,15 +29,15 @@ class Imagined:
 class Cost(Config):
     """One term of the objective, (weight * value) ** power; lower is better, 0 is perfect."""
 
-    weight: float = Field(default=1.0, ge=0.0)
-    power: int = Field(default=1, ge=1, le=3)
+    weight: float = Field(default=1.0, ge=0.0, description="factor before the power; 0 leaves the term out")
+    power: int = Field(default=1, ge=1, le=3, description="exponent of the weighted value")
 
-    def value(self, imagined: Imagined) -> Tensor:
+    def value(self, candidates: Candidates) -> Tensor:
         """The bare cost of every candidate, [S] >= 0."""
         raise NotImplementedError
 
-    def __call__(self, imagined: Imagined) -> Tensor:
-        return (self.weight * self.value(imagined)) ** self.power
+    def __call__(self, candidates: Candidates) -> Tensor:
+        return (self.weight * self.value(candidates)) ** self.power
 
 
 def discounted_mean(values: Tensor, discount: float) -> Tensor:

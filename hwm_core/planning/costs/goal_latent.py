@@ -3,7 +3,7 @@
 from pydantic import Field
 from torch import Tensor
 
-from hwm_core.planning.costs.base import Cost, Imagined, discounted_mean
+from hwm_core.planning.costs.base import Candidates, Cost, discounted_mean
 from hwm_core.planning.costs.blur import blur
 
 
@@ -15,7 +15,7 @@ class GoalLatent(Cost):
         default=0.5, ge=0.0, le=1.0, description="weight of a latent relative to the next; 0: the last alone"
     )
 
-    def value(self, imagined: Imagined) -> Tensor:
-        difference = imagined.prediction.latents.float() - imagined.goal.latent.float()
+    def value(self, candidates: Candidates) -> Tensor:
+        difference = candidates.prediction.latents.float() - candidates.goal.latent.float()
         error = blur(difference, self.smoothing).square().mean(dim=(-3, -2, -1))  # [S, T]
         return discounted_mean(error, self.discount)

@@ -3,19 +3,19 @@
 from pydantic import Field
 from torch import Tensor
 
-from hwm_core.planning.costs.base import Cost, Imagined
+from hwm_core.planning.costs.base import Candidates, Cost
 
 
 class JointLimits(Cost):
-    """How far into the margin of the joint limits, or beyond: squares summed over joints, mean over frames, in scales."""
+    """How far into the margin of the joint limits, or beyond: squares summed over joints, mean over frames."""
 
     margin: float = Field(
         default=0.02, ge=0.0, lt=0.5, description="width of the margin at either end, as a share of the joint's range"
     )
 
-    def value(self, imagined: Imagined) -> Tensor:
-        space = imagined.space
+    def value(self, candidates: Candidates) -> Tensor:
+        space = candidates.space
         margin = self.margin * (space.upper - space.lower)
-        below = (space.lower + margin - imagined.actions).clamp(min=0)
-        above = (imagined.actions - space.upper + margin).clamp(min=0)
+        below = (space.lower + margin - candidates.actions).clamp(min=0)
+        above = (candidates.actions - space.upper + margin).clamp(min=0)
         return space.in_scales(below + above).square().sum(dim=-1).mean(dim=-1)

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from hwm_core.config import Config
-from hwm_core.planning.costs.base import Cost, Imagined
+from hwm_core.planning.costs.base import Candidates, Cost
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
 from hwm_core.planning.costs.joint_limits import JointLimits
@@ -20,6 +20,6 @@ class Objective(Config):
     joint_limits: JointLimits = JointLimits()
     velocity_limits: VelocityLimits = VelocityLimits()
 
-    def terms(self, imagined: Imagined) -> dict[str, Tensor]:
+    def terms(self, candidates: Candidates) -> dict[str, Tensor]:
         """{name: [S]} of every term in use, after weight and power: they sum to the cost."""
-        return {name: cost(imagined) for name, cost in self if isinstance(cost, Cost) and cost.weight > 0}
+        return {name: cost(candidates) for name, cost in self if isinstance(cost, Cost) and cost.weight > 0}

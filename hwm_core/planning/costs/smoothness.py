@@ -3,7 +3,7 @@
 from pydantic import Field
 from torch import Tensor
 
-from hwm_core.planning.costs.base import Cost, Imagined
+from hwm_core.planning.costs.base import Candidates, Cost
 
 
 class Smoothness(Cost):
@@ -12,9 +12,9 @@ class Smoothness(Cost):
     The two newest past actions belong to the trajectory: going on with a motion costs nothing, a sudden start does.
     """
 
-    weight: float = Field(default=1e-5, ge=0.0)
+    weight: float = Field(default=1e-5, ge=0.0, description="factor before the power; 0 leaves the term out")
 
-    def value(self, imagined: Imagined) -> Tensor:
-        trajectories = imagined.space.in_scales(imagined.trajectories())
-        acceleration = trajectories.diff(n=2, dim=1) * imagined.space.frame_rate_hz**2
+    def value(self, candidates: Candidates) -> Tensor:
+        trajectories = candidates.space.in_scales(candidates.trajectories())
+        acceleration = trajectories.diff(n=2, dim=1) * candidates.space.frame_rate_hz**2
         return acceleration.square().mean(dim=(1, 2))

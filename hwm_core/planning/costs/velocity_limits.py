@@ -2,13 +2,13 @@
 
 from torch import Tensor
 
-from hwm_core.planning.costs.base import Cost, Imagined
+from hwm_core.planning.costs.base import Candidates, Cost
 
 
 class VelocityLimits(Cost):
-    """Excess of the change per frame over its limit: squares summed over joints, mean over frames, in scales."""
+    """Excess of the change per frame over its limit: squares summed over joints, mean over frames."""
 
-    def value(self, imagined: Imagined) -> Tensor:
-        steps = imagined.trajectories()[:, 1:].diff(dim=1).abs()  # [S, F, A], the first from the newest past action
-        excess = (steps - imagined.space.max_step).clamp(min=0)
-        return imagined.space.in_scales(excess).square().sum(dim=-1).mean(dim=-1)
+    def value(self, candidates: Candidates) -> Tensor:
+        steps = candidates.trajectories()[:, 1:].diff(dim=1).abs()  # [S, F, A], the first from the newest past action
+        excess = (steps - candidates.space.max_step).clamp(min=0)
+        return candidates.space.in_scales(excess).square().sum(dim=-1).mean(dim=-1)

@@ -1,0 +1,47 @@
+"""A checkpoint of the real format with untrained weights, small enough to be made by each test."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hwm_core.checkpoint import Checkpoint, save_checkpoint
+from hwm_core.data.manifest import fit_manifest
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.families import build_model
+from hwm_core.tokenizers import build_tokenizer
+
+JOINTS = ("neck_yaw", "left_elbow", "right_elbow")
+
+
+def untrained(kind: str = "commands", joints: tuple[str, ...] = JOINTS, aspect: float = 1.0, limit: float = 1.0) -> Checkpoint:
+    """2 past and 3 future latents of a 16 px camera at 30 Hz; random weights, joint limits +-`limit`."""
+    torch.manual_seed(0)
+    model = {
+        "dim": 16,
+        "depth": 1,
+        "num_heads": 2,
+        "levels": [5, 5],
+        "grid": [2, 2],
+        "num_past_latents": 2,
+        "num_future_latents": 3,
+        "action_dim": len(joints),
+    }
+    tokenizer = {"kind": "causal", "spatial_factor": 8, "levels": [5, 5], "width": 16, "encoder_blocks": 1, "decoder_blocks": 1}
+    values = np.random.default_rng(0).normal(size=(20, len(joints)))
+    return Checkpoint(
+        name="untrained",
+        family="masked",
+        model=build_model("masked", model),
+        tokenizer=build_tokenizer(tokenizer),
+        manifest=fit_manifest(
+            "test_robot", kind, joints, ["rad"] * len(joints), values, [-limit] * len(joints), [limit] * len(joints)
+        ),
+        preprocessing=Preprocessing(source_aspect=aspect, height=16, width=16),
+    )
+
+
+def save_untrained(directory: Path, **options) -> Path:
+    """Save it as a checkpoint folder and return the folder."""
+    save_checkpoint(directory, untrained(**options))
+    return directory

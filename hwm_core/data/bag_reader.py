@@ -1,6 +1,6 @@
 """rosbag2 recordings (mcap and sqlite3) read without ROS."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -72,8 +72,8 @@ def first_picture(path: str | Path, topics: Topics, types: Typestore | None = No
     path, types = Path(path), types or message_types()
     fault: BadInput | None = None
     with _open(path) as reader:
-        _streams(path, reader, topics)
-        for connection, _, data in _messages(path, reader, [topics.image]):
+        image = _image_topic(path, {connection.topic: connection.msgtype for connection in reader.connections}, topics)
+        for connection, _, data in _messages(path, reader, [image]):
             try:
                 return decode_image(_deserialise(path, types, data, connection))
             except BadInput as error:
@@ -139,29 +139,13 @@ def _header_stamp(message: Any, topic: str) -> int:
 def _streams(path: Path, reader: Reader, topics: Topics) -> dict[str, Stream]:
     """What each topic that is there is to us. Raises BadBag when pictures or all joint values are missing."""
     there = {connection.topic: connection.msgtype for connection in reader.connections}
-    wanted: tuple[tuple[Stream, str, tuple[str, ...]], ...] = (
-        ("images", topics.image, IMAGE_TYPES),
-        ("states", topics.joint_states, JOINT_TYPES),
-        ("commands", topics.commands, JOINT_TYPES),
-    )
-    streams: dict[str, Stream] = {}
-    for stream, topic, kinds in wanted:
-        if topic in there and there[topic] not in kinds:
-            raise BadBag(
-                f"Topic {topic} of bag {path}",
-                expected=" or ".join(kinds),
-                got=there[topic],
-                remedy=_others(there, kinds),
-            )
+    image = _image_topic(path, there, topics)
+    streams: dict[str, Stream] = {image: "images"}
+    joint_streams: tuple[tuple[str, Stream], ...] = ((topics.joint_states, "states"), (topics.commands, "commands"))
+    for topic, stream in joint_streams:
         if topic in there:
+            _check_type(path, topic, there, JOINT_TYPES)
             streams[topic] = stream
-    if "images" not in streams.values():
-        raise BadBag(
-            f"Bag {path}",
-            expected=f"pictures on {topics.image}",
-            got="no such topic",
-            remedy=_others(there, IMAGE_TYPES),
-        )
     if len(streams) == 1:
         raise BadBag(
             f"Bag {path}",
@@ -172,6 +156,30 @@ def _streams(path: Path, reader: Reader, topics: Topics) -> dict[str, Stream]:
     return streams
 
 
-def _others(there: dict[str, str], kinds: tuple[str, ...]) -> str:
+def _image_topic(path: Path, there: Mapping[str, str], topics: Topics) -> str:
+    """The image topic, or, where only its compressed transport was recorded, that."""
+    for topic in (topics.image, f"{topics.image}/compressed"):
+        if topic in there:
+            _check_type(path, topic, there, IMAGE_TYPES)
+            return topic
+    raise BadBag(
+        f"Bag {path}",
+        expected=f"pictures on {topics.image}",
+        got="no such topic",
+        remedy=_others(there, IMAGE_TYPES),
+    )
+
+
+def _check_type(path: Path, topic: str, there: Mapping[str, str], kinds: tuple[str, ...]) -> None:
+    if there[topic] not in kinds:
+        raise BadBag(
+            f"Topic {topic} of bag {path}",
+            expected=" or ".join(kinds),
+            got=there[topic],
+            remedy=_others(there, kinds),
+        )
+
+
+def _others(there: Mapping[str, str], kinds: tuple[str, ...]) -> str:
     names = [topic for topic, kind in there.items() if kind in kinds]
     return f"Topics of that type in it: {', '.join(names) or 'none'}."

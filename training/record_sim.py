@@ -32,9 +32,11 @@ class Recording(Config):
 
     robot: str = ROBOT
     mujoco_version: str = mujoco.__version__
-    seconds: float = Field(default=10.0, gt=0)
+    seconds: float = Field(default=10.0, gt=0, description="length of an episode")
     camera_size: int = Field(default=128, ge=16, le=1024, description="pixels, height and width")
-    image_form: Literal["raw", "jpeg", "png"] = "png"
+    image_form: Literal["raw", "jpeg", "png"] = Field(
+        default="png", description="raw, jpeg, or png, which loses nothing"
+    )
 
 
 def main() -> None:
@@ -43,12 +45,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--train", type=int, default=200, help="training episodes (%(default)s)")
     parser.add_argument("--val", type=int, default=20, help="validation episodes (%(default)s)")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="episodes recorded at a time (%(default)s)")
-    for name, field in Recording.model_fields.items():
-        if name not in ("robot", "mujoco_version"):
-            parser.add_argument(f"--{name.replace('_', '-')}", default=field.default, help=f"{field.description or ''} (%(default)s)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="recorded at a time (%(default)s)")
+    for name in ("seconds", "camera_size", "image_form"):
+        field = Recording.model_fields[name]
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", default=field.default, help=f"{field.description} (%(default)s)"
+        )
     arguments = vars(parser.parse_args())
-    folder, processes, wanted = arguments.pop("folder"), arguments.pop("processes"), {split: arguments.pop(split) for split in FIRST_SEED}
+    folder, processes = arguments.pop("folder"), arguments.pop("processes")
+    wanted = {split: arguments.pop(split) for split in FIRST_SEED}
     try:
         record(folder, wanted, Recording.parse(arguments, "command line"), processes)
     except BadInput as error:
@@ -56,7 +61,11 @@ def main() -> None:
 
 
 def record(folder: Path, wanted: dict[str, int], recording: Recording, processes: int) -> None:
-    """Bring `folder` to the wanted number of episodes for each split. Raises BadConfig when it holds another kind of recording."""
+    """Bring `folder` to the wanted number of episodes for each split.
+
+    Raises:
+        BadConfig: the folder holds recordings of other settings.
+    """
     _agree(folder, recording)
     missing = list(_missing(folder, wanted))
     one = partial(

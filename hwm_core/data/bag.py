@@ -124,18 +124,18 @@ class BagWriter:
         stamp_ns: int,
         names: Sequence[str],
         positions: Sequence[float] | NDArray,
+        velocities: Sequence[float] | NDArray = (),
         frame_id: str = "",
         received_ns: int | None = None,
     ) -> None:
-        """Write one sensor_msgs/JointState: measured positions, or commanded ones on the commands topic."""
-        empty = np.empty(0)
+        """Write one sensor_msgs/JointState: what was measured, or on the commands topic the positions commanded."""
         message = self._new(
             "sensor_msgs/msg/JointState",
             header=self._header(stamp_ns, frame_id),
             name=list(names),
             position=np.asarray(positions, dtype=np.float64),
-            velocity=empty,
-            effort=empty,
+            velocity=np.asarray(velocities, dtype=np.float64),
+            effort=np.empty(0),
         )
         self.write(topic, message, stamp_ns if received_ns is None else received_ns)
 

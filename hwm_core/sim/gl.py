@@ -22,7 +22,8 @@ def import_mujoco() -> ModuleType:
     Where there is neither, mujoco is imported without GL: physics works, and `no_gl` is what rendering should raise.
     """
     if "MUJOCO_GL" not in os.environ:
-        os.environ["MUJOCO_GL"] = next((name for name, lib in _LIBRARIES.items() if ctypes.util.find_library(lib)), "off")
+        present = [backend for backend, library in _LIBRARIES.items() if ctypes.util.find_library(library)]
+        os.environ["MUJOCO_GL"] = present[0] if present else "off"
     # Mesa would start a thread for every core; episodes are recorded in one process for every core instead.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     import mujoco
@@ -36,5 +37,6 @@ def no_gl(reason: object) -> MissingGL:
         "the simulator cannot render its head camera",
         expected="offscreen OpenGL by EGL or OSMesa",
         got=f"MUJOCO_GL={os.environ.get('MUJOCO_GL')} ({reason})",
-        remedy="Install one, `apt install libegl1 libgl1-mesa-dri` or `apt install libosmesa6`, and leave MUJOCO_GL unset.",
+        remedy="Install one, `apt install libegl1 libgl1-mesa-dri` or `apt install libosmesa6`; leave MUJOCO_GL unset "
+        "or set it to the one that works.",
     )

@@ -8,7 +8,7 @@ from hwm_core.sim.model import SimHumanoid, mujoco
 _POINTING = np.array([0.75, 0.0, -0.66])  # where fingers point when there is a choice: forward and down
 _POINTING_WEIGHT = 0.04  # metres of palm error worth one unit of pointing error
 _DAMPING = 0.03
-_HOMING = 0.15  # of the way home per iteration, as far as the palm allows: keeps elbows low and out of the camera's view
+_HOMING = 0.15  # of the way home per iteration, where the palm allows: keeps elbows out of the camera's view
 _LARGEST_STEP = 0.25  # rad per iteration and joint
 
 
@@ -33,7 +33,9 @@ class ArmKinematics:
         mujoco.mj_kinematics(self._model, self._scratch)
         return self._scratch.site_xpos[self._site].copy()
 
-    def reach(self, posture: NDArray[np.float64], target: NDArray[np.float64], iterations: int = 20) -> NDArray[np.float64]:
+    def reach(
+        self, posture: NDArray[np.float64], target: NDArray[np.float64], iterations: int = 20
+    ) -> NDArray[np.float64]:
         """The posture [6] within limits, near the given one, whose palm is nearest to target [3]."""
         posture = posture.copy()
         for _ in range(iterations):

@@ -188,14 +188,18 @@ class SimHumanoid:
         return renderer.render()
 
     def object_mask(self) -> NDArray[np.uint8]:
-        """What each pixel of the head camera shows, uint8 [H, W]: 0 no object, k the k-th of OBJECTS. Costs a second rendering."""
+        """What each pixel of the head camera shows, uint8 [H, W]: 0 no object, k the k-th of OBJECTS.
+
+        Costs a second rendering.
+        """
         renderer = self._open_renderer()
         renderer.enable_segmentation_rendering()
         renderer.update_scene(self.data, "head_camera")
         ids = renderer.render()
         renderer.disable_segmentation_rendering()
-        geoms = np.where(ids[..., 1] == mujoco.mjtObj.mjOBJ_GEOM, ids[..., 0], -1)
-        return sum((np.uint8(k) * (geoms == self.model.geom(name).id) for k, name in enumerate(OBJECTS, 1)), np.uint8(0))
+        # int(): numpy would compare with the enum object by object
+        geoms = np.where(ids[..., 1] == int(mujoco.mjtObj.mjOBJ_GEOM), ids[..., 0], -1)
+        return self._object_of_geom[geoms]  # background -1 takes the last entry, 0
 
     # ---------------------------------------------------------------- saved states
 
@@ -228,6 +232,8 @@ class SimHumanoid:
         self._joint_qpos = model.jnt_qposadr[joint_ids]
         self._joint_qvel = model.jnt_dofadr[joint_ids]
         self._object_qpos = np.array([model.joint(name).qposadr[0] + np.arange(7) for name in OBJECTS])
+        self._object_of_geom = np.zeros(model.ngeom + 1, np.uint8)
+        self._object_of_geom[[model.geom(name).id for name in OBJECTS]] = np.arange(1, len(OBJECTS) + 1)
         self._object_bodies = np.array([model.body(name).id for name in OBJECTS])
 
     def _start_postures(self, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
@@ -256,6 +262,6 @@ class SimHumanoid:
         if self._renderer is None:
             try:
                 self._renderer = mujoco.Renderer(self.model, self.camera_size, self.camera_size)
-            except Exception as error:  # each GL backend fails in its own way: AttributeError, ImportError, RuntimeError
+            except Exception as error:  # each GL backend fails in its own way, by one of many types
                 raise no_gl(error) from error
         return self._renderer

@@ -6,12 +6,15 @@ random point above the table (30 %), to a posture nearby (15 %), or nowhere (10 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.sim.kinematics import ArmKinematics
 from hwm_core.sim.model import CONTROL_HZ, SIDES, SimHumanoid
+
+Vector = NDArray[np.float64]
 
 _SEGMENT_SECONDS = (0.5, 1.3)
 _NECK_SEGMENT_SECONDS = (0.8, 1.8)
@@ -23,19 +26,17 @@ _MIN_JERK_PEAK = 1.875  # peak speed of a minimum-jerk move, in units of its mea
 class Segment:
     """A minimum-jerk move of some joints, from rest to rest."""
 
-    start: NDArray[np.float64]
-    goal: NDArray[np.float64]
+    start: Vector
+    goal: Vector
     ticks: int
 
-    def at(self, tick: int) -> NDArray[np.float64]:
+    def at(self, tick: int) -> Vector:
         """The position `tick` ticks after the segment began; the goal from `ticks` on."""
         s = min(tick / self.ticks, 1.0)
         return self.start + (self.goal - self.start) * (10 * s**3 - 15 * s**4 + 6 * s**5)
 
 
-def plan_segment(
-    start: NDArray[np.float64], goal: NDArray[np.float64], max_velocity: NDArray[np.float64], seconds: float, longest: float
-) -> Segment:
+def plan_segment(start: Vector, goal: Vector, max_velocity: Vector, seconds: float, longest: float) -> Segment:
     """A move that keeps to `max_velocity`: stretched up to `longest` seconds, and beyond that cut short of its goal."""
     needed = _MIN_JERK_PEAK * float(np.max(np.abs(goal - start) / max_velocity))
     ticks = max(1, int(np.ceil(min(max(seconds, needed), longest) * CONTROL_HZ)))
@@ -55,20 +56,20 @@ class MotionMix:
     def __init__(self, robot: SimHumanoid, seed: int, fixed_neck: bool) -> None:
         self._robot = robot
         self._rng = np.random.default_rng([seed, 100])
-        self._command = robot.positions
-        self._command = np.clip(self._command, robot.joints.lower, robot.joints.upper)
+        self._command = np.clip(robot.positions, robot.joints.lower, robot.joints.upper)
         self._kinematics = {side: ArmKinematics(robot, side) for side in SIDES}
-        self._columns = {side: robot.joints.index(*(n for n in robot.joints.names if n.startswith(side))) for side in SIDES}
-        self._goals: dict[str, Callable[[], Segment]] = {side: (lambda side=side: self._arm_segment(side)) for side in SIDES}
+        names = robot.joints.names
+        self._columns = {side: robot.joints.index(*(n for n in names if n.startswith(side))) for side in SIDES}
+        self._next: dict[str, Callable[[], Segment]] = {side: partial(self._arm_segment, side) for side in SIDES}
         if not fixed_neck:
             self._columns["neck"] = robot.joints.index("neck_yaw", "neck_pitch")
-            self._goals["neck"] = self._neck_segment
+            self._next["neck"] = self._neck_segment
         self._segments: dict[str, Segment] = {}
-        self._ages = dict.fromkeys(self._goals, 0)
+        self._ages = dict.fromkeys(self._next, 0)
 
-    def next_command(self) -> NDArray[np.float64]:
+    def next_command(self) -> Vector:
         """The command [A] for this tick."""
-        for group, next_segment in self._goals.items():
+        for group, next_segment in self._next.items():
             if group not in self._segments or self._ages[group] >= self._segments[group].ticks:
                 self._segments[group], self._ages[group] = next_segment(), 0
             self._ages[group] += 1
@@ -90,15 +91,17 @@ class MotionMix:
             arm = next((posture for posture in nearby if self._above_table(side, posture)), arm)
         grip = table.upper[columns[-1]] * rng.uniform() if rng.uniform() < 0.5 else start[-1]
         goal = start if kind >= 0.90 else np.clip(np.append(arm, grip), table.lower[columns], table.upper[columns])
-        return plan_segment(start, goal, table.max_velocity[columns], rng.uniform(*_SEGMENT_SECONDS), _SEGMENT_SECONDS[1])
+        seconds = rng.uniform(*_SEGMENT_SECONDS)
+        return plan_segment(start, goal, table.max_velocity[columns], seconds, longest=_SEGMENT_SECONDS[1])
 
     def _neck_segment(self) -> Segment:
         columns, table, rng = self._columns["neck"], self._robot.joints, self._rng
         start = self._command[columns].copy()
         goal = table.home[columns] + rng.uniform((-0.32, -0.14), (0.32, 0.12)) if rng.uniform() < 0.6 else start
-        return plan_segment(start, goal, table.max_velocity[columns], rng.uniform(*_NECK_SEGMENT_SECONDS), _NECK_SEGMENT_SECONDS[1])
+        seconds = rng.uniform(*_NECK_SEGMENT_SECONDS)
+        return plan_segment(start, goal, table.max_velocity[columns], seconds, longest=_NECK_SEGMENT_SECONDS[1])
 
-    def _object_target(self, side: str) -> NDArray[np.float64]:
+    def _object_target(self, side: str) -> Vector:
         """The centre of an object this arm can get at, or a point some centimetres behind it as the hand comes."""
         places, rng = self._robot.object_positions(), self._rng
         own_side = places[:, 1] if side == "left" else -places[:, 1]
@@ -110,17 +113,17 @@ class MotionMix:
         target[2] = rng.uniform(0.035, 0.07)
         return _inside(target)
 
-    def _above_table(self, side: str, posture: NDArray[np.float64]) -> bool:
+    def _above_table(self, side: str, posture: Vector) -> bool:
         """Whether the hand of a posture [6] is over the table: an arm that dives under its edge gets caught there."""
         x, _, z = self._kinematics[side].palm(posture)
         return bool(x > 0.28 and z > 0.04)
 
-    def _workspace_target(self, side: str) -> NDArray[np.float64]:
+    def _workspace_target(self, side: str) -> Vector:
         low, high = np.array(_WORKSPACE).T
         target = self._rng.uniform(low, high)
         return target if side == "left" else target * (1, -1, 1)
 
 
-def _inside(target: NDArray[np.float64]) -> NDArray[np.float64]:
+def _inside(target: Vector) -> Vector:
     """Keep a point a hand's width within the rim, so that nothing is pushed over it."""
     return np.clip(target, (0.30, -0.38, 0.03), (0.74, 0.38, 0.5))

@@ -121,7 +121,6 @@ def record_episode(
     camera_size: int = 128,
     fixed_neck: bool | None = None,
     image_form: Literal["raw", "jpeg", "png"] = "png",
-    topics: Topics = Topics(),
 ) -> None:
     """Record the episode of `simulate_episode` as a rosbag2 (mcap) folder, which appears whole or not at all.
 
@@ -133,6 +132,7 @@ def record_episode(
         BadBag: the path exists.
         MissingGL: the machine cannot render offscreen.
     """
+    topics = Topics()
     image_topic = topics.image if image_form == "raw" else f"{topics.image}/compressed"
     fixed_neck = has_fixed_neck(seed) if fixed_neck is None else fixed_neck
     with SimHumanoid(seed, camera_size) as robot, BagWriter(path) as bag:

@@ -23,7 +23,7 @@ SUCCESS_M = 0.05
 _SIDE = "right"
 _DRIVE_SECONDS = (0.8, 1.5)
 _DISTANCE_M = (0.18, 0.35)  # from the palm at the start to the goal
-_GOALS = ((0.34, 0.60), (-0.32, 0.06), (0.07, 0.20))  # x, y, z of goal palms, metres: in the camera's view, above the table
+_GOALS = ((0.34, 0.60), (-0.32, 0.06), (0.07, 0.20))  # x, y, z of goal palms in metres: in the camera's view
 _UNTOUCHED_M = 0.01  # a goal that moves an object by more is not a plain reach
 
 

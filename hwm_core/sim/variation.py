@@ -39,8 +39,14 @@ def vary_looks(model: Any, rng: np.random.Generator) -> None:
     model.light_dir[key] += rng.uniform((-0.25, -0.35, 0.0), (0.25, 0.5, 0.0))
 
 
-def place_objects(palms: NDArray[np.float64], half_heights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Poses [n, 7] (position, quaternion wxyz) of objects standing on the table, clear of each other and of the palms [m, 3]."""
+def place_objects(
+    palms: NDArray[np.float64], half_heights: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Objects standing on the table, clear of each other and of the palms [m, 3].
+
+    Returns:
+        Poses [n, 7]: position in metres, quaternion wxyz.
+    """
     taken = [palm[:2] for palm in palms]
     poses = []
     for half_height in half_heights:

@@ -1,0 +1,79 @@
+"""The reach task: far enough to matter, near enough to do, and its picture is the truth."""
+
+import numpy as np
+import pytest
+
+from hwm_core.sim.model import SimHumanoid
+from hwm_core.sim.tasks import PLANNED_JOINTS, SUCCESS_M, ReachTask, make_reach_task
+
+SEEDS = (2_000_000, 2_000_001, 2_000_002)
+
+
+@pytest.fixture(scope="module")
+def robot():
+    with SimHumanoid(0, camera_size=48) as robot:
+        yield robot
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_goal_is_at_least_18_cm_away_and_was_really_reached(robot, seed):
+    task = make_reach_task(robot, seed)
+    assert task.start_distance_m == task.distance_m(robot) >= 0.18
+    objects = robot.object_positions()
+    for command in task.goal_commands:
+        robot.command(command)
+        robot.advance()
+    assert task.distance_m(robot) == 0.0
+    np.testing.assert_array_equal(robot.render(), task.goal_image)
+    assert np.abs(robot.object_positions() - objects).max() < 0.01
+
+
+def test_the_drive_moves_planned_joints_only_and_keeps_to_their_speed(robot):
+    task, table = make_reach_task(robot, SEEDS[0]), robot.joints
+    others = [k for k, name in enumerate(table.names) if name not in PLANNED_JOINTS]
+    assert np.ptp(task.goal_commands[:, others], axis=0).max() == 0
+    assert (np.abs(np.diff(task.goal_commands, axis=0)) * 30 <= table.max_velocity + 1e-9).all()
+
+
+def test_the_same_seed_is_the_same_task(robot):
+    one, other = make_reach_task(robot, SEEDS[1]), make_reach_task(SimHumanoid(9, camera_size=48), SEEDS[1])
+    np.testing.assert_array_equal(one.goal_image, other.goal_image)
+    np.testing.assert_array_equal(one.start, other.start)
+
+
+def test_holding_still_does_not_reach_the_goal(robot):
+    task = make_reach_task(robot, SEEDS[2])
+    for _ in task.goal_commands:
+        robot.advance()
+    assert task.distance_m(robot) == pytest.approx(task.start_distance_m, abs=0.005)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_cem_on_the_true_simulator_reaches_the_goal_by_its_state(robot, seed):
+    """Receding horizon: 12 plans of 3 x 32 candidates of 20 ticks, 5 ticks played each; 23,100 simulated ticks."""
+    task, table = make_reach_task(robot, seed), robot.joints
+    columns, rng = table.index(*PLANNED_JOINTS), np.random.default_rng(seed)
+    step = table.max_velocity[columns] / 30
+    for _ in range(12):
+        state, now = robot.save(), robot.data.ctrl.copy()
+        mean, spread = now[columns], np.where(np.arange(7) == 6, 0.005, 0.3)
+        for _ in range(3):
+            targets = mean + spread * rng.standard_normal((32, 7))
+            costs = [_play(robot, state, now, columns, target, step, 20, task) for target in targets]
+            elites = targets[np.argsort(costs)[:6]]
+            mean, spread = elites.mean(axis=0), elites.std(axis=0)
+        _play(robot, state, now, columns, mean, step, 5, task)
+    assert task.distance_m(robot) < SUCCESS_M
+
+
+def _play(robot: SimHumanoid, state, now, columns, target, step, ticks: int, task: ReachTask) -> float:
+    """Move the planned joints towards `target` at their speed limit; the mean distance on the way."""
+    robot.restore(state)
+    command, distance = now.copy(), 0.0
+    for _ in range(ticks):
+        command[columns] += np.clip(target - command[columns], -step, step)
+        command = robot.command(command)
+        robot.advance()
+        distance += task.distance_m(robot) / ticks
+    return distance

@@ -71,8 +71,11 @@ class WorldModel:
             raise BadImage("context frames", expected=f"uint8 {list(size)}", got=f"{frames.dtype} {list(frames.shape)}", remedy="Apply the checkpoint's preprocessing to the newest frames.")
         if actions.shape != (self.past_frames, self.manifest.dim):
             raise BadActions("context actions", expected=[self.past_frames, self.manifest.dim], got=list(actions.shape), remedy="Give one row per context frame, in manifest order.")
-        video = torch.from_numpy(np.ascontiguousarray(frames)).to(self.device).permute(0, 3, 1, 2)[None].float() / 255
-        return self._observe(video, torch.as_tensor(actions, dtype=torch.float32, device=self.device)[None])
+        return self.observe_many(frames[None], actions[None])
+
+    def observe_many(self, frames: NDArray[np.uint8], actions: NDArray[np.float32]) -> Past:
+        """`observe` for B contexts at once, uint8 [B, F, H, W, 3] and [B, F, A]; `rollout` then takes one candidate for each."""
+        return self._observe(self._to_video(frames), torch.as_tensor(actions, dtype=torch.float32, device=self.device))
 
     def rollout(
         self, past: Past, actions: NDArray[np.float32] | Tensor | None, *, sampling: Sampling, seed: int = 0, num_frames: int | None = None
@@ -112,8 +115,13 @@ class WorldModel:
 
     def frames(self, past: Past, rollout: Rollout) -> NDArray[np.uint8]:
         """The imagined frames, uint8 [S, F, H, W, 3]."""
-        video = self.video(past, rollout).mul(255).round().to(torch.uint8)
-        return video.permute(0, 1, 3, 4, 2).contiguous().cpu().numpy()
+        return _to_frames(self.video(past, rollout))
+
+    @torch.inference_mode()
+    def reconstruct(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Clips uint8 [B, 1 + k * temporal_factor, H, W, 3] through the tokenizer and back: what a perfect model could show."""
+        with self._arithmetic():
+            return _to_frames(self.tokenizer.decode(self.tokenizer.encode(self._to_video(frames))).float().clamp(0, 1))
 
     def goal_latent(self, image: NDArray[np.uint8]) -> Tensor:
         """The latent [H, W, C] of a still clip of `image`, uint8 [H, W, 3] preprocessed."""
@@ -121,6 +129,10 @@ class WorldModel:
         with self._arithmetic():
             tokens = self.tokenizer.encode(still.expand(1, 1 + self.model.config.temporal_factor, -1, -1, -1))
             return self.tokenizer.embed(tokens)[0, -1].float()
+
+    def _to_video(self, frames: NDArray[np.uint8]) -> Tensor:
+        """uint8 [B, F, H, W, 3] -> [B, F, 3, H, W] in [0, 1] on the device."""
+        return torch.from_numpy(np.ascontiguousarray(frames)).to(self.device).permute(0, 1, 4, 2, 3).float() / 255
 
     def _checked(self, actions: NDArray[np.float32] | Tensor) -> Tensor:
         future = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
@@ -191,3 +203,8 @@ class WorldModel:
 def _joined(parts: list[Rollout]) -> Rollout:
     tokens, latents, videos = (torch.cat([getattr(p, name) for p in parts], dim=1) for name in ("tokens", "latents", "video"))
     return Rollout(tokens, latents, videos)
+
+
+def _to_frames(video: Tensor) -> NDArray[np.uint8]:
+    """[B, F, 3, H, W] in [0, 1] -> uint8 [B, F, H, W, 3]."""
+    return video.mul(255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).contiguous().cpu().numpy()

@@ -50,7 +50,7 @@ def read_bag(
     """
     path = Path(path)
     types = types or message_types()
-    assembly = Assembly(path.stem, preprocessing, names)
+    assembly = Assembly(bag_name(path), preprocessing, names)
     with _open(path) as reader:
         streams = _streams(path, reader, topics)
         for connection, received_ns, data in _messages(path, reader, streams):
@@ -79,6 +79,11 @@ def first_picture(path: str | Path, topics: Topics, types: Typestore | None = No
             except BadInput as error:
                 fault = fault or error
     raise fault or BadBag(f"Bag {path}", expected=f"pictures on {topics.image}", got="none", remedy="Check the camera.")
+
+
+def bag_name(path: Path) -> str:
+    """Name of a bag: of its folder, or of the file without its suffix."""
+    return path.name if path.is_dir() else path.stem
 
 
 @contextmanager

@@ -96,6 +96,11 @@ def open_store(path: str | Path) -> Store:
     )
 
 
+def read_header(episode: str | Path) -> EpisodeHeader:
+    """Joint names and preprocessing of one stored episode. Raises BadConfig when its episode.yaml is damaged."""
+    return EpisodeHeader.read(Path(episode) / "episode.yaml")
+
+
 def manifest_path(store: str | Path, kind: ActionKind) -> Path:
     """Where the manifest of one kind of actions lies."""
     return Path(store) / f"{kind}.yaml"
@@ -109,7 +114,7 @@ def _open_all(folder: Path) -> list[tuple[Episode, Preprocessing]]:
 
 
 def _open(path: Path) -> tuple[Episode, Preprocessing]:
-    header = EpisodeHeader.read(path / "episode.yaml")
+    header = read_header(path)
     try:
         with np.load(path / "arrays.npz") as file:
             arrays = dict(file)

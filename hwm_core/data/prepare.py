@@ -1,0 +1,147 @@
+"""Recordings into an episode store: resumable, one whole episode at a time, manifests from the training split only."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from hwm_core.data.assembly import ReadReport
+from hwm_core.data.manifest import ActionKind, ActionManifest, fit_manifest
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.sources import Recording
+from hwm_core.data.store import Split, manifest_path, open_store, read_header, write_episode
+from hwm_core.errors import BadBag, BadInput
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of one recording: a report, or a fault; neither when it was in the store already."""
+
+    name: str
+    split: Split
+    report: ReadReport | None = None
+    fault: str = ""
+
+
+def every_nth(nth: int) -> Callable[[Recording], Split]:
+    """Recordings whose number `nth` divides are for validation; 0 keeps all for training, like those without a number."""
+
+    def split(recording: Recording) -> Split:
+        validation = nth > 0 and recording.number is not None and recording.number % nth == 0
+        return "validation" if validation else "training"
+
+    return split
+
+
+def prepare_episodes(
+    recordings: Sequence[Recording],
+    store: str | Path,
+    preprocessing: Preprocessing,
+    split_of: Callable[[Recording], Split],
+    names: Sequence[str] | None = None,
+    workers: int = 1,
+) -> Iterator[Prepared]:
+    """Write the recordings that are not in the store yet, and tell of each. One process at a time may do so.
+
+    Args:
+        recordings: a bad one is told of and left out.
+        store: folder to fill.
+        preprocessing: applied to every picture; the same for the whole store.
+        split_of: where a recording belongs.
+        names: joints wanted, in this order; None takes those of the first recording for all.
+        workers: processes to read with.
+
+    Raises:
+        BadBag: the store was made with another preprocessing or other joints.
+    """
+    store = Path(store)
+    for partial_write in store.glob("*/.*.partial"):  # of a run that was killed
+        shutil.rmtree(partial_write)
+    todo = []
+    for recording in recordings:
+        folder = store / split_of(recording) / recording.name
+        if not folder.exists():
+            todo.append((recording, folder))
+            continue
+        names = _same_store(folder, preprocessing, names)
+        yield Prepared(recording.name, split_of(recording))
+    prepare = partial(_prepare_one, preprocessing=preprocessing)
+    # The first readable recording settles the joints and their order; only then can the others go in parallel.
+    while todo and (names is None or workers == 1):
+        recording, folder = todo.pop(0)
+        outcome = prepare((recording, folder), names=names)
+        if outcome.report:
+            names = read_header(folder).names
+        yield outcome
+    if todo:
+        # Not forked: the parent may hold threads of torch or OpenCV.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            yield from pool.map(partial(prepare, names=names), todo)
+
+
+def fit_manifests(
+    store: str | Path, robot: str, units: Sequence[tuple[str, str]] = ()
+) -> dict[ActionKind, ActionManifest]:
+    """Fit a manifest for states and for commands, where recorded, on the training split, and write them to the store.
+
+    Args:
+        store: a filled store.
+        robot: name of the robot.
+        units: pairs of a pattern of joint names (as of file names) and a unit, the first match counts; otherwise "rad".
+
+    Raises:
+        BadBag: the store is empty or damaged.
+    """
+    episodes = open_store(store).training
+    names = episodes[0].names
+    matches = [[unit for pattern, unit in units if fnmatchcase(name, pattern)] for name in names]
+    manifests: dict[ActionKind, ActionManifest] = {}
+    kinds: tuple[ActionKind, ...] = ("states", "commands")
+    for kind in kinds:
+        values = [episode.states if kind == "states" else episode.commands for episode in episodes]
+        recorded = [some for some in values if some is not None]
+        if recorded:
+            of_joint = [some[0] if some else "rad" for some in matches]
+            manifests[kind] = fit_manifest(robot, kind, names, of_joint, np.concatenate(recorded))
+            _write_atomically(manifest_path(store, kind), yaml.safe_dump(manifests[kind].plain(), sort_keys=False))
+    return manifests
+
+
+def _prepare_one(item: tuple[Recording, Path], preprocessing: Preprocessing, names: Sequence[str] | None) -> Prepared:
+    recording, folder = item
+    split: Split = "validation" if folder.parent.name == "validation" else "training"
+    try:
+        episode, report = recording.read(preprocessing, names)
+        write_episode(folder.parent, episode, preprocessing)
+    except BadInput as fault:
+        return Prepared(recording.name, split, fault=str(fault))
+    return Prepared(recording.name, split, report)
+
+
+def _same_store(folder: Path, preprocessing: Preprocessing, names: Sequence[str] | None) -> tuple[str, ...]:
+    header = read_header(folder)
+    if header.preprocessing != preprocessing or (names is not None and tuple(names) != header.names):
+        raise BadBag(
+            f"Store {folder.parents[1]}",
+            expected="the preprocessing and joints it was begun with",
+            got="others",
+            remedy="Use another folder, or remove this one.",
+        )
+    return header.names
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    partial_file = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial_file.write_text(text)
+        partial_file.replace(path)
+    finally:
+        partial_file.unlink(missing_ok=True)

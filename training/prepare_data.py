@@ -1,0 +1,104 @@
+"""Bags or LeRobot datasets into an episode store, ready for training.
+
+python -m training.prepare_data recordings/ --robot my_robot --output store
+python -m training.prepare_data g1_yellow_bottle --robot g1 --unit 'k*Hand*=1' --validation 5 --output store
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from hwm_core.data.bag import Topics
+from hwm_core.data.prepare import every_nth, fit_manifests, prepare_episodes
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.sources import Recording, find_recordings
+from hwm_core.errors import BadInput
+
+
+def main() -> int:
+    """Run the command line. Exit status 0: all read; 1: some recordings were left out; 2: nothing could be done."""
+    options = _parse()
+    try:
+        return _prepare(options)
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
+    recordings = [
+        one for path in options.sources for one in find_recordings(path, topics, options.camera, options.stamps)
+    ]
+    preprocessing = Preprocessing(
+        source_aspect=_aspect(recordings),
+        crop=options.crop,
+        height=options.size,
+        width=options.size,
+        frame_rate_hz=options.rate,
+    )
+    frames = faults = 0
+    outcomes = prepare_episodes(
+        recordings, options.output, preprocessing, every_nth(options.validation), options.joints, options.workers
+    )
+    with tqdm(total=len(recordings), unit="episode") as progress:
+        for outcome in outcomes:
+            progress.update()
+            if outcome.fault:
+                faults += 1
+                progress.write(f"left out {outcome.name}: {outcome.fault}")
+            elif outcome.report:
+                frames += outcome.report.frames
+                if outcome.report.first_fault:
+                    progress.write(f"{outcome.name}: {outcome.report}")
+            progress.set_postfix(frames=frames)
+    manifests = fit_manifests(options.output, options.robot, options.unit)
+    print(f"{options.output}: {len(recordings) - faults} episodes, manifests of {' and '.join(manifests)}")
+    return 1 if faults else 0
+
+
+def _aspect(recordings: list[Recording]) -> float:
+    """Width / height of the first picture that can be read."""
+    fault: BadInput | None = None
+    for recording in recordings:
+        try:
+            height, width = recording.picture().shape[:2]
+            return width / height
+        except BadInput as error:
+            fault = fault or error
+    assert fault is not None
+    raise fault
+
+
+def _parse() -> argparse.Namespace:
+    topics = Topics()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sources", nargs="+", type=Path, help="rosbag2, LeRobot v2 dataset, or a folder of them")
+    parser.add_argument("--output", type=Path, required=True, help="store to fill; run again to resume")
+    parser.add_argument("--robot", required=True, help="name of the robot, for the action manifest")
+    parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
+    parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square")
+    parser.add_argument("--rate", type=float, default=30.0, help="frames a second (%(default)s)")
+    parser.add_argument("--validation", type=int, default=0, metavar="N", help="keep episodes whose number N divides")
+    parser.add_argument("--joints", nargs="+", help="joints, in this order; default: those of the first recording")
+    parser.add_argument("--unit", type=_unit, action="append", default=[], metavar="PATTERN=UNIT", help="default: rad")
+    parser.add_argument("--camera", help="video key, where a LeRobot dataset has several")
+    parser.add_argument("--image-topic", default=topics.image, help="or its /compressed (%(default)s)")
+    parser.add_argument("--joint-topic", default=topics.joint_states, help="%(default)s")
+    parser.add_argument("--command-topic", default=topics.commands, help="%(default)s")
+    parser.add_argument("--stamps", choices=("header", "receive"), default="header", help="what times messages")
+    parser.add_argument("--workers", type=int, default=1, help="processes that read (%(default)s)")
+    return parser.parse_args()
+
+
+def _unit(text: str) -> tuple[str, str]:
+    pattern, separator, unit = text.partition("=")
+    if not (pattern and separator and unit):
+        raise argparse.ArgumentTypeError(f"{text!r} is not PATTERN=UNIT")
+    return pattern, unit
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Results as JSON and as a Markdown table."""
+
+import math
+from typing import Any
+
+from hwm_core.evaluation.result import EvaluationResult, Region
+from hwm_core.metrics.bootstrap import Interval
+
+_COMPARED = ("shuffled", "none", "copy_last")
+_TITLES = {
+    "model": "model",
+    "shuffled": "shuffled actions",
+    "none": "no actions",
+    "copy_last": "copy last frame",
+    "tokenizer": "tokenizer alone",
+}
+
+
+def psnr_table(result: EvaluationResult, region: Region = "frame") -> dict[str, dict[str, Any]]:
+    """{horizon: {row: dB, "windows", "pooled": {row: dB}, "gain_over": {row: {"mean", "low", "high"}}}}, JSON-able."""
+    return {
+        str(h): {
+            **{row: _number(result.psnr(row, h, region)) for row in result.rows},
+            "windows": result.count(h, region),
+            "pooled": {row: _number(result.pooled_psnr(row, h, region)) for row in result.rows},
+            "gain_over": {row: _interval(result.gain("model", row, h, region)) for row in _COMPARED},
+        }
+        for h in result.horizons
+    }
+
+
+def all_tables(result: EvaluationResult) -> dict[str, dict[str, dict[str, Any]]]:
+    """{"psnr_db", and where they apply "psnr_db_fixed_neck", "psnr_db_moved_objects"}."""
+    tables = {"psnr_db": psnr_table(result)}
+    if result.still_camera.any() and not result.still_camera.all():
+        tables["psnr_db_fixed_neck"] = psnr_table(result.only(result.still_camera))
+    if result.moved_pixels is not None:
+        tables["psnr_db_moved_objects"] = psnr_table(result, "moved")
+    return tables
+
+
+def markdown(result: EvaluationResult, region: Region = "frame") -> str:
+    """Rows against horizons, and the gains with their intervals."""
+    header = [f"PSNR, dB, {_windows(result, region)}", *(f"{h} frames ahead" for h in result.horizons)]
+    lines = [_line(header), _line(["---", *("---:" for _ in result.horizons)])]
+    for row in result.rows:
+        values = (f"{result.psnr(row, h, region):.2f}" for h in result.horizons)
+        lines.append(_line([_TITLES.get(row, row), *values]))
+    for row in _COMPARED:
+        gains = (_gain(result.gain("model", row, h, region)) for h in result.horizons)
+        lines.append(_line([f"model above {_TITLES[row]}", *gains]))
+    return "\n".join(lines) + "\n"
+
+
+def _windows(result: EvaluationResult, region: Region) -> str:
+    counts = [result.count(h, region) for h in result.horizons]
+    return f"{counts[0]} windows" if len(set(counts)) == 1 else " / ".join(map(str, counts)) + " windows"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _gain(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return f"{interval.mean:+.2f}"
+    return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
+
+
+def _interval(interval: Interval) -> dict[str, float | None]:
+    return {key: _number(value) for key, value in vars(interval).items()}
+
+
+def _number(value: float | None) -> float | None:
+    """Rounded, and None for NaN, which JSON does not know."""
+    return None if value is None or math.isnan(value) else round(value, 3)

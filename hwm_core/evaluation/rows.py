@@ -1,0 +1,66 @@
+"""What is compared: the model, and what it must be better than."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.sampling.config import Sampling
+from hwm_core.world_model import Past, WorldModel
+
+Frames = NDArray[np.uint8]  # [B, F, H, W, 3]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B windows, ready to predict from."""
+
+    world_model: WorldModel
+    sampling: Sampling
+    seed: int
+    past: Past  # B contexts, encoded once for all rows
+    frames: Frames  # seen and to come
+    actions: NDArray[np.float32]  # [B, future, A] that were really taken
+    borrowed: NDArray[np.float32]  # [B, future, A] another window's motion from this window's own state
+
+    @property
+    def future_frames(self) -> int:
+        return self.actions.shape[1]
+
+    def imagine(self, actions: NDArray[np.float32] | None) -> Frames:
+        rollout = self.world_model.rollout(
+            self.past, actions, sampling=self.sampling, seed=self.seed, num_frames=self.future_frames
+        )
+        return self.world_model.frames(self.past, rollout)
+
+
+def model(batch: Batch) -> Frames:
+    """The true actions."""
+    return batch.imagine(batch.actions)
+
+
+def shuffled(batch: Batch) -> Frames:
+    """Another window's motion: a model that hears its actions must do worse."""
+    return batch.imagine(batch.borrowed)
+
+
+def none(batch: Batch) -> Frames:
+    """The same network with the action stream dropped."""
+    return batch.imagine(None)
+
+
+def copy_last(batch: Batch) -> Frames:
+    """The newest frame seen, again and again."""
+    newest = batch.frames[:, -batch.future_frames - 1, None]
+    return np.repeat(newest, batch.future_frames, axis=1)
+
+
+def tokenizer(batch: Batch) -> Frames:
+    """The true frames through the tokenizer and back: the best that a perfect model could show."""
+    return batch.world_model.reconstruct(batch.frames)[:, -batch.future_frames :]
+
+
+ROWS: Mapping[str, Callable[[Batch], Frames]] = {
+    row.__name__: row for row in (model, shuffled, none, copy_last, tokenizer)
+}

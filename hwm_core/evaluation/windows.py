@@ -1,0 +1,119 @@
+"""Which windows are judged, and whose motion plays in which."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.manifest import ActionManifest
+from hwm_core.data.windows import valid_starts
+from hwm_core.errors import BadActions, BadBag
+from hwm_core.types import Episode
+
+Indices = Sequence[int] | NDArray[np.int64]  # of windows
+
+_CAMERA_JOINTS = ("neck", "head")  # parts of the names of joints that carry the camera
+_STILL = 0.01  # rad; a held joint sags by less under the arms' motion
+
+
+class EvaluationWindows:
+    """Windows of `past_frames` seen and `future_frames` predicted, every `stride` frames; W in all.
+
+    Raises:
+        BadBag: no window fits.
+        RobotMismatch: an episode lacks joints of the manifest.
+        BadActions: an episode lacks the manifest's kind of actions.
+    """
+
+    def __init__(
+        self, episodes: Sequence[Episode], manifest: ActionManifest, past_frames: int, future_frames: int, stride: int
+    ) -> None:
+        self.past_frames, self.future_frames = past_frames, future_frames
+        self._frames = [episode.frames for episode in episodes]
+        self._actions = [_actions(episode, manifest) for episode in episodes]
+        self._limits = np.asarray(manifest.lower, np.float32), np.asarray(manifest.upper, np.float32)
+        starts = [valid_starts(episode, past_frames + future_frames, stride) for episode in episodes]
+        self.episode = np.repeat(np.arange(len(episodes)), [len(some) for some in starts])  # [W]
+        self.start = np.concatenate([np.empty(0, np.int64), *starts])  # [W] first frame seen
+        if len(self) == 0:
+            raise BadBag(
+                "Evaluation",
+                expected=f"{past_frames} frames seen and {future_frames} predicted, without a gap",
+                got=f"{len(episodes)} episodes of {[len(episode) for episode in episodes]} frames",
+                remedy="Record longer, check the camera's rate, or ask for a shorter horizon.",
+            )
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def newest(self, window: int) -> int:
+        """Index in its episode of the last frame that window sees."""
+        return int(self.start[window]) + self.past_frames - 1
+
+    def frames(self, windows: Indices) -> NDArray[np.uint8]:
+        """Frames seen and to come, [B, past + future, H, W, 3]."""
+        return np.stack([self._frames[self.episode[w]][self._span(w)] for w in windows])
+
+    def actions(self, windows: Indices) -> NDArray[np.float32]:
+        """Actions of the same frames, [B, past + future, A] in joint units and manifest order."""
+        return np.stack([self._actions[self.episode[w]][self._span(w)] for w in windows])
+
+    def borrowed(self, windows: Indices, lenders: Indices) -> NDArray[np.float32]:
+        """The lenders' future motion played from the windows' own state, [B, future, A], kept within the joint limits.
+
+        Motion, not pose: the lenders' absolute values would make the robot jump, which is a far easier control.
+        """
+        own, other = self.actions(windows), self.actions(lenders)
+        newest = self.past_frames - 1
+        moved = own[:, newest, None] + other[:, newest + 1 :] - other[:, newest, None]
+        return np.clip(moved, *self._limits).astype(np.float32)
+
+    def _span(self, window: int) -> slice:
+        start = int(self.start[window])
+        return slice(start, start + self.past_frames + self.future_frames)
+
+
+def lenders(windows: EvaluationWindows, group: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+    """For every window the window [W] whose motion it borrows, drawn at random.
+
+    Args:
+        group: [W] windows borrow within their group where they can: a moving camera in place of a still one would be
+            an all too easy difference.
+
+    Raises:
+        BadBag: there is only one window.
+    """
+    if len(windows) < 2:
+        raise BadBag("Evaluation", expected="two windows", got="one", remedy="Record longer, or use a smaller stride.")
+    rng = np.random.default_rng(seed)
+    episode, start = windows.episode, windows.start
+    length = windows.past_frames + windows.future_frames
+    answer = np.empty(len(windows), np.int64)
+    for window in range(len(windows)):
+        elsewhere = episode != episode[window]
+        preferred = (
+            elsewhere & (group == group[window]),
+            elsewhere | (np.abs(start - start[window]) >= length),
+            np.arange(len(windows)) != window,
+        )
+        answer[window] = rng.choice(np.flatnonzero(next(some for some in preferred if some.any())))
+    return answer
+
+
+def has_still_camera(episode: Episode) -> bool:
+    """Whether no joint that carries the camera moves. An episode without such joints has a still camera."""
+    values = episode.states if episode.commands is None else episode.commands
+    columns = [i for i, name in enumerate(episode.names) if any(part in name.lower() for part in _CAMERA_JOINTS)]
+    return values is None or not columns or float(np.ptp(values[:, columns], axis=0).max()) < _STILL
+
+
+def _actions(episode: Episode, manifest: ActionManifest) -> NDArray[np.float32]:
+    values = episode.commands if manifest.kind == "commands" else episode.states
+    if values is None:
+        raise BadActions(
+            f"Episode {episode.name}",
+            expected=f"{manifest.kind}, which the model was trained with",
+            got="none recorded",
+            remedy="Record that topic too, or use a model of the other kind.",
+        )
+    return np.asarray(values[:, manifest.match(episode.names)], np.float32)

@@ -1,0 +1,266 @@
+"""Evaluation against a world whose frames are known from its actions: what each row means, and which windows count."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from untrained import untrained
+
+from hwm_core.data.manifest import fit_manifest
+from hwm_core.errors import BadActions, BadBag, BadConfig, RobotMismatch
+from hwm_core.evaluation import EvaluationWindows, ObjectTracks, evaluate
+from hwm_core.evaluation.report import all_tables, markdown, psnr_table
+from hwm_core.evaluation.windows import has_still_camera, lenders
+from hwm_core.types import Episode
+from hwm_core.world_model import WorldModel
+
+PAST, FUTURE = 9, 24
+
+
+def episode(name: str, values: np.ndarray, names: tuple[str, ...] = ("slide", "neck_yaw"), **fields) -> Episode:
+    """Frames are as bright as the slide stands out, 100 grey levels a unit; the neck stands still."""
+    count = len(values)
+    grey = np.clip(np.rint(100 * values), 0, 255).astype(np.uint8)
+    defaults = {
+        "frames": np.broadcast_to(grey[:, None, None, None], (count, 16, 16, 3)).copy(),
+        "stamps_ns": np.arange(count, dtype=np.int64) * 33_333_333,
+        "segments": np.zeros(count, np.int32),
+        "states": None,
+        "commands": np.stack([values, np.zeros(count)], axis=1).astype(np.float32),
+    }
+    return Episode(name=name, names=names, **{**defaults, **fields})
+
+
+def ramp(count: int, start: float = 0.0, slope: float = 0.02) -> np.ndarray:
+    return start + slope * np.arange(count)
+
+
+MANIFEST = fit_manifest(
+    "slider", "commands", ("slide", "neck_yaw"), ("m", "rad"), np.eye(2), lower=(0.0, -1.0), upper=(2.55, 1.0)
+)
+
+
+class PerfectWorld:
+    """Draws exactly what the actions say; without actions, what was drawn last."""
+
+    manifest, past_frames, future_frames = MANIFEST, PAST, FUTURE
+    tokenizer = SimpleNamespace(temporal_factor=8)
+
+    def __init__(self) -> None:
+        self.asked: list[np.ndarray | None] = []
+
+    def observe_many(self, frames: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        assert frames.shape[1] == actions.shape[1] == PAST
+        return frames
+
+    def rollout(self, past, actions, *, sampling, seed, num_frames):
+        self.asked.append(actions)
+        if actions is None:
+            return np.repeat(past[:, -1:], num_frames, axis=1)
+        grey = np.clip(np.rint(100 * actions[..., 0]), 0, 255).astype(np.uint8)
+        return np.broadcast_to(grey[..., None, None, None], (*grey.shape, 16, 16, 3))
+
+    def frames(self, past, rollout):
+        return rollout
+
+    def reconstruct(self, frames: np.ndarray) -> np.ndarray:
+        return np.minimum(frames, 254) + 1  # one grey level off
+
+
+EPISODES = [episode("up", ramp(60)), episode("down", ramp(60, start=1.5, slope=-0.02))]
+
+
+def test_every_row_means_what_it_says() -> None:
+    # Far from the joint limits, so that no borrowed motion is cut short
+    result = evaluate(PerfectWorld(), [episode("up", ramp(60, start=0.6)), EPISODES[1]])
+    assert result.psnr("model", 16) == pytest.approx(60.0)
+    # 16 frames at 2 grey levels each is 32 levels: -20 log10(32 / 255) = 18.03 dB
+    assert result.psnr("copy_last", 16) == pytest.approx(18.03, abs=0.01)
+    assert result.psnr("none", 16) == pytest.approx(18.03, abs=0.01)
+    # The other episode moves the other way: 64 levels, 6 dB less
+    assert result.psnr("shuffled", 16) == pytest.approx(12.01, abs=0.05)
+    # One level everywhere: 20 log10 255 = 48.13
+    assert result.psnr("tokenizer", 16) == pytest.approx(48.13, abs=0.01)
+
+
+def test_psnr_is_of_the_frame_exactly_h_ahead() -> None:
+    result = evaluate(PerfectWorld(), EPISODES, horizons=(1, 8, 24))
+    for horizon in (1, 8, 24):
+        assert result.psnr("copy_last", horizon) == pytest.approx(-20 * np.log10(2 * horizon / 255), abs=0.01)
+
+
+def test_windows_start_every_stride_frames_and_alike_for_every_horizon() -> None:
+    result = evaluate(PerfectWorld(), EPISODES, stride=5)
+    # 60 frames, windows of 9 + 24: starts 0, 5, .. 25
+    assert result.start.tolist() == [0, 5, 10, 15, 20, 25] * 2
+    assert {result.count(h) for h in result.horizons} == {12}
+
+
+def test_windows_do_not_cross_segments() -> None:
+    segments = np.repeat([0, 1], 40).astype(np.int32)
+    result = evaluate(PerfectWorld(), [episode("gap", ramp(80), segments=segments), EPISODES[0]], stride=5)
+    assert result.start[result.episode == 0].tolist() == [0, 5, 40, 45]
+
+
+def test_a_horizon_that_ends_inside_a_latent_asks_for_whole_latents() -> None:
+    world = PerfectWorld()
+    evaluate(world, EPISODES, horizons=(30,))
+    assert world.asked[0].shape[1] == 32
+
+
+def test_borrowed_motion_starts_from_the_windows_own_state() -> None:
+    windows = EvaluationWindows(EPISODES, MANIFEST, PAST, FUTURE, stride=5)
+    borrowed = windows.borrowed([0], [6])  # the first window of "up" plays the first of "down"
+    # Own newest command: 8 * 0.02 = 0.16; the lender falls by 0.02 a frame, and 0 is the joint's limit
+    expected = np.clip(0.16 - 0.02 * np.arange(1, 25), 0.0, None)
+    np.testing.assert_allclose(borrowed[0, :, 0], expected, atol=1e-6)
+
+
+def test_motion_is_borrowed_from_another_episode_of_the_same_camera() -> None:
+    windows = EvaluationWindows([*EPISODES, episode("third", ramp(60))], MANIFEST, PAST, FUTURE, stride=5)
+    group = windows.episode < 2
+    lent = lenders(windows, group, seed=0)
+    assert (windows.episode[lent] != windows.episode).all()
+    assert (windows.episode[lent[group]] < 2).all()
+
+
+def test_in_a_single_episode_motion_is_borrowed_from_another_time() -> None:
+    windows = EvaluationWindows([episode("long", ramp(100))], MANIFEST, PAST, FUTURE, stride=5)
+    lent = lenders(windows, np.ones(len(windows), bool), seed=0)
+    apart = np.abs(windows.start[lent] - windows.start)
+    # 14 windows of 33 frames, starts 0 .. 65: those at 35 and beyond are free of the first, and the other way round
+    assert (apart[windows.start <= 30] >= 33).all() and (apart > 0).all()
+
+
+def test_one_window_alone_has_no_other_motion() -> None:
+    with pytest.raises(BadBag, match="two windows"):
+        evaluate(PerfectWorld(), [episode("short", ramp(33))])
+
+
+def test_episodes_too_short_are_refused() -> None:
+    with pytest.raises(BadBag, match="without a gap"):
+        evaluate(PerfectWorld(), [episode("short", ramp(32))])
+
+
+def test_an_episode_of_another_robot_is_refused() -> None:
+    with pytest.raises(RobotMismatch, match="slide"):
+        evaluate(PerfectWorld(), [episode("other", ramp(60), names=("lift", "neck_yaw"))])
+
+
+def test_an_episode_without_the_models_kind_of_actions_is_refused() -> None:
+    with pytest.raises(BadActions, match="commands"):
+        evaluate(PerfectWorld(), [episode("states", ramp(60), commands=None, states=np.zeros((60, 2), np.float32))])
+
+
+def test_a_horizon_of_zero_is_refused() -> None:
+    with pytest.raises(BadConfig, match="horizons"):
+        evaluate(PerfectWorld(), EPISODES, horizons=(0, 8))
+
+
+def test_joints_are_taken_by_name() -> None:
+    turned = [
+        episode(e.name, np.zeros(60), names=("neck_yaw", "slide"), frames=e.frames, commands=e.commands[:, ::-1])
+        for e in EPISODES
+    ]
+    assert evaluate(PerfectWorld(), turned).psnr("model", 16) == pytest.approx(60.0)
+
+
+def test_the_camera_is_still_when_its_joints_are() -> None:
+    assert has_still_camera(EPISODES[0])
+    moving = np.stack([np.zeros(60), ramp(60)], axis=1).astype(np.float32)
+    assert not has_still_camera(episode("nods", ramp(60), commands=moving))
+    assert has_still_camera(episode("arm", ramp(60), names=("slide", "elbow"), commands=moving))
+
+
+def test_the_fixed_neck_table_counts_those_windows_alone() -> None:
+    nodding = np.stack([ramp(60), ramp(60)], axis=1).astype(np.float32)
+    tables = all_tables(evaluate(PerfectWorld(), [*EPISODES, episode("nods", ramp(60), commands=nodding)]))
+    assert tables["psnr_db"]["8"]["windows"] == 18
+    assert tables["psnr_db_fixed_neck"]["8"]["windows"] == 12
+
+
+def tracks(moves_at: int) -> ObjectTracks:
+    """Object 1 covers the left half and jumps by 3 cm at a frame; object 2 covers a corner and creeps by 1 cm."""
+    positions = np.zeros((60, 2, 3), np.float32)
+    positions[moves_at:, 0, 0] = 0.03
+    positions[:, 1, 0] = np.linspace(0, 0.01, 60)
+    labels = np.zeros((60, 16, 16), np.uint8)
+    labels[:, :, :8] = 1
+    labels[:, 12:, 12:] = 2
+    return ObjectTracks(positions, labels)
+
+
+def test_objects_that_moved_more_than_2_cm_are_judged_apart() -> None:
+    painted = EPISODES[0].frames.copy()
+    painted[20:, :, :8, 0] = 255  # only the object's half changes, in red
+    objects = {"up": tracks(20), "down": tracks(99)}
+    result = evaluate(
+        PerfectWorld(), [episode("up", ramp(60), frames=painted), EPISODES[1]], horizons=(8, 24), objects=objects
+    )
+    # The newest frame seen is start + 8; the jump at 20 lies within 8 frames of it for the starts 5 and 10 alone
+    # (0: newest 8, 16 ahead; 15: newest 23, already jumped), and within 24 for 0 too.
+    assert result.count(8, "moved") == 2
+    assert result.count(24, "moved") == 3
+    assert result.moved_pixels is not None and result.moved_pixels.max() == 16 * 8
+    assert result.psnr("model", 8, "moved") < result.psnr("model", 8)
+
+
+def test_gains_are_paired_and_carry_an_interval() -> None:
+    gain = evaluate(PerfectWorld(), EPISODES).gain("model", "copy_last", 16)
+    assert gain.mean == pytest.approx(60 - 18.03, abs=0.01)
+    assert gain.low is not None and gain.high is not None and gain.low <= gain.mean <= gain.high
+
+
+def test_tables_are_json_and_hold_what_metrics_json_promises() -> None:
+    table = json.loads(json.dumps(psnr_table(evaluate(PerfectWorld(), EPISODES))))
+    assert list(table) == ["8", "16", "24"]
+    assert {"model", "shuffled", "none", "copy_last", "windows"} <= set(table["16"])
+    assert table["16"]["windows"] == 12
+
+
+def test_no_moved_object_at_all_is_null_not_nan() -> None:
+    still = {"up": tracks(99), "down": tracks(99)}
+    text = json.dumps(all_tables(evaluate(PerfectWorld(), EPISODES, objects=still)), allow_nan=False)
+    assert json.loads(text)["psnr_db_moved_objects"]["8"]["model"] is None
+
+
+def test_the_markdown_table_has_a_column_per_horizon() -> None:
+    lines = markdown(evaluate(PerfectWorld(), EPISODES)).splitlines()
+    assert lines[0].count("frames ahead") == 3
+    assert {line.count("|") for line in lines} == {5}
+
+
+def test_progress_ends_with_all_windows() -> None:
+    heard: list[tuple[int, int]] = []
+    evaluate(PerfectWorld(), EPISODES, batch=5, progress=lambda done, of: heard.append((done, of)))
+    assert heard[-1] == (12, 12)
+
+
+def real_episodes() -> list[Episode]:
+    random = np.random.default_rng(0)
+    return [
+        episode(
+            f"e{number}",
+            np.zeros(44),
+            names=("neck_yaw", "left_elbow", "right_elbow"),
+            frames=random.integers(0, 256, (44, 16, 16, 3), dtype=np.uint8),
+            commands=random.normal(size=(44, 3)).astype(np.float32),
+        )
+        for number in range(2)
+    ]
+
+
+def test_a_real_model_is_judged_alike_every_time_and_in_batches_of_any_size() -> None:
+    world = WorldModel(untrained())
+    tables = [psnr_table(evaluate(world, real_episodes(), seed=1, batch=batch)) for batch in (4, 4, 3)]
+    assert tables[0] == tables[1]
+    for horizon in ("8", "16", "24"):
+        for row in ("model", "shuffled", "none", "copy_last", "tokenizer"):
+            assert tables[2][horizon][row] == pytest.approx(tables[0][horizon][row], abs=0.02)
+
+
+def test_a_real_model_is_rolled_on_beyond_its_own_future() -> None:
+    result = evaluate(WorldModel(untrained()), real_episodes(), horizons=(24, 30))
+    assert np.isfinite(result.psnr("model", 30))
+    assert np.isfinite(result.psnr("none", 30))

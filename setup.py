@@ -19,10 +19,13 @@ setup(
     packages=[
         "hwm_core",
         "hwm_core.data",
+        "hwm_core.evaluation",
         "hwm_core.metrics",
         "hwm_core.models",
         "hwm_core.nn",
+        "hwm_core.pictures",
         "hwm_core.planning",
+        "hwm_core.planning.costs",
         "hwm_core.sampling",
         "hwm_core.sim",
         "hwm_core.tokenizers",

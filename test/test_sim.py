@@ -10,7 +10,8 @@ import pytest
 
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadActions
-from hwm_core.sim.model import CONTROL_HZ, START_NS, SimHumanoid, joints
+from hwm_core.sim.description import CONTROL_HZ, START_NS, joints
+from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.motion import MotionMix, plan_segment
 from hwm_core.sim.recorder import SimEpisode, simulate_episode
 from hwm_core.sim.variation import OBJECTS
@@ -100,7 +101,7 @@ def test_objects_are_pushed_about_and_stay_on_the_table():
 
 def test_a_command_issued_at_a_frame_first_moves_the_next_one():
     robot = SimHumanoid(0, camera_size=32)
-    start, home = robot.save(), robot.data.ctrl.copy()
+    start, home = robot.save(), robot.last_command
     raised = home + 0.5 * (np.array(robot.joints.names) == "right_elbow_pitch")
     pictures = {}
     for name, command in {"still": home, "raised": raised}.items():
@@ -150,10 +151,10 @@ def test_a_saved_state_continues_bit_for_bit():
 @pytest.mark.parametrize("wrong", [np.zeros(15), np.full(16, np.nan), np.zeros((1, 16))])
 def test_a_malformed_command_is_refused_and_changes_nothing(wrong):
     robot = SimHumanoid(0)
-    before = robot.data.ctrl.copy()
+    before = robot.last_command
     with pytest.raises(BadActions, match="16 finite positions"):
         robot.command(wrong)
-    np.testing.assert_array_equal(robot.data.ctrl, before)
+    np.testing.assert_array_equal(robot.last_command, before)
 
 
 def test_a_command_beyond_the_limits_is_clipped_to_them():
@@ -168,6 +169,15 @@ def test_masks_lie_on_pixels_of_the_objects_own_colour(episode):
         assert len(pixels) > 0
         # A mask has no blended edges, as pictures have none without multisampling: all pixels count.
         assert (pixels.argmax(axis=1) == channel[name]).mean() > 0.98
+
+
+def test_masks_shrink_with_the_frames_they_belong_to(episode):
+    small = episode.masks_like(Preprocessing(source_aspect=1.0, height=32, width=32))
+    assert small.shape == (120, 32, 32)
+    # Blocks of 2x2 pixels wholly inside an object belong to it; blocks wholly outside all objects to none.
+    blocks = episode.object_masks.reshape(120, 32, 2, 32, 2).transpose(0, 1, 3, 2, 4).reshape(120, 32, 32, 4)
+    uniform = (blocks == blocks[..., :1]).all(axis=-1)
+    np.testing.assert_array_equal(small[uniform], blocks[uniform][:, 0])
 
 
 def test_a_machine_without_gl_is_told_what_to_install():

@@ -13,7 +13,7 @@ from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadConfig
 from hwm_core.sim import recorder
-from hwm_core.sim.model import CAMERA_FRAME, START_NS, joints
+from hwm_core.sim.description import CAMERA_FRAME, START_NS, joints
 from hwm_core.sim.recorder import record_episode, simulate_episode
 from training.record_sim import Recording, record
 

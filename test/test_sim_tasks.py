@@ -56,7 +56,7 @@ def test_cem_on_the_true_simulator_reaches_the_goal_by_its_state(robot, seed):
     columns, rng = table.index(*PLANNED_JOINTS), np.random.default_rng(seed)
     step = table.max_velocity[columns] / 30
     for _ in range(12):
-        state, now = robot.save(), robot.data.ctrl.copy()
+        state, now = robot.save(), robot.last_command
         mean, spread = now[columns], np.where(np.arange(7) == 6, 0.005, 0.3)
         for _ in range(3):
             targets = mean + spread * rng.standard_normal((32, 7))

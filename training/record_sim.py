@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from hwm_core.config import Config
 from hwm_core.errors import BadConfig, BadInput
-from hwm_core.sim.model import ROBOT, mujoco
+from hwm_core.sim.description import ROBOT
+from hwm_core.sim.gl import mujoco
 from hwm_core.sim.recorder import record_episode
 
 FIRST_SEED = {"train": 0, "val": 1_000_000}  # far apart: more training episodes never meet the validation ones

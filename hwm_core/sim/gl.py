@@ -1,6 +1,7 @@
 """Importing mujoco with an offscreen GL that this machine has.
 
-MuJoCo reads MUJOCO_GL once, when it is imported. So every module of this room takes mujoco from here.
+MuJoCo reads MUJOCO_GL once, when it is imported. So every module of this room takes mujoco from here, the one place of
+the library that touches the environment.
 """
 
 import ctypes.util
@@ -16,7 +17,7 @@ class MissingGL(BadInput):
     """No library to render offscreen with."""
 
 
-def import_mujoco() -> ModuleType:
+def _import_mujoco() -> ModuleType:
     """The `mujoco` module, bound to offscreen GL: the user's MUJOCO_GL, or the first of EGL and OSMesa that is here.
 
     Where there is neither, mujoco is imported without GL: physics works, and `no_gl` is what rendering should raise.
@@ -29,6 +30,9 @@ def import_mujoco() -> ModuleType:
     import mujoco
 
     return mujoco
+
+
+mujoco = _import_mujoco()
 
 
 def no_gl(reason: object) -> MissingGL:

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.sim.model import SimHumanoid, mujoco
+from hwm_core.sim.gl import mujoco
+from hwm_core.sim.model import SimHumanoid
 
 _POINTING = np.array([0.75, 0.0, -0.66])  # where fingers point when there is a choice: forward and down
 _POINTING_WEIGHT = 0.04  # metres of palm error worth one unit of pointing error

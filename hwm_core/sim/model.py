@@ -1,84 +1,37 @@
 """The simulated humanoid: physics, joints and head camera behind the calls a robot driver would make."""
 
+import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.errors import BadActions
-from hwm_core.sim.gl import import_mujoco, no_gl
+from hwm_core.sim.description import (
+    CONTROL_HZ,
+    JOINT_STATE_HZ,
+    PHYSICS_HZ,
+    ROBOT,
+    SIDES,
+    START_NS,
+    JointReading,
+    joints,
+    load_model,
+)
+from hwm_core.sim.gl import mujoco, no_gl
 from hwm_core.sim.variation import OBJECTS, place_objects, vary_looks
 
-mujoco = import_mujoco()
-
-SIDES = ("left", "right")
-ROBOT = "hwm_sim_humanoid"
-CAMERA_FRAME = "head_camera_optical_frame"
-PHYSICS_HZ = 240
-CONTROL_HZ = 30
-JOINT_STATE_HZ = 120
-START_NS = 1_000_000_000  # the clock at reset: ROS reads a stamp of 0 as "not set"
 _SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
 _SETTLE_STEPS = 60  # a quarter of a second for the objects to come to rest
-
-
-@dataclass(frozen=True)
-class Joints:
-    """The robot's actuated joints, in the order of every state and command of this room. All arrays [A]."""
-
-    names: tuple[str, ...]
-    units: tuple[str, ...]  # "rad" or "m"
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
-    max_velocity: NDArray[np.float64]  # unit/s; what a commander should keep to, not enforced by the robot
-    home: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def index(self, *names: str) -> NDArray[np.intp]:
-        """Columns of the named joints. Raises ValueError for an unknown name."""
-        return np.array([self.names.index(name) for name in names], dtype=np.intp)
-
-
-@dataclass(frozen=True)
-class JointReading:
-    """One JointState: positions and velocities [A] at a simulated time."""
-
-    names: tuple[str, ...]
-    positions: NDArray[np.float64]
-    velocities: NDArray[np.float64]
-    time_ns: int
-
-
-@lru_cache(maxsize=1)
-def joints() -> Joints:
-    """The joint table of humanoid.xml."""
-    model = _load()
-    ids = model.actuator_trnid[:, 0]
-    return Joints(
-        names=tuple(model.actuator(i).name for i in range(model.nu)),
-        units=tuple("m" if kind == mujoco.mjtJoint.mjJNT_SLIDE else "rad" for kind in model.jnt_type[ids]),
-        lower=model.actuator_ctrlrange[:, 0].copy(),
-        upper=model.actuator_ctrlrange[:, 1].copy(),
-        max_velocity=model.actuator_user[:, 0].copy(),
-        home=model.key_ctrl[0].copy(),
-    )
-
-
-def _load() -> Any:
-    return mujoco.MjModel.from_xml_string(files("hwm_core.sim").joinpath("humanoid.xml").read_text())
 
 
 class SimHumanoid:
     """A humanoid upper body at a table, driven by joint-position commands at 30 Hz.
 
     The tick's order is that of a robot: read `joint_state()` and `render()`, `command()`, `advance()`. So a command
-    issued at frame t first moves frame t + 1. The same seed and the same commands give the same bits.
+    issued at frame t first moves frame t + 1. The same seed and the same commands give the same bits. One thread must
+    render all pictures: a GL context belongs to the thread that opened it.
 
     Args:
         seed: draws the looks of the scene, the start posture and the places of the objects.
@@ -100,15 +53,15 @@ class SimHumanoid:
     def close(self) -> None:
         """Free the GL context. The physics stays usable; the next picture opens a new context."""
         if self._renderer is not None:
-            self._renderer.close()
+            self._close_renderer()
             self._renderer = None
 
     # ---------------------------------------------------------------- control
 
     def reset(self, seed: int) -> None:
-        """Begin an episode: new looks, start posture and object places, everything at rest, time 0."""
+        """Begin an episode: new looks, start posture and object places, everything at rest, the clock at START_NS."""
         self.close()  # a renderer is bound to the model it was made for
-        self.model = _load()
+        self.model = load_model()
         self.data = mujoco.MjData(self.model)
         self._index()
         looks, posture, places = (np.random.default_rng([seed, k]) for k in range(3))
@@ -138,7 +91,7 @@ class SimHumanoid:
                 remedy="Send one target for each of SimHumanoid.joints.names, in that order.",
             )
         self.data.ctrl[:] = np.clip(positions, self.joints.lower, self.joints.upper)
-        return self.data.ctrl.copy()
+        return self.last_command
 
     def advance(self) -> list[JointReading]:
         """Simulate one control tick of 1/30 s; return the joint states a 120 Hz publisher sent during it."""
@@ -158,6 +111,11 @@ class SimHumanoid:
         return START_NS + round(self.data.time * PHYSICS_HZ) * 1_000_000_000 // PHYSICS_HZ
 
     @property
+    def last_command(self) -> NDArray[np.float64]:
+        """The command in force [A]; the start posture until the first."""
+        return self.data.ctrl.copy()
+
+    @property
     def positions(self) -> NDArray[np.float64]:
         """Joint positions [A]."""
         return self.data.qpos[self._joint_qpos].copy()
@@ -175,7 +133,7 @@ class SimHumanoid:
         return self.data.qpos[self._object_qpos][:, :3].copy()
 
     def robot_touches_object(self) -> bool:
-        """Whether a part of the robot is in contact with an object."""
+        """Whether a part of the robot touched an object in the last physics step."""
         pairs = self.model.geom_bodyid[self.data.contact.geom[: self.data.ncon]].reshape(-1, 2)
         is_object = np.isin(pairs, self._object_bodies)
         is_robot = self.model.body_rootid[pairs] == self.model.body("torso").id
@@ -264,4 +222,6 @@ class SimHumanoid:
                 self._renderer = mujoco.Renderer(self.model, self.camera_size, self.camera_size)
             except Exception as error:  # each GL backend fails in its own way, by one of many types
                 raise no_gl(error) from error
+            # A robot nobody closed: free the context while EGL still works, which at interpreter exit is too late.
+            self._close_renderer = weakref.finalize(self, self._renderer.close)
         return self._renderer

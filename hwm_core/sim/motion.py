@@ -1,7 +1,7 @@
 """The motion mix that episodes are recorded with.
 
-Each arm runs its own chain of minimum-jerk segments of 0.5-1.3 s. A segment goes to or through an object (45 %), to a
-random point above the table (30 %), to a posture nearby (15 %), or nowhere (10 %). The neck holds still or wanders.
+Each arm runs its own chain of minimum-jerk segments of 0.5-1.3 s: to or through an object, to a random point above the
+table, to a posture nearby, or nowhere (`MIX` has the shares). The neck holds still or wanders.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.sim.description import CONTROL_HZ, SIDES
 from hwm_core.sim.kinematics import ArmKinematics
-from hwm_core.sim.model import CONTROL_HZ, SIDES, SimHumanoid
+from hwm_core.sim.model import SimHumanoid
 
 Vector = NDArray[np.float64]
 
+MIX = {"object": 0.45, "workspace": 0.30, "nearby": 0.15, "hold": 0.10}  # kind of segment -> share of segments
 _SEGMENT_SECONDS = (0.5, 1.3)
 _NECK_SEGMENT_SECONDS = (0.8, 1.8)
 _WORKSPACE = ((0.32, 0.62), (-0.08, 0.32), (0.06, 0.26))  # x; y towards the arm's own side; z above the table, metres
@@ -81,18 +83,23 @@ class MotionMix:
     def _arm_segment(self, side: str) -> Segment:
         columns, table, rng = self._columns[side], self._robot.joints, self._rng
         start = self._command[columns].copy()
-        arm, kind = start[:-1], rng.uniform()
-        if kind < 0.45:
-            arm = self._kinematics[side].reach(arm, self._object_target(side))
-        elif kind < 0.75:
-            arm = self._kinematics[side].reach(arm, self._workspace_target(side))
-        elif kind < 0.90:
-            nearby = (arm + 0.3 * rng.standard_normal(len(arm)) for _ in range(10))
-            arm = next((posture for posture in nearby if self._above_table(side, posture)), arm)
+        kind = tuple(MIX)[np.searchsorted(np.cumsum(tuple(MIX.values())), rng.uniform(), side="right")]
+        arm = self._arm_goal(kind, side, start[:-1])
         grip = table.upper[columns[-1]] * rng.uniform() if rng.uniform() < 0.5 else start[-1]
-        goal = start if kind >= 0.90 else np.clip(np.append(arm, grip), table.lower[columns], table.upper[columns])
+        goal = start if kind == "hold" else np.clip(np.append(arm, grip), table.lower[columns], table.upper[columns])
         seconds = rng.uniform(*_SEGMENT_SECONDS)
         return plan_segment(start, goal, table.max_velocity[columns], seconds, longest=_SEGMENT_SECONDS[1])
+
+    def _arm_goal(self, kind: str, side: str, arm: Vector) -> Vector:
+        """Where the arm's six joints shall go from the posture `arm`."""
+        if kind == "object":
+            return self._kinematics[side].reach(arm, self._object_target(side))
+        if kind == "workspace":
+            return self._kinematics[side].reach(arm, self._workspace_target(side))
+        if kind == "nearby":
+            nearby = (arm + 0.3 * self._rng.standard_normal(len(arm)) for _ in range(10))
+            return next((posture for posture in nearby if self._above_table(side, posture)), arm)
+        return arm
 
     def _neck_segment(self) -> Segment:
         columns, table, rng = self._columns["neck"], self._robot.joints, self._rng

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from hwm_core.data.bag import BagWriter, Topics
 from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.sim.model import CAMERA_FRAME, CONTROL_HZ, JointReading, SimHumanoid, mujoco
+from hwm_core.sim.description import CAMERA_FRAME, CONTROL_HZ, JointReading
+from hwm_core.sim.gl import mujoco
+from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.motion import MotionMix
 from hwm_core.types import Episode
 
@@ -61,6 +63,16 @@ class SimEpisode:
             commands=np.where(newest[:, None] < 0, self.home, self.commands[newest]),
         )
 
+    def masks_like(self, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+        """The object masks on the grid of preprocessed frames, uint8 [F, height, width]: k where object k covers half
+        of the pixel or more. Needs an episode simulated with masks, at the preprocessing's own frame rate.
+        """
+        assert self.object_masks is not None, "simulate_episode(..., masks=True)"
+        # The three objects take the place of the three colours, and so go through the very same crop and resizing.
+        layers = (np.stack([(mask == k) * np.uint8(255) for k in (1, 2, 3)], axis=-1) for mask in self.object_masks)
+        coverage = np.stack([preprocessing.apply(layer) for layer in layers])
+        return np.where(coverage.max(axis=-1) >= 128, coverage.argmax(axis=-1) + 1, 0).astype(np.uint8)
+
 
 def has_fixed_neck(seed: int) -> bool:
     """Half of all episodes hold the neck still: those of even seeds."""
@@ -92,7 +104,7 @@ def simulate_episode(
     """
     fixed_neck = has_fixed_neck(seed) if fixed_neck is None else fixed_neck
     with SimHumanoid(seed, camera_size) as robot:
-        home = robot.data.ctrl.astype(np.float32)
+        home = robot.last_command.astype(np.float32)
         ticks, positions, object_masks = [], [], []
         for tick in play(robot, MotionMix(robot, seed, fixed_neck), seconds):
             ticks.append(tick)
@@ -136,7 +148,7 @@ def record_episode(
     image_topic = topics.image if image_form == "raw" else f"{topics.image}/compressed"
     fixed_neck = has_fixed_neck(seed) if fixed_neck is None else fixed_neck
     with SimHumanoid(seed, camera_size) as robot, BagWriter(path) as bag:
-        names, home = robot.joints.names, robot.data.ctrl
+        names, home = robot.joints.names, robot.last_command
         bag.write_joints(topics.commands, robot.time_ns - 1_000_000_000 // CONTROL_HZ, names, home)
         for tick in play(robot, MotionMix(robot, seed, fixed_neck), seconds):
             for reading in tick.readings:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.sim.description import CONTROL_HZ
 from hwm_core.sim.kinematics import ArmKinematics
-from hwm_core.sim.model import CONTROL_HZ, SimHumanoid
+from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.motion import plan_segment
 
 PLANNED_JOINTS = (
@@ -70,7 +71,7 @@ def make_reach_task(robot: SimHumanoid, seed: int) -> ReachTask:
 def _drive(robot: SimHumanoid, rng: np.random.Generator) -> NDArray[np.float64]:
     """Commands [F, A] of REACH_SECONDS: a minimum-jerk move of the right arm towards a random point, then rest."""
     table, columns = robot.joints, robot.joints.index(*PLANNED_JOINTS)
-    now = robot.data.ctrl.copy()
+    now = robot.last_command
     low, high = np.array(_GOALS).T
     arm = ArmKinematics(robot, _SIDE).reach(now[columns][:-1], rng.uniform(low, high))
     goal = np.append(arm, now[columns][-1])

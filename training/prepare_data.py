@@ -11,10 +11,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hwm_core.data.bag import Topics
-from hwm_core.data.prepare import every_nth, fit_manifests, prepare_episodes
+from hwm_core.data.prepare import fit_manifests, is_nth, prepare_episodes
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.sources import Recording, find_recordings
-from hwm_core.errors import BadInput
+from hwm_core.data.store import Split
+from hwm_core.errors import BadBag, BadInput
 
 
 def main() -> int:
@@ -29,21 +30,24 @@ def main() -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
-    recordings = [
-        one for path in options.sources for one in find_recordings(path, topics, options.camera, options.stamps)
-    ]
+    training, validation = (
+        [one for path in paths for one in find_recordings(path, topics, options.camera, options.stamps)]
+        for paths in (options.sources, options.validation)
+    )
+    if options.validation_nth:
+        validation += [one for one in training if is_nth(one, options.validation_nth)]
+        training = [one for one in training if not is_nth(one, options.validation_nth)]
     preprocessing = Preprocessing(
-        source_aspect=_aspect(recordings),
+        source_aspect=_aspect(training),
         crop=options.crop,
         height=options.size,
         width=options.size,
         frame_rate_hz=options.rate,
     )
+    recordings: dict[Split, list[Recording]] = {"training": training, "validation": validation}
     frames = faults = 0
-    outcomes = prepare_episodes(
-        recordings, options.output, preprocessing, every_nth(options.validation), options.joints, options.workers
-    )
-    with tqdm(total=len(recordings), unit="episode") as progress:
+    outcomes = prepare_episodes(recordings, options.output, preprocessing, options.joints, options.workers)
+    with tqdm(total=len(training) + len(validation), unit="episode") as progress:
         for outcome in outcomes:
             progress.update()
             if outcome.fault:
@@ -55,7 +59,8 @@ def _prepare(options: argparse.Namespace) -> int:
                     progress.write(f"{outcome.name}: {outcome.report}")
             progress.set_postfix(frames=frames)
     manifests = fit_manifests(options.output, options.robot, options.unit)
-    print(f"{options.output}: {len(recordings) - faults} episodes, manifests of {' and '.join(manifests)}")
+    print(f"{options.output}: {len(training)} training and {len(validation)} validation episodes, {faults} left out")
+    print(f"actions: {' and '.join(manifests)}")
     return 1 if faults else 0
 
 
@@ -68,8 +73,7 @@ def _aspect(recordings: list[Recording]) -> float:
             return width / height
         except BadInput as error:
             fault = fault or error
-    assert fault is not None
-    raise fault
+    raise fault or BadBag("Sources", expected="recordings to train on", got="none", remedy="Keep fewer for validation.")
 
 
 def _parse() -> argparse.Namespace:
@@ -81,7 +85,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
     parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square")
     parser.add_argument("--rate", type=float, default=30.0, help="frames a second (%(default)s)")
-    parser.add_argument("--validation", type=int, default=0, metavar="N", help="keep episodes whose number N divides")
+    parser.add_argument("--validation", nargs="+", type=Path, default=[], metavar="SOURCE", help="never trained on")
+    parser.add_argument(
+        "--validation-nth", type=int, default=0, metavar="N", help="nor episodes whose number N divides"
+    )
     parser.add_argument("--joints", nargs="+", help="joints, in this order; default: those of the first recording")
     parser.add_argument("--unit", type=_unit, action="append", default=[], metavar="PATTERN=UNIT", help="default: rad")
     parser.add_argument("--camera", help="video key, where a LeRobot dataset has several")

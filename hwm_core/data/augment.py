@@ -11,9 +11,7 @@ class Augmentation(Config):
     """Strengths; zero turns one off. All of a window's frames share one draw, so motion stays what it was."""
 
     shift: int = Field(default=4, ge=0, description="pixels, largest in either direction; edges repeat")
-    colour: float = Field(
-        default=0.1, ge=0, lt=1, description="largest relative change of brightness, contrast, channels"
-    )
+    colour: float = Field(default=0.1, ge=0, lt=1, description="largest relative change of light and colour")
     action_noise: float = Field(default=0.05, ge=0, description="standard deviation, in normalised units")
     joint_dropout: float = Field(
         default=0.1, ge=0, lt=1, description="probability that a joint of a window is silenced"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-# Frames further apart than this many periods are not neighbours: holding a picture longer would teach "the world froze".
+# Frames further apart than this many periods are not neighbours: holding a picture longer says "the world froze".
 MAX_GAP_PERIODS = 3.5
 # A frame may come this fraction of a period before it is due. Below 1/2, or every second frame of a camera of twice
 # the rate would be a coin toss; well above usual camera jitter.

@@ -1,4 +1,4 @@
-"""ROS image messages to RGB and back, without ROS: any object with the fields of sensor_msgs Image or CompressedImage."""
+"""ROS image messages to RGB and back, without ROS: any object with the fields of Image or CompressedImage."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,7 +19,7 @@ class _Layout:
     to_rgb: int | None
 
 
-# Names of sensor_msgs/image_encodings.hpp. OpenCV names a Bayer pattern by its second row, ROS by its first, hence BG for RGGB.
+# Names of sensor_msgs/image_encodings.hpp. OpenCV names a Bayer pattern by its second row, ROS by its first.
 _LAYOUTS = {
     "rgb8": _Layout(1, 3, None),
     "bgr8": _Layout(1, 3, cv2.COLOR_BGR2RGB),
@@ -37,14 +37,14 @@ _LAYOUTS = {
     "bayer_grbg8": _Layout(1, 1, cv2.COLOR_BayerGB2RGB),
 }
 
-# A file that starts like one of these must end like it: older OpenCV fills a cut picture with grey and calls it success.
+# A file that starts like one of these must end like it: older OpenCV fills a cut picture with grey, without a word.
 _FILE_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82"}
 
 
 def decode_image(message: Any) -> NDArray[np.uint8]:
     """RGB picture of a sensor_msgs Image or CompressedImage (of rclpy, rosbags or alike), uint8 [H, W, 3].
 
-    Honours `step` (padded rows) and `is_bigendian` (16 bit). mono16 keeps its upper 8 bits. May be a view of the message.
+    Honours `step` (padded rows) and `is_bigendian`; mono16 keeps its upper 8 bits. Perhaps a view of the message.
 
     Raises:
         BadImage: unknown encoding, or bytes that do not fit the header.
@@ -54,7 +54,7 @@ def decode_image(message: Any) -> NDArray[np.uint8]:
 
 
 def encode_image(rgb: NDArray[np.uint8], form: Literal["jpeg", "png"], quality: int = 90) -> bytes:
-    """The file bytes of a picture uint8 [H, W, 3] RGB, for the `data` of a CompressedImage. `quality` (1..100) is for jpeg."""
+    """A picture uint8 [H, W, 3] RGB as a file, for the `data` of a CompressedImage. `quality` (1..100) is for jpeg."""
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if form == "jpeg" else []
     done, data = cv2.imencode(f".{form}", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
     if not done:
@@ -118,5 +118,5 @@ def _decode_file(form: str, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
         f"Compressed image of format `{form}`",
         expected="a whole jpeg or png file",
         got=f"{len(contents)} bytes that do not decode",
-        remedy="The message was cut or is of a kind not supported (compressedDepth, video packets); record jpeg or png.",
+        remedy="The message was cut, or is neither (compressedDepth, video packets); record jpeg or png.",
     )

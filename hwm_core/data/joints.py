@@ -34,7 +34,7 @@ class JointTrack:
         self._capacity = capacity
         self._max_gap_ns = round(max_gap_s * 1e9)
         self._hold_ns = round(hold_s * 1e9)
-        # Contiguous storage of twice the ring: when full, the newest `capacity` entries move to the front. Amortised O(1).
+        # Contiguous storage of twice the ring: when full, the newest `capacity` entries move to the front.
         room = 2 * capacity if capacity else 1024
         self._stamps = np.empty(room, dtype=np.int64)
         self._values = np.empty((room, len(self.names)))
@@ -99,7 +99,7 @@ class JointTrack:
         return exact | (inside & (spacing <= self._max_gap_ns)) | held
 
     def at(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
-        """States at the stamps [N], interpolated linearly, float32 [N, A]. Raises BadActions where `covers` is false."""
+        """States at the stamps [N], interpolated linearly, float32 [N, A]. Raises BadActions unless `covers` them."""
         kept, values, wanted = self.stamps_ns, self._kept_values(), np.asarray(stamps_ns, dtype=np.int64)
         self._require(self.covers(wanted), wanted, "an entry on both sides")
         before = np.clip(np.searchsorted(kept, wanted, side="right") - 1, 0, len(kept) - 1)

@@ -113,7 +113,7 @@ def read_lerobot(
     camera: str | None = None,
     names: Sequence[str] | None = None,
 ) -> tuple[Episode, ReadReport]:
-    """One episode, as `read_bag` would give it after `lerobot_to_rosbag2`. Raises as `samples` and `Assembly.finish`."""
+    """One episode, as `read_bag` gives it after `lerobot_to_rosbag2`. Raises as `samples` and `Assembly.finish`."""
     assembly = Assembly(episode_name(dataset, number), preprocessing, names)
     for sample in samples(dataset, number, camera):
         with assembly.taking("states"):

@@ -14,7 +14,7 @@ from hwm_core.errors import BadActions, RobotMismatch
 ActionKind = Literal["states", "commands"]
 Array = TypeVar("Array", bound=Any)  # numpy array or torch tensor, given back as it came
 
-# Less motion than an encoder resolves (rad, m or unit closure). Such a joint carries no information; its z-score would be noise.
+# Less motion than encoders resolve (rad, m or unit closure). Such a joint tells nothing; its z-score would be noise.
 _CONSTANT_STD = 1e-4
 
 
@@ -54,7 +54,7 @@ class ActionManifest(Config):
         return (values - _like(values, self.mean)) * _like(values, scale)
 
     def denormalise(self, values: Array) -> Array:
-        """Inverse of `normalise`, [..., A]; constant joints become their constant. Raises BadActions on another size."""
+        """Inverse of `normalise`, [..., A]; constant joints become their mean. Raises BadActions on another size."""
         self._check(values)
         scale = [0.0 if constant else std for std, constant in zip(self.std, self.constant, strict=True)]
         return values * _like(values, scale) + _like(values, self.mean)
@@ -87,7 +87,7 @@ def fit_manifest(
 ) -> ActionManifest:
     """Measure the statistics of `training_values` [N, A]: frames of the training split only.
 
-    Limits that are not given are the extremes seen. Raises BadActions when values are missing, not finite or of another size.
+    Limits that are not given are the extremes seen. Raises BadActions for values missing, not finite or misshapen.
     """
     values = np.asarray(training_values, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != len(names) or len(values) == 0:
@@ -121,7 +121,7 @@ def fit_manifest(
 
 
 def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDArray[np.int64]:
-    """Index of each wanted joint in `given`. Raises RobotMismatch naming the missing joints and their likely new names."""
+    """Index of each wanted joint in `given`. Raises RobotMismatch naming missing joints and their likely new names."""
     position = {name: index for index, name in enumerate(given)}
     if missing := [name for name in wanted if name not in position]:
         unexpected = [name for name in given if name not in set(wanted)]

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -31,60 +31,51 @@ class Prepared:
     fault: str = ""
 
 
-def every_nth(nth: int) -> Callable[[Recording], Split]:
-    """Recordings whose number `nth` divides are for validation; 0 keeps all for training, like those without a number."""
-
-    def split(recording: Recording) -> Split:
-        validation = nth > 0 and recording.number is not None and recording.number % nth == 0
-        return "validation" if validation else "training"
-
-    return split
+def is_nth(recording: Recording, nth: int) -> bool:
+    """Whether `nth` divides the recording's number: a split that stays as it is when recordings are added."""
+    return recording.number is not None and recording.number % nth == 0
 
 
 def prepare_episodes(
-    recordings: Sequence[Recording],
+    recordings: Mapping[Split, Sequence[Recording]],
     store: str | Path,
     preprocessing: Preprocessing,
-    split_of: Callable[[Recording], Split],
     names: Sequence[str] | None = None,
     workers: int = 1,
 ) -> Iterator[Prepared]:
     """Write the recordings that are not in the store yet, and tell of each. One process at a time may do so.
 
     Args:
-        recordings: a bad one is told of and left out.
+        recordings: of each split; a bad one is told of and left out.
         store: folder to fill.
         preprocessing: applied to every picture; the same for the whole store.
-        split_of: where a recording belongs.
         names: joints wanted, in this order; None takes those of the first recording for all.
         workers: processes to read with.
 
     Raises:
-        BadBag: the store was made with another preprocessing or other joints.
+        BadBag: the store was made with another preprocessing, joints or split.
     """
     store = Path(store)
     for partial_write in store.glob("*/.*.partial"):  # of a run that was killed
         shutil.rmtree(partial_write)
-    todo = []
-    for recording in recordings:
-        folder = store / split_of(recording) / recording.name
-        if not folder.exists():
-            todo.append((recording, folder))
-            continue
-        names = _same_store(folder, preprocessing, names)
-        yield Prepared(recording.name, split_of(recording))
-    prepare = partial(_prepare_one, preprocessing=preprocessing)
+    todo: list[tuple[Recording, Split]] = []
+    for split, some in recordings.items():
+        for recording in some:
+            if (kept := _find(store, recording.name, split)) is None:
+                todo.append((recording, split))
+                continue
+            names = _same_store(kept, preprocessing, names)
+            yield Prepared(recording.name, split)
+    prepare = partial(_prepare_one, store=store, preprocessing=preprocessing)
     # The first readable recording settles the joints and their order; only then can the others go in parallel.
     while todo and (names is None or workers == 1):
-        recording, folder = todo.pop(0)
-        outcome = prepare((recording, folder), names=names)
-        if outcome.report:
-            names = read_header(folder).names
+        outcome, names = prepare(todo.pop(0), names=names)
         yield outcome
     if todo:
         # Not forked: the parent may hold threads of torch or OpenCV.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield from pool.map(partial(prepare, names=names), todo)
+            for outcome, _ in pool.map(partial(prepare, names=names), todo):
+                yield outcome
 
 
 def fit_manifests(
@@ -115,15 +106,26 @@ def fit_manifests(
     return manifests
 
 
-def _prepare_one(item: tuple[Recording, Path], preprocessing: Preprocessing, names: Sequence[str] | None) -> Prepared:
-    recording, folder = item
-    split: Split = "validation" if folder.parent.name == "validation" else "training"
+def _prepare_one(
+    task: tuple[Recording, Split], store: Path, preprocessing: Preprocessing, names: Sequence[str] | None
+) -> tuple[Prepared, Sequence[str] | None]:
+    """Read and write one; the names are those of the store from now on."""
+    recording, split = task
     try:
         episode, report = recording.read(preprocessing, names)
-        write_episode(folder.parent, episode, preprocessing)
+        write_episode(store / split, episode, preprocessing)
     except BadInput as fault:
-        return Prepared(recording.name, split, fault=str(fault))
-    return Prepared(recording.name, split, report)
+        return Prepared(recording.name, split, fault=str(fault)), names
+    return Prepared(recording.name, split, report), episode.names
+
+
+def _find(store: Path, name: str, split: Split) -> Path | None:
+    """The episode in the store. Raises BadBag where it is in the other split: it would be trained on and judged by."""
+    other = store / ("training" if split == "validation" else "validation") / name
+    if other.exists():
+        raise BadBag(f"Episode {other}", expected=f"it in {split}/", got="it here", remedy="Move or remove it first.")
+    folder = store / split / name
+    return folder if folder.exists() else None
 
 
 def _same_store(folder: Path, preprocessing: Preprocessing, names: Sequence[str] | None) -> tuple[str, ...]:

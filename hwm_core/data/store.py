@@ -5,7 +5,7 @@ store/
   training/NAME/, validation/NAME/
     frames.npy                   uint8 [F, H, W, 3]
     arrays.npz                   stamps_ns, segments, states and commands where recorded
-    episode.yaml                 joint names and preprocessing; normalisation is not here, so a store serves any manifest
+    episode.yaml                 joint names and preprocessing; values are as recorded, not normalised
 """
 
 import os

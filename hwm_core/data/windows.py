@@ -1,6 +1,7 @@
 """Training windows: clips of consecutive frames with the action of each."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ def valid_starts(episode: Episode, length: int, stride: int = 1) -> NDArray[np.i
     starts: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     # Segment numbers never fall, so the first index of each value bounds its stretch.
     bounds = np.append(np.unique(episode.segments, return_index=True)[1], len(episode))
-    for first, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, end in pairwise(bounds):
         starts.append(np.arange(first, end - length + 1, stride, dtype=np.int64))
     return np.concatenate(starts)
 

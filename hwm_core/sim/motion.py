@@ -4,9 +4,7 @@ Each arm runs its own chain of minimum-jerk segments of 0.5-1.3 s: to or through
 table, to a posture nearby, or nowhere (`MIX` has the shares). The neck holds still or wanders.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,20 +60,19 @@ class MotionMix:
         self._kinematics = {side: ArmKinematics(robot, side) for side in SIDES}
         names = robot.joints.names
         self._columns = {side: robot.joints.index(*(n for n in names if n.startswith(side))) for side in SIDES}
-        self._next: dict[str, Callable[[], Segment]] = {side: partial(self._arm_segment, side) for side in SIDES}
         if not fixed_neck:
             self._columns["neck"] = robot.joints.index("neck_yaw", "neck_pitch")
-            self._next["neck"] = self._neck_segment
         self._segments: dict[str, Segment] = {}
-        self._ages = dict.fromkeys(self._next, 0)
+        self._ages = dict.fromkeys(self._columns, 0)
 
     def next_command(self) -> Vector:
         """The command [A] for this tick."""
-        for group, next_segment in self._next.items():
+        for group, columns in self._columns.items():
             if group not in self._segments or self._ages[group] >= self._segments[group].ticks:
-                self._segments[group], self._ages[group] = next_segment(), 0
+                self._segments[group] = self._neck_segment() if group == "neck" else self._arm_segment(group)
+                self._ages[group] = 0
             self._ages[group] += 1
-            self._command[self._columns[group]] = self._segments[group].at(self._ages[group])
+            self._command[columns] = self._segments[group].at(self._ages[group])
         return self._command.copy()
 
     # ---------------------------------------------------------------- where to go

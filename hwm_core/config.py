@@ -25,7 +25,12 @@ class Config(BaseModel):
             BadConfig: an unknown key (with the nearest known one) or a value out of range; names the key's full path.
         """
         if not isinstance(mapping, dict):
-            raise BadConfig(where, expected="a mapping of keys to values", got=type(mapping).__name__, remedy="Write `key: value` lines.")
+            raise BadConfig(
+                where,
+                expected="a mapping of keys to values",
+                got=type(mapping).__name__,
+                remedy="Write `key: value` lines.",
+            )
         try:
             return cls.model_validate(mapping)
         except ValidationError as error:
@@ -46,9 +51,13 @@ def read_yaml(path: str | Path) -> Any:
     try:
         return yaml.safe_load(Path(path).read_text())
     except OSError as error:
-        raise BadConfig(str(path), expected="a readable YAML file", got=error.strerror, remedy="Check the path.") from None
+        raise BadConfig(
+            str(path), expected="a readable YAML file", got=error.strerror, remedy="Check the path."
+        ) from None
     except yaml.YAMLError as error:
-        raise BadConfig(str(path), expected="valid YAML", got=str(error).replace("\n", " "), remedy="Correct the marked line.") from None
+        raise BadConfig(
+            str(path), expected="valid YAML", got=str(error).replace("\n", " "), remedy="Correct the marked line."
+        ) from None
 
 
 def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig:

@@ -29,9 +29,16 @@ class Imagined:
 
 
 class Imagination:
-    """`planning.Dynamics` over a world model. Every rollout uses the same seed: candidates differ by their actions alone."""
+    """`planning.Dynamics` over a world model. All rollouts use one seed: candidates differ by their actions alone."""
 
-    def __init__(self, world_model: WorldModel, *, horizon_frames: int | None = None, sampling: Sampling | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        world_model: WorldModel,
+        *,
+        horizon_frames: int | None = None,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+    ) -> None:
         self.world_model, self.seed = world_model, seed
         self.sampling = sampling or Sampling.for_scoring()
         self.horizon_frames = horizon_frames or world_model.future_frames
@@ -44,7 +51,9 @@ class Imagination:
         return past.actions[0, -2:]
 
     def goal(self, image: NDArray[np.uint8]) -> Goal:
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.world_model.device).permute(2, 0, 1).float() / 255
+        pixels = (
+            torch.from_numpy(np.ascontiguousarray(image)).to(self.world_model.device).permute(2, 0, 1).float() / 255
+        )
         return Goal(pixels, self.world_model.goal_latent(image))
 
     def rollout(self, past: Past, candidates: Tensor) -> Imagined:

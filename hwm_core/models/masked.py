@@ -10,10 +10,11 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
+from hwm_core.clips import num_frames
 from hwm_core.config import Config
 from hwm_core.models.vocabulary import Vocabulary
 from hwm_core.nn.backbone import Backbone, Cache, init_normal
-from hwm_core.nn.embed import ActionEncoder, num_frames
+from hwm_core.nn.embed import ActionEncoder
 from hwm_core.nn.hearing import is_cacheable
 from hwm_core.nn.rows import masked_row
 from hwm_core.streams import Stream
@@ -24,23 +25,27 @@ class MaskedConfig(Config):
 
     variant: Literal["base", "split", "modality_shared", "fully_shared"] = "base"
     mask: Literal["time_aligned", "bidirectional"] = "time_aligned"
-    unshared_depth: int = Field(4, ge=0, description="first blocks that stay `base` in the sharing variants")
-    dim: int = Field(512, gt=0)
-    depth: int = Field(24, gt=0)
-    num_heads: int = Field(8, gt=0)
-    mlp_ratio: float = Field(4.0, gt=0)
-    dropout: float = Field(0.4, ge=0, lt=1, description="inside the MLPs")
-    final_norm: bool = Field(False, description="layer norm before the head; the paper has none")
+    unshared_depth: int = Field(default=4, ge=0, description="first blocks that stay `base` in the sharing variants")
+    dim: int = Field(default=512, gt=0)
+    depth: int = Field(default=24, gt=0)
+    num_heads: int = Field(default=8, gt=0)
+    mlp_ratio: float = Field(default=4.0, gt=0)
+    dropout: float = Field(default=0.4, ge=0, lt=1, description="inside the MLPs")
+    final_norm: bool = Field(default=False, description="layer norm before the head; the paper has none")
     vocabulary: Literal["flat", "factorised"] = "flat"
     levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
-    grid: tuple[int, int] = Field((32, 32), description="tokens of one latent: rows, columns")
-    patch: int = Field(1, gt=0, description="tokens of a site along rows and columns; the paper has one")
-    temporal_factor: int = Field(8, gt=0)
-    num_past_latents: int = Field(2, gt=0)
-    num_future_latents: int = Field(1, gt=0)
-    action_dim: int = Field(25, gt=0)
-    max_corruption: float = Field(0.2, ge=0, le=1, description="rho_max: largest rate of random token replacement")
-    action_dropout: float = Field(0.15, ge=0, lt=1, description="rate of samples whose action stream is dropped")
+    grid: tuple[int, int] = Field(default=(32, 32), description="tokens of one latent: rows, columns")
+    patch: int = Field(default=1, gt=0, description="tokens of a site along rows and columns; the paper has one")
+    temporal_factor: int = Field(default=8, gt=0)
+    num_past_latents: int = Field(default=2, gt=0)
+    num_future_latents: int = Field(default=1, gt=0)
+    action_dim: int = Field(default=25, gt=0)
+    max_corruption: float = Field(
+        default=0.2, ge=0, le=1, description="rho_max: largest rate of random token replacement"
+    )
+    action_dropout: float = Field(
+        default=0.15, ge=0, lt=1, description="rate of samples whose action stream is dropped"
+    )
 
     @property
     def sites(self) -> tuple[int, int]:
@@ -78,7 +83,9 @@ class MaskedWorldModel(nn.Module):
             config.levels, config.dim, factorised=config.vocabulary == "factorised", codes_per_site=config.patch**2
         )
         self.position = nn.Parameter(torch.empty(config.num_latents, math.prod(config.sites), config.dim))
-        self.actions = ActionEncoder(config.action_dim, config.num_latents, config.temporal_factor, config.dim, config.mlp_ratio)
+        self.actions = ActionEncoder(
+            config.action_dim, config.num_latents, config.temporal_factor, config.dim, config.mlp_ratio
+        )
         unshared = 0 if config.variant in ("base", "split") else min(config.unshared_depth, config.depth)
         rows = [masked_row("base", config.mask)] * unshared
         rows += [masked_row(config.variant, config.mask)] * (config.depth - unshared)
@@ -169,7 +176,11 @@ class MaskedWorldModel(nn.Module):
     def _continue(self, tokens: Tensor, actions: Tensor | None, settled: Settled | None) -> tuple[Tensor, Cache]:
         first = 0 if settled is None else settled.num_latents
         video, action = self._embed(tokens, actions, first)
-        keys = (Stream.PAST_VIDEO, Stream.PAST_ACTIONS) if settled is None else (Stream.FUTURE_VIDEO, Stream.FUTURE_ACTIONS)
+        keys = (
+            (Stream.PAST_VIDEO, Stream.PAST_ACTIONS)
+            if settled is None
+            else (Stream.FUTURE_VIDEO, Stream.FUTURE_ACTIONS)
+        )
         at = torch.arange(first, first + tokens.shape[1], device=tokens.device)
         out, fresh = self.backbone(dict(zip(keys, (video, action))), dict.fromkeys(keys, at), settled and settled.cache)
         return out[keys[0]], fresh

@@ -12,7 +12,7 @@ from hwm_core.nn.rows import AttentionRow, Axis
 from hwm_core.streams import Stream
 
 Streams = Mapping[Stream, Tensor]
-"""Tokens by stream, each [B, T, N, D]: T latents of N sites. Action streams have N = 1: they are the same at every site."""
+"""Tokens by stream, each [B, T, N, D]: T latents of N sites. Action streams have N = 1: the same at every site."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class KeyValue:
         def join(a: Tensor, b: Tensor) -> Tensor:
             return torch.cat([a.expand(batch, *a.shape[1:]), b], dim=1)
 
-        return KeyValue(join(self.key, newer.key), join(self.value, newer.value), torch.cat([self.latents, newer.latents]))
+        return KeyValue(
+            join(self.key, newer.key), join(self.value, newer.value), torch.cat([self.latents, newer.latents])
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ class StreamAttention(nn.Module):
         if self.row.axis is Axis.SPACE:
             attended = _over_space(queries, fresh)
         else:
-            attended = self._over_time(queries, {s: _join(cached.get(s), fresh.get(s)) for s in {**cached, **fresh}}, positions)
+            attended = self._over_time(
+                queries, {s: _join(cached.get(s), fresh.get(s)) for s in {**cached, **fresh}}, positions
+            )
         return {s: self.out[self.row.query[s]](t) for s, t in attended.items()}, fresh
 
     def _angles(self, stream: Stream, positions: Positions) -> Tensor:
@@ -102,7 +106,9 @@ class StreamAttention(nn.Module):
             value = torch.cat([_per_site(k.value, batch, sites) for k in keys], dim=3)
             mask = None
             if self.row.causal:
-                now, then = (torch.cat(at) for at in ([positions.latents[s] for s in listeners], [k.latents for k in keys]))
+                now, then = (
+                    torch.cat(at) for at in ([positions.latents[s] for s in listeners], [k.latents for k in keys])
+                )
                 mask = then[None, :] <= now[:, None]
             # Five axes make torch choose its plain kernel, which beats the tiled one on sequences of a few latents.
             out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
@@ -117,8 +123,8 @@ def _over_space(queries: Mapping[Stream, Tensor], fresh: Mapping[Stream, KeyValu
     """Attention over the sites of each latent: every latent hears itself, so one call serves all streams."""
     streams, batch = list(queries), len(next(iter(queries.values())))
     tensors = zip(*((queries[s], fresh[s].key, fresh[s].value) for s in streams))
-    heads = (torch.cat(t, dim=1).flatten(0, 1).transpose(1, 2) for t in tensors)  # b t n k d -> (b t) k n d
-    out = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(-2).unflatten(0, (batch, -1))
+    query, key, value = (torch.cat(t, dim=1).flatten(0, 1).transpose(1, 2) for t in tensors)  # b t n k d -> (b t) k n d
+    out = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2).unflatten(0, (batch, -1))
     return dict(zip(streams, out.split([queries[s].shape[1] for s in streams], dim=1)))
 
 

@@ -51,14 +51,16 @@ class Backbone(nn.Module):
         self._freeze_unused()
 
     def _freeze_unused(self) -> None:
-        """No gradient reaches the MLP of a stream that nothing reads afterwards (in the last block: all but `wanted`)."""
+        """No gradient reaches the MLP of a stream that nothing reads later (in the last block: all but `wanted`)."""
         for block, live in zip(self.blocks, self.live):
             used = {block.row.mlp[stream] for stream in live[-1]}
             for group in set(block.row.mlp.values()) - used:
                 block.mlp[group].requires_grad_(False)
                 block.mlp_norm[group].requires_grad_(False)
 
-    def forward(self, x: Streams, latents: Mapping[Stream, Tensor], cache: Cache | None = None) -> tuple[dict[Stream, Tensor], Cache]:
+    def forward(
+        self, x: Streams, latents: Mapping[Stream, Tensor], cache: Cache | None = None
+    ) -> tuple[dict[Stream, Tensor], Cache]:
         """Run the stack.
 
         Args:
@@ -70,14 +72,16 @@ class Backbone(nn.Module):
             The streams after the last block (of a stream that is not `wanted`, only what was needed), and the keys
             and values of the latents of `x`.
         """
-        x, device = dict(x), next(iter(x.values())).device
+        tokens, device = dict(x), next(iter(x.values())).device
         time = {stream: time_angles(index, self.head_dim)[:, None] for stream, index in latents.items()}
         positions = Positions(latents, time, space_angles(*self.grid, self.head_dim, device))
         fresh = []
-        for i, (block, live) in enumerate(zip(self.blocks, self.live)):
-            x, keys_values = block(x, positions, live, None if cache is None else cache.blocks[i])
-            fresh.append(tuple(kv if row.axis is Axis.TIME else {} for row, kv in zip(block.row.attention, keys_values)))
-        return x, Cache(tuple(fresh))
+        for i, (block, row, live) in enumerate(zip(self.blocks, self.rows, self.live)):
+            tokens, keys_values = block(tokens, positions, live, None if cache is None else cache.blocks[i])
+            fresh.append(
+                tuple(kv if attention.axis is Axis.TIME else {} for attention, kv in zip(row.attention, keys_values))
+            )
+        return tokens, Cache(tuple(fresh))
 
 
 def init_normal(module: nn.Module, std: float = 0.02) -> None:

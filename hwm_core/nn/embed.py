@@ -3,12 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from hwm_core.clips import num_frames
 from hwm_core.nn.block import mlp
-
-
-def num_frames(num_latents: int, temporal_factor: int) -> int:
-    """The first latent is one frame, every further one `temporal_factor` frames: 1 + k latents are 1 + 8k frames."""
-    return 1 + (num_latents - 1) * temporal_factor
 
 
 class ActionEncoder(nn.Module):

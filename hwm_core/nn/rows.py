@@ -44,7 +44,7 @@ class BlockRow:
 
 
 def _one(name: str, streams: tuple[Stream, ...]) -> Groups:
-    return {stream: name for stream in streams}
+    return dict.fromkeys(streams, name)
 
 
 def _each(streams: tuple[Stream, ...]) -> Groups:
@@ -73,7 +73,7 @@ def _split(causal: bool) -> BlockRow:
     cross = AttentionRow(
         "cross",
         Axis.TIME,
-        hears={stream: ACTIONS for stream in VIDEO},
+        hears=dict.fromkeys(VIDEO, ACTIONS),
         query=_one("video", VIDEO),
         key=_one("actions", ACTIONS),
         norm=_one("video", VIDEO),
@@ -107,4 +107,3 @@ MASKED_VARIANTS = {
     "split": _split,
 }
 """The four variants of the paper's table 1; the weights a variant shares are those with equal group names."""
-

@@ -10,11 +10,13 @@ from hwm_core.config import Config
 class Sampling(Config):
     """Settings of masked decoding. The defaults are for looking: the paper's two steps, greedy tokens."""
 
-    steps: int = Field(2, ge=1, description="refinement steps K within one latent")
+    steps: int = Field(default=2, ge=1, description="refinement steps K within one latent")
     order: Literal["random", "confidence", "halton"] = "halton"
-    temperature: float = Field(0.0, ge=0, description="of the token draw; 0 is greedy")
-    soft: bool = Field(True, description="decode the mean latents under the model instead of the drawn codes")
-    parallel: bool = Field(False, description="all latents of the model's future in one pass, none hearing the others' tokens")
+    temperature: float = Field(default=0.0, ge=0, description="of the token draw; 0 is greedy")
+    soft: bool = Field(default=True, description="decode the mean latents under the model instead of the drawn codes")
+    parallel: bool = Field(
+        default=False, description="all latents of the model's future in one pass, none hearing the others' tokens"
+    )
 
     @classmethod
     def for_scoring(cls) -> "Sampling":

@@ -46,7 +46,7 @@ class FullDecoder:
     """Computes every latent at every step: for rows whose past hears the future, and to test the cache against."""
 
     def __init__(self, model: MaskedWorldModel, past: Tensor, actions: Tensor | None, candidates: int) -> None:
-        """`past` [1 or S, P, h, w, C] tokens by site, `actions` [S, F, A] of all frames, past ones too; None drops them."""
+        """`past` [1 or S, T, h, w, P] by site, `actions` [S, F, A] of all frames, past ones too; None drops them."""
         self._model, self._actions = model, actions
         shape = (candidates, model.config.num_latents, *past.shape[2:])
         self._tokens = torch.full(shape, model.vocabulary.mask_token, device=past.device)

@@ -19,7 +19,9 @@ class Decoded:
     latents: Tensor  # [S, T, h, w, P, C] what to show or score: mean latents, or those of the codes
 
 
-def decode(model: MaskedWorldModel, decoder: Decoder, candidates: int, num_latents: int, sampling: Sampling, uniform: Uniform) -> Decoded:
+def decode(
+    model: MaskedWorldModel, decoder: Decoder, candidates: int, num_latents: int, sampling: Sampling, uniform: Uniform
+) -> Decoded:
     """Decode `num_latents` latents: one after the other, or all at once when `sampling.parallel`."""
     at_once = num_latents if sampling.parallel else 1
     parts: list[Decoded] = []
@@ -36,7 +38,9 @@ def _decode_together(
     """K steps: predict every masked site, reveal the best of them, mask the rest again."""
     vocabulary, (height, width) = model.vocabulary, model.config.sites
     device = model.position.device
-    tokens = torch.full((candidates, num_latents, height, width, vocabulary.codes_per_site), vocabulary.mask_token, device=device)
+    tokens = torch.full(
+        (candidates, num_latents, height, width, vocabulary.codes_per_site), vocabulary.mask_token, device=device
+    )
     latents = torch.zeros(*tokens.shape, len(vocabulary.levels), device=device)
     known = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=device)
     for count in revealed_counts(height * width, sampling.steps):

@@ -17,7 +17,7 @@ def revealed_counts(sites: int, steps: int) -> list[int]:
 
 
 def halton_rank(height: int, width: int) -> Tensor:
-    """Rank [height*width] of each site in a 2D Halton sequence (bases 2 and 3): every prefix covers the image evenly."""
+    """Rank [height*width] of each site in a 2D Halton sequence (bases 2, 3): any prefix covers the image evenly."""
     rank: dict[tuple[int, int], int] = {}
     index = 1
     while len(rank) < height * width:
@@ -41,7 +41,7 @@ def priority(order: str, log_prob: Tensor, temperature: float, uniform: Uniform)
     """Score of each site, highest revealed first.
 
     Args:
-        order: "random", "confidence" (log-probability of the drawn codes, with Gumbel noise of `temperature`), "halton".
+        order: "random", "confidence" (`log_prob`, with Gumbel noise of `temperature`), "halton".
         log_prob: [S, n, h, w] of what was drawn at each site.
     """
     if order == "random":

@@ -1,27 +1,11 @@
-"""1 + k * factor frames <-> 1 + k latents, and the pixels of a latent's site as channels."""
+"""The pixels of a latent's site as channels."""
 
 import torch
 from einops import rearrange
 from torch import Tensor
 
+from hwm_core.clips import num_latents
 from hwm_core.errors import BadInput
-
-
-def num_latents(frames: int, temporal_factor: int) -> int:
-    """Latents of `frames` frames. Raises BadInput unless frames = 1 + k * temporal_factor."""
-    groups, rest = divmod(frames - 1, temporal_factor)
-    if frames < 1 or rest:
-        raise BadInput(
-            "clip length",
-            expected=f"1 + k * {temporal_factor} frames",
-            got=f"{frames} frames",
-            remedy="Cut the clip so that its newest frame closes a group.",
-        )
-    return 1 + groups
-
-
-def num_frames(latents: int, temporal_factor: int) -> int:
-    return 1 + (latents - 1) * temporal_factor
 
 
 def fold(frames: Tensor, temporal_factor: int, spatial_factor: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,114 @@
+"""The masked family: sizes of the paper, sharing by identity, learning, exact caching."""
+
+import pytest
+import torch
+from test_hearing import FACTOR, PAST, VARIANTS, clip, model
+
+from hwm_core.models.masked import MaskedConfig, MaskedWorldModel, corrupt, future_mask
+from hwm_core.sampling.decoder import CachedDecoder, FullDecoder
+
+# Closed forms at d=512, L=24, V=64000, T=3, S=1024; e.g. split = F + 24 (24 d^2 + 19 d + 128) with F = 69,296,128.
+PAPER_COUNTS = {"split": 220_527_616, "base": 321_372_160, "modality_shared": 237_342_720, "fully_shared": 195_328_000}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_paper_configuration_has_the_paper_parameter_count_to_the_unit(variant: str) -> None:
+    with torch.device("meta"):
+        net = MaskedWorldModel(MaskedConfig(variant=variant))
+    assert sum(p.numel() for p in net.parameters()) == PAPER_COUNTS[variant]
+
+
+@pytest.mark.parametrize("variant", ["modality_shared", "fully_shared"])
+def test_a_base_model_with_tied_weights_equals_the_sharing_variant_exactly(variant: str) -> None:
+    shared, tied = model(variant), model("base")
+    weights = tied.state_dict()
+    for name, value in shared.state_dict().items():
+        weights.update(dict.fromkeys(_base_names(name, weights), value))
+    tied.load_state_dict(weights)
+    with torch.no_grad():
+        assert torch.equal(shared(*clip()), tied(*clip()))
+
+
+def _base_names(name: str, base: dict) -> list[str]:
+    """The base model's parameters that a shared parameter stands for."""
+    members = {
+        ".all.": [f".{s}." for s in ("past_video", "future_video", "past_actions", "future_actions")],
+        ".video.": [".past_video.", ".future_video."],
+        ".actions.": [".past_actions.", ".future_actions."],
+    }
+    if name in base:
+        return [name]
+    group = next(g for g in members if g in name)
+    return [name.replace(group, member) for member in members[group]]
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+@pytest.mark.parametrize("vocabulary", ["flat", "factorised"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_cached_logits_equal_uncached_ones_for_every_candidate_and_latent(
+    variant: str, vocabulary: str, patch: int
+) -> None:
+    net = model(variant, vocabulary=vocabulary, patch=patch, grid=(2 * patch, 3 * patch))
+    generator = torch.Generator().manual_seed(3)
+    sites = torch.randint(20, (3, 5, 2, 3, patch**2), generator=generator)
+    actions = torch.randn(3, 17, 3, generator=generator)
+    sites[:, :PAST], actions[:, : 1 + FACTOR] = (
+        sites[:1, :PAST],
+        actions[:1, : 1 + FACTOR],
+    )  # one past, three candidates
+    past = sites[:1, :PAST]
+    with torch.no_grad():
+        cached = CachedDecoder(net, net.settle(past, actions[:1, : 1 + FACTOR]), actions[:, 1 + FACTOR :])
+        full = FullDecoder(net, past, actions, candidates=3)
+        masked = torch.full_like(sites[:, :1], net.vocabulary.mask_token)
+        for latent in range(PAST, 5):
+            torch.testing.assert_close(cached.logits(masked), full.logits(masked), rtol=0, atol=2e-5)
+            cached.settle(sites[:, latent : latent + 1])
+            full.settle(sites[:, latent : latent + 1])
+
+
+def test_the_loss_falls_on_one_batch() -> None:
+    net = model("base", vocabulary="factorised").train()
+    tokens, actions = clip()
+    optimiser = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], 3e-3)
+    losses = []
+    for step in range(60):
+        loss, _ = net.loss(tokens[..., 0], actions, torch.Generator().manual_seed(step))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_trainable_parameter_gets_a_gradient_and_only_unused_ones_are_frozen(variant: str) -> None:
+    net = model(variant).train()
+    tokens, actions = clip()
+    net.loss(tokens[..., 0], actions, torch.Generator().manual_seed(0))[0].backward()
+    assert [name for name, p in net.named_parameters() if p.requires_grad and p.grad is None] == []
+    frozen = {name.split(".mlp")[0] for name, p in net.named_parameters() if not p.requires_grad}
+    assert frozen <= {f"backbone.blocks.{net.config.depth - 1}"}
+
+
+def test_dropped_actions_are_not_heard() -> None:
+    net, (tokens, actions) = model("base"), clip()
+    dropped = torch.tensor([True])
+    with torch.no_grad():
+        assert torch.equal(net(tokens, actions, dropped), net(tokens, actions + 1, dropped))
+        assert torch.equal(net(tokens, actions, dropped), net(tokens, None))
+
+
+def test_corruption_replaces_no_more_than_its_rate_and_reaches_past_and_future() -> None:
+    tokens = torch.zeros(200, 3, 8, 8, dtype=torch.long)
+    corrupted = corrupt(tokens, 0.2, 1000, torch.Generator().manual_seed(0))
+    share = (corrupted != tokens).float().mean((2, 3))  # per sample and latent
+    # u ~ U(0,1): the mean rate is 0.1 (standard error over 200 samples 0.004); 64 draws at rate 0.2 stay below 0.45.
+    assert abs(share.mean().item() - 0.1) < 0.02 and share.max() < 0.45 and (share.mean(0) > 0.05).all()
+
+
+def test_masks_follow_the_cosine_and_are_drawn_per_latent() -> None:
+    masked = future_mask(torch.zeros(4000, 2, 8, 8), torch.Generator().manual_seed(0)).float().mean((2, 3))
+    # E[cos(pi/2 u)] = 2/pi = 0.637; the two latents of a sample are independent.
+    assert abs(masked.mean().item() - 0.637) < 0.01
+    assert abs(torch.corrcoef(masked.T)[0, 1].item()) < 0.06

@@ -12,14 +12,24 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 
+from hwm_core.context import NoContext
 from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
+from hwm_core.live import NoGoal
 from hwm_core.worker import Stopped, Superseded
 from hwm_ros.msg import ErrorCode
 
 # Timers that watch the node itself go by this clock: a paused simulation must not silence them.
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
+
+class NotActive(BadInput):
+    """The lifecycle node is not active."""
+
+
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (NotActive, ErrorCode.NOT_ACTIVE),
+    (NoContext, ErrorCode.NO_CONTEXT),
+    (NoGoal, ErrorCode.NO_GOAL),
     (RobotMismatch, ErrorCode.ROBOT_MISMATCH),
     (BadActions, ErrorCode.BAD_ACTIONS),
     (BadImage, ErrorCode.BAD_IMAGE),

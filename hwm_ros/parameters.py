@@ -67,6 +67,8 @@ def watch_parameters(node: Node, kind: type[C], locked: Callable[[], bool], appl
 
     def on_set(changes: list[Any]) -> SetParametersResult:
         ours = {change.name: change.value for change in changes if change.name in live}
+        if not ours:
+            return SetParametersResult(successful=True)
         fixed = [name for name in ours if not live[name]]
         if locked() and fixed:
             reason = f"{', '.join(fixed)}: read when the node is configured. Clean the node up first."
@@ -75,8 +77,7 @@ def watch_parameters(node: Node, kind: type[C], locked: Callable[[], bool], appl
             parameters = _parse(node, kind, ours)
         except BadConfig as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if ours:
-            apply(parameters)
+        apply(parameters)
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(on_set)

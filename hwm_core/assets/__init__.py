@@ -1,0 +1,12 @@
+"""Checkpoints that ship with the package."""
+
+from importlib.resources import files
+from pathlib import Path
+
+SHIPPED = "tiny"
+
+
+def checkpoint_path(name_or_path: str) -> Path:
+    """The folder of a shipped checkpoint by name, or any path as it is."""
+    shipped = Path(str(files(__name__))) / name_or_path
+    return shipped if name_or_path == SHIPPED else Path(name_or_path).expanduser()

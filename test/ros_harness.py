@@ -1,0 +1,97 @@
+"""Nodes as processes of their own, over real DDS on a domain of their own, and a peer to talk to them."""
+
+import os
+import signal
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import rclpy
+from ament_index_python.packages import get_package_prefix
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+
+DOMAIN = 1 + os.getpid() % 100
+PROFILE = Path(__file__).parents[1] / "config" / "fastdds_large_images.xml"
+DEADLINE_S = 60.0  # generous: the machines that run this are slow and busy
+
+
+def environment() -> dict[str, str]:
+    profile = str(PROFILE)
+    return os.environ | {
+        "ROS_DOMAIN_ID": str(DOMAIN),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTRTPS_DEFAULT_PROFILES_FILE": profile,
+        "FASTDDS_DEFAULT_PROFILES_FILE": profile,
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@contextmanager
+def process(executable: str, log: Path, **parameters: object) -> Iterator[subprocess.Popen]:
+    """An installed node in a process of its own; on leaving it gets SIGTERM and must exit with 0."""
+    command = [str(Path(get_package_prefix("hwm_ros")) / "lib" / "hwm_ros" / executable), "--ros-args"]
+    for name, value in parameters.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        command += ["-p", f"{name.replace('__', '.')}:={text}"]
+    with log.open("w") as out:
+        running = subprocess.Popen(command, env=environment(), stdout=out, stderr=subprocess.STDOUT)
+    try:
+        yield running
+        assert running.poll() is None, f"{executable} died:\n{log.read_text()}"
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(20) == 0, log.read_text()
+    finally:
+        if running.poll() is None:
+            running.kill()
+            running.wait()
+
+
+class Peer:
+    """A node of this process: publishes, collects what it hears, calls services."""
+
+    def __init__(self) -> None:
+        os.environ.update(environment())
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node("peer", context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self.heard: dict[str, list] = defaultdict(list)
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+    def listen(self, kind: type, topic: str, qos: QoSProfile | int = 50) -> None:
+        self.node.create_subscription(kind, topic, self.heard[topic].append, qos)
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Spin until the condition holds."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {DEADLINE_S} s for {what}"
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def newest(self, topic: str, condition: Callable = lambda message: True) -> object:
+        """The newest message heard on a topic that meets the condition, once there is one."""
+        found: list = []
+
+        def look() -> bool:
+            found[:] = [message for message in self.heard[topic] if condition(message)][-1:]
+            return bool(found)
+
+        self.until(look, f"a message on {topic}")
+        return found[0]
+
+    def call(self, kind: type, service: str, request: object) -> object:
+        client = self.node.create_client(kind, service)
+        self.until(client.service_is_ready, service)
+        future = client.call_async(request)
+        self.until(future.done, f"the answer of {service}")
+        self.node.destroy_client(client)
+        return future.result()

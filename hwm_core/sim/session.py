@@ -1,0 +1,76 @@
+"""A simulated robot that goes on living: reach tasks one after the other, on a clock that never runs back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.manifest import match_names
+from hwm_core.errors import BadActions
+from hwm_core.sim.model import ROBOT, JointReading, SimHumanoid
+from hwm_core.sim.tasks import ReachTask, make_reach_task
+
+# A pause this long between two tasks, so that nobody takes the frames of one for the context of the other.
+_BETWEEN_TASKS_NS = 1_000_000_000
+
+
+class SimSession:
+    """The humanoid at the start of the reach task of `seed`.
+
+    Raises:
+        MissingGL: the machine cannot render offscreen.
+    """
+
+    def __init__(self, seed: int, camera_size: int) -> None:
+        self.robot = SimHumanoid(seed, camera_size)
+        self._offset_ns = 0
+        self.task: ReachTask = make_reach_task(self.robot, seed)
+
+    def close(self) -> None:
+        self.robot.close()
+
+    def reset(self, seed: int) -> None:
+        """Go on with another task, a second later."""
+        ended_ns = self.stamp_ns
+        self.task = make_reach_task(self.robot, seed)
+        self._offset_ns += ended_ns + _BETWEEN_TASKS_NS - self.stamp_ns
+
+    @property
+    def stamp_ns(self) -> int:
+        """Now, in nanoseconds."""
+        return self._offset_ns + self.robot.time_ns
+
+    @property
+    def palm_distance_m(self) -> float:
+        """From the palm to where the goal image shows it."""
+        return self.task.distance_m(self.robot)
+
+    def frame(self) -> NDArray[np.uint8]:
+        """What the head camera sees, [H, W, 3] RGB."""
+        return self.robot.render()
+
+    def reading(self) -> JointReading:
+        """Joint positions and velocities now."""
+        return self._on_clock(self.robot.joint_state())
+
+    def command(self, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
+        """Set targets of some or all joints; the others keep theirs. They act from the next `advance`.
+
+        Raises:
+            RobotMismatch: a joint that the robot does not have.
+            BadActions: not one finite position per name.
+        """
+        columns = match_names(names, self.robot.joints.names, whose=f"the {ROBOT}")
+        if len(positions) != len(names):
+            raise BadActions("Command", expected=f"{len(names)} positions, one per name", got=len(positions), remedy="Fix the publisher.")
+        targets = self.robot.data.ctrl.copy()
+        targets[columns] = positions
+        self.robot.command(targets)
+
+    def advance(self) -> list[JointReading]:
+        """Simulate one camera period; the joint states published during it, the last at the new frame."""
+        return [self._on_clock(reading) for reading in self.robot.advance()]
+
+    def _on_clock(self, reading: JointReading) -> JointReading:
+        return replace(reading, time_ns=reading.time_ns + self._offset_ns)

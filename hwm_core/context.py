@@ -51,8 +51,8 @@ class Counters:
 
     images_received: int = 0
     images_used: int = 0  # entered the context
-    images_skipped: int = 0  # between two ticks of the model's clock: a faster camera is thinned
-    images_dropped: int = 0  # malformed, wrong encoding or aspect, zero, repeated or late stamp
+    images_skipped: int = 0  # between two ticks of the model's clock (a faster camera is thinned), or the newest again
+    images_dropped: int = 0  # malformed, wrong encoding or aspect, zero or late stamp
     ticks_repeated: int = 0  # ticks without an image of their own: one was lost, or the camera is slower
     joint_messages_dropped: int = 0  # not finite, joints missing, zero or late stamp
     flushes_gap: int = 0
@@ -158,6 +158,9 @@ class Context:
         return self._commands if self._manifest.kind == "commands" else self._states
 
     def _push(self, stamp_ns: int, frame: NDArray[np.uint8]) -> None:
+        if self._latest is not None and stamp_ns == self._latest[0]:
+            self.counters.images_skipped += 1
+            return
         tick = self._clock.push(stamp_ns)
         if tick.event == "late":
             raise _bad_stamp(BadImage, "Image", stamp_ns)

@@ -141,8 +141,17 @@ def test_a_bad_image_is_counted_and_leaves_the_context_as_it_was(message):
     assert ctx.window().same_as(before)
 
 
-@pytest.mark.parametrize("stamp", [0, START + 8 * PERIOD, START + 7 * PERIOD])
-def test_zero_repeated_and_late_image_stamps_are_counted_as_dropped(stamp):
+def test_the_newest_frame_received_again_changes_nothing():
+    ctx = context()
+    feed(ctx, range(9))
+    before = ctx.window()
+    ctx.add_image(START + 8 * PERIOD, image(99))
+    assert ctx.window().same_as(before)
+    assert (ctx.counters.images_skipped, ctx.counters.images_dropped) == (1, 0)
+
+
+@pytest.mark.parametrize("stamp", [0, START + 7 * PERIOD])
+def test_zero_and_late_image_stamps_are_counted_as_dropped(stamp):
     ctx = context()
     feed(ctx, range(9))
     with pytest.raises(BadImage, match="stamp"):

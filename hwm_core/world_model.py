@@ -34,7 +34,9 @@ class Rollout:
 
     tokens: Tensor  # [S, T, H, W] codes
     latents: Tensor  # [S, T, H, W, C]
-    video: Tensor | None  # [S, F, 3, H, W] in [0, 1] if it had to be decoded to roll on; `WorldModel.video` always gives it
+    video: (
+        Tensor | None
+    )  # [S, F, 3, H, W] in [0, 1] if it had to be decoded to roll on; `WorldModel.video` always gives it
 
 
 class WorldModel:
@@ -45,14 +47,17 @@ class WorldModel:
         assert isinstance(checkpoint.model, MaskedWorldModel)
         self.model, self.tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
         self.manifest, self.preprocessing = checkpoint.manifest, checkpoint.preprocessing
-        self.name, self.sha256, self.metadata = checkpoint.name, checkpoint.sha256, checkpoint.metadata
+        self.name, self.family, self.sha256 = checkpoint.name, checkpoint.family, checkpoint.sha256
+        self.metadata = checkpoint.metadata
         self.device, self.dtype = self.model.position.device, dtype
         self.past_frames, self.future_frames = self.model.config.past_frames, self.model.config.future_frames
         self.frame_rate_hz = self.preprocessing.frame_rate_hz
         self.num_parameters = sum(p.numel() for part in (self.model, self.tokenizer) for p in part.parameters())
 
     @classmethod
-    def load(cls, directory: str | Path, *, device: str | torch.device = "cpu", dtype: str = "bfloat16") -> "WorldModel":
+    def load(
+        cls, directory: str | Path, *, device: str | torch.device = "cpu", dtype: str = "bfloat16"
+    ) -> "WorldModel":
         """Read a checkpoint folder. Raises BadCheckpoint."""
         return cls(load_checkpoint(directory, device), dtype=getattr(torch, dtype))
 
@@ -68,17 +73,33 @@ class WorldModel:
         """
         size = (self.past_frames, self.preprocessing.height, self.preprocessing.width, 3)
         if frames.shape != size or frames.dtype != np.uint8:
-            raise BadImage("context frames", expected=f"uint8 {list(size)}", got=f"{frames.dtype} {list(frames.shape)}", remedy="Apply the checkpoint's preprocessing to the newest frames.")
+            raise BadImage(
+                "context frames",
+                expected=f"uint8 {list(size)}",
+                got=f"{frames.dtype} {list(frames.shape)}",
+                remedy="Apply the checkpoint's preprocessing to the newest frames.",
+            )
         if actions.shape != (self.past_frames, self.manifest.dim):
-            raise BadActions("context actions", expected=[self.past_frames, self.manifest.dim], got=list(actions.shape), remedy="Give one row per context frame, in manifest order.")
+            raise BadActions(
+                "context actions",
+                expected=[self.past_frames, self.manifest.dim],
+                got=list(actions.shape),
+                remedy="Give one row per context frame, in manifest order.",
+            )
         return self.observe_many(frames[None], actions[None])
 
     def observe_many(self, frames: NDArray[np.uint8], actions: NDArray[np.float32]) -> Past:
-        """`observe` for B contexts at once, uint8 [B, F, H, W, 3] and [B, F, A]; `rollout` then takes one candidate for each."""
+        """`observe` for B contexts, uint8 [B, F, H, W, 3] and [B, F, A]; `rollout` then takes one candidate each."""
         return self._observe(self._to_video(frames), torch.as_tensor(actions, dtype=torch.float32, device=self.device))
 
     def rollout(
-        self, past: Past, actions: NDArray[np.float32] | Tensor | None, *, sampling: Sampling, seed: int = 0, num_frames: int | None = None
+        self,
+        past: Past,
+        actions: NDArray[np.float32] | Tensor | None,
+        *,
+        sampling: Sampling,
+        seed: int = 0,
+        num_frames: int | None = None,
     ) -> Rollout:
         """Imagine the futures of candidate actions.
 
@@ -119,7 +140,7 @@ class WorldModel:
 
     @torch.inference_mode()
     def reconstruct(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Clips uint8 [B, 1 + k * temporal_factor, H, W, 3] through the tokenizer and back: what a perfect model could show."""
+        """Clips uint8 [B, 1 + 8k, H, W, 3] through the tokenizer and back: what a perfect model could show."""
         with self._arithmetic():
             return _to_frames(self.tokenizer.decode(self.tokenizer.encode(self._to_video(frames))).float().clamp(0, 1))
 
@@ -137,9 +158,16 @@ class WorldModel:
     def _checked(self, actions: NDArray[np.float32] | Tensor) -> Tensor:
         future = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
         if future.ndim != 3 or 0 in future.shape or future.shape[2] != self.manifest.dim:
-            raise BadActions("future actions", expected=f"[S, F, {self.manifest.dim}] (candidates, frames, joints)", got=list(future.shape), remedy="Give one row of joint values per future frame, in manifest order.")
+            raise BadActions(
+                "future actions",
+                expected=f"[S, F, {self.manifest.dim}] (candidates, frames, joints)",
+                got=list(future.shape),
+                remedy="Give one row of joint values per future frame, in manifest order.",
+            )
         if not torch.isfinite(future).all():
-            raise BadActions("future actions", expected="finite joint values", got="NaN or infinity", remedy="Drop that candidate.")
+            raise BadActions(
+                "future actions", expected="finite joint values", got="NaN or infinity", remedy="Drop that candidate."
+            )
         return future
 
     @torch.inference_mode()
@@ -152,7 +180,9 @@ class WorldModel:
         return Past(sites, latents, actions, settled)
 
     @torch.inference_mode()
-    def _rollout_once(self, past: Past, actions: Tensor | None, latents: int, sampling: Sampling, generator: torch.Generator) -> Rollout:
+    def _rollout_once(
+        self, past: Past, actions: Tensor | None, latents: int, sampling: Sampling, generator: torch.Generator
+    ) -> Rollout:
         """At most the model's own future."""
         candidates = len(past.tokens) if actions is None else len(actions)
         with self._arithmetic():
@@ -174,7 +204,9 @@ class WorldModel:
             if actions is None:
                 return FullDecoder(self.model, past.tokens, None, candidates)
             unheard = self.future_frames - actions.shape[1]
-            every = torch.cat([past.actions.expand(candidates, -1, -1), actions, actions[:, -1:].expand(-1, unheard, -1)], dim=1)
+            every = torch.cat(
+                [past.actions.expand(candidates, -1, -1), actions, actions[:, -1:].expand(-1, unheard, -1)], dim=1
+            )
             return FullDecoder(self.model, past.tokens, self.manifest.normalise(every), candidates)
         if actions is None:
             return CachedDecoder(self.model, self.model.settle(past.tokens, None), None)
@@ -201,7 +233,9 @@ class WorldModel:
 
 
 def _joined(parts: list[Rollout]) -> Rollout:
-    tokens, latents, videos = (torch.cat([getattr(p, name) for p in parts], dim=1) for name in ("tokens", "latents", "video"))
+    tokens, latents, videos = (
+        torch.cat([getattr(p, name) for p in parts], dim=1) for name in ("tokens", "latents", "video")
+    )
     return Rollout(tokens, latents, videos)
 
 

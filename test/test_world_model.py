@@ -1,0 +1,114 @@
+"""A checkpoint in use."""
+
+import numpy as np
+import pytest
+import torch
+from untrained import untrained
+
+from hwm_core.errors import BadActions, BadImage
+from hwm_core.imagination import Imagination
+from hwm_core.sampling.config import Sampling
+from hwm_core.world_model import Past, WorldModel
+
+FLOAT32 = torch.float32
+
+
+@pytest.fixture(scope="module")
+def world() -> WorldModel:
+    checkpoint = untrained()
+    generator = torch.Generator().manual_seed(0)
+    for parameter in checkpoint.model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=generator)
+    return WorldModel(checkpoint, dtype=FLOAT32)
+
+
+def context(world: WorldModel, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    frames = rng.integers(0, 256, (world.past_frames, 16, 16, 3), dtype=np.uint8)
+    return frames, rng.normal(size=(world.past_frames, 3)).astype(np.float32)
+
+
+def candidates(count: int, frames: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, frames, 3)).astype(np.float32)
+
+
+def test_candidates_in_one_batch_get_the_futures_they_get_alone(world: WorldModel) -> None:
+    past, actions = world.observe(*context(world)), candidates(4, 24)
+    together = world.rollout(past, actions, sampling=Sampling.for_scoring()).latents
+    alone = [world.rollout(past, actions[i : i + 1], sampling=Sampling.for_scoring()).latents for i in range(4)]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_future_and_another_seed_another(world: WorldModel) -> None:
+    past, actions, sampling = world.observe(*context(world)), candidates(1, 24), Sampling(temperature=2.0)
+    first, again, other = (world.rollout(past, actions, sampling=sampling, seed=s).tokens for s in (5, 5, 6))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_contexts_observed_together_equal_those_observed_alone(world: WorldModel) -> None:
+    pairs = [context(world, seed) for seed in (0, 1)]
+    many = world.observe_many(np.stack([f for f, _ in pairs]), np.stack([a for _, a in pairs]))
+    actions = candidates(2, 8)
+    together = world.rollout(many, actions, sampling=Sampling()).latents
+    alone = [
+        world.rollout(world.observe(*pair), actions[i : i + 1], sampling=Sampling()).latents
+        for i, pair in enumerate(pairs)
+    ]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-5)
+
+
+def test_a_rollout_beyond_the_model_continues_from_its_own_newest_frames(world: WorldModel) -> None:
+    frames, recent = context(world)
+    past, actions = world.observe(frames, recent), candidates(2, 32)
+    long = world.rollout(past, actions, sampling=Sampling())
+    short = world.rollout(past, actions[:, :24], sampling=Sampling())
+    video = world.video(past, short)
+    assert torch.equal(world.video(past, long)[:, :24], video)
+    again = world._observe(video[:, -9:], torch.from_numpy(actions[:, 15:24]))
+    on = world.rollout(again, actions[:, 24:], sampling=Sampling())
+    torch.testing.assert_close(world.video(past, long)[:, 24:], world.video(again, on), rtol=0, atol=1e-6)
+
+
+def test_dropped_actions_give_one_future_per_context_that_hears_no_action_at_all(world: WorldModel) -> None:
+    frames, recent = context(world)
+    futures = [
+        world.rollout(world.observe(frames, actions), None, sampling=Sampling(), num_frames=16).latents
+        for actions in (recent, recent + 1)
+    ]
+    assert futures[0].shape[:2] == (1, 2)
+    assert torch.equal(*futures)
+
+
+def test_a_horizon_inside_a_latent_holds_its_last_action_to_the_latent_end(world: WorldModel) -> None:
+    past, actions = world.observe(*context(world)), candidates(1, 5)
+    held = np.concatenate([actions, np.repeat(actions[:, -1:], 3, axis=1)], axis=1)
+    short, full = (world.rollout(past, a, sampling=Sampling()).latents for a in (actions, held))
+    assert torch.equal(short, full)
+
+
+@pytest.mark.parametrize(
+    ("shape", "value"), [((2, 24), 0.0), ((2, 24, 4), 0.0), ((0, 24, 3), 0.0), ((2, 0, 3), 0.0), ((2, 24, 3), np.nan)]
+)
+def test_future_actions_of_another_size_or_not_finite_are_refused(
+    world: WorldModel, shape: tuple[int, ...], value: float
+) -> None:
+    past = world.observe(*context(world))
+    with pytest.raises(BadActions, match="future actions"):
+        world.rollout(past, np.full(shape, value, np.float32), sampling=Sampling())
+
+
+def test_a_context_of_another_size_is_refused(world: WorldModel) -> None:
+    frames, actions = context(world)
+    with pytest.raises(BadImage, match="preprocessing"):
+        world.observe(frames[1:], actions)
+    with pytest.raises(BadActions, match="manifest order"):
+        world.observe(frames, actions[:, :2])
+
+
+def test_imagination_scores_from_the_same_rollout_the_world_model_gives(world: WorldModel) -> None:
+    past: Past = world.observe(*context(world))
+    actions = torch.from_numpy(candidates(2, 24))
+    imagined = Imagination(world).rollout(past, actions)
+    expected = world.rollout(past, actions, sampling=Sampling.for_scoring())
+    assert torch.equal(imagined.latents, expected.latents)
+    assert torch.equal(imagined.frames(), world.video(past, expected))

@@ -226,7 +226,7 @@ def test_no_moved_object_at_all_is_null_not_nan() -> None:
 
 
 def test_the_markdown_table_has_a_column_per_horizon() -> None:
-    lines = markdown(evaluate(PerfectWorld(), EPISODES)).splitlines()
+    lines = [line for line in markdown(evaluate(PerfectWorld(), EPISODES)).splitlines() if "|" in line]
     assert lines[0].count("frames ahead") == 3
     assert {line.count("|") for line in lines} == {5}
 

@@ -1,6 +1,7 @@
 """Results as JSON and as a Markdown table."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from hwm_core.evaluation.result import EvaluationResult, Region
@@ -30,18 +31,36 @@ def psnr_table(result: EvaluationResult, region: Region = "frame") -> dict[str, 
 
 
 def all_tables(result: EvaluationResult) -> dict[str, dict[str, dict[str, Any]]]:
-    """{"psnr_db", and where they apply "psnr_db_fixed_neck", "psnr_db_moved_objects"}."""
-    tables = {"psnr_db": psnr_table(result)}
+    """{"psnr_db", and where they apply "psnr_db_fixed_neck", "psnr_db_moved_objects"}, each as `psnr_table`."""
+    return {view.key: psnr_table(view.result, view.region) for view in _views(result)}
+
+
+def markdown(result: EvaluationResult) -> str:
+    """The same as tables: rows against horizons, and the gains with their intervals."""
+    return "\n".join(f"**{view.title}**\n\n{_markdown_table(view.result, view.region)}" for view in _views(result))
+
+
+@dataclass(frozen=True)
+class _View:
+    """A part of the pictures that has numbers of its own."""
+
+    key: str
+    title: str
+    result: EvaluationResult
+    region: Region
+
+
+def _views(result: EvaluationResult) -> list[_View]:
+    views = [_View("psnr_db", "All windows", result, "frame")]
     if result.still_camera.any() and not result.still_camera.all():
-        tables["psnr_db_fixed_neck"] = psnr_table(result.only(result.still_camera))
+        views.append(_View("psnr_db_fixed_neck", "Neck fixed", result.only(result.still_camera), "frame"))
     if result.moved_pixels is not None:
-        tables["psnr_db_moved_objects"] = psnr_table(result, "moved")
-    return tables
+        views.append(_View("psnr_db_moved_objects", "Inside objects that moved more than 2 cm", result, "moved"))
+    return views
 
 
-def markdown(result: EvaluationResult, region: Region = "frame") -> str:
-    """Rows against horizons, and the gains with their intervals."""
-    header = [f"PSNR, dB, {_windows(result, region)}", *(f"{h} frames ahead" for h in result.horizons)]
+def _markdown_table(result: EvaluationResult, region: Region) -> str:
+    header = [f"PSNR in dB, {_windows(result, region)}", *(f"{h} frames ahead" for h in result.horizons)]
     lines = [_line(header), _line(["---", *("---:" for _ in result.horizons)])]
     for row in result.rows:
         values = (f"{result.psnr(row, h, region):.2f}" for h in result.horizons)

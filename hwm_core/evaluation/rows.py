@@ -28,6 +28,16 @@ class Batch:
     def future_frames(self) -> int:
         return self.actions.shape[1]
 
+    @property
+    def newest(self) -> NDArray[np.uint8]:
+        """The last frames seen, [B, H, W, 3]."""
+        return self.frames[:, -self.future_frames - 1]
+
+    @property
+    def truth(self) -> Frames:
+        """What came."""
+        return self.frames[:, -self.future_frames :]
+
     def imagine(self, actions: NDArray[np.float32] | None) -> Frames:
         rollout = self.world_model.rollout(
             self.past, actions, sampling=self.sampling, seed=self.seed, num_frames=self.future_frames
@@ -52,8 +62,7 @@ def none(batch: Batch) -> Frames:
 
 def copy_last(batch: Batch) -> Frames:
     """The newest frame seen, again and again."""
-    newest = batch.frames[:, -batch.future_frames - 1, None]
-    return np.repeat(newest, batch.future_frames, axis=1)
+    return np.repeat(batch.newest[:, None], batch.future_frames, axis=1)
 
 
 def tokenizer(batch: Batch) -> Frames:

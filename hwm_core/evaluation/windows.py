@@ -46,10 +46,6 @@ class EvaluationWindows:
     def __len__(self) -> int:
         return len(self.start)
 
-    def newest(self, window: int) -> int:
-        """Index in its episode of the last frame that window sees."""
-        return int(self.start[window]) + self.past_frames - 1
-
     def frames(self, windows: Indices) -> NDArray[np.uint8]:
         """Frames seen and to come, [B, past + future, H, W, 3]."""
         return np.stack([self._frames[self.episode[w]][self._span(w)] for w in windows])

@@ -1,8 +1,3 @@
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 from collections.abc import Mapping
 
 import pytest
@@ -171,7 +166,7 @@ def test_a_batch_depends_on_its_number_alone_and_an_epoch_visits_every_item_once
     order = BatchOrder(length=10, batch_size=4, seed=3)
     forward = [order.batch(number) for number in range(5)]  # two epochs of 10
     assert [order.batch(number) for number in reversed(range(5))] == forward[::-1]
-    items = sum(forward, [])
+    items = [item for batch in forward for item in batch]
     assert sorted(items[:10]) == sorted(items[10:]) == list(range(10))
     assert items[:10] != items[10:]
     resumed = iter(BatchOrder(length=10, batch_size=4, seed=3, first=2))
@@ -230,6 +225,6 @@ def test_a_state_of_another_configuration_is_refused():
 def test_half_a_state_never_replaces_a_whole_one(tmp_path):
     path = tmp_path / "state.pt"
     write_state(path, {"step": 1})
-    with pytest.raises(Exception, match="pickle|local"):
+    with pytest.raises(Exception, match="pickle"):
         write_state(path, {"step": lambda: None})
     assert read_state(path) == {"step": 1}

@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field
 
 from hwm_core.config import Config, read_yaml
+from hwm_core.data.augment import Augmentation
 from hwm_core.errors import BadConfig
 from hwm_core.families import family
 from hwm_core.tokenizers import VideoTokenizer
@@ -20,7 +21,9 @@ class DataConfig(Config):
     """Which windows, and how they are varied in training."""
 
     actions: Literal["states", "commands"] = Field(default="commands", description="what the model's actions are")
-    stride: int = Field(default=1, gt=0, description="frames between the starts of two windows")
+    stride: int = Field(default=1, gt=0, description="frames between the starts of two training windows")
+    validation_windows: int = Field(default=128, gt=0, description="held-out windows of each evaluation")
+    augmentation: Augmentation = Augmentation()
 
 
 class Recipe(Config):
@@ -33,7 +36,13 @@ class Recipe(Config):
     model: dict[str, Any]  # of the family's own configuration; what the data decides may be left out
     train: TrainingConfig
 
-    def model_config_for(self, tokenizer: VideoTokenizer, frame_size: tuple[int, int], action_dim: int) -> Config:
+    @property
+    def num_latents(self) -> int:
+        """Past and future latents of a window."""
+        config: Any = family(self.family).config.parse(self.model, where="model")
+        return config.num_past_latents + config.num_future_latents
+
+    def model_config_for(self, tokenizer: VideoTokenizer, frame_size: tuple[int, int], action_dim: int) -> Any:
         """The model's configuration, with what the tokenizer and the data decide filled in.
 
         Args:

@@ -21,7 +21,7 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Read what `write_state` wrote, to the CPU. Raises BadCheckpoint when the file is absent, cut or something else."""
+    """Read what `write_state` wrote, to the CPU. Raises BadCheckpoint when the file is absent, cut or no state."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:

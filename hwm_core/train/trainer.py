@@ -54,7 +54,7 @@ class Trainer:
         self.step, self._elapsed_s, self._since = 0, 0.0, clock()
 
     @property
-    def result(self) -> nn.Module:
+    def result(self) -> Any:
         """The weights to evaluate and to ship: the moving average where there is one."""
         return self.average.module if self.average is not None else self.module
 
@@ -72,7 +72,7 @@ class Trainer:
         self,
         dataset: Dataset,
         *,
-        evaluate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+        evaluate: Callable[[Any], Mapping[str, float]] | None = None,
         save: Callable[[], None] | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> bool:
@@ -172,7 +172,7 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     @torch.no_grad()
-    def _evaluate(self, evaluate: Callable[[nn.Module], Mapping[str, float]]) -> None:
+    def _evaluate(self, evaluate: Callable[[Any], Mapping[str, float]]) -> None:
         self.result.eval()
         with self._autocast():
             numbers = evaluate(self.result)

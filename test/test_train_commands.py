@@ -1,0 +1,123 @@
+"""The training commands on a store of two small synthetic episodes, from nothing to a checkpoint."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from hwm_core.checkpoint import load_checkpoint, load_tokenizer
+from hwm_core.data.manifest import fit_manifest
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.store import manifest_path, write_episode
+from hwm_core.data.windows import Windows
+from hwm_core.train.state import read_state
+from hwm_core.types import Episode
+from training import train, train_tokenizer
+
+SMALL = [
+    "tokenizer.width=16",
+    "tokenizer.encoder_blocks=1",
+    "tokenizer.decoder_blocks=1",
+    "tokenizer.levels=[5, 5]",
+    *(
+        f"{run}.{key}"
+        for run in ("train_tokenizer", "train")
+        for key in ("max_minutes=null", "steps=4", "batch_size=2")
+    ),
+    "model.dim=16",
+    "model.depth=1",
+    "model.num_heads=2",
+    "data.validation_windows=2",
+]
+
+
+def episode(name: str, seed: int) -> Episode:
+    """40 frames of 16x16 noise that brightens with the first joint."""
+    generator = np.random.default_rng(seed)
+    states = np.cumsum(generator.normal(size=(40, 2)), axis=0).astype(np.float32)
+    pixels = 128 + 20 * states[:, :1, None, None] + generator.normal(scale=10, size=(40, 16, 16, 3))
+    return Episode(
+        name=name,
+        frames=pixels.clip(0, 255).astype(np.uint8),
+        stamps_ns=np.arange(40) * 33_333_333,
+        segments=np.zeros(40, dtype=np.int32),
+        names=("neck_yaw", "left_elbow"),
+        states=states,
+        commands=None,
+    )
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("store")
+    preprocessing = Preprocessing(source_aspect=1.0, height=16, width=16)
+    one = episode("one", 0)
+    write_episode(path / "training", one, preprocessing)
+    write_episode(path / "validation", episode("two", 1), preprocessing)
+    manifest = fit_manifest("robot", "states", one.names, ("rad", "rad"), one.states)
+    manifest_path(path, "states").write_text(yaml.safe_dump(manifest.plain()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def tokenizer(store, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "tokenizer"
+    train_tokenizer.main(["--data", str(store), "--out", str(out), *SMALL])
+    return out / "tokenizer"
+
+
+def train_model(store, tokenizer, out, *more: str) -> None:
+    train.main(
+        ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(out), "data.actions=states", *SMALL, *more]
+    )
+
+
+def test_a_run_leaves_a_checkpoint_with_its_robot_camera_tokenizer_and_recipe(store, tokenizer, tmp_path):
+    train_model(store, tokenizer, tmp_path / "run")
+    checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint")
+    assert checkpoint.manifest.names == ("neck_yaw", "left_elbow") and checkpoint.manifest.kind == "states"
+    assert checkpoint.preprocessing.height == 16
+    assert checkpoint.metadata["steps"] == 4 and checkpoint.metadata["recipe"]["train"]["batch_size"] == 2
+    for name, value in load_tokenizer(tokenizer).state_dict().items():
+        assert torch.equal(checkpoint.tokenizer.state_dict()[name], value)
+    assert {"recipe.yaml", "revision.txt", "state.pt", "checkpoint"} < {
+        path.name for path in (tmp_path / "run").iterdir()
+    }
+
+
+def test_sigterm_saves_and_the_resumed_run_ends_as_if_uninterrupted(store, tokenizer, tmp_path, monkeypatch, capsys):
+    train_model(store, tokenizer, tmp_path / "whole")
+
+    read, served = Windows.__getitem__, []
+
+    def terminate_in_the_third_batch(windows, item):
+        served.append(item)
+        if len(served) == 2 + 5:  # 2 validation windows, then batches of 2
+            os.kill(os.getpid(), signal.SIGTERM)
+        return read(windows, item)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Windows, "__getitem__", terminate_in_the_third_batch)
+        train_model(store, tokenizer, tmp_path / "cut")
+    assert "Stopped after step 3. To go on: the same command with --resume" in capsys.readouterr().out
+    assert read_state(tmp_path / "cut" / "state.pt")["step"] == 3
+
+    train_model(store, tokenizer, tmp_path / "cut", "--resume")
+    weights = [(tmp_path / run / "checkpoint" / "model.safetensors").read_bytes() for run in ("whole", "cut")]
+    assert weights[0] == weights[1]
+
+
+def test_a_new_run_does_not_overwrite_an_old_one(store, tokenizer, tmp_path, capsys):
+    train_model(store, tokenizer, tmp_path / "run")
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, tmp_path / "run")
+    assert "Add --resume, or choose another folder" in capsys.readouterr().err
+
+
+def test_actions_that_were_not_recorded_are_refused(store, tokenizer, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, tmp_path / "run", "data.actions=commands")
+    assert "expected states, got `commands`" in capsys.readouterr().err

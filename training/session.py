@@ -1,0 +1,134 @@
+"""What the training commands share: a run's folder, its progress on screen and in TensorBoard, and stopping well.
+
+A run's folder: recipe.yaml, revision.txt, state.pt (to resume), events.* (TensorBoard), and what the run makes.
+"""
+
+import argparse
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from hwm_core.errors import BadConfig
+from hwm_core.train.recipe import Recipe, preset_names, read_recipe, write_recipe
+from hwm_core.train.reporter import Position
+from hwm_core.train.state import read_state, write_state
+from hwm_core.train.trainer import Trainer
+
+
+def training_parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments that all training commands take."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="tiny", help=f"{', '.join(preset_names())}, or a .yaml file (%(default)s)")
+    parser.add_argument("--data", type=Path, required=True, help="an episode store")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, by its own recipe")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="changes to the preset")
+    return parser
+
+
+def open_run(arguments: argparse.Namespace) -> Recipe:
+    """Make the run's folder, or find it again. Raises BadConfig for a run that would overwrite another."""
+    out: Path = arguments.out
+    if arguments.resume:
+        recipe = read_recipe(str(out / "recipe.yaml"), arguments.overrides)
+    elif (out / "state.pt").exists():
+        raise BadConfig(
+            f"--out {out}", expected="a new folder", got="a run", remedy="Add --resume, or choose another folder."
+        )
+    else:
+        recipe = read_recipe(arguments.preset, arguments.overrides)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "revision.txt").write_text(revision() + "\n")
+    write_recipe(out / "recipe.yaml", recipe)
+    return recipe
+
+
+def run(
+    trainer: Trainer,
+    dataset: Dataset,
+    arguments: argparse.Namespace,
+    *,
+    evaluate: Callable[[Any], Mapping[str, float]],
+    export: Callable[[], None],
+) -> None:
+    """Train until the budget is spent or a signal asks to stop; save the state and the result together.
+
+    Args:
+        export: writes what the run makes from `trainer.result`.
+    """
+    state = arguments.out / "state.pt"
+    if arguments.resume:
+        trainer.load_state_dict(read_state(state))
+
+    def save() -> None:
+        write_state(state, trainer.state_dict())
+        export()
+
+    with _stop_signals() as stop:
+        finished = trainer.fit(dataset, evaluate=evaluate, save=save, stop=stop)
+    if finished:
+        tqdm.write(
+            f"Done: {trainer.step} steps in {trainer.position.elapsed_s / 60:.1f} min. Result in {arguments.out}"
+        )
+    else:
+        tqdm.write(f"Stopped after step {trainer.step}. To go on: the same command with --resume")
+
+
+class Screen:
+    """A reporter that writes TensorBoard events, moves a progress bar along the budget, and prints evaluations."""
+
+    def __init__(self, folder: Path) -> None:
+        self._events = SummaryWriter(str(folder))
+        self._bar = tqdm(total=100.0, bar_format="{percentage:5.1f}% |{bar:20}| {elapsed} {desc}")
+
+    def __enter__(self) -> "Screen":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        self._events.close()
+
+    def report(self, position: Position, numbers: Mapping[str, float]) -> None:
+        for name, value in numbers.items():
+            self._events.add_scalar(name, value, position.step)
+        if "train/loss" in numbers:
+            self._bar.n = 100.0 * position.spent
+            self._bar.set_description_str(f"step {position.step} loss {numbers['train/loss']:.4g}")
+        else:
+            self._events.flush()
+            shown = " ".join(f"{name.partition('/')[2]} {value:.4g}" for name, value in numbers.items())
+            tqdm.write(f"step {position.step}, {position.elapsed_s / 60:.1f} min: {shown}")
+
+
+def revision() -> str:
+    """The git revision of this code, `-dirty` when it was changed; `unknown` outside a repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM and Ctrl-C into a question asked between steps; a second Ctrl-C interrupts at once."""
+    asked: list[int] = []
+
+    def ask(number: int, _frame: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,80 @@
+"""Train a world model on an episode store, over a frozen tokenizer.
+
+    python -m training.train --preset tiny --data store --tokenizer runs/tokenizer/tokenizer --out runs/tiny
+
+writes runs/tiny/checkpoint, which everything else takes.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from hwm_core.checkpoint import Checkpoint, load_tokenizer, save_checkpoint
+from hwm_core.data.store import open_store
+from hwm_core.data.windows import Windows
+from hwm_core.errors import BadConfig, BadInput
+from hwm_core.families import build_model
+from hwm_core.train.trainees import WorldModelTrainee
+from hwm_core.train.trainer import Trainer
+from hwm_core.train.validation import evaluate_masked, fixed_batches
+from training.session import Screen, open_run, revision, run, training_parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = training_parser(__doc__)
+    parser.add_argument("--tokenizer", type=Path, required=True, help="folder that training.train_tokenizer wrote")
+    try:
+        train(parser.parse_args(arguments))
+    except BadInput as error:
+        parser.error(str(error))
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Raises BadInput for whatever the user can put right."""
+    recipe = open_run(arguments)
+    store = open_store(arguments.data)
+    if (manifest := store.manifests.get(recipe.data.actions)) is None:
+        raise BadConfig(
+            "data: key `actions`",
+            expected=" or ".join(store.manifests) or "a store with a manifest",
+            got=f"`{recipe.data.actions}`, which {arguments.data} lacks",
+            remedy="Choose the kind that was recorded, or prepare the data again.",
+        )
+    tokenizer = load_tokenizer(arguments.tokenizer, arguments.device)
+    frame_size = (store.preprocessing.height, store.preprocessing.width)
+    config = recipe.model_config_for(tokenizer, frame_size, manifest.dim)
+    lengths = (config.past_frames, config.future_frames)
+    windows = Windows(store.training, manifest, *lengths, stride=recipe.data.stride)
+    held_out = fixed_batches(Windows(store.validation, manifest, *lengths), recipe.data.validation_windows)
+    torch.manual_seed(recipe.train.seed)  # draws the initial weights
+    trainee = WorldModelTrainee(build_model(recipe.family, config.plain()), tokenizer, recipe.data.augmentation)
+    made_by = {"revision": revision(), "recipe": recipe.plain()}
+    with Screen(arguments.out) as screen:
+        trainer = Trainer(trainee, recipe.train, device=arguments.device, reporter=screen)
+
+        def export() -> None:
+            checkpoint = Checkpoint(
+                name=arguments.out.name,
+                family=recipe.family,
+                model=trainer.result,
+                tokenizer=tokenizer,
+                manifest=manifest,
+                preprocessing=store.preprocessing,
+                metadata={"steps": trainer.step, **made_by},
+            )
+            save_checkpoint(arguments.out / "checkpoint", checkpoint)
+
+        run(
+            trainer,
+            windows,
+            arguments,
+            evaluate=lambda module: evaluate_masked(module, tokenizer, held_out),
+            export=export,
+        )
+
+
+if __name__ == "__main__":
+    main()

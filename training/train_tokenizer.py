@@ -1,0 +1,55 @@
+"""Train a video tokenizer on an episode store.
+
+    python -m training.train_tokenizer --preset tiny --data store --out runs/tokenizer
+
+writes runs/tokenizer/tokenizer, which training.train takes as --tokenizer.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+import torch
+
+from hwm_core.checkpoint import save_tokenizer
+from hwm_core.clips import num_frames
+from hwm_core.data.store import open_store
+from hwm_core.data.windows import Windows
+from hwm_core.errors import BadInput
+from hwm_core.tokenizers import build_tokenizer
+from hwm_core.train.trainees import TokenizerTrainee
+from hwm_core.train.trainer import Trainer
+from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
+from training.session import Screen, open_run, run, training_parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = training_parser(__doc__)
+    try:
+        train(parser.parse_args(arguments))
+    except BadInput as error:
+        parser.error(str(error))
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Raises BadInput for whatever the user can put right."""
+    recipe = open_run(arguments)
+    store = open_store(arguments.data)
+    frames = num_frames(recipe.num_latents, recipe.tokenizer.temporal_factor)
+    windows = Windows(store.training, None, 1, frames - 1, stride=recipe.data.stride)
+    held_out = fixed_batches(Windows(store.validation, None, 1, frames - 1), recipe.data.validation_windows)
+    torch.manual_seed(recipe.train_tokenizer.seed)  # draws the initial weights
+    tokenizer = build_tokenizer(recipe.tokenizer)
+    with Screen(arguments.out) as screen:
+        trainer = Trainer(TokenizerTrainee(tokenizer), recipe.train_tokenizer, device=arguments.device, reporter=screen)
+        run(
+            trainer,
+            windows,
+            arguments,
+            evaluate=lambda module: evaluate_tokenizer(module, held_out),
+            export=lambda: save_tokenizer(arguments.out / "tokenizer", trainer.result),
+        )
+
+
+if __name__ == "__main__":
+    main()

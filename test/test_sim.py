@@ -171,6 +171,11 @@ def test_masks_lie_on_pixels_of_the_objects_own_colour(episode):
         assert (pixels.argmax(axis=1) == channel[name]).mean() > 0.98
 
 
+def test_asking_for_masks_changes_no_picture():
+    plain, masked = simulate_episode(1, **SMALL), simulate_episode(1, **SMALL, masks=True)
+    assert digest(plain) == digest(masked)
+
+
 def test_masks_shrink_with_the_frames_they_belong_to(episode):
     small = episode.masks_like(Preprocessing(source_aspect=1.0, height=32, width=32))
     assert small.shape == (120, 32, 32)

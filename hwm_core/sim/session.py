@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from hwm_core.data.manifest import match_names
 from hwm_core.errors import BadActions
-from hwm_core.sim.model import ROBOT, JointReading, SimHumanoid
+from hwm_core.sim.description import ROBOT, JointReading
+from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.tasks import ReachTask, make_reach_task
 
 # A pause this long between two tasks, so that nobody takes the frames of one for the context of the other.
@@ -63,8 +64,13 @@ class SimSession:
         """
         columns = match_names(names, self.robot.joints.names, whose=f"the {ROBOT}")
         if len(positions) != len(names):
-            raise BadActions("Command", expected=f"{len(names)} positions, one per name", got=len(positions), remedy="Fix the publisher.")
-        targets = self.robot.data.ctrl.copy()
+            raise BadActions(
+                "Command",
+                expected=f"{len(names)} positions, one per name",
+                got=len(positions),
+                remedy="Fix the publisher.",
+            )
+        targets = self.robot.last_command
         targets[columns] = positions
         self.robot.command(targets)
 

@@ -22,7 +22,7 @@ class Augmentation(Config):
         return self._recolour(self._move(frames, generator), generator)
 
     def actions(self, actions: Tensor, generator: Generator) -> Tensor:
-        """Disturb normalised actions [B, F, A]: noise, and joints silenced (set to their mean, 0) for a whole window."""
+        """Disturb normalised actions [B, F, A]: noise, and joints silenced (at their mean, 0) for a whole window."""
         noise = torch.randn(actions.shape, generator=generator, device=actions.device, dtype=actions.dtype)
         joints = actions.new_empty(len(actions), 1, actions.shape[2])
         heard = torch.rand(joints.shape, generator=generator, device=actions.device) >= self.joint_dropout

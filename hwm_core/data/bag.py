@@ -95,7 +95,7 @@ class BagWriter:
         frame_id: str = "",
         received_ns: int | None = None,
     ) -> None:
-        """Write uint8 [H, W, 3] as sensor_msgs/Image (rgb8), or as CompressedImage; received at its stamp by default."""
+        """Write uint8 [H, W, 3] as Image (rgb8) or CompressedImage, by default as received at its stamp."""
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise BadImage(
                 "Picture", expected="uint8 [H, W, 3]", got=f"{rgb.dtype} {list(rgb.shape)}", remedy="Give RGB bytes."

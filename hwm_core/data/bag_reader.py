@@ -91,12 +91,26 @@ def _open(path: Path) -> Iterator[Reader]:
     if not path.exists():
         raise BadBag(f"Bag {path}", expected="a rosbag2 folder or file", got="nothing there", remedy="Check the path.")
     with _parsing(path):
+        for file in path.glob("*.db3") if path.is_dir() else [path]:
+            _refuse_short_database(file)
         reader = Reader(path)
         reader.open()
     try:
         yield reader
     finally:
         reader.close()
+
+
+def _refuse_short_database(file: Path) -> None:
+    """SQLite reads a last page that was cut as if it ended in zeros, and a message in it would be altered unnoticed."""
+    with file.open("rb") as contents:
+        header = contents.read(32)
+    if header.startswith(b"SQLite format 3") and len(header) == 32:
+        # https://www.sqlite.org/fileformat2.html#the_database_header: page size (1 means 65536), number of pages
+        page_size, pages = int.from_bytes(header[16:18], "big"), int.from_bytes(header[28:32], "big")
+        whole = (65536 if page_size == 1 else page_size) * pages
+        if file.stat().st_size < whole:
+            raise EOFError(f"{file.name} has {file.stat().st_size} of its {whole} bytes")
 
 
 @contextmanager

@@ -5,12 +5,11 @@ from typing import Literal
 
 # Frames further apart than this many periods are not neighbours: holding a picture longer says "the world froze".
 MAX_GAP_PERIODS = 3.5
-# A frame may come this fraction of a period before it is due. Below 1/2, or every second frame of a camera of twice
-# the rate would be a coin toss; well above usual camera jitter.
-_EARLY = 1 / 3
-# Share of a frame's timing error that the clock follows, so that a 29.97 Hz camera never slips against 30 Hz. Small,
-# so that a camera of truly another rate is resampled rather than followed (it locks within 1 %).
-_FOLLOW = 1 / 32
+# Share of an error that is corrected at once: of the camera's interval as estimated, and of the clock's phase.
+_GAIN = 1 / 32
+# A camera whose interval, or a multiple of it, is the period to within this is followed, not resampled: 29.97 and
+# 59.94 Hz never slip against 30 Hz. At most half a period times the gain, or the correction could not keep up.
+_LOCK = 1 / 64
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ class FrameClock:
     def __init__(self, rate_hz: float) -> None:
         self._period = 1e9 / rate_hz
         self._newest: int | None = None
+        self._interval: float | None = None  # of the camera, estimated
         self._due = 0.0
 
     def push(self, stamp_ns: int) -> Tick:
@@ -52,21 +52,24 @@ class FrameClock:
             return self._restart(stamp_ns, "gap" if elapsed > 0 else "jump")
         if elapsed <= 0:
             return Tick(0, 0, "late")
+        interval = float(elapsed) if self._interval is None else self._interval + _GAIN * (elapsed - self._interval)
         previous = current = 0
         error = 0.0
-        while self._due <= stamp_ns + _EARLY * self._period:
+        # What is due within half an interval from now is nearer to this frame than to the next.
+        while self._due <= stamp_ns + min(interval, self._period) / 2:
             error = stamp_ns - self._due
             if self._due - self._newest < error:
                 previous += 1
             else:
                 current += 1
             self._due += self._period
-        if (previous, current) == (0, 1) and abs(error) < _EARLY * self._period:
-            self._due += _FOLLOW * error
-        self._newest = stamp_ns
+        per_period = max(1, round(self._period / interval))
+        if (previous, current) == (0, 1) and abs(per_period * interval - self._period) < _LOCK * self._period:
+            self._due += _GAIN * error
+        self._newest, self._interval = stamp_ns, interval
         return Tick(previous, current)
 
     def _restart(self, stamp_ns: int, event: Literal["", "gap", "jump"]) -> Tick:
-        self._newest = stamp_ns
+        self._newest, self._interval = stamp_ns, None
         self._due = stamp_ns + self._period
         return Tick(0, 1, event)

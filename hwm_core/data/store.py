@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -128,7 +129,7 @@ def _open(path: Path) -> tuple[Episode, Preprocessing]:
             states=arrays.get("states"),
             commands=arrays.get("commands"),
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise BadBag(
             f"Episode {path}", expected="frames.npy and arrays.npz, whole", got=str(error), remedy="Prepare it again."
         ) from error

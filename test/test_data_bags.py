@@ -136,6 +136,23 @@ def test_a_renamed_joint_is_named_with_its_likely_new_name(bag):
         read(bag, names=["neck", "left_elbow"])
 
 
+def test_states_settle_the_joints_and_commands_must_have_them_all(tmp_path):
+    messages = run()
+    for index, message in enumerate(messages):
+        if message.topic == TOPICS.commands:
+            t = message.content[1][0]
+            messages[index] = replace(message, content=(("wrist", "leg", "neck", "elbow"), (3 * t, 99, t, 2 * t)))
+    messages.insert(0, messages.pop(2))  # a command comes first
+    episode, _ = read(record(tmp_path / "all", messages))
+    assert episode.names == NAMES
+    assert np.array_equal(episode.commands[5], [5, 10, 15])
+    fewer = [replace(m, content=(("neck",), (0.0,))) if m.topic == TOPICS.commands else m for m in run()]
+    bag = record(tmp_path / "fewer", fewer)
+    with pytest.raises(RobotMismatch, match=r"Joints of commands.*elbow, wrist.*ask only for joints that are there"):
+        read(bag)
+    assert read(bag, names=["neck"])[0].names == ("neck",)
+
+
 def test_a_message_with_fewer_positions_than_names_is_left_out(tmp_path):
     messages = run()
     messages[30] = replace(messages[30], topic=TOPICS.joint_states, content=(NAMES, (0.0, 1.0)))

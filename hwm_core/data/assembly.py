@@ -1,14 +1,16 @@
 """Pictures, joint states and commands of one recording, in order of arrival, become one episode."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.joints import JointTrack
+from hwm_core.data.manifest import match_names
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadBag, BadInput
 from hwm_core.types import Episode
@@ -40,27 +42,27 @@ class Assembly:
     Args:
         name: of the episode.
         preprocessing: applied to every picture.
-        names: joints wanted, in this order; None takes those of the first joint message.
+        names: joints wanted, in this order; None takes those of the first state, or else command.
     """
 
     def __init__(self, name: str, preprocessing: Preprocessing, names: Sequence[str] | None = None) -> None:
-        self._name, self._preprocessing, self._names = name, preprocessing, names
+        self._name, self._preprocessing = name, preprocessing
         self._clock = preprocessing.clock()
         self._frames: list[_Frame] = []
         self._latest: _Frame | None = None
         self._segment = 0
-        self._states, self._commands = _Epochs(), _Epochs()
-        self._report = ReadReport()
+        self._states, self._commands = _Epochs(names), _Epochs(names)
+        self._counts: Counter[str] = Counter()
         self._faults: dict[Stream, BadInput] = {}
 
     @contextmanager
     def taking(self, stream: Stream) -> Iterator[None]:
         """Count one message of `stream`; should the body raise BadInput, the message is left out and counted as bad."""
-        self._count(stream)
+        self._counts[stream] += 1
         try:
             yield
         except BadInput as fault:
-            self._count("bad")
+            self._counts["bad"] += 1
             self._faults.setdefault(stream, fault)
 
     def add_image(self, stamp_ns: int, rgb: NDArray[np.uint8]) -> None:
@@ -68,11 +70,11 @@ class Assembly:
         pixels = self._preprocessing.apply(rgb)
         tick = self._clock.push(stamp_ns)
         if tick.event == "late":
-            self._count("late")
+            self._counts["late"] += 1
             return
         if tick.restarted:
             self._segment += 1
-            self._count("clock_jumps" if tick.event == "jump" else "gaps")
+            self._counts["clock_jumps" if tick.event == "jump" else "gaps"] += 1
         frame = _Frame(stamp_ns, pixels, self._segment, self._states.current, self._commands.current)
         if self._latest is not None:
             self._frames += [self._latest] * tick.previous
@@ -81,17 +83,18 @@ class Assembly:
 
     def add_states(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
         """Take measured positions. Raises BadActions or RobotMismatch."""
-        self._add_joints(self._states, stamp_ns, names, positions)
+        self._counts["late"] += not self._states.append(stamp_ns, names, positions)
 
     def add_commands(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
         """Take commanded positions. Raises BadActions or RobotMismatch."""
-        self._add_joints(self._commands, stamp_ns, names, positions)
+        self._counts["late"] += not self._commands.append(stamp_ns, names, positions)
 
     def finish(self) -> tuple[Episode, ReadReport]:
         """The episode, and what was left out.
 
         Raises:
             BadInput: of one stream, nothing was usable; the first fault found in it.
+            RobotMismatch: no names were given, and the commands lack joints of the states.
             BadBag: no pictures, or no frame with joint values of its own time.
         """
         for stream, empty in (
@@ -103,9 +106,12 @@ class Assembly:
                 raise self._faults[stream]
         if not self._frames:
             raise BadBag(self._name, expected="pictures", got="none", remedy="Check that the camera was recorded.")
+        names = self._states.names or self._commands.names
         stamps = np.array([frame.stamp_ns for frame in self._frames], dtype=np.int64)
         states, with_state = self._states.at(stamps, [frame.states_epoch for frame in self._frames])
         commands, with_command = self._commands.before(stamps, [frame.commands_epoch for frame in self._frames])
+        if commands is not None:
+            commands = commands[:, match_names(names, self._commands.names, whose="commands")]
         kept = np.flatnonzero(with_state & with_command)
         if len(kept) == 0:
             raise BadBag(
@@ -122,28 +128,17 @@ class Assembly:
             frames=np.stack([self._frames[index].pixels for index in kept]),
             stamps_ns=stamps[kept],
             segments=np.concatenate([[0], np.cumsum(new_segment)]).astype(np.int32),
-            names=tuple(self._names or ()),
+            names=names,
             states=None if states is None else states[kept],
             commands=None if commands is None else commands[kept],
         )
         first = next(iter(self._faults.values()), None)
-        return episode, replace(
-            self._report,
+        return episode, ReadReport(
+            **self._counts,
             frames=len(kept),
             unaligned_frames=len(stamps) - len(kept),
             first_fault="" if first is None else str(first),
         )
-
-    def _add_joints(
-        self, epochs: "_Epochs", stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
-    ) -> None:
-        if self._names is None:
-            self._names = tuple(names)
-        if not epochs.append(self._names, stamp_ns, names, positions):
-            self._count("late")
-
-    def _count(self, what: str) -> None:
-        self._report = replace(self._report, **{what: getattr(self._report, what) + 1})
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,8 @@ class _Frame:
 class _Epochs:
     """One stream of joint messages: a track for every stretch between backward clock jumps."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Sequence[str] | None) -> None:
+        self._wanted = names
         self._tracks: list[JointTrack] = []
 
     def __bool__(self) -> bool:
@@ -168,16 +164,20 @@ class _Epochs:
         return ", ".join(_span(track.stamps_ns) for track in self._tracks) or "no time"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Columns of the values: the joints wanted, or those of the first message."""
+        return self._tracks[0].names if self._tracks else ()
+
+    @property
     def current(self) -> int:
+        """Number of the epoch that messages arriving now belong to."""
         return max(len(self._tracks) - 1, 0)
 
-    def append(
-        self, wanted: Sequence[str], stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
-    ) -> bool:
+    def append(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> bool:
         """Take one message; False when it came late."""
         if self._tracks and not self._tracks[-1].is_jump(stamp_ns):
             return self._tracks[-1].append(stamp_ns, names, positions) != "late"
-        track = JointTrack(wanted)
+        track = JointTrack(self._wanted or self.names or names)
         track.append(stamp_ns, names, positions)
         self._tracks.append(track)
         return True
@@ -201,7 +201,7 @@ class _Epochs:
     ) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_]]:
         if not self._tracks:
             return None, np.ones(len(stamps), dtype=bool)
-        answer = np.zeros((len(stamps), len(self._tracks[0].names)), dtype=np.float32)
+        answer = np.zeros((len(stamps), len(self.names)), dtype=np.float32)
         known = np.zeros(len(stamps), dtype=bool)
         for epoch, track in enumerate(self._tracks):
             mine = np.flatnonzero(np.asarray(epochs) == epoch)

@@ -37,7 +37,7 @@ def read_bag(
         path: rosbag2 folder, or one .mcap or .db3 file.
         topics: what to read; of the two joint topics one may be absent from the bag.
         preprocessing: applied to every picture.
-        names: joints wanted, in this order; None takes those of the first joint message.
+        names: joints wanted, in this order; None takes those of the first state, or else command.
         types: of `message_types`; needed only for a distribution whose sensor_msgs differ from Jazzy's.
         stamps: time of a message: its header's stamp, or when it was received.
 

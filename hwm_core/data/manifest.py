@@ -132,7 +132,7 @@ def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDAr
             expected=f"{len(wanted)} joints, among them {', '.join(missing)}",
             got=f"{len(given)} joints without them" + (f", unknown: {', '.join(unexpected)}" if unexpected else ""),
             remedy=(f"Renamed? {hints}. " if hints else "")
-            + "Publish all joints in one message under the names above, or use what was made for this robot.",
+            + "Publish all of them in one message, or ask only for joints that are there.",
         )
     return np.array([position[name] for name in wanted], dtype=np.int64)
 

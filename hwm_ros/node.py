@@ -26,6 +26,14 @@ class NotActive(BadInput):
     """The lifecycle node is not active."""
 
 
+class Refused(Exception):
+    """Another node answered with an error, or not at all."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (NotActive, ErrorCode.NOT_ACTIVE),
     (NoContext, ErrorCode.NO_CONTEXT),
@@ -41,6 +49,8 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
 
 def error_code(error: BaseException) -> int:
     """The ErrorCode of an exception."""
+    if isinstance(error, Refused):
+        return error.code
     return next((code for kind, code in _CODES if isinstance(error, kind)), ErrorCode.INTERNAL)
 
 

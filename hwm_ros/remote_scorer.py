@@ -1,0 +1,56 @@
+"""Costs of candidates from the world_model node: publish, wait for the scores of the same request."""
+
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from itertools import count
+
+import torch
+from rclpy.node import Node
+from torch import Tensor
+
+from hwm_ros import convert
+from hwm_ros.msg import ActionCandidates, ActionScores, ErrorCode
+from hwm_ros.node import Refused
+from hwm_ros.qos import RELIABLE, publish, subscribe
+
+
+class RemoteScorer:
+    """A `planning.Scorer` in another process. Called from a worker thread while the node's executor spins.
+
+    Args:
+        node: publishes and hears.
+        world_model: name of the world_model node, relative to the node's namespace.
+        timeout_s: wall time to wait for one answer.
+    """
+
+    def __init__(self, node: Node, world_model: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._numbers = count(1)
+        self._waiting: dict[int, Future] = {}
+        self._candidates = publish(node, ActionCandidates, f"{world_model}/candidates", RELIABLE)
+        subscribe(node, ActionScores, f"{world_model}/scores", self._on_scores, RELIABLE)
+
+    def score(self, candidates: Tensor, joint_names: list[str], stamp_ns: int) -> Tensor:
+        """Costs [S] of candidates [S, F, A] in joint units, planned from the frame at `stamp_ns`.
+
+        Raises:
+            Refused: the world model answered with an error, or not in time.
+        """
+        number = next(self._numbers)
+        self._waiting[number] = answer = Future()
+        values = candidates.float().cpu().numpy()
+        self._candidates.publish(convert.candidates_message(values, joint_names, convert.header(stamp_ns), number))
+        try:
+            scores: ActionScores = answer.result(self._timeout_s)
+        except FutureTimeout:
+            raise Refused(ErrorCode.TIMEOUT, f"The world model gave no scores within {self._timeout_s:g} s.") from None
+        finally:
+            del self._waiting[number]
+        if scores.error_code != ErrorCode.NONE:
+            raise Refused(scores.error_code, scores.error_msg)
+        return torch.tensor(scores.costs)
+
+    def _on_scores(self, message: ActionScores) -> None:
+        answer = self._waiting.get(message.request_id)  # other planners' answers pass by
+        if answer is not None and not answer.done():
+            answer.set_result(message)

@@ -1,0 +1,120 @@
+"""The simulated humanoid as a robot driver: camera, joint states and clock out, commands in."""
+
+from array import array
+from typing import Literal
+
+from pydantic import Field
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import Float64, Header
+
+from hwm_core.config import Config
+from hwm_core.data.image import encode_image
+from hwm_core.errors import BadInput
+from hwm_core.sim.description import CAMERA_FRAME, CONTROL_HZ, JointReading
+from hwm_core.sim.session import SimSession
+from hwm_ros import convert
+from hwm_ros.node import STEADY, error_code, error_text, run
+from hwm_ros.parameters import declare_parameters, read_parameters
+from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, publish, subscribe
+from hwm_ros.srv import ResetSimulation
+
+# In lockstep a frame that nobody answered is published again: the subscriber may have come later than the frame.
+_AGAIN_S = 1.0
+
+
+class SimRobotParameters(Config):
+    """Parameters of the node."""
+
+    seed: int = Field(default=2_000_000, ge=0, le=2**31 - 1, description="of the first reach task: scene, start and goal")
+    camera_size: int = Field(default=128, ge=16, le=1080, description="pixels, height and width")
+    image_transport: Literal["raw", "compressed"] = Field(default="raw", description="sensor_msgs/Image, or jpeg on <topic>/compressed")
+    lockstep: bool = Field(default=False, description="wait for a command stamped with the newest frame before the next; else real time")
+
+
+class SimRobotNode(Node):
+    """A command issued at frame t first moves frame t + 1, in lockstep as in real time."""
+
+    def __init__(self) -> None:
+        super().__init__("sim_robot")
+        declare_parameters(self, SimRobotParameters)
+        self._settings = read_parameters(self, SimRobotParameters)
+        self._session = SimSession(self._settings.seed, self._settings.camera_size)
+        raw = self._settings.image_transport == "raw"
+        kind, suffix = (Image, "") if raw else (CompressedImage, "/compressed")
+        self._images = publish(self, kind, f"head_camera/image_raw{suffix}", RELIABLE)
+        self._states = publish(self, JointState, "joint_states", JOINTS_OUT)
+        self._clock_time = publish(self, Clock, "/clock", RELIABLE)
+        self._goal = publish(self, Image, "~/goal_image", LATCHED)
+        self._distance = publish(self, Float64, "~/palm_distance", RELIABLE)
+        subscribe(self, JointState, "joint_commands", self._on_command, JOINTS_OUT)
+        self.create_service(ResetSimulation, "~/reset", self._on_reset)
+        if self._settings.lockstep:
+            self._again = self.create_timer(_AGAIN_S, self._publish_frame, clock=STEADY)
+        else:
+            self.create_timer(1 / CONTROL_HZ, self._step, clock=STEADY)
+        self._begin()
+
+    def destroy_node(self) -> None:
+        self._session.close()
+        super().destroy_node()
+
+    def _begin(self) -> None:
+        self._goal.publish(convert.image_message(self._session.task.goal_image, self._head()))
+        self._publish_joints(self._session.reading())
+        self._publish_frame()
+
+    def _on_command(self, message: JointState) -> None:
+        stamp_ns = convert.stamp_ns(message.header.stamp)
+        if self._settings.lockstep and stamp_ns != self._session.stamp_ns:
+            reason = f"A command stamped {stamp_ns / 1e9:.3f} s is not for the newest frame, {self._session.stamp_ns / 1e9:.3f} s."
+            self.get_logger().warning(reason, throttle_duration_sec=5.0)
+            return
+        try:
+            self._session.command(message.name, message.position)
+        except BadInput as error:
+            self.get_logger().warning(str(error), throttle_duration_sec=5.0)
+            return
+        if self._settings.lockstep:
+            self._again.reset()
+            self._step()
+
+    def _on_reset(self, request: ResetSimulation.Request, response: ResetSimulation.Response) -> ResetSimulation.Response:
+        try:
+            self._session.reset(request.seed)
+        except Exception as error:
+            response.error_code, response.error_msg = error_code(error), error_text(error)
+            return response
+        self._begin()
+        response.goal = convert.image_message(self._session.task.goal_image, self._head())
+        response.palm_distance_m = self._session.palm_distance_m
+        return response
+
+    def _step(self) -> None:
+        for reading in self._session.advance():
+            self._publish_joints(reading)
+        self._publish_frame()
+
+    def _publish_joints(self, reading: JointReading) -> None:
+        message = convert.joint_message(reading.names, reading.positions, convert.header(reading.time_ns))
+        message.velocity = array("d", reading.velocities)
+        self._states.publish(message)
+
+    def _publish_frame(self) -> None:
+        self._clock_time.publish(Clock(clock=convert.time_of(self._session.stamp_ns)))
+        self._distance.publish(Float64(data=self._session.palm_distance_m))
+        frame = self._session.frame()
+        if self._settings.image_transport == "raw":
+            self._images.publish(convert.image_message(frame, self._head()))
+        else:
+            data = array("B", encode_image(frame, "jpeg"))
+            self._images.publish(CompressedImage(header=self._head(), format="jpeg", data=data))
+
+    def _head(self) -> Header:
+        return convert.header(self._session.stamp_ns, CAMERA_FRAME)
+
+
+def main() -> None:
+    """Entry of the executable `sim_robot`."""
+    run(SimRobotNode)

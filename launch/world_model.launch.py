@@ -1,0 +1,83 @@
+"""The world model beside a robot; with `planner:=true` also the planner, with `sim:=true` the simulated robot."""
+
+import os
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+CONFIG = PathJoinSubstitution([FindPackageShare("hwm_ros"), "config"])
+
+# name, default, what it is for
+ARGUMENTS = (
+    ("namespace", "", "namespace of the nodes"),
+    ("use_sim_time", "false", "go by /clock"),
+    ("params_file", PathJoinSubstitution([CONFIG, "hwm_ros.yaml"]), "ROS parameters of the nodes"),
+    ("autostart", "true", "configure and activate the world model; false where a lifecycle manager does"),
+    ("use_respawn", "false", "start a node again when it ends"),
+    ("log_level", "info", "debug, info, warn, error or fatal"),
+    ("checkpoint", "", "folder of a checkpoint; empty: as in params_file"),
+    ("device", "", "of torch, for example cuda:0; empty: as in params_file"),
+    ("image_topic", "head_camera/image_raw", "sensor_msgs/Image (compressed: <image_topic>/compressed)"),
+    ("joint_states_topic", "joint_states", "sensor_msgs/JointState, measured"),
+    ("joint_commands_topic", "joint_commands", "sensor_msgs/JointState, commanded"),
+    ("planner", "false", "start mpc_planner"),
+    ("publish_commands", "false", "let the planner move the robot"),
+    ("sim", "false", "start sim_robot"),
+)
+
+
+def _nodes(context: LaunchContext) -> list[Node]:
+    """Empty arguments leave the parameter file's values alone."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in ("checkpoint", "device")}
+    remappings = [
+        ("head_camera/image_raw", LaunchConfiguration("image_topic")),
+        ("head_camera/image_raw/compressed", [LaunchConfiguration("image_topic"), "/compressed"]),
+        ("joint_states", LaunchConfiguration("joint_states_topic")),
+        ("joint_commands", LaunchConfiguration("joint_commands_topic")),
+    ]
+
+    def node(executable: str, parameters: dict, condition: IfCondition | None = None) -> Node:
+        return Node(
+            package="hwm_ros",
+            executable=executable,
+            name=executable,
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[LaunchConfiguration("params_file"), {"use_sim_time": _boolean("use_sim_time")} | parameters],
+            remappings=remappings,
+            respawn=_is_true(context, "use_respawn"),
+            respawn_delay=2.0,
+            arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+            output="screen",
+            condition=condition,
+        )
+
+    own = {name: value for name, value in given.items() if value}
+    return [
+        node("world_model", own | {"autostart": _boolean("autostart")}),
+        node("mpc_planner", {"publish_commands": _boolean("publish_commands")}, IfCondition(LaunchConfiguration("planner"))),
+        node("sim_robot", {"use_sim_time": False}, IfCondition(LaunchConfiguration("sim"))),
+    ]
+
+
+def _boolean(name: str) -> ParameterValue:
+    return ParameterValue(LaunchConfiguration(name), value_type=bool)
+
+
+def _is_true(context: LaunchContext, name: str) -> bool:
+    return LaunchConfiguration(name).perform(context).lower() in ("true", "1")
+
+
+def generate_launch_description() -> LaunchDescription:
+    arguments = [DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in ARGUMENTS]
+    profile = PathJoinSubstitution([CONFIG, "fastdds_large_images.xml"])
+    # Without this profile Fast DDS loses large images; a profile of the user's own goes first. Kilted renamed the variable.
+    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+    transport: list[LaunchDescriptionEntity] = []
+    if not any(name in os.environ for name in names):
+        transport = [SetEnvironmentVariable(name, profile) for name in names]
+    return LaunchDescription([*arguments, *transport, OpaqueFunction(function=_nodes)])

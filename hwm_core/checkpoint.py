@@ -163,7 +163,7 @@ def _half(value: torch.Tensor) -> torch.Tensor:
 
 
 def _write_yaml(path: Path, header: Config) -> None:
-    _write(path, yaml.safe_dump(header.plain(), sort_keys=False, width=120).encode())
+    _write(path, yaml.safe_dump(header.plain(), sort_keys=False, default_flow_style=None, width=120).encode())
 
 
 def _write(path: Path, data: bytes) -> None:

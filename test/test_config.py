@@ -45,8 +45,8 @@ def test_an_override_is_yaml_and_reaches_its_section():
     assert recipe.tokenizer.width == 32
 
 
-@pytest.mark.parametrize("override", ["train.steps", "train.steps: 7"])
-def test_an_override_without_an_equals_sign_is_refused(override):
+@pytest.mark.parametrize("override", ["train.steps", "train.steps: 7", "train.betas=[0.8"])
+def test_an_override_that_is_not_key_equals_yaml_is_refused(override):
     with pytest.raises(BadConfig, match=r"expected section\.key=value"):
         read_recipe("tiny", [override])
 

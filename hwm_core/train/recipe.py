@@ -94,13 +94,22 @@ def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
     return recipe
 
 
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write `recipe` so that `read_recipe` reads it again."""
+    path.write_text(yaml.safe_dump(recipe.plain(), sort_keys=False, default_flow_style=None, width=120))
+
+
 def _overridden(mapping: Mapping[str, Any], override: str) -> dict[str, Any]:
-    path, equals, value = override.partition("=")
+    path, equals, text = override.partition("=")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        equals = ""
     if not equals:
         raise BadConfig(
             "override", expected="section.key=value", got=f"`{override}`", remedy="Write for example train.steps=100."
         )
-    return _set(mapping, path.split("."), yaml.safe_load(value))
+    return _set(mapping, path.split("."), value)
 
 
 def _set(mapping: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
@@ -111,7 +120,3 @@ def _set(mapping: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[st
 
 def _presets() -> Any:
     return files("hwm_core") / "presets"
-
-
-def write_recipe(path: Path, recipe: Recipe) -> None:
-    path.write_text(yaml.safe_dump(recipe.plain(), sort_keys=False))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from hwm_core.errors import BadCheckpoint
+from hwm_core.errors import BadCheckpoint, BadInput
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import build_average, build_optimiser
 from hwm_core.train.order import BatchOrder, mix
@@ -121,8 +121,14 @@ class Trainer:
             (loss / parts).backward()
             for name, value in {"loss": loss.detach(), **metrics}.items():
                 numbers[name] = numbers.get(name, 0.0) + value / parts
-        # A loss that is not finite ends the run here, before it spoils the weights and the next state saved.
-        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.clip_norm, error_if_nonfinite=True)
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
+        if not torch.isfinite(norm):  # before it spoils the weights and the next state saved
+            raise BadInput(
+                f"gradient of step {self.step}",
+                expected="finite numbers",
+                got=f"norm {float(norm)}, loss {float(numbers['loss'])}",
+                remedy="Lower the learning rate, or look for broken data; the last state saved is sound.",
+            )
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         if self.average is not None:

@@ -235,6 +235,12 @@ def test_a_writer_that_fails_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    (tmp_path / ".bag.partial" / "bag").mkdir(parents=True)
+    record(tmp_path / "bag", run(3))
+    assert [path.name for path in tmp_path.iterdir()] == ["bag"]
+
+
 def test_a_writer_never_overwrites(bag):
     with pytest.raises(BadBag, match="exists"), BagWriter(bag):
         pass

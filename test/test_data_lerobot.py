@@ -126,7 +126,7 @@ def test_preparing_again_goes_on_where_it_was_stopped(folder, tmp_path):
     recordings = find_recordings(folder, TOPICS)
     store = tmp_path / "store"
     assert [one.report.frames for one in prepared(recordings[:1], store)] == [19]
-    partial = store / "training" / ".set_000003.1.partial"  # as a killed process leaves it
+    partial = store / "training" / ".set_000003.partial"  # as a killed process leaves it
     partial.mkdir()
     assert [one.report is None for one in prepared(recordings, store)] == [True, False]
     assert not partial.exists()

@@ -1,6 +1,5 @@
 """rosbag2 recordings (mcap and sqlite3), read and written without ROS."""
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -57,8 +56,9 @@ class BagWriter:
     def __init__(self, path: str | Path, types: Typestore | None = None) -> None:
         self.path = Path(path)
         self.types = types or message_types()
-        # rosbag2 names the file inside after its folder, so the folder has its final name in a passing parent.
-        self._partial = self.path.parent / f".{self.path.name}.{os.getpid()}.partial"
+        # rosbag2 names the file inside after its folder, so the folder has its final name in a passing parent. What a
+        # killed writer left there is removed by the next of the same path.
+        self._partial = self.path.with_name(f".{self.path.name}.partial")
         self._writer = Writer(
             self._partial / self.path.name, version=_METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
         )

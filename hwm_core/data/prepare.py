@@ -1,6 +1,5 @@
 """Recordings into an episode store: resumable, one whole episode at a time, manifests from the training split only."""
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -141,7 +140,7 @@ def _same_store(folder: Path, preprocessing: Preprocessing, names: Sequence[str]
 
 
 def _write_atomically(path: Path, text: str) -> None:
-    partial_file = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial_file = path.with_name(f".{path.name}.partial")
     try:
         partial_file.write_text(text)
         partial_file.replace(path)

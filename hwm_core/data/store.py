@@ -8,7 +8,6 @@ store/
     episode.yaml                 joint names and preprocessing; values are as recorded, not normalised
 """
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ def write_episode(folder: str | Path, episode: Episode, preprocessing: Preproces
     target = Path(folder) / episode.name
     if target.exists():
         raise BadBag(f"Episode {target}", expected="a new name", got="one that exists", remedy="Rename one of the two.")
-    partial = target.with_name(f".{episode.name}.{os.getpid()}.partial")
+    partial = target.with_name(f".{episode.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:

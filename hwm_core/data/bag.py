@@ -59,9 +59,7 @@ class BagWriter:
         # rosbag2 names the file inside after its folder, so the folder has its final name in a passing parent. What a
         # killed writer left there is removed by the next of the same path.
         self._partial = self.path.with_name(f".{self.path.name}.partial")
-        self._writer = Writer(
-            self._partial / self.path.name, version=_METADATA_VERSION, storage_plugin=StoragePlugin.MCAP
-        )
+        self._writer: Writer  # of the `with` block
         self._connections: dict[tuple[str, str], Connection] = {}
 
     def __enter__(self) -> "BagWriter":
@@ -73,6 +71,8 @@ class BagWriter:
                 remedy="Choose another path, or remove it.",
             )
         shutil.rmtree(self._partial, ignore_errors=True)
+        inside = self._partial / self.path.name
+        self._writer = Writer(inside, version=_METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
         self._writer.open()
         return self
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from hwm_core.config import Config
 from hwm_core.planning.cem import CEMConfig, Iteration, go_on, minimise
 from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.noise import coloured_noise
 from hwm_core.planning.spline import knot_frames, spline_basis
 
 Scorer = Callable[[Tensor], Tensor]  # candidates [S, F, A] in joint units -> costs [S]; here, or in another process
@@ -68,6 +69,13 @@ class RecedingHorizonPlanner:
         )
         self._last = self._trajectories(optimum.best[None], newest)[0]
         return Plan(self._last, optimum.cost, optimum.iterations)
+
+    def propose(self, newest: Tensor) -> Tensor:
+        """The candidates [S, F, A] that a search from a standstill at `newest` [A] would begin with."""
+        noise = coloured_noise(
+            (self._config.cem.candidates, *self._spread.shape), self._config.cem.noise_exponent, self._generator
+        )
+        return self._trajectories(self._spread * noise, newest)
 
     def reset(self) -> None:
         """Forget the last plan: the goal has changed, or the robot was moved."""

@@ -1,0 +1,96 @@
+"""The closed loop: reach a goal image, planning again every few frames. No ROS, no waiting, the same every time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from hwm_core.config import Config
+from hwm_core.evaluation.moment import Moment, Watcher
+from hwm_core.evaluation.true_dynamics import TrueDynamics
+from hwm_core.imagination import Imagination
+from hwm_core.planning.costs import Objective
+from hwm_core.planning.dynamics import Dynamics
+from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
+from hwm_core.planning.scoring import ScoreEngine
+from hwm_core.sampling.config import Sampling
+from hwm_core.sim.model import CONTROL_HZ, SimHumanoid
+from hwm_core.sim.tasks import PLANNED_JOINTS, REACH_SECONDS, SUCCESS_M, make_reach_task
+from hwm_core.world_model import WorldModel
+
+
+class ReachConfig(Config):
+    """How the reach task is planned."""
+
+    planner: PlannerConfig = PlannerConfig(joints=PLANNED_JOINTS)
+    objective: Objective = Objective()
+    scoring: Sampling = Field(default=Sampling.for_scoring(), description="decoding of candidates")
+    max_velocity: float = Field(default=3.0, gt=0, description="joint units per second")
+    replan_frames: int = Field(default=5, ge=1, description="frames run of every plan")
+
+    @model_validator(mode="after")
+    def _a_plan_lasts(self) -> "ReachConfig":
+        if self.replan_frames > self.planner.horizon_frames:
+            raise ValueError("replan_frames <= planner.horizon_frames")
+        return self
+
+
+@dataclass(frozen=True)
+class Reach:
+    """One episode."""
+
+    seed: int
+    distances_m: NDArray[np.float64]  # [F + 1] palm to goal, at the start and after every frame
+    frames: NDArray[np.uint8]  # [F + 1, H, W, 3] preprocessed, at the same times
+    goal: NDArray[np.uint8]  # [H, W, 3] preprocessed
+    plans: int
+
+    @property
+    def success(self) -> bool:
+        return bool(self.distances_m[-1] < SUCCESS_M)
+
+
+def reach(world_model: WorldModel, seed: int, config: ReachConfig, *, true_dynamics: bool = False) -> Reach:
+    """Run the reach task of `seed` for REACH_SECONDS.
+
+    Args:
+        true_dynamics: plan with the simulator itself in place of the model: what objective and search could do.
+
+    Raises:
+        RobotMismatch: the model is of another robot.
+        BadConfig: the model's frame rate is not the simulator's.
+        MissingGL: the machine cannot render offscreen.
+    """
+    space = JointSpace.from_manifest(world_model.manifest, world_model.frame_rate_hz, config.max_velocity)
+    planner = RecedingHorizonPlanner(config.planner, space, seed)
+    with SimHumanoid(seed) as robot:
+        watcher = Watcher(robot, world_model)
+        task = make_reach_task(robot, seed)
+        watcher.hold_until_full()
+        imagination = Imagination(world_model, sampling=config.scoring)
+        dynamics: Dynamics[Any] = TrueDynamics(robot, world_model) if true_dynamics else imagination
+        engine = ScoreEngine(dynamics, config.objective, space)
+        goal = imagination.goal(world_model.preprocessing.apply(task.goal_image))
+
+        def plan(moment: Moment) -> NDArray[np.float32]:
+            past = moment if true_dynamics else world_model.observe(moment.frames, moment.actions)
+            return planner.plan(
+                lambda candidates: torch.from_numpy(engine.score(past, goal, candidates).costs),
+                newest=torch.from_numpy(moment.actions[-1]),
+                elapsed_frames=config.replan_frames,
+            ).actions.numpy()
+
+        distances, frames, plans = [task.distance_m(robot)], [watcher.moment().frames[-1]], 0
+        for frame in range(round(REACH_SECONDS * CONTROL_HZ)):
+            since_plan = frame % config.replan_frames
+            if since_plan == 0:
+                actions = plan(watcher.moment())
+                plans += 1
+            frames.append(watcher.step(actions[since_plan]))
+            distances.append(task.distance_m(robot))
+    goal_image = world_model.preprocessing.apply(task.goal_image)
+    return Reach(seed, np.array(distances), np.stack(frames), goal_image, plans)

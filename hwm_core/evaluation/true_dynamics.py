@@ -1,0 +1,53 @@
+"""The simulator in place of the model: it tells a bad model from a bad cost."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwm_core.evaluation.moment import Moment, Watcher
+from hwm_core.imagination import Imagination
+from hwm_core.planning.dynamics import Goal
+from hwm_core.sim.model import SimHumanoid
+from hwm_core.world_model import WorldModel
+
+
+@dataclass(frozen=True)
+class TrueFuture:
+    """What really happens, in the latents of a model's tokenizer, so that its costs can be compared."""
+
+    latents: Tensor  # [S, T, h, w, C]
+    video: Tensor  # [S, F, 3, H, W] in [0, 1]
+
+    def frames(self) -> Tensor:
+        return self.video
+
+
+class TrueDynamics:
+    """`planning.Dynamics` whose past is a `Moment` of the robot."""
+
+    def __init__(self, robot: SimHumanoid, world_model: WorldModel) -> None:
+        self._robot, self._world_model = robot, world_model
+        self.num_joints, self.horizon_frames = world_model.manifest.dim, world_model.future_frames
+
+    def recent_actions(self, past: Moment) -> Tensor:
+        return torch.from_numpy(past.actions[-2:])
+
+    def goal(self, image: NDArray[np.uint8]) -> Goal:
+        return Imagination(self._world_model).goal(image)
+
+    def rollout(self, past: Moment, candidates: Tensor) -> TrueFuture:
+        """Really run every candidate from that moment, and go back to it."""
+        clips = []
+        for actions in candidates.cpu().numpy():
+            self._robot.restore(past.state)
+            watcher = Watcher(self._robot, self._world_model)
+            clips.append(np.stack([*past.frames, *map(watcher.step, actions)]))
+        self._robot.restore(past.state)
+        video = torch.from_numpy(np.stack(clips)).permute(0, 1, 4, 2, 3).float() / 255
+        with torch.inference_mode():
+            tokenizer, seen = self._world_model.tokenizer, len(past.frames)
+            latents = tokenizer.embed(tokenizer.encode(video.to(self._world_model.device)))
+        return TrueFuture(latents[:, 1 + (seen - 1) // tokenizer.temporal_factor :], video[:, seen:])

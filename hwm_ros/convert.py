@@ -95,6 +95,11 @@ def read_candidates(message: ActionCandidates) -> NDArray[np.float32]:
     return np.frombuffer(message.actions, np.float32).reshape(shape)
 
 
+def read_sequence(message: ActionSequence) -> NDArray[np.float32]:
+    """One action sequence [F, A] of a message, columns in its own order."""
+    return np.frombuffer(message.actions, np.float32).reshape(message.num_steps, message.num_joints)
+
+
 def frames_message(frames: NDArray[np.uint8], source: int, frame_rate_hz: float, head: Header) -> PredictedFrames:
     """Predicted frames uint8 [S, F, H, W, 3] as a message."""
     count, steps, height, width, _ = frames.shape

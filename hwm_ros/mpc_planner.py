@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
 from sensor_msgs.msg import Image, JointState
@@ -16,7 +17,7 @@ from sensor_msgs.msg import Image, JointState
 from hwm_core.config import Config
 from hwm_core.data.manifest import match_names
 from hwm_core.metrics.latency import percentiles_ms
-from hwm_core.planning.follower import PlanFollower
+from hwm_core.planning.follower import PlanFollower, command_in_force
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
 from hwm_core.worker import Worker
@@ -38,7 +39,7 @@ class MpcPlannerParameters(Config):
     world_model: str = Field(default="world_model", description="name of the world_model node to query")
     publish_commands: bool = Field(default=False, description="move the robot; otherwise plans are only told")
     lockstep: bool = Field(default=False, description="hold back a frame's command until the plan due at it is made, for sim_robot in lockstep")
-    replan_frames: int = Field(default=6, ge=1, le=1000, description="frames after which a plan is replaced")
+    replan_frames: int = Field(default=5, ge=1, le=1000, description="frames after which a plan is replaced")
     max_velocity: float = Field(default=3.0, gt=0.0, description="speed limit of every joint in rad/s (or m/s)")
     planner: PlannerConfig = PlannerConfig()
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of the search")
@@ -96,10 +97,13 @@ class MpcPlannerNode(Node):
         self._settings = settings = read_parameters(self, MpcPlannerParameters)
         self._worker = Worker("mpc_planner")
         self._busy = False  # a goal was accepted and has no result yet
+        self._ready: Future | None = None  # awaited by a goal until nothing is missing
+        self._waiting_since = 0.0
         self._run: _Run | None = None
         self._info: ModelInfo | None = None
         self._joints: JointState | None = None
         self._newest: ContextStatus | None = None
+        self._last_command: NDArray[np.float32] | None = None  # [A] published by this node
 
         self._scorer = RemoteScorer(self, settings.world_model, settings.score_timeout_s)
         self._set_goal = self.create_client(SetGoal, f"{settings.world_model}/set_goal")
@@ -107,7 +111,8 @@ class MpcPlannerNode(Node):
         self._plans = publish(self, ActionSequence, "~/plan", RELIABLE)
         subscribe(self, ModelInfo, f"{settings.world_model}/model_info", self._on_info, LATCHED)
         subscribe(self, JointState, "joint_states", self._on_joints, JOINTS_IN)
-        subscribe(self, ContextStatus, f"{settings.world_model}/context_status", self._on_status, RELIABLE)
+        # It awaits plans, which need other callbacks; in the default group it would hold them back.
+        subscribe(self, ContextStatus, f"{settings.world_model}/context_status", self._on_status, RELIABLE, ReentrantCallbackGroup())
         self._server = ActionServer(
             self,
             PlanActions,
@@ -135,9 +140,11 @@ class MpcPlannerNode(Node):
 
     async def _execute(self, handle: ServerGoalHandle) -> PlanActions.Result:
         try:
+            self._ready, self._waiting_since = Future(executor=self.executor), time.monotonic()
+            await self._ready
             await self._send_goal(handle.request.goal)
             self._run = goal = self._begin(handle)
-            if self._newest is not None:
+            if self._newest is not None:  # in lockstep the frame that waits for a command is an old one
                 await self._on_status(self._newest)
             code, reason = await goal.done
             result = goal.result(code, reason)
@@ -150,23 +157,20 @@ class MpcPlannerNode(Node):
 
     def _begin(self, handle: ServerGoalHandle) -> _Run:
         info, settings = self._info, self._settings
-        if info is None:
-            raise Refused(ErrorCode.NOT_ACTIVE, f"No model info on {settings.world_model}/model_info: is the world model configured?")
-        if self._joints is None:
-            raise Refused(ErrorCode.NO_CONTEXT, "No joint state was received: a plan starts from where the robot is.")
+        assert info is not None
+        assert self._joints is not None
         if settings.planner.horizon_frames > info.future_frames:
             raise Refused(ErrorCode.BAD_REQUEST, f"`planner.horizon_frames` is {settings.planner.horizon_frames}; the model predicts {info.future_frames}.")
         space = _space(info, settings.max_velocity)
         columns = match_names(space.names, self._joints.name, whose="the joint states")
-        start = np.asarray(self._joints.position, np.float32)[columns]
+        measured = np.asarray(self._joints.position, np.float32)[columns]
+        start = command_in_force(measured, self._last_command, space)
         planner = RecedingHorizonPlanner(settings.planner, space, settings.seed)
         return _Run(handle, planner, PlanFollower(space, settings.replan_frames, start), Future(executor=self.executor))
 
     async def _send_goal(self, goal: Image) -> None:
         if len(goal.data) == 0:
             return
-        if not self._set_goal.service_is_ready():
-            raise Refused(ErrorCode.NOT_ACTIVE, f"The service {self._set_goal.srv_name} is not there.")
         answer = await self._set_goal.call_async(SetGoal.Request(goal=goal))
         if answer.error_code != ErrorCode.NONE:
             raise Refused(answer.error_code, answer.error_msg)
@@ -180,7 +184,23 @@ class MpcPlannerNode(Node):
             self.get_logger().error(f"Goal aborted: {result.error_msg}")
             handle.abort()
 
+    def _missing(self) -> str:
+        """What a goal cannot begin without; nodes that have just started find each other within a second or so."""
+        model = self._settings.world_model
+        if self._info is None or self._newest is None or not self._set_goal.service_is_ready():
+            return f"an active node `{model}` that sees camera images"
+        return "" if self._joints is not None else "a joint state: a plan starts from where the robot is"
+
     def _watch(self) -> None:
+        if self._ready is not None:
+            missing = self._missing()
+            if not missing:
+                self._ready.set_result(None)
+            elif time.monotonic() - self._waiting_since > self._settings.frame_timeout_s:
+                self._ready.set_exception(Refused(ErrorCode.NO_CONTEXT, f"Waited in vain for {missing}."))
+            else:
+                return
+            self._ready = None
         goal = self._run
         if goal is None:
             return
@@ -255,6 +275,7 @@ class MpcPlannerNode(Node):
     def _command(self, goal: _Run, stamp_ns: int) -> None:
         action: NDArray[np.float32] = goal.follower.command(stamp_ns)
         if self._settings.publish_commands and self._info is not None:
+            self._last_command = action
             self._commands.publish(convert.joint_message(self._info.joint_names, action, convert.header(stamp_ns)))
 
 

@@ -3,6 +3,7 @@
 from copy import copy
 from typing import Any, Callable
 
+from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import (
@@ -34,7 +35,14 @@ LATCHED = QoSProfile(
 )
 
 
-def subscribe(node: Node, kind: type, topic: str, callback: Callable[[Any], None], profile: QoSProfile) -> Subscription:
+def subscribe(
+    node: Node,
+    kind: type,
+    topic: str,
+    callback: Callable[[Any], Any],
+    profile: QoSProfile,
+    group: CallbackGroup | None = None,
+) -> Subscription:
     """A subscription whose policies can be overridden by parameter, and whose mismatches are logged with the fix."""
 
     def mismatch(event: Any) -> None:
@@ -45,6 +53,7 @@ def subscribe(node: Node, kind: type, topic: str, callback: Callable[[Any], None
         topic,
         callback,
         copy(profile),  # rclpy writes overrides into the profile it is given
+        callback_group=group,
         event_callbacks=SubscriptionEventCallbacks(incompatible_qos=mismatch),
         qos_overriding_options=QoSOverridingOptions.with_default_policies(),
     )

@@ -47,7 +47,7 @@ class SimRobotNode(Node):
         self._states = publish(self, JointState, "joint_states", JOINTS_OUT)
         self._clock_time = publish(self, Clock, "/clock", RELIABLE)
         self._goal = publish(self, Image, "~/goal_image", LATCHED)
-        self._distance = publish(self, Float64, "~/palm_distance", RELIABLE)
+        self._distance = publish(self, Float64, "~/palm_distance", LATCHED)
         subscribe(self, JointState, "joint_commands", self._on_command, JOINTS_OUT)
         self.create_service(ResetSimulation, "~/reset", self._on_reset)
         if self._settings.lockstep:
@@ -63,6 +63,7 @@ class SimRobotNode(Node):
     def _begin(self) -> None:
         self._goal.publish(convert.image_message(self._session.task.goal_image, self._head()))
         self._publish_joints(self._session.reading())
+        self._publish_distance()
         self._publish_frame()
 
     def _on_command(self, message: JointState) -> None:
@@ -94,6 +95,7 @@ class SimRobotNode(Node):
     def _step(self) -> None:
         for reading in self._session.advance():
             self._publish_joints(reading)
+        self._publish_distance()
         self._publish_frame()
 
     def _publish_joints(self, reading: JointReading) -> None:
@@ -101,9 +103,11 @@ class SimRobotNode(Node):
         message.velocity = array("d", reading.velocities)
         self._states.publish(message)
 
+    def _publish_distance(self) -> None:
+        self._distance.publish(Float64(data=self._session.palm_distance_m))
+
     def _publish_frame(self) -> None:
         self._clock_time.publish(Clock(clock=convert.time_of(self._session.stamp_ns)))
-        self._distance.publish(Float64(data=self._session.palm_distance_m))
         frame = self._session.frame()
         if self._settings.image_transport == "raw":
             self._images.publish(convert.image_message(frame, self._head()))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from pydantic import Field
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
@@ -66,6 +67,8 @@ class WorldModelNode(LifecycleNode):
         self._fault = ""  # why the last transition or answer failed
         self._received: Counter[str] = Counter()  # messages since the last diagnostics
         self._camera_frame = ""
+        # A callback that awaits the worker keeps its group busy; in the default group it would hold the images back.
+        self._awaiting = ReentrantCallbackGroup()
 
         self._info = publish(self, ModelInfo, "~/model_info", LATCHED)
         self._status = publish(self, ContextStatus, "~/context_status", RELIABLE)
@@ -73,9 +76,9 @@ class WorldModelNode(LifecycleNode):
         self._frames = publish(self, PredictedFrames, "~/predicted_frames", RELIABLE)
         self._picture = publish(self, Image, "~/prediction_image", RELIABLE)
         self._diagnostics = publish(self, DiagnosticArray, "/diagnostics", RELIABLE)
-        self.create_service(ScoreActions, "~/score_actions", self._on_score_actions)
-        self.create_service(PredictRollout, "~/predict_rollout", self._on_predict_rollout)
-        self.create_service(SetGoal, "~/set_goal", self._on_set_goal)
+        self.create_service(ScoreActions, "~/score_actions", self._on_score_actions, callback_group=self._awaiting)
+        self.create_service(PredictRollout, "~/predict_rollout", self._on_predict_rollout, callback_group=self._awaiting)
+        self.create_service(SetGoal, "~/set_goal", self._on_set_goal, callback_group=self._awaiting)
         self.create_service(ResetContext, "~/reset_context", self._on_reset_context)
         self.create_service(GetModelInfo, "~/get_model_info", self._on_get_model_info)
         self.create_timer(_DIAGNOSTICS_S, self._report, clock=STEADY)
@@ -103,12 +106,13 @@ class WorldModelNode(LifecycleNode):
         self._entities = [
             subscribe(self, kind, f"head_camera/image_raw{suffix}", self._on_image, SENSOR),
             subscribe(self, JointState, "joint_states", self._on_states, JOINTS_IN),
-            subscribe(self, ActionCandidates, "~/candidates", self._on_candidates, RELIABLE),
+            subscribe(self, ActionCandidates, "~/candidates", self._on_candidates, RELIABLE, self._awaiting),
         ]
         if server.info.action_kind == ModelInfo.COMMANDS:
             self._entities.append(subscribe(self, JointState, "joint_commands", self._on_command, JOINTS_IN))
         if parameters.prediction_rate_hz > 0:
-            self._entities.append(self.create_timer(1 / parameters.prediction_rate_hz, self._show, clock=STEADY))
+            period_s = 1 / parameters.prediction_rate_hz
+            self._entities.append(self.create_timer(period_s, self._show, self._awaiting, STEADY))
 
     @_reported
     def on_deactivate(self) -> None:

@@ -1,60 +1,32 @@
 """Nodes as processes of their own, over real DDS on a domain of their own, and a peer to talk to them."""
 
 import os
-import signal
-import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import rclpy
-from ament_index_python.packages import get_package_prefix
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 
-DOMAIN = 1 + os.getpid() % 100
-PROFILE = Path(__file__).parents[1] / "config" / "fastdds_large_images.xml"
-DEADLINE_S = 60.0  # generous: the machines that run this are slow and busy
+from hwm_ros.processes import isolate, node_process
+
+DEADLINE_S = 120.0  # generous: the machines that run this are slow and busy
 
 
-def environment() -> dict[str, str]:
-    profile = str(PROFILE)
-    return os.environ | {
-        "ROS_DOMAIN_ID": str(DOMAIN),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTRTPS_DEFAULT_PROFILES_FILE": profile,
-        "FASTDDS_DEFAULT_PROFILES_FILE": profile,
-        "OMP_NUM_THREADS": "1",
-    }
-
-
-@contextmanager
-def process(executable: str, log: Path, **parameters: object) -> Iterator[subprocess.Popen]:
-    """An installed node in a process of its own; on leaving it gets SIGTERM and must exit with 0."""
-    command = [str(Path(get_package_prefix("hwm_ros")) / "lib" / "hwm_ros" / executable), "--ros-args"]
-    for name, value in parameters.items():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        command += ["-p", f"{name.replace('__', '.')}:={text}"]
-    with log.open("w") as out:
-        running = subprocess.Popen(command, env=environment(), stdout=out, stderr=subprocess.STDOUT)
-    try:
-        yield running
-        assert running.poll() is None, f"{executable} died:\n{log.read_text()}"
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(20) == 0, log.read_text()
-    finally:
-        if running.poll() is None:
-            running.kill()
-            running.wait()
+def process(executable: str, log: Path, **parameters: object) -> AbstractContextManager:
+    """An installed node in a process of its own; on leaving it gets SIGTERM and must exit with 0. `__` stands for a dot."""
+    isolate(1 + os.getpid() % 100)
+    return node_process(executable, {name.replace("__", "."): value for name, value in parameters.items()}, log)
 
 
 class Peer:
     """A node of this process: publishes, collects what it hears, calls services."""
 
     def __init__(self) -> None:
-        os.environ.update(environment())
+        isolate(1 + os.getpid() % 100)
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node("peer", context=self.context)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwm_core.planning.follower import PlanFollower
+from hwm_core.planning.follower import PlanFollower, command_in_force
 from hwm_core.planning.joint_space import JointSpace
 
 RATE_HZ = 30.0
@@ -15,11 +15,13 @@ def stamp(frame):
     return START + round(frame * 1e9 / RATE_HZ)
 
 
+ONE = torch.ones(1)
+SPACE = JointSpace(("joint",), -ONE, ONE, 0.1 * ONE, ONE, RATE_HZ)
+
+
 @pytest.fixture
 def follower():
-    one = torch.ones(1)
-    space = JointSpace(("joint",), -one, one, 0.1 * one, one, RATE_HZ)
-    return PlanFollower(space, replan_frames=3, start=np.zeros(1, np.float32))
+    return PlanFollower(SPACE, replan_frames=3, start=np.zeros(1, np.float32))
 
 
 def plan(*values):
@@ -58,3 +60,10 @@ def test_a_plan_is_due_again_after_the_frames_to_run(follower):
     follower.adopt(stamp(0), plan(0.0))
     assert [follower.due(stamp(frame)) for frame in range(5)] == [False, False, False, True, True]
     assert follower.elapsed_frames(stamp(4)) == 4
+
+
+@pytest.mark.parametrize(("last", "start"), [(None, 0.2), (0.5, 0.5), (0.96, 0.2)])
+def test_commanding_starts_at_the_last_command_while_the_robot_follows_it(last, start):
+    # 3 units a second for a quarter of a second: up to 0.75 away from the measured 0.2 is trailing.
+    last = None if last is None else np.array([last], np.float32)
+    assert command_in_force(np.array([0.2], np.float32), last, SPACE) == pytest.approx(start)

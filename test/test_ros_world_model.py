@@ -79,7 +79,8 @@ def robot(tmp_path_factory):
     folder = tmp_path_factory.mktemp("node")
     checkpoint = save_untrained(folder / "checkpoint")
     peer = Robot()
-    with process("world_model", folder / "log.txt", checkpoint=checkpoint, dtype="float32", prediction_rate_hz=10.0):
+    parameters = dict(checkpoint=checkpoint, dtype="float32", prediction_rate_hz=10.0, live__max_candidates=5000)
+    with process("world_model", folder / "log.txt", **parameters):
         peer.wait_for_the_node()
         yield peer
     peer.close()
@@ -129,6 +130,17 @@ def test_candidates_by_topic_and_by_service_get_the_same_costs(ready):
     terms = np.asarray(by_topic.term_costs).reshape(4, len(by_topic.term_names))
     np.testing.assert_allclose(terms.sum(axis=1), by_topic.costs, rtol=1e-5)
     assert convert.stamp_ns(by_topic.header.stamp) == ready.stamp_ns - FRAME_NS
+
+
+def test_images_are_taken_in_while_candidates_are_scored(ready):
+    publisher = ready.node.create_publisher(type(some_candidates()), "/world_model/candidates", 10)
+    ready.until(publisher.get_subscription_count, "the node's subscription")
+    publisher.publish(some_candidates(count=4000, request_id=78))  # about a second of work
+    before = len(ready.heard["/world_model/scores"])
+    for _ in range(3):
+        ready.tick()
+    assert len(ready.heard["/world_model/scores"]) == before
+    ready.newest("/world_model/scores", lambda message: message.request_id == 78)
 
 
 def test_columns_are_matched_by_name_whatever_their_order(ready):
@@ -219,6 +231,7 @@ def test_a_nan_state_is_counted_and_the_node_lives_on(ready):
     before = ready.tick()
     bad = convert.joint_message(JOINTS, [0, float("nan"), 0], convert.header(ready.stamp_ns))
     ready.states.publish(bad)
+    ready.tick()  # topics have no order among each other: the first image may overtake the state
     status = ready.tick()
     assert status.joint_messages_dropped == before.joint_messages_dropped + 1
     assert status.ready

@@ -28,14 +28,14 @@ def untrained(kind: str = "commands", joints: tuple[str, ...] = JOINTS, aspect: 
         "action_dim": len(joints),
     }
     tokenizer = {"kind": "causal", "spatial_factor": 8, "levels": [5, 5], "width": 16, "encoder_blocks": 1, "decoder_blocks": 1}
-    values = np.random.default_rng(0).normal(size=(20, len(joints)))
+    values = np.random.default_rng(0).uniform(-1, 1, (20, len(joints)))
     return Checkpoint(
         name="untrained",
         family="masked",
         model=build_model("masked", model),
         tokenizer=build_tokenizer(tokenizer),
         manifest=fit_manifest(
-            "test_robot", kind, joints, ["rad"] * len(joints), values, [-limit] * len(joints), [limit] * len(joints)
+            "test_robot", kind, joints, ["rad"] * len(joints), limit * values, [(-limit, limit)] * len(joints)
         ),
         preprocessing=Preprocessing(source_aspect=aspect, height=16, width=16),
     )

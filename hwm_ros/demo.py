@@ -1,0 +1,176 @@
+"""The whole road at a glance: reach a goal image with the simulated humanoid, then judge the model offline.
+
+    python -m hwm_ros.demo --out demo_out               simulate, plan, record, replay, evaluate
+    python -m hwm_ros.demo --out demo_out --bag BAG     your own recording: the offline part alone
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import rclpy
+from tqdm import tqdm
+
+from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.data.bag import Topics
+from hwm_core.data.bag_reader import read_bag
+from hwm_core.data.image import decode_image
+from hwm_core.errors import BadInput
+from hwm_core.evaluation import Evaluation
+from hwm_core.evaluation.plan_film import TimedPlan, plan_film
+from hwm_core.evaluation.report import all_tables, markdown
+from hwm_core.evaluation.showing import examples
+from hwm_core.evaluation.simulated import held_out
+from hwm_core.pictures import contact_sheet, plan_strip, write_png
+from hwm_core.replay import Replay, ReplayConfig, caption, describe, replay
+from hwm_core.sampling.config import Sampling
+from hwm_core.sim.tasks import SUCCESS_M
+from hwm_core.world_model import WorldModel
+from hwm_ros import convert
+from hwm_ros.action import PlanActions
+from hwm_ros.node import Refused
+from hwm_ros.processes import NodeDied, isolate
+from hwm_ros.reach_episode import ReachEpisode, run_reach_episode
+
+SEED = 2_100_000  # of the reach; the held-out episodes have the seeds from EVALUATION_SEED on
+EVALUATION_SEED = 2_000_000
+EPISODES = 6  # of 10 s: 54 windows each, half of them with the neck fixed
+EXAMPLES = 4
+
+
+def main() -> int:
+    """The command line; the exit status says whether everything was made."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("demo_out"), help="folder to write (%(default)s); what an earlier demo left there is replaced")
+    parser.add_argument("--bag", type=Path, help="a rosbag2 of your own: predict it instead of simulating")
+    parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or %(default)s, which ships")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the reach task (%(default)s)")
+    parser.add_argument("--episodes", type=int, default=EPISODES, help="held-out episodes to judge on (%(default)s)")
+    arguments = parser.parse_args()
+    began = monotonic()
+    try:
+        world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=arguments.device)
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        if arguments.bag is not None:
+            print(_replay(arguments.bag, world_model, arguments.out).table)
+        else:
+            _live(arguments, world_model)
+    except (BadInput, NodeDied, Refused) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    print(f"Done in {monotonic() - began:.0f} s. Look at: {', '.join(sorted(str(p) for p in arguments.out.glob('*.*')))}")
+    return 0
+
+
+def _live(arguments: argparse.Namespace, world_model: WorldModel) -> None:
+    """The closed loop over DDS, and what it is worth."""
+    out: Path = arguments.out
+    bag, logs = out / "bag", out / "log"
+    for old in (bag, logs, out / "replay"):
+        shutil.rmtree(old, ignore_errors=True)
+    logs.mkdir()
+    print("1/3  Simulated humanoid, world model and planner: three processes over DDS, in lockstep")
+    episode = _reach(arguments, bag, logs)
+    before, after = episode.distances_m[0], episode.distances_m[-1]
+    reach = {"seed": arguments.seed, "distance_before_m": before, "distance_after_m": after, "success": after < SUCCESS_M}
+    print(f"     palm to goal {before:.3f} m -> {after:.3f} m; {episode.rate_hz:.2f} control steps a second (real time: {world_model.frame_rate_hz:g})")
+    _show_reach(world_model, episode, bag, reach, out)
+    print("2/3  Replay of the recorded bag")
+    replayed = _replay(bag, world_model, out / "replay")
+    print("3/3  Held-out episodes from fixed seeds")
+    tables, table = _evaluate(world_model, arguments.episodes, out)
+    metrics = {
+        **tables,
+        "psnr_db_replay": replayed.metrics["psnr_db"],
+        "reach": reach,
+        "frames": episode.frames,
+        "control_steps_per_second": round(episode.rate_hz, 3),
+        "latency_ms": {s: {p: round(row[p], 3) for p in ("p50", "p95")} for s, row in episode.latency_ms.items()},
+        "checkpoint": describe(world_model),
+        "device": str(world_model.device),
+    }
+    (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    print(f"\n{table}\n{_latency_table(episode)}")
+
+
+def _reach(arguments: argparse.Namespace, bag: Path, logs: Path) -> ReachEpisode:
+    isolate(1 + os.getpid() % 100)
+    rclpy.init()
+    with tqdm(unit="frame", desc="     reaching", file=sys.stdout) as bar:
+
+        def tell(feedback: PlanActions.Feedback, num_frames: int) -> None:
+            bar.total = num_frames
+            bar.set_postfix(cost=f"{feedback.best_cost:.4f}", plan=f"{feedback.plan_ms:.0f} ms", refresh=False)
+            bar.update(feedback.frames_done - bar.n)
+
+        try:
+            return run_reach_episode(
+                checkpoint_path(arguments.checkpoint).resolve(), arguments.seed, arguments.device, bag, logs, tell
+            )
+        finally:
+            rclpy.try_shutdown()
+
+
+def _show_reach(world_model: WorldModel, live: ReachEpisode, bag: Path, reach: dict[str, Any], out: Path) -> None:
+    episode, _ = read_bag(bag, Topics(), world_model.preprocessing, world_model.manifest.names)
+    goal = world_model.preprocessing.apply(decode_image(live.goal))
+    plans = [TimedPlan(convert.stamp_ns(plan.header.stamp), convert.read_sequence(plan)) for plan in live.plans]
+    distances = live.distances_m[-len(episode) :]
+    rate = world_model.frame_rate_hz
+    captions = [f"{frame / rate:.2f} s   palm to goal {100 * metres:.1f} cm" for frame, metres in enumerate(distances)]
+    plan_film(out / "reach.mp4", world_model, episode, plans, goal, captions, Sampling())
+    verdict = "reached" if reach["success"] else "not reached"
+    notes = (f"palm to goal {reach['distance_before_m']:.3f} m -> {reach['distance_after_m']:.3f} m", f"{len(plans)} plans")
+    strip = plan_strip(f"Reach, seed {reach['seed']}: {verdict}", notes, episode.frames[0], goal, episode.frames[1:])
+    write_png(out / "reach.png", strip)
+
+
+def _replay(bag: Path, world_model: WorldModel, out: Path) -> Replay:
+    with _progress("     predicting") as progress:
+        return replay(bag, world_model, out, ReplayConfig(), progress)
+
+
+def _evaluate(world_model: WorldModel, episodes: int, out: Path) -> tuple[dict[str, Any], str]:
+    seeds = tqdm(range(EVALUATION_SEED, EVALUATION_SEED + episodes), unit="episode", desc="     simulating", file=sys.stdout)
+    recorded, objects = held_out(seeds, world_model.preprocessing)
+    evaluation = Evaluation(world_model, recorded)
+    with _progress("     predicting") as progress:
+        result = evaluation.run(objects=objects, progress=progress)
+    sheet = contact_sheet(
+        f"{episodes} episodes the model has never seen",
+        caption(world_model, evaluation.sampling),
+        examples(evaluation, result, EXAMPLES),
+        world_model.frame_rate_hz,
+    )
+    write_png(out / "contact_sheet.png", sheet)
+    return all_tables(result), markdown(result)
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar as the callback (done, of) that the engines want."""
+    with tqdm(unit="window", desc=text, file=sys.stdout) as bar:
+
+        def move(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        yield move
+
+
+def _latency_table(episode: ReachEpisode) -> str:
+    lines = ["| latency | p50 | p95 |", "| --- | ---: | ---: |"]
+    lines += [f"| {stage} | {row['p50']:.1f} ms | {row['p95']:.1f} ms |" for stage, row in episode.latency_ms.items()]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

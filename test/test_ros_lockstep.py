@@ -1,0 +1,124 @@
+"""Simulated robot, world model and planner as three processes in lockstep over DDS; untrained weights."""
+
+import numpy as np
+import pytest
+from untrained import save_untrained
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+from action_msgs.msg import GoalStatus
+from rclpy.action import ActionClient
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from ros_harness import Peer, process
+from sensor_msgs.msg import Image, JointState
+
+from hwm_core.sim.model import joints
+from hwm_ros import convert
+from hwm_ros.action import PlanActions
+from hwm_ros.msg import ContextStatus, ErrorCode
+from hwm_ros.srv import ResetSimulation
+
+pytestmark = pytest.mark.ros
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+SEED = 2_000_000
+CONTEXT_FRAMES = 9
+FRAME_S = 1 / 30
+
+
+class Operator(Peer):
+    """Asks for plans and hears what the three nodes do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listen(Image, "/sim_robot/goal_image", LATCHED)
+        self.listen(Image, "/head_camera/image_raw")
+        self.listen(JointState, "/joint_commands", 200)
+        self.listen(ContextStatus, "/world_model/context_status", 200)
+        self.actions = ActionClient(self.node, PlanActions, "/mpc_planner/plan_actions")
+        self.feedback: list[PlanActions.Feedback] = []
+
+    def wait_for_the_nodes(self) -> None:
+        self.until(self.actions.server_is_ready, "the planner")
+        self.newest("/sim_robot/goal_image")
+        self.until(lambda: self.heard["/world_model/context_status"], "the world model's first status")
+
+    def send(self, **goal):
+        self.feedback.clear()
+        future = self.actions.send_goal_async(PlanActions.Goal(**goal), lambda message: self.feedback.append(message.feedback))
+        self.until(future.done, "the planner's yes or no")
+        return future.result()
+
+    def finish(self, handle):
+        future = handle.get_result_async()
+        self.until(future.done, "the result")
+        return future.result()
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lockstep")
+    checkpoint = save_untrained(folder / "checkpoint", joints=joints().names)
+    search = dict(planner__cem__candidates=6, planner__cem__elites=2, planner__cem__carried=1, planner__cem__iterations=2)
+    peer = Operator()
+    with (
+        process("sim_robot", folder / "sim.txt", seed=SEED, camera_size=32, lockstep=True),
+        process("world_model", folder / "model.txt", checkpoint=checkpoint, dtype="float32", use_sim_time=True),
+        process("mpc_planner", folder / "planner.txt", publish_commands=True, lockstep=True, use_sim_time=True, **search),
+    ):
+        peer.wait_for_the_nodes()
+        yield peer
+    peer.close()
+
+
+def test_a_goal_steps_the_simulation_once_per_frame_after_filling_the_context(operator):
+    first = operator.newest("/head_camera/image_raw").header.stamp
+    handle = operator.send(goal=operator.heard["/sim_robot/goal_image"][-1], num_frames=12)
+    answer = operator.finish(handle)
+    assert (answer.status, answer.result.error_msg) == (GoalStatus.STATUS_SUCCEEDED, "")
+    assert (answer.result.frames_done, answer.result.plans_made) == (12, 3)
+    assert [message.frames_done for message in operator.feedback] == list(range(1, 13))
+    # The first frame has no command before it, so it is no part of the context: 9 steps fill that, then 12 are asked for.
+    last = operator.newest("/head_camera/image_raw").header.stamp
+    steps = (convert.stamp_ns(last) - convert.stamp_ns(first)) * 1e-9 / FRAME_S
+    assert steps == pytest.approx(CONTEXT_FRAMES + 12, abs=0.01)
+
+
+def test_every_command_is_stamped_with_a_frame_and_keeps_the_limits(operator):
+    operator.finish(operator.send(num_frames=6))
+    frames = {convert.stamp_ns(m.header.stamp) for m in operator.heard["/head_camera/image_raw"]}
+    commands = operator.heard["/joint_commands"]
+    assert {convert.stamp_ns(m.header.stamp) for m in commands} <= frames
+    positions = np.array([m.position for m in commands])
+    assert (abs(positions) <= 1.0 + 1e-6).all()  # the limits of the untrained checkpoint
+    assert abs(np.diff(positions, axis=0)).max() <= 3.0 * FRAME_S + 1e-6
+
+
+def test_no_image_is_lost_or_dropped_on_the_way(operator):
+    status = operator.newest("/world_model/context_status")
+    assert (status.images_dropped, status.ticks_repeated, status.flushes_gap) == (0, 0, 0)
+    assert status.images_used == len({convert.stamp_ns(m.header.stamp) for m in operator.heard["/head_camera/image_raw"]})
+
+
+def test_a_running_goal_can_be_canceled_and_rejects_a_second_one(operator):
+    handle = operator.send(num_frames=10_000)
+    assert handle.accepted
+    assert not operator.send(num_frames=1).accepted
+    cancel = handle.cancel_goal_async()
+    operator.until(cancel.done, "the cancellation")
+    answer = operator.finish(handle)
+    assert (answer.status, answer.result.error_code) == (GoalStatus.STATUS_CANCELED, ErrorCode.CANCELED)
+
+
+def test_a_goal_image_of_another_aspect_aborts_the_goal_with_the_reason(operator):
+    wide = convert.image_message(np.zeros((16, 64, 3), np.uint8), convert.header(1))
+    answer = operator.finish(operator.send(goal=wide, num_frames=1))
+    assert (answer.status, answer.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.BAD_IMAGE)
+
+
+def test_after_a_reset_of_the_simulation_the_context_starts_anew_and_planning_goes_on(operator):
+    answer = operator.call(ResetSimulation, "/sim_robot/reset", ResetSimulation.Request(seed=SEED + 1))
+    assert answer.error_code == ErrorCode.NONE
+    assert 0.18 <= answer.palm_distance_m <= 0.35
+    flushed = operator.newest("/world_model/context_status", lambda m: m.flushes_gap == 1)
+    assert flushed.frames_held == 1
+    assert operator.finish(operator.send(goal=answer.goal, num_frames=3)).result.frames_done == 3

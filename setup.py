@@ -1,4 +1,4 @@
-"""For pip alone: `pip install .` brings hwm_core and training to a machine without ROS. ROS 2 builds by CMakeLists.txt."""
+"""For pip alone: `pip install .` brings hwm_core and training where there is no ROS. ROS 2 builds by CMakeLists.txt."""
 
 from pathlib import Path
 
@@ -18,6 +18,7 @@ setup(
     python_requires=">=3.10",
     packages=[
         "hwm_core",
+        "hwm_core.assets",
         "hwm_core.data",
         "hwm_core.evaluation",
         "hwm_core.metrics",

@@ -1,0 +1,212 @@
+"""`make` and the scripts that set up the environment. Nothing is downloaded: pip and venv are played by stand-ins."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted(path for path in (ROOT / ".ci").iterdir() if path.is_file() and path.suffix != ".txt")
+BASE_PYTHON = os.path.realpath(sys._base_executable)
+
+
+def run(command: list[str | Path], **kwargs) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **kwargs)
+
+
+class Machine:
+    """A fresh machine: a copy of what the set-up reads, a PATH of chosen commands, and stand-ins for pip and venv.
+
+    The stand-in for pip notes its arguments, a call a line.
+    """
+
+    SYSTEM = ("awk", "bash", "cat", "cp", "cut", "df", "dirname", "flock", "grep", "head", "ln", "mkdir", "rm", "sed")
+    SYSTEM += ("sha256sum", "uname")
+    BUILD = ("cmake", "g++", "make")
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "checkout"
+        self.path = root / "bin"
+        self.fakes = root / "fakes"
+        self.pip_calls = root / "pip_calls"
+        self.environment: dict[str, str] = {}
+        shutil.copytree(ROOT / ".ci", self.root / ".ci")
+        shutil.copy(ROOT / "requirements.txt", self.root)
+        self.path.mkdir()
+        self.have(*self.SYSTEM, *self.BUILD)
+        self.module(
+            "venv",
+            "import os, pathlib, sys\n"
+            "root = pathlib.Path(sys.argv[-1])\n"
+            "(root / 'bin').mkdir(parents=True, exist_ok=True)\n"
+            "if not (root / 'bin/python').exists(): os.symlink(sys.executable, root / 'bin/python')\n",
+        )
+        self.module("pip", f"import sys\nprint(*sys.argv[1:], file=open({str(self.pip_calls)!r}, 'a'))\n")
+
+    def module(self, name: str, main: str = "", init: str = "") -> None:
+        folder = self.fakes / name
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(init)
+        (folder / "__main__.py").write_text(main)
+
+    def have(self, *commands: str) -> None:
+        for command in commands:
+            found = shutil.which(command)
+            assert found, f"this machine lacks {command}"
+            (self.path / command).symlink_to(found)
+
+    def lack(self, *commands: str) -> None:
+        for command in commands:
+            (self.path / command).unlink()
+
+    def source_ros(self) -> None:
+        """What `source /opt/ros/jazzy/setup.bash` does."""
+        self.environment |= {"ROS_DISTRO": "jazzy", "AMENT_PREFIX_PATH": "/opt/ros/jazzy"}
+        self.module("rclpy")
+        self.module("cv2")
+        self.module("numpy", init="__version__ = '1.26.4'")
+        (self.path / "colcon").symlink_to("/bin/true")
+
+    def setup(self, python: str = BASE_PYTHON, **environment: str) -> subprocess.CompletedProcess[str]:
+        base = {"PATH": str(self.path), "PYTHONPATH": str(self.fakes), "PYTHON": python}
+        return run(["bash", self.root / ".ci" / "setup"], env=base | self.environment | environment)
+
+    def pip_log(self) -> str:
+        return self.pip_calls.read_text() if self.pip_calls.exists() else ""
+
+
+@pytest.fixture
+def machine(tmp_path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_help_is_what_make_says_first_and_it_lists_every_target():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
+    said = run(["make", "--no-print-directory", "-C", ROOT]).stdout
+    assert re.findall(r"^  make ([a-z-]+) +\S", said, re.MULTILINE) == targets
+
+
+def test_help_says_every_variable_that_may_be_given():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    said = run(["make", "--no-print-directory", "-C", ROOT, "help"]).stdout
+    variables = re.search(r"Variables: ([A-Z_ ]+) \(", said)[1].split()
+    assert variables == re.findall(r"^([A-Z_]+) \?=", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_the_script_is_bash_that_parses(script):
+    assert run(["bash", "-n", script]).stderr == ""
+    assert os.access(script, os.X_OK) == script.read_text(encoding="utf-8").startswith("#!/usr/bin/env bash\n")
+
+
+def test_a_fresh_machine_gets_torch_first_then_the_pinned_requirements_and_ros(machine):
+    done = machine.setup()
+    assert done.returncode == 0, done.stderr
+    assert [line.split("--disable-pip-version-check ")[1] for line in machine.pip_log().splitlines()] == [
+        "-qq -c .ci/constraints.txt pip>=24",
+        "-qq torch==2.13.0",
+        "-qq -c .ci/constraints.txt -r .ci/requirements.txt -r .ci/ros_jazzy_wheels.txt",
+    ]
+    assert (machine.root / ".venv" / "local_setup.bash").exists()
+    assert (machine.root / ".venv" / "share" / "ros_wheels" / "toolchain.cmake").exists()
+
+
+def test_a_second_setup_does_nothing_and_says_nothing(machine):
+    machine.setup()
+    machine.pip_calls.unlink()
+    again = machine.setup()
+    assert (again.returncode, again.stdout, again.stderr, machine.pip_log()) == (0, "", "", "")
+
+
+def test_where_torch_comes_from_is_the_users_choice(machine):
+    machine.setup()
+    machine.setup(TORCH="torch==2.12.0+cpu", TORCH_INDEX="https://wheels.example/cpu")
+    assert "--extra-index-url https://wheels.example/cpu torch==2.12.0+cpu" in machine.pip_log()
+
+
+def test_beside_a_sourced_ros_no_ros_wheel_is_installed_and_its_numpy_and_cv2_are_kept(machine):
+    machine.source_ros()
+    done = machine.setup()
+    assert done.returncode == 0, done.stderr
+    assert "ros_jazzy_wheels" not in machine.pip_log()
+    venv = machine.root / ".venv"
+    assert (venv / "constraints.txt").read_text() == "numpy==1.26.4\n"
+    requirements = (venv / "requirements.txt").read_text()
+    assert "mujoco==" in requirements
+    assert "pytest" in requirements
+    assert "\nopencv" not in requirements
+    assert not (venv / "local_setup.bash").exists()
+
+
+@pytest.mark.parametrize(
+    ("lacking", "line"),
+    [
+        (("g++",), "sudo apt install g++"),
+        (("cmake", "make"), "sudo apt install cmake make"),
+        (("g++", "cmake", "make"), "sudo apt install g++ cmake make"),
+    ],
+)
+def test_a_missing_system_package_is_named_with_its_apt_line_before_any_download(machine, lacking, line):
+    machine.lack(*lacking)
+    refused = machine.setup()
+    assert refused.returncode != 0
+    assert line in refused.stderr.splitlines()[-1]
+    assert "nothing has been downloaded yet" in refused.stderr
+    assert machine.pip_log() == ""
+    assert not (machine.root / ".venv").exists()
+
+
+def test_a_missing_opengl_library_is_named(machine):
+    machine.module("ctypes", init="def CDLL(name): raise OSError(name)")
+    refused = machine.setup()
+    assert refused.returncode != 0
+    assert refused.stderr.splitlines()[-1].strip() == "sudo apt install libegl1 libgl1-mesa-dri"
+
+
+def test_a_missing_colcon_is_named_beside_a_sourced_ros(machine):
+    machine.source_ros()
+    machine.lack("colcon")
+    assert "sudo apt install python3-colcon-common-extensions" in machine.setup().stderr
+
+
+def test_a_python_that_no_ros_wheel_fits_is_refused_with_those_that_do(machine):
+    old = machine.path / "python3.9"
+    old.write_text('#!/bin/bash\n[ "$1" = --version ] && echo Python 3.9.19\nexit 1\n')
+    old.chmod(0o755)
+    refused = machine.setup(python=str(old))
+    assert refused.returncode != 0
+    assert "CPython 3.11 to 3.14" in refused.stderr
+    assert "Python 3.9.19" in refused.stderr
+    assert machine.pip_log() == ""
+
+
+def test_a_sourced_ros_of_another_python_is_refused(machine):
+    machine.source_ros()
+    shutil.rmtree(machine.fakes / "rclpy")
+    refused = machine.setup(python=f"{BASE_PYTHON}")
+    assert refused.returncode != 0
+    assert "imports the rclpy of the sourced ROS 2 (jazzy)" in refused.stderr
+
+
+def test_another_machine_than_the_wheels_are_for_is_told_to_source_ros(machine):
+    machine.lack("uname")
+    (machine.path / "uname").write_text("#!/bin/bash\necho Linux aarch64\n")
+    (machine.path / "uname").chmod(0o755)
+    refused = machine.setup()
+    assert refused.returncode != 0
+    assert "this machine is Linux aarch64. Install ROS 2 and source it" in refused.stderr
+
+
+def test_a_full_disk_is_noticed_before_any_download(machine):
+    machine.lack("df")
+    (machine.path / "df").write_text("#!/bin/bash\necho header\necho /dev/vda 9000 8000 1000 89% /\n")
+    (machine.path / "df").chmod(0o755)
+    refused = machine.setup()
+    assert refused.returncode != 0
+    assert "1000 MB are free" in refused.stderr
+    assert machine.pip_log() == ""

@@ -1,0 +1,128 @@
+"""The package's own papers agree with each other and with what lies in the repository."""
+
+import ast
+import fnmatch
+import re
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+
+INTERFACES = ("action", "msg", "srv")
+MANIFEST = ET.parse(ROOT / "package.xml").getroot()
+CMAKE = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+SETUP = {
+    keyword.arg: keyword.value
+    for node in ast.walk(ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")))
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setup"
+    for keyword in node.keywords
+}
+
+
+def python_packages(*names: str) -> set[str]:
+    return {
+        ".".join(path.parent.relative_to(ROOT).parts) for name in names for path in (ROOT / name).rglob("__init__.py")
+    }
+
+
+def required_distributions() -> set[str]:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return {re.split(r"[<>=# ]", line)[0].lower() for line in lines if line and not line.startswith("#")}
+
+
+def test_the_interfaces_are_those_that_cmake_generates():
+    listed = re.search(r"rosidl_generate_interfaces\((.*?)\bDEPENDENCIES", CMAKE, re.DOTALL)[1].split()[1:]
+    there = [str(path.relative_to(ROOT)) for kind in INTERFACES for path in (ROOT / kind).iterdir()]
+    assert listed == sorted(there)
+
+
+def test_the_packages_that_interfaces_name_are_found_and_declared():
+    text = "".join(path.read_text(encoding="utf-8") for kind in INTERFACES for path in (ROOT / kind).iterdir())
+    named = set(re.findall(r"^(\w+)/\w+", text, re.MULTILINE)) - {"hwm_ros"}
+    named.add("action_msgs")  # by the services behind every action
+    dependencies = set(re.search(r"DEPENDENCIES (.*)", CMAKE)[1].split())
+    assert dependencies == named
+    assert {element.text for element in MANIFEST.iter("depend")} == named
+    assert named <= set(re.findall(r"find_package\((\w+)", CMAKE))
+
+
+def test_every_node_is_installed_and_may_be_run():
+    installed = re.findall(r"scripts/(\w+)", CMAKE)
+    scripts = sorted(path for path in (ROOT / "scripts").iterdir() if path.is_file())
+    assert installed == [path.name for path in scripts]
+    for script in scripts:
+        assert script.read_text(encoding="utf-8").startswith("#!/usr/bin/env python3\n")
+        assert script.stat().st_mode & 0o111
+
+
+def test_all_papers_tell_one_version():
+    import hwm_core
+
+    version = MANIFEST.findtext("version")
+    assert ast.literal_eval(SETUP["version"]) == version
+    assert hwm_core.__version__ == version
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == version
+    assert version in (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8")
+
+
+def test_pip_installs_every_package_that_runs_without_ros():
+    assert set(ast.literal_eval(SETUP["packages"])) == python_packages("hwm_core", "training")
+
+
+def test_pip_installs_every_file_that_is_not_python():
+    patterns = ast.literal_eval(SETUP["package_data"])["hwm_core"]
+    core = ROOT / "hwm_core"
+    data = [
+        path.relative_to(core)
+        for path in core.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc") and "__pycache__" not in path.parts
+    ]
+    assert data
+    assert not [path for path in data if not any(fnmatch.fnmatch(str(path), p.replace("**/", "*")) for p in patterns)]
+
+
+# Distributions whose module has another name.
+MODULE_OF = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml"}
+# Imported for us: by torch.utils.tensorboard.
+INDIRECT = {"tensorboard"}
+# Used when importable, never required: the user brings it.
+OPTIONAL = {"cosmos_tokenizer"}
+
+
+def test_every_library_that_is_imported_is_required_and_no_other():
+    imported = set()
+    for path in [*(ROOT / "hwm_core").rglob("*.py"), *(ROOT / "training").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.split(".")[0])
+    imported -= set(sys.stdlib_module_names) | {"hwm_core", "training"} | OPTIONAL
+    assert imported | INDIRECT == {MODULE_OF.get(name, name) for name in required_distributions()}
+
+
+def test_rosdep_is_asked_for_nothing_that_pip_alone_has():
+    # `rosdep install` would run pip, and fail, where Python is externally managed.
+    assert not [element.text for element in MANIFEST if (element.text or "").endswith("-pip")]
+
+
+def test_nothing_that_comes_with_ros_is_a_pip_requirement():
+    assert not required_distributions() & {"rclpy", "cv-bridge", "sensor-msgs-py", "cosmos-tokenizer"}
+
+
+def test_the_large_image_profile_carries_a_full_image_over_shared_memory():
+    profile = ET.parse(ROOT / "config" / "fastdds_large_images.xml").getroot()
+    namespace = {"p": "http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles"}
+    assert int(profile.findtext(".//p:segment_size", namespaces=namespace)) == 16 * 2**20
+    assert int(profile.findtext(".//p:maxMessageSize", namespaces=namespace)) == 4 * 2**20
+    kinds = [element.text for element in profile.iterfind(".//p:transport_descriptor/p:type", namespace)]
+    assert kinds == ["SHM", "UDPv4"]
+
+
+@pytest.mark.parametrize("marker", ["slow", "gpu", "ros", "realdata", "launch"])
+def test_pytest_knows_the_marker(marker, pytestconfig):
+    assert any(line.startswith(f"{marker}:") for line in pytestconfig.getini("markers"))

@@ -12,6 +12,7 @@ from hwm_core.data.lerobot import lerobot_to_rosbag2, open_lerobot, read_lerobot
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.prepare import fit_manifests, is_nth, prepare_episodes
 from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.robot import Joint, Robot
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.store import open_store
 from hwm_core.errors import BadBag, BadInput
@@ -149,6 +150,14 @@ def test_a_store_is_of_one_preprocessing_and_one_split(folder, tmp_path):
         list(prepare_episodes({"validation": recordings}, store, PREPROCESSING))
 
 
+def test_a_recording_is_named_once_for_one_split(folder, tmp_path):
+    recordings = find_recordings(folder, TOPICS)
+    split = {"training": recordings, "validation": recordings[1:]}
+    with pytest.raises(BadBag, match="1 named twice, the first `set_000003`"):
+        list(prepare_episodes(split, tmp_path / "store", PREPROCESSING))
+    assert not (tmp_path / "store").exists()
+
+
 def test_processes_prepare_what_one_process_does(folder, tmp_path):
     recordings = find_recordings(folder, TOPICS)
     prepared(recordings, tmp_path / "one")
@@ -164,7 +173,7 @@ def test_statistics_are_of_the_training_split_alone(tmp_path):
     recordings = find_recordings(tmp_path / "bags", TOPICS)
     split = {"training": recordings[:1], "validation": recordings[1:]}
     list(prepare_episodes(split, tmp_path / "store", PREPROCESSING))
-    fitted = fit_manifests(tmp_path / "store", "robot", [("el*", "deg")])
+    fitted = fit_manifests(tmp_path / "store", Robot(name="robot", joints={"el*": Joint(unit="deg")}))
     t = np.arange(1, 10)
     assert np.allclose(fitted["states"].mean, [t.mean(), 10 * t.mean(), -t.mean()])
     assert np.allclose(fitted["states"].std, [t.std(), 10 * t.std(), t.std()])
@@ -175,12 +184,12 @@ def test_statistics_are_of_the_training_split_alone(tmp_path):
 
 def test_the_command_lines_convert_and_prepare(folder, tmp_path, monkeypatch, capsys):
     bags, store = tmp_path / "bags", tmp_path / "store"
-    monkeypatch.setattr(sys, "argv", ["convert", str(folder), "--output", str(bags)])
+    monkeypatch.setattr(sys, "argv", ["convert", str(folder), "--out", str(bags)])
     assert convert.main() == 0
-    arguments = [str(bags), "--validation-nth", "3", "--robot", "r", "--size", "12", "--output", str(store)]
+    arguments = [str(bags), "--validation-nth", "3", "--robot", "r", "--size", "12", "--out", str(store)]
     monkeypatch.setattr(sys, "argv", ["prepare_data", *arguments])
     assert prepare_data.main() == 2  # 0 and 3: nothing is left to train on
-    assert "Keep fewer for validation" in capsys.readouterr().err
+    assert "got 0 and 2. Name recordings with --validation" in capsys.readouterr().err
     arguments[2] = "2"
     monkeypatch.setattr(sys, "argv", ["prepare_data", *arguments])
     assert prepare_data.main() == 0
@@ -208,4 +217,4 @@ def test_gr1_is_read_by_the_camera_it_has_and_its_25_constant_actions_are_found(
     preprocessing = Preprocessing(source_aspect=1.0, frame_rate_hz=20)
     outcomes = prepared(find_recordings(folder, TOPICS), tmp_path, preprocessing)
     assert [bool(one.fault) for one in outcomes] == [False] * 4
-    assert sum(fit_manifests(tmp_path, "gr1")["commands"].constant) == 25
+    assert sum(fit_manifests(tmp_path, Robot(name="gr1"))["commands"].constant) == 25

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hwm_core.data.manifest import ActionManifest, fit_manifest
+from hwm_core.data.robot import Robot
 from hwm_core.errors import BadActions, BadConfig, RobotMismatch
 
 NAMES = ("neck", "elbow", "locked")
@@ -46,7 +47,24 @@ def test_sensor_noise_on_a_locked_joint_is_not_blown_up():
 
 def test_limits_are_those_given_or_else_the_extremes_seen():
     assert manifest().lower == (0, -10, 5) and manifest().upper == (2, 30, 5)
-    assert manifest(lower=[-1, -20, 0], upper=[3, 40, 9]).upper == (3, 40, 9)
+    given = manifest(limits=[(-1, 3), None, (0, 9)])
+    assert given.lower == (-1, -10, 0) and given.upper == (3, 30, 9)
+
+
+def test_degrees_where_the_limits_are_in_radians_are_refused_naming_the_joint():
+    with pytest.raises(BadActions, match=r"elbow: expected .* -1.5 and 1.5, got -10 to 30.*in the units"):
+        manifest(limits=[None, (-1.5, 1.5), None])
+
+
+def test_a_robot_is_described_joint_by_joint_or_by_patterns_of_names():
+    described = Robot.parse(
+        {"name": "r", "joints": {"left_gripper": {"unit": "m", "limits": [0, 0.05]}, "left_*": {"limits": [-1, 1]}}}
+    )
+    joints = [described.joint(name) for name in ("left_gripper", "left_elbow", "neck")]
+    assert [joint.unit for joint in joints] == ["m", "rad", "rad"]
+    assert [joint.limits for joint in joints] == [(0, 0.05), (-1, 1), None]
+    with pytest.raises(BadConfig, match="lower < upper"):
+        Robot.parse({"name": "r", "joints": {"neck": {"limits": [1, -1]}}})
 
 
 def test_joints_are_found_by_name_in_any_order_and_company():

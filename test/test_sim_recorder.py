@@ -11,6 +11,7 @@ from rosbags.rosbag2 import Reader
 from hwm_core.data.bag import Topics, message_types
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.robot import Joint, Robot
 from hwm_core.errors import BadConfig
 from hwm_core.sim import recorder
 from hwm_core.sim.description import CAMERA_FRAME, START_NS, joints
@@ -80,6 +81,15 @@ def test_recording_again_adds_only_what_is_missing_and_splits_by_seed(tmp_path):
     names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/sim_*"))
     assert names == ["train/sim_0000000", "train/sim_0000001", "val/sim_1000000"]
     assert all(path.stat().st_mtime_ns == before for path, before in first.items())
+
+
+def test_the_joints_are_described_beside_the_recordings(tmp_path):
+    record(tmp_path, {"train": 0, "val": 0}, Recording(), processes=1)
+    robot = Robot.read(tmp_path / "robot.yaml")
+    assert robot.name == "hwm_sim_humanoid" and len(robot.joints) == 16
+    # As humanoid.xml has them.
+    assert robot.joints["left_elbow_pitch"] == Joint(unit="rad", limits=(0, 2.4))
+    assert robot.joints["right_gripper"] == Joint(unit="m", limits=(0, 0.045))
 
 
 def test_a_folder_of_other_recordings_is_refused(tmp_path):

@@ -1,6 +1,6 @@
 """LeRobot v2 episodes into rosbag2 folders, one each.
 
-python -m training.convert g1_yellow_bottle --episodes 5 15 --output bags
+python -m training.convert g1_yellow_bottle --episodes 5 15 --out bags
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main() -> int:
     try:
         dataset = open_lerobot(options.dataset)
         for number in tqdm(options.episodes or dataset.episodes, unit="episode"):
-            bag = options.output / episode_name(dataset, number)
+            bag = options.out / episode_name(dataset, number)
             if not bag.exists():
                 lerobot_to_rosbag2(dataset, number, bag, topics, options.camera, options.form)
     except BadInput as error:
@@ -34,7 +34,7 @@ def _parse() -> argparse.Namespace:
     topics = Topics()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, help="LeRobot v2.0 or v2.1 folder")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the bags; those there are kept")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the bags; those there are kept")
     parser.add_argument("--episodes", type=int, nargs="+", help="numbers; default: all")
     parser.add_argument("--camera", help="video key, where the dataset has several")
     parser.add_argument("--form", choices=("jpeg", "png", "raw"), default="jpeg", help="of pictures (%(default)s)")

@@ -1,7 +1,9 @@
 """Bags or LeRobot datasets into an episode store, ready for training.
 
-python -m training.prepare_data recordings/ --robot my_robot --output store
-python -m training.prepare_data g1_yellow_bottle --robot g1 --unit 'k*Hand*=1' --validation 5 --output store
+    python -m training.prepare_data recordings --robot robot.yaml --out store
+    python -m training.prepare_data g1_yellow_bottle --robot g1 --validation-nth 5 --out store
+
+fills store/training and store/validation, and fits the action manifests store/states.yaml and store/commands.yaml.
 """
 
 import argparse
@@ -13,6 +15,7 @@ from tqdm import tqdm
 from hwm_core.data.bag import Topics
 from hwm_core.data.prepare import fit_manifests, is_nth, prepare_episodes
 from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.robot import Robot
 from hwm_core.data.sources import Recording, find_recordings
 from hwm_core.data.store import Split
 from hwm_core.errors import BadBag, BadInput
@@ -29,6 +32,8 @@ def main() -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
+    is_file = options.robot.endswith((".yaml", ".yml"))
+    robot = Robot.read(options.robot) if is_file else Robot(name=options.robot)
     topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
     training, validation = (
         [one for path in paths for one in find_recordings(path, topics, options.camera, options.stamps)]
@@ -37,6 +42,13 @@ def _prepare(options: argparse.Namespace) -> int:
     if options.validation_nth:
         validation += [one for one in training if is_nth(one, options.validation_nth)]
         training = [one for one in training if not is_nth(one, options.validation_nth)]
+    if not training or not validation:
+        raise BadBag(
+            "Recordings",
+            expected="some to train on and some, never trained on, to judge by",
+            got=f"{len(training)} and {len(validation)}",
+            remedy="Name recordings with --validation, or keep every N-th one with --validation-nth N.",
+        )
     preprocessing = Preprocessing(
         source_aspect=_aspect(training),
         crop=options.crop,
@@ -46,7 +58,7 @@ def _prepare(options: argparse.Namespace) -> int:
     )
     recordings: dict[Split, list[Recording]] = {"training": training, "validation": validation}
     frames = faults = 0
-    outcomes = prepare_episodes(recordings, options.output, preprocessing, options.joints, options.workers)
+    outcomes = prepare_episodes(recordings, options.out, preprocessing, options.joints, options.workers)
     with tqdm(total=len(training) + len(validation), unit="episode") as progress:
         for outcome in outcomes:
             progress.update()
@@ -55,11 +67,11 @@ def _prepare(options: argparse.Namespace) -> int:
                 progress.write(f"left out {outcome.name}: {outcome.fault}")
             elif outcome.report:
                 frames += outcome.report.frames
-                if outcome.report.first_fault:
-                    progress.write(f"{outcome.name}: {outcome.report}")
+                if remarks := outcome.report.remarks():
+                    progress.write(f"{outcome.name}: {remarks}")
             progress.set_postfix(frames=frames)
-    manifests = fit_manifests(options.output, options.robot, options.unit)
-    print(f"{options.output}: {len(training)} training and {len(validation)} validation episodes, {faults} left out")
+    manifests = fit_manifests(options.out, robot)
+    print(f"{options.out}: {len(training)} training and {len(validation)} validation episodes, {faults} left out")
     print(f"actions: {' and '.join(manifests)}")
     return 1 if faults else 0
 
@@ -73,24 +85,26 @@ def _aspect(recordings: list[Recording]) -> float:
             return width / height
         except BadInput as error:
             fault = fault or error
-    raise fault or BadBag("Sources", expected="recordings to train on", got="none", remedy="Keep fewer for validation.")
+    assert fault is not None  # there are recordings
+    raise fault
 
 
 def _parse() -> argparse.Namespace:
     topics = Topics()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="+", type=Path, help="rosbag2, LeRobot v2 dataset, or a folder of them")
-    parser.add_argument("--output", type=Path, required=True, help="store to fill; run again to resume")
-    parser.add_argument("--robot", required=True, help="name of the robot, for the action manifest")
+    parser.add_argument("--out", type=Path, required=True, help="store to fill; run again to resume")
+    parser.add_argument(
+        "--robot", required=True, help="YAML file of its name and joints (units, limits), or just its name"
+    )
     parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
     parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square")
     parser.add_argument("--rate", type=float, default=30.0, help="frames a second (%(default)s)")
-    parser.add_argument("--validation", nargs="+", type=Path, default=[], metavar="SOURCE", help="never trained on")
+    parser.add_argument("--validation", nargs="+", type=Path, default=[], metavar="SOURCE", help="to judge by")
     parser.add_argument(
-        "--validation-nth", type=int, default=0, metavar="N", help="nor episodes whose number N divides"
+        "--validation-nth", type=int, default=0, metavar="N", help="also sources whose number N divides"
     )
     parser.add_argument("--joints", nargs="+", help="joints, in this order; default: those of the first recording")
-    parser.add_argument("--unit", type=_unit, action="append", default=[], metavar="PATTERN=UNIT", help="default: rad")
     parser.add_argument("--camera", help="video key, where a LeRobot dataset has several")
     parser.add_argument("--image-topic", default=topics.image, help="or its /compressed (%(default)s)")
     parser.add_argument("--joint-topic", default=topics.joint_states, help="%(default)s")
@@ -98,13 +112,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--stamps", choices=("header", "receive"), default="header", help="what times messages")
     parser.add_argument("--workers", type=int, default=1, help="processes that read (%(default)s)")
     return parser.parse_args()
-
-
-def _unit(text: str) -> tuple[str, str]:
-    pattern, separator, unit = text.partition("=")
-    if not (pattern and separator and unit):
-        raise argparse.ArgumentTypeError(f"{text!r} is not PATTERN=UNIT")
-    return pattern, unit
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Record episodes of the simulated humanoid as rosbag2 (mcap), split into training and validation by seed.
 
-    python -m training.record_sim recordings --train 200 --val 20
+    python -m training.record_sim --out recordings --train 200 --val 20
 
-writes recordings/{train,val}/sim_<seed> and recordings/recording.yaml. Every bag appears whole or not at all, so a
-recording that was cut is simply started again: episodes already there are kept.
+writes recordings/{train,val}/sim_<seed>, recordings/recording.yaml with the settings, and recordings/robot.yaml with
+the joints' units and limits. Every bag appears whole or not at all, so a recording that was cut is simply started
+again: episodes already there are kept.
 """
 
 import argparse
@@ -20,8 +21,9 @@ from pydantic import Field
 from tqdm import tqdm
 
 from hwm_core.config import Config
+from hwm_core.data.robot import Joint, Robot
 from hwm_core.errors import BadConfig, BadInput
-from hwm_core.sim.description import ROBOT
+from hwm_core.sim.description import ROBOT, joints
 from hwm_core.sim.gl import mujoco
 from hwm_core.sim.recorder import record_episode
 
@@ -43,7 +45,7 @@ class Recording(Config):
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the recordings; those there are kept")
     parser.add_argument("--train", type=int, default=200, help="training episodes (%(default)s)")
     parser.add_argument("--val", type=int, default=20, help="validation episodes (%(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="recorded at a time (%(default)s)")
@@ -53,7 +55,7 @@ def main() -> None:
             f"--{name.replace('_', '-')}", default=field.default, help=f"{field.description} (%(default)s)"
         )
     arguments = vars(parser.parse_args())
-    folder, processes = arguments.pop("folder"), arguments.pop("processes")
+    folder, processes = arguments.pop("out"), arguments.pop("processes")
     wanted = {split: arguments.pop(split) for split in FIRST_SEED}
     try:
         record(folder, wanted, Recording.parse(arguments, "command line"), processes)
@@ -96,18 +98,29 @@ def _missing(folder: Path, wanted: dict[str, int]) -> Iterator[tuple[Path, int]]
 
 def _agree(folder: Path, recording: Recording) -> None:
     """Write what the folder is for, or check that it is for this."""
-    card = folder / "recording.yaml"
-    if not card.exists():
-        for split in FIRST_SEED:
-            (folder / split).mkdir(parents=True, exist_ok=True)
-        card.write_text(yaml.safe_dump(recording.plain(), sort_keys=False))
-    elif (there := Recording.read(card)) != recording:
-        raise BadConfig(
-            f"Recordings in {folder}",
-            expected=f"{there.plain()}",
-            got=f"{recording.plain()}",
-            remedy="Record into another folder, or with the settings of this one.",
-        )
+    for split in FIRST_SEED:
+        (folder / split).mkdir(parents=True, exist_ok=True)
+    for card, wanted in ((folder / "recording.yaml", recording), (folder / "robot.yaml", _robot())):
+        if not card.exists():
+            card.write_text(yaml.safe_dump(wanted.plain(), sort_keys=False))
+        elif (there := type(wanted).read(card)) != wanted:
+            raise BadConfig(
+                f"Recordings in {folder}",
+                expected=f"{there.plain()}",
+                got=f"{wanted.plain()}",
+                remedy="Record into another folder, or with the settings of this one.",
+            )
+
+
+def _robot() -> Robot:
+    table = joints()
+    rows = zip(table.names, table.units, table.lower, table.upper, strict=True)
+    # Rounded: MuJoCo keeps a range as its middle and half its width.
+    described = {
+        name: Joint(unit=unit, limits=(round(float(lower), 9), round(float(upper), 9)))
+        for name, unit, lower, upper in rows
+    }
+    return Robot(name=ROBOT, joints=described)
 
 
 if __name__ == "__main__":

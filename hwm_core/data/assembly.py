@@ -33,6 +33,18 @@ class ReadReport:
     unaligned_frames: int = 0  # left out: no state around them, or no command before them
     first_fault: str = ""  # why the first of the bad messages was left out
 
+    def remarks(self) -> str:
+        """What someone who recorded this should know; nothing when all of it is in the episode."""
+        counts = {
+            "bad messages": self.bad,
+            "late messages": self.late,
+            "gaps": self.gaps,
+            "clock jumps": self.clock_jumps,
+            "frames without joint values": self.unaligned_frames,
+        }
+        told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        return f"{told} ({self.first_fault})" if self.first_fault else told
+
 
 class Assembly:
     """Collects one recording; `finish` gives the episode.

@@ -16,6 +16,8 @@ Array = TypeVar("Array", bound=Any)  # numpy array or torch tensor, given back a
 
 # Less motion than encoders resolve (rad, m or unit closure). Such a joint tells nothing; its z-score would be noise.
 _CONSTANT_STD = 1e-4
+# Share of a joint's range that recorded values may lie beyond its ends.
+_BEYOND = 0.1
 
 
 class ActionManifest(Config):
@@ -82,12 +84,15 @@ def fit_manifest(
     names: Sequence[str],
     units: Sequence[str],
     training_values: NDArray[np.floating],
-    lower: Sequence[float] | None = None,
-    upper: Sequence[float] | None = None,
+    limits: Sequence[tuple[float, float] | None] | None = None,
 ) -> ActionManifest:
     """Measure the statistics of `training_values` [N, A]: frames of the training split only.
 
-    Limits that are not given are the extremes seen. Raises BadActions for values missing, not finite or misshapen.
+    Args:
+        limits: (lower, upper) of each joint; where there are none, the extremes seen.
+
+    Raises:
+        BadActions: values missing, not finite, misshapen, or for the most part far outside the limits.
     """
     values = np.asarray(training_values, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != len(names) or len(values) == 0:
@@ -107,17 +112,40 @@ def fit_manifest(
         )
     std = values.std(axis=0)
     constant = std < _CONSTANT_STD
+    lower, upper = _limits(names, values, limits or [None] * len(names))
     return ActionManifest(
         robot=robot,
         kind=kind,
         names=tuple(names),
         units=tuple(units),
-        lower=tuple(values.min(axis=0).tolist() if lower is None else map(float, lower)),
-        upper=tuple(values.max(axis=0).tolist() if upper is None else map(float, upper)),
+        lower=lower,
+        upper=upper,
         mean=tuple(values.mean(axis=0).tolist()),
         std=tuple(np.where(constant, 1.0, std).tolist()),
         constant=tuple(constant.tolist()),
     )
+
+
+def _limits(
+    names: Sequence[str], values: NDArray[np.float64], given: Sequence[tuple[float, float] | None]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Lower and upper limits: those given, or the extremes seen. Degrees taken for radians are refused here."""
+    limits = [
+        (float(column.min()), float(column.max())) if pair is None else pair
+        for column, pair in zip(values.T, given, strict=True)
+    ]
+    lower, upper = np.array(limits).T
+    slack = _BEYOND * (upper - lower)  # sensors read a little beyond the ends
+    outside = ((values < lower - slack) | (values > upper + slack)).mean(axis=0) > 0.5
+    if outside.any():
+        joint = int(np.flatnonzero(outside)[0])
+        raise BadActions(
+            f"Training values of {names[joint]}",
+            expected=f"values between its limits, {lower[joint]:g} and {upper[joint]:g}",
+            got=f"{values[:, joint].min():g} to {values[:, joint].max():g}",
+            remedy="Correct the limits in the robot's description: they are in the units that were recorded.",
+        )
+    return tuple(lower.tolist()), tuple(upper.tolist())
 
 
 def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDArray[np.int64]:

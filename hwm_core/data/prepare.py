@@ -1,10 +1,10 @@
 """Recordings into an episode store: resumable, one whole episode at a time, manifests from the training split only."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,6 +15,7 @@ import yaml
 from hwm_core.data.assembly import ReadReport
 from hwm_core.data.manifest import ActionKind, ActionManifest, fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.robot import Robot
 from hwm_core.data.sources import Recording
 from hwm_core.data.store import Split, manifest_path, open_store, read_header, write_episode
 from hwm_core.errors import BadBag, BadInput
@@ -52,9 +53,10 @@ def prepare_episodes(
         workers: processes to read with.
 
     Raises:
-        BadBag: the store was made with another preprocessing, joints or split.
+        BadBag: two recordings of one name, or a store made with another preprocessing, joints or split.
     """
     store = Path(store)
+    _refuse_repeats(recordings)
     for partial_write in store.glob("*/.*.partial"):  # of a run that was killed
         shutil.rmtree(partial_write)
     todo: list[tuple[Recording, Split]] = []
@@ -77,32 +79,48 @@ def prepare_episodes(
                 yield outcome
 
 
-def fit_manifests(
-    store: str | Path, robot: str, units: Sequence[tuple[str, str]] = ()
-) -> dict[ActionKind, ActionManifest]:
+def fit_manifests(store: str | Path, robot: Robot) -> dict[ActionKind, ActionManifest]:
     """Fit a manifest for states and for commands, where recorded, on the training split, and write them to the store.
 
     Args:
         store: a filled store.
-        robot: name of the robot.
-        units: pairs of a pattern of joint names (as of file names) and a unit, the first match counts; otherwise "rad".
+        robot: units and limits of its joints.
 
     Raises:
         BadBag: the store is empty or damaged.
+        BadActions: the joints were for the most part far outside the limits given.
     """
     episodes = open_store(store).training
     names = episodes[0].names
-    matches = [[unit for pattern, unit in units if fnmatchcase(name, pattern)] for name in names]
+    joints = [robot.joint(name) for name in names]
     manifests: dict[ActionKind, ActionManifest] = {}
     kinds: tuple[ActionKind, ...] = ("states", "commands")
     for kind in kinds:
         values = [episode.states if kind == "states" else episode.commands for episode in episodes]
         recorded = [some for some in values if some is not None]
         if recorded:
-            of_joint = [some[0] if some else "rad" for some in matches]
-            manifests[kind] = fit_manifest(robot, kind, names, of_joint, np.concatenate(recorded))
+            manifests[kind] = fit_manifest(
+                robot.name,
+                kind,
+                names,
+                [joint.unit for joint in joints],
+                np.concatenate(recorded),
+                [joint.limits for joint in joints],
+            )
             _write_atomically(manifest_path(store, kind), yaml.safe_dump(manifests[kind].plain(), sort_keys=False))
     return manifests
+
+
+def _refuse_repeats(recordings: Mapping[Split, Sequence[Recording]]) -> None:
+    """A recording in both splits would be trained on and judged by; one of two that share a name would be lost."""
+    counts = Counter(recording.name for some in recordings.values() for recording in some)
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise BadBag(
+            "Recordings",
+            expected="each to be named once, for training or for validation",
+            got=f"{len(repeated)} named twice, the first `{repeated[0]}`",
+            remedy="Keep validation out of the folders to train on; rename recordings that only share a name.",
+        )
 
 
 def _prepare_one(

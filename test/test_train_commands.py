@@ -69,8 +69,8 @@ def tokenizer(store, tmp_path_factory):
     return out / "tokenizer"
 
 
-def train_model(store, tokenizer, out, *more: str) -> None:
-    train.main(
+def train_model(store, tokenizer, out, *more: str) -> int:
+    return train.main(
         ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(out), "data.actions=states", *SMALL, *more]
     )
 
@@ -101,11 +101,11 @@ def test_sigterm_saves_and_the_resumed_run_ends_as_if_uninterrupted(store, token
 
     with monkeypatch.context() as patch:
         patch.setattr(Windows, "__getitem__", terminate_in_the_third_batch)
-        train_model(store, tokenizer, tmp_path / "cut")
+        assert train_model(store, tokenizer, tmp_path / "cut") == 1
     assert "Stopped after step 3. To go on: the same command with --resume" in capsys.readouterr().out
     assert read_state(tmp_path / "cut" / "state.pt")["step"] == 3
 
-    train_model(store, tokenizer, tmp_path / "cut", "--resume")
+    assert train_model(store, tokenizer, tmp_path / "cut", "--resume") == 0
     weights = [(tmp_path / run / "checkpoint" / "model.safetensors").read_bytes() for run in ("whole", "cut")]
     assert weights[0] == weights[1]
 

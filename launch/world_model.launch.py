@@ -59,7 +59,11 @@ def _nodes(context: LaunchContext) -> list[Node]:
     own = {name: value for name, value in given.items() if value}
     return [
         node("world_model", own | {"autostart": _boolean("autostart")}),
-        node("mpc_planner", {"publish_commands": _boolean("publish_commands")}, IfCondition(LaunchConfiguration("planner"))),
+        node(
+            "mpc_planner",
+            {"publish_commands": _boolean("publish_commands")},
+            IfCondition(LaunchConfiguration("planner")),
+        ),
         node("sim_robot", {"use_sim_time": False}, IfCondition(LaunchConfiguration("sim"))),
     ]
 
@@ -73,9 +77,11 @@ def _is_true(context: LaunchContext, name: str) -> bool:
 
 
 def generate_launch_description() -> LaunchDescription:
-    arguments = [DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in ARGUMENTS]
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in ARGUMENTS
+    ]
     profile = PathJoinSubstitution([CONFIG, "fastdds_large_images.xml"])
-    # Without this profile Fast DDS loses large images; a profile of the user's own goes first. Kilted renamed the variable.
+    # Without this profile Fast DDS loses large images; one of the user's own goes first. Kilted renamed the variable.
     names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
     transport: list[LaunchDescriptionEntity] = []
     if not any(name in os.environ for name in names):

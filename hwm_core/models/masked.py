@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from hwm_core.clips import num_frames
 from hwm_core.config import Config
 from hwm_core.models.vocabulary import Vocabulary
-from hwm_core.nn.backbone import Backbone, Cache, init_normal
+from hwm_core.nn.backbone import Backbone, Cache
 from hwm_core.nn.embed import ActionEncoder
 from hwm_core.nn.hearing import is_cacheable
+from hwm_core.nn.initialise import Init, initialise
 from hwm_core.nn.rows import masked_row
 from hwm_core.streams import Stream
 
@@ -32,6 +33,7 @@ class MaskedConfig(Config):
     mlp_ratio: float = Field(default=4.0, gt=0)
     dropout: float = Field(default=0.4, ge=0, lt=1, description="inside the MLPs")
     final_norm: bool = Field(default=False, description="layer norm before the head; the paper has none")
+    init: Init = Field(default="normal", description="how weights begin: the paper's, or `fan_in` for narrow models")
     vocabulary: Literal["flat", "factorised"] = "flat"
     levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
     grid: tuple[int, int] = Field(default=(32, 32), description="tokens of one latent: rows, columns")
@@ -99,10 +101,10 @@ class MaskedWorldModel(nn.Module):
             dropout=config.dropout,
         )
         self.final_norm = nn.LayerNorm(config.dim) if config.final_norm else nn.Identity()
-        self.apply(init_normal)
-        self.vocabulary.reset_parameters()
+        initialise(self, config.init)
+        self.vocabulary.reset_parameters(config.init)
         for table in (self.position, self.actions.position):
-            nn.init.normal_(table, std=0.02)
+            nn.init.normal_(table, std=0.02 if config.init == "normal" else 0.5)
 
     def loss(self, tokens: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy of masked future tokens (paper section 2.2).

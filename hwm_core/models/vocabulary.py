@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwm_core.nn.initialise import Init
 from hwm_core.tokenizers.fsq import codes_to_digits, digit_values, digits_to_codes, digits_to_latents
 
 
@@ -57,10 +58,13 @@ class Vocabulary(nn.Module):
         """The index that stands for a masked token, one past the last code."""
         return self.size
 
-    def reset_parameters(self) -> None:
-        """N(0, 0.02) for the table, Xavier for mask token and head (paper section 3.1)."""
-        nn.init.normal_(self.embedding.weight, std=0.02)
-        nn.init.xavier_normal_(self.mask_embedding)
+    def reset_parameters(self, init: Init) -> None:
+        """N(0, 0.02) for the table, Xavier for mask token and head (paper section 3.1); `fan_in`: unit-size tokens."""
+        nn.init.normal_(self.embedding.weight, std=0.02 if init == "normal" else len(self.digits) ** -0.5)
+        if init == "normal":
+            nn.init.xavier_normal_(self.mask_embedding)
+        else:
+            nn.init.normal_(self.mask_embedding)
         nn.init.xavier_normal_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from hwm_core.nn.attention import KeyValue, Positions, Streams
@@ -82,11 +81,3 @@ class Backbone(nn.Module):
                 tuple(kv if attention.axis is Axis.TIME else {} for attention, kv in zip(row.attention, keys_values))
             )
         return tokens, Cache(tuple(fresh))
-
-
-def init_normal(module: nn.Module, std: float = 0.02) -> None:
-    """N(0, std) for matrices, zero for biases (paper section 3.1)."""
-    if isinstance(module, nn.Linear):
-        torch.nn.init.normal_(module.weight, std=std)
-        if module.bias is not None:
-            torch.nn.init.zeros_(module.bias)

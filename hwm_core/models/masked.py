@@ -101,7 +101,7 @@ class MaskedWorldModel(nn.Module):
             dropout=config.dropout,
         )
         self.final_norm = nn.LayerNorm(config.dim) if config.final_norm else nn.Identity()
-        initialise(self, config.init)
+        initialise(self, config.init, config.depth)
         self.vocabulary.reset_parameters(config.init)
         for table in (self.position, self.actions.position):
             nn.init.normal_(table, std=0.02 if config.init == "normal" else 0.5)

@@ -4,17 +4,18 @@ from typing import Literal
 
 from torch import nn
 
-from hwm_core.nn.backbone import Backbone
+from hwm_core.nn.block import Block
 
 Init = Literal["normal", "fan_in"]
 
 
-def initialise(model: nn.Module, init: Init) -> None:
+def initialise(model: nn.Module, init: Init, depth: int) -> None:
     """Draw the weights of all linear layers of `model`; biases are zero.
 
     "normal" is the paper's N(0, 0.02) (section 3.1). "fan_in" keeps activations at unit scale: N(0, 1/fan_in), and what
-    n layers add to the residual stream is divided by sqrt(n). A narrow model needs it: at 256 channels and 16 joints
-    N(0, 0.02) leaves the actions a tenth of their tokens' size, and after 1,500 steps they were still not heard.
+    n sub-layers of all `depth` blocks add to the residual stream is divided by sqrt(n). A narrow model needs it: at 256
+    channels and 16 joints N(0, 0.02) leaves the actions a tenth of their tokens' size, and after 1,500 steps they were
+    still not heard.
     """
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
@@ -22,9 +23,7 @@ def initialise(model: nn.Module, init: Init) -> None:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     if init == "fan_in":
-        for backbone in (part for part in model.modules() if isinstance(part, Backbone)):
-            for block in backbone.blocks:
-                adding = [*(out for attention in block.attention for out in attention.out.values())]
-                adding += [mlp[-1] for mlp in block.mlp.values()]
-                for layer in adding:
-                    layer.weight.data *= (len(backbone.blocks) * (len(block.attention) + 1)) ** -0.5
+        for block in (part for part in model.modules() if isinstance(part, Block)):
+            adding = [out for attention in block.attention for out in attention.out.values()]
+            for layer in [*adding, *(mlp[-1] for mlp in block.mlp.values())]:
+                layer.weight.data *= (depth * (len(block.attention) + 1)) ** -0.5

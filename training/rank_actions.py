@@ -17,6 +17,7 @@ from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.ranking import Ranking, rank_actions
 from hwm_core.evaluation.reaching import ReachConfig
+from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.world_model import WorldModel
 
 
@@ -25,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or %(default)s, which ships")
     parser.add_argument("--seeds", type=int, default=10, help="number of tasks (%(default)s)")
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first task (%(default)s)")
     parser.add_argument("--config", type=Path, help="YAML of planner, objective, scoring, max_velocity")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file to write")
@@ -32,8 +34,10 @@ def main() -> None:
     try:
         config = ReachConfig.read(arguments.config) if arguments.config else ReachConfig()
         world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=arguments.device)
-        print("seed   Spearman model simulator   top-1 regret model simulator")
-        rankings = [_rank(world_model, seed, config) for seed in range(arguments.seeds)]
+        print("   seed   Spearman model simulator   top-1 regret model simulator")
+        rankings = [
+            _rank(world_model, seed, config) for seed in range(arguments.seed, arguments.seed + arguments.seeds)
+        ]
     except BadInput as error:
         parser.error(str(error))
     means = {
@@ -58,7 +62,7 @@ def _rank(world_model: WorldModel, seed: int, config: ReachConfig) -> Ranking:
 
 def _line(name: str, model: dict[str, float], simulator: dict[str, float]) -> str:
     return (
-        f"{name:>4}   {model['spearman']:14.2f} {simulator['spearman']:9.2f}"
+        f"{name:>7}   {model['spearman']:14.2f} {simulator['spearman']:9.2f}"
         f"   {model['top1_regret']:18.2f} {simulator['top1_regret']:9.2f}"
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.reaching import Reach, ReachConfig, reach
+from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.pictures import plan_strip, write_png
 from hwm_core.world_model import WorldModel
 
@@ -23,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or %(default)s, which ships")
     parser.add_argument("--seeds", type=int, default=5, help="number of episodes (%(default)s)")
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first episode (%(default)s)")
     parser.add_argument("--config", type=Path, help="YAML of planner, objective, scoring, max_velocity, replan_frames")
     parser.add_argument("--simulator", action="store_true", help="plan with the true dynamics")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
@@ -33,7 +35,7 @@ def main() -> None:
         world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=arguments.device)
         arguments.out.mkdir(parents=True, exist_ok=True)
         rows = []
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.seed, arguments.seed + arguments.seeds):
             done = reach(world_model, seed, config, true_dynamics=arguments.simulator)
             rows.append(_report(done, arguments.out))
     except BadInput as error:

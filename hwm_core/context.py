@@ -176,7 +176,9 @@ class Context:
         self.counters.images_skipped += tick.current == 0
         self.counters.ticks_repeated += max(0, tick.previous + tick.current - 1)
 
-    def _add_joints(self, track: JointTrack, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
+    def _add_joints(
+        self, track: JointTrack, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
+    ) -> None:
         with self._lock:
             try:
                 if stamp_ns <= 0:
@@ -190,8 +192,8 @@ class Context:
                 raise
 
     def _require_robot(self) -> None:
-        # Not for commands alone: a planner takes their names from the model, whatever the robot. And only while no message
-        # matched: a second publisher of other joints on the same topic is common.
+        # Judged by the states too where commands are the actions: a planner takes the names of its commands from the
+        # model, whatever the robot. And only while no message matched: a second publisher of other joints is common.
         for track, error in self._mismatch.items():
             if len(track) == 0:
                 raise error
@@ -207,8 +209,12 @@ class Context:
         what = "commands" if self._manifest.kind == "commands" else "joint states"
         return NoContext(
             f"Context: {what}",
-            expected=f"{what} from before the oldest of its frames on" if what == "commands" else f"{what} around each of its frames",
-            got="none" if self._track.newest_ns is None else f"{len(self._track)}, the newest at {self._track.newest_ns / 1e9:.3f} s",
+            expected=f"{what} from before the oldest of its frames on"
+            if what == "commands"
+            else f"{what} around each of its frames",
+            got="none"
+            if self._track.newest_ns is None
+            else f"{len(self._track)}, the newest at {self._track.newest_ns / 1e9:.3f} s",
             remedy="Check the topic, its QoS, and that its stamps are of the same clock as the camera's.",
         )
 

@@ -29,8 +29,12 @@ class NoGoal(BadInput):
 class LiveConfig(Config):
     """How a live model answers."""
 
-    max_velocity: float = Field(default=3.0, gt=0, description="speed limit of every joint in rad/s (or m/s), for the cost term velocity_limits")
-    max_candidates: int = Field(default=512, ge=1, le=65536, description="largest number of candidates of one request; memory grows with it")
+    max_velocity: float = Field(
+        default=3.0, gt=0, description="speed limit of every joint in rad/s (or m/s), for the cost term velocity_limits"
+    )
+    max_candidates: int = Field(
+        default=512, ge=1, le=65536, description="largest number of candidates of one request; memory grows with it"
+    )
     scoring: Sampling = Field(default=Sampling.for_scoring(), description="decoding of candidates")
     showing: Sampling = Field(default=Sampling(), description="decoding of the pictures shown")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of the token draws; all candidates share them")
@@ -95,7 +99,12 @@ class LiveModel:
         """
         aim = self._goal if goal is None else self._imagination.goal(goal)
         if aim is None:
-            raise NoGoal("Goal", expected="a goal image", got="none", remedy="Call ~/set_goal, or send a goal with the candidates.")
+            raise NoGoal(
+                "Goal",
+                expected="a goal image",
+                got="none",
+                remedy="Call ~/set_goal, or send a goal with the candidates.",
+            )
         self._check_number(candidates)
         began = self._clock()
         past, is_new = self._observe(window)
@@ -114,7 +123,7 @@ class LiveModel:
         return np.tile(action, (self.world_model.future_frames, 1))
 
     def rest_of(self, plan: NDArray[np.float32], made_ns: int, now_ns: int) -> NDArray[np.float32] | None:
-        """What is left at one frame of a plan [F, A] made at an earlier one, its last action held; None when it is over."""
+        """What is left at one frame of a plan [F, A] made at an earlier one, its last action held; None when over."""
         elapsed = round((now_ns - made_ns) * 1e-9 * self.world_model.frame_rate_hz)
         if not 0 <= elapsed < len(plan):
             return None

@@ -26,7 +26,7 @@ class _Job:
 
 
 class Worker:
-    """Runs jobs one after the other in a thread of its own, because compiled graphs and CUDA contexts belong to a thread.
+    """Runs jobs one after the other in a thread of its own: compiled graphs and CUDA contexts belong to a thread.
 
     Jobs of one non-empty `slot` are newest-only: a waiting one gives way to the next. Jobs without a slot all run.
     """

@@ -1,7 +1,7 @@
 """The whole road at a glance: reach a goal image with the simulated humanoid, then judge the model offline.
 
-    python -m hwm_ros.demo --out demo_out               simulate, plan, record, replay, evaluate
-    python -m hwm_ros.demo --out demo_out --bag BAG     your own recording: the offline part alone
+python -m hwm_ros.demo --out demo_out               simulate, plan, record, replay, evaluate
+python -m hwm_ros.demo --out demo_out --bag BAG     your own recording: the offline part alone
 """
 
 import argparse
@@ -48,7 +48,12 @@ EXAMPLES = 4
 def main() -> int:
     """The command line; the exit status says whether everything was made."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("demo_out"), help="folder to write (%(default)s); what an earlier demo left there is replaced")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo_out"),
+        help="folder to write (%(default)s); what an earlier demo left there is replaced",
+    )
     parser.add_argument("--bag", type=Path, help="a rosbag2 of your own: predict it instead of simulating")
     parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or %(default)s, which ships")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
@@ -66,7 +71,9 @@ def main() -> int:
     except (BadInput, NodeDied, Refused) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    print(f"Done in {monotonic() - began:.0f} s. Look at: {', '.join(sorted(str(p) for p in arguments.out.glob('*.*')))}")
+    print(
+        f"Done in {monotonic() - began:.0f} s. Look at: {', '.join(sorted(str(p) for p in arguments.out.glob('*.*')))}"
+    )
     return 0
 
 
@@ -80,8 +87,14 @@ def _live(arguments: argparse.Namespace, world_model: WorldModel) -> None:
     print("1/3  Simulated humanoid, world model and planner: three processes over DDS, in lockstep")
     episode = _reach(arguments, bag, logs)
     before, after = episode.distances_m[0], episode.distances_m[-1]
-    reach = {"seed": arguments.seed, "distance_before_m": before, "distance_after_m": after, "success": after < SUCCESS_M}
-    print(f"     palm to goal {before:.3f} m -> {after:.3f} m; {episode.rate_hz:.2f} control steps a second (real time: {world_model.frame_rate_hz:g})")
+    reach = {
+        "seed": arguments.seed,
+        "distance_before_m": before,
+        "distance_after_m": after,
+        "success": after < SUCCESS_M,
+    }
+    print(f"     palm to goal {before:.3f} m -> {after:.3f} m")
+    print(f"     {episode.rate_hz:.2f} control steps a second; real time would be {world_model.frame_rate_hz:g}")
     _show_reach(world_model, episode, bag, reach, out)
     print("2/3  Replay of the recorded bag")
     replayed = _replay(bag, world_model, out / "replay")
@@ -128,7 +141,10 @@ def _show_reach(world_model: WorldModel, live: ReachEpisode, bag: Path, reach: d
     captions = [f"{frame / rate:.2f} s   palm to goal {100 * metres:.1f} cm" for frame, metres in enumerate(distances)]
     plan_film(out / "reach.mp4", world_model, episode, plans, goal, captions, Sampling())
     verdict = "reached" if reach["success"] else "not reached"
-    notes = (f"palm to goal {reach['distance_before_m']:.3f} m -> {reach['distance_after_m']:.3f} m", f"{len(plans)} plans")
+    notes = (
+        f"palm to goal {reach['distance_before_m']:.3f} m -> {reach['distance_after_m']:.3f} m",
+        f"{len(plans)} plans",
+    )
     strip = plan_strip(f"Reach, seed {reach['seed']}: {verdict}", notes, episode.frames[0], goal, episode.frames[1:])
     write_png(out / "reach.png", strip)
 
@@ -139,7 +155,9 @@ def _replay(bag: Path, world_model: WorldModel, out: Path) -> Replay:
 
 
 def _evaluate(world_model: WorldModel, episodes: int, out: Path) -> tuple[dict[str, Any], str]:
-    seeds = tqdm(range(EVALUATION_SEED, EVALUATION_SEED + episodes), unit="episode", desc="     simulating", file=sys.stdout)
+    seeds = tqdm(
+        range(EVALUATION_SEED, EVALUATION_SEED + episodes), unit="episode", desc="     simulating", file=sys.stdout
+    )
     recorded, objects = held_out(seeds, world_model.preprocessing)
     evaluation = Evaluation(world_model, recorded)
     with _progress("     predicting") as progress:

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from rclpy.node import Node
@@ -57,7 +58,9 @@ class ModelServer:
     def __init__(self, node: Node, parameters: ModelParameters) -> None:
         self._node = node
         self._worker = Worker("world_model")
-        self._best: tuple[int, NDArray[np.float32]] | None = None  # stamp and actions [F, A] of the newest best candidate
+        self._best: tuple[int, NDArray[np.float32]] | None = (
+            None  # stamp and actions [F, A] of the newest best candidate
+        )
         self.latencies = Latencies(capacity=1000)
         try:
             self._live = self._worker.submit(partial(_load, parameters)).result()
@@ -95,7 +98,12 @@ class ModelServer:
             lambda: (perf_counter(), self._live.score(self.context.window(), candidates, image)), slot
         )
         scores, seconds = answer.scores, answer.scores.seconds
-        stages = {"queue": began - asked, "encode": answer.encode_seconds, "rollout": seconds["rollout"], "cost": seconds["cost"]}
+        stages = {
+            "queue": began - asked,
+            "encode": answer.encode_seconds,
+            "rollout": seconds["rollout"],
+            "cost": seconds["cost"],
+        }
         for stage, duration in stages.items():
             self.latencies.add(stage, duration)
         self._best = (answer.stamp_ns, candidates[scores.best])
@@ -123,11 +131,22 @@ class ModelServer:
         return convert.frames_message(frames, PredictedFrames.REQUEST, rate, convert.header(stamp_ns))
 
     async def shown(self) -> Shown:
-        """What the newest best candidate leads to, or else the newest action held. Raises BadInput, Superseded, Stopped."""
+        """What the newest best candidate leads to, or the newest action held. Raises BadInput, Superseded, Stopped."""
         began = perf_counter()
         shown = await self._ask(self._show, slot="shown")
         self.latencies.add("shown", perf_counter() - began)
         return shown
+
+    def health(self, now_ns: int) -> dict[str, Any]:
+        """Counters, the age of the newest frame, latencies by stage, and device memory."""
+        values: dict[str, Any] = self.context.counts()
+        if (newest_ns := self.context.newest_stamp_ns) is not None:
+            values["newest_frame_age_s"] = (now_ns - newest_ns) * 1e-9
+        if self.world_model.device.type == "cuda":
+            values["device_memory_mb"] = torch.cuda.max_memory_allocated(self.world_model.device) / 2**20
+        return values | {
+            f"{stage}_{p}_ms": ms for stage, row in self.latencies.summary().items() for p, ms in row.items()
+        }
 
     def _show(self) -> Shown:
         window = self.context.window()

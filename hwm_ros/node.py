@@ -91,14 +91,23 @@ def on_executor(node: Node, job: Job) -> Future:
         else:
             future.set_exception(error)
 
-    job.add_done_callback(lambda done: node.executor and node.executor.create_task(finish, done))
+    job.add_done_callback(lambda done: start_task(node, finish, done))
     return future
+
+
+def start_task(node: Node, callback: Callable[..., Any], *arguments: Any) -> None:
+    """Let the node's executor run a coroutine function beside the one that asks."""
+    if node.executor is not None:
+        node.executor.create_task(callback, *arguments)
 
 
 def health(node: Node, level: bytes, summary: str, values: dict[str, Any]) -> DiagnosticArray:
     """One /diagnostics message of a node."""
     name = node.get_fully_qualified_name().lstrip("/")
-    pairs = [KeyValue(key=key, value=f"{value:.3f}" if isinstance(value, float) else str(value)) for key, value in values.items()]
+    pairs = [
+        KeyValue(key=key, value=f"{value:.3f}" if isinstance(value, float) else str(value))
+        for key, value in values.items()
+    ]
     status = DiagnosticStatus(level=level, name=name, message=summary, hardware_id="", values=pairs)
     message = DiagnosticArray(status=[status])
     message.header.stamp = node.get_clock().now().to_msg()

@@ -1,7 +1,8 @@
-"""Quality of service: images best effort in, reliable out (REP-2003), every policy overridable, mismatches explained."""
+"""Quality of service: images best effort in, reliable out (REP-2003), all of it overridable, mismatches explained."""
 
+from collections.abc import Callable
 from copy import copy
-from typing import Any, Callable
+from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node

@@ -28,8 +28,13 @@ from hwm_ros.processes import NodeDied, node_process
 from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE
 from hwm_ros.recorder import Recorder
 
-_START_S, _FRAME_S = 90.0, 60.0  # wall time allowed for the nodes to come up, and for one frame
-_GOAL, _DISTANCE, _STATUS, _SCORES = "/sim_robot/goal_image", "/sim_robot/palm_distance", "/world_model/context_status", "/world_model/scores"
+_START_S, _SCORES_S, _FRAME_S = 120.0, 60.0, 240.0  # wall time allowed: nodes to come up, one request, one frame
+_GOAL, _DISTANCE, _STATUS, _SCORES = (
+    "/sim_robot/goal_image",
+    "/sim_robot/palm_distance",
+    "/world_model/context_status",
+    "/world_model/scores",
+)
 PLAN_TOPIC = "/mpc_planner/plan"
 RECORDED: Mapping[str, tuple[type, QoSProfile]] = {
     "/clock": (Clock, RELIABLE),
@@ -104,8 +109,16 @@ def run_reach_episode(
         Refused: the planner gave up; says why.
     """
     model = {"checkpoint": checkpoint, "device": device, "use_sim_time": True}
-    planner = {"publish_commands": True, "lockstep": True, "use_sim_time": True, "planner.joints": PLANNED_JOINTS, "seed": seed}
-    nodes = {"sim_robot": {"seed": seed, "lockstep": True}, "world_model": model, "mpc_planner": planner}
+    planner = {
+        "publish_commands": True,
+        "lockstep": True,
+        "use_sim_time": True,
+        "planner.joints": PLANNED_JOINTS,
+        "seed": seed,
+    }
+    planner |= {"score_timeout_s": _SCORES_S, "frame_timeout_s": _FRAME_S}
+    simulation = {"seed": seed, "lockstep": True}
+    nodes: dict[str, Mapping[str, object]] = {"sim_robot": simulation, "world_model": model, "mpc_planner": planner}
     with ExitStack() as stack:
         processes = {
             name: stack.enter_context(node_process(name, parameters, logs / f"{name}.txt"))

@@ -34,7 +34,9 @@ class Recorder:
         ]
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._writer.__exit__(kind, error, trace)

@@ -37,7 +37,8 @@ class RemoteScorer:
             Refused: the world model answered with an error, or not in time.
         """
         number = next(self._numbers)
-        self._waiting[number] = answer = Future()
+        answer: Future = Future()
+        self._waiting[number] = answer
         values = candidates.float().cpu().numpy()
         self._candidates.publish(convert.candidates_message(values, joint_names, convert.header(stamp_ns), number))
         try:

@@ -20,17 +20,24 @@ from hwm_ros.parameters import declare_parameters, read_parameters
 from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, publish, subscribe
 from hwm_ros.srv import ResetSimulation
 
-# In lockstep a frame that nobody answered is published again: the subscriber may have come later than the frame.
+# In lockstep a frame that nobody answers is published again, after 1, 2, 4 times this: its subscriber may have come
+# later, or lost it.
 _AGAIN_S = 1.0
 
 
 class SimRobotParameters(Config):
     """Parameters of the node."""
 
-    seed: int = Field(default=2_000_000, ge=0, le=2**31 - 1, description="of the first reach task: scene, start and goal")
+    seed: int = Field(
+        default=2_000_000, ge=0, le=2**31 - 1, description="of the first reach task: scene, start and goal"
+    )
     camera_size: int = Field(default=128, ge=16, le=1080, description="pixels, height and width")
-    image_transport: Literal["raw", "compressed"] = Field(default="raw", description="sensor_msgs/Image, or jpeg on <topic>/compressed")
-    lockstep: bool = Field(default=False, description="wait for a command stamped with the newest frame before the next; else real time")
+    image_transport: Literal["raw", "compressed"] = Field(
+        default="raw", description="sensor_msgs/Image, or jpeg on <topic>/compressed"
+    )
+    lockstep: bool = Field(
+        default=False, description="wait for a command stamped with the newest frame before the next; else real time"
+    )
 
 
 class SimRobotNode(Node):
@@ -51,7 +58,8 @@ class SimRobotNode(Node):
         subscribe(self, JointState, "joint_commands", self._on_command, JOINTS_OUT)
         self.create_service(ResetSimulation, "~/reset", self._on_reset)
         if self._settings.lockstep:
-            self._again = self.create_timer(_AGAIN_S, self._publish_frame, clock=STEADY)
+            self._unanswered = 0  # periods since the newest frame
+            self.create_timer(_AGAIN_S, self._publish_again, clock=STEADY)
         else:
             self.create_timer(1 / CONTROL_HZ, self._step, clock=STEADY)
         self._begin()
@@ -69,7 +77,9 @@ class SimRobotNode(Node):
     def _on_command(self, message: JointState) -> None:
         stamp_ns = convert.stamp_ns(message.header.stamp)
         if self._settings.lockstep and stamp_ns != self._session.stamp_ns:
-            reason = f"A command stamped {stamp_ns / 1e9:.3f} s is not for the newest frame, {self._session.stamp_ns / 1e9:.3f} s."
+            reason = (
+                f"A command for {stamp_ns / 1e9:.3f} s, but the newest frame is of {self._session.stamp_ns / 1e9:.3f} s"
+            )
             self.get_logger().warning(reason, throttle_duration_sec=5.0)
             return
         try:
@@ -78,10 +88,12 @@ class SimRobotNode(Node):
             self.get_logger().warning(str(error), throttle_duration_sec=5.0)
             return
         if self._settings.lockstep:
-            self._again.reset()
+            self._unanswered = 0
             self._step()
 
-    def _on_reset(self, request: ResetSimulation.Request, response: ResetSimulation.Response) -> ResetSimulation.Response:
+    def _on_reset(
+        self, request: ResetSimulation.Request, response: ResetSimulation.Response
+    ) -> ResetSimulation.Response:
         try:
             self._session.reset(request.seed)
         except Exception as error:
@@ -102,6 +114,11 @@ class SimRobotNode(Node):
         message = convert.joint_message(reading.names, reading.positions, convert.header(reading.time_ns))
         message.velocity = array("d", reading.velocities)
         self._states.publish(message)
+
+    def _publish_again(self) -> None:
+        self._unanswered += 1
+        if self._unanswered & (self._unanswered - 1) == 0:  # a power of two
+            self._publish_frame()
 
     def _publish_distance(self) -> None:
         self._distance.publish(Float64(data=self._session.palm_distance_m))

@@ -1,10 +1,11 @@
 """Nodes as processes of their own, over real DDS on a domain of their own, and a peer to talk to them."""
 
 import os
+import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import rclpy
@@ -16,10 +17,20 @@ from hwm_ros.processes import isolate, node_process
 DEADLINE_S = 120.0  # generous: the machines that run this are slow and busy
 
 
-def process(executable: str, log: Path, **parameters: object) -> AbstractContextManager:
-    """An installed node in a process of its own; on leaving it gets SIGTERM and must exit with 0. `__` stands for a dot."""
+_RUNNING: dict[Path, subprocess.Popen] = {}
+
+
+@contextmanager
+def process(executable: str, log: Path, **parameters: object) -> Iterator[None]:
+    """An installed node in a process of its own, which must exit with 0 on SIGTERM; `__` stands for a dot."""
     isolate(1 + os.getpid() % 100)
-    return node_process(executable, {name.replace("__", "."): value for name, value in parameters.items()}, log)
+    named = {name.replace("__", "."): value for name, value in parameters.items()}
+    with node_process(executable, named, log) as running:
+        _RUNNING[log] = running
+        try:
+            yield
+        finally:
+            del _RUNNING[log]
 
 
 class Peer:
@@ -47,6 +58,8 @@ class Peer:
         deadline = time.monotonic() + DEADLINE_S
         while not condition():
             assert time.monotonic() < deadline, f"waited {DEADLINE_S} s for {what}"
+            for log, running in _RUNNING.items():
+                assert running.poll() is None, f"a node died while we waited for {what}:\n{log.read_text()}"
             self._executor.spin_once(timeout_sec=0.05)
 
     def newest(self, topic: str, condition: Callable = lambda message: True) -> object:

@@ -25,7 +25,14 @@ def context(kind="states"):
 
 
 def image(value=0, size=8, **changes):
-    fields = dict(encoding="rgb8", height=size, width=size, step=3 * size, is_bigendian=0, data=bytes([value]) * (3 * size * size))
+    fields = {
+        "encoding": "rgb8",
+        "height": size,
+        "width": size,
+        "step": 3 * size,
+        "is_bigendian": 0,
+        "data": bytes([value]) * (3 * size * size),
+    }
     return SimpleNamespace(**{**fields, **changes})
 
 

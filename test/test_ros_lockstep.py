@@ -6,6 +6,9 @@ from untrained import save_untrained
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 from action_msgs.msg import GoalStatus
+from hwm_ros.action import PlanActions
+from hwm_ros.msg import ContextStatus, ErrorCode
+from hwm_ros.srv import ResetSimulation
 from rclpy.action import ActionClient
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_harness import Peer, process
@@ -13,9 +16,6 @@ from sensor_msgs.msg import Image, JointState
 
 from hwm_core.sim.model import joints
 from hwm_ros import convert
-from hwm_ros.action import PlanActions
-from hwm_ros.msg import ContextStatus, ErrorCode
-from hwm_ros.srv import ResetSimulation
 
 pytestmark = pytest.mark.ros
 
@@ -44,7 +44,9 @@ class Operator(Peer):
 
     def send(self, **goal):
         self.feedback.clear()
-        future = self.actions.send_goal_async(PlanActions.Goal(**goal), lambda message: self.feedback.append(message.feedback))
+        future = self.actions.send_goal_async(
+            PlanActions.Goal(**goal), lambda message: self.feedback.append(message.feedback)
+        )
         self.until(future.done, "the planner's yes or no")
         return future.result()
 
@@ -58,12 +60,19 @@ class Operator(Peer):
 def operator(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lockstep")
     checkpoint = save_untrained(folder / "checkpoint", joints=joints().names)
-    search = dict(planner__cem__candidates=6, planner__cem__elites=2, planner__cem__carried=1, planner__cem__iterations=2)
+    search = {
+        "planner__cem__candidates": 6,
+        "planner__cem__elites": 2,
+        "planner__cem__carried": 1,
+        "planner__cem__iterations": 2,
+    }
     peer = Operator()
     with (
         process("sim_robot", folder / "sim.txt", seed=SEED, camera_size=32, lockstep=True),
         process("world_model", folder / "model.txt", checkpoint=checkpoint, dtype="float32", use_sim_time=True),
-        process("mpc_planner", folder / "planner.txt", publish_commands=True, lockstep=True, use_sim_time=True, **search),
+        process(
+            "mpc_planner", folder / "planner.txt", publish_commands=True, lockstep=True, use_sim_time=True, **search
+        ),
     ):
         peer.wait_for_the_nodes()
         yield peer
@@ -77,7 +86,7 @@ def test_a_goal_steps_the_simulation_once_per_frame_after_filling_the_context(op
     assert (answer.status, answer.result.error_msg) == (GoalStatus.STATUS_SUCCEEDED, "")
     assert (answer.result.frames_done, answer.result.plans_made) == (12, 3)
     assert [message.frames_done for message in operator.feedback] == list(range(1, 13))
-    # The first frame has no command before it, so it is no part of the context: 9 steps fill that, then 12 are asked for.
+    # The first frame has no command before it, so it is no context: 9 steps fill that, then 12 are asked for.
     last = operator.newest("/head_camera/image_raw").header.stamp
     steps = (convert.stamp_ns(last) - convert.stamp_ns(first)) * 1e-9 / FRAME_S
     assert steps == pytest.approx(CONTEXT_FRAMES + 12, abs=0.01)
@@ -96,7 +105,9 @@ def test_every_command_is_stamped_with_a_frame_and_keeps_the_limits(operator):
 def test_no_image_is_lost_or_dropped_on_the_way(operator):
     status = operator.newest("/world_model/context_status")
     assert (status.images_dropped, status.ticks_repeated, status.flushes_gap) == (0, 0, 0)
-    assert status.images_used == len({convert.stamp_ns(m.header.stamp) for m in operator.heard["/head_camera/image_raw"]})
+    assert status.images_used == len(
+        {convert.stamp_ns(m.header.stamp) for m in operator.heard["/head_camera/image_raw"]}
+    )
 
 
 def test_a_running_goal_can_be_canceled_and_rejects_a_second_one(operator):

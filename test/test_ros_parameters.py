@@ -3,25 +3,19 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
-rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
+pytest.importorskip("rclpy", reason="needs ROS 2")
+import rclpy
 from rclpy.parameter import Parameter
 
 from hwm_ros.mpc_planner import MpcPlannerParameters
+from hwm_ros.parameter_file import NODES, parameter_file
 from hwm_ros.parameters import declare_parameters, read_parameters, rows, watch_parameters
-from hwm_ros.sim_robot import SimRobotParameters
 from hwm_ros.world_model import WorldModelParameters
 
 pytestmark = pytest.mark.ros
 
-NODES = {"world_model": WorldModelParameters, "mpc_planner": MpcPlannerParameters, "sim_robot": SimRobotParameters}
-SHIPPED = yaml.safe_load((Path(__file__).parents[1] / "config" / "hwm_ros.yaml").read_text())
-
-
-def flat(tree, prefix=""):
-    for key, value in tree.items():
-        yield from flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+SHIPPED = Path(__file__).parents[1] / "config" / "hwm_ros.yaml"
 
 
 @pytest.fixture
@@ -34,11 +28,19 @@ def node():
     rclpy.try_shutdown(context=context)
 
 
+def test_the_shipped_file_is_what_the_configuration_classes_say():
+    assert SHIPPED.read_text() == parameter_file(), "run: python -m hwm_ros.parameter_file > config/hwm_ros.yaml"
+
+
 @pytest.mark.parametrize("name", NODES)
-def test_the_shipped_file_holds_every_parameter_with_its_default(name):
-    # An empty list has no type in a parameter file, so the file shows such a parameter in a comment.
-    declared = {row.name: row.default for row in rows(NODES[name]) if row.default != []}
-    assert dict(flat(SHIPPED[f"/**/{name}"]["ros__parameters"])) == declared
+def test_a_node_started_with_the_shipped_file_has_the_defaults(name):
+    context = rclpy.Context()
+    rclpy.init(context=context, args=["--ros-args", "--params-file", str(SHIPPED)])
+    node = rclpy.create_node(name, context=context, namespace="robot")
+    declare_parameters(node, NODES[name])
+    assert read_parameters(node, NODES[name]) == NODES[name]()
+    node.destroy_node()
+    rclpy.try_shutdown(context=context)
 
 
 @pytest.mark.parametrize("name", NODES)

@@ -6,13 +6,13 @@ from untrained import JOINTS, save_untrained
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 from diagnostic_msgs.msg import DiagnosticArray
+from hwm_ros.msg import ActionScores, ContextStatus, ErrorCode, ModelInfo, PredictedFrames
+from hwm_ros.srv import GetModelInfo, PredictRollout, ResetContext, ScoreActions, SetGoal
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_harness import Peer, process
 from sensor_msgs.msg import Image, JointState
 
 from hwm_ros import convert
-from hwm_ros.msg import ActionScores, ContextStatus, ErrorCode, ModelInfo, PredictedFrames
-from hwm_ros.srv import GetModelInfo, PredictRollout, ResetContext, ScoreActions, SetGoal
 
 pytestmark = pytest.mark.ros
 
@@ -79,7 +79,12 @@ def robot(tmp_path_factory):
     folder = tmp_path_factory.mktemp("node")
     checkpoint = save_untrained(folder / "checkpoint")
     peer = Robot()
-    parameters = dict(checkpoint=checkpoint, dtype="float32", prediction_rate_hz=10.0, live__max_candidates=5000)
+    parameters = {
+        "checkpoint": checkpoint,
+        "dtype": "float32",
+        "prediction_rate_hz": 10.0,
+        "live__max_candidates": 5000,
+    }
     with process("world_model", folder / "log.txt", **parameters):
         peer.wait_for_the_node()
         yield peer
@@ -210,7 +215,7 @@ def test_without_frames_candidates_are_refused(robot):
 
 @pytest.mark.parametrize(
     "changes",
-    [dict(data=[0] * 30), dict(encoding="32FC3"), dict(width=64, step=192, height=16)],
+    [{"data": [0] * 30}, {"encoding": "32FC3"}, {"width": 64, "step": 192, "height": 16}],
     ids=["cut short", "wrong encoding", "another aspect"],
 )
 def test_a_bad_image_is_counted_and_the_node_lives_on(ready, changes):

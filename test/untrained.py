@@ -14,7 +14,9 @@ from hwm_core.tokenizers import build_tokenizer
 JOINTS = ("neck_yaw", "left_elbow", "right_elbow")
 
 
-def untrained(kind: str = "commands", joints: tuple[str, ...] = JOINTS, aspect: float = 1.0, limit: float = 1.0) -> Checkpoint:
+def untrained(
+    kind: str = "commands", joints: tuple[str, ...] = JOINTS, aspect: float = 1.0, limit: float = 1.0
+) -> Checkpoint:
     """2 past and 3 future latents of a 16 px camera at 30 Hz; random weights, joint limits +-`limit`."""
     torch.manual_seed(0)
     model = {
@@ -27,7 +29,14 @@ def untrained(kind: str = "commands", joints: tuple[str, ...] = JOINTS, aspect: 
         "num_future_latents": 3,
         "action_dim": len(joints),
     }
-    tokenizer = {"kind": "causal", "spatial_factor": 8, "levels": [5, 5], "width": 16, "encoder_blocks": 1, "decoder_blocks": 1}
+    tokenizer = {
+        "kind": "causal",
+        "spatial_factor": 8,
+        "levels": [5, 5],
+        "width": 16,
+        "encoder_blocks": 1,
+        "decoder_blocks": 1,
+    }
     values = np.random.default_rng(0).uniform(-1, 1, (20, len(joints)))
     return Checkpoint(
         name="untrained",

@@ -44,7 +44,12 @@ def plan_film(
     with VideoWriter(path, world_model.frame_rate_hz) as video:
         for frame in range(first, last + 1):
             next_frame, at_the_end = expected[frame]
-            panels = {"camera": episode.frames[frame], "as planned": next_frame, "the plan's end": at_the_end, "goal": goal}
+            panels = {
+                "camera": episode.frames[frame],
+                "as planned": next_frame,
+                "the plan's end": at_the_end,
+                "goal": goal,
+            }
             video.write(side_by_side(panels, captions[frame], (frame - first) / max(1, last - first), height=240))
 
 

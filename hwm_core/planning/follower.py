@@ -12,7 +12,7 @@ _TRAILING_S = 0.25
 def command_in_force(
     measured: NDArray[np.float32], last: NDArray[np.float32] | None, space: JointSpace
 ) -> NDArray[np.float32]:
-    """Where to start commanding [A]: at our last command while the robot still follows it, otherwise where the robot is."""
+    """Where to start commanding [A]: at our last command while the robot still follows it, else where the robot is."""
     reach = space.max_step.cpu().numpy() * space.frame_rate_hz * _TRAILING_S
     return measured if last is None or (np.abs(last - measured) > reach).any() else last
 

@@ -6,7 +6,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from hwm_core.context import NoContext
+from hwm_core.errors import BadInput
 from hwm_core.pictures.prediction_strip import prediction_strip
 from hwm_core.worker import Stopped, Superseded
 from hwm_ros import convert
@@ -124,7 +124,7 @@ class Answers:
         try:
             server = self._host.active()
             shown = await server.shown()
-        except (NoContext, Superseded, Stopped, NotActive):
+        except (BadInput, Superseded, Stopped):  # the status of every image tells
             return
         except Exception as error:
             self._host.fail(error)

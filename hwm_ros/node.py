@@ -71,6 +71,9 @@ def run(make: Callable[[], Node]) -> None:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        if rclpy.ok():  # otherwise the signal came while a callback was publishing
+            raise
     finally:
         if node is not None:
             node.destroy_node()

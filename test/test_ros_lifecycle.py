@@ -57,7 +57,7 @@ def test_without_autostart_a_lifecycle_manager_leads_the_node_through_its_states
         assert score(peer).error_code == ErrorCode.NOT_ACTIVE
         for _ in range(2):  # deactivating keeps the weights, so it can be activated again
             assert change(peer, Transition.TRANSITION_ACTIVATE)
-            assert score(peer).error_code == ErrorCode.NO_GOAL
+            assert score(peer).error_code == ErrorCode.NO_CONTEXT
             assert change(peer, Transition.TRANSITION_DEACTIVATE)
             assert score(peer).error_code == ErrorCode.NOT_ACTIVE
         assert change(peer, Transition.TRANSITION_CLEANUP)

@@ -108,7 +108,7 @@ def test_corruption_replaces_no_more_than_its_rate_and_reaches_past_and_future()
 
 
 def test_masks_follow_the_cosine_and_are_drawn_per_latent() -> None:
-    masked = future_mask(torch.zeros(4000, 2, 8, 8), torch.Generator().manual_seed(0)).float().mean((2, 3))
+    masked = future_mask(torch.zeros(4000, 2, 8, 8), 0.0, torch.Generator().manual_seed(0)).float().mean((2, 3))
     # E[cos(pi/2 u)] = 2/pi = 0.637; the two latents of a sample are independent.
     assert abs(masked.mean().item() - 0.637) < 0.01
     assert abs(torch.corrcoef(masked.T)[0, 1].item()) < 0.06

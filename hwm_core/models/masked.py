@@ -45,6 +45,9 @@ class MaskedConfig(Config):
     max_corruption: float = Field(
         default=0.2, ge=0, le=1, description="rho_max: largest rate of random token replacement"
     )
+    full_mask_rate: float = Field(
+        default=0.0, ge=0, le=1, description="rate of samples whose whole future is masked, as when decoding begins"
+    )
     action_dropout: float = Field(
         default=0.15, ge=0, lt=1, description="rate of samples whose action stream is dropped"
     )
@@ -116,7 +119,7 @@ class MaskedWorldModel(nn.Module):
         """
         past, sites = self.config.num_past_latents, self.to_sites(tokens)
         corrupted = self.to_sites(corrupt(tokens, self.config.max_corruption, self.vocabulary.size, generator))
-        masked = future_mask(sites[:, past:, ..., 0], generator)
+        masked = future_mask(sites[:, past:, ..., 0], self.config.full_mask_rate, generator)
         future = corrupted[:, past:].masked_fill(masked[..., None], self.vocabulary.mask_token)
         dropped = _uniform((len(tokens),), tokens.device, generator) < self.config.action_dropout
         hidden = self.hidden(torch.cat([corrupted[:, :past], future], dim=1), actions, dropped)
@@ -201,10 +204,17 @@ def corrupt(tokens: Tensor, max_rate: float, codebook_size: int, generator: torc
     return torch.where(_uniform(tokens.shape, tokens.device, generator) < rate, random, tokens)
 
 
-def future_mask(tokens: Tensor, generator: torch.Generator) -> Tensor:
-    """Mask each latent [B, T, ...] at its own rate cos(pi/2 * u), u ~ U(0,1) (MaskGIT's cosine; paper section 2.2)."""
+def future_mask(tokens: Tensor, full_rate: float, generator: torch.Generator) -> Tensor:
+    """Mask each latent [B, T, ...] at its own rate cos(pi/2 * u), u ~ U(0,1) (MaskGIT's cosine; paper section 2.2).
+
+    A share `full_rate` of the samples is masked wholly: only there do the actions alone say what will be seen.
+    """
     u = _uniform((*tokens.shape[:2], *[1] * (tokens.ndim - 2)), tokens.device, generator)
-    return _uniform(tokens.shape, tokens.device, generator) < torch.cos(0.5 * math.pi * u)
+    masked = _uniform(tokens.shape, tokens.device, generator) < torch.cos(0.5 * math.pi * u)
+    if full_rate == 0:
+        return masked
+    whole = _uniform((len(tokens),), tokens.device, generator) < full_rate
+    return masked | whole.view(-1, *[1] * (tokens.ndim - 1))
 
 
 def _uniform(shape: Sequence[int], device: torch.device, generator: torch.Generator) -> Tensor:

@@ -60,10 +60,11 @@ class Vocabulary(nn.Module):
 
     def reset_parameters(self, init: Init) -> None:
         """N(0, 0.02) for the table, Xavier for mask token and head (paper section 3.1); `fan_in`: unit-size tokens."""
-        nn.init.normal_(self.embedding.weight, std=0.02 if init == "normal" else len(self.digits) ** -0.5)
         if init == "normal":
+            nn.init.normal_(self.embedding.weight, std=0.02)
             nn.init.xavier_normal_(self.mask_embedding)
         else:
+            nn.init.normal_(self.embedding.weight, std=len(self.digits) ** -0.5)
             nn.init.normal_(self.mask_embedding)
         nn.init.xavier_normal_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -72,7 +73,8 @@ class Vocabulary(nn.Module):
         """[..., P] code indices, all `mask_token` at a masked site -> [..., D]."""
         masked = tokens == self.mask_token
         rows = self._to_digits(tokens.masked_fill(masked, 0)) + self.first_row
-        return torch.where(masked[..., :1], self.mask_embedding, self.embedding(rows).sum(-2))
+        summed = F.embedding_bag(rows.flatten(0, -2), self.embedding.weight, mode="sum").unflatten(0, tokens.shape[:-1])
+        return torch.where(masked[..., :1], self.mask_embedding, summed)
 
     def cross_entropy(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Mean negative log-likelihood of a code, and how often the greedy code is right.

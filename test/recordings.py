@@ -81,7 +81,6 @@ def lerobot_dataset(path: Path, episodes: tuple[int, ...] = (0, 3), frames: int 
     joints = {"dtype": "float32", "shape": [3], "names": [list(NAMES)]}
     info = {
         "codebase_version": "v2.1",
-        "robot_type": "test_robot",
         "total_episodes": 100,
         "fps": 30,
         "features": {

@@ -35,7 +35,7 @@ def test_what_counts_is_the_files_on_disk_not_what_info_says(folder):
     dataset = open_lerobot(folder)
     assert dataset.episodes == (0, 3)
     assert dataset.cameras == ("observation.images.head",)
-    assert (dataset.robot, dataset.state_names, dataset.command_names) == ("test_robot", NAMES, NAMES)
+    assert (dataset.state_names, dataset.command_names) == (NAMES, NAMES)
 
 
 def test_a_frame_keeps_its_state_and_meets_the_action_of_the_row_before(folder):

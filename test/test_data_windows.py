@@ -9,7 +9,7 @@ import torch
 from hwm_core.data.augment import Augmentation
 from hwm_core.data.manifest import fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.data.store import open_episodes, open_store, write_episode
+from hwm_core.data.store import open_store, write_episode
 from hwm_core.data.windows import Windows, valid_starts
 from hwm_core.errors import BadActions, BadBag, RobotMismatch
 from hwm_core.types import Episode
@@ -86,18 +86,18 @@ def test_what_is_stored_comes_back(tmp_path):
 
 def test_an_opened_episode_keeps_no_file_open(tmp_path):
     for number in range(5):
-        write_episode(tmp_path, episode(f"run_{number}"), PREPROCESSING)
+        write_episode(tmp_path / "training", episode(f"run_{number}"), PREPROCESSING)
     before = len(os.listdir("/proc/self/fd"))
-    episodes = open_episodes(tmp_path)
+    episodes = open_store(tmp_path).training
     assert len(os.listdir("/proc/self/fd")) == before
     assert len(episodes) == 5
 
 
 def test_an_episode_is_never_overwritten(tmp_path):
-    write_episode(tmp_path, episode(), PREPROCESSING)
+    write_episode(tmp_path / "training", episode(), PREPROCESSING)
     with pytest.raises(BadBag, match="exists"):
-        write_episode(tmp_path, episode(lengths=(3,)), PREPROCESSING)
-    assert len(open_episodes(tmp_path)[0]) == 20
+        write_episode(tmp_path / "training", episode(lengths=(3,)), PREPROCESSING)
+    assert len(open_store(tmp_path).training[0]) == 20
 
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
@@ -111,10 +111,10 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
 @pytest.mark.parametrize("file", ["frames.npy", "arrays.npz"])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 def test_a_stored_episode_cut_short_is_refused(tmp_path, file, share):
-    damaged = write_episode(tmp_path, episode(), PREPROCESSING) / file
+    damaged = write_episode(tmp_path / "training", episode(), PREPROCESSING) / file
     damaged.write_bytes(damaged.read_bytes()[: int(share * damaged.stat().st_size)])
     with pytest.raises(BadBag, match="Prepare it again"):
-        open_episodes(tmp_path)
+        open_store(tmp_path)
 
 
 def test_a_store_of_mixed_robots_or_pictures_is_refused(tmp_path):

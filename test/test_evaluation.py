@@ -37,7 +37,7 @@ def ramp(count: int, start: float = 0.0, slope: float = 0.02) -> np.ndarray:
 
 
 MANIFEST = fit_manifest(
-    "slider", "commands", ("slide", "neck_yaw"), ("m", "rad"), np.eye(2), lower=(0.0, -1.0), upper=(2.55, 1.0)
+    "slider", "commands", ("slide", "neck_yaw"), ("m", "rad"), np.eye(2), [(0.0, 2.55), (-1.0, 1.0)]
 )
 
 

@@ -16,7 +16,7 @@ from hwm_core.errors import BadConfig
 from hwm_core.sim import recorder
 from hwm_core.sim.description import CAMERA_FRAME, START_NS, joints
 from hwm_core.sim.recorder import record_episode, simulate_episode
-from training.record_sim import Recording, record
+from training.record_sim import RecordingSettings, record
 
 PREPROCESSING = Preprocessing(source_aspect=1.0, height=16, width=16)
 
@@ -74,7 +74,7 @@ def test_a_recording_that_is_killed_leaves_no_bag(tmp_path):
 
 
 def test_recording_again_adds_only_what_is_missing_and_splits_by_seed(tmp_path):
-    short = Recording(seconds=0.1, camera_size=16)
+    short = RecordingSettings(seconds=0.1, camera_size=16)
     record(tmp_path, {"train": 1, "val": 1}, short, processes=1)
     first = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.mcap")}
     record(tmp_path, {"train": 2, "val": 1}, short, processes=1)
@@ -84,7 +84,7 @@ def test_recording_again_adds_only_what_is_missing_and_splits_by_seed(tmp_path):
 
 
 def test_the_joints_are_described_beside_the_recordings(tmp_path):
-    record(tmp_path, {"train": 0, "val": 0}, Recording(), processes=1)
+    record(tmp_path, {"train": 0, "val": 0}, RecordingSettings(), processes=1)
     robot = Robot.read(tmp_path / "robot.yaml")
     assert robot.name == "hwm_sim_humanoid" and len(robot.joints) == 16
     # As humanoid.xml has them.
@@ -93,6 +93,6 @@ def test_the_joints_are_described_beside_the_recordings(tmp_path):
 
 
 def test_a_folder_of_other_recordings_is_refused(tmp_path):
-    record(tmp_path, {"train": 0, "val": 0}, Recording(seconds=1.0), processes=1)
+    record(tmp_path, {"train": 0, "val": 0}, RecordingSettings(seconds=1.0), processes=1)
     with pytest.raises(BadConfig, match="Record into another folder"):
-        record(tmp_path, {"train": 0, "val": 0}, Recording(seconds=2.0), processes=1)
+        record(tmp_path, {"train": 0, "val": 0}, RecordingSettings(seconds=2.0), processes=1)

@@ -1,7 +1,7 @@
 """Bags or LeRobot datasets into an episode store, ready for training.
 
-    python -m training.prepare_data recordings --robot robot.yaml --out store
-    python -m training.prepare_data g1_yellow_bottle --robot g1 --validation-nth 5 --out store
+    python -m training.prepare_data recordings --robot robot.yaml --validation-nth 10 --out store
+    python -m training.prepare_data g1_yellow_bottle --robot g1 --validation held_out --out store
 
 fills store/training and store/validation, and fits the action manifests store/states.yaml and store/commands.yaml.
 """

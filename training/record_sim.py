@@ -30,7 +30,7 @@ from hwm_core.sim.recorder import record_episode
 FIRST_SEED = {"train": 0, "val": 1_000_000}  # far apart: more training episodes never meet the validation ones
 
 
-class Recording(Config):
+class RecordingSettings(Config):
     """What decides the content of an episode beside its seed; kept with the bags, and the same for all of them."""
 
     robot: str = ROBOT
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--val", type=int, default=20, help="validation episodes (%(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="recorded at a time (%(default)s)")
     for name in ("seconds", "camera_size", "image_form"):
-        field = Recording.model_fields[name]
+        field = RecordingSettings.model_fields[name]
         parser.add_argument(
             f"--{name.replace('_', '-')}", default=field.default, help=f"{field.description} (%(default)s)"
         )
@@ -58,12 +58,12 @@ def main() -> None:
     folder, processes = arguments.pop("out"), arguments.pop("processes")
     wanted = {split: arguments.pop(split) for split in FIRST_SEED}
     try:
-        record(folder, wanted, Recording.parse(arguments, "command line"), processes)
+        record(folder, wanted, RecordingSettings.parse(arguments, "command line"), processes)
     except BadInput as error:
         parser.error(str(error))
 
 
-def record(folder: Path, wanted: dict[str, int], recording: Recording, processes: int) -> None:
+def record(folder: Path, wanted: dict[str, int], recording: RecordingSettings, processes: int) -> None:
     """Bring `folder` to the wanted number of episodes for each split.
 
     Raises:
@@ -96,7 +96,7 @@ def _missing(folder: Path, wanted: dict[str, int]) -> Iterator[tuple[Path, int]]
                 yield path, seed
 
 
-def _agree(folder: Path, recording: Recording) -> None:
+def _agree(folder: Path, recording: RecordingSettings) -> None:
     """Write what the folder is for, or check that it is for this."""
     for split in FIRST_SEED:
         (folder / split).mkdir(parents=True, exist_ok=True)

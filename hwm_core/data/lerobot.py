@@ -28,7 +28,6 @@ class LeRobotDataset:
     """An opened dataset; episodes go by number."""
 
     path: Path
-    robot: str
     state_names: tuple[str, ...]
     command_names: tuple[str, ...]
     episodes: tuple[int, ...]  # numbers with a parquet file
@@ -79,7 +78,6 @@ def open_lerobot(path: str | Path) -> LeRobotDataset:
         raise BadBag(f"Dataset {path}", expected="data/*/episode_*.parquet", got="none", remedy="Download the data.")
     return LeRobotDataset(
         path=path,
-        robot=str(info.get("robot_type") or path.name),
         state_names=_names(state),
         command_names=_names(command),
         episodes=episodes,

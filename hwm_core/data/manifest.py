@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from hwm_core.config import Config
 from hwm_core.errors import BadActions, RobotMismatch
+from hwm_core.types import Episode
 
 ActionKind = Literal["states", "commands"]
 Array = TypeVar("Array", bound=Any)  # numpy array or torch tensor, given back as it came
@@ -55,18 +56,29 @@ class ActionManifest(Config):
         scale = [0.0 if constant else 1 / std for std, constant in zip(self.std, self.constant, strict=True)]
         return (values - _like(values, self.mean)) * _like(values, scale)
 
-    def denormalise(self, values: Array) -> Array:
-        """Inverse of `normalise`, [..., A]; constant joints become their mean. Raises BadActions on another size."""
-        self._check(values)
-        scale = [0.0 if constant else std for std, constant in zip(self.std, self.constant, strict=True)]
-        return values * _like(values, scale) + _like(values, self.mean)
-
     def match(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Where each of the manifest's joints stands in `names`: `values[..., index]` is in manifest order.
 
         Joints the manifest does not know are ignored. Raises RobotMismatch naming the missing ones.
         """
         return match_names(self.names, names, whose=f"robot `{self.robot}`")
+
+    def actions_of(self, episode: Episode) -> NDArray[np.float32]:
+        """An episode's values of the manifest's kind and joints, as recorded, [F, A].
+
+        Raises:
+            BadActions: that kind was not recorded.
+            RobotMismatch: joints are missing.
+        """
+        values = episode.commands if self.kind == "commands" else episode.states
+        if values is None:
+            raise BadActions(
+                f"Episode {episode.name}",
+                expected=self.kind,
+                got="none recorded",
+                remedy="Record that topic too, or train on and use the other kind.",
+            )
+        return values[:, self.match(episode.names)].astype(np.float32)
 
     def _check(self, values: Any) -> None:
         if not values.shape or values.shape[-1] != self.dim:

@@ -74,11 +74,6 @@ def write_episode(folder: str | Path, episode: Episode, preprocessing: Preproces
     return target
 
 
-def open_episodes(folder: str | Path) -> list[Episode]:
-    """The episodes of one split, by name. Raises BadBag when an episode is damaged or was preprocessed differently."""
-    return [episode for episode, _ in _open_all(Path(folder))]
-
-
 def open_store(path: str | Path) -> Store:
     """Both splits and the manifests. Raises BadBag when the store is empty, damaged or of mixed preprocessing."""
     path = Path(path)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hwm_core.data.manifest import ActionManifest
-from hwm_core.errors import BadActions, BadBag
+from hwm_core.errors import BadBag
 from hwm_core.types import Episode
 
 
@@ -49,7 +49,9 @@ class Windows(Dataset):
     ) -> None:
         self.length = past_frames + future_frames
         self._episodes = list(episodes)
-        self._actions = None if manifest is None else [_actions(episode, manifest) for episode in episodes]
+        self._actions = None
+        if manifest is not None:
+            self._actions = [manifest.normalise(manifest.actions_of(episode)) for episode in episodes]
         starts = [valid_starts(episode, self.length, stride) for episode in episodes]
         self.index = np.array(
             [(number, start) for number, some in enumerate(starts) for start in some], dtype=np.int64
@@ -74,12 +76,3 @@ class Windows(Dataset):
         if self._actions is not None:
             window["actions"] = torch.from_numpy(self._actions[number][clip])
         return window
-
-
-def _actions(episode: Episode, manifest: ActionManifest) -> NDArray[np.float32]:
-    values = episode.commands if manifest.kind == "commands" else episode.states
-    if values is None:
-        raise BadActions(
-            f"Episode {episode.name}", expected=manifest.kind, got="none recorded", remedy="Choose the other kind."
-        )
-    return manifest.normalise(values[:, manifest.match(episode.names)]).astype(np.float32)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.manifest import ActionManifest
 from hwm_core.pictures import VideoWriter, side_by_side
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Episode
@@ -57,7 +56,7 @@ def _expected(
     world_model: WorldModel, episode: Episode, plans: Sequence[TimedPlan], sampling: Sampling
 ) -> dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """{frame: what the plan in force expected there, and at its end}."""
-    actions = _actions(world_model.manifest, episode)
+    actions = world_model.manifest.actions_of(episode)
     expected = {}
     for plan in plans:
         newest = int(np.searchsorted(episode.stamps_ns, plan.stamp_ns))
@@ -68,9 +67,3 @@ def _expected(
         for ahead in range(min(len(frames), len(episode) - 1 - newest)):
             expected[newest + 1 + ahead] = frames[ahead], frames[-1]
     return expected
-
-
-def _actions(manifest: ActionManifest, episode: Episode) -> NDArray[np.float32]:
-    values = episode.commands if manifest.kind == "commands" else episode.states
-    assert values is not None
-    return values[:, manifest.match(episode.names)]

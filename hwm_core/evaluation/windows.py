@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.windows import valid_starts
-from hwm_core.errors import BadActions, BadBag
+from hwm_core.errors import BadBag
 from hwm_core.types import Episode
 
 Indices = Sequence[int] | NDArray[np.int64]  # of windows
@@ -30,7 +30,7 @@ class EvaluationWindows:
     ) -> None:
         self.past_frames, self.future_frames = past_frames, future_frames
         self._frames = [episode.frames for episode in episodes]
-        self._actions = [_actions(episode, manifest) for episode in episodes]
+        self._actions = [manifest.actions_of(episode) for episode in episodes]
         self._limits = np.asarray(manifest.lower, np.float32), np.asarray(manifest.upper, np.float32)
         starts = [valid_starts(episode, past_frames + future_frames, stride) for episode in episodes]
         self.episode = np.repeat(np.arange(len(episodes)), [len(some) for some in starts])  # [W]
@@ -101,15 +101,3 @@ def has_still_camera(episode: Episode) -> bool:
     values = episode.states if episode.commands is None else episode.commands
     columns = [i for i, name in enumerate(episode.names) if any(part in name.lower() for part in _CAMERA_JOINTS)]
     return values is None or not columns or float(np.ptp(values[:, columns], axis=0).max()) < _STILL
-
-
-def _actions(episode: Episode, manifest: ActionManifest) -> NDArray[np.float32]:
-    values = episode.commands if manifest.kind == "commands" else episode.states
-    if values is None:
-        raise BadActions(
-            f"Episode {episode.name}",
-            expected=f"{manifest.kind}, which the model was trained with",
-            got="none recorded",
-            remedy="Record that topic too, or use a model of the other kind.",
-        )
-    return np.asarray(values[:, manifest.match(episode.names)], np.float32)

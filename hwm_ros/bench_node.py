@@ -1,0 +1,202 @@
+"""What the node does with a real camera's load: 640x480 at 30 Hz, idle and busy; losses, latency, memory.
+
+    python -m hwm_ros.bench_node [--seconds 60] [--checkpoint tiny]
+
+Latency is from an image's stamp to hearing the status that answers it, so it includes DDS both ways.
+"""
+
+import argparse
+import dataclasses
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import Image, JointState
+
+from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.checkpoint import load_checkpoint, save_checkpoint
+from hwm_core.metrics.latency import percentiles_ms
+from hwm_ros import convert
+from hwm_ros.msg import ActionCandidates, ActionScores, ContextStatus, ErrorCode, ModelInfo
+from hwm_ros.processes import isolate, node_process
+from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE
+from hwm_ros.srv import SetGoal
+
+WIDTH, HEIGHT, RATE_HZ, JOINTS_HZ = 640, 480, 30.0, 100.0
+CANDIDATES = 64
+_SETTLE_S = 5.0  # after which memory is compared
+
+
+@dataclass
+class Phase:
+    """One stretch of the run."""
+
+    sent: int = 0
+    received: int = 0  # by the node
+    latencies: list[float] = field(default_factory=list)
+    requests: int = 0
+    rss_mb: list[float] = field(default_factory=list)  # after settling, and at the end
+    cpu_s: float = 0.0  # of the node's process
+    seconds: float = 0.0
+
+    def row(self, name: str) -> str:
+        at = percentiles_ms(np.array(self.latencies))
+        cells = [
+            name,
+            self.sent,
+            self.sent - self.received,
+            *(f"{at[p]:.1f}" for p in ("p50", "p95", "p99")),
+            f"{100 * self.cpu_s / self.seconds:.0f}",
+            f"{self.rss_mb[0]:.0f} -> {self.rss_mb[-1]:.0f}",
+            self.requests,
+        ]
+        return f"| {' | '.join(map(str, cells))} |"
+
+
+class Bench:
+    """A camera, joints, and in the busy phase a planner that never rests."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.node = rclpy.create_node("bench")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._images = self.node.create_publisher(Image, "head_camera/image_raw", RELIABLE)
+        self._states = self.node.create_publisher(JointState, "joint_states", JOINTS_OUT)
+        self._commands = self.node.create_publisher(JointState, "joint_commands", JOINTS_OUT)
+        self._candidates = self.node.create_publisher(ActionCandidates, "world_model/candidates", RELIABLE)
+        self.node.create_subscription(ContextStatus, "world_model/context_status", self._on_status, RELIABLE)
+        self.node.create_subscription(ActionScores, "world_model/scores", self._on_scores, RELIABLE)
+        self.node.create_subscription(ModelInfo, "world_model/model_info", self._on_info, LATCHED)
+        self._pictures = np.random.default_rng(0).integers(0, 256, (16, HEIGHT, WIDTH, 3), dtype=np.uint8)
+        self._info: ModelInfo | None = None
+        self._status = ContextStatus()
+        self._phase = Phase()
+        self._busy = False
+
+    def wait_for_the_node(self) -> None:
+        self._until(lambda: self._info is not None and self._images.get_subscription_count() > 0)
+        client = self.node.create_client(SetGoal, "world_model/set_goal")
+        self._until(client.service_is_ready)
+        goal = convert.image_message(self._pictures[0], convert.header(1))
+        self._until(client.call_async(SetGoal.Request(goal=goal)).done)
+
+    def run(self, seconds: float, busy: bool) -> Phase:
+        """Publish for a while; the phase as the node saw it."""
+        self._phase, self._busy = Phase(), busy
+        received_before = self._status.images_received
+        cpu_before = self._cpu_s()
+        timers = [
+            self.node.create_timer(1 / RATE_HZ, self._take_picture),
+            self.node.create_timer(1 / JOINTS_HZ, self._read_joints),
+        ]
+        began, asked = time.monotonic(), False
+        while (elapsed := time.monotonic() - began) < seconds:
+            self._executor.spin_once(timeout_sec=0.01)
+            if not self._phase.rss_mb and elapsed > min(_SETTLE_S, seconds / 2):
+                self._phase.rss_mb.append(self._rss_mb())
+            if busy and not asked and self._status.ready:
+                self._ask()
+                asked = True
+        for timer in timers:
+            self.node.destroy_timer(timer)
+        self._busy = False
+        self._phase.cpu_s, self._phase.seconds = self._cpu_s() - cpu_before, seconds
+        self._drain()
+        self._phase.rss_mb.append(self._rss_mb())
+        self._phase.received = self._status.images_received - received_before
+        return self._phase
+
+    def _drain(self) -> None:
+        until = time.monotonic() + 2.0
+        while time.monotonic() < until:
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def _until(self, condition: Any) -> None:
+        until = time.monotonic() + 120.0
+        while not condition():
+            if time.monotonic() > until:
+                raise TimeoutError("the world_model node is not there; see its log")
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def _take_picture(self) -> None:
+        picture = self._pictures[self._phase.sent % len(self._pictures)]
+        self._phase.sent += 1
+        self._images.publish(convert.image_message(picture, convert.header(time.time_ns(), "camera")))
+
+    def _read_joints(self) -> None:
+        assert self._info is not None
+        message = convert.joint_message(self._info.joint_names, self._middle(), convert.header(time.time_ns()))
+        self._states.publish(message)
+        self._commands.publish(message)
+
+    def _middle(self) -> np.ndarray:
+        assert self._info is not None
+        return (np.asarray(self._info.lower) + np.asarray(self._info.upper)) / 2
+
+    def _on_info(self, message: ModelInfo) -> None:
+        self._info = message
+
+    def _on_status(self, message: ContextStatus) -> None:
+        self._status = message
+        self._phase.latencies.append((time.time_ns() - convert.stamp_ns(message.header.stamp)) * 1e-9)
+
+    def _on_scores(self, message: ActionScores) -> None:
+        self._phase.requests += message.error_code == ErrorCode.NONE  # on a crowded machine a late image flushes
+        if self._busy:
+            self._ask()
+
+    def _ask(self) -> None:
+        assert self._info is not None
+        shape = (CANDIDATES, self._info.future_frames, len(self._info.joint_names))
+        actions = np.broadcast_to(self._middle().astype(np.float32), shape)
+        self._candidates.publish(convert.candidates_message(actions, self._info.joint_names, convert.header(0)))
+
+    def _cpu_s(self) -> float:
+        user, system = Path(f"/proc/{self._pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def _rss_mb(self) -> float:
+        pages = int(Path(f"/proc/{self._pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or %(default)s, which ships")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each phase (%(default)s)")
+    arguments = parser.parse_args()
+    isolate(1 + os.getpid() % 100)
+    rclpy.init()
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = _for_this_camera(arguments.checkpoint, Path(folder) / "checkpoint")
+        parameters = {"checkpoint": checkpoint, "device": arguments.device}
+        with node_process("world_model", parameters, Path(folder) / "log.txt") as process:
+            bench = Bench(process.pid)
+            bench.wait_for_the_node()
+            print("| model | sent | lost | p50 ms | p95 ms | p99 ms | CPU % | memory MB | requests answered |")
+            print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+            for name, busy in (("idle", False), (f"busy: {CANDIDATES} candidates", True)):
+                print(bench.run(arguments.seconds, busy).row(name), flush=True)
+    rclpy.try_shutdown()
+
+
+def _for_this_camera(name_or_path: str, folder: Path) -> Path:
+    """The checkpoint as if its camera were 640x480: the node would refuse another aspect."""
+    checkpoint = load_checkpoint(checkpoint_path(name_or_path))
+    preprocessing = checkpoint.preprocessing.model_copy(update={"source_aspect": WIDTH / HEIGHT})
+    save_checkpoint(folder, dataclasses.replace(checkpoint, preprocessing=preprocessing))
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())

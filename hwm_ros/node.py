@@ -1,6 +1,7 @@
 """What every node of this package does the same way: run until told to stop, await the worker, report health."""
 
 import resource
+import signal
 from collections.abc import Callable
 from concurrent.futures import Future as Job
 from typing import Any
@@ -75,6 +76,7 @@ def run(make: Callable[[], Node]) -> None:
         if rclpy.ok():  # otherwise the signal came while a callback was publishing
             raise
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us twice: from the terminal and from ros2 launch
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

@@ -66,8 +66,9 @@ launch-test: build ## Run the launch files with the real launch package (wants a
 bench-node: build ## Send 640x480 images at 30 Hz into the node for a minute; print losses, latency, memory
 	@$(IN_ENV) python -m hwm_ros.bench_node
 
-check: setup ## Run the linter and the type checker
+check: setup ## Run the linter, the formatter's check and the type checker
 	@$(IN_ENV) ruff check .
+	@$(IN_ENV) ruff format --check .
 	@$(IN_ENV) mypy
 
 clean: ## Remove what was built and drawn; keep .venv

@@ -42,7 +42,7 @@ demo: build ## Run simulation, world model and planner, and draw what they saw (
 # Every command goes on where it was stopped; the trainings want to be told.
 resume = $(if $(wildcard $(1)/state.pt),--resume)
 
-checkpoint: setup ## Make the shipped checkpoint anew, from recording to training, in about 2 hours; goes on where it stopped
+checkpoint: setup ## Make the shipped checkpoint anew, from recording to training, 2.5 hours of one core; goes on where it stopped
 	@$(IN_ENV) python -m training.record_sim --out $(CHECKPOINT_RUN)/recordings --train 400 --val 16 $(RECORD_ARGS)
 	@$(IN_ENV) python -m training.prepare_data $(CHECKPOINT_RUN)/recordings/train \
 	  --validation $(CHECKPOINT_RUN)/recordings/val --robot $(CHECKPOINT_RUN)/recordings/robot.yaml \

@@ -11,7 +11,7 @@ class Sampling(Config):
     """Settings of masked decoding. The defaults are for looking: the paper's two steps, greedy tokens."""
 
     steps: int = Field(default=2, ge=1, description="refinement steps K within one latent")
-    order: Literal["random", "confidence", "halton"] = Field(default="halton", description="in which tokens of a latent are revealed")
+    order: Literal["random", "confidence", "halton"] = Field(default="halton", description="order of revealing")
     temperature: float = Field(default=0.0, ge=0, description="of the token draw; 0 is greedy")
     soft: bool = Field(default=True, description="decode the mean latents under the model instead of the drawn codes")
     parallel: bool = Field(

@@ -47,7 +47,9 @@ def subscribe(
     """A subscription whose policies can be overridden by parameter, and whose mismatches are logged with the fix."""
 
     def mismatch(event: Any) -> None:
-        node.get_logger().error(_explain(topic, "publisher", "subscription", event.last_policy_kind))
+        node.get_logger().error(
+            _explain(node.resolve_topic_name(topic), "publisher", "subscription", event.last_policy_kind)
+        )
 
     return node.create_subscription(
         kind,
@@ -64,7 +66,9 @@ def publish(node: Node, kind: type, topic: str, profile: QoSProfile) -> Publishe
     """A publisher whose policies can be overridden by parameter, and whose mismatches are logged with the fix."""
 
     def mismatch(event: Any) -> None:
-        node.get_logger().error(_explain(topic, "subscription", "publisher", event.last_policy_kind))
+        node.get_logger().error(
+            _explain(node.resolve_topic_name(topic), "subscription", "publisher", event.last_policy_kind)
+        )
 
     return node.create_publisher(
         kind,
@@ -79,5 +83,5 @@ def _explain(topic: str, other: str, ours: str, policy: QoSPolicyKind) -> str:
     name = qos_policy_name_from_kind(policy).lower()
     return (
         f"{topic}: a {other} there has an incompatible QoS policy ({name}); no message passes between us. "
-        f"Change it there, or set the parameter `qos_overrides.<full topic name>.{ours}.{name}` here."
+        f"Change it there, or set the parameter `qos_overrides.{topic}.{ours}.{name}` here."
     )

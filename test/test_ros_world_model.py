@@ -1,5 +1,7 @@
 """The world_model node as a process of its own: real DDS, untrained weights."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from untrained import JOINTS, save_untrained
@@ -8,7 +10,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 from diagnostic_msgs.msg import DiagnosticArray
 from hwm_ros.msg import ActionScores, ContextStatus, ErrorCode, ModelInfo, PredictedFrames
 from hwm_ros.srv import GetModelInfo, PredictRollout, ResetContext, ScoreActions, SetGoal
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_harness import Peer, process
 from sensor_msgs.msg import Image, JointState
 
@@ -33,6 +35,7 @@ class Robot(Peer):
         self.listen(ActionScores, "/world_model/scores")
         self.listen(DiagnosticArray, "/diagnostics")
         self.stamp_ns = START_NS
+        self.log = Path()
 
     def wait_for_the_node(self) -> None:
         publishers = (self.image, self.states, self.commands)
@@ -79,13 +82,14 @@ def robot(tmp_path_factory):
     folder = tmp_path_factory.mktemp("node")
     checkpoint = save_untrained(folder / "checkpoint")
     peer = Robot()
+    peer.log = folder / "log.txt"
     parameters = {
         "checkpoint": checkpoint,
         "dtype": "float32",
         "prediction_rate_hz": 10.0,
         "live__max_candidates": 5000,
     }
-    with process("world_model", folder / "log.txt", **parameters):
+    with process("world_model", peer.log, **parameters):
         peer.wait_for_the_node()
         yield peer
     peer.close()
@@ -260,6 +264,14 @@ def test_a_robot_of_other_joints_is_refused_saying_which(robot):
     assert score(robot, goal=GOAL).error_code == ErrorCode.ROBOT_MISMATCH
     report = robot.newest("/diagnostics", lambda m: "left_elbow" in m.status[0].message)
     assert report.status[0].level == b"\x02"
+
+
+def test_a_publisher_of_incompatible_qos_is_logged_with_the_fix(robot):
+    best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    publisher = robot.node.create_publisher(type(some_candidates()), "/world_model/candidates", best_effort)
+    fix = "qos_overrides./world_model/candidates.subscription.reliability"
+    robot.until(lambda: fix in robot.log.read_text(), "the log line")
+    robot.node.destroy_publisher(publisher)
 
 
 def test_diagnostics_tell_rates_latencies_drops_and_memory(ready):

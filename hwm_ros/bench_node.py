@@ -8,7 +8,6 @@ Latency is from an image's stamp to hearing the status that answers it, so it in
 import argparse
 import dataclasses
 import os
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -199,4 +198,4 @@ def _for_this_camera(name_or_path: str, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -41,7 +41,7 @@ from hwm_ros.reach_episode import ReachEpisode, run_reach_episode
 
 SEED = 2_100_000  # of the reach; the held-out episodes have the seeds from EVALUATION_SEED on
 EVALUATION_SEED = 2_000_000
-EPISODES = 6  # of 10 s: 54 windows each, half of them with the neck fixed
+EPISODES = 4  # of 10 s: 54 windows each; half of the episodes keep the neck fixed
 EXAMPLES = 4
 
 

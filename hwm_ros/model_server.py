@@ -58,9 +58,8 @@ class ModelServer:
     def __init__(self, node: Node, parameters: ModelParameters) -> None:
         self._node = node
         self._worker = Worker("world_model")
-        self._best: tuple[int, NDArray[np.float32]] | None = (
-            None  # stamp and actions [F, A] of the newest best candidate
-        )
+        # Stamp and actions [F, A] of the newest best candidate; the executor replaces it whole, the worker reads it.
+        self._best: tuple[int, NDArray[np.float32]] | None = None
         self.latencies = Latencies(capacity=1000)
         try:
             self._live = self._worker.submit(partial(_load, parameters)).result()
@@ -113,7 +112,7 @@ class ModelServer:
             num_candidates=len(scores.costs),
             term_names=list(scores.terms),
             costs=convert.packed(scores.costs),
-            term_costs=convert.packed(np.stack(list(scores.terms.values()), axis=1)),
+            term_costs=convert.packed(np.array([*scores.terms.values()], np.float32).T),
             best_index=scores.best,
             **{f"{stage}_ms": 1e3 * duration for stage, duration in stages.items()},
         )

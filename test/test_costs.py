@@ -5,14 +5,15 @@ import torch
 from planning_world import SpotWorld, goal_at, space
 
 from hwm_core.errors import BadConfig
-from hwm_core.planning.costs import Candidates, Objective
-from hwm_core.planning.costs.base import discounted_mean
-from hwm_core.planning.costs.blur import blur
+from hwm_core.planning.costs import Candidates, Cost, Objective
+from hwm_core.planning.costs.goal_colours import GoalColours, colour_map
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
 from hwm_core.planning.costs.joint_limits import JointLimits
+from hwm_core.planning.costs.likeness import blur, discounted_mean, unlikeness
 from hwm_core.planning.costs.smoothness import Smoothness
 from hwm_core.planning.costs.velocity_limits import VelocityLimits
+from hwm_core.planning.dynamics import Goal
 
 
 def imagine(slide: torch.Tensor, start: float = 8.0, goal: float = 8.0, max_velocity: float = 1000.0) -> Candidates:
@@ -55,23 +56,43 @@ def test_velocity_limits_cost_the_excess_of_every_step() -> None:
     assert VelocityLimits().value(imagine(still(10.0), start=8.0, max_velocity=20.0)).item() == 0.0
 
 
-@pytest.mark.parametrize("cost", [GoalLatent(), GoalPixels(weight=1.0)])
-def test_the_goal_itself_costs_nothing(cost: GoalLatent | GoalPixels) -> None:
+@pytest.mark.parametrize("cost", [GoalLatent(weight=1.0), GoalColours(), GoalPixels(weight=1.0)])
+def test_the_goal_itself_costs_nothing(cost: Cost) -> None:
     assert cost.value(imagine(still(5.0), goal=5.0)).item() == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize("cost", [GoalLatent(smoothing=3.0), GoalPixels(weight=1.0, smoothing=3.0)])
-def test_a_blurred_goal_is_felt_from_afar(cost: GoalLatent | GoalPixels) -> None:
+@pytest.mark.parametrize(
+    "cost", [GoalLatent(weight=1.0, smoothing=3.0), GoalColours(smoothing=3.0), GoalPixels(weight=1.0, smoothing=3.0)]
+)
+def test_a_blurred_goal_is_felt_from_afar(cost: Cost) -> None:
     candidates = torch.arange(4.0, 12.0)[:, None].expand(-1, 12)
     values = cost.value(imagine(candidates, goal=3.0))
     assert (values.diff() > 0).all(), "every cell nearer is better"
     assert values.diff().min() > 0.02 * values.max(), "and noticeably so"
 
 
+def test_colours_are_read_off_latents_that_are_a_linear_code_of_them() -> None:
+    code = torch.tensor([[0.5, -0.2, 0.1, 0.3], [0.0, 0.4, -0.3, 0.2], [0.2, 0.1, 0.6, -0.1]])  # [3, 4]
+    image = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    means = image.unfold(1, 4, 4).unfold(2, 4, 4).mean(dim=(-2, -1)).movedim(0, -1)  # of cells of 4 x 4 pixels
+    read = (means @ code) @ colour_map(Goal(image, means @ code + 1.0))
+    # Up to the constant, which differences do not see, and the ridge of a thousandth
+    assert torch.allclose(read - read.mean(dim=(0, 1)), means - means.mean(dim=(0, 1)), atol=0.02)
+
+
 def test_without_blur_a_far_goal_is_not_felt() -> None:
     candidates = torch.arange(8.0, 12.0)[:, None].expand(-1, 12)
-    values = GoalLatent(smoothing=0.0).value(imagine(candidates, goal=1.0))
+    values = GoalLatent(weight=1.0, smoothing=0.0).value(imagine(candidates, goal=1.0))
     assert values.diff().abs().max() < 1e-3 * values.max()
+
+
+@pytest.mark.parametrize("sigma", [0.0, 2.0])
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_a_plain_picture_is_at_distance_one_in_any_units(sigma: float, scale: float) -> None:
+    goal = scale * torch.rand(16, 16, 3, generator=torch.Generator().manual_seed(0))
+    plain = blur(goal, sigma).mean(dim=(0, 1)).expand(1, 1, 16, 16, 3)
+    # The error against the mean is the variance by definition; blurring a plain picture leaves it as it is
+    assert unlikeness(plain, goal, sigma, 0.0).item() == pytest.approx(1.0, rel=1e-3)
 
 
 def test_discount_says_how_much_earlier_latents_count() -> None:
@@ -99,7 +120,7 @@ def test_weight_multiplies_before_the_power() -> None:
 
 def test_a_term_of_weight_zero_is_not_computed() -> None:
     terms = Objective().terms(imagine(still(8.0)))
-    assert list(terms) == ["goal_latent", "smoothness", "joint_limits", "velocity_limits"]
+    assert list(terms) == ["goal_colours", "smoothness", "joint_limits", "velocity_limits"]
 
 
 def test_a_misspelt_term_is_answered_with_the_right_name() -> None:

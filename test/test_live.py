@@ -57,10 +57,10 @@ def test_one_window_is_encoded_once_and_a_changed_one_again(live):
 def test_other_weights_change_the_costs_and_keep_the_encoded_past(live):
     live.set_goal(GOAL)
     before = live.score(window(), candidates())
-    live.set_objective(Objective.parse({"goal_latent": {"weight": 2.0}}))
+    live.set_objective(Objective.parse({"goal_colours": {"weight": 2.0}}))
     after = live.score(window(), candidates())
     assert after.encode_seconds == 0
-    np.testing.assert_allclose(after.scores.terms["goal_latent"], 2 * before.scores.terms["goal_latent"], rtol=1e-5)
+    np.testing.assert_allclose(after.scores.terms["goal_colours"], 2 * before.scores.terms["goal_colours"], rtol=1e-5)
 
 
 def test_too_many_candidates_are_refused_naming_the_parameter(live):

@@ -14,7 +14,7 @@ from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPla
 from hwm_core.planning.scoring import ScoreEngine
 
 PAST = torch.tensor([[8.0, 0.2], [8.0, 0.2]])
-OBJECTIVE = Objective.parse({"goal_latent": {"smoothing": 3.0, "discount": 0.0}, "smoothness": {"weight": 0.0}})
+OBJECTIVE = Objective.parse({"goal_colours": {"discount": 0.0}, "smoothness": {"weight": 0.0}})
 
 
 def engine(**keywords) -> ScoreEngine[torch.Tensor]:
@@ -66,7 +66,7 @@ def test_a_nan_candidate_is_refused_with_its_place() -> None:
 def test_a_model_that_predicts_nan_is_not_believed() -> None:
     goal = goal_at(5.0)
     broken = type(goal)(goal.image, torch.full((3, 16, 1), torch.nan))
-    with pytest.raises(FloatingPointError, match="goal_latent"):
+    with pytest.raises(FloatingPointError, match="goal_colours"):
         engine().score(PAST, broken, candidates(5.0))
 
 
@@ -149,6 +149,15 @@ def test_running_the_first_frames_of_every_plan_reaches_the_goal() -> None:
         plan = searcher.plan(scorer(3.0, past), past[-1], elapsed_frames=4)
         past = plan.actions[2:4]
     assert past[-1, 0].item() == pytest.approx(3.0, abs=0.2)
+
+
+def test_proposals_spread_from_a_standstill_by_the_joints_scales() -> None:
+    proposed = planner(cem=CEMConfig(candidates=2000)).propose(PAST[-1])
+    assert proposed.shape == (2000, 12, 2)
+    # The last knot: mean 8, deviation 0.5 scales of 4 = 2; limits are 3.5 deviations away
+    assert proposed[:, -1, 0].mean().item() == pytest.approx(8.0, abs=0.2)
+    assert proposed[:, -1, 0].std().item() == pytest.approx(2.0, abs=0.1)
+    assert (proposed[..., 1] == PAST[-1, 1]).all()
 
 
 def test_an_unknown_joint_to_plan_is_refused_by_name() -> None:

@@ -38,10 +38,3 @@ class Cost(Config):
 
     def __call__(self, candidates: Candidates) -> Tensor:
         return (self.weight * self.value(candidates)) ** self.power
-
-
-def discounted_mean(values: Tensor, discount: float) -> Tensor:
-    """Mean over time, [S, T] -> [S], each step weighing `discount` times the step after it (0: the last step alone)."""
-    steps = torch.arange(values.shape[1] - 1, -1, -1, device=values.device)
-    weights = discount ** steps.to(values.dtype)
-    return (values * weights).sum(dim=1) / weights.sum()

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from hwm_core.config import Config
 from hwm_core.planning.costs.base import Candidates, Cost
+from hwm_core.planning.costs.goal_colours import GoalColours
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
 from hwm_core.planning.costs.joint_limits import JointLimits
@@ -14,6 +15,7 @@ from hwm_core.planning.costs.velocity_limits import VelocityLimits
 class Objective(Config):
     """The sum of its terms; a term of weight 0 is not computed."""
 
+    goal_colours: GoalColours = GoalColours()
     goal_latent: GoalLatent = GoalLatent()
     goal_pixels: GoalPixels = GoalPixels()
     smoothness: Smoothness = Smoothness()

@@ -80,6 +80,13 @@ def test_colours_are_read_off_latents_that_are_a_linear_code_of_them() -> None:
     assert torch.allclose(read - read.mean(dim=(0, 1)), means - means.mean(dim=(0, 1)), atol=0.02)
 
 
+def test_a_plain_goal_costs_nothing_anywhere() -> None:
+    plain = imagine(still(5.0))
+    goal = Goal(torch.full((3, 16, 16), 0.5), torch.zeros(3, 16, 1))
+    seen = Candidates(plain.actions, plain.recent, plain.prediction, goal, plain.space)
+    assert GoalColours().value(seen).item() == 0.0
+
+
 def test_without_blur_a_far_goal_is_not_felt() -> None:
     candidates = torch.arange(8.0, 12.0)[:, None].expand(-1, 12)
     values = GoalLatent(weight=1.0, smoothing=0.0).value(imagine(candidates, goal=1.0))

@@ -10,8 +10,14 @@ from hwm_core.worker import Stopped, Superseded, Worker
 @pytest.fixture
 def held():
     """A worker busy with one job until `release` is set."""
-    worker, release = Worker("test"), threading.Event()
-    first = worker.submit(release.wait)
+    worker, begun, release = Worker("test"), threading.Event(), threading.Event()
+
+    def wait() -> bool:
+        begun.set()
+        return release.wait()
+
+    first = worker.submit(wait)
+    assert begun.wait(60)
     yield worker, release, first
     release.set()
     worker.close()

@@ -58,7 +58,7 @@ class ReachEpisode:
     distances_m: tuple[float, ...]  # palm to goal at every camera frame
     plans: tuple[ActionSequence, ...]
     goal: Image
-    frames: dict[str, int]  # received, used, dropped by the world model
+    frames: dict[str, int]  # received, used, skipped (published again while a plan was made), dropped
     latency_ms: dict[str, dict[str, float]]  # stage -> p50, p95
     rate_hz: float  # control steps per second of wall time
 
@@ -141,7 +141,7 @@ def _reach(operator: _Operator, tell: Callable[[PlanActions.Feedback, int], None
     heard, num_frames = operator.heard, round(REACH_SECONDS * CONTROL_HZ)
     latencies = Latencies()
     feedback_at: list[float] = []
-    acted_ns: list[int] = []
+    feedbacks: list[PlanActions.Feedback] = []
 
     def starting() -> float:
         return started + _START_S
@@ -154,7 +154,9 @@ def _reach(operator: _Operator, tell: Callable[[PlanActions.Feedback, int], None
         if feedback_at:
             latencies.add("frame", time.monotonic() - feedback_at[-1])
         feedback_at.append(time.monotonic())
-        acted_ns.append(convert.stamp_ns(feedback.stamp))
+        if not feedbacks or feedback.plans_made > feedbacks[-1].plans_made:
+            latencies.add("plan", feedback.plan_ms / 1e3)
+        feedbacks.append(feedback)
         tell(feedback, num_frames)
 
     operator.until(operator.planner.server_is_ready, "the planner", starting)
@@ -166,12 +168,12 @@ def _reach(operator: _Operator, tell: Callable[[PlanActions.Feedback, int], None
     if answer.error_code != ErrorCode.NONE:
         raise Refused(answer.error_code, answer.error_msg)
     # The last command moves the robot once more; that frame is on its way.
-    operator.until(lambda: _settled(heard, acted_ns[-1]), "the last frame", stepping)
+    operator.until(lambda: _settled(heard, convert.stamp_ns(feedbacks[-1].stamp)), "the last frame", stepping)
     for scores in heard[_SCORES]:
         for stage in ("queue", "encode", "rollout", "cost"):
             latencies.add(stage, getattr(scores, f"{stage}_ms") / 1e3)
     status: ContextStatus = heard[_STATUS][-1]
-    frames = {"received": status.images_received, "used": status.images_used, "dropped": status.images_dropped}
+    frames = {what: getattr(status, f"images_{what}") for what in ("received", "used", "skipped", "dropped")}
     rate_hz = (len(feedback_at) - 1) / (feedback_at[-1] - feedback_at[0])
     distances = tuple(message.data for message in heard[_DISTANCE])
     return ReachEpisode(distances, tuple(heard[PLAN_TOPIC]), heard[_GOAL][-1], frames, latencies.summary(), rate_hz)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from hwm_core.context import Context, NoContext
+from hwm_core.data.bag import BagWriter, Topics, message_types
+from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.manifest import fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadActions, BadImage, RobotMismatch
@@ -210,3 +212,30 @@ def test_a_reset_forgets_frames_joints_and_counters():
     assert (ctx.frames_held, ctx.newest_stamp_ns, ctx.counters.images_received) == (0, None, 0)
     with pytest.raises(NoContext):
         ctx.newest_action()
+
+
+@pytest.mark.parametrize("kind", ["states", "commands"])
+def test_the_live_context_is_what_the_reader_of_a_bag_of_the_same_run_gives(kind, tmp_path):
+    rng = np.random.default_rng(0)
+    ctx = context(kind)
+    types = message_types()
+    with BagWriter(tmp_path / "run", types) as bag:
+        for tick in range(1, 160):  # joints at 120 Hz, a jittering camera at 40 Hz that loses a frame in ten
+            stamp = START + tick * PERIOD // 4 + int(rng.integers(-500_000, 500_000))
+            values = rng.normal(size=2)
+            bag.write_joints("/joint_states", stamp, NAMES, values)
+            ctx.add_states(stamp, NAMES, values)
+            if tick % 4 == 1:
+                bag.write_joints("/joint_commands", stamp, NAMES, -values)
+                ctx.add_command(stamp, NAMES, -values)
+            if tick % 3 == 0 and rng.uniform() > 0.1:
+                picture = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+                bag.write_image("/head_camera/image_raw", stamp, picture)
+                ctx.add_image(stamp, image(data=picture.tobytes()))
+    preprocessing = Preprocessing(source_aspect=1.0, crop="none", height=8, width=8)
+    episode, _ = read_bag(tmp_path / "run", Topics(), preprocessing, NAMES)
+    window = ctx.window()
+    np.testing.assert_array_equal(window.frames, episode.frames[-FRAMES:])
+    np.testing.assert_array_equal(window.stamps_ns, episode.stamps_ns[-FRAMES:])
+    recorded = episode.commands if kind == "commands" else episode.states
+    np.testing.assert_allclose(window.actions, recorded[-FRAMES:], atol=1e-6)

@@ -88,3 +88,14 @@ def test_warming_up_leaves_no_goal_and_no_past_behind(live):
         live.score(window(), candidates())
     live.set_goal(GOAL)
     assert live.score(window(), candidates()).encode_seconds > 0
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same_costs(live):
+    checkpoint = untrained()
+    checkpoint.model.cuda()
+    checkpoint.tokenizer.cuda()
+    on_gpu = LiveModel(WorldModel(checkpoint, dtype=torch.float32), LiveConfig(), Objective())
+    on_gpu.warm_up()
+    expected = live.score(window(), candidates(), goal=GOAL).scores.costs
+    np.testing.assert_allclose(on_gpu.score(window(), candidates(), goal=GOAL).scores.costs, expected, rtol=1e-3)

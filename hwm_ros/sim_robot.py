@@ -17,7 +17,7 @@ from hwm_core.sim.session import SimSession
 from hwm_ros import convert
 from hwm_ros.node import STEADY, error_code, error_text, run
 from hwm_ros.parameters import declare_parameters, read_parameters
-from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, publish, subscribe
+from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, TRACK, publish, subscribe
 from hwm_ros.srv import ResetSimulation
 
 # In lockstep a frame that nobody answers is published again, after 1, 2, 4 times this: its subscriber may have come
@@ -54,7 +54,7 @@ class SimRobotNode(Node):
         self._states = publish(self, JointState, "joint_states", JOINTS_OUT)
         self._clock_time = publish(self, Clock, "/clock", RELIABLE)
         self._goal = publish(self, Image, "~/goal_image", LATCHED)
-        self._distance = publish(self, Float64, "~/palm_distance", LATCHED)
+        self._distance = publish(self, Float64, "~/palm_distance", TRACK)
         subscribe(self, JointState, "joint_commands", self._on_command, JOINTS_OUT)
         self.create_service(ResetSimulation, "~/reset", self._on_reset)
         if self._settings.lockstep:

@@ -44,6 +44,13 @@ class Positions:
     space: Tensor  # [N, head_dim/2]
 
 
+class HeadNorm(nn.RMSNorm):
+    """RMS norm of queries or keys in their own precision: under autocast torch's fused kernel wants one for both."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
+
+
 class StreamAttention(nn.Module):
     """Multi-head attention in which each stream hears the streams that the row names, with the row's weights."""
 
@@ -54,8 +61,8 @@ class StreamAttention(nn.Module):
         self.query = nn.ModuleDict({g: nn.Linear(dim, dim, bias=False) for g in sorted(set(row.query.values()))})
         self.key_value = nn.ModuleDict({g: nn.Linear(dim, 2 * dim, bias=False) for g in sorted(set(row.key.values()))})
         self.out = nn.ModuleDict({g: nn.Linear(dim, dim) for g in sorted(set(row.query.values()))})
-        self.query_norm = nn.RMSNorm(dim // num_heads) if row.qk_norm else nn.Identity()
-        self.key_norm = nn.RMSNorm(dim // num_heads) if row.qk_norm else nn.Identity()
+        self.query_norm = HeadNorm(dim // num_heads) if row.qk_norm else nn.Identity()
+        self.key_norm = HeadNorm(dim // num_heads) if row.qk_norm else nn.Identity()
 
     def forward(
         self, x: Streams, positions: Positions, live: frozenset[Stream], cached: Mapping[Stream, KeyValue]

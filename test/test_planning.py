@@ -152,7 +152,7 @@ def test_running_the_first_frames_of_every_plan_reaches_the_goal() -> None:
 
 
 def test_proposals_spread_from_a_standstill_by_the_joints_scales() -> None:
-    proposed = planner(cem=CEMConfig(candidates=2000)).propose(PAST[-1])
+    proposed = planner(spread=0.5, cem=CEMConfig(candidates=2000)).propose(PAST[-1])
     assert proposed.shape == (2000, 12, 2)
     # The last knot: mean 8, deviation 0.5 scales of 4 = 2; limits are 3.5 deviations away
     assert proposed[:, -1, 0].mean().item() == pytest.approx(8.0, abs=0.2)

@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--stride", type=int, default=5, help="frames between the starts of windows (%(default)s)")
     parser.add_argument("--steps", type=int, default=Sampling().steps, help="sampling steps (%(default)s)")
     parser.add_argument("--batch", type=int, default=16, help="windows at a time (%(default)s)")
-    parser.add_argument("--examples", type=int, default=6, help="windows on the contact sheet (%(default)s)")
+    parser.add_argument("--examples", type=int, default=4, help="windows on the contact sheet (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("evaluation_out"), help="folder to write (%(default)s)")
     arguments = parser.parse_args()

@@ -20,7 +20,7 @@ class CEMConfig(Config):
     """How long and how widely to search."""
 
     candidates: int = Field(default=64, ge=2, description="samples per iteration, S")
-    iterations: int = Field(default=4, ge=1, description="how often the candidates are drawn anew")
+    iterations: int = Field(default=3, ge=1, description="how often the candidates are drawn anew")
     elites: int = Field(default=8, ge=1, description="the best samples, which shape the next iteration")
     carried: int = Field(default=2, ge=0, description="elites that are judged again in the next iteration")
     momentum: float = Field(default=0.1, ge=0.0, lt=1.0, description="share of the old mean and spread that stays")

@@ -22,7 +22,7 @@ class PlannerConfig(Config):
     horizon_frames: int = Field(default=24, ge=1, description="how far to plan, in frames of the model's clock")
     joints: tuple[str, ...] = Field(default=(), description="joints that are planned, the others hold; empty: all")
     knots: int = Field(default=1, ge=1, description="spline knots over the horizon; as many as frames: no spline")
-    spread: float = Field(default=0.5, gt=0.0, description="first standard deviation of a knot, in joint scales")
+    spread: float = Field(default=0.8, gt=0.0, description="first standard deviation of a knot, in joint scales")
     cem: CEMConfig = CEMConfig()
 
 

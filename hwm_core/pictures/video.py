@@ -26,8 +26,8 @@ class VideoWriter:
         self._stream.pix_fmt = "yuv420p"
         self._stream.thread_count = 1  # several threads cut the picture into slices, by the number of cores
         # Without mbtree: with x264's vector code its bytes differ from run to run, measured on pictures 134 wide.
-        x264 = {"crf": "16", "preset": "fast", "mbtree": "0"}
-        self._stream.options = x264 if codec == "libx264" else {"qscale": "3"}
+        x264 = codec == "libx264"
+        self._stream.options = {"crf": "16", "preset": "fast", "mbtree": "0"} if x264 else {"qscale": "3"}
         self._empty = True
 
     def write(self, frame: Frame) -> None:

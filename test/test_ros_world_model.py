@@ -87,7 +87,7 @@ def robot(tmp_path_factory):
         "checkpoint": checkpoint,
         "dtype": "float32",
         "prediction_rate_hz": 10.0,
-        "live__max_candidates": 5000,
+        "live__max_candidates": 40_000,
     }
     with process("world_model", peer.log, **parameters):
         peer.wait_for_the_node()
@@ -144,7 +144,7 @@ def test_candidates_by_topic_and_by_service_get_the_same_costs(ready):
 def test_images_are_taken_in_while_candidates_are_scored(ready):
     publisher = ready.node.create_publisher(type(some_candidates()), "/world_model/candidates", 10)
     ready.until(publisher.get_subscription_count, "the node's subscription")
-    publisher.publish(some_candidates(count=4000, request_id=78))  # about a second of work
+    publisher.publish(some_candidates(count=40_000, request_id=78))  # a second of work
     before = len(ready.heard["/world_model/scores"])
     for _ in range(3):
         ready.tick()

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -51,9 +50,7 @@ class Imagination:
         return past.actions[0, -2:]
 
     def goal(self, image: NDArray[np.uint8]) -> Goal:
-        pixels = (
-            torch.from_numpy(np.ascontiguousarray(image)).to(self.world_model.device).permute(2, 0, 1).float() / 255
-        )
+        pixels = self.world_model.to_video(image[None, None])[0, 0]
         return Goal(pixels, self.world_model.goal_latent(image))
 
     def rollout(self, past: Past, candidates: Tensor) -> Imagined:

@@ -90,7 +90,7 @@ class WorldModel:
 
     def observe_many(self, frames: NDArray[np.uint8], actions: NDArray[np.float32]) -> Past:
         """`observe` for B contexts, uint8 [B, F, H, W, 3] and [B, F, A]; `rollout` then takes one candidate each."""
-        return self._observe(self._to_video(frames), torch.as_tensor(actions, dtype=torch.float32, device=self.device))
+        return self._observe(self.to_video(frames), torch.as_tensor(actions, dtype=torch.float32, device=self.device))
 
     def rollout(
         self,
@@ -142,16 +142,16 @@ class WorldModel:
     def reconstruct(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Clips uint8 [B, 1 + 8k, H, W, 3] through the tokenizer and back: what a perfect model could show."""
         with self._arithmetic():
-            return _to_frames(self.tokenizer.decode(self.tokenizer.encode(self._to_video(frames))).float().clamp(0, 1))
+            return _to_frames(self.tokenizer.decode(self.tokenizer.encode(self.to_video(frames))).float().clamp(0, 1))
 
     def goal_latent(self, image: NDArray[np.uint8]) -> Tensor:
         """The latent [H, W, C] of a still clip of `image`, uint8 [H, W, 3] preprocessed."""
-        still = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1).float() / 255
+        still = self.to_video(image[None, None])
         with self._arithmetic():
-            tokens = self.tokenizer.encode(still.expand(1, 1 + self.model.config.temporal_factor, -1, -1, -1))
+            tokens = self.tokenizer.encode(still.expand(-1, 1 + self.model.config.temporal_factor, -1, -1, -1))
             return self.tokenizer.embed(tokens)[0, -1].float()
 
-    def _to_video(self, frames: NDArray[np.uint8]) -> Tensor:
+    def to_video(self, frames: NDArray[np.uint8]) -> Tensor:
         """uint8 [B, F, H, W, 3] -> [B, F, 3, H, W] in [0, 1] on the device."""
         return torch.from_numpy(np.ascontiguousarray(frames)).to(self.device).permute(0, 1, 4, 2, 3).float() / 255
 

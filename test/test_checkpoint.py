@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from untrained import TOKENIZER
 
 from hwm_core.checkpoint import Checkpoint, load_checkpoint, load_tokenizer, save_checkpoint, save_tokenizer
 from hwm_core.data.manifest import fit_manifest
@@ -14,14 +15,6 @@ from hwm_core.families import build_model
 from hwm_core.tokenizers import build_tokenizer
 
 JOINTS = ("neck_yaw", "left_elbow")
-TOKENIZER = {
-    "kind": "causal",
-    "spatial_factor": 8,
-    "levels": [5, 5],
-    "width": 16,
-    "encoder_blocks": 1,
-    "decoder_blocks": 1,
-}
 MODEL = {
     "dim": 16,
     "depth": 1,

@@ -9,13 +9,18 @@ from untrained import untrained
 
 from hwm_core.data.manifest import fit_manifest
 from hwm_core.errors import BadActions, BadBag, BadConfig, RobotMismatch
-from hwm_core.evaluation import EvaluationWindows, ObjectTracks, evaluate
+from hwm_core.evaluation import Evaluation, EvaluationResult, EvaluationWindows, ObjectTracks
 from hwm_core.evaluation.report import all_tables, markdown, psnr_table
 from hwm_core.evaluation.windows import has_still_camera, lenders
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
 
 PAST, FUTURE = 9, 24
+
+
+def evaluate(world, episodes, **options) -> EvaluationResult:
+    run = {name: options.pop(name) for name in ("batch", "objects", "progress") if name in options}
+    return Evaluation(world, episodes, **options).run(**run)
 
 
 def episode(name: str, values: np.ndarray, names: tuple[str, ...] = ("slide", "neck_yaw"), **fields) -> Episode:

@@ -13,6 +13,15 @@ from hwm_core.tokenizers import build_tokenizer
 
 JOINTS = ("neck_yaw", "left_elbow", "right_elbow")
 
+TOKENIZER = {
+    "kind": "causal",
+    "spatial_factor": 8,
+    "levels": [5, 5],
+    "width": 16,
+    "encoder_blocks": 1,
+    "decoder_blocks": 1,
+}
+
 
 def untrained(
     kind: str = "commands", joints: tuple[str, ...] = JOINTS, aspect: float = 1.0, limit: float = 1.0
@@ -29,20 +38,12 @@ def untrained(
         "num_future_latents": 3,
         "action_dim": len(joints),
     }
-    tokenizer = {
-        "kind": "causal",
-        "spatial_factor": 8,
-        "levels": [5, 5],
-        "width": 16,
-        "encoder_blocks": 1,
-        "decoder_blocks": 1,
-    }
     values = np.random.default_rng(0).uniform(-1, 1, (20, len(joints)))
     return Checkpoint(
         name="untrained",
         family="masked",
         model=build_model("masked", model),
-        tokenizer=build_tokenizer(tokenizer),
+        tokenizer=build_tokenizer(TOKENIZER),
         manifest=fit_manifest(
             "test_robot", kind, joints, ["rad"] * len(joints), limit * values, [(-limit, limit)] * len(joints)
         ),

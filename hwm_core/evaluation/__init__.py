@@ -1,8 +1,8 @@
 """How good a world model is on recorded episodes."""
 
-from hwm_core.evaluation.engine import Evaluation, evaluate
+from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.windows import EvaluationWindows
 
-__all__ = ["Evaluation", "EvaluationResult", "EvaluationWindows", "ObjectTracks", "evaluate"]
+__all__ = ["Evaluation", "EvaluationResult", "EvaluationWindows", "ObjectTracks"]

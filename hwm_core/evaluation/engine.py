@@ -16,23 +16,6 @@ from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
 
 
-def evaluate(
-    world_model: WorldModel,
-    episodes: Sequence[Episode],
-    *,
-    horizons: Sequence[int] = (8, 16, 24),
-    stride: int = 5,
-    sampling: Sampling | None = None,
-    seed: int = 0,
-    batch: int = 16,
-    objects: Mapping[str, ObjectTracks] | None = None,
-    progress: Callable[[int, int], None] = lambda done, of: None,
-) -> EvaluationResult:
-    """Errors of the frames exactly h ahead: `Evaluation(...).run(...)`, which explains the arguments."""
-    evaluation = Evaluation(world_model, episodes, horizons=horizons, stride=stride, sampling=sampling, seed=seed)
-    return evaluation.run(batch=batch, objects=objects, progress=progress)
-
-
 class Evaluation:
     """A model, the windows it is judged on, and which window borrows whose motion.
 

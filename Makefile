@@ -55,7 +55,7 @@ checkpoint: setup ## Make the shipped checkpoint anew, from recording to trainin
 	@echo "The checkpoint: $(CHECKPOINT_RUN)/tiny/checkpoint"
 
 test: build ## Run the tests (TESTS=test/test_x.py for some of them)
-	@$(IN_ENV) python -m pytest $(PYTEST_ARGS) $(TESTS)
+	@OMP_NUM_THREADS=1 $(IN_ENV) python -m pytest $(PYTEST_ARGS) $(TESTS)
 
 test-all: build ## Run the slow tests too
 	@$(IN_ENV) python -m pytest -m "not gpu" $(PYTEST_ARGS) $(TESTS)

@@ -20,8 +20,8 @@ from hwm_ros.parameters import declare_parameters, read_parameters
 from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, TRACK, publish, subscribe
 from hwm_ros.srv import ResetSimulation
 
-# In lockstep a frame that nobody answers is published again, after 1, 2, 4 times this: its subscriber may have come
-# later, or lost it.
+# In lockstep a frame that nobody answers is published again after this time, with its joint state: a subscriber may
+# have come later, or lost one of the two, and nothing else would ever be sent.
 _AGAIN_S = 1.0
 
 
@@ -58,8 +58,7 @@ class SimRobotNode(Node):
         subscribe(self, JointState, "joint_commands", self._on_command, JOINTS_OUT)
         self.create_service(ResetSimulation, "~/reset", self._on_reset)
         if self._settings.lockstep:
-            self._unanswered = 0  # periods since the newest frame
-            self.create_timer(_AGAIN_S, self._publish_again, clock=STEADY)
+            self._again = self.create_timer(_AGAIN_S, self._publish_again, clock=STEADY)
         else:
             self.create_timer(1 / CONTROL_HZ, self._step, clock=STEADY)
         self._begin()
@@ -88,7 +87,7 @@ class SimRobotNode(Node):
             self.get_logger().warning(str(error), throttle_duration_sec=5.0)
             return
         if self._settings.lockstep:
-            self._unanswered = 0
+            self._again.reset()
             self._step()
 
     def _on_reset(
@@ -116,9 +115,8 @@ class SimRobotNode(Node):
         self._states.publish(message)
 
     def _publish_again(self) -> None:
-        self._unanswered += 1
-        if self._unanswered & (self._unanswered - 1) == 0:  # a power of two
-            self._publish_frame()
+        self._publish_joints(self._session.reading())
+        self._publish_frame()
 
     def _publish_distance(self) -> None:
         self._distance.publish(Float64(data=self._session.palm_distance_m))

@@ -79,6 +79,14 @@ def operator(tmp_path_factory):
     peer.close()
 
 
+def test_whoever_comes_late_still_hears_the_waiting_frame_and_its_joint_state(operator):
+    frame = operator.newest("/head_camera/image_raw")
+    operator.listen(JointState, "/joint_states")  # the robot waits for a command: it has nothing new to say
+    assert operator.newest("/joint_states").header.stamp == frame.header.stamp
+    operator.heard["/head_camera/image_raw"].clear()
+    assert operator.newest("/head_camera/image_raw").header.stamp == frame.header.stamp
+
+
 def test_a_goal_steps_the_simulation_once_per_frame_after_filling_the_context(operator):
     first = operator.newest("/head_camera/image_raw").header.stamp
     handle = operator.send(goal=operator.heard["/sim_robot/goal_image"][-1], num_frames=12)

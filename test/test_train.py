@@ -6,7 +6,7 @@ from torch import nn
 
 from hwm_core.errors import BadCheckpoint, BadInput
 from hwm_core.train.config import TrainingConfig
-from hwm_core.train.optimiser import build_average, build_optimiser
+from hwm_core.train.optimiser import build_average, build_optimisers
 from hwm_core.train.order import BatchOrder
 from hwm_core.train.schedule import learning_rate_factor
 from hwm_core.train.state import read_state, write_state
@@ -59,16 +59,18 @@ def weights(module: nn.Module) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("stopped_at", [1, 3, 5])  # 16 items in batches of 4: in the first epoch and in the second
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stopped_at, precision):
-    whole = Trainer(Regression(), config(precision=precision))
+@pytest.mark.parametrize(
+    "changes", [{"precision": "float32"}, {"precision": "bfloat16"}, {"optimiser": "muon"}], ids=str
+)
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stopped_at, changes):
+    whole = Trainer(Regression(), config(**changes))
     assert whole.fit(Lines())
 
-    first = Trainer(Regression(), config(precision=precision))
+    first = Trainer(Regression(), config(**changes))
     assert not first.fit(Lines(), stop=stop_after(first, stopped_at))
     write_state(tmp_path / "state.pt", first.state_dict())
     torch.rand(5)  # whatever else draws random numbers in between
-    second = Trainer(Regression(), config(precision=precision))
+    second = Trainer(Regression(), config(**changes))
     second.load_state_dict(read_state(tmp_path / "state.pt"))
     assert second.step == stopped_at and second.fit(Lines())
 
@@ -95,7 +97,7 @@ def test_accumulation_equals_the_larger_batch():
 def test_the_gradient_is_clipped_to_its_norm():
     trainer = Trainer(Regression(), config(clip_norm=1e-3))
     seen = []
-    trainer.optimiser.register_step_pre_hook(
+    trainer.optimisers[0].register_step_pre_hook(
         lambda optimiser, *_: seen.append(
             torch.stack([p.grad.norm() for g in optimiser.param_groups for p in g["params"]]).norm()
         )
@@ -115,16 +117,25 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_weights():
 
 def test_decay_falls_on_matrices_only():
     module = Regression().module
-    decayed, others = build_optimiser(module, config(weight_decay=0.1)).param_groups
+    decayed, others = build_optimisers(module, config(weight_decay=0.1))[0].param_groups
     assert [p.ndim for p in decayed["params"]] == [2, 2] and decayed["weight_decay"] == 0.1
     assert {p.ndim for p in others["params"]} == {1} and others["weight_decay"] == 0.0
 
 
-def test_a_frozen_parameter_is_not_optimised():
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_every_parameter_that_is_not_frozen_is_optimised_once(optimiser):
     module = Regression().module
     module[0].requires_grad_(False)
-    optimised = {id(p) for group in build_optimiser(module, config()).param_groups for p in group["params"]}
-    assert optimised == {id(p) for p in module.parameters() if p.requires_grad}
+    built = build_optimisers(module, config(optimiser=optimiser))
+    optimised = [id(p) for one in built for group in one.param_groups for p in group["params"]]
+    assert sorted(optimised) == sorted(id(p) for p in module.parameters() if p.requires_grad)
+
+
+def test_muon_takes_the_matrices_inside_and_leaves_embeddings_and_heads_to_adamw():
+    parts = {"embedding": nn.Embedding(5, 4), "inside": nn.Linear(4, 4), "head": nn.Linear(4, 5)}
+    adamw, muon = build_optimisers(nn.ModuleDict(parts), config(optimiser="muon"))
+    assert [id(p) for p in muon.param_groups[0]["params"]] == [id(parts["inside"].weight)]
+    assert len(adamw.param_groups[0]["params"]) == 2
 
 
 def test_the_average_starts_short_and_grows_to_its_decay():
@@ -156,7 +167,7 @@ def test_a_budget_in_minutes_ends_the_run_and_drives_the_schedule():
     now = iter(range(0, 10_000, 5))  # every look at the clock takes 5 s
     trainer = Trainer(Regression(), config(steps=None, max_minutes=1.0, warmup_steps=0), clock=lambda: float(next(now)))
     rates = []
-    trainer.optimiser.register_step_pre_hook(lambda optimiser, *_: rates.append(optimiser.param_groups[0]["lr"]))
+    trainer.optimisers[0].register_step_pre_hook(lambda optimiser, *_: rates.append(optimiser.param_groups[0]["lr"]))
     assert trainer.fit(Lines())
     assert 0 < trainer.step < 12
     assert rates == sorted(rates, reverse=True) and rates[-1] < 0.5 * rates[0]

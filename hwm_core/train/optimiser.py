@@ -1,4 +1,4 @@
-"""AdamW with decay on matrices only, and the moving average of what it trains."""
+"""What updates the weights: AdamW or Muon, decay on matrices only; and the moving average of what is trained."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,34 @@ from torch.optim.swa_utils import AveragedModel
 from hwm_core.train.config import TrainingConfig
 
 
-def build_optimiser(module: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW over the parameters that want a gradient; biases, norms and other vectors do not decay."""
-    trained = [p for p in module.parameters() if p.requires_grad]
+def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+    """Optimisers that share out the parameters that want a gradient; biases, norms and other vectors do not decay.
+
+    "muon" (https://kellerjordan.github.io/posts/muon) takes the matrices of the hidden linear layers, its update scaled
+    to AdamW's size so that one learning rate serves both; embeddings, heads, convolutions and vectors stay AdamW's.
+    """
+    hidden = _hidden_matrices(module) if config.optimiser == "muon" else []
+    taken = {id(p) for p in hidden}
+    rest = [p for p in module.parameters() if p.requires_grad and id(p) not in taken]
     groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
+    ]
+    if hidden:
+        optimisers.append(
+            torch.optim.Muon(
+                hidden, lr=config.learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+            )
+        )
+    return optimisers
+
+
+def _hidden_matrices(module: nn.Module) -> list[nn.Parameter]:
+    linear = (part for name, part in module.named_modules() if isinstance(part, nn.Linear) and "head" not in name)
+    return [part.weight for part in linear if part.weight.requires_grad]
 
 
 def build_average(module: nn.Module, decay: float) -> AveragedModel:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hwm_core.errors import BadCheckpoint, BadInput
 from hwm_core.train.config import TrainingConfig
-from hwm_core.train.optimiser import build_average, build_optimiser
+from hwm_core.train.optimiser import build_average, build_optimisers
 from hwm_core.train.order import BatchOrder, mix
 from hwm_core.train.reporter import Position, Reporter, Silent
 from hwm_core.train.schedule import learning_rate_factor
@@ -48,7 +48,7 @@ class Trainer:
         self.trainee, self.config, self.device = trainee, config, torch.device(device)
         self.reporter, self.clock = reporter or Silent(), clock
         self.module = trainee.module.to(self.device)
-        self.optimiser = build_optimiser(self.module, config)
+        self.optimisers = build_optimisers(self.module, config)
         self.average = build_average(self.module, config.ema_decay) if config.ema_decay else None
         self.generator = torch.Generator(self.device)
         self.step, self._elapsed_s, self._since = 0, 0.0, clock()
@@ -110,7 +110,7 @@ class Trainer:
         rate = self.config.learning_rate * learning_rate_factor(
             self.config.schedule, self.step, self.config.warmup_steps, self.position.spent
         )
-        for group in self.optimiser.param_groups:
+        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
             group["lr"] = rate
 
         parts = self.config.accumulation
@@ -129,8 +129,9 @@ class Trainer:
                 got=f"norm {float(norm)}, loss {float(numbers['loss'])}",
                 remedy="Lower the learning rate, or look for broken data; the last state saved is sound.",
             )
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.module.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update_parameters(self.module)
         self.step += 1
@@ -142,7 +143,7 @@ class Trainer:
             "step": self.step,
             "elapsed_s": self.position.elapsed_s,
             "module": self.module.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "average": self.average.state_dict() if self.average is not None else None,
         }
 
@@ -150,7 +151,8 @@ class Trainer:
         """Go on from `state`. Raises BadCheckpoint when it belongs to another module or configuration."""
         try:
             self.module.load_state_dict(state["module"])
-            self.optimiser.load_state_dict(state["optimiser"])
+            for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(saved)
             if self.average is not None:
                 self.average.load_state_dict(state["average"])
             self.step, self._elapsed_s, self._since = state["step"], state["elapsed_s"], self.clock()

@@ -1,5 +1,6 @@
 """Strict configuration: frozen, typed, unknown keys refused with a suggestion."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,6 +59,32 @@ def read_yaml(path: str | Path) -> Any:
         raise BadConfig(
             str(path), expected="valid YAML", got=str(error).replace("\n", " "), remedy="Correct the marked line."
         ) from None
+
+
+def overridden(mapping: Any, overrides: Iterable[str]) -> Any:
+    """`mapping` with `key=value` or `section.key=value` overrides; values are YAML. Raises BadConfig."""
+    changed = mapping
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals:
+            raise BadConfig(
+                "override",
+                expected="section.key=value",
+                got=f"`{override}`",
+                remedy="Write for example train.steps=100.",
+            )
+        changed = _set(changed, path.split("."), value)
+    return changed
+
+
+def _set(mapping: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    key, *rest = path
+    inner = mapping.get(key)
+    return {**mapping, key: _set(inner if isinstance(inner, Mapping) else {}, rest, value) if rest else value}
 
 
 def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig:

@@ -39,7 +39,7 @@ class Imagination:
         seed: int = 0,
     ) -> None:
         self.world_model, self.seed = world_model, seed
-        self.sampling = sampling or Sampling.for_scoring()
+        self.sampling = sampling or Sampling()
         self.horizon_frames = horizon_frames or world_model.future_frames
 
     @property

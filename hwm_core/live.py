@@ -35,7 +35,7 @@ class LiveConfig(Config):
     max_candidates: int = Field(
         default=512, ge=1, le=65536, description="largest number of candidates of one request; memory grows with it"
     )
-    scoring: Sampling = Field(default=Sampling.for_scoring(), description="decoding of candidates")
+    scoring: Sampling = Field(default=Sampling(), description="decoding of candidates")
     showing: Sampling = Field(default=Sampling(), description="decoding of the pictures shown")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of the token draws; all candidates share them")
 

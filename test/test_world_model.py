@@ -22,6 +22,11 @@ def world() -> WorldModel:
     return WorldModel(checkpoint, dtype=FLOAT32)
 
 
+@pytest.fixture(params=[Sampling(), Sampling(steps=2, parallel=False)], ids=["mean", "latent by latent"])
+def sampling(request) -> Sampling:
+    return request.param
+
+
 def context(world: WorldModel, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     frames = rng.integers(0, 256, (world.past_frames, 16, 16, 3), dtype=np.uint8)
@@ -32,10 +37,10 @@ def candidates(count: int, frames: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(count, frames, 3)).astype(np.float32)
 
 
-def test_candidates_in_one_batch_get_the_futures_they_get_alone(world: WorldModel) -> None:
+def test_candidates_in_one_batch_get_the_futures_they_get_alone(world: WorldModel, sampling: Sampling) -> None:
     past, actions = world.observe(*context(world)), candidates(4, 24)
-    together = world.rollout(past, actions, sampling=Sampling.for_scoring()).latents
-    alone = [world.rollout(past, actions[i : i + 1], sampling=Sampling.for_scoring()).latents for i in range(4)]
+    together = world.rollout(past, actions, sampling=sampling).latents
+    alone = [world.rollout(past, actions[i : i + 1], sampling=sampling).latents for i in range(4)]
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-5)
 
 
@@ -45,44 +50,48 @@ def test_the_same_seed_gives_the_same_future_and_another_seed_another(world: Wor
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
-def test_contexts_observed_together_equal_those_observed_alone(world: WorldModel) -> None:
+def test_contexts_observed_together_equal_those_observed_alone(world: WorldModel, sampling: Sampling) -> None:
     pairs = [context(world, seed) for seed in (0, 1)]
     many = world.observe_many(np.stack([f for f, _ in pairs]), np.stack([a for _, a in pairs]))
     actions = candidates(2, 8)
-    together = world.rollout(many, actions, sampling=Sampling()).latents
+    together = world.rollout(many, actions, sampling=sampling).latents
     alone = [
-        world.rollout(world.observe(*pair), actions[i : i + 1], sampling=Sampling()).latents
+        world.rollout(world.observe(*pair), actions[i : i + 1], sampling=sampling).latents
         for i, pair in enumerate(pairs)
     ]
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-5)
 
 
-def test_a_rollout_beyond_the_model_continues_from_its_own_newest_frames(world: WorldModel) -> None:
+def test_a_rollout_beyond_the_model_continues_from_its_own_newest_frames(world: WorldModel, sampling: Sampling) -> None:
     frames, recent = context(world)
     past, actions = world.observe(frames, recent), candidates(2, 32)
-    long = world.rollout(past, actions, sampling=Sampling())
-    short = world.rollout(past, actions[:, :24], sampling=Sampling())
+    long = world.rollout(past, actions, sampling=sampling)
+    short = world.rollout(past, actions[:, :24], sampling=sampling)
     video = world.video(past, short)
     assert torch.equal(world.video(past, long)[:, :24], video)
     again = world._observe(video[:, -9:], torch.from_numpy(actions[:, 15:24]))
-    on = world.rollout(again, actions[:, 24:], sampling=Sampling())
+    on = world.rollout(again, actions[:, 24:], sampling=sampling)
     torch.testing.assert_close(world.video(past, long)[:, 24:], world.video(again, on), rtol=0, atol=1e-6)
 
 
-def test_dropped_actions_give_one_future_per_context_that_hears_no_action_at_all(world: WorldModel) -> None:
+def test_dropped_actions_give_one_future_per_context_that_hears_no_action_at_all(
+    world: WorldModel, sampling: Sampling
+) -> None:
     frames, recent = context(world)
     futures = [
-        world.rollout(world.observe(frames, actions), None, sampling=Sampling(), num_frames=16).latents
+        world.rollout(world.observe(frames, actions), None, sampling=sampling, num_frames=16).latents
         for actions in (recent, recent + 1)
     ]
     assert futures[0].shape[:2] == (1, 2)
     assert torch.equal(*futures)
 
 
-def test_a_horizon_inside_a_latent_holds_its_last_action_to_the_latent_end(world: WorldModel) -> None:
+def test_a_horizon_inside_a_latent_holds_its_last_action_to_the_latent_end(
+    world: WorldModel, sampling: Sampling
+) -> None:
     past, actions = world.observe(*context(world)), candidates(1, 5)
     held = np.concatenate([actions, np.repeat(actions[:, -1:], 3, axis=1)], axis=1)
-    short, full = (world.rollout(past, a, sampling=Sampling()).latents for a in (actions, held))
+    short, full = (world.rollout(past, a, sampling=sampling).latents for a in (actions, held))
     assert torch.equal(short, full)
 
 
@@ -109,6 +118,6 @@ def test_imagination_scores_from_the_same_rollout_the_world_model_gives(world: W
     past: Past = world.observe(*context(world))
     actions = torch.from_numpy(candidates(2, 24))
     imagined = Imagination(world).rollout(past, actions)
-    expected = world.rollout(past, actions, sampling=Sampling.for_scoring())
+    expected = world.rollout(past, actions, sampling=Sampling())
     assert torch.equal(imagined.latents, expected.latents)
     assert torch.equal(imagined.frames(), world.video(past, expected))

@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.config import overridden
 from hwm_core.data.store import open_store
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.evaluation import Evaluation, ObjectTracks
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=16, help="how many are simulated (%(default)s)")
     parser.add_argument("--horizons", type=int, nargs="+", default=[8, 16, 24], help="frames ahead (%(default)s)")
     parser.add_argument("--stride", type=int, default=5, help="frames between the starts of windows (%(default)s)")
-    parser.add_argument("--steps", type=int, default=Sampling().steps, help="sampling steps (%(default)s)")
+    parser.add_argument("--sampling", nargs="*", default=[], metavar="KEY=VALUE", help="steps=2 parallel=false ...")
     parser.add_argument("--batch", type=int, default=16, help="windows at a time (%(default)s)")
     parser.add_argument("--examples", type=int, default=4, help="windows on the contact sheet (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
@@ -50,7 +51,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     """Raises BadInput for whatever the user can put right."""
     world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=arguments.device)
     episodes, objects = _episodes(arguments, world_model)
-    sampling = Sampling().model_copy(update={"steps": arguments.steps})
+    sampling = Sampling.parse(overridden({}, arguments.sampling), where="--sampling")
     evaluation = Evaluation(
         world_model, episodes, horizons=arguments.horizons, stride=arguments.stride, sampling=sampling
     )

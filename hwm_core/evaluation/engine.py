@@ -50,7 +50,7 @@ class Evaluation:
         self.sampling, self.seed = sampling or Sampling(), seed
         self.windows = EvaluationWindows(episodes, world_model.manifest, world_model.past_frames, future, stride)
         self._still = np.array([has_still_camera(episode) for episode in episodes])[self.windows.episode]
-        self._lenders = lenders(self.windows, self._still, seed)
+        self._lenders = lenders(self.windows, seed)
 
     def batch(self, windows: Indices) -> Batch:
         """Encode what these windows see."""

@@ -28,7 +28,7 @@ class ReachConfig(Config):
 
     planner: PlannerConfig = PlannerConfig(joints=PLANNED_JOINTS)
     objective: Objective = Objective()
-    scoring: Sampling = Field(default=Sampling.for_scoring(), description="decoding of candidates")
+    scoring: Sampling = Field(default=Sampling(), description="decoding of candidates")
     max_velocity: float = Field(default=3.0, gt=0, description="joint units per second")
     replan_frames: int = Field(default=5, ge=1, description="frames run of every plan")
 

@@ -69,12 +69,8 @@ class EvaluationWindows:
         return slice(start, start + self.past_frames + self.future_frames)
 
 
-def lenders(windows: EvaluationWindows, group: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
-    """For every window the window [W] whose motion it borrows, drawn at random.
-
-    Args:
-        group: [W] windows borrow within their group where they can: a moving camera in place of a still one would be
-            an all too easy difference.
+def lenders(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:
+    """For every window the window [W] whose motion it borrows, drawn at random: of another episode where there is one.
 
     Raises:
         BadBag: there is only one window.
@@ -88,8 +84,8 @@ def lenders(windows: EvaluationWindows, group: NDArray[np.bool_], seed: int) -> 
     for window in range(len(windows)):
         elsewhere = episode != episode[window]
         preferred = (
-            elsewhere & (group == group[window]),
-            elsewhere | (np.abs(start - start[window]) >= length),
+            elsewhere,
+            np.abs(start - start[window]) >= length,
             np.arange(len(windows)) != window,
         )
         answer[window] = rng.choice(np.flatnonzero(next(some for some in preferred if some.any())))

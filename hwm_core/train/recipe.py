@@ -1,6 +1,6 @@
 """A recipe: everything that decides a training run, from one YAML file and `key=value` overrides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field
 
-from hwm_core.config import Config, read_yaml
+from hwm_core.config import Config, overridden, read_yaml
 from hwm_core.data.augment import Augmentation
 from hwm_core.errors import BadConfig
 from hwm_core.families import family
@@ -87,9 +87,7 @@ def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
         raise BadConfig(
             "preset", expected=" or ".join(preset_names()), got=f"`{preset}`", remedy="Name a preset, or a .yaml file."
         )
-    for override in overrides:
-        mapping = _overridden(mapping, override)
-    recipe = Recipe.parse(mapping, where=preset)
+    recipe = Recipe.parse(overridden(mapping, overrides), where=preset)
     family(recipe.family).config.parse(recipe.model, where=f"{preset}: model")
     return recipe
 
@@ -97,25 +95,6 @@ def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Write `recipe` so that `read_recipe` reads it again."""
     path.write_text(yaml.safe_dump(recipe.plain(), sort_keys=False, default_flow_style=None, width=120))
-
-
-def _overridden(mapping: Mapping[str, Any], override: str) -> dict[str, Any]:
-    path, equals, text = override.partition("=")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        equals = ""
-    if not equals:
-        raise BadConfig(
-            "override", expected="section.key=value", got=f"`{override}`", remedy="Write for example train.steps=100."
-        )
-    return _set(mapping, path.split("."), value)
-
-
-def _set(mapping: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
-    key, *rest = path
-    inner = mapping.get(key)
-    return {**mapping, key: _set(inner if isinstance(inner, Mapping) else {}, rest, value) if rest else value}
 
 
 def _presets() -> Any:

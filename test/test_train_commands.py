@@ -15,7 +15,7 @@ from hwm_core.data.store import manifest_path, write_episode
 from hwm_core.data.windows import Windows
 from hwm_core.train.state import read_state
 from hwm_core.types import Episode
-from training import train, train_tokenizer
+from training import train, train_tokenizer, tune_decoder
 
 SMALL = [
     "tokenizer.width=16",
@@ -24,7 +24,7 @@ SMALL = [
     "tokenizer.levels=[5, 5]",
     *(
         f"{run}.{key}"
-        for run in ("train_tokenizer", "train")
+        for run in ("train_tokenizer", "train", "tune_decoder")
         for key in ("max_minutes=null", "steps=4", "batch_size=2")
     ),
     "model.dim=16",
@@ -86,6 +86,19 @@ def test_a_run_leaves_a_checkpoint_with_its_robot_camera_tokenizer_and_recipe(st
     assert {"recipe.yaml", "revision.txt", "state.pt", "checkpoint"} < {
         path.name for path in (tmp_path / "run").iterdir()
     }
+
+
+def test_tuning_changes_the_decoder_and_nothing_else(store, tokenizer, tmp_path):
+    train_model(store, tokenizer, tmp_path / "run")
+    run = ["--data", str(store), "--checkpoint", str(tmp_path / "run" / "checkpoint"), "--out", str(tmp_path / "tuned")]
+    assert tune_decoder.main([*run, *SMALL, "tune_decoder.learning_rate=0.1", "tune_decoder.warmup_steps=0"]) == 0
+    before, after = (load_checkpoint(tmp_path / name / "checkpoint") for name in ("run", "tuned"))
+    assert after.manifest == before.manifest and after.metadata["steps"] == 4 == after.metadata["decoder_steps"]
+    for name, value in before.model.state_dict().items():
+        assert torch.equal(after.model.state_dict()[name], value)
+    of_decoder = ("from_latents", "decoder", "first_head", "group_head")
+    for name, value in before.tokenizer.state_dict().items():
+        assert torch.equal(after.tokenizer.state_dict()[name], value) == (not name.startswith(of_decoder)), name
 
 
 def test_sigterm_saves_and_the_resumed_run_ends_as_if_uninterrupted(store, tokenizer, tmp_path, monkeypatch, capsys):

@@ -65,6 +65,11 @@ class CausalVideoTokenizer(nn.Module):
         # On a CPU with AVX512-BF16 autocast halves a training step (206 -> 122 ms: 4 clips of 33 frames at 64 px, width
         # 96, 2 cores); channels_last, and linear layers for the 1x1 convolutions, changed nothing.
 
+    @property
+    def decoding_parts(self) -> tuple[nn.Module, ...]:
+        """The modules that turn latents into frames; the others turn frames into latents."""
+        return self.from_latents, self.decoder, self.first_head, self.group_head
+
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
         """Frames float [B, F, 3, H, W] in [0, 1] -> tokens int64 [B, T, h, w]."""
@@ -86,8 +91,11 @@ class CausalVideoTokenizer(nn.Module):
 
     def loss(self, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Reconstruction loss (MSE + 0.1 L1) of frames [B, F, 3, H, W] in [0, 1], and its parts."""
-        rebuilt = self.reconstruct(fsq.quantise(self.unquantised(frames), self.levels))
-        error = rebuilt - frames
+        return self.reconstruction_loss(fsq.quantise(self.unquantised(frames), self.levels), frames)
+
+    def reconstruction_loss(self, latents: Tensor, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of frames [B, F, 3, H, W] painted from latents [B, T, h, w, C]."""
+        error = self.reconstruct(latents) - frames
         mse, l1 = error.square().mean(), error.abs().mean()
         return mse + 0.1 * l1, {"mse": mse.detach(), "l1": l1.detach()}
 

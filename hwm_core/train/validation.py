@@ -66,6 +66,24 @@ def evaluate_masked(
     return {name: sum(row[name] * size for row, size in zip(rows, sizes)) / sum(sizes) for name in rows[0]}
 
 
+def evaluate_decoder(
+    tokenizer: CausalVideoTokenizer, model: MaskedWorldModel, batches: Sequence[Batch]
+) -> dict[str, float]:
+    """PSNR of the future's frames, painted from their own codes and from the model's mean latents."""
+    device = next(tokenizer.parameters()).device
+    errors: dict[str, list[Tensor]] = {"codes": [], "predicted": []}
+    past = model.config.past_frames
+    for batch in batches:
+        frames, actions = unit(batch["frames"].to(device)), batch["actions"].to(device)
+        tokens = tokenizer.encode(frames)
+        seen, predicted = tokenizer.embed(tokens), model.mean_future(tokens, actions)
+        whole = torch.cat([seen[:, : -predicted.shape[1]], predicted], dim=1)
+        for name, latents in {"codes": seen, "predicted": whole}.items():
+            wrong = tokenizer.decode_latents(latents)[:, past:] - frames[:, past:]
+            errors[name].append(wrong.square().mean((-3, -2, -1)).flatten())
+    return {f"psnr_{name}": mean_psnr(torch.cat(parts).double().cpu().numpy()) for name, parts in errors.items()}
+
+
 def another_motion(actions: Tensor, past_frames: int) -> Tensor:
     """Actions [B, F, A] whose future is the motion of the window half a batch away, from the window's own last pose.
 

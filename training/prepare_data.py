@@ -15,8 +15,9 @@ from tqdm import tqdm
 from hwm_core.data.bag import Topics
 from hwm_core.data.prepare import fit_manifests, is_nth, prepare_episodes
 from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.recording import Recording
 from hwm_core.data.robot import Robot
-from hwm_core.data.sources import Recording, find_recordings
+from hwm_core.data.sources import find_recordings
 from hwm_core.data.store import Split
 from hwm_core.errors import BadBag, BadInput
 

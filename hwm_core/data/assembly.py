@@ -1,21 +1,19 @@
 """Pictures, joint states and commands of one recording, in order of arrival, become one episode."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.events import Cut, Event, Picture, Stream
 from hwm_core.data.joints import JointTrack
 from hwm_core.data.manifest import match_names
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadBag, BadInput
 from hwm_core.types import Episode
-
-Stream = Literal["images", "states", "commands"]
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,31 @@ class Assembly:
         self._counts: Counter[str] = Counter()
         self._faults: dict[Stream, BadInput] = {}
 
+    def feed(self, events: Iterable[Event | Cut]) -> "Assembly":
+        """Take all events of a recording; a message that raises BadInput is left out and counted."""
+        for event in events:
+            if isinstance(event, Cut):
+                self.cut()
+                continue
+            with self._taking(event.stream):
+                content = event.load()
+                if isinstance(content, Picture):
+                    self.add_image(content.stamp_ns, content.rgb)
+                elif event.stream == "states":
+                    self.add_states(content.stamp_ns, content.names, content.positions)
+                else:
+                    self.add_commands(content.stamp_ns, content.names, content.positions)
+        return self
+
+    def cut(self) -> None:
+        """What follows is another take: a new segment, and no joint value holds across."""
+        self._clock, self._latest = self._preprocessing.clock(), None
+        self._segment += 1
+        self._states.cut()
+        self._commands.cut()
+
     @contextmanager
-    def taking(self, stream: Stream) -> Iterator[None]:
+    def _taking(self, stream: Stream) -> Iterator[None]:
         """Count one message of `stream`; should the body raise BadInput, the message is left out and counted as bad."""
         self._counts[stream] += 1
         try:
@@ -168,6 +189,7 @@ class _Epochs:
     def __init__(self, names: Sequence[str] | None) -> None:
         self._wanted = names
         self._tracks: list[JointTrack] = []
+        self._cut = False
 
     def __bool__(self) -> bool:
         return bool(self._tracks)
@@ -183,15 +205,20 @@ class _Epochs:
     @property
     def current(self) -> int:
         """Number of the epoch that messages arriving now belong to."""
-        return max(len(self._tracks) - 1, 0)
+        return max(len(self._tracks) - 1, 0) + self._cut
+
+    def cut(self) -> None:
+        """The next message starts a new track."""
+        self._cut = bool(self._tracks)
 
     def append(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> bool:
         """Take one message; False when it came late."""
-        if self._tracks and not self._tracks[-1].is_jump(stamp_ns):
+        if self._tracks and not self._cut and not self._tracks[-1].is_jump(stamp_ns):
             return self._tracks[-1].append(stamp_ns, names, positions) != "late"
         track = JointTrack(self._wanted or self.names or names)
         track.append(stamp_ns, names, positions)
         self._tracks.append(track)
+        self._cut = False
         return True
 
     def at(self, stamps: NDArray[np.int64], epochs: list[int]) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_]]:

@@ -15,8 +15,8 @@ import yaml
 from hwm_core.data.assembly import ReadReport
 from hwm_core.data.manifest import ActionKind, ActionManifest, fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.recording import Recording
 from hwm_core.data.robot import Robot
-from hwm_core.data.sources import Recording
 from hwm_core.data.store import Split, manifest_path, open_store, read_header, write_episode
 from hwm_core.errors import BadBag, BadInput
 

@@ -1,42 +1,19 @@
 """Recordings of any kind behind one face: rosbag2 folders and files, and the episodes of LeRobot datasets."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hwm_core.data.assembly import ReadReport
 from hwm_core.data.bag import Topics
-from hwm_core.data.bag_reader import StampSource, bag_name, first_picture, read_bag
-from hwm_core.data.lerobot import LeRobotDataset, episode_name, open_lerobot, read_lerobot, samples
-from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.bag_reader import StampSource, bag_events, bag_name
+from hwm_core.data.events import Cut, Event
+from hwm_core.data.lerobot import LeRobotDataset, episode_name, lerobot_events, open_lerobot
+from hwm_core.data.recording import Recording
 from hwm_core.errors import BadBag
-from hwm_core.types import Episode
-
-
-class Recording(Protocol):
-    """One recorded run."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def number(self) -> int | None:
-        """The number its name ends with."""
-
-    def read(self, preprocessing: Preprocessing, names: Sequence[str] | None) -> tuple[Episode, ReadReport]:
-        """The episode with the joints `names` (None: its own), and what was left out. Raises BadInput."""
-
-    def picture(self) -> NDArray[np.uint8]:
-        """Its first picture as recorded, uint8 [H, W, 3]. Raises BadInput."""
 
 
 @dataclass(frozen=True)
-class BagRecording:
+class BagRecording(Recording):
     """One rosbag2."""
 
     path: Path
@@ -47,35 +24,24 @@ class BagRecording:
     def name(self) -> str:
         return bag_name(self.path)
 
-    @property
-    def number(self) -> int | None:
-        digits = re.search(r"\d+$", self.name)
-        return int(digits[0]) if digits else None
-
-    def read(self, preprocessing: Preprocessing, names: Sequence[str] | None) -> tuple[Episode, ReadReport]:
-        return read_bag(self.path, self.topics, preprocessing, names, stamps=self.stamps)
-
-    def picture(self) -> NDArray[np.uint8]:
-        return first_picture(self.path, self.topics)
+    def events(self) -> Iterator[Event | Cut]:
+        return bag_events(self.path, self.topics, stamps=self.stamps)
 
 
 @dataclass(frozen=True)
-class LeRobotRecording:
+class LeRobotRecording(Recording):
     """One episode of a LeRobot dataset."""
 
     dataset: LeRobotDataset
-    number: int
+    episode: int
     camera: str | None = None
 
     @property
     def name(self) -> str:
-        return episode_name(self.dataset, self.number)
+        return episode_name(self.dataset, self.episode)
 
-    def read(self, preprocessing: Preprocessing, names: Sequence[str] | None) -> tuple[Episode, ReadReport]:
-        return read_lerobot(self.dataset, self.number, preprocessing, self.camera, names)
-
-    def picture(self) -> NDArray[np.uint8]:
-        return next(samples(self.dataset, self.number, self.camera)).rgb
+    def events(self) -> Iterator[Event | Cut]:
+        return lerobot_events(self.dataset, self.episode, self.camera)
 
 
 def find_recordings(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,6 @@ from pydantic import model_validator
 
 from hwm_core.config import Config
 from hwm_core.errors import BadActions, RobotMismatch
-from hwm_core.types import Episode
 
 ActionKind = Literal["states", "commands"]
 Array = TypeVar("Array", bound=Any)  # numpy array or torch tensor, given back as it came
@@ -19,6 +18,19 @@ Array = TypeVar("Array", bound=Any)  # numpy array or torch tensor, given back a
 _CONSTANT_STD = 1e-4
 # Share of a joint's range that recorded values may lie beyond its ends.
 _BEYOND = 0.1
+
+
+class Actions(Protocol):
+    """An episode, of pictures or of tokens."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def states(self) -> NDArray[np.float32] | None: ...
+    @property
+    def commands(self) -> NDArray[np.float32] | None: ...
 
 
 class ActionManifest(Config):
@@ -63,7 +75,7 @@ class ActionManifest(Config):
         """
         return match_names(self.names, names, whose=f"robot `{self.robot}`")
 
-    def actions_of(self, episode: Episode) -> NDArray[np.float32]:
+    def actions_of(self, episode: Actions) -> NDArray[np.float32]:
         """An episode's values of the manifest's kind and joints, as recorded, [F, A].
 
         Raises:

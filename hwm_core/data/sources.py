@@ -8,7 +8,10 @@ from hwm_core.data.bag import Topics
 from hwm_core.data.bag_reader import StampSource, bag_events, bag_name
 from hwm_core.data.events import Cut, Event
 from hwm_core.data.lerobot import LeRobotDataset, episode_name, lerobot_events, open_lerobot
+from hwm_core.data.onex import is_token_set
+from hwm_core.data.onex_raw import is_raw_set, open_raw
 from hwm_core.data.recording import Recording
+from hwm_core.data.video_table import TABLE_SUFFIXES, VIDEO_SUFFIXES, VideoRecording
 from hwm_core.errors import BadBag
 
 
@@ -47,27 +50,50 @@ class LeRobotRecording(Recording):
 def find_recordings(
     path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header"
 ) -> list[Recording]:
-    """What `path` holds, by name: a bag, a LeRobot dataset, or a folder of either at any depth.
+    """What `path` holds, by name: a recording, a dataset, or a folder of them at any depth.
 
     Raises:
-        BadBag: nothing to read there.
+        BadBag: nothing to read there, or tokens in place of pictures.
     """
     path = Path(path)
-    found: list[Recording]
-    if (path / "meta" / "info.json").exists():
-        dataset = open_lerobot(path)
-        found = [LeRobotRecording(dataset, number, camera) for number in dataset.episodes]
-    elif path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").exists():
-        found = [BagRecording(path, topics, stamps)]
-    else:
-        markers = [*path.rglob("metadata.yaml"), *path.rglob("meta/info.json")]
-        folders = {marker.parent if marker.name == "metadata.yaml" else marker.parents[1] for marker in markers}
-        found = [one for folder in sorted(folders) for one in find_recordings(folder, topics, camera, stamps)]
+    if is_token_set(path):
+        raise BadBag(
+            f"Source {path}",
+            expected="pictures",
+            got="tokens of the 1X challenge's layout",
+            remedy="They are trained on as they are; `inspect` and `verify` read them.",
+        )
+    found = _below(path, topics, camera, stamps)
     if not found:
         raise BadBag(
             f"Source {path}",
-            expected="a rosbag2 (metadata.yaml, .mcap, .db3), a LeRobot folder (meta/info.json), or a folder of them",
+            expected="a rosbag2 (metadata.yaml, .mcap, .db3), a LeRobot folder (meta/info.json), 1X's video_*.mp4 with "
+            "metadata.json, a video with a .csv or .npz of its name, or a folder of them",
             got="none of these" if path.exists() else "nothing there",
             remedy="Check the path; a bag without metadata.yaml is read by naming its .mcap or .db3 file.",
         )
     return found
+
+
+def _below(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> list[Recording]:
+    found = _here(path, topics, camera, stamps)
+    if found or not path.is_dir():
+        return found
+    children = sorted(one for one in path.iterdir() if not one.name.startswith("."))
+    return [one for child in children for one in _below(child, topics, camera, stamps)]
+
+
+def _here(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> list[Recording]:
+    """What `path` is itself."""
+    if (path / "meta" / "info.json").exists():
+        dataset = open_lerobot(path)
+        return [LeRobotRecording(dataset, number, camera) for number in dataset.episodes]
+    if path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").exists():
+        return [BagRecording(path, topics, stamps)]
+    if is_raw_set(path):
+        return [*open_raw(path)]
+    if path.suffix in VIDEO_SUFFIXES:
+        tables = [path.with_suffix(suffix) for suffix in TABLE_SUFFIXES]
+        found: list[Recording] = [VideoRecording(path, table) for table in tables if table.exists()]
+        return found[:1]
+    return []

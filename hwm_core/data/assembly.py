@@ -44,6 +44,18 @@ class ReadReport:
         return f"{told} ({self.first_fault})" if self.first_fault else told
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The frames of a recording as a table has them: with the state measured at each, and the command issued at it."""
+
+    stamps_ns: NDArray[np.int64]  # [F] of the picture shown; a picture held for two frames gives two equal ones
+    segments: NDArray[np.int32]  # [F]
+    state_names: tuple[str, ...]
+    states: NDArray[np.float32] | None  # [F, A]
+    command_names: tuple[str, ...]
+    commands: NDArray[np.float32] | None  # [F, A] the newest issued before the next frame
+
+
 class Assembly:
     """Collects one recording; `finish` gives the episode.
 
@@ -130,15 +142,7 @@ class Assembly:
             RobotMismatch: no names were given, and the commands lack joints of the states.
             BadBag: no pictures, or no frame with joint values of its own time.
         """
-        for stream, empty in (
-            ("images", not self._frames),
-            ("states", not self._states),
-            ("commands", not self._commands),
-        ):
-            if empty and stream in self._faults:
-                raise self._faults[stream]
-        if not self._frames:
-            raise BadBag(self._name, expected="pictures", got="none", remedy="Check that the camera was recorded.")
+        self._require_usable()
         names = self._states.names or self._commands.names
         stamps = np.array([frame.stamp_ns for frame in self._frames], dtype=np.int64)
         states, with_state = self._states.at(stamps, [frame.states_epoch for frame in self._frames])
@@ -153,14 +157,11 @@ class Assembly:
                 got=f"pictures at {_span(stamps)}, states at {self._states}, commands at {self._commands}",
                 remedy="Stamp all with one clock, or read with receive times instead of header stamps.",
             )
-        # A frame left out is a hole: what comes after it is another segment.
-        segments = np.array([self._frames[index].segment for index in kept])
-        new_segment = (np.diff(segments) != 0) | (np.diff(kept) != 1)
         episode = Episode(
             name=self._name,
             frames=np.stack([self._frames[index].pixels for index in kept]),
             stamps_ns=stamps[kept],
-            segments=np.concatenate([[0], np.cumsum(new_segment)]).astype(np.int32),
+            segments=self._segments(kept),
             names=names,
             states=None if states is None else states[kept],
             commands=None if commands is None else commands[kept],
@@ -172,6 +173,44 @@ class Assembly:
             unaligned_frames=len(stamps) - len(kept),
             first_fault="" if first is None else str(first),
         )
+
+    def rows(self, rate_hz: float) -> Rows:
+        """The frames with the command issued *at* each, of joints by their own names. Raises as `finish`."""
+        self._require_usable()
+        stamps = np.array([frame.stamp_ns for frame in self._frames], dtype=np.int64)
+        segments = np.array([frame.segment for frame in self._frames])
+        following = stamps + round(1e9 / rate_hz)
+        following[:-1] = np.where(np.diff(segments) == 0, np.maximum(stamps[1:], stamps[:-1] + 1), following[:-1])
+        states, with_state = self._states.at(stamps, [frame.states_epoch for frame in self._frames])
+        commands, with_command = self._commands.before(following, [frame.commands_epoch for frame in self._frames])
+        kept = np.flatnonzero(with_state & with_command)
+        return Rows(
+            stamps_ns=stamps[kept],
+            segments=self._segments(kept),
+            state_names=self._states.names,
+            states=None if states is None else states[kept],
+            command_names=self._commands.names,
+            commands=None if commands is None else commands[kept],
+        )
+
+    def _segments(self, kept: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Segments of the frames kept. A frame left out is a hole: what comes after it is another segment."""
+        if len(kept) == 0:
+            return np.empty(0, dtype=np.int32)
+        segments = np.array([self._frames[index].segment for index in kept])
+        new_segment = (np.diff(segments) != 0) | (np.diff(kept) != 1)
+        return np.concatenate([[0], np.cumsum(new_segment)]).astype(np.int32)
+
+    def _require_usable(self) -> None:
+        for stream, empty in (
+            ("images", not self._frames),
+            ("states", not self._states),
+            ("commands", not self._commands),
+        ):
+            if empty and stream in self._faults:
+                raise self._faults[stream]
+        if not self._frames:
+            raise BadBag(self._name, expected="pictures", got="none", remedy="Check that the camera was recorded.")
 
 
 @dataclass(frozen=True)

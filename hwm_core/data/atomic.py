@@ -1,9 +1,11 @@
 """Folders and files that appear whole or not at all."""
 
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hwm_core.errors import BadBag
 
@@ -38,3 +40,9 @@ def new_file(path: str | Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
+    """Write one JSON object, whole or not at all."""
+    with new_file(path) as partial:
+        partial.write_text(json.dumps(value, indent=1) + "\n")

@@ -79,6 +79,12 @@ def _load(
     return JointValues(stamp_ns, tuple(message.name), message.position)
 
 
+def bag_topics(path: str | Path) -> dict[str, str]:
+    """{topic: message type} of a bag. Raises BadBag for a damaged one."""
+    with _open(Path(path)) as reader:
+        return {connection.topic: connection.msgtype for connection in reader.connections}
+
+
 def bag_name(path: Path) -> str:
     """Name of a bag: of its folder, or of the file without its suffix."""
     return path.name if path.is_dir() else path.stem

@@ -94,8 +94,8 @@ class Sample:
 
     stamp_ns: int
     rgb: NDArray[np.uint8]  # [H, W, 3]
-    state: NDArray[np.float64]  # [A]
-    command: NDArray[np.float64]  # [A]
+    state: NDArray[np.float64] | None  # [A]
+    command: NDArray[np.float64] | None  # [A]
 
 
 def open_lerobot(path: str | Path) -> LeRobotDataset:
@@ -104,12 +104,14 @@ def open_lerobot(path: str | Path) -> LeRobotDataset:
     try:
         info = json.loads((path / "meta" / "info.json").read_text())
         version, features = str(info["codebase_version"]), info["features"]
-        state, command = features["observation.state"], features["action"]
+        state, command = (features.get(key) for key in ("observation.state", "action"))
+        if state is None and command is None:
+            raise KeyError("neither of them")
         fps = float(info.get("fps", 0))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadBag(
             f"Dataset {path}",
-            expected="a LeRobot folder whose meta/info.json describes observation.state and action",
+            expected="a LeRobot folder whose meta/info.json describes observation.state or action",
             got=f"{type(error).__name__}: {error}",
             remedy="Check the path.",
         ) from error
@@ -148,15 +150,18 @@ def samples(dataset: LeRobotDataset, number: int, camera: str | None = None) -> 
                 got="more frames" if row is None else f"{row} frames",
                 remedy="The video or the table was cut; download it again.",
             )
-        yield Sample(int(stamps[row]), picture[1], states[row], commands[row])
+        state, command = (None if some is None else some[row] for some in (states, commands))
+        yield Sample(int(stamps[row]), picture[1], state, command)
 
 
 def lerobot_events(dataset: LeRobotDataset, number: int, camera: str | None = None) -> Iterator[Event]:
     """One episode as events: the state at a picture, the picture, the command issued at it. Raises as `samples`."""
     for sample in samples(dataset, number, camera):
-        yield ready("states", JointValues(sample.stamp_ns, dataset.state_names, sample.state))
+        if sample.state is not None:
+            yield ready("states", JointValues(sample.stamp_ns, dataset.state_names, sample.state))
         yield ready("images", Picture(sample.stamp_ns, sample.rgb))
-        yield ready("commands", JointValues(sample.stamp_ns, dataset.command_names, sample.command))
+        if sample.command is not None:
+            yield ready("commands", JointValues(sample.stamp_ns, dataset.command_names, sample.command))
 
 
 def read_lerobot(
@@ -207,12 +212,14 @@ def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | No
 
 def _read_joints(
     dataset: LeRobotDataset, number: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    table = read_table(dataset, number, ["timestamp", "observation.state", "action"])
+) -> tuple[NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    wanted = {"observation.state": dataset.state_names, "action": dataset.command_names}
+    table = read_table(dataset, number, ["timestamp", *(key for key, names in wanted.items() if names)])
     try:
         seconds = np.asarray(table["timestamp"].to_pylist(), dtype=np.float64)
-        states = np.asarray(table["observation.state"].to_pylist(), dtype=np.float64)
-        commands = np.asarray(table["action"].to_pylist(), dtype=np.float64)
+        states, commands = (
+            np.asarray(table[key].to_pylist(), dtype=np.float64) if names else None for key, names in wanted.items()
+        )
         if not np.isfinite(seconds).all():
             raise ValueError("a timestamp is missing")
         stamps = _START_NS + np.rint(seconds * 1e9).astype(np.int64)
@@ -224,7 +231,7 @@ def _read_joints(
 def _bad_table(path: Path, error: Exception) -> BadBag:
     return BadBag(
         f"Table {path}",
-        expected="columns timestamp, observation.state and action",
+        expected="the columns timestamp, observation.state and action that info.json names",
         got=f"{type(error).__name__}: {error}",
         remedy="The file was cut or is of another format; download it again.",
     )
@@ -311,8 +318,10 @@ def _number(file: Path) -> int:
     return int(file.stem.split("_")[-1])
 
 
-def _names(feature: dict[str, Any]) -> tuple[str, ...]:
+def _names(feature: dict[str, Any] | None) -> tuple[str, ...]:
     """Joint names of a feature: published as a list, a list of lists, or a mapping of lists; numbered where absent."""
+    if feature is None:
+        return ()
     names = feature.get("names") or []
     if isinstance(names, dict):
         names = list(names.values())

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +38,6 @@ class _Row:
     tasks: tuple[str, ...]
     stats: Mapping[str, FeatureStats]
     clips: Mapping[str, Clip]
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def convert_version(source: str | Path, target: str | Path, version: Version) -> list[str]:

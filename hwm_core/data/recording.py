@@ -31,6 +31,10 @@ class Recording(ABC):
     def events(self) -> Iterator[Event | Cut]:
         """All that was recorded, in order of arrival. Raises BadInput."""
 
+    def beside(self) -> tuple[str, ...]:
+        """What the recording holds that its events do not carry, for those who convert it."""
+        return ()
+
     def read(self, preprocessing: Preprocessing, names: Sequence[str] | None = None) -> tuple[Episode, ReadReport]:
         """The episode with the joints `names` (None: its own), and what was left out. Raises BadInput."""
         return Assembly(self.name, preprocessing, names).feed(self.events()).finish()

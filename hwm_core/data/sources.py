@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwm_core.data.bag import Topics
-from hwm_core.data.bag_reader import StampSource, bag_events, bag_name
+from hwm_core.data.bag_reader import StampSource, bag_events, bag_name, bag_topics
 from hwm_core.data.events import Cut, Event
 from hwm_core.data.lerobot import LeRobotDataset, episode_name, lerobot_events, open_lerobot
 from hwm_core.data.onex import is_token_set
@@ -30,6 +30,10 @@ class BagRecording(Recording):
     def events(self) -> Iterator[Event | Cut]:
         return bag_events(self.path, self.topics, stamps=self.stamps)
 
+    def beside(self) -> tuple[str, ...]:
+        read = {self.topics.image, f"{self.topics.image}/compressed", self.topics.joint_states, self.topics.commands}
+        return tuple(f"topic {topic}" for topic in bag_topics(self.path) if topic not in read)
+
 
 @dataclass(frozen=True)
 class LeRobotRecording(Recording):
@@ -45,6 +49,13 @@ class LeRobotRecording(Recording):
 
     def events(self) -> Iterator[Event | Cut]:
         return lerobot_events(self.dataset, self.episode, self.camera)
+
+    def beside(self) -> tuple[str, ...]:
+        read = {"observation.state", "action", "timestamp", "frame_index", "episode_index", "index", "task_index"}
+        others = [key for key, feature in self.dataset.info["features"].items() if feature.get("dtype") != "video"]
+        cameras = [key for key in self.dataset.cameras if key != self.dataset.camera(self.camera)]
+        tasks = [f"task `{task}`" for task in self.dataset.entry(self.episode).tasks if task]
+        return (*(f"column {key}" for key in others if key not in read), *(f"camera {key}" for key in cameras), *tasks)
 
 
 def find_recordings(

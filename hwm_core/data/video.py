@@ -86,6 +86,13 @@ class FrameEncoder:
     def write(self, rgb: NDArray[np.uint8]) -> None:
         """Append uint8 [H, W, 3]. Raises BadBag for a size unlike the first one's."""
         if self._shape is None:
+            if self._stream.pix_fmt == "yuv420p" and (rgb.shape[0] % 2 or rgb.shape[1] % 2):
+                raise BadBag(
+                    "Video",
+                    expected="even sizes",
+                    got=list(rgb.shape),
+                    remedy="Choose the lossless codec: it takes any.",
+                )
             self._shape = rgb.shape
             self._stream.height, self._stream.width = rgb.shape[:2]
         elif rgb.shape != self._shape:

@@ -25,6 +25,7 @@ class ReadReport:
     commands: int = 0
     bad: int = 0  # messages that do not decode, of another aspect, not finite, without a stamp, or with joints missing
     late: int = 0  # messages whose stamp is not after the one before
+    repeats: int = 0  # pictures left out because they equal the one before
     gaps: int = 0  # pauses of the camera; each starts a segment
     clock_jumps: int = 0  # backward jumps of the camera's clock; each starts a segment
     frames: int = 0  # of the episode
@@ -36,6 +37,7 @@ class ReadReport:
         counts = {
             "bad messages": self.bad,
             "late messages": self.late,
+            "repeated pictures": self.repeats,
             "gaps": self.gaps,
             "clock jumps": self.clock_jumps,
             "frames without joint values": self.unaligned_frames,
@@ -113,6 +115,9 @@ class Assembly:
     def add_image(self, stamp_ns: int, rgb: NDArray[np.uint8]) -> None:
         """Take one picture uint8 [H, W, 3]. Raises BadImage for another aspect."""
         pixels = self._preprocessing.apply(rgb)
+        if self._preprocessing.is_repeat(pixels, None if self._latest is None else self._latest.pixels):
+            self._counts["repeats"] += 1
+            return
         tick = self._clock.push(stamp_ns)
         if tick.event == "late":
             self._counts["late"] += 1
@@ -166,11 +171,15 @@ class Assembly:
             states=None if states is None else states[kept],
             commands=None if commands is None else commands[kept],
         )
+        return episode, self.report(len(kept), len(stamps) - len(kept))
+
+    def report(self, frames: int = 0, unaligned_frames: int = 0) -> ReadReport:
+        """What came so far, and what of it was left out."""
         first = next(iter(self._faults.values()), None)
-        return episode, ReadReport(
+        return ReadReport(
             **self._counts,
-            frames=len(kept),
-            unaligned_frames=len(stamps) - len(kept),
+            frames=frames,
+            unaligned_frames=unaligned_frames,
             first_fault="" if first is None else str(first),
         )
 

@@ -9,6 +9,7 @@ from recordings import PREPROCESSING, TOPICS, Message, real_data, record, run
 from test_data_windows import episode
 
 from hwm_core.context import Context
+from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.layout import Dimension, Layout, layout_names, read_layout, union
 from hwm_core.data.lerobot import open_lerobot
 from hwm_core.data.onex import EVE_STATES
@@ -108,6 +109,9 @@ def test_the_live_node_knows_a_robot_s_joints_by_the_names_it_publishes(tmp_path
     context = Context(manifest, PREPROCESSING, 1)
     context.add_states(1_000_000_000, ("wrist", "neck", "elbow"), (3.0, 1.0, 2.0))
     assert context.newest_action().tolist() == [1.0, 2.0, 3.0]
+    bag, robot = tmp_path / "bags/run_0", PREPROCESSING
+    replayed, _ = read_bag(bag, TOPICS, robot, manifest.names, aliases=manifest.aliases)
+    assert replayed.names == manifest.names and replayed.states[-1].tolist() == [5.0, 50.0, -5.0]
     assert manifest.match(["wrist", "elbow", "neck"]).tolist() == [2, 1, 0]
 
 

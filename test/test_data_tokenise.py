@@ -1,15 +1,20 @@
 """A store's pictures to tokens in the layout of the 1X challenge."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 import torch
 from test_data_windows import PREPROCESSING, episode
 
+from hwm_core.checkpoint import save_tokenizer
 from hwm_core.data.onex import open_tokens
+from hwm_core.data.store import write_episode
 from hwm_core.data.tokenise import tokenise
 from hwm_core.errors import BadConfig
+from hwm_core.tokenizers import build_tokenizer
+from training import data
 
 
 class Mean:
@@ -96,3 +101,23 @@ def test_1x_s_own_reader_finds_the_sizes_it_expects(tmp_path):
     assert (top["num_shards"], top["num_images"], top["hz"], shard["shard_num_frames"]) == (1, 20, 30.0, 20)
     assert np.fromfile(tmp_path / "set/video_0.bin", np.int32).size == 4 * 2 * 2 * 4
     assert np.fromfile(tmp_path / "set/segment_idx_0.bin", np.int32).size == 20
+
+
+def test_the_command_tokenises_both_splits_and_its_set_is_verified(tmp_path, monkeypatch, capsys):
+    write_episode(tmp_path / "store" / "training", episode("run_1"), PREPROCESSING)
+    write_episode(tmp_path / "store" / "validation", episode("run_2", lengths=(6,)), PREPROCESSING)
+    torch.manual_seed(0)
+    config = {"kind": "causal", "temporal_factor": 4, "spatial_factor": 4, "levels": [4, 4], "width": 16}
+    save_tokenizer(tmp_path / "tokenizer", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
+    out = tmp_path / "tokens"
+    arguments = ["tokenise", tmp_path / "store", "--tokenizer", tmp_path / "tokenizer", "--latents", 2, "--out", out]
+    monkeypatch.setattr(sys, "argv", ["data", *map(str, arguments)])
+    assert data.main() == 0
+    assert "4 clips of 1 episodes; 0 frames fill no clip" in capsys.readouterr().out
+    (shard,) = open_tokens(out / "training")
+    assert shard.tokens.shape == (4, 2, 2, 2) and shard.vocabulary == 16
+    monkeypatch.setattr(sys, "argv", ["data", "verify", str(out / "training"), str(out / "validation")])
+    assert data.main() == 0
+    np.full(64, 99, np.int32)[: shard.tokens.size].tofile(out / "training" / "video_0.bin")
+    assert data.main() == 1
+    assert "codes 0 to 15" in capsys.readouterr().out

@@ -1,7 +1,7 @@
 """Pictures, joint states and commands of one recording, in order of arrival, become one episode."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -67,15 +67,22 @@ class Assembly:
         name: of the episode.
         preprocessing: applied to every picture.
         names: joints wanted, in this order; None takes those of the first state, or else command.
+        aliases: {name a message may use: name wanted}.
     """
 
-    def __init__(self, name: str, preprocessing: Preprocessing, names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        preprocessing: Preprocessing,
+        names: Sequence[str] | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
         self._name, self._preprocessing = name, preprocessing
         self._clock = preprocessing.clock()
         self._frames: list[_Frame] = []
         self._latest: _Frame | None = None
         self._segment = 0
-        self._states, self._commands = _Epochs(names), _Epochs(names)
+        self._states, self._commands = _Epochs(names, aliases), _Epochs(names, aliases)
         self._counts: Counter[str] = Counter()
         self._faults: dict[Stream, BadInput] = {}
 
@@ -234,8 +241,8 @@ class _Frame:
 class _Epochs:
     """One stream of joint messages: a track for every stretch between backward clock jumps."""
 
-    def __init__(self, names: Sequence[str] | None) -> None:
-        self._wanted = names
+    def __init__(self, names: Sequence[str] | None, aliases: Mapping[str, str] | None) -> None:
+        self._wanted, self._aliases = names, aliases
         self._tracks: list[JointTrack] = []
         self._cut = False
 
@@ -263,7 +270,7 @@ class _Epochs:
         """Take one message; False when it came late."""
         if self._tracks and not self._cut and not self._tracks[-1].is_jump(stamp_ns):
             return self._tracks[-1].append(stamp_ns, names, positions) != "late"
-        track = JointTrack(self._wanted or self.names or names)
+        track = JointTrack(self._wanted or self.names or names, aliases=self._aliases if self._wanted else None)
         track.append(stamp_ns, names, positions)
         self._tracks.append(track)
         self._cut = False

@@ -30,6 +30,7 @@ def read_bag(
     names: Sequence[str] | None = None,
     types: Typestore | None = None,
     stamps: StampSource = "header",
+    aliases: Mapping[str, str] | None = None,
 ) -> tuple[Episode, ReadReport]:
     """Read one recorded run.
 
@@ -40,6 +41,7 @@ def read_bag(
         names: joints wanted, in this order; None takes those of the first state, or else command.
         types: of `message_types`; needed only for a distribution whose sensor_msgs differ from Jazzy's.
         stamps: time of a message: its header's stamp, or when it was received.
+        aliases: {name a message may use: name wanted}, as an action manifest has them.
 
     Returns:
         The episode, and what was left out of it.
@@ -48,7 +50,8 @@ def read_bag(
         BadBag: the bag is cut, malformed, or lacks the topics (names those there are).
         BadImage, BadActions, RobotMismatch: not one message of a stream was usable; the first fault found.
     """
-    return Assembly(bag_name(Path(path)), preprocessing, names).feed(bag_events(path, topics, types, stamps)).finish()
+    assembly = Assembly(bag_name(Path(path)), preprocessing, names, aliases)
+    return assembly.feed(bag_events(path, topics, types, stamps)).finish()
 
 
 def bag_events(

@@ -10,8 +10,8 @@ _MOST_RADIANS = 2.2 * np.pi
 # Scales in which closures are published by hands whose driver does not convert them.
 _CLOSURE_SCALES = (100.0, 255.0, 1000.0)
 _CLOSURES = ("hand", "finger", "grip", "closure", "thumb", "pinky")
-_LEAST_STEP = 0.05  # a smaller jump (rad, m, closure) is of no matter
 _SLACK = 0.1  # of the range, that sensors read beyond the limits
+_LEAST_STEP = 0.05  # a smaller jump (rad, m, closure) is of no matter
 
 
 def doubts(
@@ -38,8 +38,10 @@ def doubts(
     steps = np.abs(np.diff(values))
     if len(steps) and unit in ("rad", None) and (np.abs(steps - 2 * np.pi) < 0.2).any():
         found.append("steps of a full turn: wraps around")
-    elif len(steps) > 20 and steps.max() > _LEAST_STEP and steps.max() > 0.5 * (high - low) and steps.max() > 20 * np.quantile(steps, 0.99) > 0:
-        found.append(f"a single step of {steps.max():.3g}")
+    elif len(steps) > 20:
+        usual, largest = float(np.quantile(steps, 0.99)), float(steps.max())
+        if largest > max(_LEAST_STEP, 0.5 * (high - low), 20 * usual) and usual > 0:
+            found.append(f"a single step of {largest:.3g}")
     if limits is not None:
         slack = _SLACK * (limits[1] - limits[0])
         if share := float(((values < limits[0] - slack) | (values > limits[1] + slack)).mean()):

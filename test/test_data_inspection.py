@@ -41,6 +41,21 @@ def test_pictures_that_repeat_show_the_true_rate_of_the_camera(tmp_path):
     assert "copying the last frame looks better" in found.remarks()[0]
 
 
+def test_the_bars_of_a_letterbox_are_seen_and_a_dark_scene_is_none(tmp_path):
+    messages = run(20)
+    for m in messages:
+        if m.topic == TOPICS.image:
+            m.content[:] += 30
+            m.content[:6] = m.content[18:] = 0  # of 24 rows
+    found = inspected(tmp_path, messages)
+    assert found.bars == pytest.approx((0.25, 0.25, 0, 0), abs=0.02)
+    assert any("black bars" in remark for remark in found.remarks())
+    record(
+        tmp_path / "dark", [m if m.topic != TOPICS.image else Message(m.topic, m.stamp_ns, picture(3)) for m in run(9)]
+    )
+    assert inspect(find_recordings(tmp_path / "dark", TOPICS)[0]).bars == (0, 0, 0, 0)
+
+
 def test_constant_dimensions_are_named(tmp_path):
     messages = [
         m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns, (NAMES, (m.content[1][0], 0.5, 0.5)))
@@ -139,3 +154,11 @@ def test_g1_s_repeats_and_the_lead_of_its_commands_are_measured():
     arms = [frames for name, frames in lags.items() if "Hand" not in name]
     assert 3 < np.median(arms) < 5.5 and 8 < np.median(hands) < 14  # the hands are slower still
     assert found.rates["images"].gaps == ()
+
+
+@pytest.mark.realdata
+def test_gr1_s_letterbox_and_its_25_constant_commands_are_told():
+    recordings = {one.number: one for one in find_recordings(real_data("gr1_sim_picknplace"), TOPICS)}
+    found = inspect(recordings[1])
+    assert sum(one.constant for one in found.dimensions["commands"]) == 25
+    assert found.bars[0] > 0.1 and found.bars[1] > 0.1

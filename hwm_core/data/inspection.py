@@ -22,6 +22,7 @@ from hwm_core.data.to_lerobot import camera_rate_hz
 _THUMBNAIL = 96  # height in pixels
 # Of pictures: more repeats than this is a camera slower than it is labelled.
 _MANY_REPEATS = 0.05
+_BLACK, _LEAST_BAR = 16, 0.03  # video's black is not quite 0, nor are its edges sharp
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Inspection:
     rates: dict[str, Rate]  # images, states, commands
     repeats: float  # share of pictures equal to the one before, to the bit
     longest_repeat: int  # pictures in a row
+    bars: tuple[float, float, float, float]  # black in every picture: shares at the top, bottom, left, right
     dimensions: dict[str, tuple[Dimension, ...]]  # states, commands
     lag: Lag | None
     lag_names: tuple[str, ...]  # joints that are measured and commanded, the columns of the lag
@@ -77,6 +79,12 @@ class Inspection:
                 f"{self.repeats:.1%} of the pictures repeat the one before: the camera runs at about "
                 f"{self.fresh_hz:.1f} Hz under a label of {self.rates['images'].hz:.1f} Hz, and copying the last frame "
                 "looks better than it is"
+            )
+        if any(self.bars):
+            top, bottom, left, right = (f"{share:.0%}" for share in self.bars)
+            found.append(
+                f"black bars in every picture, {top} at the top, {bottom} at the bottom, {left} left, {right} right: "
+                "the model spends pixels on them"
             )
         for stream, rate in self.rates.items():
             if rate.gaps:
@@ -138,6 +146,7 @@ def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, t
         rates={stream: _rate(np.array(stamps)) for stream, stamps in watch.stamps.items()},
         repeats=watch.repeats / max(1, len(watch.stamps["images"]) - 1),
         longest_repeat=watch.longest,
+        bars=_bars(np.stack(watch.kept)),
         dimensions=dimensions,
         lag=lag,
         lag_names=both,
@@ -194,6 +203,18 @@ def _dimension(name: str, values: NDArray[np.floating], joint: Callable[[str], J
         constant=bool(values.std() < CONSTANT_STD),
         doubts=tuple(doubts(name, values, known.unit if known else None, known.limits if known else None)),
     )
+
+
+def _bars(pictures: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    """Shares of height and width that are black at the edges of all pictures [N, h, w, 3]: a letterbox."""
+    lit = pictures.max(axis=(0, 3)) > _BLACK
+    if not lit.any():
+        return (0.0, 0.0, 0.0, 0.0)
+    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    height, width = lit.shape
+    ends = (rows[0] / height, (height - 1 - rows[-1]) / height, columns[0] / width, (width - 1 - columns[-1]) / width)
+    top, bottom, left, right = (float(share) if share >= _LEAST_BAR else 0.0 for share in ends)
+    return top, bottom, left, right
 
 
 def _rate(stamps: NDArray[np.int64]) -> Rate:

@@ -21,7 +21,7 @@ def thumbnail_sheet(
     canvas = Canvas(page_width, top + -(-count // across) * (height + _CAPTION + _GAP) + _MARGIN)
     canvas.text(_MARGIN, 22, title, 22, bold=True)
     for number, note in enumerate(notes):
-        canvas.text(_MARGIN, _HEADER + _LINE * number, note if len(note) < 130 else note[:127] + "...", 13, GREY)
+        canvas.text(_MARGIN, _HEADER + _LINE * number, note if len(note) < 110 else note[:107] + "...", 13, GREY)
     for number, (picture, seconds) in enumerate(zip(thumbnails, times_s, strict=True)):
         row, column = divmod(number, across)
         x, y = _MARGIN + column * (width + _GAP), top + row * (height + _CAPTION + _GAP)

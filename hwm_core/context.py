@@ -80,8 +80,9 @@ class Context:
             self._latest: tuple[int, NDArray[np.uint8]] | None = None
             # The newest joint state is often a few milliseconds older than the newest image: it holds for one period.
             hold_s = 1 / self._preprocessing.frame_rate_hz
-            self._states = JointTrack(self._manifest.names, capacity=_JOINT_CAPACITY, hold_s=hold_s)
-            self._commands = JointTrack(self._manifest.names, capacity=_JOINT_CAPACITY)
+            names, aliases = self._manifest.names, self._manifest.aliases
+            self._states = JointTrack(names, capacity=_JOINT_CAPACITY, hold_s=hold_s, aliases=aliases)
+            self._commands = JointTrack(names, capacity=_JOINT_CAPACITY, aliases=aliases)
             self._mismatch: dict[JointTrack, RobotMismatch] = {}
 
     def add_image(self, stamp_ns: int, message: Any) -> None:
@@ -96,7 +97,8 @@ class Context:
                 if stamp_ns <= 0:
                     raise _bad_stamp(BadImage, "Image", stamp_ns)
                 frame = self._preprocessing.apply(decode_image(message))
-                self._push(stamp_ns, frame)
+                if not self._preprocessing.is_repeat(frame, None if self._latest is None else self._latest[1]):
+                    self._push(stamp_ns, frame)
             except BadImage:
                 self.counters.images_dropped += 1
                 raise

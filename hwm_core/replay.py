@@ -65,7 +65,8 @@ def replay(
         RobotMismatch: its joints are not those of the checkpoint's manifest.
         BadActions, BadImage: it lacks the model's kind of actions, or its camera has another aspect.
     """
-    episode, read = read_bag(bag, config.topics, world_model.preprocessing, world_model.manifest.names)
+    manifest = world_model.manifest
+    episode, read = read_bag(bag, config.topics, world_model.preprocessing, manifest.names, aliases=manifest.aliases)
     evaluation = Evaluation(
         world_model,
         [episode],

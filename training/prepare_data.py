@@ -13,10 +13,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hwm_core.data.bag import Topics
+from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.prepare import fit_manifests, is_nth, prepare_episodes
 from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.data.robot import Robot
-from hwm_core.data.sources import Recording, find_recordings
+from hwm_core.data.recording import Recording
+from hwm_core.data.robot import read_robot
+from hwm_core.data.sources import find_recordings
+from hwm_core.data.split import SplitFile
 from hwm_core.data.store import Split
 from hwm_core.errors import BadBag, BadInput
 
@@ -32,13 +35,16 @@ def main() -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    is_file = options.robot.endswith((".yaml", ".yml"))
-    robot = Robot.read(options.robot) if is_file else Robot(name=options.robot)
+    layout = union([read_layout(name) for name in options.layout]) if options.layout else None
+    robot = layout.description() if layout else read_robot(options.robot)
     topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
     training, validation = (
         [one for path in paths for one in find_recordings(path, topics, options.camera, options.stamps)]
         for paths in (options.sources, options.validation)
     )
+    if options.split:
+        sides = SplitFile.read(options.split).apply(training)
+        training, validation = sides["training"], validation + sides["validation"]
     if options.validation_nth:
         validation += [one for one in training if is_nth(one, options.validation_nth)]
         training = [one for one in training if not is_nth(one, options.validation_nth)]
@@ -54,11 +60,12 @@ def _prepare(options: argparse.Namespace) -> int:
         crop=options.crop,
         height=options.size,
         width=options.size,
-        frame_rate_hz=options.rate,
+        frame_rate_hz=options.rate / (1 + options.frame_skip),
+        drop_repeats=options.drop_repeats,
     )
     recordings: dict[Split, list[Recording]] = {"training": training, "validation": validation}
     frames = faults = 0
-    outcomes = prepare_episodes(recordings, options.out, preprocessing, options.joints, options.workers)
+    outcomes = prepare_episodes(recordings, options.out, preprocessing, options.joints, options.workers, layout)
     with tqdm(total=len(training) + len(validation), unit="episode") as progress:
         for outcome in outcomes:
             progress.update()
@@ -70,9 +77,12 @@ def _prepare(options: argparse.Namespace) -> int:
                 if remarks := outcome.report.remarks():
                     progress.write(f"{outcome.name}: {remarks}")
             progress.set_postfix(frames=frames)
-    manifests = fit_manifests(options.out, robot)
+    manifests = fit_manifests(options.out, robot, layout.aliases if layout else None)
     print(f"{options.out}: {len(training)} training and {len(validation)} validation episodes, {faults} left out")
     print(f"actions: {' and '.join(manifests)}")
+    for kind, manifest in manifests.items():
+        if constant := [name for name, still in zip(manifest.names, manifest.constant) if still]:
+            print(f"{kind}: {len(constant)} of {manifest.dim} dimensions are constant: {', '.join(constant)}")
     return 1 if faults else 0
 
 
@@ -92,14 +102,22 @@ def _aspect(recordings: list[Recording]) -> float:
 def _parse() -> argparse.Namespace:
     topics = Topics()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sources", nargs="+", type=Path, help="rosbag2, LeRobot v2 dataset, or a folder of them")
+    parser.add_argument("sources", nargs="+", type=Path, help="bag, data set, video with a table, or a folder of them")
     parser.add_argument("--out", type=Path, required=True, help="store to fill; run again to resume")
-    parser.add_argument(
-        "--robot", required=True, help="YAML file of its name and joints (units, limits), or just its name"
+    robot = parser.add_mutually_exclusive_group(required=True)
+    robot.add_argument("--robot", help="YAML file of its name and joints (units, limits), or just its name")
+    robot.add_argument(
+        "--layout",
+        nargs="+",
+        metavar="LAYOUT",
+        help=f"of one robot, or of each of several: {', '.join(layout_names())}, or YAML files",
     )
     parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
     parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square")
     parser.add_argument("--rate", type=float, default=30.0, help="frames a second (%(default)s)")
+    parser.add_argument("--frame-skip", type=int, default=0, metavar="N", help="leave out N frames after each kept")
+    parser.add_argument("--drop-repeats", action="store_true", help="leave out pictures equal to the one before")
+    parser.add_argument("--split", type=Path, help="file of `data split`: which sources are kept from training")
     parser.add_argument("--validation", nargs="+", type=Path, default=[], metavar="SOURCE", help="to judge by")
     parser.add_argument(
         "--validation-nth", type=int, default=0, metavar="N", help="also sources whose number N divides"

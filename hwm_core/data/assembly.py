@@ -1,21 +1,19 @@
 """Pictures, joint states and commands of one recording, in order of arrival, become one episode."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.events import Cut, Event, Picture, Stream
 from hwm_core.data.joints import JointTrack
 from hwm_core.data.manifest import match_names
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadBag, BadInput
 from hwm_core.types import Episode
-
-Stream = Literal["images", "states", "commands"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,7 @@ class ReadReport:
     commands: int = 0
     bad: int = 0  # messages that do not decode, of another aspect, not finite, without a stamp, or with joints missing
     late: int = 0  # messages whose stamp is not after the one before
+    repeats: int = 0  # pictures left out because they equal the one before
     gaps: int = 0  # pauses of the camera; each starts a segment
     clock_jumps: int = 0  # backward jumps of the camera's clock; each starts a segment
     frames: int = 0  # of the episode
@@ -38,12 +37,25 @@ class ReadReport:
         counts = {
             "bad messages": self.bad,
             "late messages": self.late,
+            "repeated pictures": self.repeats,
             "gaps": self.gaps,
             "clock jumps": self.clock_jumps,
             "frames without joint values": self.unaligned_frames,
         }
         told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         return f"{told} ({self.first_fault})" if self.first_fault else told
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The frames of a recording as a table has them: with the state measured at each, and the command issued at it."""
+
+    stamps_ns: NDArray[np.int64]  # [F] of the picture shown; a picture held for two frames gives two equal ones
+    segments: NDArray[np.int32]  # [F]
+    state_names: tuple[str, ...]
+    states: NDArray[np.float32] | None  # [F, A]
+    command_names: tuple[str, ...]
+    commands: NDArray[np.float32] | None  # [F, A] the newest issued before the next frame
 
 
 class Assembly:
@@ -55,20 +67,50 @@ class Assembly:
         name: of the episode.
         preprocessing: applied to every picture.
         names: joints wanted, in this order; None takes those of the first state, or else command.
+        aliases: {name a message may use: name wanted}.
     """
 
-    def __init__(self, name: str, preprocessing: Preprocessing, names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        preprocessing: Preprocessing,
+        names: Sequence[str] | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
         self._name, self._preprocessing = name, preprocessing
         self._clock = preprocessing.clock()
         self._frames: list[_Frame] = []
         self._latest: _Frame | None = None
         self._segment = 0
-        self._states, self._commands = _Epochs(names), _Epochs(names)
+        self._states, self._commands = _Epochs(names, aliases), _Epochs(names, aliases)
         self._counts: Counter[str] = Counter()
         self._faults: dict[Stream, BadInput] = {}
 
+    def feed(self, events: Iterable[Event | Cut]) -> "Assembly":
+        """Take all events of a recording; a message that raises BadInput is left out and counted."""
+        for event in events:
+            if isinstance(event, Cut):
+                self.cut()
+                continue
+            with self._taking(event.stream):
+                content = event.load()
+                if isinstance(content, Picture):
+                    self.add_image(content.stamp_ns, content.rgb)
+                elif event.stream == "states":
+                    self.add_states(content.stamp_ns, content.names, content.positions)
+                else:
+                    self.add_commands(content.stamp_ns, content.names, content.positions)
+        return self
+
+    def cut(self) -> None:
+        """What follows is another take: a new segment, and no joint value holds across."""
+        self._clock, self._latest = self._preprocessing.clock(), None
+        self._segment += 1
+        self._states.cut()
+        self._commands.cut()
+
     @contextmanager
-    def taking(self, stream: Stream) -> Iterator[None]:
+    def _taking(self, stream: Stream) -> Iterator[None]:
         """Count one message of `stream`; should the body raise BadInput, the message is left out and counted as bad."""
         self._counts[stream] += 1
         try:
@@ -80,6 +122,9 @@ class Assembly:
     def add_image(self, stamp_ns: int, rgb: NDArray[np.uint8]) -> None:
         """Take one picture uint8 [H, W, 3]. Raises BadImage for another aspect."""
         pixels = self._preprocessing.apply(rgb)
+        if self._preprocessing.is_repeat(pixels, None if self._latest is None else self._latest.pixels):
+            self._counts["repeats"] += 1
+            return
         tick = self._clock.push(stamp_ns)
         if tick.event == "late":
             self._counts["late"] += 1
@@ -109,15 +154,7 @@ class Assembly:
             RobotMismatch: no names were given, and the commands lack joints of the states.
             BadBag: no pictures, or no frame with joint values of its own time.
         """
-        for stream, empty in (
-            ("images", not self._frames),
-            ("states", not self._states),
-            ("commands", not self._commands),
-        ):
-            if empty and stream in self._faults:
-                raise self._faults[stream]
-        if not self._frames:
-            raise BadBag(self._name, expected="pictures", got="none", remedy="Check that the camera was recorded.")
+        self._require_usable()
         names = self._states.names or self._commands.names
         stamps = np.array([frame.stamp_ns for frame in self._frames], dtype=np.int64)
         states, with_state = self._states.at(stamps, [frame.states_epoch for frame in self._frames])
@@ -132,25 +169,64 @@ class Assembly:
                 got=f"pictures at {_span(stamps)}, states at {self._states}, commands at {self._commands}",
                 remedy="Stamp all with one clock, or read with receive times instead of header stamps.",
             )
-        # A frame left out is a hole: what comes after it is another segment.
-        segments = np.array([self._frames[index].segment for index in kept])
-        new_segment = (np.diff(segments) != 0) | (np.diff(kept) != 1)
         episode = Episode(
             name=self._name,
             frames=np.stack([self._frames[index].pixels for index in kept]),
             stamps_ns=stamps[kept],
-            segments=np.concatenate([[0], np.cumsum(new_segment)]).astype(np.int32),
+            segments=self._segments(kept),
             names=names,
             states=None if states is None else states[kept],
             commands=None if commands is None else commands[kept],
         )
+        return episode, self.report(len(kept), len(stamps) - len(kept))
+
+    def report(self, frames: int = 0, unaligned_frames: int = 0) -> ReadReport:
+        """What came so far, and what of it was left out."""
         first = next(iter(self._faults.values()), None)
-        return episode, ReadReport(
+        return ReadReport(
             **self._counts,
-            frames=len(kept),
-            unaligned_frames=len(stamps) - len(kept),
+            frames=frames,
+            unaligned_frames=unaligned_frames,
             first_fault="" if first is None else str(first),
         )
+
+    def rows(self, rate_hz: float) -> Rows:
+        """The frames with the command issued *at* each, of joints by their own names. Raises as `finish`."""
+        self._require_usable()
+        stamps = np.array([frame.stamp_ns for frame in self._frames], dtype=np.int64)
+        segments = np.array([frame.segment for frame in self._frames])
+        following = stamps + round(1e9 / rate_hz)
+        following[:-1] = np.where(np.diff(segments) == 0, np.maximum(stamps[1:], stamps[:-1] + 1), following[:-1])
+        states, with_state = self._states.at(stamps, [frame.states_epoch for frame in self._frames])
+        commands, with_command = self._commands.before(following, [frame.commands_epoch for frame in self._frames])
+        kept = np.flatnonzero(with_state & with_command)
+        return Rows(
+            stamps_ns=stamps[kept],
+            segments=self._segments(kept),
+            state_names=self._states.names,
+            states=None if states is None else states[kept],
+            command_names=self._commands.names,
+            commands=None if commands is None else commands[kept],
+        )
+
+    def _segments(self, kept: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Segments of the frames kept. A frame left out is a hole: what comes after it is another segment."""
+        if len(kept) == 0:
+            return np.empty(0, dtype=np.int32)
+        segments = np.array([self._frames[index].segment for index in kept])
+        new_segment = (np.diff(segments) != 0) | (np.diff(kept) != 1)
+        return np.concatenate([[0], np.cumsum(new_segment)]).astype(np.int32)
+
+    def _require_usable(self) -> None:
+        for stream, empty in (
+            ("images", not self._frames),
+            ("states", not self._states),
+            ("commands", not self._commands),
+        ):
+            if empty and stream in self._faults:
+                raise self._faults[stream]
+        if not self._frames:
+            raise BadBag(self._name, expected="pictures", got="none", remedy="Check that the camera was recorded.")
 
 
 @dataclass(frozen=True)
@@ -165,9 +241,10 @@ class _Frame:
 class _Epochs:
     """One stream of joint messages: a track for every stretch between backward clock jumps."""
 
-    def __init__(self, names: Sequence[str] | None) -> None:
-        self._wanted = names
+    def __init__(self, names: Sequence[str] | None, aliases: Mapping[str, str] | None) -> None:
+        self._wanted, self._aliases = names, aliases
         self._tracks: list[JointTrack] = []
+        self._cut = False
 
     def __bool__(self) -> bool:
         return bool(self._tracks)
@@ -183,15 +260,20 @@ class _Epochs:
     @property
     def current(self) -> int:
         """Number of the epoch that messages arriving now belong to."""
-        return max(len(self._tracks) - 1, 0)
+        return max(len(self._tracks) - 1, 0) + self._cut
+
+    def cut(self) -> None:
+        """The next message starts a new track."""
+        self._cut = bool(self._tracks)
 
     def append(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> bool:
         """Take one message; False when it came late."""
-        if self._tracks and not self._tracks[-1].is_jump(stamp_ns):
+        if self._tracks and not self._cut and not self._tracks[-1].is_jump(stamp_ns):
             return self._tracks[-1].append(stamp_ns, names, positions) != "late"
-        track = JointTrack(self._wanted or self.names or names)
+        track = JointTrack(self._wanted or self.names or names, aliases=self._aliases if self._wanted else None)
         track.append(stamp_ns, names, positions)
         self._tracks.append(track)
+        self._cut = False
         return True
 
     def at(self, stamps: NDArray[np.int64], epochs: list[int]) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_]]:

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 from rosbags.typesys.store import Typestore
 
-from hwm_core.data.assembly import Assembly, ReadReport, Stream
+from hwm_core.data.assembly import Assembly, ReadReport
 from hwm_core.data.bag import Topics, message_types
+from hwm_core.data.events import Event, JointValues, Picture, Stream
 from hwm_core.data.image import decode_image
 from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.errors import BadBag, BadInput
+from hwm_core.errors import BadBag
 from hwm_core.types import Episode
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -30,6 +30,7 @@ def read_bag(
     names: Sequence[str] | None = None,
     types: Typestore | None = None,
     stamps: StampSource = "header",
+    aliases: Mapping[str, str] | None = None,
 ) -> tuple[Episode, ReadReport]:
     """Read one recorded run.
 
@@ -40,6 +41,7 @@ def read_bag(
         names: joints wanted, in this order; None takes those of the first state, or else command.
         types: of `message_types`; needed only for a distribution whose sensor_msgs differ from Jazzy's.
         stamps: time of a message: its header's stamp, or when it was received.
+        aliases: {name a message may use: name wanted}, as an action manifest has them.
 
     Returns:
         The episode, and what was left out of it.
@@ -48,37 +50,42 @@ def read_bag(
         BadBag: the bag is cut, malformed, or lacks the topics (names those there are).
         BadImage, BadActions, RobotMismatch: not one message of a stream was usable; the first fault found.
     """
-    path = Path(path)
-    types = types or message_types()
-    assembly = Assembly(bag_name(path), preprocessing, names)
+    assembly = Assembly(bag_name(Path(path)), preprocessing, names, aliases)
+    return assembly.feed(bag_events(path, topics, types, stamps)).finish()
+
+
+def bag_events(
+    path: str | Path, topics: Topics, types: Typestore | None = None, stamps: StampSource = "header"
+) -> Iterator[Event]:
+    """Its messages in order of arrival. Raises BadBag as `read_bag`; what is wrong with one message, `load` raises."""
+    path, types = Path(path), types or message_types()
     with _open(path) as reader:
         streams = _streams(path, reader, topics)
         for connection, received_ns, data in _messages(path, reader, streams):
             stream = streams[connection.topic]
-            with assembly.taking(stream):
-                message = _deserialise(path, types, data, connection)
-                stamp_ns = received_ns if stamps == "receive" else _header_stamp(message, connection.topic)
-                if stream == "images":
-                    assembly.add_image(stamp_ns, decode_image(message))
-                elif stream == "states":
-                    assembly.add_states(stamp_ns, message.name, message.position)
-                else:
-                    assembly.add_commands(stamp_ns, message.name, message.position)
-    return assembly.finish()
+            yield Event(stream, partial(_load, path, types, data, connection, received_ns, stream, stamps))
 
 
-def first_picture(path: str | Path, topics: Topics, types: Typestore | None = None) -> NDArray[np.uint8]:
-    """The first good picture of a bag as recorded, uint8 [H, W, 3] RGB. Raises as `read_bag`."""
-    path, types = Path(path), types or message_types()
-    fault: BadInput | None = None
-    with _open(path) as reader:
-        image = _image_topic(path, {connection.topic: connection.msgtype for connection in reader.connections}, topics)
-        for connection, _, data in _messages(path, reader, [image]):
-            try:
-                return decode_image(_deserialise(path, types, data, connection))
-            except BadInput as error:
-                fault = fault or error
-    raise fault or BadBag(f"Bag {path}", expected=f"pictures on {topics.image}", got="none", remedy="Check the camera.")
+def _load(
+    path: Path,
+    types: Typestore,
+    data: bytes,
+    connection: Connection,
+    received_ns: int,
+    stream: Stream,
+    stamps: StampSource,
+) -> Picture | JointValues:
+    message = _deserialise(path, types, data, connection)
+    stamp_ns = received_ns if stamps == "receive" else _header_stamp(message, connection.topic)
+    if stream == "images":
+        return Picture(stamp_ns, decode_image(message))
+    return JointValues(stamp_ns, tuple(message.name), message.position)
+
+
+def bag_topics(path: str | Path) -> dict[str, str]:
+    """{topic: message type} of a bag. Raises BadBag for a damaged one."""
+    with _open(Path(path)) as reader:
+        return {connection.topic: connection.msgtype for connection in reader.connections}
 
 
 def bag_name(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Joint messages in arrival order in, values at any stamp out; the same class serves a whole bag and a live ring."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -24,12 +24,19 @@ class JointTrack:
         capacity: entries kept, or None for all.
         max_gap_s: longest pause that is interpolated over.
         hold_s: how long the first and the last entry hold beyond the ends of the track.
+        aliases: {name a message may use: name wanted}.
     """
 
     def __init__(
-        self, names: Sequence[str], capacity: int | None = None, max_gap_s: float = 0.2, hold_s: float = 0.0
+        self,
+        names: Sequence[str],
+        capacity: int | None = None,
+        max_gap_s: float = 0.2,
+        hold_s: float = 0.0,
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.names = tuple(names)
+        self._aliases = dict(aliases or {})
         self.jumps = 0
         self._capacity = capacity
         self._max_gap_ns = round(max_gap_s * 1e9)
@@ -123,7 +130,8 @@ class JointTrack:
 
     def _row(self, names: Sequence[str], positions: Sequence[float] | NDArray) -> NDArray[np.float64]:
         if self._order != (order := list(names)):
-            self._columns = match_names(self.names, order, whose="the joint message")
+            own = [self._aliases.get(name, name) for name in order]
+            self._columns = match_names(self.names, own, whose="the joint message")
             self._order = order
         values = np.asarray(positions, dtype=np.float64)
         if values.shape != (len(names),):

@@ -1,26 +1,44 @@
-"""LeRobot v2 datasets: read into episodes, or convert to rosbag2. What counts is the files on disk, not info.json."""
+"""LeRobot datasets, formats v2.0, v2.1 and v3.0. What counts is the files on disk, not the totals in info.json.
+
+v2: one table and one video per episode. v3.0: many episodes per file; meta/episodes says where each one lies.
+"""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
-import av
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 from numpy.typing import NDArray
 
 from hwm_core.data.assembly import Assembly, ReadReport
-from hwm_core.data.bag import BagWriter, Topics
+from hwm_core.data.bag import Topics
+from hwm_core.data.events import Event, JointValues, Picture, ready
 from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.to_rosbag2 import write_rosbag2
+from hwm_core.data.video import Clip
 from hwm_core.errors import BadBag
 from hwm_core.types import Episode
 
 # LeRobot's clock starts at 0, which in ROS means "no stamp".
 _START_NS = 1_000_000_000
+# Our column of v3.0's meta/episodes: the number an episode had before v3.0 wanted numbers without holes.
+SOURCE_NUMBER = "source_episode_index"
+
+
+@dataclass(frozen=True)
+class LeRobotEpisode:
+    """Where one episode lies."""
+
+    table: Path
+    row: int  # `episode_index` of its rows in the table
+    clips: Mapping[str, Clip]  # {video key: its pictures}
+    length: int | None = None  # rows, where the format says so
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,10 +46,22 @@ class LeRobotDataset:
     """An opened dataset; episodes go by number."""
 
     path: Path
+    version: str
+    fps: float
     state_names: tuple[str, ...]
     command_names: tuple[str, ...]
-    episodes: tuple[int, ...]  # numbers with a parquet file
-    cameras: tuple[str, ...]  # video keys with files
+    entries: Mapping[int, LeRobotEpisode]
+    info: Mapping[str, Any]  # meta/info.json
+
+    @property
+    def episodes(self) -> tuple[int, ...]:
+        """Numbers with a table."""
+        return tuple(sorted(self.entries))
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Video keys with files."""
+        return tuple(sorted({key for entry in self.entries.values() for key in entry.clips}))
 
     def camera(self, key: str | None = None) -> str:
         """The video key to use; None is enough where there is one. Raises BadBag naming those there are."""
@@ -46,6 +76,17 @@ class LeRobotDataset:
             )
         return key
 
+    def entry(self, number: int) -> LeRobotEpisode:
+        """Raises BadBag for an absent number."""
+        if number not in self.entries:
+            raise BadBag(
+                f"Dataset {self.path}",
+                expected=f"episode_{number:06d}",
+                got="no such episode",
+                remedy="Choose another episode.",
+            )
+        return self.entries[number]
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -53,8 +94,8 @@ class Sample:
 
     stamp_ns: int
     rgb: NDArray[np.uint8]  # [H, W, 3]
-    state: NDArray[np.float64]  # [A]
-    command: NDArray[np.float64]  # [A]
+    state: NDArray[np.float64] | None  # [A]
+    command: NDArray[np.float64] | None  # [A]
 
 
 def open_lerobot(path: str | Path) -> LeRobotDataset:
@@ -63,26 +104,29 @@ def open_lerobot(path: str | Path) -> LeRobotDataset:
     try:
         info = json.loads((path / "meta" / "info.json").read_text())
         version, features = str(info["codebase_version"]), info["features"]
-        state, command = features["observation.state"], features["action"]
+        state, command = (features.get(key) for key in ("observation.state", "action"))
+        if state is None and command is None:
+            raise KeyError("neither of them")
+        fps = float(info.get("fps", 0))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadBag(
             f"Dataset {path}",
-            expected="a LeRobot folder whose meta/info.json describes observation.state and action",
+            expected="a LeRobot folder whose meta/info.json describes observation.state or action",
             got=f"{type(error).__name__}: {error}",
             remedy="Check the path.",
         ) from error
-    if not version.startswith("v2."):
-        raise BadBag(f"Dataset {path}", expected="format v2.0 or v2.1", got=version, remedy="Convert it with LeRobot.")
-    episodes = tuple(sorted(int(file.stem.split("_")[-1]) for file in path.glob("data/*/episode_*.parquet")))
-    if not episodes:
-        raise BadBag(f"Dataset {path}", expected="data/*/episode_*.parquet", got="none", remedy="Download the data.")
-    return LeRobotDataset(
-        path=path,
-        state_names=_names(state),
-        command_names=_names(command),
-        episodes=episodes,
-        cameras=tuple(sorted({file.parent.name for file in path.glob("videos/*/*/episode_*.mp4")})),
-    )
+    if version.startswith("v2."):
+        entries = _entries_v2(path)
+    elif version.startswith("v3."):
+        entries = _entries_v3(path, fps)
+    else:
+        raise BadBag(
+            f"Dataset {path}", expected="format v2.0, v2.1 or v3.0", got=version, remedy="Convert it with LeRobot."
+        )
+    if not entries:
+        where = "data/*/episode_*.parquet" if version.startswith("v2.") else "data/*/file-*.parquet of its episodes"
+        raise BadBag(f"Dataset {path}", expected=where, got="none", remedy="Download the data.")
+    return LeRobotDataset(path, version, fps, _names(state), _names(command), entries, info)
 
 
 def samples(dataset: LeRobotDataset, number: int, camera: str | None = None) -> Iterator[Sample]:
@@ -91,17 +135,33 @@ def samples(dataset: LeRobotDataset, number: int, camera: str | None = None) -> 
     Raises:
         BadBag: files are missing, damaged, or of different lengths; the last is known only at the end.
     """
-    stamps, states, commands = _read_table(dataset, number)
-    pictures = _decode(_file(dataset, f"videos/*/{dataset.camera(camera)}/episode_{number:06d}.mp4"))
-    for row, rgb in zip_longest(range(len(stamps)), pictures):
-        if row is None or rgb is None:
+    stamps, states, commands = _read_joints(dataset, number)
+    key = dataset.camera(camera)
+    clip = dataset.entry(number).clips.get(key)
+    if clip is None:
+        raise BadBag(
+            f"Episode {number} of {dataset.path}", expected=f"a video of `{key}`", got="none", remedy="Download it."
+        )
+    for row, picture in zip_longest(range(len(stamps)), clip.decode()):
+        if row is None or picture is None:
             raise BadBag(
                 f"Episode {number} of {dataset.path}",
                 expected=f"a video of {len(stamps)} frames, one per row",
                 got="more frames" if row is None else f"{row} frames",
                 remedy="The video or the table was cut; download it again.",
             )
-        yield Sample(int(stamps[row]), rgb, states[row], commands[row])
+        state, command = (None if some is None else some[row] for some in (states, commands))
+        yield Sample(int(stamps[row]), picture[1], state, command)
+
+
+def lerobot_events(dataset: LeRobotDataset, number: int, camera: str | None = None) -> Iterator[Event]:
+    """One episode as events: the state at a picture, the picture, the command issued at it. Raises as `samples`."""
+    for sample in samples(dataset, number, camera):
+        if sample.state is not None:
+            yield ready("states", JointValues(sample.stamp_ns, dataset.state_names, sample.state))
+        yield ready("images", Picture(sample.stamp_ns, sample.rgb))
+        if sample.command is not None:
+            yield ready("commands", JointValues(sample.stamp_ns, dataset.command_names, sample.command))
 
 
 def read_lerobot(
@@ -113,14 +173,7 @@ def read_lerobot(
 ) -> tuple[Episode, ReadReport]:
     """One episode, as `read_bag` gives it after `lerobot_to_rosbag2`. Raises as `samples` and `Assembly.finish`."""
     assembly = Assembly(episode_name(dataset, number), preprocessing, names)
-    for sample in samples(dataset, number, camera):
-        with assembly.taking("states"):
-            assembly.add_states(sample.stamp_ns, dataset.state_names, sample.state)
-        with assembly.taking("images"):
-            assembly.add_image(sample.stamp_ns, sample.rgb)
-        with assembly.taking("commands"):
-            assembly.add_commands(sample.stamp_ns, dataset.command_names, sample.command)
-    return assembly.finish()
+    return assembly.feed(lerobot_events(dataset, number, camera)).finish()
 
 
 def lerobot_to_rosbag2(
@@ -135,12 +188,7 @@ def lerobot_to_rosbag2(
 
     Compressed pictures go to the image topic's `/compressed`, as image_transport names it. Raises as `samples`.
     """
-    image_topic = topics.image if form == "raw" else f"{topics.image}/compressed"
-    with BagWriter(bag) as writer:
-        for sample in samples(dataset, number, camera):
-            writer.write_joints(topics.joint_states, sample.stamp_ns, dataset.state_names, sample.state)
-            writer.write_image(image_topic, sample.stamp_ns, sample.rgb, form, frame_id="head_camera")
-            writer.write_joints(topics.commands, sample.stamp_ns, dataset.command_names, sample.command)
+    write_rosbag2(lerobot_events(dataset, number, camera), bag, topics, form)
 
 
 def episode_name(dataset: LeRobotDataset, number: int) -> str:
@@ -148,56 +196,135 @@ def episode_name(dataset: LeRobotDataset, number: int) -> str:
     return f"{dataset.path.name}_{number:06d}"
 
 
-def _names(feature: dict[str, Any]) -> tuple[str, ...]:
+def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | None = None) -> pyarrow.Table:
+    """The rows of one episode as they are stored. Raises BadBag for a file that is cut or lacks rows."""
+    entry = dataset.entry(number)
+    shared = dataset.version.startswith("v3.")
+    try:
+        rows = [("episode_index", "=", entry.row)] if shared else None
+        table = pyarrow.parquet.read_table(entry.table, columns=columns, filters=rows)
+        if entry.length is not None and shared and table.num_rows != entry.length:
+            raise ValueError(f"{table.num_rows} rows of episode {entry.row}, not {entry.length}")
+    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
+        raise _bad_table(entry.table, error) from error
+    return table
+
+
+def _read_joints(
+    dataset: LeRobotDataset, number: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    wanted = {"observation.state": dataset.state_names, "action": dataset.command_names}
+    table = read_table(dataset, number, ["timestamp", *(key for key, names in wanted.items() if names)])
+    try:
+        seconds = np.asarray(table["timestamp"].to_pylist(), dtype=np.float64)
+        states, commands = (
+            np.asarray(table[key].to_pylist(), dtype=np.float64) if names else None for key, names in wanted.items()
+        )
+        if not np.isfinite(seconds).all():
+            raise ValueError("a timestamp is missing")
+        stamps = _START_NS + np.rint(seconds * 1e9).astype(np.int64)
+    except (ValueError, KeyError, TypeError) as error:
+        raise _bad_table(dataset.entry(number).table, error) from error
+    return stamps, states, commands
+
+
+def _bad_table(path: Path, error: Exception) -> BadBag:
+    return BadBag(
+        f"Table {path}",
+        expected="the columns timestamp, observation.state and action that info.json names",
+        got=f"{type(error).__name__}: {error}",
+        remedy="The file was cut or is of another format; download it again.",
+    )
+
+
+def _entries_v2(path: Path) -> dict[int, LeRobotEpisode]:
+    tasks = _tasks_v2(path / "meta" / "episodes.jsonl")
+    videos: dict[int, dict[str, Clip]] = {}
+    for file in sorted(path.glob("videos/*/*/episode_*.mp4")):
+        videos.setdefault(_number(file), {})[file.parent.name] = Clip(file)
+    return {
+        _number(file): LeRobotEpisode(
+            file, _number(file), videos.get(_number(file), {}), None, tasks.get(_number(file), ())
+        )
+        for file in path.glob("data/*/episode_*.parquet")
+    }
+
+
+def _tasks_v2(path: Path) -> dict[int, tuple[str, ...]]:
+    if not path.exists():
+        return {}
+    try:
+        lines = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        return {int(line["episode_index"]): tuple(map(str, line.get("tasks") or [])) for line in lines}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadBag(
+            f"File {path}",
+            expected="one JSON object a line, with episode_index",
+            got=f"{type(error).__name__}: {error}",
+            remedy="Download it again.",
+        ) from error
+
+
+def _entries_v3(path: Path, fps: float) -> dict[int, LeRobotEpisode]:
+    files = sorted(path.glob("meta/episodes/*/*.parquet"))
+    entries: dict[int, LeRobotEpisode] = {}
+    try:
+        if not files:
+            raise FileNotFoundError("meta/episodes is empty")
+        rows = [row for file in files for row in pyarrow.parquet.ParquetFile(file).read().to_pylist()]
+        for row in rows:
+            table = path / f"data/chunk-{row['data/chunk_index']:03d}/file-{row['data/file_index']:03d}.parquet"
+            if not table.exists():
+                continue
+            number, length = int(row["episode_index"]), int(row["length"])
+            if row.get(SOURCE_NUMBER) is not None:
+                number = int(row[SOURCE_NUMBER])
+            keys = [key.split("/")[1] for key in row if key.startswith("videos/") and key.endswith("/chunk_index")]
+            clips = {key: clip for key in keys if (clip := _clip_v3(path, row, key, length, fps)) is not None}
+            entries[number] = LeRobotEpisode(
+                table, int(row["episode_index"]), clips, length, tuple(map(str, row.get("tasks") or []))
+            )
+    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
+        if isinstance(error, BadBag):
+            raise
+        raise BadBag(
+            f"Dataset {path} of format v3.0",
+            expected="meta/episodes/*/*.parquet that say where each episode lies",
+            got=f"{type(error).__name__}: {error}",
+            remedy="The file was cut or is of another format; download it again.",
+        ) from error
+    return entries
+
+
+def _clip_v3(path: Path, row: Mapping[str, Any], key: str, length: int, fps: float) -> Clip | None:
+    prefix = f"videos/{key}"
+    if row.get(f"{prefix}/chunk_index") is None:
+        return None
+    file = path / f"{prefix}/chunk-{row[f'{prefix}/chunk_index']:03d}/file-{row[f'{prefix}/file_index']:03d}.mp4"
+    if not file.exists():
+        return None
+    start, end = float(row[f"{prefix}/from_timestamp"]), float(row[f"{prefix}/to_timestamp"])
+    if abs((end - start) * fps - length) > 0.5:
+        raise BadBag(
+            f"Episode {row['episode_index']} of {path}",
+            expected=f"a video of {length} frames, one per row",
+            got=f"{(end - start) * fps:.1f} frames between {start:.3f} and {end:.3f} s",
+            remedy="meta/episodes does not fit the video; convert the dataset again.",
+        )
+    return Clip(file, start, length)
+
+
+def _number(file: Path) -> int:
+    return int(file.stem.split("_")[-1])
+
+
+def _names(feature: dict[str, Any] | None) -> tuple[str, ...]:
     """Joint names of a feature: published as a list, a list of lists, or a mapping of lists; numbered where absent."""
+    if feature is None:
+        return ()
     names = feature.get("names") or []
     if isinstance(names, dict):
         names = list(names.values())
     flat = list(chain.from_iterable(name if isinstance(name, list) else [name] for name in names))
     size = int(feature["shape"][0])
     return tuple(map(str, flat)) if len(flat) == size else tuple(f"joint_{index}" for index in range(size))
-
-
-def _file(dataset: LeRobotDataset, pattern: str) -> Path:
-    found = sorted(dataset.path.glob(pattern))
-    if not found:
-        raise BadBag(f"Dataset {dataset.path}", expected=pattern, got="no such file", remedy="Choose another episode.")
-    return found[0]
-
-
-def _read_table(
-    dataset: LeRobotDataset, number: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    path = _file(dataset, f"data/*/episode_{number:06d}.parquet")
-    try:
-        table = pyarrow.parquet.read_table(path, columns=["timestamp", "observation.state", "action"])
-        seconds = np.asarray(table["timestamp"].to_pylist(), dtype=np.float64)
-        states = np.asarray(table["observation.state"].to_pylist(), dtype=np.float64)
-        commands = np.asarray(table["action"].to_pylist(), dtype=np.float64)
-        if not np.isfinite(seconds).all():
-            raise ValueError("a timestamp is missing")
-        stamps = _START_NS + np.rint(seconds * 1e9).astype(np.int64)
-    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
-        raise BadBag(
-            f"Table {path}",
-            expected="columns timestamp, observation.state and action",
-            got=f"{type(error).__name__}: {error}",
-            remedy="The file was cut or is of another format; download it again.",
-        ) from error
-    return stamps, states, commands
-
-
-def _decode(path: Path) -> Iterator[NDArray[np.uint8]]:
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            for frame in container.decode(stream):
-                yield frame.to_ndarray(format="rgb24")
-    except (av.error.FFmpegError, IndexError) as error:
-        raise BadBag(
-            f"Video {path}",
-            expected="a video PyAV can decode",
-            got=f"{type(error).__name__}: {error}",
-            remedy="The file was cut, or this PyAV lacks its codec (AV1 needs libdav1d).",
-        ) from error

@@ -1,24 +1,36 @@
 """The action manifest: which joints, in which order and unit, and how they are normalised."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from hwm_core.config import Config
 from hwm_core.errors import BadActions, RobotMismatch
-from hwm_core.types import Episode
 
 ActionKind = Literal["states", "commands"]
 Array = TypeVar("Array", bound=Any)  # numpy array or torch tensor, given back as it came
 
 # Less motion than encoders resolve (rad, m or unit closure). Such a joint tells nothing; its z-score would be noise.
-_CONSTANT_STD = 1e-4
+CONSTANT_STD = 1e-4
 # Share of a joint's range that recorded values may lie beyond its ends.
 _BEYOND = 0.1
+
+
+class Actions(Protocol):
+    """An episode, of pictures or of tokens."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def states(self) -> NDArray[np.float32] | None: ...
+    @property
+    def commands(self) -> NDArray[np.float32] | None: ...
 
 
 class ActionManifest(Config):
@@ -33,6 +45,7 @@ class ActionManifest(Config):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     constant: tuple[bool, ...]
+    aliases: dict[str, str] = Field(default={}, description="{name a robot publishes: name here}, of a declared layout")
 
     @model_validator(mode="after")
     def _consistent(self) -> "ActionManifest":
@@ -51,19 +64,26 @@ class ActionManifest(Config):
         return len(self.names)
 
     def normalise(self, values: Array) -> Array:
-        """Z-score of `values` [..., A]; constant joints become exactly 0. Raises BadActions on another size."""
+        """Z-score of `values` [..., A]; constant joints, and those a robot lacks (NaN), become exactly 0.
+
+        Raises BadActions on another size.
+        """
         self._check(values)
         scale = [0.0 if constant else 1 / std for std, constant in zip(self.std, self.constant, strict=True)]
-        return (values - _like(values, self.mean)) * _like(values, scale)
+        scores = (values - _like(values, self.mean)) * _like(values, scale)
+        if hasattr(scores, "new_tensor"):
+            return scores.masked_fill(scores.isnan(), 0)
+        return np.where(np.isnan(scores), scores.dtype.type(0), scores)
 
     def match(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Where each of the manifest's joints stands in `names`: `values[..., index]` is in manifest order.
 
         Joints the manifest does not know are ignored. Raises RobotMismatch naming the missing ones.
         """
+        names = [self.aliases.get(name, name) for name in names]
         return match_names(self.names, names, whose=f"robot `{self.robot}`")
 
-    def actions_of(self, episode: Episode) -> NDArray[np.float32]:
+    def actions_of(self, episode: Actions) -> NDArray[np.float32]:
         """An episode's values of the manifest's kind and joints, as recorded, [F, A].
 
         Raises:
@@ -97,10 +117,14 @@ def fit_manifest(
     units: Sequence[str],
     training_values: NDArray[np.floating],
     limits: Sequence[tuple[float, float] | None] | None = None,
+    masked: bool = False,
+    aliases: Mapping[str, str] | None = None,
 ) -> ActionManifest:
     """Measure the statistics of `training_values` [N, A]: frames of the training split only.
 
     Args:
+        masked: NaN means that a robot lacks the joint; else it is refused.
+        aliases: {name a robot publishes: name here}.
         limits: (lower, upper) of each joint; where there are none, the extremes seen.
 
     Raises:
@@ -114,7 +138,7 @@ def fit_manifest(
             got=list(values.shape),
             remedy="Give one row per frame.",
         )
-    if not np.isfinite(values).all():
+    if np.isinf(values).any() or (not masked and np.isnan(values).any()):
         bad = [name for name, column in zip(names, values.T, strict=True) if not np.isfinite(column).all()]
         raise BadActions(
             "Training values",
@@ -122,9 +146,11 @@ def fit_manifest(
             got=f"NaN or infinity in {', '.join(bad)}",
             remedy="Drop those frames.",
         )
-    std = values.std(axis=0)
-    constant = std < _CONSTANT_STD
-    lower, upper = _limits(names, values, limits or [None] * len(names))
+    columns = [column[~np.isnan(column)] for column in values.T]
+    columns = [column if len(column) else np.zeros(1) for column in columns]  # no robot has it: constant
+    std = np.array([column.std() for column in columns])
+    constant = std < CONSTANT_STD
+    lower, upper = _limits(names, columns, limits or [None] * len(names))
     return ActionManifest(
         robot=robot,
         kind=kind,
@@ -132,29 +158,31 @@ def fit_manifest(
         units=tuple(units),
         lower=lower,
         upper=upper,
-        mean=tuple(values.mean(axis=0).tolist()),
+        mean=tuple(float(column.mean()) for column in columns),
         std=tuple(np.where(constant, 1.0, std).tolist()),
         constant=tuple(constant.tolist()),
+        aliases=dict(aliases or {}),
     )
 
 
 def _limits(
-    names: Sequence[str], values: NDArray[np.float64], given: Sequence[tuple[float, float] | None]
+    names: Sequence[str], columns: Sequence[NDArray[np.float64]], given: Sequence[tuple[float, float] | None]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Lower and upper limits: those given, or the extremes seen. Degrees taken for radians are refused here."""
     limits = [
         (float(column.min()), float(column.max())) if pair is None else pair
-        for column, pair in zip(values.T, given, strict=True)
+        for column, pair in zip(columns, given, strict=True)
     ]
     lower, upper = np.array(limits).T
     slack = _BEYOND * (upper - lower)  # sensors read a little beyond the ends
-    outside = ((values < lower - slack) | (values > upper + slack)).mean(axis=0) > 0.5
-    if outside.any():
-        joint = int(np.flatnonzero(outside)[0])
+    for joint, column in enumerate(columns):
+        beyond = (column < lower[joint] - slack[joint]) | (column > upper[joint] + slack[joint])
+        if beyond.mean() <= 0.5:
+            continue
         raise BadActions(
             f"Training values of {names[joint]}",
             expected=f"values between its limits, {lower[joint]:g} and {upper[joint]:g}",
-            got=f"{values[:, joint].min():g} to {values[:, joint].max():g}",
+            got=f"{column.min():g} to {column.max():g}",
             remedy="Correct the limits in the robot's description: they are in the units that were recorded.",
         )
     return tuple(lower.tolist()), tuple(upper.tolist())

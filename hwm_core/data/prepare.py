@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +13,14 @@ import numpy as np
 import yaml
 
 from hwm_core.data.assembly import ReadReport
+from hwm_core.data.layout import Layout
 from hwm_core.data.manifest import ActionKind, ActionManifest, fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.recording import Recording
 from hwm_core.data.robot import Robot
-from hwm_core.data.sources import Recording
 from hwm_core.data.store import Split, manifest_path, open_store, read_header, write_episode
 from hwm_core.errors import BadBag, BadInput
+from hwm_core.types import Episode
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ def prepare_episodes(
     preprocessing: Preprocessing,
     names: Sequence[str] | None = None,
     workers: int = 1,
+    layout: Layout | None = None,
 ) -> Iterator[Prepared]:
     """Write the recordings that are not in the store yet, and tell of each. One process at a time may do so.
 
@@ -51,12 +54,15 @@ def prepare_episodes(
         preprocessing: applied to every picture; the same for the whole store.
         names: joints wanted, in this order; None takes those of the first recording for all.
         workers: processes to read with.
+        layout: dimensions of the store, where its robots have joints of their own; NaN where one lacks a dimension.
 
     Raises:
         BadBag: two recordings of one name, or a store made with another preprocessing, joints or split.
     """
     store = Path(store)
     _refuse_repeats(recordings)
+    if layout is not None:
+        names = layout.names
     for partial_write in store.glob("*/.*.partial"):  # of a run that was killed
         shutil.rmtree(partial_write)
     todo: list[tuple[Recording, Split]] = []
@@ -67,7 +73,7 @@ def prepare_episodes(
                 continue
             names = _same_store(kept, preprocessing, names)
             yield Prepared(recording.name, split)
-    prepare = partial(_prepare_one, store=store, preprocessing=preprocessing)
+    prepare = partial(_prepare_one, store=store, preprocessing=preprocessing, layout=layout)
     # The first readable recording settles the joints and their order; only then can the others go in parallel.
     while todo and (names is None or workers == 1):
         outcome, names = prepare(todo.pop(0), names=names)
@@ -79,18 +85,43 @@ def prepare_episodes(
                 yield outcome
 
 
-def fit_manifests(store: str | Path, robot: Robot) -> dict[ActionKind, ActionManifest]:
+def fit_manifests(
+    store: str | Path, robot: Robot, aliases: Mapping[str, str] | None = None
+) -> dict[ActionKind, ActionManifest]:
     """Fit a manifest for states and for commands, where recorded, on the training split, and write them to the store.
 
     Args:
         store: a filled store.
         robot: units and limits of its joints.
+        aliases: {name a robot publishes: name in the store}, of a layout.
 
     Raises:
         BadBag: the store is empty or damaged.
         BadActions: the joints were for the most part far outside the limits given.
     """
-    episodes = open_store(store).training
+    manifests = _fit(open_store(store).training, robot, aliases)
+    for kind, manifest in manifests.items():
+        _write_atomically(manifest_path(store, kind), yaml.safe_dump(manifest.plain(), sort_keys=False))
+    return manifests
+
+
+def measure_manifests(
+    recordings: Iterable[Recording], robot: Robot, layout: Layout | None = None
+) -> dict[ActionKind, ActionManifest]:
+    """The manifests of recordings as they are, without a store: of all their frames. Raises BadInput."""
+    episodes: list[Episode] = []
+    for recording in recordings:
+        height, width = recording.picture().shape[:2]
+        small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1)
+        names = None if layout or not episodes else episodes[0].names
+        episode, _ = recording.read(small, names)
+        episodes.append(layout.arrange(episode) if layout else episode)
+    return _fit(episodes, robot, layout.aliases if layout else None)
+
+
+def _fit(
+    episodes: Sequence[Episode], robot: Robot, aliases: Mapping[str, str] | None
+) -> dict[ActionKind, ActionManifest]:
     names = episodes[0].names
     joints = [robot.joint(name) for name in names]
     manifests: dict[ActionKind, ActionManifest] = {}
@@ -106,8 +137,9 @@ def fit_manifests(store: str | Path, robot: Robot) -> dict[ActionKind, ActionMan
                 [joint.unit for joint in joints],
                 np.concatenate(recorded),
                 [joint.limits for joint in joints],
+                masked=True,  # readers refuse NaN, so it can only be a layout's dimension that the robot lacks
+                aliases=aliases,
             )
-            _write_atomically(manifest_path(store, kind), yaml.safe_dump(manifests[kind].plain(), sort_keys=False))
     return manifests
 
 
@@ -124,12 +156,18 @@ def _refuse_repeats(recordings: Mapping[Split, Sequence[Recording]]) -> None:
 
 
 def _prepare_one(
-    task: tuple[Recording, Split], store: Path, preprocessing: Preprocessing, names: Sequence[str] | None
+    task: tuple[Recording, Split],
+    store: Path,
+    preprocessing: Preprocessing,
+    layout: Layout | None,
+    names: Sequence[str] | None,
 ) -> tuple[Prepared, Sequence[str] | None]:
     """Read and write one; the names are those of the store from now on."""
     recording, split = task
     try:
-        episode, report = recording.read(preprocessing, names)
+        episode, report = recording.read(preprocessing, None if layout else names)
+        if layout is not None:
+            episode = layout.arrange(episode)
         write_episode(store / split, episode, preprocessing)
     except BadInput as fault:
         return Prepared(recording.name, split, fault=str(fault)), names

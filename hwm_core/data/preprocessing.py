@@ -26,6 +26,14 @@ class Preprocessing(Config):
     interpolation: Literal["area"] = "area"
     colour: Literal["rgb"] = "rgb"
     frame_rate_hz: float = Field(default=30.0, gt=0)
+    drop_repeats: bool = Field(
+        default=False,
+        description="a picture equal to the one before is no new one: for cameras slower than their label",
+    )
+
+    def is_repeat(self, pixels: NDArray[np.uint8], previous: NDArray[np.uint8] | None) -> bool:
+        """Whether to leave out `pixels`, after `previous`; both as `apply` gives them."""
+        return self.drop_repeats and previous is not None and np.array_equal(pixels, previous)
 
     def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Crop and resize one picture, uint8 [H, W, 3] -> uint8 [height, width, 3].

@@ -33,3 +33,8 @@ class Robot(Config):
     def joint(self, name: str) -> Joint:
         """What is known of a joint; of one not described, that it is in radians."""
         return next((joint for pattern, joint in self.joints.items() if fnmatchcase(name, pattern)), Joint())
+
+
+def read_robot(name: str) -> Robot:
+    """A robot's YAML file; what is no file name is a robot of whose joints nothing is known. Raises BadConfig."""
+    return Robot.read(name) if name.endswith((".yaml", ".yml")) else Robot(name=name)

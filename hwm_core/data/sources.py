@@ -1,42 +1,22 @@
 """Recordings of any kind behind one face: rosbag2 folders and files, and the episodes of LeRobot datasets."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hwm_core.data.assembly import ReadReport
 from hwm_core.data.bag import Topics
-from hwm_core.data.bag_reader import StampSource, bag_name, first_picture, read_bag
-from hwm_core.data.lerobot import LeRobotDataset, episode_name, open_lerobot, read_lerobot, samples
-from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.bag_reader import StampSource, bag_events, bag_name, bag_topics
+from hwm_core.data.events import Cut, Event
+from hwm_core.data.lerobot import LeRobotDataset, episode_name, lerobot_events, open_lerobot
+from hwm_core.data.onex import is_token_set
+from hwm_core.data.onex_raw import is_raw_set, open_raw
+from hwm_core.data.recording import Recording
+from hwm_core.data.video_table import TABLE_SUFFIXES, VIDEO_SUFFIXES, VideoRecording
 from hwm_core.errors import BadBag
-from hwm_core.types import Episode
-
-
-class Recording(Protocol):
-    """One recorded run."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def number(self) -> int | None:
-        """The number its name ends with."""
-
-    def read(self, preprocessing: Preprocessing, names: Sequence[str] | None) -> tuple[Episode, ReadReport]:
-        """The episode with the joints `names` (None: its own), and what was left out. Raises BadInput."""
-
-    def picture(self) -> NDArray[np.uint8]:
-        """Its first picture as recorded, uint8 [H, W, 3]. Raises BadInput."""
 
 
 @dataclass(frozen=True)
-class BagRecording:
+class BagRecording(Recording):
     """One rosbag2."""
 
     path: Path
@@ -47,61 +27,84 @@ class BagRecording:
     def name(self) -> str:
         return bag_name(self.path)
 
-    @property
-    def number(self) -> int | None:
-        digits = re.search(r"\d+$", self.name)
-        return int(digits[0]) if digits else None
+    def events(self) -> Iterator[Event | Cut]:
+        return bag_events(self.path, self.topics, stamps=self.stamps)
 
-    def read(self, preprocessing: Preprocessing, names: Sequence[str] | None) -> tuple[Episode, ReadReport]:
-        return read_bag(self.path, self.topics, preprocessing, names, stamps=self.stamps)
-
-    def picture(self) -> NDArray[np.uint8]:
-        return first_picture(self.path, self.topics)
+    def beside(self) -> tuple[str, ...]:
+        read = {self.topics.image, f"{self.topics.image}/compressed", self.topics.joint_states, self.topics.commands}
+        return tuple(f"topic {topic}" for topic in bag_topics(self.path) if topic not in read)
 
 
 @dataclass(frozen=True)
-class LeRobotRecording:
+class LeRobotRecording(Recording):
     """One episode of a LeRobot dataset."""
 
     dataset: LeRobotDataset
-    number: int
+    episode: int
     camera: str | None = None
 
     @property
     def name(self) -> str:
-        return episode_name(self.dataset, self.number)
+        return episode_name(self.dataset, self.episode)
 
-    def read(self, preprocessing: Preprocessing, names: Sequence[str] | None) -> tuple[Episode, ReadReport]:
-        return read_lerobot(self.dataset, self.number, preprocessing, self.camera, names)
+    def events(self) -> Iterator[Event | Cut]:
+        return lerobot_events(self.dataset, self.episode, self.camera)
 
-    def picture(self) -> NDArray[np.uint8]:
-        return next(samples(self.dataset, self.number, self.camera)).rgb
+    def beside(self) -> tuple[str, ...]:
+        read = {"observation.state", "action", "timestamp", "frame_index", "episode_index", "index", "task_index"}
+        others = [key for key, feature in self.dataset.info["features"].items() if feature.get("dtype") != "video"]
+        cameras = [key for key in self.dataset.cameras if key != self.dataset.camera(self.camera)]
+        tasks = [f"task `{task}`" for task in self.dataset.entry(self.episode).tasks if task]
+        return (*(f"column {key}" for key in others if key not in read), *(f"camera {key}" for key in cameras), *tasks)
 
 
 def find_recordings(
     path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header"
 ) -> list[Recording]:
-    """What `path` holds, by name: a bag, a LeRobot dataset, or a folder of either at any depth.
+    """What `path` holds, by name: a recording, a dataset, or a folder of them at any depth.
 
     Raises:
-        BadBag: nothing to read there.
+        BadBag: nothing to read there, or tokens in place of pictures.
     """
     path = Path(path)
-    found: list[Recording]
-    if (path / "meta" / "info.json").exists():
-        dataset = open_lerobot(path)
-        found = [LeRobotRecording(dataset, number, camera) for number in dataset.episodes]
-    elif path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").exists():
-        found = [BagRecording(path, topics, stamps)]
-    else:
-        markers = [*path.rglob("metadata.yaml"), *path.rglob("meta/info.json")]
-        folders = {marker.parent if marker.name == "metadata.yaml" else marker.parents[1] for marker in markers}
-        found = [one for folder in sorted(folders) for one in find_recordings(folder, topics, camera, stamps)]
+    if is_token_set(path):
+        raise BadBag(
+            f"Source {path}",
+            expected="pictures",
+            got="tokens of the 1X challenge's layout",
+            remedy="They are trained on as they are; `inspect` and `verify` read them.",
+        )
+    found = _below(path, topics, camera, stamps)
     if not found:
         raise BadBag(
             f"Source {path}",
-            expected="a rosbag2 (metadata.yaml, .mcap, .db3), a LeRobot folder (meta/info.json), or a folder of them",
+            expected="a rosbag2 (metadata.yaml, .mcap, .db3), a LeRobot folder (meta/info.json), 1X's video_*.mp4 with "
+            "metadata.json, a video with a .csv or .npz of its name, or a folder of them",
             got="none of these" if path.exists() else "nothing there",
             remedy="Check the path; a bag without metadata.yaml is read by naming its .mcap or .db3 file.",
         )
     return found
+
+
+def _below(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> list[Recording]:
+    found = _here(path, topics, camera, stamps)
+    if found or not path.is_dir():
+        return found
+    children = sorted(one for one in path.iterdir() if not one.name.startswith("."))
+    return [one for child in children for one in _below(child, topics, camera, stamps)]
+
+
+def _here(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> list[Recording]:
+    """What `path` is itself."""
+    if (path / "meta" / "info.json").exists():
+        dataset = open_lerobot(path)
+        return [LeRobotRecording(dataset, number, camera) for number in dataset.episodes]
+    if path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").exists():
+        return [BagRecording(path, topics, stamps)]
+    if is_raw_set(path):
+        return [*open_raw(path)]
+    if path.suffix in VIDEO_SUFFIXES:
+        tables = [path.with_suffix(suffix) for suffix in TABLE_SUFFIXES]
+        found: list[Recording] = [VideoRecording(path, table) for table in tables if table.exists()]
+        return found[:1]
+    return []

@@ -1,0 +1,48 @@
+"""Folders and files that appear whole or not at all."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hwm_core.errors import BadBag
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """A folder beside `path` that takes its name when the block ends well, and is removed when it does not.
+
+    What a killed process left is removed by the next one of the same path. Raises BadBag where `path` exists.
+    """
+    path = Path(path)
+    if path.exists():
+        raise BadBag(f"{path}", expected="a new path", got="one that exists", remedy="Choose another, or remove it.")
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """A file beside `path` that replaces it when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
+    """Write one JSON object, whole or not at all."""
+    with new_file(path) as partial:
+        partial.write_text(json.dumps(value, indent=1) + "\n")

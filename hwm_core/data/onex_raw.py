@@ -1,0 +1,61 @@
+"""The 1X World Model Challenge v2.0 as pictures: a video for each shard in place of its tokens."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from hwm_core.data.events import Cut, Event, JointValues, Picture, ready
+from hwm_core.data.onex import EVE_STATES, read_metadata, shard_file, shard_states
+from hwm_core.data.recording import Recording
+from hwm_core.data.video import Clip
+from hwm_core.errors import BadBag
+
+_START_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class OneXRawRecording(Recording):
+    """One shard. Its segments are takes of their own: no window and no joint value crosses from one to the next."""
+
+    path: Path
+    shard: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.name}_{self.shard}"
+
+    def events(self) -> Iterator[Event | Cut]:
+        hz = float(read_metadata(self.path / "metadata.json").get("hz", 30))
+        states, segments = shard_states(self.path, self.shard, len(EVE_STATES))
+        video = shard_file(self.path, "video", self.shard, "mp4")
+        for frame, picture in zip_longest(range(len(states)), Clip(video).decode()):
+            if frame is None or picture is None:
+                raise BadBag(
+                    f"Video {video}",
+                    expected=f"{len(states)} frames, as the metadata say",
+                    got="more" if frame is None else f"{frame}",
+                    remedy="It was cut, or belongs to another shard; download it again.",
+                )
+            if frame and segments[frame] != segments[frame - 1]:
+                yield Cut()
+            stamp = _START_NS + round(frame * 1e9 / hz)
+            yield ready("states", JointValues(stamp, EVE_STATES, states[frame].astype(np.float64)))
+            yield ready("images", Picture(stamp, picture[1]))
+
+
+def is_raw_set(path: Path) -> bool:
+    """Whether `open_raw` should be tried."""
+    videos = any(path.glob("video_*.mp4")) or any(path.glob("videos/video_*.mp4"))
+    return videos and (path / "metadata.json").exists()
+
+
+def open_raw(path: str | Path) -> list[OneXRawRecording]:
+    """The shards that metadata.json counts. Raises BadBag where it cannot be read."""
+    path = Path(path)
+    shards = read_metadata(path / "metadata.json").get("num_shards")
+    if not isinstance(shards, int) or shards < 1:
+        raise BadBag(f"Metadata of {path}", expected="`num_shards`", got=repr(shards), remedy="Download them again.")
+    return [OneXRawRecording(path, shard) for shard in range(shards)]

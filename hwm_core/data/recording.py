@@ -1,0 +1,54 @@
+"""What every reader gives: one recorded run, as events, and from them as an episode."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.assembly import Assembly, ReadReport
+from hwm_core.data.events import Cut, Event, Picture
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.errors import BadBag, BadInput
+from hwm_core.types import Episode
+
+
+class Recording(ABC):
+    """One recorded run of any format."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+
+    @property
+    def number(self) -> int | None:
+        """The number its name ends with."""
+        digits = re.search(r"\d+$", self.name)
+        return int(digits[0]) if digits else None
+
+    @abstractmethod
+    def events(self) -> Iterator[Event | Cut]:
+        """All that was recorded, in order of arrival. Raises BadInput."""
+
+    def beside(self) -> tuple[str, ...]:
+        """What the recording holds that its events do not carry, for those who convert it."""
+        return ()
+
+    def read(self, preprocessing: Preprocessing, names: Sequence[str] | None = None) -> tuple[Episode, ReadReport]:
+        """The episode with the joints `names` (None: its own), and what was left out. Raises BadInput."""
+        return Assembly(self.name, preprocessing, names).feed(self.events()).finish()
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Its first good picture as recorded, uint8 [H, W, 3]. Raises BadInput."""
+        fault: BadInput | None = None
+        for event in self.events():
+            if isinstance(event, Event) and event.stream == "images":
+                try:
+                    content = event.load()
+                except BadInput as error:
+                    fault = fault or error
+                else:
+                    assert isinstance(content, Picture)
+                    return content.rgb
+        raise fault or BadBag(f"Recording {self.name}", expected="pictures", got="none", remedy="Check the camera.")

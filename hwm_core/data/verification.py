@@ -1,0 +1,102 @@
+"""Is a data set what it says it is? Everything is read; what is wrong, and what is only odd, is told apart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from hwm_core.data.assembly import Assembly
+from hwm_core.data.lerobot import LeRobotDataset, open_lerobot, read_table
+from hwm_core.data.onex import is_token_set, open_tokens
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.recording import Recording
+from hwm_core.data.store import open_store
+from hwm_core.data.tokens import TokenEpisode, out_of_vocabulary
+from hwm_core.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found."""
+
+    level: Literal["fault", "note"]  # a fault makes data unusable; a note is worth knowing
+    where: str
+    text: str
+
+
+def verify_recording(recording: Recording) -> list[Finding]:
+    """Read one recording to its end."""
+    try:
+        height, width = recording.picture().shape[:2]
+        small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1)
+        _, report = Assembly(recording.name, small).feed(recording.events()).finish()
+    except BadInput as fault:
+        return [Finding("fault", recording.name, str(fault))]
+    told = report.remarks()
+    return [Finding("note", recording.name, told)] if told else []
+
+
+def verify_metadata(path: Path) -> Iterator[Finding]:
+    """What belongs to a whole set and to no recording of it: totals, cameras, time grids of LeRobot; sizes and codes of
+    tokens; a store's episodes."""
+    try:
+        if (path / "meta" / "info.json").exists():
+            yield from _lerobot(open_lerobot(path))
+        elif is_token_set(path):
+            for episode in open_tokens(path):
+                yield from _tokens(episode)
+        elif is_store(path):
+            store = open_store(path)
+            if not store.validation:
+                yield Finding("note", path.name, "no validation episodes: no number of a model on it means anything")
+    except BadInput as fault:
+        yield Finding("fault", path.name, str(fault))
+
+
+def is_store(path: Path) -> bool:
+    """Whether it looks like what `prepare_data` makes."""
+    return any(path.glob("training/*/episode.yaml"))
+
+
+def _lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
+    where, info = dataset.path.name, dataset.info
+    rows = 0
+    for number in dataset.episodes:
+        try:
+            stamps = np.asarray(read_table(dataset, number, ["timestamp"])["timestamp"].to_pylist(), dtype=np.float64)
+        except BadInput as fault:
+            yield Finding("fault", f"{where} episode {number}", str(fault))
+            continue
+        rows += len(stamps)
+        if dataset.fps and len(stamps) > 1:
+            # LeRobot's own tolerance: a frame is looked up by its time.
+            off = np.abs(np.diff(stamps) - 1 / dataset.fps).max()
+            if off > 1e-3:
+                yield Finding(
+                    "note", f"{where} episode {number}", f"times leave the {dataset.fps:g} Hz grid by {off:.4f} s"
+                )
+    for key, counted in (("total_episodes", len(dataset.episodes)), ("total_frames", rows)):
+        if key in info and info[key] != counted:
+            yield Finding(
+                "note", where, f"info.json says {key} {info[key]}, on disk are {counted}: what counts is the disk"
+            )
+    for key, feature in info["features"].items():
+        if feature.get("dtype") == "video" and key not in dataset.cameras:
+            yield Finding("note", where, f"info.json names the video `{key}`, which has no files")
+    for key, names in (("observation.state", dataset.state_names), ("action", dataset.command_names)):
+        if names and names[0] == "joint_0":
+            yield Finding("note", where, f"`{key}` has no joint names: joint_0, joint_1, ... are made up")
+        elif not names:
+            yield Finding("note", where, f"there is no `{key}`")
+
+
+def _tokens(episode: TokenEpisode) -> Iterator[Finding]:
+    if len(episode.tokens) and (episode.tokens.min() < 0 or episode.tokens.max() >= episode.vocabulary):
+        yield Finding("fault", episode.name, str(out_of_vocabulary(episode.name, episode.tokens, episode.vocabulary)))
+    whole = len(episode.segments) // episode.clip_frames
+    if partial := len(episode.tokens) - whole:
+        yield Finding("note", episode.name, f"{partial} clip cut short at the end: never used")
+    if straddling := whole - len(episode.valid_starts()):
+        yield Finding("note", episode.name, f"{straddling} of {whole} clips straddle a cut: never used")

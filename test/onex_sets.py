@@ -1,0 +1,64 @@
+"""Small trees in the layouts of the 1X World Model Challenge."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from recordings import picture
+
+
+def tokens_v2(path: Path, frames: tuple[int, ...] = (51, 40), folders: bool = False, cut: int = 0) -> Path:
+    """Shards whose clip c holds the code c everywhere; state t is all t. `cut`: a new take from there."""
+    for number, count in enumerate(frames):
+        clips = -(-count // 17)
+        tokens = np.broadcast_to(np.arange(clips)[:, None, None, None], (clips, 3, 32, 32)).astype(np.int32)
+        _shard(path, number, count, cut, folders)
+        tokens.tofile(_place(path, "videos", folders) / f"video_{number}.bin")
+    top = {"num_shards": len(frames), "query": "", "hz": 30, "num_images": sum(frames)}
+    (path / "metadata.json").write_text(json.dumps(top))
+    return path
+
+
+def raw_v2(path: Path, frames: int = 20, cut: int = 0, filmed: int | None = None) -> Path:
+    """One shard whose frame t is of the grey 10 t."""
+    _shard(path, 0, frames, cut, folders=True)
+    with av.open(str(_place(path, "videos", True) / "video_0.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(30))
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for t in range(frames if filmed is None else filmed):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(10 * t, 64, 64), format="rgb24")))
+        container.mux(stream.encode())
+    (path / "metadata.json").write_text(json.dumps({"num_shards": 1, "hz": 30}))
+    return path
+
+
+def tokens_v1(path: Path, frames: int = 30, cut: int = 12) -> Path:
+    """Frame t holds the code t everywhere, the largest of them above what int16 holds; two takes."""
+    (path / "actions").mkdir(parents=True)
+    t = np.arange(frames)
+    np.broadcast_to(200_000 + t[:, None, None], (frames, 16, 16)).astype(np.uint32).tofile(path / "video.bin")
+    (t >= cut).astype(np.int32).tofile(path / "segment_ids.bin")
+    widths = {"joint_pos": 21, "driving_command": 2, "neck_desired": 1, "l_hand_closure": 1, "r_hand_closure": 1}
+    for name, width in widths.items():
+        np.repeat(t[:, None], width, axis=1).astype(np.float32).tofile(path / "actions" / f"{name}.bin")
+    top = {"num_images": frames, "s": 16, "vocab_size": 2**18, "hz": 30, "token_dtype": "uint32"}
+    (path / "metadata.json").write_text(json.dumps(top))
+    return path
+
+
+def _shard(path: Path, number: int, frames: int, cut: int, folders: bool) -> None:
+    t = np.arange(frames)
+    np.repeat(t[:, None], 25, axis=1).astype(np.float32).tofile(
+        _place(path, "robot_states", folders) / f"states_{number}.bin"
+    )
+    segments = (t >= cut) if cut else np.zeros(frames)
+    segments.astype(np.int32).tofile(_place(path, "segment_indices", folders) / f"segment_idx_{number}.bin")
+    (_place(path, "metadata", folders) / f"metadata_{number}.json").write_text(json.dumps({"shard_num_frames": frames}))
+
+
+def _place(path: Path, folder: str, folders: bool) -> Path:
+    place = path / folder if folders else path
+    place.mkdir(parents=True, exist_ok=True)
+    return place

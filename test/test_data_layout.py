@@ -1,0 +1,166 @@
+"""Embodiments: declared layouts, several robots in one store, units that cannot be."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from recordings import PREPROCESSING, TOPICS, Message, real_data, record, run
+from test_data_windows import episode
+
+from hwm_core.context import Context
+from hwm_core.data.bag_reader import read_bag
+from hwm_core.data.layout import Dimension, Layout, layout_names, read_layout, union
+from hwm_core.data.lerobot import open_lerobot
+from hwm_core.data.onex import EVE_STATES
+from hwm_core.data.prepare import fit_manifests, prepare_episodes
+from hwm_core.data.sources import find_recordings
+from hwm_core.data.store import open_store
+from hwm_core.data.windows import Windows
+from hwm_core.errors import BadActions, BadConfig, RobotMismatch
+from hwm_core.sim.description import joints
+from training import data, prepare_data
+
+ONE = Layout(
+    robot="one",
+    dimensions=(Dimension(name="neck_yaw", aliases=("neck",)), Dimension(name="elbow"), Dimension(name="wrist")),
+)
+TWO = Layout(
+    robot="two", dimensions=(Dimension(name="elbow", aliases=("j1",)), Dimension(name="ankle", aliases=("j2",)))
+)
+
+
+def test_the_shipped_layouts_are_those_of_their_robots():
+    assert layout_names() == ["1x_eve", "fourier_gr1", "hwm_sim_humanoid", "unitree_g1_inspire"]
+    assert [len(read_layout(name).names) for name in layout_names()] == [25, 44, 16, 26]
+    assert read_layout("1x_eve").names == EVE_STATES and read_layout("1x_eve").aliases["HIP_YAW"] == "hip_yaw"
+    sim, table = read_layout("hwm_sim_humanoid"), joints()
+    assert sim.names == table.names and tuple(one.unit for one in sim.dimensions) == table.units
+    assert np.allclose([one.limits for one in sim.dimensions], np.stack([table.lower, table.upper], axis=1))
+
+
+def test_a_robot_s_joints_find_their_dimensions_in_whatever_order_and_by_whatever_name():
+    arranged = ONE.arrange(episode(names=("elbow", "neck"), lengths=(3,)))
+    assert arranged.names == ("neck_yaw", "elbow", "wrist")
+    assert np.array_equal(arranged.states, [[0, 0, np.nan], [2, 1, np.nan], [4, 2, np.nan]], equal_nan=True)
+
+
+def test_a_joint_that_no_layout_declares_is_refused_naming_the_likely_one():
+    with pytest.raises(RobotMismatch, match=r"`elbo`.*Is it `elbow`"):
+        ONE.columns(["neck", "elbo"])
+    with pytest.raises(RobotMismatch, match="`neck_yaw` beside `neck`"):
+        ONE.columns(["neck", "neck_yaw"])
+
+
+def test_degrees_for_radians_and_closures_beyond_one_are_refused():
+    with pytest.raises(BadActions, match="degrees for radians"):
+        ONE.arrange(episode(names=("elbow", "neck"), lengths=(90,)))
+    hand = Layout(robot="hand", dimensions=(Dimension(name="a", unit="unit"), Dimension(name="b")))
+    with pytest.raises(BadActions, match=r"States of run: a: expected values in unit.*not 0 to 1"):
+        hand.arrange(episode(lengths=(3,), commands=False))
+
+
+def test_a_union_has_every_dimension_once_with_the_wider_limits_and_one_unit():
+    left = Layout(robot="l", dimensions=(Dimension(name="a", limits=(-1, 1)), Dimension(name="b")))
+    right = Layout(robot="r", dimensions=(Dimension(name="a", limits=(-2, 0.5)), Dimension(name="c")))
+    both = union([left, right])
+    assert (both.robot, both.names, both.dimensions[0].limits) == ("l+r", ("a", "b", "c"), (-2, 1))
+    with pytest.raises(BadConfig, match="one unit, rad"):
+        union([left, Layout(robot="r", dimensions=(Dimension(name="a", unit="deg"),))])
+    with pytest.raises(BadConfig, match="two meanings: b"):
+        union([left, Layout(robot="r", dimensions=(Dimension(name="c", aliases=("b",)),))])
+    assert union([read_layout(name) for name in layout_names()]).names[:2] == ("hip_yaw", "hip_roll")
+
+
+def test_several_robots_train_together_with_missing_joints_at_their_mean(tmp_path):
+    small = [
+        m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns, (m.content[0], np.array(m.content[1]) / 100))
+        for m in run(8)
+    ]
+    other = [
+        m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns, (("j1", "j2"), (0.5, m.content[1][0])))
+        for m in small
+    ]
+    record(tmp_path / "bags/run_0", small)
+    record(tmp_path / "bags/run_1", other)
+    layout, store = union([ONE, TWO]), tmp_path / "store"
+    split = {"training": find_recordings(tmp_path / "bags", TOPICS)}
+    assert not [one.fault for one in prepare_episodes(split, store, PREPROCESSING, layout=layout) if one.fault]
+    manifest = fit_manifests(store, layout.description(), layout.aliases)["states"]
+    assert manifest.names == ("neck_yaw", "elbow", "wrist", "ankle") and manifest.robot == "one+two"
+    t = np.arange(1, 8)
+    assert np.allclose(manifest.mean[0], t.mean() / 100) and np.allclose(
+        manifest.mean[3], t.mean() / 100
+    )  # of whom it is
+    first, second = (Windows([one], manifest, 2, 3)[0]["actions"] for one in open_store(store).training)
+    assert torch.isfinite(first).all() and (first[:, 3] == 0).all() and (first[:, 0] != 0).any()
+    assert (second[:, [0, 2]] == 0).all() and (second[:, 3] != 0).any()
+
+
+def test_the_live_node_knows_a_robot_s_joints_by_the_names_it_publishes(tmp_path):
+    record(tmp_path / "bags/run_0", run(6))
+    split = {"training": find_recordings(tmp_path / "bags", TOPICS)}
+    wide = Layout(
+        robot="w",
+        dimensions=tuple(Dimension(name=f"my_{n}", unit="m", aliases=(n,)) for n in ("neck", "elbow", "wrist")),
+    )
+    list(prepare_episodes(split, tmp_path / "store", PREPROCESSING, layout=wide))
+    manifest = fit_manifests(tmp_path / "store", wide.description(), wide.aliases)["states"]
+    context = Context(manifest, PREPROCESSING, 1)
+    context.add_states(1_000_000_000, ("wrist", "neck", "elbow"), (3.0, 1.0, 2.0))
+    assert context.newest_action().tolist() == [1.0, 2.0, 3.0]
+    bag, robot = tmp_path / "bags/run_0", PREPROCESSING
+    replayed, _ = read_bag(bag, TOPICS, robot, manifest.names, aliases=manifest.aliases)
+    assert replayed.names == manifest.names and replayed.states[-1].tolist() == [5.0, 50.0, -5.0]
+    assert manifest.match(["wrist", "elbow", "neck"]).tolist() == [2, 1, 0]
+
+
+def test_frames_that_repeat_are_left_out_when_asked_and_those_skipped_take_their_actions_along(tmp_path):
+    messages = run(40)
+    for m in messages:
+        if m.topic == TOPICS.image and m.content[0, 0, 0] % 4 == 3:
+            m.content[:] -= 1
+    (recording,) = find_recordings(record(tmp_path / "run_0", messages), TOPICS)
+    fresh, report = recording.read(PREPROCESSING.model_copy(update={"drop_repeats": True, "frame_rate_hz": 15}))
+    assert report.repeats == 10 and report.gaps == 0
+    assert (fresh.frames[1:, 0, 0, 0] != fresh.frames[:-1, 0, 0, 0]).all()
+    every_third, _ = recording.read(PREPROCESSING.model_copy(update={"frame_rate_hz": 10}))
+    assert (np.diff(every_third.states[:, 0]) == pytest.approx(3, abs=1e-3)) and every_third.states[0, 0] % 1 == 0
+
+
+def test_the_commands_inspect_verify_split_measure_and_prepare(tmp_path, monkeypatch, capsys):
+    for number in range(4):
+        record(tmp_path / f"bags/run_{number}", run(10))
+
+    def call(module, *arguments):
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        return module.main()
+
+    bags, out = tmp_path / "bags", tmp_path / "out"
+    assert call(data, "inspect", bags, "--episodes", 1, "--sheets", out / "sheets", "--dimensions") == 0
+    assert "images        10 at 30.00 Hz" in capsys.readouterr().out
+    assert (out / "sheets/run_1.png").exists()
+    assert call(data, "verify", bags) == 0
+    assert call(data, "split", bags, "--nth", 3, "--out", out / "split.yaml") == 0
+    assert call(data, "statistics", bags, "--robot", "r", "--out", out / "r.yaml") == 0
+    assert "neck" in capsys.readouterr().out
+    assert call(data, "convert", bags, "--to", "lerobot-v3.0", "--codec", "lossless", "--out", out / "set") == 0
+    assert "lost: times of day" in capsys.readouterr().out
+    assert call(data, "convert", out / "set", "--to", "lerobot-v2.1", "--out", out / "old") == 0
+    assert open_lerobot(out / "old").episodes == (0, 1, 2, 3)
+    store = ("--robot", "r", "--size", 12, "--split", out / "split.yaml", "--frame-skip", 1, "--out", out / "store")
+    assert call(prepare_data, bags, *store) == 0
+    opened = open_store(out / "store")
+    assert [one.name for one in opened.validation] == ["run_0", "run_3"] and opened.preprocessing.frame_rate_hz == 15
+    assert call(data, "verify", out / "store") == 0
+    (bags / "run_2/run_2.mcap").write_bytes(b"")
+    assert call(data, "verify", bags) == 1
+    assert "fault: run_2" in capsys.readouterr().out
+    assert call(data, "inspect", tmp_path / "nowhere") == 2
+
+
+@pytest.mark.realdata
+def test_the_real_sets_fit_their_layouts():
+    for folder, name in (("g1_yellow_bottle", "unitree_g1_inspire"), ("gr1_sim_picknplace", "fourier_gr1")):
+        dataset = open_lerobot(real_data(folder))
+        assert (read_layout(name).columns(dataset.state_names) >= 0).all()

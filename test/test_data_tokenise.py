@@ -1,0 +1,123 @@
+"""A store's pictures to tokens in the layout of the 1X challenge."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from test_data_windows import PREPROCESSING, episode
+
+from hwm_core.checkpoint import save_tokenizer
+from hwm_core.data.onex import open_tokens
+from hwm_core.data.store import write_episode
+from hwm_core.data.tokenise import tokenise
+from hwm_core.errors import BadConfig
+from hwm_core.tokenizers import build_tokenizer
+from training import data
+
+
+class Mean:
+    """Two latents of 1 + 4 frames; the code is the mean of the pictures of the latent, on a grid of 2 x 4."""
+
+    temporal_factor = 4
+    codebook_size = 256
+
+    def __init__(self):
+        self.calls = 0
+
+    def encode(self, frames):
+        self.calls += 1
+        groups = [frames[:, :1], frames[:, 1:]]
+        codes = torch.stack([(255 * group).mean(dim=(1, 2, 3, 4)).round() for group in groups], dim=1)
+        return codes.long()[:, :, None, None].expand(-1, -1, 2, 4)
+
+
+def run(episodes, out, tokenizer=None, **options):
+    settings = {"digest": "abc", "latents": 2, "batch": 2, **options}
+    return tokenise(episodes, PREPROCESSING, tokenizer or Mean(), out, **settings)
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def test_what_was_tokenised_is_read_as_a_set_of_whole_clips_with_their_values(tmp_path):
+    told = list(run([episode("run_1", lengths=(12, 4, 6)), episode("run_2")], tmp_path / "set"))
+    assert [(one.name, one.clips, one.left_out) for one in told] == [("run_1", 3, 7), ("run_2", 4, 0)]
+    first, second = open_tokens(tmp_path / "set")
+    # 12 frames hold two clips of 5, 4 none, 6 one: it starts at frame 16.
+    assert first.states[:, 0].tolist() == [*range(10), *range(16, 21)]
+    assert first.commands[:, 0].tolist() == [-t for t in (*range(10), *range(16, 21))]
+    assert first.tokens[:, :, 0, 0].tolist() == [[0, 2], [5, 8], [16, 18]]  # 2.5 rounds to the even
+    assert (first.clip_frames, first.vocabulary, first.names, first.name) == (5, 256, ("a", "b"), "run_1")
+    assert first.valid_starts().tolist() == [0, 1, 2] and first.valid_starts(clips=2).tolist() == [0]
+    assert len(second.tokens) == 4
+
+
+def test_a_kind_of_action_that_not_every_episode_has_is_not_in_the_set(tmp_path):
+    list(run([episode("run_1"), episode("run_2", commands=False)], tmp_path / "set"))
+    assert [one.commands for one in open_tokens(tmp_path / "set")] == [None, None]
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path):
+    episodes = [episode(f"run_{number}", lengths=(20,)) for number in range(3)]
+    list(run(episodes, tmp_path / "whole"))
+    interrupted = run(episodes, tmp_path / "again")
+    next(interrupted)
+    interrupted.close()
+    (tmp_path / "again" / "video_1.bin").write_bytes(b"half")  # as a killed process leaves it: no metadata yet
+    assert not (tmp_path / "again" / "metadata.json").exists()
+    tokenizer = Mean()
+    told = list(run(episodes, tmp_path / "again", tokenizer))
+    assert [one.kept for one in told] == [True, False, False] and tokenizer.calls == 4
+    assert contents(tmp_path / "again") == contents(tmp_path / "whole")
+
+
+def test_a_fault_on_the_way_leaves_no_half_written_file(tmp_path):
+    class Failing(Mean):
+        def encode(self, frames):
+            if self.calls == 1:
+                raise RuntimeError("no memory")
+            return super().encode(frames)
+
+    with pytest.raises(RuntimeError):
+        list(run([episode()], tmp_path / "set", Failing()))
+    assert "video_0.bin" not in contents(tmp_path / "set") and not list((tmp_path / "set").glob(".*"))
+
+
+def test_a_set_is_of_one_tokenizer_and_one_list_of_episodes(tmp_path):
+    list(run([episode()], tmp_path / "set"))
+    with pytest.raises(BadConfig, match="the tokenizer it was begun with"):
+        list(run([episode()], tmp_path / "set", digest="def"))
+    with pytest.raises(BadConfig, match="the episodes it was begun with"):
+        list(run([episode("other")], tmp_path / "set"))
+
+
+def test_1x_s_own_reader_finds_the_sizes_it_expects(tmp_path):
+    list(run([episode(lengths=(20,))], tmp_path / "set"))
+    top = json.loads((tmp_path / "set/metadata.json").read_text())
+    shard = json.loads((tmp_path / "set/metadata_0.json").read_text())
+    assert (top["num_shards"], top["num_images"], top["hz"], shard["shard_num_frames"]) == (1, 20, 30.0, 20)
+    assert np.fromfile(tmp_path / "set/video_0.bin", np.int32).size == 4 * 2 * 2 * 4
+    assert np.fromfile(tmp_path / "set/segment_idx_0.bin", np.int32).size == 20
+
+
+def test_the_command_tokenises_both_splits_and_its_set_is_verified(tmp_path, monkeypatch, capsys):
+    write_episode(tmp_path / "store" / "training", episode("run_1"), PREPROCESSING)
+    write_episode(tmp_path / "store" / "validation", episode("run_2", lengths=(6,)), PREPROCESSING)
+    torch.manual_seed(0)
+    config = {"kind": "causal", "temporal_factor": 4, "spatial_factor": 4, "levels": [4, 4], "width": 16}
+    save_tokenizer(tmp_path / "tokenizer", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
+    out = tmp_path / "tokens"
+    arguments = ["tokenise", tmp_path / "store", "--tokenizer", tmp_path / "tokenizer", "--latents", 2, "--out", out]
+    monkeypatch.setattr(sys, "argv", ["data", *map(str, arguments)])
+    assert data.main() == 0
+    assert "4 clips of 1 episodes; 0 frames fill no clip" in capsys.readouterr().out
+    (shard,) = open_tokens(out / "training")
+    assert shard.tokens.shape == (4, 2, 2, 2) and shard.vocabulary == 16
+    monkeypatch.setattr(sys, "argv", ["data", "verify", str(out / "training"), str(out / "validation")])
+    assert data.main() == 0
+    np.full(64, 99, np.int32)[: shard.tokens.size].tofile(out / "training" / "video_0.bin")
+    assert data.main() == 1
+    assert "codes 0 to 15" in capsys.readouterr().out

@@ -1,0 +1,303 @@
+"""Look at recordings and data sets, convert them, and check them.
+
+    python -m training.data inspect recordings --layout unitree_g1_inspire --sheets sheets
+    python -m training.data verify g1_yellow_bottle
+    python -m training.data split g1_yellow_bottle --nth 5 --out split.yaml
+    python -m training.data statistics g1_yellow_bottle --robot g1 --out g1.yaml
+    python -m training.data convert recordings --to lerobot-v3.0 --out set
+    python -m training.data tokenise store --tokenizer runs/tokenizer/tokenizer --out tokens
+
+What trains on pictures is made by training.prepare_data.
+"""
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast, get_args
+
+import yaml
+from tqdm import tqdm
+
+from hwm_core.checkpoint import load_tokenizer
+from hwm_core.data.atomic import new_file
+from hwm_core.data.bag import Topics
+from hwm_core.data.inspection import Inspection, inspect
+from hwm_core.data.layout import layout_names, read_layout, union
+from hwm_core.data.lerobot_versions import Version, convert_version
+from hwm_core.data.onex import is_token_set
+from hwm_core.data.prepare import measure_manifests
+from hwm_core.data.recording import Recording
+from hwm_core.data.robot import Joint, Robot, read_robot
+from hwm_core.data.sources import LeRobotRecording, find_recordings
+from hwm_core.data.split import split_by_number, split_by_share
+from hwm_core.data.store import Split, open_store
+from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
+from hwm_core.data.to_rosbag2 import write_rosbag2
+from hwm_core.data.tokenise import tokenise
+from hwm_core.data.verification import Finding, is_store, verify_metadata, verify_recording
+from hwm_core.data.video import Codec
+from hwm_core.errors import BadBag, BadInput
+from hwm_core.pictures.canvas import write_png
+from hwm_core.pictures.thumbnails import thumbnail_sheet
+
+
+def main() -> int:
+    """Run the command line. Exit status 0: done; 1: faults were found; 2: bad input."""
+    options = _parse()
+    try:
+        return options.run(options)
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    """Measure each recording, and draw it."""
+    joint = _joint(options)
+    faults = 0
+    for recording in _recordings(options):
+        try:
+            found = inspect(recording, joint)
+        except BadInput as fault:
+            faults += 1
+            print(f"{recording.name}: {fault}", file=sys.stderr)
+            continue
+        _tell(found, options.dimensions)
+        if options.sheets:
+            options.sheets.mkdir(parents=True, exist_ok=True)
+            sheet = thumbnail_sheet(found.name, found.remarks(), found.thumbnails, found.thumbnail_s)
+            write_png(options.sheets / f"{found.name}.png", sheet)
+    return 1 if faults else 0
+
+
+def _tell(found: Inspection, every_dimension: bool) -> None:
+    print(f"{found.name}  {found.size[1]}x{found.size[0]}")
+    for stream, rate in found.rates.items():
+        print(
+            f"  {stream:9} {rate.messages:6} at {rate.hz:.2f} Hz, jitter {rate.jitter_ms:.2f} ms, {len(rate.gaps)} gaps"
+        )
+    for remark in found.remarks():
+        print(f"  ! {remark}")
+    if every_dimension:
+        lags = {found.lag_names[one.column]: one.frames for one in found.lag.joints} if found.lag else {}
+        for stream, some in found.dimensions.items():
+            for one in some:
+                follows = f"  lag {lags[one.name]:+.1f}" if stream == "states" and one.name in lags else ""
+                spread = f"{one.lower:+9.3f} to {one.upper:+9.3f}  std {one.std:.4f}"
+                print(f"  {stream:9} {one.name:28} {spread}{follows}")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """Read everything and say what is wrong with it."""
+    findings: list[Finding] = []
+    for source in options.sources:
+        if is_token_set(source) or is_store(source):
+            findings += verify_metadata(source)
+        else:
+            found = find_recordings(source, _topics(options), options.camera, options.stamps)
+            for dataset in sorted({one.dataset.path for one in found if isinstance(one, LeRobotRecording)}):
+                findings += verify_metadata(dataset)
+            for recording in tqdm(found, unit="recording", disable=None):
+                findings += verify_recording(recording)
+    for one in findings:
+        print(f"{one.level}: {one.where}: {one.text}")
+    faults = sum(one.level == "fault" for one in findings)
+    print(f"{faults} faults, {len(findings) - faults} notes")
+    return 1 if faults else 0
+
+
+def _split(options: argparse.Namespace) -> int:
+    """Choose what is kept from training."""
+    recordings = _recordings(options)
+    split = (
+        split_by_number(recordings, options.nth)
+        if options.nth
+        else split_by_share(recordings, options.share, options.seed)
+    )
+    with new_file(options.out) as partial:
+        partial.write_text(yaml.safe_dump(split.plain(), sort_keys=False))
+    print(f"{options.out}: {len(split.training)} to train on, {len(split.validation)} to validate")
+    return 0
+
+
+def _statistics(options: argparse.Namespace) -> int:
+    """Measure the joints of all recordings together, as action manifests."""
+    layout = union([read_layout(name) for name in options.layout]) if options.layout else None
+    robot = layout.description() if layout else read_robot(options.robot)
+    manifests = measure_manifests(tqdm(_recordings(options), unit="recording", disable=None), robot, layout)
+    for kind, manifest in manifests.items():
+        print(f"{kind} of {manifest.robot}")
+        for row in zip(manifest.names, manifest.units, manifest.lower, manifest.upper, manifest.mean, manifest.std):
+            name, unit, lower, upper, mean, std = row
+            still = manifest.constant[manifest.names.index(name)]
+            print(
+                f"  {name:28} {unit:6} {lower:+9.3f} to {upper:+9.3f}  mean {mean:+9.3f}  "
+                + ("constant" if still else f"std {std:.4f}")
+            )
+    if options.out:
+        with new_file(options.out) as partial:
+            partial.write_text(yaml.safe_dump({kind: one.plain() for kind, one in manifests.items()}, sort_keys=False))
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    """To another format; what is lost is printed."""
+    recordings = _recordings(options)
+    if options.to == "rosbag2":
+        losses = _to_bags(recordings, options)
+    else:
+        version = cast(Version, options.to.removeprefix("lerobot-"))
+        datasets = {one.dataset.path for one in recordings if isinstance(one, LeRobotRecording)}
+        whole = len(datasets) == 1 and all(isinstance(one, LeRobotRecording) for one in recordings)
+        if whole and not options.codec and not options.episodes:
+            # From one version to the other nothing is decoded: all cameras and columns go along.
+            losses = convert_version(datasets.pop(), options.out, version)
+        else:
+            chosen = LeRobotOptions(
+                version=version, fps=options.fps, codec=options.codec or "av1", task=options.task, robot=options.robot
+            )
+            losses = write_lerobot(recordings, options.out, chosen)
+    print(f"{options.out}: {len(recordings)} recordings as {options.to}")
+    for loss in losses:
+        print(f"  lost: {loss}")
+    return 0
+
+
+def _to_bags(recordings: list[Recording], options: argparse.Namespace) -> list[str]:
+    beside: set[str] = set()
+    for recording in tqdm(recordings, unit="recording", disable=None):
+        beside |= set(recording.beside())
+        if not (options.out / recording.name).exists():
+            write_rosbag2(recording.events(), options.out / recording.name, _topics(options), options.form)
+    losses = [f"not carried over: {', '.join(sorted(beside))}"] if beside else []
+    return losses + (["pictures: jpeg of quality 90; png and raw keep every bit"] if options.form == "jpeg" else [])
+
+
+def _tokenise(options: argparse.Namespace) -> int:
+    """A store's pictures to tokens, both splits."""
+    store = open_store(options.store)
+    tokenizer = load_tokenizer(options.tokenizer, options.device)
+    digest = _sha256(options.tokenizer)
+    sides: dict[Split, list] = {"training": store.training, "validation": store.validation}
+    for split, episodes in sides.items():
+        if not episodes:
+            continue
+        clips = left_out = 0
+        outcomes = tokenise(
+            episodes,
+            store.preprocessing,
+            tokenizer,
+            options.out / split,
+            digest=digest,
+            latents=options.latents,
+            batch=options.batch,
+            device=options.device,
+        )
+        for one in tqdm(outcomes, total=len(episodes), unit="episode", disable=None):
+            clips, left_out = clips + one.clips, left_out + one.left_out
+        print(f"{options.out / split}: {clips} clips of {len(episodes)} episodes; {left_out} frames fill no clip")
+    return 0
+
+
+def _sha256(folder: Path) -> str:
+    """Of all files of a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _joint(options: argparse.Namespace) -> Callable[[str], Joint] | None:
+    """Units and limits by the names robots publish."""
+    if options.layout:
+        layout = union([read_layout(name) for name in options.layout])
+        robot: Robot = layout.description()
+        return lambda name: robot.joint(layout.aliases.get(name, name))
+    return read_robot(options.robot).joint if options.robot else None
+
+
+def _recordings(options: argparse.Namespace) -> list[Recording]:
+    topics = _topics(options)
+    found = [
+        one for source in options.sources for one in find_recordings(source, topics, options.camera, options.stamps)
+    ]
+    if options.episodes:
+        found = [one for one in found if one.number in options.episodes]
+        if not found:
+            raise BadBag("Recordings", expected=f"numbers {options.episodes}", got="none of them", remedy="Check them.")
+    return found
+
+
+def _topics(options: argparse.Namespace) -> Topics:
+    return Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        one.set_defaults(run=run)
+        return one
+
+    described = command("inspect", _inspect)
+    _add_sources(described)
+    _add_robot(described, required=False)
+    described.add_argument("--sheets", type=Path, help="folder for a contact sheet of each")
+    described.add_argument("--dimensions", action="store_true", help="list every joint")
+    _add_sources(command("verify", _verify))
+    split = command("split", _split)
+    _add_sources(split)
+    how = split.add_mutually_exclusive_group(required=True)
+    how.add_argument("--nth", type=int, help="keep those whose number N divides")
+    how.add_argument("--share", type=float, help="keep about this share, drawn by name")
+    split.add_argument("--seed", type=int, default=0, help="of the draw (%(default)s)")
+    split.add_argument("--out", type=Path, required=True, help="file, for training.prepare_data --split")
+    statistics = command("statistics", _statistics)
+    _add_sources(statistics)
+    _add_robot(statistics, required=True)
+    statistics.add_argument("--out", type=Path, help="YAML file of the manifests")
+    convert = command("convert", _convert)
+    _add_sources(convert)
+    convert.add_argument("--to", required=True, choices=("rosbag2", "lerobot-v2.1", "lerobot-v3.0"))
+    convert.add_argument("--out", type=Path, required=True, help="new folder; of bags: those there are kept")
+    convert.add_argument(
+        "--form", choices=("jpeg", "png", "raw"), default="jpeg", help="pictures in bags (%(default)s)"
+    )
+    convert.add_argument("--codec", choices=get_args(Codec), help="pictures in LeRobot (av1; between versions: copied)")
+    convert.add_argument("--fps", type=float, help="of a LeRobot dataset; default: the camera's")
+    convert.add_argument("--task", default="", help="what was done, for LeRobot")
+    convert.add_argument("--robot", default="unknown", help="its name, for LeRobot")
+    tokens = command("tokenise", _tokenise)
+    tokens.add_argument("store", type=Path, help="made by training.prepare_data")
+    tokens.add_argument("--tokenizer", type=Path, required=True, help="folder of a trained one")
+    tokens.add_argument("--out", type=Path, required=True, help="run again to go on")
+    tokens.add_argument("--latents", type=int, default=3, help="of a clip (%(default)s)")
+    tokens.add_argument("--batch", type=int, default=8, help="clips at once (%(default)s)")
+    tokens.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    return parser.parse_args()
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    topics = Topics()
+    parser.add_argument("sources", nargs="+", type=Path, help="bags, data sets, videos with tables, or folders of them")
+    parser.add_argument("--episodes", type=int, nargs="+", help="numbers; default: all")
+    parser.add_argument("--camera", help="video key, where a LeRobot dataset has several")
+    parser.add_argument("--image-topic", default=topics.image, help="or its /compressed (%(default)s)")
+    parser.add_argument("--joint-topic", default=topics.joint_states, help="%(default)s")
+    parser.add_argument("--command-topic", default=topics.commands, help="%(default)s")
+    parser.add_argument("--stamps", choices=("header", "receive"), default="header", help="what times messages")
+
+
+def _add_robot(parser: argparse.ArgumentParser, required: bool) -> None:
+    robot = parser.add_mutually_exclusive_group(required=required)
+    robot.add_argument("--robot", help="YAML file of its joints (units, limits), or just its name")
+    robot.add_argument("--layout", nargs="+", help=f"{', '.join(layout_names())}, or YAML files")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

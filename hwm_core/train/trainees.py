@@ -21,11 +21,11 @@ class TokenizerTrainee:
         self.module = tokenizer
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
-        return self.module.loss(unit(batch["frames"]))
+        return self.module.loss(unit(batch["frames"]), generator)
 
 
 class WorldModelTrainee:
-    """A world model learns to predict the tokens that a frozen tokenizer gives the (augmented) frames of a window."""
+    """A world model learns to predict the codes that a frozen tokenizer gives the (augmented) frames of a window."""
 
     def __init__(self, model: nn.Module, tokenizer: nn.Module, augmentation: Augmentation) -> None:
         self.module, self.tokenizer, self.augmentation = model, tokenizer, augmentation

@@ -22,7 +22,7 @@ export TORCH TORCH_INDEX PYTHON COLCON_FLAGS
 
 IN_ENV := .ci/in_env
 
-.PHONY: help setup build demo checkpoint test test-all launch-test bench-node check clean distclean
+.PHONY: help setup build demo checkpoint variants test test-all launch-test bench-node check clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,9 @@ checkpoint: setup ## Make the shipped checkpoint anew, from recording to trainin
 	  --tokenizer $(CHECKPOINT_RUN)/tokenizer/tokenizer \
 	  --out $(CHECKPOINT_RUN)/tiny $(call resume,$(CHECKPOINT_RUN)/tiny) $(TRAIN_ARGS)
 	@echo "The checkpoint: $(CHECKPOINT_RUN)/tiny/checkpoint"
+
+variants: setup ## Print the table of the eight models from the code, write benchmarks/results/variants.json
+	@$(IN_ENV) python -m training.variants --out benchmarks/results/variants.json
 
 test: build ## Run the tests (TESTS=test/test_x.py for some of them)
 	@OMP_NUM_THREADS=1 $(IN_ENV) python -m pytest $(PYTEST_ARGS) $(TESTS)

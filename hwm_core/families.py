@@ -22,7 +22,8 @@ class Family:
     model: type[nn.Module]
     predictor: Callable[[Any], Predictor]  # of a model
     codes: str  # what its tokenizer makes of video: "discrete" or "continuous"
-    code_key: str  # the key of the configuration that says which codes, as `tokenizer` has them
+    code_key: str  # the key of the configuration that says which codes; tokenizers have it too
+    reading: str  # the key of the configuration that chooses among readings of who hears whom
 
     def check_tokenizer(self, tokenizer: VideoTokenizer) -> None:
         """Raises BadConfig for a tokenizer of the other kind."""
@@ -36,8 +37,8 @@ class Family:
 
 
 FAMILIES: Mapping[str, Family] = {
-    "masked": Family(MaskedConfig, MaskedWorldModel, MaskedPredictor, "discrete", "levels"),
-    "flow": Family(FlowConfig, FlowWorldModel, FlowPredictor, "continuous", "latent_channels"),
+    "masked": Family(MaskedConfig, MaskedWorldModel, MaskedPredictor, "discrete", "levels", "mask"),
+    "flow": Family(FlowConfig, FlowWorldModel, FlowPredictor, "continuous", "latent_channels", "context"),
 }
 
 

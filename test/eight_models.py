@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hwm_core.families import build_model
+from hwm_core.families import FAMILIES, build_model
 from hwm_core.nn.hearing import Node
 from hwm_core.nn.rows import FLOW_VARIANTS, MASKED_VARIANTS
 
@@ -21,11 +21,10 @@ SIZE = {
     "num_future_latents": LATENTS - PAST,
     "action_dim": 3,
 }
-FAMILY = {
+SMALL = {
     "masked": {"dim": 32, "dropout": 0.0, "levels": [5, 4], "grid": [2, 3]},
     "flow": {"dim": 24, "latent_channels": 3, "grid": [4, 6]},
 }
-READING = {"masked": "mask", "flow": "context"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,13 @@ class Row:
     def build(self, *, redrawn: bool = True, seed: int = 0, **changes: object) -> Any:
         """A small model; `redrawn`: every parameter anew, because closed gates hide what is heard."""
         torch.manual_seed(seed)
-        config = {"variant": self.variant, READING[self.family]: self.reading, **SIZE, **FAMILY[self.family], **changes}
+        config = {
+            "variant": self.variant,
+            FAMILIES[self.family].reading: self.reading,
+            **SIZE,
+            **SMALL[self.family],
+            **changes,
+        }
         return redraw(build_model(self.family, config), seed) if redrawn else build_model(self.family, config)
 
     def clip(self, batch: int = 1, seed: int = 1) -> tuple[Tensor, Tensor]:

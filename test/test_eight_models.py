@@ -1,15 +1,19 @@
 """What all eight models of the paper must do, in every reading: one table of models, one list of properties."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from eight_models import FACTOR, FRAMES, LATENTS, PAST, ROWS, Row, disturb, frames_of, redraw
 
 from hwm_core.errors import BadConfig
-from hwm_core.families import FAMILIES, build_model
+from hwm_core.families import FAMILIES
 from hwm_core.nn.attention import NoNorm
 from hwm_core.nn.backbone import Backbone
 from hwm_core.nn.hearing import hearing, nodes
 from hwm_core.streams import Stream
+from hwm_core.variants import build, markdown, parameters, summaries
 
 # Closed forms; masked at d=512, L=24, V=64000, T=3, S=1024, e.g. split = 69,296,128 + 24 (24 d^2 + 19 d + 128); flow at
 # d=1152, L=15, e.g. full = 14 d^2 + 306 d + 4 (69 d^2 + 45 d + 1152) + 11 (18 d^2 + 12 d).
@@ -33,9 +37,7 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
 @every_row
 def test_the_paper_configuration_has_the_paper_parameter_count_to_the_unit(row: Row) -> None:
-    reading = {"masked": "mask", "flow": "context"}[row.family]
-    with torch.device("meta"):
-        net = build_model(row.family, {"variant": row.variant, reading: row.reading})
+    net = build(row.family, row.variant, row.reading)
     assert sum(p.numel() for p in net.parameters()) == PAPER_COUNTS[row.family][row.variant]
 
 
@@ -176,6 +178,12 @@ def test_the_same_seed_gives_the_same_loss_bit_for_bit_and_another_another(row: 
         net, clip = row.build(seed=1), row.clip(batch=2)
         losses.append(net.loss(*clip, torch.Generator().manual_seed(seed))[0])
     assert torch.equal(losses[0], losses[1]) and not torch.equal(losses[0], losses[2])
+
+
+def test_the_printed_table_holds_the_counts_and_is_the_one_in_the_documents() -> None:
+    rows, root = summaries(), Path(__file__).parent.parent
+    assert parameters(rows) == PAPER_COUNTS == json.loads((root / "benchmarks/results/variants.json").read_text())
+    assert markdown(rows) in (root / "docs" / "models.md").read_text(), "run `make variants`, and copy what it prints"
 
 
 def test_every_family_of_the_library_is_in_the_table() -> None:

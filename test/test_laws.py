@@ -19,7 +19,7 @@ FLOORS = (
     {"context", "models", "planning", "sim"},
     {"sampling"},
     {"families"},
-    {"checkpoint", "train"},
+    {"checkpoint", "train", "variants"},
     {"world_model"},
     {"imagination"},
     {"evaluation", "live"},

@@ -42,7 +42,7 @@ demo: build ## Run simulation, world model and planner, and draw what they saw (
 # Every command goes on where it was stopped; the trainings want to be told.
 resume = $(if $(wildcard $(1)/state.pt),--resume)
 
-checkpoint: setup ## Make the shipped checkpoint anew, from recording to training, 2.5 hours of one core; goes on where it stopped
+checkpoint: setup ## Make the shipped checkpoint anew, from recording to training, 3 hours of one core; goes on where it stopped
 	@$(IN_ENV) python -m training.record_sim --out $(CHECKPOINT_RUN)/recordings --train 400 --val 16 $(RECORD_ARGS)
 	@$(IN_ENV) python -m training.prepare_data $(CHECKPOINT_RUN)/recordings/train \
 	  --validation $(CHECKPOINT_RUN)/recordings/val --robot $(CHECKPOINT_RUN)/recordings/robot.yaml \
@@ -52,7 +52,10 @@ checkpoint: setup ## Make the shipped checkpoint anew, from recording to trainin
 	@$(IN_ENV) python -m training.train --preset tiny --data $(CHECKPOINT_RUN)/store \
 	  --tokenizer $(CHECKPOINT_RUN)/tokenizer/tokenizer \
 	  --out $(CHECKPOINT_RUN)/tiny $(call resume,$(CHECKPOINT_RUN)/tiny) $(TRAIN_ARGS)
-	@echo "The checkpoint: $(CHECKPOINT_RUN)/tiny/checkpoint"
+	@$(IN_ENV) python -m training.tune_decoder --preset tiny --data $(CHECKPOINT_RUN)/store \
+	  --checkpoint $(CHECKPOINT_RUN)/tiny/checkpoint \
+	  --out $(CHECKPOINT_RUN)/tuned $(call resume,$(CHECKPOINT_RUN)/tuned) $(TRAIN_ARGS)
+	@echo "The checkpoint: $(CHECKPOINT_RUN)/tuned/checkpoint"
 
 variants: setup ## Print the table of the eight models from the code, write benchmarks/results/variants.json
 	@$(IN_ENV) python -m training.variants --out benchmarks/results/variants.json

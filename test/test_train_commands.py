@@ -17,7 +17,7 @@ from hwm_core.sampling.config import Sampling
 from hwm_core.train.state import read_state
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
-from training import train, train_tokenizer
+from training import train, train_tokenizer, tune_decoder
 
 SMALL = [
     "tokenizer.width=16",
@@ -26,7 +26,7 @@ SMALL = [
     "tokenizer.levels=[5, 5]",
     *(
         f"{run}.{key}"
-        for run in ("train_tokenizer", "train")
+        for run in ("train_tokenizer", "train", "tune_decoder")
         for key in ("max_minutes=null", "steps=4", "batch_size=2")
     ),
     "model.dim=16",
@@ -105,7 +105,9 @@ def test_the_flow_preset_trains_tokenizer_and_model_to_a_checkpoint_that_imagine
     assert 0.5 < loaded.encode(frames).std().item() < 2.0, "its latents are normalised"
     out = tmp_path / "run"
     assert train.main([*base, "--tokenizer", str(tokenizer), "--out", str(out), *SMALL_FLOW]) == 0
-    world = WorldModel.load(out / "checkpoint", dtype="float32")
+    tuned = tmp_path / "tuned"
+    assert tune_decoder.main([*base, "--checkpoint", str(out / "checkpoint"), "--out", str(tuned), *SMALL_FLOW]) == 0
+    world = WorldModel.load(tuned / "checkpoint", dtype="float32")
     past = world.observe(np.zeros((9, 16, 16, 3), np.uint8), np.zeros((9, 2), np.float32))
     rollout = world.rollout(past, np.zeros((2, 32, 2), np.float32), sampling=Sampling(steps=4))
     assert world.family == "flow" and world.frames(past, rollout).shape == (2, 32, 16, 16, 3)
@@ -116,6 +118,19 @@ def test_a_tokenizer_of_the_other_family_is_refused_before_training(store, token
     with pytest.raises(SystemExit):
         train.main([*base, "--out", str(tmp_path / "run"), *SMALL_FLOW])
     assert "expected continuous codes" in capsys.readouterr().err
+
+
+def test_tuning_changes_the_decoder_and_nothing_else(store, tokenizer, tmp_path):
+    train_model(store, tokenizer, tmp_path / "run")
+    run = ["--data", str(store), "--checkpoint", str(tmp_path / "run" / "checkpoint"), "--out", str(tmp_path / "tuned")]
+    assert tune_decoder.main([*run, *SMALL, "tune_decoder.learning_rate=0.1", "tune_decoder.warmup_steps=0"]) == 0
+    before, after = (load_checkpoint(tmp_path / name / "checkpoint") for name in ("run", "tuned"))
+    assert after.manifest == before.manifest and after.metadata["steps"] == 4 == after.metadata["decoder_steps"]
+    for name, value in before.model.state_dict().items():
+        assert torch.equal(after.model.state_dict()[name], value)
+    of_decoder = ("from_latents", "decoder", "first_head", "group_head")
+    for name, value in before.tokenizer.state_dict().items():
+        assert torch.equal(after.tokenizer.state_dict()[name], value) == (not name.startswith(of_decoder)), name
 
 
 def test_sigterm_saves_and_the_resumed_run_ends_as_if_uninterrupted(store, tokenizer, tmp_path, monkeypatch, capsys):

@@ -8,6 +8,7 @@ writes runs/tokenizer/tokenizer, which training.train takes as --tokenizer.
 import argparse
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 
@@ -46,9 +47,10 @@ def train(arguments: argparse.Namespace) -> bool:
         trainer = Trainer(TokenizerTrainee(tokenizer), recipe.train_tokenizer, device=arguments.device, reporter=screen)
 
         def export() -> None:
-            if trainer.result.codes == "continuous":
-                trainer.result.fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
-            save_tokenizer(arguments.out / "tokenizer", trainer.result)
+            made = deepcopy(trainer.result)  # training goes on without statistics
+            if made.codes == "continuous":
+                made.eval().fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
+            save_tokenizer(arguments.out / "tokenizer", made)
 
         return run(
             trainer,

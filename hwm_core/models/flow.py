@@ -107,12 +107,19 @@ class FlowWorldModel(nn.Module):
         )
         return F.mse_loss(velocity.float(), data - (1 - self.config.sigma_min) * noise), {}
 
-    def whole_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
-        """Error of the mean future, one step from pure noise; arguments as of `loss`, None drops the actions."""
+    def mean_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Mean latents [B, T_future, H, W, C], a step from pure noise; of latents [B, T, H, W, C] the past is read.
+
+        At t = 0 the noise says nothing of the data, so that the best velocity is the mean of the data less this noise.
+        """
         past, data = latents.split([self.config.num_past_latents, self.config.num_future_latents], dim=1)
         noise = torch.randn(data.shape, generator=generator, device=data.device)
-        mean = noise + self(noise, noise.new_zeros(len(noise)), past, actions).float()
-        return {"loss": F.mse_loss(mean, data)}
+        return noise + self(noise, noise.new_zeros(len(noise)), past, actions).float()
+
+    def whole_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
+        """Squared error of the mean future; arguments as of `loss`, None drops the actions."""
+        mean = self.mean_future(latents, actions, generator)
+        return {"loss": F.mse_loss(mean, latents[:, self.config.num_past_latents :])}
 
     def forward(
         self,

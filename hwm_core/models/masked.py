@@ -143,6 +143,12 @@ class MaskedWorldModel(nn.Module):
         """Logits [B, T_future, h, w, V] of the future latents; arguments as of `hidden`."""
         return self.vocabulary.head(self.hidden(tokens, actions, dropped)).unflatten(2, self.config.sites)
 
+    def mean_future(self, tokens: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Mean latents [B, T_future, H, W, C] when the whole future of tokens [B, T, H, W] is masked; draws nothing."""
+        sites = self.to_sites(tokens).clone()
+        sites[:, self.config.num_past_latents :] = self.vocabulary.mask_token
+        return self.to_grid(self.vocabulary.expected_latents(self(sites, actions)))
+
     def settle(self, tokens: Tensor, actions: Tensor | None, settled: Settled | None = None) -> Settled:
         """Compute keys and values of latents whose tokens are final: the past, or a future latent after decoding.
 

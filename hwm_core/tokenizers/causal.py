@@ -67,6 +67,11 @@ class CausalAutoencoder(nn.Module):
         # On a CPU with AVX512-BF16 autocast halves a training step (206 -> 122 ms: 4 clips of 33 frames at 64 px, width
         # 96, 2 cores); channels_last, and linear layers for the 1x1 convolutions, changed nothing.
 
+    @property
+    def decoding_parts(self) -> tuple[nn.Module, ...]:
+        """The modules that turn latents into frames; the others turn frames into latents."""
+        return self.from_latents, self.decoder, self.first_head, self.group_head
+
     def encoded(self, frames: Tensor) -> Tensor:
         """Frames [B, F, 3, H, W] in [0, 1] -> what the encoder says of each latent, [B, T, h, w, channels]."""
         first, groups = fold(2.0 * frames - 1.0, self.temporal_factor, self.spatial_factor)
@@ -79,8 +84,12 @@ class CausalAutoencoder(nn.Module):
         first, groups = per_latent(self.first_head, clip[:, :1]), per_latent(self.group_head, clip[:, 1:])
         return 0.5 + 0.5 * unfold(first, groups, self.temporal_factor, self.spatial_factor).float()
 
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """Latents float [B, T, h, w, C] -> frames float32 [B, F, 3, H, W] in [0, 1]."""
+        return self.reconstruct(latents).clamp(0.0, 1.0)
+
     def reconstruction_loss(self, latents: Tensor, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """MSE + 0.1 L1 of the frames [B, F, 3, H, W] that latents are decoded to, and its parts."""
+        """MSE + 0.1 L1 of frames [B, F, 3, H, W] painted from latents [B, T, h, w, C], and its parts."""
         error = self.reconstruct(latents) - frames
         mse, l1 = error.square().mean(), error.abs().mean()
         return mse + 0.1 * l1, {"mse": mse.detach(), "l1": l1.detach()}
@@ -111,10 +120,6 @@ class CausalVideoTokenizer(CausalAutoencoder):
     def embed(self, codes: Tensor) -> Tensor:
         """Tokens int64 [B, T, h, w] -> latents float [B, T, h, w, C] in [-1, 1]."""
         return fsq.digits_to_latents(fsq.codes_to_digits(codes, self.levels), self.levels)
-
-    def decode_latents(self, latents: Tensor) -> Tensor:
-        """Latents float [B, T, h, w, C] in [-1, 1] -> frames float32 [B, F, 3, H, W] in [0, 1]."""
-        return self.reconstruct(latents).clamp(0.0, 1.0)
 
     def loss(self, frames: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Reconstruction loss of frames [B, F, 3, H, W] in [0, 1], and its parts; nothing is drawn."""

@@ -40,7 +40,7 @@ class ContinuousVideoTokenizer(CausalAutoencoder):
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
         """Frames float [B, F, 3, H, W] in [0, 1] -> latents float32 [B, T, h, w, C], normalised."""
-        return (self._mean(frames) - self.latent_mean) / self.latent_std
+        return self._normalised(self._mean(frames))
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
@@ -51,19 +51,20 @@ class ContinuousVideoTokenizer(CausalAutoencoder):
         """The latents themselves."""
         return codes
 
-    def decode_latents(self, latents: Tensor) -> Tensor:
-        """As `decode`."""
-        return self.reconstruct(latents * self.latent_std + self.latent_mean).clamp(0.0, 1.0)
+    def reconstruct(self, latents: Tensor) -> Tensor:
+        """Normalised latents [B, T, h, w, C] -> frames float32 [B, F, 3, H, W], not clamped."""
+        return super().reconstruct(latents * self.latent_std + self.latent_mean)
 
     def loss(self, frames: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
         """Reconstruction loss of frames [B, F, 3, H, W] in [0, 1], with the weighted KL divergence, and its parts."""
         encoded = self.encoded(frames).float()
         if not self.kl_weight:
-            return self.reconstruction_loss(encoded, frames)
+            return self.reconstruction_loss(self._normalised(encoded), frames)
         mean, log_variance = encoded.chunk(2, dim=-1)
         log_variance = log_variance.clamp(-20.0, 10.0)
         noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-        loss, parts = self.reconstruction_loss(mean + noise * (0.5 * log_variance).exp(), frames)
+        drawn = mean + noise * (0.5 * log_variance).exp()
+        loss, parts = self.reconstruction_loss(self._normalised(drawn), frames)
         kl = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).mean()
         return loss + self.kl_weight * kl, {**parts, "kl": kl.detach()}
 
@@ -76,3 +77,6 @@ class ContinuousVideoTokenizer(CausalAutoencoder):
 
     def _mean(self, frames: Tensor) -> Tensor:
         return self.encoded(frames).float()[..., : self.latent_channels]
+
+    def _normalised(self, latents: Tensor) -> Tensor:
+        return (latents - self.latent_mean) / self.latent_std

@@ -34,7 +34,7 @@ def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.op
     return optimisers
 
 
-def _hidden_matrices(module: nn.Module) -> list[nn.Parameter]:
+def _hidden_matrices(module: nn.Module) -> list[Tensor]:
     linear = (part for name, part in module.named_modules() if isinstance(part, nn.Linear) and "head" not in name)
     return [part.weight for part in linear if part.weight.requires_grad]
 

@@ -36,6 +36,7 @@ class Recipe(Config):
     train_tokenizer: TrainingConfig
     model: dict[str, Any]  # of the family's own configuration; what the data decides may be left out
     train: TrainingConfig
+    tune_decoder: TrainingConfig | None = None
 
     @property
     def num_latents(self) -> int:

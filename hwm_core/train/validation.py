@@ -62,6 +62,23 @@ def evaluate_model(model: Any, tokenizer: VideoTokenizer, batches: Sequence[Batc
     return {name: sum(row[name] * size for row, size in zip(rows, sizes)) / sum(sizes) for name in rows[0]}
 
 
+def evaluate_decoder(tokenizer: Any, model: Any, batches: Sequence[Batch], seed: int = 0) -> dict[str, float]:
+    """PSNR of the future's frames, painted from their own codes and from the model's mean latents."""
+    device = next(tokenizer.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    errors: dict[str, list[Tensor]] = {"codes": [], "predicted": []}
+    past = model.config.past_frames
+    for batch in batches:
+        frames, actions = unit(batch["frames"].to(device)), batch["actions"].to(device)
+        codes = tokenizer.encode(frames)
+        seen, predicted = tokenizer.embed(codes), model.mean_future(codes, actions, generator)
+        whole = torch.cat([seen[:, : -predicted.shape[1]], predicted], dim=1)
+        for name, latents in {"codes": seen, "predicted": whole}.items():
+            wrong = tokenizer.decode_latents(latents)[:, past:] - frames[:, past:]
+            errors[name].append(wrong.square().mean((-3, -2, -1)).flatten())
+    return {f"psnr_{name}": mean_psnr(torch.cat(parts).double().cpu().numpy()) for name, parts in errors.items()}
+
+
 def another_motion(actions: Tensor, past_frames: int) -> Tensor:
     """Actions [B, F, A] whose future is the motion of the window half a batch away, from the window's own last pose.
 

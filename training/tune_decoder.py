@@ -1,0 +1,72 @@
+"""Tune the decoder of a trained checkpoint to the futures that its world model predicts. Its tokens stay the same.
+
+    python -m training.tune_decoder --preset tiny --data store --checkpoint runs/tiny/checkpoint --out runs/tuned
+
+writes runs/tuned/checkpoint.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hwm_core.checkpoint import load_checkpoint, save_checkpoint
+from hwm_core.data.store import open_store
+from hwm_core.data.windows import Windows
+from hwm_core.errors import BadConfig, BadInput
+from hwm_core.train.trainees import DecoderTrainee
+from hwm_core.train.trainer import Trainer
+from hwm_core.train.validation import evaluate_decoder, fixed_batches
+from training.session import Screen, open_run, run, training_parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Exit status 0: the budget is spent; 1: stopped before, to be resumed; 2: bad input."""
+    parser = training_parser(__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="folder that training.train wrote")
+    try:
+        return 0 if tune(parser.parse_args(arguments)) else 1
+    except BadInput as error:
+        parser.error(str(error))
+
+
+def tune(arguments: argparse.Namespace) -> bool:
+    """Whether the run has spent its budget. Raises BadInput for whatever the user can put right."""
+    recipe = open_run(arguments)
+    settings = recipe.tune_decoder
+    if settings is None:
+        raise BadConfig(
+            "recipe",
+            expected="a section `tune_decoder`",
+            got="none",
+            remedy="Add one, as in the preset tiny; its keys are those of `train_tokenizer`.",
+        )
+    checkpoint = load_checkpoint(arguments.checkpoint, arguments.device)
+    store, config = open_store(arguments.data), checkpoint.model.config
+    lengths = (config.past_frames, config.future_frames)
+    windows = Windows(store.training, checkpoint.manifest, *lengths, stride=recipe.data.stride)
+    held_out = fixed_batches(Windows(store.validation, checkpoint.manifest, *lengths), recipe.data.validation_windows)
+    torch.manual_seed(settings.seed)
+    trainee = DecoderTrainee(checkpoint.tokenizer, checkpoint.model)
+    with Screen(arguments.out) as screen:
+        trainer = Trainer(trainee, settings, device=arguments.device, reporter=screen)
+
+        def export() -> None:
+            tuned = {"decoder_steps": trainer.step, "decoder_recipe": settings.plain()}
+            metadata = {**checkpoint.metadata, **tuned}
+            save_checkpoint(
+                arguments.out / "checkpoint", replace(checkpoint, tokenizer=trainer.result, metadata=metadata)
+            )
+
+        def evaluate(module: Any) -> Mapping[str, float]:
+            return evaluate_decoder(module, checkpoint.model, held_out)
+
+        return run(trainer, windows, arguments, evaluate=evaluate, export=export)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -149,16 +149,16 @@ def test_cached_equals_uncached_where_the_table_allows_it_and_is_refused_with_th
 
 @every_row
 def test_the_loss_falls_on_one_batch(row: Row) -> None:
-    net, (codes, actions) = row.build(redrawn=False, init="fan_in").train(), row.clip(batch=2)
+    net, (codes, actions) = row.build(redrawn=False, init="fan_in", depth=2).train(), row.clip(batch=2)
     optimiser = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], 5e-3)
     losses = []
-    for step in range(60):
+    for step in range(40):
         loss, _ = net.loss(codes, actions, torch.Generator().manual_seed(step % 2))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
 
 
 @every_row

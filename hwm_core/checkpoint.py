@@ -25,7 +25,7 @@ from hwm_core.config import Config
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadCheckpoint, BadConfig
-from hwm_core.families import build_model
+from hwm_core.families import build_model, family
 from hwm_core.tokenizers import build_tokenizer
 
 _MODEL, _TOKENIZER = "model.safetensors", "tokenizer.safetensors"
@@ -94,6 +94,7 @@ def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -
     try:
         model = build_model(header.family, header.model)
         tokenizer = build_tokenizer(header.tokenizer)
+        family(header.family).check_tokenizer(tokenizer)
     except BadConfig as error:
         raise _as_checkpoint_error(directory, error) from None
     _check_fit(directory, model, tokenizer, header)
@@ -212,8 +213,9 @@ def _read(path: Path) -> bytes:
 
 def _check_fit(directory: Path, model: Any, tokenizer: Any, header: _Header) -> None:
     frame = (header.preprocessing.height, header.preprocessing.width)
+    codes = family(header.family).code_key
     parts = {
-        "levels": (model.config.levels, tokenizer.levels),
+        codes.replace("_", " "): (getattr(model.config, codes), getattr(tokenizer, codes)),
         "temporal factor": (model.config.temporal_factor, tokenizer.temporal_factor),
         "grid": (model.config.grid, tuple(size // tokenizer.spatial_factor for size in frame)),
         "action dimension": (model.config.action_dim, header.manifest.dim),

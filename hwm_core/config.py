@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -89,21 +89,34 @@ def _set(mapping: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[st
 
 def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    path, holder = _walk(cls, first["loc"])
+    key = ".".join(path)
     if first["type"] == "extra_forbidden":
-        known = _fields_at(cls, first["loc"][:-1])
-        near = get_close_matches(str(first["loc"][-1]), known, n=1)
+        known = list(holder.model_fields)
+        near = get_close_matches(path[-1], known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(sorted(known))}."
         return BadConfig(f"{where}: unknown key `{key}`", expected="a known key", got=f"`{key}`", remedy=hint)
     got = "nothing" if first["type"] == "missing" else repr(first["input"])
     return BadConfig(f"{where}: key `{key}`", expected=first["msg"], got=got, remedy="Correct this value.")
 
 
-def _fields_at(cls: type[Config], path: tuple[int | str, ...]) -> list[str]:
-    """Known keys of the (possibly nested) configuration at `path`; indices and union tags in it are stepped over."""
+def _walk(cls: type[Config], path: tuple[int | str, ...]) -> tuple[list[str], type[Config]]:
+    """The keys of `path` as a user writes them, without union tags; and the configuration that holds the last one."""
+    keys, holder, inner = [], cls, [cls]
     for part in path:
-        field = cls.model_fields.get(str(part))
-        inner = field.annotation if field is not None else None
-        if isinstance(inner, type) and issubclass(inner, Config):
-            cls = inner
-    return list(cls.model_fields)
+        tagged = [option for option in inner if _tag(option) == part]
+        if len(inner) > 1 and tagged:
+            inner = tagged
+            continue
+        keys.append(str(part))
+        if inner:
+            holder = inner[0]
+        field = holder.model_fields.get(str(part))
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Config)]
+    return keys, holder
+
+
+def _tag(option: type[Config]) -> object:
+    """What tells this configuration from the others of its union."""
+    return option.model_fields["kind"].default if "kind" in option.model_fields else None

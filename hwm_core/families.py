@@ -1,6 +1,6 @@
-"""One table that pairs model, configuration and the kind of tokenizer it needs."""
+"""One table that pairs model, configuration, sampler and the kind of tokenizer it needs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,10 @@ from torch import nn
 
 from hwm_core.config import Config
 from hwm_core.errors import BadConfig
+from hwm_core.models.flow import FlowConfig, FlowWorldModel
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
+from hwm_core.sampling.predictor import FlowPredictor, MaskedPredictor, Predictor
+from hwm_core.tokenizers import VideoTokenizer
 
 
 @dataclass(frozen=True)
@@ -17,11 +20,25 @@ class Family:
 
     config: type[Config]
     model: type[nn.Module]
-    tokenizer_kind: str  # "discrete" | "continuous"
+    predictor: Callable[[Any], Predictor]  # of a model
+    codes: str  # what its tokenizer makes of video: "discrete" or "continuous"
+    code_key: str  # the key of the configuration that says which codes; tokenizers have it too
+    reading: str  # the key of the configuration that chooses among readings of who hears whom
+
+    def check_tokenizer(self, tokenizer: VideoTokenizer) -> None:
+        """Raises BadConfig for a tokenizer of the other kind."""
+        if tokenizer.codes != self.codes:
+            raise BadConfig(
+                "tokenizer",
+                expected=f"{self.codes} codes, which this family of models predicts",
+                got=f"`{tokenizer.kind}`, whose codes are {tokenizer.codes}",
+                remedy="Use a tokenizer that was trained by a preset of the same family.",
+            )
 
 
 FAMILIES: Mapping[str, Family] = {
-    "masked": Family(MaskedConfig, MaskedWorldModel, "discrete"),
+    "masked": Family(MaskedConfig, MaskedWorldModel, MaskedPredictor, "discrete", "levels", "mask"),
+    "flow": Family(FlowConfig, FlowWorldModel, FlowPredictor, "continuous", "latent_channels", "context"),
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,28 +13,25 @@ from torch import Tensor
 
 from hwm_core.checkpoint import Checkpoint, load_checkpoint
 from hwm_core.errors import BadActions, BadImage
-from hwm_core.models.masked import MaskedWorldModel, Settled
+from hwm_core.families import family
 from hwm_core.sampling.config import Sampling
-from hwm_core.sampling.decoder import CachedDecoder, Decoder, FullDecoder
-from hwm_core.sampling.maskgit import decode
 
 
 @dataclass(frozen=True)
 class Past:
     """What the model knows of the time before: B contexts (one, or one per candidate when rolled on)."""
 
-    tokens: Tensor  # [B, T_past, h, w, P] by site
     latents: Tensor  # [B, T_past, H, W, C]
     actions: Tensor  # [B, F_past, A] joint units
-    settled: Settled | None  # exact keys and values, with actions heard; None for rows that cannot be cached
+    known: Any  # what the family's predictor keeps of it: codes, and exact keys and values where rows allow it
 
 
 @dataclass(frozen=True)
 class Rollout:
     """Imagined futures of S candidates, oldest first."""
 
-    tokens: Tensor  # [S, T, H, W] codes
     latents: Tensor  # [S, T, H, W, C]
+    tokens: Tensor | None  # [S, T, H, W] codes, of a discrete tokenizer
     video: (
         Tensor | None
     )  # [S, F, 3, H, W] in [0, 1] if it had to be decoded to roll on; `WorldModel.video` always gives it
@@ -44,12 +42,12 @@ class WorldModel:
 
     def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.bfloat16) -> None:
         """Args: dtype: of the arithmetic (autocast); weights stay float32."""
-        assert isinstance(checkpoint.model, MaskedWorldModel)
         self.model, self.tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
+        self._predictor = family(checkpoint.family).predictor(self.model)
         self.manifest, self.preprocessing = checkpoint.manifest, checkpoint.preprocessing
         self.name, self.family, self.sha256 = checkpoint.name, checkpoint.family, checkpoint.sha256
         self.metadata = checkpoint.metadata
-        self.device, self.dtype = self.model.position.device, dtype
+        self.device, self.dtype = next(self.model.parameters()).device, dtype
         self.past_frames, self.future_frames = self.model.config.past_frames, self.model.config.future_frames
         self.frame_rate_hz = self.preprocessing.frame_rate_hz
         self.num_parameters = sum(p.numel() for part in (self.model, self.tokenizer) for p in part.parameters())
@@ -108,8 +106,8 @@ class WorldModel:
         Args:
             actions: [S, F, A] in joint units, the first acting on the first future frame; None drops the action
                 stream, of the past too (one future, of `num_frames` frames).
-            sampling: how tokens are drawn.
-            seed: of the draws; every candidate gets its own draws.
+            sampling: how futures are drawn.
+            seed: of the draws. Of a masked model every candidate has its own; of a flow model all share their noise.
             num_frames: F when `actions` is None; the model's future by default.
 
         Raises:
@@ -173,44 +171,28 @@ class WorldModel:
     @torch.inference_mode()
     def _observe(self, video: Tensor, actions: Tensor) -> Past:
         with self._arithmetic():
-            tokens = self.tokenizer.encode(video)
-            latents = self.tokenizer.embed(tokens).float()
-            sites = self.model.to_sites(tokens)
-            settled = self.model.settle(sites, self.manifest.normalise(actions)) if self.model.is_cacheable else None
-        return Past(sites, latents, actions, settled)
+            codes = self.tokenizer.encode(video)
+            known = self._predictor.observe(codes, self.manifest.normalise(actions))
+        return Past(self.tokenizer.embed(codes).float(), actions, known)
 
     @torch.inference_mode()
     def _rollout_once(
         self, past: Past, actions: Tensor | None, latents: int, sampling: Sampling, generator: torch.Generator
     ) -> Rollout:
-        """At most the model's own future."""
-        candidates = len(past.tokens) if actions is None else len(actions)
+        """At most the model's own future; a shorter horizon holds its last action to the end of it."""
+        if actions is not None:
+            missing = self.future_frames - actions.shape[1]
+            actions = self.manifest.normalise(torch.cat([actions, actions[:, -1:].expand(-1, missing, -1)], dim=1))
         with self._arithmetic():
-            decoded = decode(
-                self.model,
-                self._decoder(past, actions, latents, candidates),
-                candidates,
-                latents,
-                sampling,
-                lambda shape: torch.rand(shape, generator=generator, device=self.device),
+            future = self._predictor.predict(
+                past.known,
+                actions,
+                candidates=len(past.latents) if actions is None else len(actions),
+                num_latents=latents,
+                sampling=sampling,
+                generator=generator,
             )
-        return Rollout(self.model.to_grid(decoded.tokens), self.model.to_grid(decoded.latents).float(), None)
-
-    def _decoder(self, past: Past, actions: Tensor | None, latents: int, candidates: int) -> Decoder:
-        if actions is not None:  # a horizon that ends inside a latent holds its last action to the latent's end
-            missing = latents * self.model.config.temporal_factor - actions.shape[1]
-            actions = torch.cat([actions, actions[:, -1:].expand(-1, missing, -1)], dim=1)
-        if past.settled is None:
-            if actions is None:
-                return FullDecoder(self.model, past.tokens, None, candidates)
-            unheard = self.future_frames - actions.shape[1]
-            every = torch.cat(
-                [past.actions.expand(candidates, -1, -1), actions, actions[:, -1:].expand(-1, unheard, -1)], dim=1
-            )
-            return FullDecoder(self.model, past.tokens, self.manifest.normalise(every), candidates)
-        if actions is None:
-            return CachedDecoder(self.model, self.model.settle(past.tokens, None), None)
-        return CachedDecoder(self.model, past.settled, self.manifest.normalise(actions))
+        return Rollout(future.latents.float(), future.tokens, None)
 
     def _roll_on(self, past: Past, part: Rollout, actions: Tensor | None) -> Past:
         """The newest imagined frames, encoded again, as the next past."""
@@ -233,10 +215,11 @@ class WorldModel:
 
 
 def _joined(parts: list[Rollout]) -> Rollout:
-    tokens, latents, videos = (
-        torch.cat([getattr(p, name) for p in parts], dim=1) for name in ("tokens", "latents", "video")
-    )
-    return Rollout(tokens, latents, videos)
+    def join(name: str) -> Any:
+        of_parts = [getattr(part, name) for part in parts]
+        return None if of_parts[0] is None else torch.cat(of_parts, dim=1)
+
+    return Rollout(join("latents"), join("tokens"), join("video"))
 
 
 def _to_frames(video: Tensor) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 import torch
 
-from hwm_core.nn.rope import rotate, space_angles, time_angles
+from hwm_core.nn.rope import rotate, space_angles, time_angles, volume_angles
 
 
 def test_rotary_scores_over_time_depend_on_relative_position_only() -> None:
@@ -25,3 +25,15 @@ def test_rotary_scores_over_space_depend_on_row_and_column_offsets_only() -> Non
 
     assert abs(score((1, 2), (0, 0)) - score((4, 5), (3, 3))) < 1e-6
     assert abs(score((1, 2), (0, 0)) - score((2, 1), (0, 0))) > 1e-3, "rows and columns are told apart"
+
+
+def test_rotary_scores_over_a_volume_depend_on_the_three_offsets_only() -> None:
+    query, key = torch.randn(2, 1, 1, 24, dtype=torch.float64)
+    at = volume_angles(torch.arange(5), 6, 6, 24).double().unflatten(1, (6, 6))
+
+    def score(a: tuple[int, int, int], b: tuple[int, int, int]) -> float:
+        return (rotate(query, at[a][None]) * rotate(key, at[b][None])).sum().item()
+
+    assert abs(score((1, 1, 2), (0, 0, 0)) - score((4, 4, 5), (3, 3, 3))) < 1e-6
+    for other in ((2, 1, 1), (1, 2, 1)):
+        assert abs(score((1, 1, 2), (0, 0, 0)) - score(other, (0, 0, 0))) > 1e-3, "the three axes are told apart"

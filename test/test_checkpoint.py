@@ -5,14 +5,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from untrained import TOKENIZER
+from untrained import TOKENIZER, untrained
 
 from hwm_core.checkpoint import Checkpoint, load_checkpoint, load_tokenizer, save_checkpoint, save_tokenizer
 from hwm_core.data.manifest import fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadCheckpoint
 from hwm_core.families import build_model
+from hwm_core.sampling.config import Sampling
 from hwm_core.tokenizers import build_tokenizer
+from hwm_core.world_model import WorldModel
 
 JOINTS = ("neck_yaw", "left_elbow")
 MODEL = {
@@ -65,6 +67,31 @@ def test_what_is_loaded_is_what_was_saved_in_bfloat16(saved):
         assert not module.training
         for name, value in original.state_dict().items():
             assert torch.equal(module.state_dict()[name], value.to(torch.bfloat16).float())
+
+
+@pytest.mark.parametrize("variant", ["base", "split", "modality_shared", "fully_shared"])
+@pytest.mark.parametrize("family", ["masked", "flow"])
+def test_a_loaded_model_predicts_the_same_bits(family, variant, tmp_path):
+    checkpoint = untrained(family=family, variant=variant, depth=2, unshared_depth=1)
+    for module in (checkpoint.model, checkpoint.tokenizer):
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter, std=0.2)
+        module.to(torch.bfloat16).float()  # what a file holds
+    save_checkpoint(tmp_path / "it", checkpoint)
+    frames = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
+    futures = []
+    for found in (checkpoint, load_checkpoint(tmp_path / "it")):
+        world = WorldModel(found, dtype=torch.float32)
+        past = world.observe(frames, np.ones((9, 3), np.float32))
+        futures.append(world.rollout(past, np.ones((1, 24, 3), np.float32), sampling=Sampling()).latents)
+    assert torch.equal(*futures)
+
+
+def test_a_model_of_one_family_over_the_tokenizer_of_another_is_refused(saved):
+    path, _ = saved
+    edit(path, lambda y: y.update(tokenizer={"kind": "continuous", "width": 16}))
+    with pytest.raises(BadCheckpoint, match=r"expected discrete codes.*got `continuous`"):
+        load_checkpoint(path)
 
 
 def test_saving_what_was_loaded_gives_the_same_checkpoint(saved, tmp_path):
@@ -140,10 +167,10 @@ def test_a_yaml_cut_short_is_refused(saved):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda y: y.update(family="maskd"), "model family: expected masked"),
+        (lambda y: y.update(family="maskd"), "model family: expected masked or flow"),
         (lambda y: y.update(format=2), "key `format`"),
         (lambda y: y["model"].update(detph=3), "Did you mean `depth`"),
-        (lambda y: y["tokenizer"].update(kind="cosmos"), "key `kind`: expected causal or patch"),
+        (lambda y: y["tokenizer"].update(kind="cosmos"), "key `kind`: expected causal or continuous or patch"),
         (lambda y: y.pop("manifest"), "key `manifest`.*got nothing"),
         (lambda y: y["model"].update(grid=[4, 4]), r"grid: expected the model's \(4, 4\), got \(2, 2\)"),
         (lambda y: y["model"].update(action_dim=3), "action dimension: expected the model's 3, got 2"),

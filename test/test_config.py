@@ -19,7 +19,7 @@ def test_every_preset_is_valid_and_survives_its_own_yaml(preset, tmp_path):
     [
         ("train.batchsize=4", "Did you mean `batch_size`"),
         ("tokeniser.width=32", "Did you mean `tokenizer`"),
-        ("tokenizer.wdith=32", "Did you mean `width`"),
+        ("tokenizer.wdith=32", "unknown key `tokenizer.wdith`.*Did you mean `width`"),
         ("model.nun_heads=2", "Did you mean `num_heads`"),
         ("data.strides=2", "Did you mean `stride`"),
     ],
@@ -52,7 +52,7 @@ def test_an_override_that_is_not_key_equals_yaml_is_refused(override):
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():
-    with pytest.raises(BadConfig, match="masked or tiny"):
+    with pytest.raises(BadConfig, match="flow or flow_tiny or masked or tiny"):
         read_recipe("tyni")
 
 
@@ -97,6 +97,20 @@ def test_the_paper_preset_says_what_the_paper_says():
     assert (train.betas, train.learning_rate, train.schedule, train.warmup_steps) == ((0.9, 0.95), 3e-5, "linear", 100)
     assert (train.steps, train.batch_size, train.clip_norm) == (60000, 16, 1.0)
     assert recipe.tokenizer.levels == (8, 8, 8, 5, 5, 5) and recipe.tokenizer.spatial_factor == 8
+
+
+def test_the_flow_preset_says_what_the_paper_says():
+    recipe = read_recipe("flow")
+    model, train = recipe.model, recipe.train
+    assert (model["dim"], model["depth"], model["num_heads"], model["condition_dropout"]) == (1152, 15, 16, 0.15)
+    assert (train.betas, train.learning_rate, train.schedule, train.warmup_steps) == ((0.9, 0.99), 1e-4, "cosine", 0)
+    assert (train.steps, train.batch_size, train.weight_decay) == (150000, 128, 0.01)
+    assert recipe.tokenizer.latent_channels == 16 and recipe.tokenizer.spatial_factor == 16
+
+
+def test_a_tokenizer_of_the_other_family_is_refused():
+    with pytest.raises(BadConfig, match="expected continuous codes"):
+        read_recipe("flow").model_config_for(PatchTokenizer(PatchTokenizerConfig()), (256, 256), 25)
 
 
 def test_yaml_numbers_with_exponents_are_numbers():

@@ -253,8 +253,9 @@ def real_episodes() -> list[Episode]:
     ]
 
 
-def test_a_real_model_is_judged_alike_every_time_and_in_batches_of_any_size() -> None:
-    world = WorldModel(untrained())
+@pytest.mark.parametrize("family", ["masked", "flow"])
+def test_a_real_model_is_judged_alike_every_time_and_in_batches_of_any_size(family: str) -> None:
+    world = WorldModel(untrained(family=family))
     tables = [psnr_table(evaluate(world, real_episodes(), seed=1, batch=batch)) for batch in (4, 4, 3)]
     assert tables[0] == tables[1]
     for horizon in ("8", "16", "24"):
@@ -262,7 +263,8 @@ def test_a_real_model_is_judged_alike_every_time_and_in_batches_of_any_size() ->
             assert tables[2][horizon][row] == pytest.approx(tables[0][horizon][row], abs=0.02)
 
 
-def test_a_real_model_is_rolled_on_beyond_its_own_future() -> None:
-    result = evaluate(WorldModel(untrained()), real_episodes(), horizons=(24, 30))
+@pytest.mark.parametrize("family", ["masked", "flow"])
+def test_a_real_model_is_rolled_on_beyond_its_own_future(family: str) -> None:
+    result = evaluate(WorldModel(untrained(family=family)), real_episodes(), horizons=(24, 30))
     assert np.isfinite(result.psnr("model", 30))
     assert np.isfinite(result.psnr("none", 30))

@@ -15,9 +15,11 @@ FRAME_NS = 1e9 / 30
 GOAL = np.full((16, 16, 3), 200, np.uint8)
 
 
-@pytest.fixture
-def live():
-    return LiveModel(WorldModel(untrained(), dtype=torch.float32), LiveConfig(max_candidates=8), Objective())
+@pytest.fixture(params=["masked", "flow"])
+def live(request):
+    return LiveModel(
+        WorldModel(untrained(family=request.param), dtype=torch.float32), LiveConfig(max_candidates=8), Objective()
+    )
 
 
 def window(seed=0):

@@ -32,9 +32,9 @@ def record(path: Path, frames: int = 60, joints: tuple[str, ...] = JOINTS, width
     return path
 
 
-@pytest.fixture(scope="module")
-def world_model() -> WorldModel:
-    return WorldModel(untrained())
+@pytest.fixture(scope="module", params=["masked", "flow"])
+def world_model(request) -> WorldModel:
+    return WorldModel(untrained(family=request.param))
 
 
 def test_a_replay_leaves_table_numbers_sheet_and_video(tmp_path: Path, world_model: WorldModel) -> None:

@@ -11,10 +11,12 @@ import yaml
 from hwm_core.checkpoint import load_checkpoint, load_tokenizer
 from hwm_core.data.manifest import fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.data.store import manifest_path, write_episode
+from hwm_core.data.store import manifest_path, open_store, write_episode
 from hwm_core.data.windows import Windows
+from hwm_core.sampling.config import Sampling
 from hwm_core.train.state import read_state
 from hwm_core.types import Episode
+from hwm_core.world_model import WorldModel
 from training import train, train_tokenizer, tune_decoder
 
 SMALL = [
@@ -31,6 +33,12 @@ SMALL = [
     "model.depth=1",
     "model.num_heads=2",
     "data.validation_windows=2",
+]
+SMALL_FLOW = [
+    *(o for o in SMALL if not o.startswith(("tokenizer.levels", "model.dim"))),
+    "tokenizer.latent_channels=3",
+    "model.dim=24",
+    "data.actions=states",
 ]
 
 
@@ -86,6 +94,30 @@ def test_a_run_leaves_a_checkpoint_with_its_robot_camera_tokenizer_and_recipe(st
     assert {"recipe.yaml", "revision.txt", "state.pt", "checkpoint"} < {
         path.name for path in (tmp_path / "run").iterdir()
     }
+
+
+def test_the_flow_preset_trains_tokenizer_and_model_to_a_checkpoint_that_imagines(store, tmp_path):
+    base = ["--preset", "flow_tiny", "--data", str(store)]
+    assert train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW]) == 0
+    tokenizer = tmp_path / "tokenizer" / "tokenizer"
+    loaded = load_tokenizer(tokenizer)
+    frames = torch.from_numpy(open_store(store).training[0].frames[:33]).permute(0, 3, 1, 2)[None] / 255
+    assert 0.5 < loaded.encode(frames).std().item() < 2.0, "its latents are normalised"
+    out = tmp_path / "run"
+    assert train.main([*base, "--tokenizer", str(tokenizer), "--out", str(out), *SMALL_FLOW]) == 0
+    tuned = tmp_path / "tuned"
+    assert tune_decoder.main([*base, "--checkpoint", str(out / "checkpoint"), "--out", str(tuned), *SMALL_FLOW]) == 0
+    world = WorldModel.load(tuned / "checkpoint", dtype="float32")
+    past = world.observe(np.zeros((9, 16, 16, 3), np.uint8), np.zeros((9, 2), np.float32))
+    rollout = world.rollout(past, np.zeros((2, 32, 2), np.float32), sampling=Sampling(steps=4))
+    assert world.family == "flow" and world.frames(past, rollout).shape == (2, 32, 16, 16, 3)
+
+
+def test_a_tokenizer_of_the_other_family_is_refused_before_training(store, tokenizer, tmp_path, capsys):
+    base = ["--preset", "flow_tiny", "--data", str(store), "--tokenizer", str(tokenizer)]
+    with pytest.raises(SystemExit):
+        train.main([*base, "--out", str(tmp_path / "run"), *SMALL_FLOW])
+    assert "expected continuous codes" in capsys.readouterr().err
 
 
 def test_tuning_changes_the_decoder_and_nothing_else(store, tokenizer, tmp_path):

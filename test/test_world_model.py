@@ -13,16 +13,28 @@ from hwm_core.world_model import Past, WorldModel
 FLOAT32 = torch.float32
 
 
-@pytest.fixture(scope="module")
-def world() -> WorldModel:
-    checkpoint = untrained()
+@pytest.fixture(
+    scope="module",
+    params=[
+        {"family": "masked"},
+        {"family": "masked", "mask": "bidirectional"},
+        {"family": "flow", "context": "paper"},
+        {"family": "flow", "context": "clean_context"},
+    ],
+    ids=lambda of: "-".join(of.values()),
+)
+def world(request) -> WorldModel:
+    checkpoint = untrained(**request.param)
     generator = torch.Generator().manual_seed(0)
     for parameter in checkpoint.model.parameters():
         torch.nn.init.normal_(parameter, std=0.3, generator=generator)
     return WorldModel(checkpoint, dtype=FLOAT32)
 
 
-@pytest.fixture(params=[Sampling(), Sampling(steps=2, parallel=False)], ids=["mean", "latent by latent"])
+@pytest.fixture(
+    params=[Sampling(), Sampling(steps=2, parallel=False, solver="heun", guidance_scale=2.0)],
+    ids=["mean", "latent by latent, guided"],
+)
 def sampling(request) -> Sampling:
     return request.param
 
@@ -45,9 +57,16 @@ def test_candidates_in_one_batch_get_the_futures_they_get_alone(world: WorldMode
 
 
 def test_the_same_seed_gives_the_same_future_and_another_seed_another(world: WorldModel) -> None:
-    past, actions, sampling = world.observe(*context(world)), candidates(1, 24), Sampling(temperature=2.0)
-    first, again, other = (world.rollout(past, actions, sampling=sampling, seed=s).tokens for s in (5, 5, 6))
+    past, actions, sampling = world.observe(*context(world)), candidates(1, 24), Sampling(temperature=2.0, soft=False)
+    first, again, other = (world.rollout(past, actions, sampling=sampling, seed=s).latents for s in (5, 5, 6))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_candidates_of_a_flow_model_share_their_noise_so_that_equal_actions_have_equal_futures() -> None:
+    world = WorldModel(untrained(family="flow"), dtype=FLOAT32)
+    past, actions = world.observe(*context(world)), candidates(1, 48).repeat(3, axis=0)
+    latents = world.rollout(past, actions, sampling=Sampling(steps=3)).latents
+    torch.testing.assert_close(latents, latents[:1].expand(3, -1, -1, -1, -1), rtol=0, atol=1e-5)
 
 
 def test_contexts_observed_together_equal_those_observed_alone(world: WorldModel, sampling: Sampling) -> None:
@@ -63,14 +82,13 @@ def test_contexts_observed_together_equal_those_observed_alone(world: WorldModel
 
 
 def test_a_rollout_beyond_the_model_continues_from_its_own_newest_frames(world: WorldModel, sampling: Sampling) -> None:
-    frames, recent = context(world)
-    past, actions = world.observe(frames, recent), candidates(2, 32)
-    long = world.rollout(past, actions, sampling=sampling)
-    short = world.rollout(past, actions[:, :24], sampling=sampling)
-    video = world.video(past, short)
+    past, actions = world.observe(*context(world)), torch.from_numpy(candidates(2, 32))
+    long = world.rollout(past, actions, sampling=sampling, seed=5)
+    generator = torch.Generator().manual_seed(5)  # the second chunk draws on from where the first one stopped
+    video = world.video(past, world._rollout_once(past, actions[:, :24], 3, sampling, generator))
     assert torch.equal(world.video(past, long)[:, :24], video)
-    again = world._observe(video[:, -9:], torch.from_numpy(actions[:, 15:24]))
-    on = world.rollout(again, actions[:, 24:], sampling=sampling)
+    again = world._observe(video[:, -9:], actions[:, 15:24])
+    on = world._rollout_once(again, actions[:, 24:], 1, sampling, generator)
     torch.testing.assert_close(world.video(past, long)[:, 24:], world.video(again, on), rtol=0, atol=1e-6)
 
 

@@ -23,27 +23,50 @@ TOKENIZER = {
 }
 
 
+CONTINUOUS = {
+    "kind": "continuous",
+    "spatial_factor": 8,
+    "latent_channels": 3,
+    "width": 16,
+    "encoder_blocks": 1,
+    "decoder_blocks": 1,
+}
+FAMILIES = {
+    "masked": ({"dim": 16, "levels": [5, 5]}, TOKENIZER),
+    "flow": ({"dim": 24, "latent_channels": 3, "patch": 1}, CONTINUOUS),
+}
+
+
 def untrained(
-    kind: str = "commands", joints: tuple[str, ...] = JOINTS, aspect: float = 1.0, limit: float = 1.0
+    kind: str = "commands",
+    joints: tuple[str, ...] = JOINTS,
+    aspect: float = 1.0,
+    limit: float = 1.0,
+    family: str = "masked",
+    **changes: object,
 ) -> Checkpoint:
-    """2 past and 3 future latents of a 16 px camera at 30 Hz; random weights, joint limits +-`limit`."""
+    """2 past and 3 future latents of a 16 px camera at 30 Hz; random weights, joint limits +-`limit`.
+
+    `changes` are of the model's configuration.
+    """
     torch.manual_seed(0)
+    of_family, tokenizer = FAMILIES[family]
     model = {
-        "dim": 16,
         "depth": 1,
         "num_heads": 2,
-        "levels": [5, 5],
         "grid": [2, 2],
         "num_past_latents": 2,
         "num_future_latents": 3,
         "action_dim": len(joints),
+        **of_family,
+        **changes,
     }
     values = np.random.default_rng(0).uniform(-1, 1, (20, len(joints)))
     return Checkpoint(
         name="untrained",
-        family="masked",
-        model=build_model("masked", model),
-        tokenizer=build_tokenizer(TOKENIZER),
+        family=family,
+        model=build_model(family, model),
+        tokenizer=build_tokenizer(tokenizer),
         manifest=fit_manifest(
             "test_robot", kind, joints, ["rad"] * len(joints), limit * values, [(-limit, limit)] * len(joints)
         ),

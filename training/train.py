@@ -19,7 +19,7 @@ from hwm_core.errors import BadConfig, BadInput
 from hwm_core.families import build_model
 from hwm_core.train.trainees import WorldModelTrainee
 from hwm_core.train.trainer import Trainer
-from hwm_core.train.validation import evaluate_masked, fixed_batches
+from hwm_core.train.validation import evaluate_model, fixed_batches
 from training.session import Screen, open_run, revision, run, training_parser
 
 
@@ -72,7 +72,7 @@ def train(arguments: argparse.Namespace) -> bool:
             trainer,
             windows,
             arguments,
-            evaluate=lambda module: evaluate_masked(module, tokenizer, held_out),
+            evaluate=lambda module: evaluate_model(module, tokenizer, held_out),
             export=export,
         )
 

@@ -8,6 +8,7 @@ writes runs/tokenizer/tokenizer, which training.train takes as --tokenizer.
 import argparse
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 
@@ -17,7 +18,7 @@ from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
 from hwm_core.errors import BadInput
 from hwm_core.tokenizers import build_tokenizer
-from hwm_core.train.trainees import TokenizerTrainee
+from hwm_core.train.trainees import TokenizerTrainee, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
 from training.session import Screen, open_run, run, training_parser
@@ -39,16 +40,24 @@ def train(arguments: argparse.Namespace) -> bool:
     frames = num_frames(recipe.num_latents, recipe.tokenizer.temporal_factor)
     windows = Windows(store.training, None, 1, frames - 1, stride=recipe.data.stride)
     held_out = fixed_batches(Windows(store.validation, None, 1, frames - 1), recipe.data.validation_windows)
+    measured = fixed_batches(windows, recipe.data.validation_windows)  # for the statistics of continuous latents
     torch.manual_seed(recipe.train_tokenizer.seed)  # draws the initial weights
     tokenizer = build_tokenizer(recipe.tokenizer)
     with Screen(arguments.out) as screen:
         trainer = Trainer(TokenizerTrainee(tokenizer), recipe.train_tokenizer, device=arguments.device, reporter=screen)
+
+        def export() -> None:
+            made = deepcopy(trainer.result)  # training goes on without statistics
+            if made.codes == "continuous":
+                made.eval().fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
+            save_tokenizer(arguments.out / "tokenizer", made)
+
         return run(
             trainer,
             windows,
             arguments,
             evaluate=lambda module: evaluate_tokenizer(module, held_out),
-            export=lambda: save_tokenizer(arguments.out / "tokenizer", trainer.result),
+            export=export,
         )
 
 

@@ -10,27 +10,23 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from hwm_core.clips import num_frames
-from hwm_core.config import Config
+from hwm_core.models.config import WorldModelConfig
 from hwm_core.models.vocabulary import Vocabulary
-from hwm_core.nn.backbone import Backbone, Cache
+from hwm_core.nn.backbone import Backbone, Cache, refuse_cache
 from hwm_core.nn.embed import ActionEncoder
-from hwm_core.nn.hearing import is_cacheable
+from hwm_core.nn.hearing import cache_obstacle
 from hwm_core.nn.initialise import Init, initialise
 from hwm_core.nn.rows import masked_row
 from hwm_core.streams import Stream
 
 
-class MaskedConfig(Config):
+class MaskedConfig(WorldModelConfig):
     """Everything that decides the weights and the training corruption of a masked model. Defaults are the paper's."""
 
-    variant: Literal["base", "split", "modality_shared", "fully_shared"] = "base"
     mask: Literal["time_aligned", "bidirectional"] = "time_aligned"
-    unshared_depth: int = Field(default=4, ge=0, description="first blocks that stay `base` in the sharing variants")
     dim: int = Field(default=512, gt=0)
     depth: int = Field(default=24, gt=0)
     num_heads: int = Field(default=8, gt=0)
-    mlp_ratio: float = Field(default=4.0, gt=0)
     dropout: float = Field(default=0.4, ge=0, lt=1, description="inside the MLPs")
     final_norm: bool = Field(default=False, description="layer norm before the head; the paper has none")
     init: Init = Field(default="normal", description="how weights begin: the paper's, or `fan_in` for narrow models")
@@ -38,10 +34,6 @@ class MaskedConfig(Config):
     levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
     grid: tuple[int, int] = Field(default=(32, 32), description="tokens of one latent: rows, columns")
     patch: int = Field(default=1, gt=0, description="tokens of a site along rows and columns; the paper has one")
-    temporal_factor: int = Field(default=8, gt=0)
-    num_past_latents: int = Field(default=2, gt=0)
-    num_future_latents: int = Field(default=1, gt=0)
-    action_dim: int = Field(default=25, gt=0)
     max_corruption: float = Field(
         default=0.2, ge=0, le=1, description="rho_max: largest rate of random token replacement"
     )
@@ -51,23 +43,6 @@ class MaskedConfig(Config):
     action_dropout: float = Field(
         default=0.15, ge=0, lt=1, description="rate of samples whose action stream is dropped"
     )
-
-    @property
-    def sites(self) -> tuple[int, int]:
-        """Rows and columns of the transformer's sites."""
-        return self.grid[0] // self.patch, self.grid[1] // self.patch
-
-    @property
-    def num_latents(self) -> int:
-        return self.num_past_latents + self.num_future_latents
-
-    @property
-    def past_frames(self) -> int:
-        return num_frames(self.num_past_latents, self.temporal_factor)
-
-    @property
-    def future_frames(self) -> int:
-        return self.num_future_latents * self.temporal_factor
 
 
 @dataclass(frozen=True)
@@ -91,10 +66,8 @@ class MaskedWorldModel(nn.Module):
         self.actions = ActionEncoder(
             config.action_dim, config.num_latents, config.temporal_factor, config.dim, config.mlp_ratio
         )
-        unshared = 0 if config.variant in ("base", "split") else min(config.unshared_depth, config.depth)
-        rows = [masked_row("base", config.mask)] * unshared
-        rows += [masked_row(config.variant, config.mask)] * (config.depth - unshared)
-        self.is_cacheable = is_cacheable(rows, config.num_past_latents, config.num_latents)
+        rows = [masked_row(variant, config.mask) for variant in config.variants]
+        self.cache_obstacle = cache_obstacle(rows, config.num_past_latents, config.num_latents)
         self.backbone = Backbone(
             rows,
             grid=config.sites,
@@ -125,6 +98,15 @@ class MaskedWorldModel(nn.Module):
         hidden = self.hidden(torch.cat([corrupted[:, :past], future], dim=1), actions, dropped)
         loss, accuracy = self.vocabulary.cross_entropy(hidden[masked.flatten(2)], sites[:, past:][masked])
         return loss, {"accuracy": accuracy}
+
+    def whole_future(self, tokens: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
+        """Loss and accuracy with the whole future masked; arguments as of `loss`, None drops the actions."""
+        past, codes = self.config.num_past_latents, self.to_sites(tokens)
+        visible = codes.clone()
+        visible[:, past:] = self.vocabulary.mask_token
+        hidden = self.hidden(visible, actions).flatten(0, 2)
+        loss, accuracy = self.vocabulary.cross_entropy(hidden, codes[:, past:].flatten(0, 3))
+        return {"loss": loss, "accuracy": accuracy}
 
     def to_sites(self, tokens: Tensor) -> Tensor:
         """Tokens [..., H, W] -> [..., h, w, P], the codes of each site."""
@@ -161,8 +143,8 @@ class MaskedWorldModel(nn.Module):
         """Logits [B, T_future, h, w, V] of the future latents; arguments as of `hidden`."""
         return self.vocabulary.head(self.hidden(tokens, actions, dropped)).unflatten(2, self.config.sites)
 
-    def mean_future(self, tokens: Tensor, actions: Tensor | None) -> Tensor:
-        """Mean latents [B, T_future, H, W, C] when the whole future of tokens [B, T, H, W] is masked."""
+    def mean_future(self, tokens: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Mean latents [B, T_future, H, W, C] when the whole future of tokens [B, T, H, W] is masked; draws nothing."""
         sites = self.to_sites(tokens).clone()
         sites[:, self.config.num_past_latents :] = self.vocabulary.mask_token
         return self.to_grid(self.vocabulary.expected_latents(self(sites, actions)))
@@ -173,7 +155,11 @@ class MaskedWorldModel(nn.Module):
         Args:
             tokens: [B, n, h, w, P] by site, the n latents after `settled`.
             actions: [B, f, A] normalised, the frames of these latents; None drops the stream.
+
+        Raises:
+            BadConfig: a variant whose latents hear later ones; names them.
         """
+        refuse_cache(self.cache_obstacle)
         _, fresh = self._continue(tokens, actions, settled)
         if settled is None:
             return Settled(fresh, tokens.shape[1])

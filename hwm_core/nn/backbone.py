@@ -2,26 +2,40 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from torch import Tensor, nn
 
+from hwm_core.errors import BadConfig
 from hwm_core.nn.attention import KeyValue, Positions, Streams
 from hwm_core.nn.block import Block, BlockCache
 from hwm_core.nn.hearing import live_streams
-from hwm_core.nn.rope import space_angles, time_angles
+from hwm_core.nn.modulation import Conditions
+from hwm_core.nn.rope import space_angles, time_angles, volume_angles
 from hwm_core.nn.rows import Axis, BlockRow
 from hwm_core.streams import Stream
+
+NO_CONDITIONS: Conditions = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Cache:
-    """Temporal keys and values of settled latents, by block and attention row. Spatial rows hear no other latent."""
+    """Keys and values of settled latents, by block and attention row. Spatial rows hear no other latent."""
 
     blocks: tuple[BlockCache, ...]
 
     def then(self, newer: "Cache") -> "Cache":
         """The cache with further latents appended; a batch of one is shared by all of the newer batch."""
         return Cache(tuple(tuple(_join(a, b) for a, b in zip(old, new)) for old, new in zip(self.blocks, newer.blocks)))
+
+    def beside(self, other: "Cache", batch: int) -> "Cache":
+        """Two caches of the same latents, each shared by `batch` samples, as one of 2 * batch."""
+        return Cache(
+            tuple(
+                tuple({s: kv.beside(b[s], batch) for s, kv in a.items()} for a, b in zip(one, two))
+                for one, two in zip(self.blocks, other.blocks)
+            )
+        )
 
 
 def _join(old: Mapping[Stream, KeyValue], new: Mapping[Stream, KeyValue]) -> dict[Stream, KeyValue]:
@@ -46,38 +60,59 @@ class Backbone(nn.Module):
         super().__init__()
         self.rows, self.grid, self.head_dim = tuple(rows), grid, dim // num_heads
         self.live = live_streams(self.rows, wanted)
+        self._axes = {attention.axis for row in self.rows for attention in row.attention}
         self.blocks = nn.ModuleList(Block(row, dim, num_heads, mlp_ratio, dropout) for row in self.rows)
-        self._freeze_unused()
-
-    def _freeze_unused(self) -> None:
-        """No gradient reaches the MLP of a stream that nothing reads later (in the last block: all but `wanted`)."""
         for block, live in zip(self.blocks, self.live):
-            used = {block.row.mlp[stream] for stream in live[-1]}
-            for group in set(block.row.mlp.values()) - used:
-                block.mlp[group].requires_grad_(False)
-                block.mlp_norm[group].requires_grad_(False)
+            block.freeze_unused(live)
 
     def forward(
-        self, x: Streams, latents: Mapping[Stream, Tensor], cache: Cache | None = None
+        self,
+        x: Streams,
+        at: Mapping[Stream, Tensor],
+        cache: Cache | None = None,
+        conditions: Conditions = NO_CONDITIONS,
     ) -> tuple[dict[Stream, Tensor], Cache]:
         """Run the stack.
 
         Args:
             x: tokens [B, T, N, D] by stream; with a cache, only the latents that are not in it.
-            latents: latent indices [T] by stream.
+            at: latent indices [T] by stream (frame indices of actions that are frames).
             cache: settled latents, heard as if they were part of `x`.
+            conditions: what modulates each stream of `x`, for rows with modulation.
 
         Returns:
             The streams after the last block (of a stream that is not `wanted`, only what was needed), and the keys
             and values of the latents of `x`.
         """
-        tokens, device = dict(x), next(iter(x.values())).device
-        time = {stream: time_angles(index, self.head_dim)[:, None] for stream, index in latents.items()}
-        positions = Positions(latents, time, space_angles(*self.grid, self.head_dim, device))
+        tokens, positions = dict(x), Positions(at, {axis: self._angles(axis, at) for axis in self._axes})
         fresh = []
         for i, (block, row, live) in enumerate(zip(self.blocks, self.rows, self.live)):
-            tokens, keys_values = block(tokens, positions, live, None if cache is None else cache.blocks[i])
+            earlier = None if cache is None else cache.blocks[i]
+            tokens, keys_values = block(tokens, positions, live, earlier, conditions)
             fresh.append(
-                tuple(kv if attention.axis is Axis.TIME else {} for attention, kv in zip(row.attention, keys_values))
+                tuple({} if attention.axis is Axis.SPACE else kv for attention, kv in zip(row.attention, keys_values))
             )
         return tokens, Cache(tuple(fresh))
+
+    def _angles(self, axis: Axis, at: Mapping[Stream, Tensor]) -> dict[Stream, Tensor]:
+        """Rotary angles of each stream along `axis`."""
+
+        def angles(stream: Stream, index: Tensor) -> Tensor:
+            if axis is Axis.SPACE:
+                return space_angles(*self.grid, self.head_dim, index.device)
+            if axis is Axis.ALL and stream.is_video:
+                return volume_angles(index, *self.grid, self.head_dim)
+            return time_angles(index, self.head_dim)[:, None]
+
+        return {stream: angles(stream, index) for stream, index in at.items()}
+
+
+def refuse_cache(obstacle: str | None) -> None:
+    """Raises BadConfig where there is an obstacle (see `hearing.cache_obstacle`) to an exact cache."""
+    if obstacle is not None:
+        raise BadConfig(
+            "cache of the past",
+            expected="a past that nothing later changes",
+            got=obstacle,
+            remedy="Compute the past anew each time, or use a variant whose past hears no future.",
+        )

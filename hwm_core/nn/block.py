@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from hwm_core.nn.attention import KeyValue, Positions, StreamAttention, Streams
+from hwm_core.nn.attention import KeyValue, Positions, StreamAttention, Streams, freeze_all_but
+from hwm_core.nn.modulation import Conditions, Modulation
 from hwm_core.nn.rows import BlockRow
 from hwm_core.streams import Stream
 
@@ -26,20 +27,38 @@ class Block(nn.Module):
         self.row = row
         self.attention = nn.ModuleList(StreamAttention(attention, dim, num_heads) for attention in row.attention)
         groups = sorted(set(row.mlp.values()))
-        self.mlp_norm = nn.ModuleDict({group: nn.LayerNorm(dim) for group in groups})
+        affine = not row.modulation
+        self.mlp_norm = nn.ModuleDict({g: nn.LayerNorm(dim, elementwise_affine=affine) for g in groups})
+        self.modulation = Modulation(row.modulation, dim)
         self.mlp = nn.ModuleDict({group: mlp(dim, mlp_ratio, dropout) for group in groups})
 
+    def freeze_unused(self, live: Sequence[frozenset[Stream]]) -> None:
+        """No gradient reaches what only serves streams that nothing reads later (see `hearing.live_streams`)."""
+        for attention, listeners in zip(self.attention, live):
+            attention.freeze_unused(listeners)
+        for module in (self.mlp, self.mlp_norm):
+            freeze_all_but(module, self.row.mlp, live[-1])
+        freeze_all_but(self.modulation.linear, self.row.modulation, live[-1])
+
     def forward(
-        self, x: Streams, positions: Positions, live: Sequence[frozenset[Stream]], cached: BlockCache | None
+        self,
+        x: Streams,
+        positions: Positions,
+        live: Sequence[frozenset[Stream]],
+        cached: BlockCache | None,
+        conditions: Conditions,
     ) -> tuple[dict[Stream, Tensor], list[dict[Stream, KeyValue]]]:
         """Update the live streams (see `hearing.live_streams`); also return every row's fresh keys and values."""
         x, fresh = dict(x), []
         for i, attention in enumerate(self.attention):
-            update, keys_values = attention(x, positions, live[i], {} if cached is None else cached[i])
+            earlier = {} if cached is None else cached[i]
+            update, keys_values = attention(x, positions, live[i], earlier, conditions)
             fresh.append(keys_values)
             for stream, delta in update.items():
                 x[stream] = x[stream] + delta
-        for stream in x.keys() & live[-1]:
-            group = self.row.mlp[stream]
-            x[stream] = x[stream] + self.mlp[group](self.mlp_norm[group](x[stream]))
+        normed = {stream: self.mlp_norm[self.row.mlp[stream]](t) for stream, t in x.items() if stream in live[-1]}
+        normed, gates = self.modulation(normed, conditions)
+        for stream, tokens in normed.items():
+            update = self.mlp[self.row.mlp[stream]](tokens)
+            x[stream] = x[stream] + (gates[stream] * update if stream in gates else update)
         return x, fresh

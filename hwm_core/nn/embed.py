@@ -1,10 +1,17 @@
-"""Per-frame actions to one token per latent."""
+"""Per-frame actions to one token per latent; a time to its features."""
 
 import torch
 from torch import Tensor, nn
 
 from hwm_core.clips import num_frames
 from hwm_core.nn.block import mlp
+
+
+def time_features(t: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:
+    """Cosines and sines [B, dim] of times [B] (Ho et al. 2020)."""
+    exponent = torch.arange(dim // 2, device=t.device, dtype=torch.float32) / (dim // 2)
+    angle = t.float()[:, None] * max_period**-exponent
+    return torch.cat([angle.cos(), angle.sin()], dim=-1)
 
 
 class ActionEncoder(nn.Module):

@@ -25,6 +25,8 @@ def heard_directly(row: AttentionRow, listener: Node, speaker: Node) -> bool:
         return False
     if row.axis is Axis.SPACE:
         return now == then
+    if row.axis is Axis.ALL:
+        return True
     return then <= now or not row.causal
 
 
@@ -42,12 +44,27 @@ def hearing(blocks: Sequence[BlockRow], num_past: int, num_latents: int) -> NDAr
     return reach
 
 
-def is_cacheable(blocks: Sequence[BlockRow], num_past: int, num_latents: int) -> bool:
-    """Whether keys and values of a latent stay exact when later latents are added: no latent hears a later one."""
-    every = nodes(num_past, num_latents)
-    index = np.array([latent for _, latent in every])
-    later = index[None, :] > index[:, None]
-    return not (hearing(blocks, num_past, num_latents) & later).any()
+def cache_obstacle(
+    blocks: Sequence[BlockRow], num_past: int, num_latents: int, *, by_latent: bool = True
+) -> str | None:
+    """Why keys and values of settled tokens would not stay exact when later ones are added; None where they stay.
+
+    Args:
+        by_latent: latents settle one after the other, so none may hear a later one. Otherwise the past settles as a
+            whole, before a future that is computed as one chunk: no past stream may hear a future one.
+    """
+    every, heard = nodes(num_past, num_latents), hearing(blocks, num_past, num_latents)
+    order = [latent if by_latent else int(not stream.is_past) for stream, latent in every]
+    for i, (stream, latent) in enumerate(every):
+        for j, (other, then) in enumerate(every):
+            if heard[i, j] and order[j] > order[i]:
+                return f"{stream.value} of latent {latent} hears {other.value} of latent {then}"
+    for block in blocks:
+        for row in block.attention:
+            for stream in row.modulation:
+                if stream.is_past and stream not in block.clean:
+                    return f"{stream.value} is modulated by a time that varies"
+    return None
 
 
 def live_streams(blocks: Sequence[BlockRow], wanted: Stream) -> list[tuple[frozenset[Stream], ...]]:

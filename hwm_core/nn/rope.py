@@ -21,6 +21,14 @@ def space_angles(height: int, width: int, head_dim: int, device: torch.device) -
     return torch.cat([angles(row.flatten(), head_dim // 2), angles(column.flatten(), head_dim // 2)], dim=-1)
 
 
+def volume_angles(latents: Tensor, height: int, width: int, head_dim: int) -> Tensor:
+    """3D angles [T, H*W, head_dim/2]: a third of the head each follows row, column and latent index [T]."""
+    third = head_dim // 3
+    sites = space_angles(height, width, 2 * third, latents.device).expand(len(latents), -1, -1)
+    when = angles(latents, third)[:, None].expand(-1, sites.shape[1], -1)
+    return torch.cat([sites, when], dim=-1)
+
+
 def rotate(x: Tensor, angle: Tensor) -> Tensor:
     """Rotate channel pairs (i, i + dim/2) of `x` [..., K, dim] by `angle` [..., dim/2], broadcast over heads K."""
     cos, sin = angle.cos()[..., None, :].to(x.dtype), angle.sin()[..., None, :].to(x.dtype)

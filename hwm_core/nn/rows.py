@@ -5,13 +5,15 @@ carry the same group name use the same weights, so tying is by identity. Everyth
 cached, which weights are ever used) is computed from these rows, see `hearing`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Literal
 
-from hwm_core.streams import ACTIONS, VIDEO, Stream
+from hwm_core.streams import ACTIONS, PAST, VIDEO, Stream
 
 Groups = Mapping[Stream, str]
+Hears = Mapping[Stream, tuple[Stream, ...]]
 
 
 class Axis(Enum):
@@ -19,6 +21,7 @@ class Axis(Enum):
 
     SPACE = "space"  # the sites of one latent
     TIME = "time"  # the latents of one site; an action token is present at every site
+    ALL = "all"  # every token: each latent and site of video, each frame of actions
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,16 @@ class AttentionRow:
 
     name: str
     axis: Axis
-    hears: Mapping[Stream, tuple[Stream, ...]]  # query stream -> key streams
-    query: Groups  # weights of the query and output projections
+    hears: Hears  # query stream -> key streams
+    query: Groups  # weights of the query projection
     key: Groups  # weights of the key and value projections
+    out: Groups  # weights of the output projection
     norm: Groups  # layer norm before the projections; a stream without one is heard as it is
     causal: bool = False  # latent i hears latents <= i only
-    qk_norm: bool = False
+    qk_norm: Literal["none", "one", "each"] = (
+        "none"  # RMS norm for all queries and one for all keys; layer norm a group
+    )
+    modulation: Groups = field(default_factory=dict)  # shift, scale and gate from t; norms then have no weights
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class BlockRow:
 
     attention: tuple[AttentionRow, ...]
     mlp: Groups
+    modulation: Groups = field(default_factory=dict)  # as of an attention row, for the MLP
+    clean: frozenset[Stream] = frozenset()  # streams modulated at t = 1, as the data they are, whatever t is
 
 
 def _one(name: str, streams: tuple[Stream, ...]) -> Groups:
@@ -51,6 +60,10 @@ def _each(streams: tuple[Stream, ...]) -> Groups:
     return {stream: stream.value for stream in streams}
 
 
+def _by_modality() -> Groups:
+    return {**_one("video", VIDEO), **_one("actions", ACTIONS)}
+
+
 _ALL = VIDEO + ACTIONS
 
 
@@ -58,7 +71,7 @@ def _self_attention(name: str, axis: Axis, streams: tuple[Stream, ...], group: s
     """All `streams` hear each other (over space: only themselves) with one set of weights."""
     weights = _one(group, streams)
     hears = {stream: (stream,) if axis is Axis.SPACE else streams for stream in streams}
-    return AttentionRow(name, axis, hears, query=weights, key=weights, norm=weights, causal=causal)
+    return AttentionRow(name, axis, hears, query=weights, key=weights, out=weights, norm=weights, causal=causal)
 
 
 def _joint(mlp: Groups, causal: bool) -> BlockRow:
@@ -76,9 +89,10 @@ def _split(causal: bool) -> BlockRow:
         hears=dict.fromkeys(VIDEO, ACTIONS),
         query=_one("video", VIDEO),
         key=_one("actions", ACTIONS),
+        out=_one("video", VIDEO),
         norm=_one("video", VIDEO),
         causal=causal,
-        qk_norm=True,
+        qk_norm="one",
     )
     attention = (
         _self_attention("spatial", Axis.SPACE, VIDEO, "video", causal=False),
@@ -102,8 +116,65 @@ def masked_row(variant: str, mask: str) -> BlockRow:
 
 MASKED_VARIANTS = {
     "base": lambda causal: _joint(_each(_ALL), causal),
-    "modality_shared": lambda causal: _joint({**_one("video", VIDEO), **_one("actions", ACTIONS)}, causal),
+    "modality_shared": lambda causal: _joint(_by_modality(), causal),
     "fully_shared": lambda causal: _joint(_one("all", _ALL), causal),
     "split": _split,
 }
 """The four variants of the paper's table 1; the weights a variant shares are those with equal group names."""
+
+
+def _flow_joint(groups: Groups, hears: Hears, qk_norm: Literal["none", "each"]) -> BlockRow:
+    """All streams in one attention over every token; what `groups` says is modulation, q, k, v and MLP alike."""
+    everyone = _one("all", _ALL)
+    attention = AttentionRow(
+        "joint", Axis.ALL, hears, groups, groups, everyone, everyone, qk_norm=qk_norm, modulation=groups
+    )
+    return BlockRow((attention,), mlp=groups, modulation=groups)
+
+
+def _flow_split(hears: Hears) -> BlockRow:
+    """Every stream among its own tokens, weights by modality; then future video hears the three others."""
+    modality, own = _by_modality(), {stream: (stream,) for stream in _ALL}
+    context = tuple(stream for stream in hears[Stream.FUTURE_VIDEO] if stream is not Stream.FUTURE_VIDEO)
+    future, everyone = _one("future_video", (Stream.FUTURE_VIDEO,)), _one("all", _ALL)
+    attention = (
+        AttentionRow(
+            "self", Axis.ALL, own, modality, modality, modality, everyone, qk_norm="each", modulation=modality
+        ),
+        AttentionRow(
+            "cross",
+            Axis.ALL,
+            hears={Stream.FUTURE_VIDEO: context},
+            query=future,
+            key=_each(context),
+            out=future,
+            norm=everyone,
+            qk_norm="each",
+            modulation=future,
+        ),
+    )
+    return BlockRow(attention, mlp=modality, modulation=modality)
+
+
+def flow_row(variant: str, context: str, *, last: bool = False) -> BlockRow:
+    """A block of the flow family (paper section 2.4): attention inside a chunk is full, over every token.
+
+    Args:
+        variant: a name in `FLOW_VARIANTS`.
+        context: "paper" (the past is modulated by t and, in joint attention, hears the future) or "clean_context" (the
+            past is modulated at t = 1 and hears no future, so that it can be cached).
+        last: the last block updates only the future video, and has no MLP for the others.
+    """
+    clean = context == "clean_context"
+    row = FLOW_VARIANTS[variant]({stream: PAST if clean and stream.is_past else _ALL for stream in _ALL})
+    mlp = {Stream.FUTURE_VIDEO: row.mlp[Stream.FUTURE_VIDEO]} if last else row.mlp
+    return replace(row, mlp=mlp, clean=frozenset(PAST) if clean else frozenset())
+
+
+FLOW_VARIANTS: Mapping[str, Callable[[Hears], BlockRow]] = {
+    "base": lambda hears: _flow_joint(_each(_ALL), hears, "each"),
+    "modality_shared": lambda hears: _flow_joint(_by_modality(), hears, "none"),
+    "fully_shared": lambda hears: _flow_joint(_one("all", _ALL), hears, "none"),
+    "split": _flow_split,
+}
+"""The four variants of the paper's table 2; the same names, and the same reading, as `MASKED_VARIANTS`."""

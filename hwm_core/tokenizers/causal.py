@@ -1,4 +1,4 @@
-"""A small trainable video tokenizer, strictly causal over latents."""
+"""A small trainable video autoencoder, strictly causal over latents, and the discrete tokenizer made of it."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -14,14 +14,19 @@ from hwm_core.tokenizers import fsq
 from hwm_core.tokenizers.geometry import fold, unfold
 
 
-class CausalTokenizerConfig(Config):
-    kind: Literal["causal"] = "causal"
+class CausalConfig(Config):
+    """Sizes of a causal autoencoder."""
+
     temporal_factor: Literal[1, 4, 8] = 8
-    spatial_factor: Literal[4, 8] = 8
-    levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
+    spatial_factor: Literal[4, 8, 16] = 8
     width: int = Field(default=128, ge=16, multiple_of=16)
     encoder_blocks: int = Field(default=4, ge=1)
     decoder_blocks: int = Field(default=5, ge=1)
+
+
+class CausalTokenizerConfig(CausalConfig):
+    kind: Literal["causal"] = "causal"
+    levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
 
     @field_validator("levels")
     @classmethod
@@ -31,32 +36,29 @@ class CausalTokenizerConfig(Config):
         return levels
 
 
-class CausalVideoTokenizer(nn.Module):
-    """Video <-> FSQ codes, at one resolution inside: the sites of the latent grid.
+class CausalAutoencoder(nn.Module):
+    """Video -> latents -> video, at one resolution inside: the sites of the latent grid.
 
     Space and the frames of a group go into channels at once (pixel unshuffle), so all convolutions run on the small
     grid. The first frame and the groups after it hold different numbers of pixels and have their own stems and heads.
     Nothing normalises over time: prefix in, prefix out.
     """
 
-    kind: str = "causal"
-
-    def __init__(self, config: CausalTokenizerConfig) -> None:
+    def __init__(self, config: CausalConfig, *, latent_channels: int, encoded_channels: int) -> None:
+        """`encoded_channels` is what the encoder says of each latent: as many channels, or more."""
         super().__init__()
         self.config = config
         self.temporal_factor = config.temporal_factor
         self.spatial_factor = config.spatial_factor
-        self.levels: tuple[int, ...] = config.levels
-        self.codebook_size = fsq.codebook_size(config.levels)
-        self.latent_channels = len(config.levels)
+        self.latent_channels = latent_channels
         width, pixels = config.width, 3 * config.spatial_factor**2
 
         self.first_stem = nn.Conv2d(pixels, width, 1)
         self.group_stem = nn.Conv2d(pixels * config.temporal_factor, width, 1)
         self.encoder = nn.Sequential(*(CausalBlock(width) for _ in range(config.encoder_blocks)))
-        self.to_latents = PerLatent(norm(width), nn.SiLU(), nn.Conv2d(width, self.latent_channels, 1))
+        self.to_latents = PerLatent(norm(width), nn.SiLU(), nn.Conv2d(width, encoded_channels, 1))
 
-        self.from_latents = PerLatent(nn.Conv2d(self.latent_channels, width, 1))
+        self.from_latents = PerLatent(nn.Conv2d(latent_channels, width, 1))
         self.decoder = nn.Sequential(
             *(CausalBlock(width) for _ in range(config.decoder_blocks)), PerLatent(norm(width), nn.SiLU())
         )
@@ -70,37 +72,8 @@ class CausalVideoTokenizer(nn.Module):
         """The modules that turn latents into frames; the others turn frames into latents."""
         return self.from_latents, self.decoder, self.first_head, self.group_head
 
-    @torch.no_grad()
-    def encode(self, frames: Tensor) -> Tensor:
-        """Frames float [B, F, 3, H, W] in [0, 1] -> tokens int64 [B, T, h, w]."""
-        bounded = torch.tanh(self.unquantised(frames).float())
-        return fsq.digits_to_codes(fsq.latents_to_digits(bounded, self.levels), self.levels)
-
-    @torch.no_grad()
-    def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens int64 [B, T, h, w] -> frames float32 [B, F, 3, H, W] in [0, 1]."""
-        return self.decode_latents(self.embed(tokens))
-
-    def embed(self, tokens: Tensor) -> Tensor:
-        """Tokens int64 [B, T, h, w] -> latents float [B, T, h, w, C] in [-1, 1]."""
-        return fsq.digits_to_latents(fsq.codes_to_digits(tokens, self.levels), self.levels)
-
-    def decode_latents(self, latents: Tensor) -> Tensor:
-        """Latents float [B, T, h, w, C] in [-1, 1] -> frames float32 [B, F, 3, H, W] in [0, 1]."""
-        return self.reconstruct(latents).clamp(0.0, 1.0)
-
-    def loss(self, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Reconstruction loss (MSE + 0.1 L1) of frames [B, F, 3, H, W] in [0, 1], and its parts."""
-        return self.reconstruction_loss(fsq.quantise(self.unquantised(frames), self.levels), frames)
-
-    def reconstruction_loss(self, latents: Tensor, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of frames [B, F, 3, H, W] painted from latents [B, T, h, w, C]."""
-        error = self.reconstruct(latents) - frames
-        mse, l1 = error.square().mean(), error.abs().mean()
-        return mse + 0.1 * l1, {"mse": mse.detach(), "l1": l1.detach()}
-
-    def unquantised(self, frames: Tensor) -> Tensor:
-        """Frames [B, F, 3, H, W] -> what will be quantised, unbounded [B, T, h, w, C]."""
+    def encoded(self, frames: Tensor) -> Tensor:
+        """Frames [B, F, 3, H, W] in [0, 1] -> what the encoder says of each latent, [B, T, h, w, channels]."""
         first, groups = fold(2.0 * frames - 1.0, self.temporal_factor, self.spatial_factor)
         clip = torch.cat([per_latent(self.first_stem, first), per_latent(self.group_stem, groups)], dim=1)
         return rearrange(self.to_latents(self.encoder(clip)), "b t c h w -> b t h w c")
@@ -110,6 +83,47 @@ class CausalVideoTokenizer(nn.Module):
         clip = self.decoder(self.from_latents(rearrange(latents, "b t h w c -> b t c h w")))
         first, groups = per_latent(self.first_head, clip[:, :1]), per_latent(self.group_head, clip[:, 1:])
         return 0.5 + 0.5 * unfold(first, groups, self.temporal_factor, self.spatial_factor).float()
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """Latents float [B, T, h, w, C] -> frames float32 [B, F, 3, H, W] in [0, 1]."""
+        return self.reconstruct(latents).clamp(0.0, 1.0)
+
+    def reconstruction_loss(self, latents: Tensor, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """MSE + 0.1 L1 of frames [B, F, 3, H, W] painted from latents [B, T, h, w, C], and its parts."""
+        error = self.reconstruct(latents) - frames
+        mse, l1 = error.square().mean(), error.abs().mean()
+        return mse + 0.1 * l1, {"mse": mse.detach(), "l1": l1.detach()}
+
+
+class CausalVideoTokenizer(CausalAutoencoder):
+    """Video <-> FSQ codes."""
+
+    kind: str = "causal"
+    codes: Literal["discrete", "continuous"] = "discrete"
+
+    def __init__(self, config: CausalTokenizerConfig) -> None:
+        super().__init__(config, latent_channels=len(config.levels), encoded_channels=len(config.levels))
+        self.levels: tuple[int, ...] = config.levels
+        self.codebook_size = fsq.codebook_size(config.levels)
+
+    @torch.no_grad()
+    def encode(self, frames: Tensor) -> Tensor:
+        """Frames float [B, F, 3, H, W] in [0, 1] -> tokens int64 [B, T, h, w]."""
+        bounded = torch.tanh(self.encoded(frames).float())
+        return fsq.digits_to_codes(fsq.latents_to_digits(bounded, self.levels), self.levels)
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> Tensor:
+        """Tokens int64 [B, T, h, w] -> frames float32 [B, F, 3, H, W] in [0, 1]."""
+        return self.decode_latents(self.embed(codes))
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """Tokens int64 [B, T, h, w] -> latents float [B, T, h, w, C] in [-1, 1]."""
+        return fsq.digits_to_latents(fsq.codes_to_digits(codes, self.levels), self.levels)
+
+    def loss(self, frames: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Reconstruction loss of frames [B, F, 3, H, W] in [0, 1], and its parts; nothing is drawn."""
+        return self.reconstruction_loss(fsq.quantise(self.encoded(frames), self.levels), frames)
 
 
 class CausalBlock(nn.Module):

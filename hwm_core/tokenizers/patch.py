@@ -28,6 +28,7 @@ class PatchTokenizer(nn.Module):
     """
 
     kind: str = "patch"
+    codes: Literal["discrete", "continuous"] = "discrete"
 
     def __init__(self, config: PatchTokenizerConfig) -> None:
         super().__init__()

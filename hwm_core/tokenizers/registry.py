@@ -9,6 +9,7 @@ from torch import nn
 from hwm_core.config import Config
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers.causal import CausalTokenizerConfig, CausalVideoTokenizer
+from hwm_core.tokenizers.continuous import ContinuousTokenizerConfig, ContinuousVideoTokenizer
 from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
 
 
@@ -19,6 +20,7 @@ class TokenizerKind(NamedTuple):
 
 TOKENIZERS: dict[str, TokenizerKind] = {
     "causal": TokenizerKind(CausalTokenizerConfig, CausalVideoTokenizer),
+    "continuous": TokenizerKind(ContinuousTokenizerConfig, ContinuousVideoTokenizer),
     "patch": TokenizerKind(PatchTokenizerConfig, PatchTokenizer),
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field
@@ -14,6 +14,7 @@ from hwm_core.errors import BadConfig
 from hwm_core.families import family
 from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.tokenizers.causal import CausalTokenizerConfig
+from hwm_core.tokenizers.continuous import ContinuousTokenizerConfig
 from hwm_core.train.config import TrainingConfig
 
 
@@ -31,7 +32,7 @@ class Recipe(Config):
 
     family: str = "masked"
     data: DataConfig = DataConfig()
-    tokenizer: CausalTokenizerConfig
+    tokenizer: Annotated[CausalTokenizerConfig | ContinuousTokenizerConfig, Field(discriminator="kind")]
     train_tokenizer: TrainingConfig
     model: dict[str, Any]  # of the family's own configuration; what the data decides may be left out
     train: TrainingConfig
@@ -52,9 +53,11 @@ class Recipe(Config):
         Raises:
             BadConfig: an unknown key, or a value that contradicts the tokenizer or the data.
         """
-        height, width = frame_size
+        family(self.family).check_tokenizer(tokenizer)
+        (height, width), codes = frame_size, family(self.family).code_key
+        of_codes = getattr(tokenizer, codes)
         decided = {
-            "levels": list(tokenizer.levels),
+            codes: list(of_codes) if isinstance(of_codes, tuple) else of_codes,
             "grid": [height // tokenizer.spatial_factor, width // tokenizer.spatial_factor],
             "temporal_factor": tokenizer.temporal_factor,
             "action_dim": action_dim,

@@ -1,13 +1,13 @@
 """What the trainer trains: a module with its loss on batches of windows."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hwm_core.data.augment import Augmentation
-from hwm_core.models.masked import MaskedWorldModel
-from hwm_core.tokenizers.causal import CausalVideoTokenizer
+from hwm_core.tokenizers.causal import CausalAutoencoder
 from hwm_core.train.trainer import Batch
 
 
@@ -23,17 +23,17 @@ class TokenizerTrainee:
         self.module = tokenizer
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
-        return self.module.loss(unit(batch["frames"]))
+        return self.module.loss(unit(batch["frames"]), generator)
 
 
 class DecoderTrainee:
     """The decoder of a trained tokenizer learns to paint the mean latents that a world model predicts.
 
     They lie between the codes, where the decoder has never been; half of the loss keeps it good at the codes. The
-    encoder stays as it is, and with it every token.
+    encoder stays as it is, and with it every code.
     """
 
-    def __init__(self, tokenizer: CausalVideoTokenizer, model: MaskedWorldModel) -> None:
+    def __init__(self, tokenizer: CausalAutoencoder, model: Any) -> None:
         tokenizer.requires_grad_(False)
         self.module: nn.Module = tokenizer
         self._tokenizer, self._model = tokenizer, model
@@ -43,17 +43,17 @@ class DecoderTrainee:
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
         frames, tokenizer = unit(batch["frames"]), self._tokenizer
         with torch.no_grad():
-            tokens = tokenizer.encode(frames)
-            seen = tokenizer.embed(tokens)
-            predicted = self._model.mean_future(tokens, batch["actions"])
+            codes = tokenizer.encode(frames)
+            seen = tokenizer.embed(codes)
+            predicted = self._model.mean_future(codes, batch["actions"], generator)
         past = seen.shape[1] - predicted.shape[1]
-        codes, codes_numbers = tokenizer.reconstruction_loss(seen, frames)
-        means, means_numbers = tokenizer.reconstruction_loss(torch.cat([seen[:, :past], predicted], dim=1), frames)
-        return 0.5 * (codes + means), {"mse_codes": codes_numbers["mse"], "mse_predicted": means_numbers["mse"]}
+        of_codes, codes_numbers = tokenizer.reconstruction_loss(seen, frames)
+        of_means, means_numbers = tokenizer.reconstruction_loss(torch.cat([seen[:, :past], predicted], dim=1), frames)
+        return 0.5 * (of_codes + of_means), {"mse_codes": codes_numbers["mse"], "mse_predicted": means_numbers["mse"]}
 
 
 class WorldModelTrainee:
-    """A world model learns to predict the tokens that a frozen tokenizer gives the (augmented) frames of a window."""
+    """A world model learns to predict the codes that a frozen tokenizer gives the (augmented) frames of a window."""
 
     def __init__(self, model: nn.Module, tokenizer: nn.Module, augmentation: Augmentation) -> None:
         self.module, self.tokenizer, self.augmentation = model, tokenizer, augmentation

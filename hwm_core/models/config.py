@@ -1,0 +1,50 @@
+"""What the configurations of both families have in common: size, geometry and time."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from hwm_core.clips import num_frames
+from hwm_core.config import Config
+
+Variant = Literal["base", "split", "modality_shared", "fully_shared"]
+
+
+class WorldModelConfig(Config):
+    """Everything that decides streams and sizes. Each family sets its own defaults: the paper's."""
+
+    variant: Variant = "base"
+    unshared_depth: int = Field(default=4, ge=0, description="first blocks that stay `base` in the sharing variants")
+    dim: int = Field(gt=0)
+    depth: int = Field(gt=0)
+    num_heads: int = Field(gt=0)
+    mlp_ratio: float = Field(default=4.0, gt=0)
+    grid: tuple[int, int] = Field(description="cells of one latent: rows, columns")
+    patch: int = Field(gt=0, description="cells of a site along rows and columns")
+    temporal_factor: int = Field(default=8, gt=0)
+    num_past_latents: int = Field(default=2, gt=0)
+    num_future_latents: int = Field(default=1, gt=0)
+    action_dim: int = Field(default=25, gt=0)
+
+    @property
+    def variants(self) -> list[str]:
+        """The variant of each block."""
+        unshared = 0 if self.variant in ("base", "split") else min(self.unshared_depth, self.depth)
+        return [*["base"] * unshared, *[self.variant] * (self.depth - unshared)]
+
+    @property
+    def sites(self) -> tuple[int, int]:
+        """Rows and columns of the transformer's sites."""
+        return self.grid[0] // self.patch, self.grid[1] // self.patch
+
+    @property
+    def num_latents(self) -> int:
+        return self.num_past_latents + self.num_future_latents
+
+    @property
+    def past_frames(self) -> int:
+        return num_frames(self.num_past_latents, self.temporal_factor)
+
+    @property
+    def future_frames(self) -> int:
+        return self.num_future_latents * self.temporal_factor

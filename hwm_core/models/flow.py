@@ -1,0 +1,241 @@
+"""Flow-HWM: flow matching in the continuous latents of a video, given past and actions (paper sections 2.3 and 2.4).
+
+Time t runs from 0, noise, to 1, data.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from hwm_core.models.config import WorldModelConfig
+from hwm_core.nn.backbone import Backbone, Cache, refuse_cache
+from hwm_core.nn.embed import time_features
+from hwm_core.nn.hearing import cache_obstacle
+from hwm_core.nn.initialise import Init, initialise
+from hwm_core.nn.rows import flow_row
+from hwm_core.streams import Stream
+
+
+class FlowConfig(WorldModelConfig):
+    """Everything that decides the weights and the training of a flow model. Defaults are the paper's."""
+
+    context: Literal["paper", "clean_context"] = Field(
+        default="paper",
+        description="`paper`: the past is modulated by t and hears the future; `clean_context`: neither, and is cached",
+    )
+    dim: int = Field(default=1152, gt=0)
+    depth: int = Field(default=15, gt=0)
+    num_heads: int = Field(default=16, gt=0)
+    init: Init = Field(default="xavier", description="how weights begin: the paper's, or `fan_in` for narrow models")
+    latent_channels: int = Field(default=16, gt=0)
+    grid: tuple[int, int] = Field(default=(16, 16), description="cells of one latent: rows, columns")
+    patch: int = Field(default=2, gt=0, description="cells of a token along rows and columns")
+    sigma_min: float = Field(default=1e-4, ge=0, lt=1, description="noise that is left at t = 1")
+    condition_dropout: float = Field(
+        default=0.15, ge=0, lt=1, description="rate of samples whose past and actions are dropped, for guidance"
+    )
+    action_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="rate of samples whose actions alone are dropped"
+    )
+    start_rate: float = Field(
+        default=0.0, ge=0, le=1, description="rate of samples at t = 0, where one step gives the mean future"
+    )
+
+    @model_validator(mode="after")
+    def _heads_turn_in_three_axes(self) -> "FlowConfig":
+        if self.dim % self.num_heads or self.dim // self.num_heads % 6:
+            raise ValueError("`dim` / `num_heads` to be a multiple of 6: a pair of channels for each axis of a video")
+        return self
+
+
+class FlowWorldModel(nn.Module):
+    """Predicts the velocity from noise to the future latents, given past latents and past and future actions."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim, cell = config.dim, config.latent_channels * config.patch**2
+        self.time = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim), nn.SiLU())
+        self.actions = nn.Sequential(nn.Linear(config.action_dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
+        self.past_patches, self.future_patches = nn.Linear(cell, dim), nn.Linear(cell, dim)
+        rows = [
+            flow_row(variant, config.context, last=i == config.depth - 1) for i, variant in enumerate(config.variants)
+        ]
+        self.clean = rows[0].clean
+        self.cache_obstacle = cache_obstacle(rows, config.num_past_latents, config.num_latents, by_latent=False)
+        self.backbone = Backbone(
+            rows,
+            grid=config.sites,
+            dim=dim,
+            num_heads=config.num_heads,
+            mlp_ratio=config.mlp_ratio,
+            dropout=0.0,
+        )
+        self.final_modulation = nn.Linear(dim, 2 * dim)
+        self.head = nn.Linear(dim, cell, bias=False)
+        initialise(self, config.init, config.depth)
+        nn.init.zeros_(self.final_modulation.weight)
+
+    @property
+    def device(self) -> torch.device:
+        return self.head.weight.device
+
+    def loss(self, latents: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean squared error of the velocity at a random time (paper equation 3).
+
+        Args:
+            latents: [B, T, H, W, C] normalised.
+            actions: [B, F, A] normalised.
+            generator: draws noise, times and dropped conditions.
+        """
+        past, data = latents.split([self.config.num_past_latents, self.config.num_future_latents], dim=1)
+        noise = torch.randn(data.shape, generator=generator, device=data.device)
+        t = torch.sigmoid(torch.randn(len(data), generator=generator, device=data.device))  # logit-normal
+        start, drop, mute = torch.rand(3, len(data), generator=generator, device=data.device)
+        t = t.masked_fill(start < self.config.start_rate, 0.0)
+        velocity = self(
+            interpolate(noise, data, t, self.config.sigma_min),
+            t,
+            past,
+            actions,
+            dropped=drop < self.config.condition_dropout,
+            muted=mute < self.config.action_dropout,
+        )
+        return F.mse_loss(velocity.float(), data - (1 - self.config.sigma_min) * noise), {}
+
+    def mean_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Mean latents [B, T_future, H, W, C], a step from pure noise; of latents [B, T, H, W, C] the past is read.
+
+        At t = 0 the noise says nothing of the data, so that the best velocity is the mean of the data less this noise.
+        """
+        past, data = latents.split([self.config.num_past_latents, self.config.num_future_latents], dim=1)
+        noise = torch.randn(data.shape, generator=generator, device=data.device)
+        return noise + self(noise, noise.new_zeros(len(noise)), past, actions).float()
+
+    def whole_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
+        """Squared error of the mean future; arguments as of `loss`, None drops the actions."""
+        mean = self.mean_future(latents, actions, generator)
+        return {"loss": F.mse_loss(mean, latents[:, self.config.num_past_latents :])}
+
+    def forward(
+        self,
+        noisy: Tensor,
+        t: Tensor,
+        past: Tensor,
+        actions: Tensor | None,
+        *,
+        dropped: Tensor | None = None,
+        muted: Tensor | None = None,
+    ) -> Tensor:
+        """Velocity [B, T_future, H, W, C], every token computed.
+
+        Args:
+            noisy: [B, T_future, H, W, C] at time t.
+            t: [B] in [0, 1].
+            past: [B, T_past, H, W, C] normalised latents.
+            actions: [B, F, A] normalised; None drops both action streams.
+            dropped: [B] bool, samples whose past and actions are zeroed.
+            muted: [B] bool, samples whose actions alone are zeroed.
+        """
+        before, after = self._cut(actions)
+        silent = dropped if muted is None else muted if dropped is None else muted | dropped
+        streams = {**self._past(past, before, dropped, silent), **self._future(noisy, after, silent)}
+        return self._velocity(streams, t, None)
+
+    def settle(self, past: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None) -> Cache:
+        """Keys and values of the past, exact for every future and every time.
+
+        Args:
+            past: [B, T_past, H, W, C].
+            actions: [B, F_past, A] normalised; None drops the stream.
+            dropped: [B] bool, contexts that are zeroed.
+
+        Raises:
+            BadConfig: a variant and context whose past hears the future or the time; says which.
+        """
+        refuse_cache(self.cache_obstacle)
+        streams = self._past(past, actions, dropped, dropped)
+        clean = self._embed_time(past.new_ones(1))
+        _, cache = self.backbone(streams, self._positions(streams), None, dict.fromkeys(streams, clean))
+        return cache
+
+    def predict(
+        self, settled: Cache, noisy: Tensor, t: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None
+    ) -> Tensor:
+        """Velocity, equal to `forward`'s; `actions` [B, F_future, A] are those of the future frames."""
+        return self._velocity(self._future(noisy, actions, dropped), t, settled)
+
+    def _velocity(self, streams: dict[Stream, Tensor], t: Tensor, settled: Cache | None) -> Tensor:
+        time, clean = self._embed_time(t), self._embed_time(t.new_ones(1))
+        conditions = {stream: clean if stream in self.clean else time for stream in streams}
+        out, _ = self.backbone(streams, self._positions(streams), settled, conditions)
+        tokens = F.layer_norm(out[Stream.FUTURE_VIDEO], (self.config.dim,))
+        shift, scale = self.final_modulation(time)[:, None, None].chunk(2, dim=-1)
+        height, width = self.config.sites
+        return rearrange(
+            self.head(tokens * (1 + scale) + shift),
+            "b t (h w) (p q c) -> b t (h p) (w q) c",
+            h=height,
+            w=width,
+            p=self.config.patch,
+            q=self.config.patch,
+        )
+
+    def _embed_time(self, t: Tensor) -> Tensor:
+        return self.time(time_features(1000.0 * t, self.config.dim))
+
+    def _past(
+        self, latents: Tensor, actions: Tensor | None, dropped: Tensor | None, silent: Tensor | None
+    ) -> dict[Stream, Tensor]:
+        return {
+            Stream.PAST_VIDEO: _zeroed(self.past_patches(self._patches(latents)), dropped),
+            Stream.PAST_ACTIONS: self._action_tokens(actions, silent, latents, self.config.past_frames),
+        }
+
+    def _future(self, noisy: Tensor, actions: Tensor | None, silent: Tensor | None) -> dict[Stream, Tensor]:
+        return {
+            Stream.FUTURE_VIDEO: self.future_patches(self._patches(noisy)),
+            Stream.FUTURE_ACTIONS: self._action_tokens(actions, silent, noisy, self.config.future_frames),
+        }
+
+    def _action_tokens(self, actions: Tensor | None, silent: Tensor | None, latents: Tensor, frames: int) -> Tensor:
+        """[B, F, 1, D]; a token for each frame."""
+        if actions is None:
+            return latents.new_zeros(len(latents), frames, 1, self.config.dim)
+        return _zeroed(self.actions(actions)[:, :, None], silent)
+
+    def _patches(self, latents: Tensor) -> Tensor:
+        """[B, T, H, W, C] -> [B, T, N, C * patch * patch]."""
+        size = self.config.patch
+        return rearrange(latents, "b t (h p) (w q) c -> b t (h w) (p q c)", p=size, q=size)
+
+    def _positions(self, streams: dict[Stream, Tensor]) -> dict[Stream, Tensor]:
+        """Latent indices of video and frame indices of actions, each counted over past and future together."""
+        video = torch.arange(self.config.num_latents, device=self.device)
+        frames = torch.arange(self.config.past_frames + self.config.future_frames, device=self.device)
+        cut = {True: (video, self.config.num_past_latents), False: (frames, self.config.past_frames)}
+        at = {}
+        for stream in streams:
+            index, first = cut[stream.is_video]
+            at[stream] = index[:first] if stream.is_past else index[first:]
+        return at
+
+    def _cut(self, actions: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        if actions is None:
+            return None, None
+        return actions[:, : self.config.past_frames], actions[:, self.config.past_frames :]
+
+
+def interpolate(noise: Tensor, data: Tensor, t: Tensor, sigma_min: float) -> Tensor:
+    """The point of the path at times t [B]: noise at 0, data + sigma_min * noise at 1 (paper equation 1)."""
+    t = t.view(-1, *[1] * (data.ndim - 1))
+    return t * data + (1 - (1 - sigma_min) * t) * noise
+
+
+def _zeroed(tokens: Tensor, which: Tensor | None) -> Tensor:
+    """Tokens [B, T, N, D], those of samples in `which` [B] zeroed: what a dropped condition is."""
+    return tokens if which is None else tokens * ~which[:, None, None, None]

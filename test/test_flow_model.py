@@ -1,0 +1,111 @@
+"""The flow family: the path from noise to data, what is dropped, what a clean past does not hear."""
+
+import pytest
+import torch
+from eight_models import FACTOR, FRAMES, PAST, Row
+
+from hwm_core.errors import BadConfig
+from hwm_core.models.flow import FlowConfig, interpolate
+from hwm_core.sampling.ode import euler
+
+VARIANTS = ("base", "split", "modality_shared", "fully_shared")
+NOW = 1 + (PAST - 1) * FACTOR
+
+
+def points(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noise and data [2, 3, 4, 6, 3]."""
+    return torch.randn(2, 2, 3, 4, 6, 3, generator=torch.Generator().manual_seed(seed)).unbind(0)
+
+
+def test_the_path_begins_with_noise_and_ends_with_data_and_a_rest_of_noise() -> None:
+    noise, data = points()
+    assert torch.equal(interpolate(noise, data, torch.zeros(2), 0.1), noise)
+    torch.testing.assert_close(interpolate(noise, data, torch.ones(2), 0.1), data + 0.1 * noise)
+
+
+def test_one_euler_step_along_a_perfect_velocity_gives_the_data_and_a_rest_of_noise() -> None:
+    noise, data = points()
+    reached = euler(lambda x, t: data - (1 - 0.1) * noise, noise, 0.0, 1.0)
+    torch.testing.assert_close(reached, data + 0.1 * noise)
+
+
+def test_the_velocity_is_the_slope_of_the_path() -> None:
+    noise, data = (x.double() for x in points())
+    t = torch.tensor([0.25, 0.8], dtype=torch.float64)
+    slope = (interpolate(noise, data, t + 1e-6, 0.1) - interpolate(noise, data, t, 0.1)) / 1e-6
+    torch.testing.assert_close(slope, data - (1 - 0.1) * noise, rtol=0, atol=1e-8)
+
+
+def test_a_model_that_always_says_zero_has_the_loss_of_the_velocity_itself() -> None:
+    net, (latents, actions) = Row("flow", "base", "paper").build(sigma_min=0.0), Row("flow", "base", "paper").clip(64)
+    torch.nn.init.zeros_(net.head.weight)
+    loss, _ = net.loss(latents, actions, torch.Generator().manual_seed(0))
+    # Unit noise and unit data are independent: E (x1 - x0)^2 = 2; 64 * 3 * 72 numbers, standard error 0.024.
+    assert abs(loss.item() - 2.0) < 0.1
+
+
+@pytest.mark.parametrize("context", ["paper", "clean_context"])
+def test_dropped_conditions_are_not_heard(context: str) -> None:
+    net, (latents, actions) = Row("flow", "base", context).build(), Row("flow", "base", context).clip(2)
+    noisy, past, t = latents[:, PAST:], latents[:, :PAST], torch.full((2,), 0.5)
+    dropped = torch.tensor([True, False])
+    with torch.no_grad():
+        before = net(noisy, t, past, actions, dropped=dropped)
+        after = net(noisy, t, past + 1, actions + 1, dropped=dropped)
+        assert torch.equal(before[0], after[0]) and not torch.equal(before[1], after[1])
+        muted = [net(noisy, t, past, a, muted=torch.tensor([True, True])) for a in (actions, actions + 1)]
+        assert torch.equal(*muted)
+        assert torch.equal(muted[0], net(noisy, t, past, None))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_clean_past_is_the_same_at_every_time_and_the_papers_is_not(variant: str) -> None:
+    def moved(context: str) -> bool:
+        """Whether what the future hears of the past changes with t: by the past tokens after the first block."""
+        net, (latents, actions) = Row("flow", variant, context).build(), Row("flow", variant, context).clip()
+        seen = []
+        net.backbone.blocks[0].register_forward_hook(lambda _, __, out: seen.append(out[0]))
+        with torch.no_grad():
+            for t in (0.1, 0.9):
+                net(latents[:, PAST:], torch.tensor([t]), latents[:, :PAST], actions)
+        return any(not torch.equal(seen[0][s], seen[1][s]) for s in seen[0] if s.is_past)
+
+    assert moved("paper") and not moved("clean_context")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_guidance_with_a_settled_past_equals_guidance_without(variant: str) -> None:
+    row = Row("flow", variant, "clean_context")
+    net, (latents, actions) = row.build(), row.clip(4)
+    past, dropped = latents[:1, :PAST], torch.tensor([False, False, True, True])
+    t = torch.full((4,), 0.4)
+    with torch.no_grad():
+        nothing = net.settle(past, None, dropped=torch.tensor([True]))
+        settled = net.settle(past, actions[:1, :NOW]).beside(nothing, 2)
+        cached = net.predict(settled, latents[:, PAST:], t, actions[:, NOW:], dropped=dropped)
+        every = torch.cat([actions[:1, :NOW].expand(4, -1, -1), actions[:, NOW:]], dim=1)
+        full = net(latents[:, PAST:], t, past.expand(4, -1, -1, -1, -1), every, dropped=dropped)
+    torch.testing.assert_close(cached, full, rtol=0, atol=2e-5 * full.abs().max().item())
+
+
+def test_times_are_logit_normal_and_a_share_of_them_is_the_start() -> None:
+    row = Row("flow", "fully_shared", "paper")
+    net, (latents, actions) = row.build(start_rate=0.25, depth=1), row.clip(400)
+    times: list[torch.Tensor] = []
+    net.register_forward_pre_hook(lambda _, inputs: times.append(inputs[1]))
+    with torch.no_grad():
+        net.loss(latents[:, :, :, :], actions, torch.Generator().manual_seed(0))
+    drawn = times[0][times[0] > 0]
+    assert 0.17 < (times[0] == 0).float().mean().item() < 0.33  # 0.25, standard error 0.022
+    normal = torch.logit(drawn)
+    assert abs(normal.mean().item()) < 0.2 and abs(normal.std().item() - 1) < 0.15
+
+
+def test_a_head_that_three_axes_cannot_share_is_refused() -> None:
+    with pytest.raises(BadConfig, match="multiple of 6"):
+        FlowConfig.parse({"dim": 64, "num_heads": 4})
+
+
+def test_the_tables_count_one_action_token_a_frame() -> None:
+    net = Row("flow", "base", "paper").build()
+    assert net.config.past_frames + net.config.future_frames == FRAMES

@@ -6,7 +6,7 @@ A run's folder: recipe.yaml, revision.txt, state.pt (to resume), events.* (Tenso
 import argparse
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,28 @@ from torch.utils.data import Dataset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from hwm_core.errors import BadConfig
+from hwm_core.errors import BadConfig, BadInput
 from hwm_core.train.recipe import Recipe, preset_names, read_recipe, write_recipe
 from hwm_core.train.reporter import Position
 from hwm_core.train.state import read_state, write_state
 from hwm_core.train.trainer import Trainer
 
 
-def training_parser(description: str | None) -> argparse.ArgumentParser:
-    """The arguments that all training commands take."""
+def command(
+    description: str | None,
+    work: Callable[[argparse.Namespace], bool],
+    arguments: Sequence[str] | None,
+    **folders: str,
+) -> int:
+    """The command line that all training commands share.
+
+    Args:
+        work: trains; says whether the run has spent its budget. Raises BadInput for whatever the user can put right.
+        folders: further arguments, each a folder to read, and their help.
+
+    Returns:
+        Exit status 0: the budget is spent; 1: stopped before, to be resumed; 2: bad input.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="tiny", help=f"{', '.join(preset_names())}, or a .yaml file (%(default)s)")
     parser.add_argument("--data", type=Path, required=True, help="an episode store")
@@ -31,7 +44,12 @@ def training_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, by its own recipe")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="changes to the preset")
-    return parser
+    for name, meaning in folders.items():
+        parser.add_argument(f"--{name}", type=Path, required=True, help=meaning)
+    try:
+        return 0 if work(parser.parse_args(arguments)) else 1
+    except BadInput as error:
+        parser.error(str(error))
 
 
 def open_run(arguments: argparse.Namespace) -> Recipe:

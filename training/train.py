@@ -8,29 +8,23 @@ writes runs/tiny/checkpoint, which everything else takes.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 from hwm_core.checkpoint import Checkpoint, load_tokenizer, save_checkpoint
 from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
-from hwm_core.errors import BadConfig, BadInput
+from hwm_core.errors import BadConfig
 from hwm_core.families import build_model
 from hwm_core.train.trainees import WorldModelTrainee
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_model, fixed_batches
-from training.session import Screen, open_run, revision, run, training_parser
+from training.session import Screen, command, open_run, revision, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Exit status 0: the budget is spent; 1: stopped before, to be resumed; 2: bad input."""
-    parser = training_parser(__doc__)
-    parser.add_argument("--tokenizer", type=Path, required=True, help="folder that training.train_tokenizer wrote")
-    try:
-        return 0 if train(parser.parse_args(arguments)) else 1
-    except BadInput as error:
-        parser.error(str(error))
+    """The command line; returns the exit status."""
+    return command(__doc__, train, arguments, tokenizer="folder that training.train_tokenizer wrote")
 
 
 def train(arguments: argparse.Namespace) -> bool:

@@ -16,21 +16,16 @@ from hwm_core.checkpoint import save_tokenizer
 from hwm_core.clips import num_frames
 from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
-from hwm_core.errors import BadInput
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.trainees import TokenizerTrainee, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
-from training.session import Screen, open_run, run, training_parser
+from training.session import Screen, command, open_run, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Exit status 0: the budget is spent; 1: stopped before, to be resumed; 2: bad input."""
-    parser = training_parser(__doc__)
-    try:
-        return 0 if train(parser.parse_args(arguments)) else 1
-    except BadInput as error:
-        parser.error(str(error))
+    """The command line; returns the exit status."""
+    return command(__doc__, train, arguments)
 
 
 def train(arguments: argparse.Namespace) -> bool:

@@ -9,7 +9,6 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,21 +16,16 @@ import torch
 from hwm_core.checkpoint import load_checkpoint, save_checkpoint
 from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
-from hwm_core.errors import BadConfig, BadInput
+from hwm_core.errors import BadConfig
 from hwm_core.train.trainees import DecoderTrainee
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_decoder, fixed_batches
-from training.session import Screen, open_run, run, training_parser
+from training.session import Screen, command, open_run, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Exit status 0: the budget is spent; 1: stopped before, to be resumed; 2: bad input."""
-    parser = training_parser(__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True, help="folder that training.train wrote")
-    try:
-        return 0 if tune(parser.parse_args(arguments)) else 1
-    except BadInput as error:
-        parser.error(str(error))
+    """The command line; returns the exit status."""
+    return command(__doc__, tune, arguments, checkpoint="folder that training.train wrote")
 
 
 def tune(arguments: argparse.Namespace) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,6 +132,18 @@ def test_tuning_changes_the_decoder_and_nothing_else(store, tokenizer, tmp_path)
     of_decoder = ("from_latents", "decoder", "first_head", "group_head")
     for name, value in before.tokenizer.state_dict().items():
         assert torch.equal(after.tokenizer.state_dict()[name], value) == (not name.startswith(of_decoder)), name
+
+
+def test_tuning_on_a_store_of_another_preprocessing_is_refused(store, tokenizer, tmp_path, capsys):
+    train_model(store, tokenizer, tmp_path / "run")
+    other = Preprocessing(source_aspect=1.0, height=32, width=32)
+    for split, seed in (("training", 0), ("validation", 1)):
+        small = episode(split, seed)
+        write_episode(tmp_path / "other" / split, replace(small, frames=small.frames.repeat(2, 1).repeat(2, 2)), other)
+    run = ["--checkpoint", str(tmp_path / "run" / "checkpoint"), "--out", str(tmp_path / "tuned"), *SMALL]
+    with pytest.raises(SystemExit):
+        tune_decoder.main(["--data", str(tmp_path / "other"), *run])
+    assert "expected the checkpoint's preprocessing" in capsys.readouterr().err
 
 
 def test_sigterm_saves_and_the_resumed_run_ends_as_if_uninterrupted(store, tokenizer, tmp_path, monkeypatch, capsys):

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.config import overridden
-from hwm_core.data.store import open_store
-from hwm_core.errors import BadConfig, BadInput
+from hwm_core.data.store import open_store, require_preprocessing
+from hwm_core.errors import BadInput
 from hwm_core.evaluation import Evaluation, ObjectTracks
 from hwm_core.evaluation.report import all_tables, markdown
 from hwm_core.evaluation.showing import examples
@@ -87,13 +87,7 @@ def _episodes(
         seeds = range(first, first + arguments.episodes)
         return held_out(tqdm(seeds, unit="episode", desc="simulating"), world_model.preprocessing)
     store = open_store(arguments.store)
-    if store.preprocessing != world_model.preprocessing:
-        raise BadConfig(
-            f"Store {arguments.store}",
-            expected=f"the checkpoint's preprocessing {world_model.preprocessing.plain()}",
-            got=f"{store.preprocessing.plain()}",
-            remedy="Prepare the recordings with the checkpoint's preprocessing.",
-        )
+    require_preprocessing(store, world_model.preprocessing, arguments.store)
     return store.validation, None
 
 

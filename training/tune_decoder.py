@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from hwm_core.checkpoint import load_checkpoint, save_checkpoint
-from hwm_core.data.store import open_store
+from hwm_core.data.store import open_store, require_preprocessing
 from hwm_core.data.windows import Windows
 from hwm_core.errors import BadConfig
 from hwm_core.train.trainees import DecoderTrainee
@@ -41,6 +41,7 @@ def tune(arguments: argparse.Namespace) -> bool:
         )
     checkpoint = load_checkpoint(arguments.checkpoint, arguments.device)
     store, config = open_store(arguments.data), checkpoint.model.config
+    require_preprocessing(store, checkpoint.preprocessing, arguments.data)
     lengths = (config.past_frames, config.future_frames)
     windows = Windows(store.training, checkpoint.manifest, *lengths, stride=recipe.data.stride)
     held_out = fixed_batches(Windows(store.validation, checkpoint.manifest, *lengths), recipe.data.validation_windows)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -31,19 +30,14 @@ class OneXRawRecording(Recording):
         hz = float(read_metadata(self.path / "metadata.json").get("hz", 30))
         states, segments = shard_states(self.path, self.shard, len(EVE_STATES))
         video = shard_file(self.path, "video", self.shard, "mp4")
-        for frame, picture in zip_longest(range(len(states)), Clip(video).decode()):
-            if frame is None or picture is None:
-                raise BadBag(
-                    f"Video {video}",
-                    expected=f"{len(states)} frames, as the metadata say",
-                    got="more" if frame is None else f"{frame}",
-                    remedy="It was cut, or belongs to another shard; download it again.",
-                )
+        remedy = "It was cut, or belongs to another shard; download it again."
+        pictures = Clip(video).decode_exactly(len(states), because="as the metadata say", remedy=remedy)
+        for frame, (_, picture) in enumerate(pictures):
             if frame and segments[frame] != segments[frame - 1]:
                 yield Cut()
             stamp = _START_NS + round(frame * 1e9 / hz)
             yield ready("states", JointValues(stamp, EVE_STATES, states[frame].astype(np.float64)))
-            yield ready("images", Picture(stamp, picture[1]))
+            yield ready("images", Picture(stamp, picture))
 
 
 def is_raw_set(path: Path) -> bool:

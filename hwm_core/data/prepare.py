@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from hwm_core.data.assembly import ReadReport
+from hwm_core.data.atomic import new_file
 from hwm_core.data.layout import Layout
 from hwm_core.data.manifest import ActionKind, ActionManifest, fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
@@ -101,7 +102,8 @@ def fit_manifests(
     """
     manifests = _fit(open_store(store).training, robot, aliases)
     for kind, manifest in manifests.items():
-        _write_atomically(manifest_path(store, kind), yaml.safe_dump(manifest.plain(), sort_keys=False))
+        with new_file(manifest_path(store, kind)) as partial_file:
+            partial_file.write_text(yaml.safe_dump(manifest.plain(), sort_keys=False))
     return manifests
 
 
@@ -193,12 +195,3 @@ def _same_store(folder: Path, preprocessing: Preprocessing, names: Sequence[str]
             remedy="Use another folder, or remove this one.",
         )
     return header.names
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    partial_file = path.with_name(f".{path.name}.partial")
-    try:
-        partial_file.write_text(text)
-        partial_file.replace(path)
-    finally:
-        partial_file.unlink(missing_ok=True)

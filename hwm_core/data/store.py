@@ -8,7 +8,6 @@ store/
     episode.yaml                 joint names and preprocessing; values are as recorded, not normalised
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,10 @@ import yaml
 from numpy.typing import NDArray
 
 from hwm_core.config import Config
+from hwm_core.data.atomic import new_folder
 from hwm_core.data.manifest import ActionKind, ActionManifest
 from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.errors import BadBag
+from hwm_core.errors import BadBag, BadConfig
 from hwm_core.types import Episode
 
 Split = Literal["training", "validation"]
@@ -56,10 +56,7 @@ def write_episode(folder: str | Path, episode: Episode, preprocessing: Preproces
     target = Path(folder) / episode.name
     if target.exists():
         raise BadBag(f"Episode {target}", expected="a new name", got="one that exists", remedy="Rename one of the two.")
-    partial = target.with_name(f".{episode.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with new_folder(target) as partial:
         arrays: dict[str, Any] = {"stamps_ns": episode.stamps_ns, "segments": episode.segments}
         for kind, values in (("states", episode.states), ("commands", episode.commands)):
             if values is not None:
@@ -68,10 +65,18 @@ def write_episode(folder: str | Path, episode: Episode, preprocessing: Preproces
         np.savez(partial / "arrays.npz", **arrays)
         header = EpisodeHeader(names=episode.names, preprocessing=preprocessing)
         (partial / "episode.yaml").write_text(yaml.safe_dump(header.plain(), sort_keys=False))
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def require_preprocessing(store: Store, wanted: Preprocessing, path: str | Path) -> None:
+    """Raises BadConfig when the store at `path` was not prepared as the checkpoint in use was."""
+    if store.preprocessing != wanted:
+        raise BadConfig(
+            f"Store {path}",
+            expected=f"the checkpoint's preprocessing {wanted.plain()}",
+            got=f"{store.preprocessing.plain()}",
+            remedy="Prepare the recordings with the checkpoint's preprocessing.",
+        )
 
 
 def open_store(path: str | Path) -> Store:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -47,6 +48,18 @@ class Clip:
                     return
                 number += 1
                 yield frame.time - origin, frame.to_ndarray(format="rgb24")
+
+    def decode_exactly(self, count: int, *, because: str, remedy: str) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        """As `decode`. Raises BadBag for another number of frames than `count`, which is so `because` of what else."""
+        for number, decoded in zip_longest(range(count), self.decode()):
+            if number is None or decoded is None:
+                raise BadBag(
+                    f"Video {self.path}",
+                    expected=f"{count} frames, {because}",
+                    got="more" if number is None else f"{number}",
+                    remedy=remedy,
+                )
+            yield decoded
 
 
 @dataclass(frozen=True)

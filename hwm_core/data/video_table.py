@@ -8,7 +8,6 @@ segments [N].
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -55,20 +54,18 @@ class VideoRecording(Recording):
         return self._by_frame(table) if table.time_s is None else self._by_time(table, table.time_s)
 
     def _by_frame(self, table: JointTable) -> Iterator[Event | Cut]:
-        for row, decoded in zip_longest(range(len(table)), Clip(self.video).decode()):
-            if row is None or decoded is None:
-                raise BadBag(
-                    f"Video {self.video}",
-                    expected=f"{len(table)} frames, one for each row of {self.table.name}",
-                    got="more" if row is None else f"{row}",
-                    remedy="One of them was cut; or add a column time_s, if the joints go by a rate of their own.",
-                )
+        pictures = Clip(self.video).decode_exactly(
+            len(table),
+            because=f"one for each row of {self.table.name}",
+            remedy="One of them was cut; or add a column time_s, if the joints go by a rate of their own.",
+        )
+        for row, (time_s, picture) in enumerate(pictures):
             if row and table.segments is not None and table.segments[row] != table.segments[row - 1]:
                 yield Cut()
-            stamp = _START_NS + round(decoded[0] * 1e9)
+            stamp = _START_NS + round(time_s * 1e9)
             if "states" in table.values:
                 yield _joints("states", stamp, table, row)
-            yield ready("images", Picture(stamp, decoded[1]))
+            yield ready("images", Picture(stamp, picture))
             if "commands" in table.values:  # issued at the frame: it first moves the next one
                 yield _joints("commands", stamp, table, row)
 

@@ -101,11 +101,9 @@ class MaskedWorldModel(nn.Module):
 
     def whole_future(self, tokens: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
         """Loss and accuracy with the whole future masked; arguments as of `loss`, None drops the actions."""
-        past, codes = self.config.num_past_latents, self.to_sites(tokens)
-        visible = codes.clone()
-        visible[:, past:] = self.vocabulary.mask_token
-        hidden = self.hidden(visible, actions).flatten(0, 2)
-        loss, accuracy = self.vocabulary.cross_entropy(hidden, codes[:, past:].flatten(0, 3))
+        truth = self.to_sites(tokens)[:, self.config.num_past_latents :]
+        hidden = self.hidden(self._past_alone(tokens), actions)
+        loss, accuracy = self.vocabulary.cross_entropy(hidden.flatten(0, 2), truth.flatten(0, 3))
         return {"loss": loss, "accuracy": accuracy}
 
     def to_sites(self, tokens: Tensor) -> Tensor:
@@ -145,9 +143,7 @@ class MaskedWorldModel(nn.Module):
 
     def mean_future(self, tokens: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
         """Mean latents [B, T_future, H, W, C] when the whole future of tokens [B, T, H, W] is masked; draws nothing."""
-        sites = self.to_sites(tokens).clone()
-        sites[:, self.config.num_past_latents :] = self.vocabulary.mask_token
-        return self.to_grid(self.vocabulary.expected_latents(self(sites, actions)))
+        return self.to_grid(self.vocabulary.expected_latents(self(self._past_alone(tokens), actions)))
 
     def settle(self, tokens: Tensor, actions: Tensor | None, settled: Settled | None = None) -> Settled:
         """Compute keys and values of latents whose tokens are final: the past, or a future latent after decoding.
@@ -181,6 +177,12 @@ class MaskedWorldModel(nn.Module):
         at = torch.arange(first, first + tokens.shape[1], device=tokens.device)
         out, fresh = self.backbone(dict(zip(keys, (video, action))), dict.fromkeys(keys, at), settled and settled.cache)
         return out[keys[0]], fresh
+
+    def _past_alone(self, tokens: Tensor) -> Tensor:
+        """Tokens [B, T, H, W] by site, the whole future masked."""
+        sites = self.to_sites(tokens).clone()
+        sites[:, self.config.num_past_latents :] = self.vocabulary.mask_token
+        return sites
 
     def _embed(self, tokens: Tensor, actions: Tensor | None, first: int) -> tuple[Tensor, Tensor]:
         video = self.vocabulary.embed(tokens).flatten(2, 3) + self.position[first : first + tokens.shape[1]]

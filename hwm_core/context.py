@@ -97,8 +97,7 @@ class Context:
                 if stamp_ns <= 0:
                     raise _bad_stamp(BadImage, "Image", stamp_ns)
                 frame = self._preprocessing.apply(decode_image(message))
-                if not self._preprocessing.is_repeat(frame, None if self._latest is None else self._latest[1]):
-                    self._push(stamp_ns, frame)
+                self._push(stamp_ns, frame)
             except BadImage:
                 self.counters.images_dropped += 1
                 raise
@@ -160,7 +159,8 @@ class Context:
         return self._commands if self._manifest.kind == "commands" else self._states
 
     def _push(self, stamp_ns: int, frame: NDArray[np.uint8]) -> None:
-        if self._latest is not None and stamp_ns == self._latest[0]:
+        newest_ns, newest = self._latest or (None, None)
+        if stamp_ns == newest_ns or self._preprocessing.is_repeat(frame, newest):
             self.counters.images_skipped += 1
             return
         tick = self._clock.push(stamp_ns)

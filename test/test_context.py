@@ -214,6 +214,17 @@ def test_a_reset_forgets_frames_joints_and_counters():
         ctx.newest_action()
 
 
+def test_a_repeated_picture_left_out_is_counted_as_skipped():
+    ctx = Context(
+        manifest("states"), Preprocessing(source_aspect=1.0, crop="none", height=8, width=8, drop_repeats=True), FRAMES
+    )
+    for number, value in enumerate((1, 1, 2)):
+        ctx.add_image(START + number * PERIOD, image(value))
+    counted = ctx.counters
+    assert (counted.images_received, counted.images_skipped, counted.images_dropped) == (3, 1, 0)
+    assert ctx.newest_stamp_ns == START + 2 * PERIOD
+
+
 @pytest.mark.parametrize("kind", ["states", "commands"])
 def test_the_live_context_is_what_the_reader_of_a_bag_of_the_same_run_gives(kind, tmp_path):
     rng = np.random.default_rng(0)

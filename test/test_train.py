@@ -1,3 +1,4 @@
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -171,6 +172,13 @@ def test_a_budget_in_minutes_ends_the_run_and_drives_the_schedule():
     assert trainer.fit(Lines())
     assert 0 < trainer.step < 12
     assert rates == sorted(rates, reverse=True) and rates[-1] < 0.5 * rates[0]
+
+
+def test_a_budget_of_processor_time_does_not_count_waiting():
+    trainer = Trainer(Regression(), config(steps=None, max_minutes=1.0, clock="processor"))
+    before = trainer.position.elapsed_s
+    time.sleep(0.3)
+    assert trainer.position.elapsed_s - before < 0.2
 
 
 def test_a_batch_depends_on_its_number_alone_and_an_epoch_visits_every_item_once():

@@ -11,7 +11,11 @@ class TrainingConfig(Config):
     """Optimisation of one module. A budget is a number of steps, of minutes, or both: whichever is spent first."""
 
     steps: int | None = Field(default=None, gt=0, description="optimiser steps")
-    max_minutes: float | None = Field(default=None, gt=0, description="wall time, over all resumed parts of a run")
+    max_minutes: float | None = Field(default=None, gt=0, description="by `clock`, over all resumed parts of a run")
+    clock: Literal["wall", "processor"] = Field(
+        default="wall",
+        description="processor: time that this process computed, all threads together; whatever else the machine does",
+    )
     batch_size: int = Field(default=16, gt=0, description="windows of one optimiser step")
     accumulation: int = Field(
         default=1, gt=0, description="parts that a batch is computed in; changes memory, not the result"
@@ -31,7 +35,7 @@ class TrainingConfig(Config):
     workers: int = Field(default=0, ge=0, description="processes that load windows; 0 loads between steps")
     report_every: int = Field(default=20, gt=0, description="steps")
     evaluate_every: int = Field(default=1000, gt=0, description="steps")
-    save_every_minutes: float = Field(default=5.0, gt=0, description="wall time between states written for resuming")
+    save_every_minutes: float = Field(default=5.0, gt=0, description="by `clock`, between states written for resuming")
 
     @model_validator(mode="after")
     def _has_a_budget(self) -> "TrainingConfig":

@@ -10,7 +10,7 @@ class Position:
     """Where a run is."""
 
     step: int  # optimiser steps done
-    elapsed_s: float  # wall time, over all resumed parts
+    elapsed_s: float  # by the run's clock, over all resumed parts
     spent: float  # part of the budget, 0 to 1
 
 

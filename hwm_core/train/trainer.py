@@ -17,6 +17,7 @@ from hwm_core.train.reporter import Position, Reporter, Silent
 from hwm_core.train.schedule import learning_rate_factor
 
 Batch = Mapping[str, Tensor]  # every tensor [B, ...]
+CLOCKS = {"wall": time.monotonic, "processor": time.process_time}
 
 
 class Trainee(Protocol):
@@ -43,15 +44,15 @@ class Trainer:
         *,
         device: torch.device | str = "cpu",
         reporter: Reporter | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.trainee, self.config, self.device = trainee, config, torch.device(device)
-        self.reporter, self.clock = reporter or Silent(), clock
+        self.reporter, self.clock = reporter or Silent(), clock or CLOCKS[config.clock]
         self.module = trainee.module.to(self.device)
         self.optimisers = build_optimisers(self.module, config)
         self.average = build_average(self.module, config.ema_decay) if config.ema_decay else None
         self.generator = torch.Generator(self.device)
-        self.step, self._elapsed_s, self._since = 0, 0.0, clock()
+        self.step, self._elapsed_s, self._since = 0, 0.0, self.clock()
 
     @property
     def result(self) -> Any:

@@ -11,7 +11,8 @@ from pydantic import Field
 from hwm_core.config import Config
 from hwm_core.data.bag import Topics
 from hwm_core.data.bag_reader import read_bag
-from hwm_core.evaluation import Evaluation, EvaluationWindows
+from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationWindows
+from hwm_core.evaluation.judged import caption, describe
 from hwm_core.evaluation.report import all_tables, markdown
 from hwm_core.evaluation.showing import examples
 from hwm_core.pictures import VideoWriter, contact_sheet, heat, side_by_side, write_png
@@ -67,15 +68,9 @@ def replay(
     """
     manifest = world_model.manifest
     episode, read = read_bag(bag, config.topics, world_model.preprocessing, manifest.names, aliases=manifest.aliases)
-    evaluation = Evaluation(
-        world_model,
-        [episode],
-        horizons=config.horizons,
-        stride=config.stride,
-        sampling=config.sampling,
-        seed=config.seed,
-    )
-    result = evaluation.run(progress=progress)
+    judging = {key: config.plain()[key] for key in ("horizons", "stride", "sampling", "seed")}
+    evaluation = Evaluation(world_model, [episode], EvaluationConfig.parse(judging, where="replay"))
+    result = evaluation.run(progress)
     metrics = {
         "bag": {"name": episode.name, "seconds": round(len(episode) / world_model.frame_rate_hz, 3), **asdict(read)},
         "checkpoint": describe(world_model),
@@ -104,19 +99,6 @@ def replay(
     done.table_path.write_text(done.table)
     done.metrics_path.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return done
-
-
-def describe(world_model: WorldModel) -> dict[str, Any]:
-    """The checkpoint as metrics.json names it."""
-    return {"name": world_model.name, "sha256": world_model.sha256, "parameters": world_model.num_parameters}
-
-
-def caption(world_model: WorldModel, sampling: Sampling) -> str:
-    """The checkpoint in one line, for pictures."""
-    size = f"{world_model.preprocessing.width} x {world_model.preprocessing.height} px"
-    millions = world_model.num_parameters / 1e6
-    steps = f"{sampling.steps} sampling step" + ("s" if sampling.steps > 1 else "")
-    return f"{world_model.name}: {millions:.1f} M parameters, {size} at {world_model.frame_rate_hz:g} Hz, {steps}"
 
 
 def _write_video(path: Path, world_model: WorldModel, episode: Episode, config: ReplayConfig) -> None:

@@ -159,12 +159,12 @@ def _evaluate(world_model: WorldModel, episodes: int, out: Path) -> tuple[dict[s
         range(EVALUATION_SEED, EVALUATION_SEED + episodes), unit="episode", desc="     simulating", file=sys.stdout
     )
     recorded, objects = held_out(seeds, world_model.preprocessing)
-    evaluation = Evaluation(world_model, recorded)
+    evaluation = Evaluation(world_model, recorded, objects=objects)
     with _progress("     predicting") as progress:
-        result = evaluation.run(objects=objects, progress=progress)
+        result = evaluation.run(progress)
     sheet = contact_sheet(
         f"{episodes} episodes the model has never seen",
-        caption(world_model, evaluation.sampling),
+        caption(world_model, evaluation.config.sampling),
         examples(evaluation, result, EXAMPLES),
         world_model.frame_rate_hz,
     )

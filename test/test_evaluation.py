@@ -9,7 +9,7 @@ from untrained import untrained
 
 from hwm_core.data.manifest import fit_manifest
 from hwm_core.errors import BadActions, BadBag, BadConfig, RobotMismatch
-from hwm_core.evaluation import Evaluation, EvaluationResult, EvaluationWindows, ObjectTracks
+from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationResult, EvaluationWindows, ObjectTracks
 from hwm_core.evaluation.report import all_tables, markdown, psnr_table
 from hwm_core.evaluation.windows import has_still_camera, lenders
 from hwm_core.sampling.config import Sampling
@@ -20,8 +20,8 @@ PAST, FUTURE = 9, 24
 
 
 def evaluate(world, episodes, **options) -> EvaluationResult:
-    run = {name: options.pop(name) for name in ("batch", "objects", "progress") if name in options}
-    return Evaluation(world, episodes, **options).run(**run)
+    objects, progress = options.pop("objects", None), options.pop("progress", lambda done, of: None)
+    return Evaluation(world, episodes, EvaluationConfig.parse(options), objects=objects).run(progress)
 
 
 def episode(name: str, values: np.ndarray, names: tuple[str, ...] = ("slide", "neck_yaw"), **fields) -> Episode:
@@ -268,7 +268,8 @@ def test_a_real_model_is_judged_alike_every_time_and_in_batches_of_any_size(fami
 def test_a_single_sample_and_the_mean_of_several_are_rows_on_the_same_windows(family: str) -> None:
     world, drawing = WorldModel(untrained(family=family)), Sampling(steps=2, temperature=1.0, soft=False)
     results = [
-        evaluate(world, real_episodes(), horizons=(8,), sampling=drawing, samples=3, batch=batch) for batch in (4, 3)
+        evaluate(world, real_episodes(), horizons=(8,), sampling=drawing.plain(), samples=3, batch=batch)
+        for batch in (4, 3)
     ]
     assert {"single", "mean_of_3"} <= set(results[0].rows)
     assert results[0].psnr("mean_of_3", 8) > results[0].psnr("single", 8)

@@ -62,7 +62,8 @@ def test_evaluate_judges_the_validation_episodes_of_a_store(tmp_path: Path, chec
     store = write_store(tmp_path / "store", Preprocessing(source_aspect=1.0, height=16, width=16))
     out = tmp_path / "out"
     run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, "--store", store, "--out", out)
-    assert {path.name for path in out.iterdir()} == {"evaluation.json", "table.md", "contact_sheet.png"}
+    files = {"evaluation.json", "table.md", "contact_sheet.png", "evaluation.html", "MODEL_CARD.md"}
+    assert {path.name for path in out.iterdir()} == {*files, "windows"}
     judged = json.loads((out / "evaluation.json").read_text())
     assert judged["episodes"] == ["validation_0", "validation_1"]
     # 44 frames hold windows of 33 at the starts 0, 5 and 10
@@ -74,3 +75,120 @@ def test_a_store_prepared_for_another_camera_is_refused(tmp_path: Path, checkpoi
     with pytest.raises(SystemExit):
         run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, "--store", store, "--out", tmp_path / "out")
     assert "preprocessing" in capsys.readouterr().err
+
+
+def judged_by(folder: Path, name: str = "evaluation.json") -> bytes:
+    return (folder / name).read_bytes()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return write_store(tmp_path / "store", Preprocessing(source_aspect=1.0, height=16, width=16))
+
+
+FEW = ("--horizons", 8, "--batch", 2, "--sensitivity", 2, "--examples", 1)
+
+
+def test_every_file_of_an_evaluation_says_what_it_promises(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
+) -> None:
+    out = tmp_path / "out"
+    options = ("--samples", 2, "--drawing", "steps=2", "temperature=1", "soft=false", "--card-beside")
+    run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, *options)
+    judged = json.loads(judged_by(out))
+    drawn = {"model", "shuffled", "none", "zero", "reversed", "single", "mean_of_2"}
+    assert set(judged["rows"]) == drawn | {"copy_last", "tokenizer"}
+    for name, row in judged["rows"].items():
+        assert row["windows"] == 12 and row["episodes"] == 2 and row["seed"] == 0
+        assert len(row["by_frame"]["psnr_db"]) == 8 and (row["sampling"] is not None) == (name in drawn)
+    assert judged["rows"]["mean_of_2"]["samples"] == 2
+    assert judged["controllability_db"]["shuffled"]["mean"]["low"] is not None
+    assert list(judged["sensitivity"]["joints"]) == list(JOINTS)
+    assert all(set(over) == {"mean", "low", "high"} for over in judged["psnr_db"]["8"]["gain_over"].values())
+    assert {"copy_last", "model", "single"} == set(judged["psnr_db"]["8"]["gains_of"]["mean_of_2"])
+    page = judged_by(out, "evaluation.html").decode()
+    assert page.count("data:image/png") == 3 and page.count("data:image/svg+xml") >= 2
+    assert "http" not in page and 'src="data:' in page, "the page needs nothing from elsewhere"
+    card = judged_by(out, "MODEL_CARD.md").decode()
+    assert "right_elbow" in card and "12 windows of 2 episodes" in card and "Not shown to be above" in card
+    assert (checkpoint / "MODEL_CARD.md").read_text() == card
+
+
+def test_an_interrupted_evaluation_goes_on_to_the_same_numbers(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
+) -> None:
+    for out in (tmp_path / "whole", tmp_path / "cut"):
+        run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW)
+    lost = tmp_path / "cut" / "windows" / "000001.npz"
+    kept = [path.stat().st_mtime_ns for path in sorted(lost.parent.glob("*.npz")) if path != lost]
+    lost.unlink()
+    (tmp_path / "cut" / "evaluation.json").unlink()
+    run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, "--store", store, "--out", tmp_path / "cut", *FEW)
+    assert [path.stat().st_mtime_ns for path in sorted(lost.parent.glob("*.npz")) if path != lost] == kept
+    for name in ("evaluation.json", "table.md", "evaluation.html", "MODEL_CARD.md"):
+        assert judged_by(tmp_path / "whole", name) == judged_by(tmp_path / "cut", name), name
+
+
+def test_going_on_with_other_settings_is_refused_by_their_names_and_loses_nothing(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys
+) -> None:
+    out = tmp_path / "out"
+    options = ("--checkpoint", checkpoint, "--store", store, "--out", out)
+    run(evaluate.main, monkeypatch, *options, *FEW)
+    before = judged_by(out)
+    with pytest.raises(SystemExit):
+        run(evaluate.main, monkeypatch, *options, *FEW, "--stride", 3)
+    assert "settings.stride 3 in place of 5" in capsys.readouterr().err
+    assert judged_by(out) == before
+    run(evaluate.main, monkeypatch, *options, *FEW, "--stride", 3, "--anew")
+    assert judged_by(out) != before
+
+
+def test_two_ranks_together_write_what_one_writes(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    options = ("--checkpoint", checkpoint, "--store", store, *FEW)
+    run(evaluate.main, monkeypatch, *options, "--out", one)
+    run(evaluate.main, monkeypatch, *options, "--out", two, "--rank", 1, "--world-size", 2)
+    assert "Rank 1 is done" in capsys.readouterr().out and not (two / "evaluation.json").exists()
+    monkeypatch.setenv("RANK", "0")  # as torchrun says it
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    run(evaluate.main, monkeypatch, *options, "--out", two)
+    for name in ("evaluation.json", "table.md", "evaluation.html", "contact_sheet.png"):
+        assert judged_by(one, name) == judged_by(two, name), name
+
+
+def test_checkpoints_side_by_side_are_compared_window_by_window(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
+) -> None:
+    flow = save_untrained(tmp_path / "flow", family="flow")
+    out = tmp_path / "out"
+    run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, flow, "--store", store, "--out", out, *FEW)
+    together = json.loads(judged_by(out))
+    a, b = together["checkpoints"]
+    assert a != b and all(json.loads(judged_by(out / label)) == together["checkpoints"][label] for label in (a, b))
+    [of_model] = [one for one in together["differences"] if one["row"] == "model"]
+    means = [together["checkpoints"][label]["psnr_db"]["8"]["model"] for label in (a, b)]
+    assert of_model["of"] == b and of_model["over"] == a
+    assert of_model["8"]["mean"] == pytest.approx(means[1] - means[0], abs=2e-3)
+    assert "Side by side" in judged_by(out, "evaluation.html").decode()
+
+
+def test_the_protocol_of_the_paper_judges_each_frame_once_against_the_tokenizers_truth(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
+) -> None:
+    out = tmp_path / "out"
+    options = ("--protocol", "paper", "--sensitivity", 0)
+    run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, "--store", store, "--out", out, *options)
+    judged = json.loads(judged_by(out))
+    # 44 frames hold windows of 9 + 8 at the starts 0, 8, 16 and 24
+    assert judged["settings"]["truth"] == "tokenizer" and judged["psnr_db"]["8"]["windows"] == 8
+    assert "tokenizer" not in judged["rows"] and judged["sensitivity"] is None
+
+
+def test_a_rank_beyond_the_world_is_refused(tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys) -> None:
+    options = ("--store", store, "--out", tmp_path / "out", "--rank", 2, "--world-size", 2)
+    with pytest.raises(SystemExit):
+        run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, *options)
+    assert "rank 2 of 2" in capsys.readouterr().err

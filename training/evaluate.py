@@ -1,13 +1,17 @@
-"""Judge a checkpoint on episodes that it has never seen.
+"""Judge checkpoints on episodes that they have never seen.
 
     python -m training.evaluate --checkpoint tiny                      fresh simulated episodes, by seed
     python -m training.evaluate --checkpoint runs/g1 --store store     the validation episodes of a store
+    python -m training.evaluate --checkpoint a b --store store         side by side, on the same windows
 
-writes evaluation.json, table.md and contact_sheet.png into --out.
+writes evaluation.json, table.md, evaluation.html, contact_sheet.png and MODEL_CARD.md into --out. What was judged is
+kept in --out too: stopped and started again, it goes on. Ranks (torchrun, or --rank and --world-size) share one --out,
+and the last to finish writes the files.
 """
 
 import argparse
-import json
+import os
+import shutil
 from pathlib import Path
 
 from tqdm import tqdm
@@ -15,13 +19,13 @@ from tqdm import tqdm
 from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.config import overridden
 from hwm_core.data.store import open_store, require_preprocessing
-from hwm_core.errors import BadInput
-from hwm_core.evaluation import Evaluation, ObjectTracks
-from hwm_core.evaluation.report import all_tables, markdown
-from hwm_core.evaluation.showing import examples
-from hwm_core.pictures import contact_sheet, write_png
-from hwm_core.replay import caption, describe
-from hwm_core.sampling.config import Sampling
+from hwm_core.errors import BadConfig, BadInput
+from hwm_core.evaluation import Evaluation, EvaluationConfig, ObjectTracks
+from hwm_core.evaluation.config import PROTOCOLS
+from hwm_core.evaluation.files import folder_of, write_reports
+from hwm_core.evaluation.judged import Judged, labels
+from hwm_core.evaluation.ledger import Ledger
+from hwm_core.evaluation.report import markdown
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
 
@@ -29,19 +33,29 @@ from hwm_core.world_model import WorldModel
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or %(default)s, which ships")
+    parser.add_argument(
+        "--checkpoint", nargs="+", default=[SHIPPED], help=f"folders of checkpoints, or {SHIPPED}, which ships"
+    )
     parser.add_argument("--store", type=Path, help="judge on the validation episodes of this store")
     parser.add_argument("--seed", type=int, help="seed of the first simulated episode")
     parser.add_argument("--episodes", type=int, default=16, help="how many are simulated (%(default)s)")
-    parser.add_argument("--horizons", type=int, nargs="+", default=[8, 16, 24], help="frames ahead (%(default)s)")
-    parser.add_argument("--stride", type=int, default=5, help="frames between the starts of windows (%(default)s)")
+    parser.add_argument("--protocol", choices=list(PROTOCOLS), default="horizon", help="what is judged (%(default)s)")
+    parser.add_argument("--horizons", type=int, nargs="+", help="frames ahead (8 16 24; paper: 8)")
+    parser.add_argument("--stride", type=int, help="frames between the starts of windows (5; paper: 8)")
+    parser.add_argument("--max-windows", type=int, help="of more windows judge so many, spread evenly")
     parser.add_argument("--sampling", nargs="*", default=[], metavar="KEY=VALUE", help="steps=2 parallel=false ...")
     parser.add_argument("--samples", type=int, help="also judge a single sample, and the mean of so many")
     parser.add_argument("--drawing", nargs="*", metavar="KEY=VALUE", help="how samples are drawn (as --sampling says)")
+    parser.add_argument("--draws-seed", type=int, default=0, help="of all draws, and of the borrowing (%(default)s)")
+    parser.add_argument("--sensitivity", type=int, default=16, help="windows to disturb joints in (%(default)s)")
     parser.add_argument("--batch", type=int, default=16, help="windows at a time (%(default)s)")
     parser.add_argument("--examples", type=int, default=4, help="windows on the contact sheet (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--rank", type=int, default=int(os.environ.get("RANK", "0")), help="this process's share")
+    parser.add_argument("--world-size", type=int, default=int(os.environ.get("WORLD_SIZE", "1")), help="of so many")
     parser.add_argument("--out", type=Path, default=Path("evaluation_out"), help="folder to write (%(default)s)")
+    parser.add_argument("--anew", action="store_true", help="forget what was judged in --out")
+    parser.add_argument("--card-beside", action="store_true", help="a model card into the checkpoint's folder, too")
     arguments = parser.parse_args()
     try:
         evaluate(arguments)
@@ -51,61 +65,95 @@ def main() -> None:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Raises BadInput for whatever the user can put right."""
-    world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=arguments.device)
-    episodes, objects = _episodes(arguments, world_model)
-    sampling = Sampling.parse(overridden({}, arguments.sampling), where="--sampling")
-    drawing = (
-        sampling if arguments.drawing is None else Sampling.parse(overridden({}, arguments.drawing), where="--drawing")
-    )
-    evaluation = Evaluation(
-        world_model,
-        episodes,
-        horizons=arguments.horizons,
-        stride=arguments.stride,
-        sampling=sampling,
-        samples=arguments.samples,
-        drawing=drawing,
-    )
-    with tqdm(total=len(evaluation.windows), unit="window", desc="predicting") as bar:
-        result = evaluation.run(
-            batch=arguments.batch, objects=objects, progress=lambda done, _: bar.update(done - bar.n)
+    if not 0 <= arguments.rank < arguments.world_size or (arguments.anew and arguments.world_size > 1):
+        raise BadConfig(
+            "ranks",
+            expected="0 <= rank < world size, and one rank to begin anew",
+            got=f"rank {arguments.rank} of {arguments.world_size}",
+            remedy="Correct them, or remove the folder.",
         )
-    document = {
-        "checkpoint": describe(world_model),
-        "device": str(world_model.device),
-        "episodes": [episode.name for episode in episodes],
-        "settings": {
-            "stride": arguments.stride,
-            "sampling": sampling.plain(),
-            "samples": arguments.samples,
-            "drawing": drawing.plain(),
-            "seed": evaluation.seed,
+    paths = [checkpoint_path(checkpoint) for checkpoint in arguments.checkpoint]
+    world_models = [WorldModel.load(path, device=_device(arguments.device)) for path in paths]
+    episodes, objects, source = _episodes(arguments, world_models)
+    config = _config(arguments)
+    evaluations = [Evaluation(model, episodes, config, objects=objects, beside=world_models) for model in world_models]
+    judged, done = [], True
+    for label, evaluation in zip(labels(world_models), evaluations, strict=True):
+        folder = folder_of(arguments.out, label, len(evaluations)) / "windows"
+        if arguments.anew:
+            shutil.rmtree(folder, ignore_errors=True)
+        ledger = Ledger(folder, evaluation.identity())
+        with tqdm(unit="window", desc=f"predicting by {label}") as bar:
+
+            def progress(done: int, of: int, bar: tqdm = bar) -> None:
+                bar.total = of
+                bar.update(done - bar.n)
+
+            done &= evaluation.judge(ledger, rank=arguments.rank, ranks=arguments.world_size, progress=progress)
+        judged.append((label, evaluation, ledger))
+    if not done:
+        print(f"Rank {arguments.rank} is done; the last one writes the files.")
+        return
+    results = [
+        Judged(label, arguments.protocol, source, evaluation, evaluation.result(ledger))
+        for label, evaluation, ledger in judged
+    ]
+    with judged[0][2].alone():
+        written = write_reports(arguments.out, results, arguments.examples)
+        for path, one in zip(paths, results, strict=True):
+            if arguments.card_beside:
+                card = folder_of(arguments.out, one.label, len(results)) / "MODEL_CARD.md"
+                shutil.copyfile(card, path / card.name)
+    for one in results:
+        print(f"{one.label}\n\n{markdown(one.result)}")
+    print("Written:", *written, sep="\n  ")
+
+
+def _config(arguments: argparse.Namespace) -> EvaluationConfig:
+    given = {name: getattr(arguments, name) for name in ("horizons", "stride", "max_windows", "samples")}
+    drawing = None if arguments.drawing is None else overridden({}, arguments.drawing)
+    return EvaluationConfig.parse(
+        {
+            "sensitivity": arguments.sensitivity,
+            "batch": arguments.batch,
+            "seed": arguments.draws_seed,
+            "sampling": overridden({}, arguments.sampling),
+            "drawing": drawing,
+            **PROTOCOLS[arguments.protocol],
+            **{name: value for name, value in given.items() if value is not None},
         },
-        **all_tables(result),
-    }
-    title = f"{len(episodes)} episodes the model has never seen"
-    pictures = examples(evaluation, result, arguments.examples)
-    sheet = contact_sheet(title, caption(world_model, sampling), pictures, world_model.frame_rate_hz)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_png(arguments.out / "contact_sheet.png", sheet)
-    (arguments.out / "table.md").write_text(markdown(result))
-    (arguments.out / "evaluation.json").write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
-    print(markdown(result))
-    print(f"Written to {arguments.out}: evaluation.json, table.md, contact_sheet.png")
+        where="evaluate",
+    )
+
+
+def _device(name: str) -> str:
+    local = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local}" if name == "cuda" and local is not None else name
 
 
 def _episodes(
-    arguments: argparse.Namespace, world_model: WorldModel
-) -> tuple[list[Episode], dict[str, ObjectTracks] | None]:
-    if arguments.store is None:
-        from hwm_core.evaluation.simulated import FIRST_SEED, held_out  # needs GL, which a store does not
+    arguments: argparse.Namespace, world_models: list[WorldModel]
+) -> tuple[list[Episode], dict[str, ObjectTracks] | None, str]:
+    """The episodes, where the objects were in them, and where they come from in words."""
+    if arguments.store is not None:
+        store = open_store(arguments.store)
+        for world_model in world_models:
+            require_preprocessing(store, world_model.preprocessing, arguments.store)
+        return store.validation, None, f"the validation episodes of the store `{arguments.store.name}`"
+    from hwm_core.evaluation.simulated import FIRST_SEED, held_out  # needs GL, which a store does not
 
-        first = FIRST_SEED if arguments.seed is None else arguments.seed
-        seeds = range(first, first + arguments.episodes)
-        return held_out(tqdm(seeds, unit="episode", desc="simulating"), world_model.preprocessing)
-    store = open_store(arguments.store)
-    require_preprocessing(store, world_model.preprocessing, arguments.store)
-    return store.validation, None
+    for world_model in world_models[1:]:
+        if world_model.preprocessing != world_models[0].preprocessing:
+            raise BadConfig(
+                "Checkpoints to compare",
+                expected=f"the preprocessing {world_models[0].preprocessing.plain()}",
+                got=f"{world_model.preprocessing.plain()} of {world_model.name}",
+                remedy="Judge checkpoints of unlike cameras one by one.",
+            )
+    first = FIRST_SEED if arguments.seed is None else arguments.seed
+    seeds = range(first, first + arguments.episodes)
+    bar = tqdm(seeds, unit="episode", desc="simulating")
+    return *held_out(bar, world_models[0].preprocessing), f"simulated episodes of the seeds {first} to {seeds[-1]}"
 
 
 if __name__ == "__main__":

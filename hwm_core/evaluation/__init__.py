@@ -1,8 +1,9 @@
 """How good a world model is on recorded episodes."""
 
+from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.windows import EvaluationWindows
 
-__all__ = ["Evaluation", "EvaluationResult", "EvaluationWindows", "ObjectTracks"]
+__all__ = ["Evaluation", "EvaluationConfig", "EvaluationResult", "EvaluationWindows", "ObjectTracks"]

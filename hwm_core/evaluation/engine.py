@@ -1,20 +1,26 @@
 """Every row on every window, a batch at a time, keeping errors and no pictures."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from hwm_core.errors import BadConfig
+from hwm_core.evaluation.config import EvaluationConfig
+from hwm_core.evaluation.ledger import Numbers, Parts
 from hwm_core.evaluation.objects import ObjectTracks
-from hwm_core.evaluation.result import Errors, EvaluationResult
+from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.rows import Batch, rows_of
-from hwm_core.evaluation.windows import EvaluationWindows, Indices, has_still_camera, lenders
+from hwm_core.evaluation.sensitivity import probe
+from hwm_core.evaluation.windows import EvaluationWindows, Indices, has_still_camera, lenders, spread
 from hwm_core.metrics.psnr import frame_mse, masked_mse
-from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.draws import derived_seed
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
+
+Progress = Callable[[int, int], None]
 
 
 class Evaluation:
@@ -22,15 +28,11 @@ class Evaluation:
 
     Args:
         episodes: preprocessed as the model wants them.
-        horizons: frames ahead; beyond the model's own future it is rolled on.
-        stride: frames between the starts of windows; every horizon has the same starts.
-        sampling: how futures are drawn; by default the mean future.
-        samples: a number adds rows: a single sample, and the mean of so many.
-        drawing: how these are drawn; by default as `sampling` says.
-        seed: of these draws, a stream for every window, and of the borrowing.
+        config: what is judged, and how.
+        objects: by episode name; with them, errors inside objects that moved are kept too.
+        beside: other models that are judged on the same windows: these are long enough for all of them.
 
     Raises:
-        BadConfig: a horizon below 1.
         BadBag: no window of this length; or just one, so that there is no other motion.
         RobotMismatch, BadActions: episodes of another robot, or without the model's kind of actions.
     """
@@ -39,82 +41,142 @@ class Evaluation:
         self,
         world_model: WorldModel,
         episodes: Sequence[Episode],
+        config: EvaluationConfig | None = None,
         *,
-        horizons: Sequence[int] = (8, 16, 24),
-        stride: int = 5,
-        sampling: Sampling | None = None,
-        samples: int | None = None,
-        drawing: Sampling | None = None,
-        seed: int = 0,
+        objects: Mapping[str, ObjectTracks] | None = None,
+        beside: Sequence[WorldModel] = (),
     ) -> None:
-        if not horizons or min(horizons) < 1:
-            raise BadConfig("horizons", expected="frames ahead, 1 or more", got=list(horizons), remedy="Correct them.")
-        factor = world_model.tokenizer.temporal_factor
-        future = -(-max(horizons) // factor) * factor  # whole latents
-        self.world_model, self.episodes, self.horizons = world_model, episodes, tuple(horizons)
-        self.sampling, self.seed = sampling or Sampling(), seed
-        self.samples, self.drawing = samples, drawing or self.sampling
-        self.rows = rows_of(samples)
-        self.windows = EvaluationWindows(episodes, world_model.manifest, world_model.past_frames, future, stride)
-        self._still = np.array([has_still_camera(episode) for episode in episodes])[self.windows.episode]
-        self._lenders = lenders(self.windows, seed)
+        self.world_model, self.episodes, self.config = world_model, episodes, config or EvaluationConfig()
+        self.rows = rows_of(self.config)
+        self.windows = EvaluationWindows(
+            episodes,
+            world_model.manifest,
+            max(model.past_frames for model in (world_model, *beside)),
+            max(self._future(model) for model in (world_model, *beside)),
+            self.config.stride,
+            self.config.max_windows,
+        )
+        count = len(self.windows)
+        self._batches = np.array_split(np.arange(count), -(-count // self.config.batch))
+        self._tracks = None if objects is None else [objects[episode.name] for episode in episodes]
+        self._lenders = lenders(self.windows, self.config.seed)
+        self._probed = set(spread(self.config.sensitivity, count).tolist()) if self.config.sensitivity else set()
+
+    def run(self, progress: Progress = lambda done, of: None) -> EvaluationResult:
+        """Judge every row on every window, in memory."""
+        parts: dict[int, Numbers] = {}
+        self.judge(parts, progress=progress)
+        return self.result(parts)
+
+    def judge(self, parts: Parts, *, rank: int = 0, ranks: int = 1, progress: Progress = lambda done, of: None) -> bool:
+        """Judge what is not judged yet; returns whether nothing is left, for other ranks neither.
+
+        Args:
+            parts: what is judged already, and where the rest goes.
+            rank, ranks: this process takes every `ranks`-th batch. The batches are the same for any number of ranks.
+            progress: hears (windows done, of how many) of this rank.
+        """
+        mine = range(rank, len(self._batches), ranks)
+        total, done = sum(len(self._batches[number]) for number in mine), 0
+        for number in mine:
+            if number not in parts:
+                parts[number] = self._judged(self._batches[number])
+            done += len(self._batches[number])
+            progress(done, total)
+        return all(number in parts for number in range(len(self._batches)))
+
+    def result(self, parts: Parts) -> EvaluationResult:
+        """The numbers of all windows, from all batches."""
+        read = [parts[number] for number in range(len(self._batches))]
+        numbers = {name: np.concatenate([part[name] for part in read]) for name in read[0]}
+        still = np.array([has_still_camera(episode) for episode in self.episodes])[self.windows.episode]
+        return EvaluationResult.of(
+            numbers,
+            rows=tuple(self.rows),
+            horizons=self.config.horizons,
+            manifest=self.world_model.manifest,
+            episode_names=tuple(episode.name for episode in self.episodes),
+            episode=self.windows.episode,
+            start=self.windows.start,
+            newest=self.windows.start + self.windows.past_frames - 1,
+            still_camera=still,
+        )
 
     def batch(self, windows: Indices) -> Batch:
         """Encode what these windows see."""
         seen = self.windows.past_frames
+        own = slice(seen - self.world_model.past_frames, seen + self._future(self.world_model))
+        past, future = slice(own.start, seen), slice(own.stop - seen)
         frames, actions = self.windows.frames(windows), self.windows.actions(windows)
+        motions = {
+            "model": actions[:, seen:],
+            "shuffled": self.windows.borrowed(windows, self._lenders[np.asarray(windows)]),
+            "zero": self.windows.held(windows),
+            "reversed": self.windows.backwards(windows),
+        }
         return Batch(
             world_model=self.world_model,
-            sampling=self.sampling,
-            drawing=self.drawing,
-            samples=self.samples or 1,
-            seeds=[derived_seed(self.seed, int(window)) for window in windows],
-            past=self.world_model.observe_many(frames[:, :seen], actions[:, :seen]),
-            frames=frames,
-            actions=actions[:, seen:],
-            borrowed=self.windows.borrowed(windows, self._lenders[np.asarray(windows)]),
+            config=self.config,
+            seeds=[derived_seed(self.config.seed, int(window)) for window in windows],
+            past=self.world_model.observe_many(frames[:, past], actions[:, past]),
+            frames=frames[:, own],
+            shown=frames[:, own] if self.config.truth == "camera" else self.world_model.reconstruct(frames[:, own]),
+            motions={row: motion[:, future] for row, motion in motions.items()},
         )
 
-    def run(
-        self,
-        *,
-        batch: int = 16,
-        objects: Mapping[str, ObjectTracks] | None = None,
-        progress: Callable[[int, int], None] = lambda done, of: None,
-    ) -> EvaluationResult:
-        """Judge every row on every window.
+    def identity(self) -> dict[str, Any]:
+        """Everything the numbers depend on, JSON-able: model, episodes, windows, settings, arithmetic."""
+        return {
+            "format": 1,
+            "checkpoint": {"name": self.world_model.name, "sha256": self.world_model.sha256},
+            "arithmetic": {
+                "device": self.world_model.device.type,
+                "dtype": str(self.world_model.dtype),
+                "torch": torch.__version__,
+            },
+            "episodes": {"count": len(self.episodes), "sha256": _digest(self.episodes)},
+            "objects": self._tracks is not None,
+            "window": {"past": self.windows.past_frames, "future": self.windows.future_frames},
+            "settings": self.config.plain(),
+        }
 
-        Args:
-            batch: windows at a time; the numbers do not depend on it but for rounding.
-            objects: by episode name; with them, errors inside objects that moved are kept too.
-            progress: hears (windows done, of how many).
-        """
-        ahead, total = np.asarray(self.horizons) - 1, len(self.windows)
-        moved = None if objects is None else self._moved(objects)
-        errors = {row: np.empty((total, len(ahead))) for row in self.rows}
-        moved_errors = {row: np.empty((total, len(ahead))) for row in self.rows}
-        for some in np.array_split(np.arange(total), -(-total // batch)):
-            prepared = self.batch(some)
-            truth = prepared.truth[:, ahead]
-            for row, predict in self.rows.items():
-                predicted = predict(prepared)[:, ahead]
-                errors[row][some] = frame_mse(predicted, truth)
-                if moved is not None:
-                    moved_errors[row][some], _ = masked_mse(predicted, truth, moved[some])
-            progress(int(some[-1]) + 1, total)
-        return EvaluationResult(
-            horizons=self.horizons,
-            rows={row: Errors(errors[row], None if moved is None else moved_errors[row]) for row in self.rows},
-            episode_names=tuple(episode.name for episode in self.episodes),
-            episode=self.windows.episode,
-            start=self.windows.start,
-            still_camera=self._still,
-            moved_pixels=None if moved is None else moved.sum(axis=(2, 3)),
-        )
+    def _judged(self, windows: NDArray[np.int64]) -> Numbers:
+        batch, ahead = self.batch(windows), self.config.num_frames
+        truth, moved = batch.truth[:, :ahead], self._moved(windows)
+        numbers = {} if moved is None else {"moved_pixels": moved.sum(axis=(2, 3))}
+        for row, predict in self.rows.items():
+            predicted = predict(batch)[:, :ahead]
+            numbers[f"{row}/mse"] = frame_mse(predicted, truth)
+            if moved is not None:
+                numbers[f"{row}/moved"], _ = masked_mse(predicted, truth, moved)
+        if self._probed:
+            probes = [probe(batch, i) if w in self._probed else None for i, w in enumerate(windows.tolist())]
+            nothing = np.full((2, self.world_model.manifest.dim), np.nan)
+            numbers["probe"] = np.stack([nothing if one is None else np.stack(one) for one in probes])
+        return numbers
 
-    def _moved(self, objects: Mapping[str, ObjectTracks]) -> NDArray[np.bool_]:
-        """[W, horizons, H, W]: pixels of objects that moved since the newest frame seen."""
-        tracks = [objects[episode.name] for episode in self.episodes]
-        newest = self.windows.start + self.windows.past_frames - 1
-        pairs = zip(self.windows.episode, newest, strict=True)
-        return np.stack([[tracks[e].moved(int(n), int(n) + h) for h in self.horizons] for e, n in pairs])
+    def _future(self, world_model: WorldModel) -> int:
+        """Frames that are predicted: whole latents."""
+        factor = world_model.tokenizer.temporal_factor
+        return -(-self.config.num_frames // factor) * factor
+
+    def _moved(self, windows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """[B, frames ahead, H, W]: pixels of objects that moved since the newest frame seen."""
+        if self._tracks is None:
+            return None
+        newest = self.windows.start[windows] + self.windows.past_frames - 1
+        pairs = [(self._tracks[e], int(n)) for e, n in zip(self.windows.episode[windows], newest, strict=True)]
+        ahead = range(1, 1 + self.config.num_frames)
+        return np.stack([[tracks.moved(n, n + h) for h in ahead] for tracks, n in pairs])
+
+
+def _digest(episodes: Sequence[Episode]) -> str:
+    """sha256 of all that is judged, read frame by frame."""
+    digest = hashlib.sha256()
+    for episode in episodes:
+        digest.update(f"{episode.name} {episode.names} {episode.frames.shape}".encode())
+        for values in (episode.stamps_ns, episode.segments, episode.states, episode.commands):
+            digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
+        for frame in episode.frames:
+            digest.update(np.ascontiguousarray(frame).data)
+    return digest.hexdigest()

@@ -1,34 +1,50 @@
-"""Results as JSON and as a Markdown table."""
+"""Results as JSON and as tables."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.result import EvaluationResult, Region
+from hwm_core.evaluation.table import Table, decibels, gain
 from hwm_core.metrics.bootstrap import Interval
+from hwm_core.metrics.psnr import pooled_psnr, psnr
 
-_COMPARED = ("shuffled", "none", "copy_last")
 _TITLES = {
     "model": "model",
     "shuffled": "shuffled actions",
     "none": "no actions",
+    "zero": "no motion",
+    "reversed": "reversed motion",
     "copy_last": "copy last frame",
     "tokenizer": "tokenizer alone",
     "single": "single sample",
 }
+_DRAWN_FROM = ("model", "shuffled", "none", "zero", "reversed")
+
+
+def title(row: str) -> str:
+    """A row as people read it."""
+    return _TITLES.get(row, row.replace("_", " "))
+
+
+def compared(result: EvaluationResult) -> dict[str, list[str]]:
+    """{row: the rows it is set against}: the model against all others, samples against copying and the model."""
+    against = {"model": [row for row in _TITLES if row in result.rows and row not in ("model", "single")]}
+    drawn = [row for row in result.rows if row not in _TITLES or row == "single"]
+    against.update({row: ["copy_last", "model"] for row in drawn})
+    for row in drawn[1:]:
+        against[row].append("single")
+    return against
 
 
 def psnr_table(result: EvaluationResult, region: Region = "frame") -> dict[str, dict[str, Any]]:
-    """{horizon: {row: dB, "windows", "pooled": {row: dB}, "gain_over": {row: {"mean", "low", "high"}}}}, JSON-able."""
-    return {
-        str(h): {
-            **{row: _number(result.psnr(row, h, region)) for row in result.rows},
-            "windows": result.count(h, region),
-            "pooled": {row: _number(result.pooled_psnr(row, h, region)) for row in result.rows},
-            "gain_over": {row: _interval(result.gain("model", row, h, region)) for row in _COMPARED},
-        }
-        for h in result.horizons
-    }
+    """{horizon: {row: dB, "windows", "pooled": {row: dB}, "gain_over": {row: interval}, ...}}, JSON-able.
+
+    `gain_over` is the model's; with samples, "gains_of" has theirs.
+    """
+    return {str(h): _at(result, h, region) for h in result.horizons}
 
 
 def all_tables(result: EvaluationResult) -> dict[str, dict[str, dict[str, Any]]]:
@@ -36,9 +52,86 @@ def all_tables(result: EvaluationResult) -> dict[str, dict[str, dict[str, Any]]]
     return {view.key: psnr_table(view.result, view.region) for view in _views(result)}
 
 
+def rows_table(result: EvaluationResult, config: EvaluationConfig) -> dict[str, dict[str, Any]]:
+    """{row: its n, seed and draws, and its numbers at every frame ahead and as their mean}, JSON-able."""
+    return {row: {**_origin(row, result, config), **_curves(row, result)} for row in result.rows}
+
+
+def controllability(result: EvaluationResult) -> dict[str, dict[str, Any]]:
+    """{"shuffled" and "none": {horizon, and "mean" of all frames ahead: interval}}: delta-PSNR in dB, JSON-able."""
+    return {
+        row: {
+            **{str(h): interval_plain(result.gain("model", row, h)) for h in result.horizons},
+            "mean": interval_plain(result.whole_gain("model", row)),
+        }
+        for row in _controls(result)
+    }
+
+
+def sensitivity_table(result: EvaluationResult) -> dict[str, Any] | None:
+    """{"windows", "joints": {name: how far it was disturbed, how far the pictures moved}}, JSON-able."""
+    probed = result.sensitivity
+    if probed is None:
+        return None
+    joints = zip(probed.names, probed.units, probed.std, probed.constant, probed.change.T, probed.mse.T, strict=True)
+    return {
+        "windows": len(probed.change),
+        "joints": {
+            name: {
+                "disturbed_by": round(std, 6),
+                "unit": unit,
+                "constant": constant,
+                "mean_absolute_change": round(float(change.mean()), 6),
+                "psnr_db_between": number(pooled_psnr(mse)),
+            }
+            for name, unit, std, constant, change, mse in joints
+        },
+    }
+
+
+def tables(result: EvaluationResult) -> list[Table]:
+    """The same for people: rows against horizons, and the gains with their intervals; a table for each part."""
+    return [_table(view) for view in _views(result)]
+
+
 def markdown(result: EvaluationResult) -> str:
-    """The same as tables: rows against horizons, and the gains with their intervals."""
-    return "\n".join(f"**{view.title}**\n\n{_markdown_table(view.result, view.region)}" for view in _views(result))
+    """These tables as Markdown."""
+    return "\n".join(table.markdown() for table in tables(result))
+
+
+def whole_table(result: EvaluationResult, config: EvaluationConfig) -> Table:
+    """Every row over all frames ahead, with its n, seed and draws."""
+    head = ["All frames ahead", "mean PSNR, dB", "pooled PSNR, dB", "SSIM", "windows", "episodes", "seed", "samples"]
+    lines = []
+    for row, numbers in rows_table(result, config).items():
+        means = (numbers["mean"].get(key) for key in ("psnr_db", "pooled_psnr_db", "ssim"))
+        origin = (numbers[key] for key in ("windows", "episodes", "seed", "samples"))
+        lines.append([title(row), *("-" if value is None else str(value) for value in (*means, *origin))])
+    return Table(f"All {result.num_frames} frames ahead together", head, lines)
+
+
+def controllability_table(result: EvaluationResult) -> Table:
+    """Delta-PSNR: what the true actions are worth."""
+    head = ["dB", *(f"{h} frames ahead" for h in result.horizons), "mean of all frames"]
+    lines = [
+        [
+            f"true actions above {title(row)}",
+            *(gain(result.gain("model", row, h)) for h in result.horizons),
+            gain(result.whole_gain("model", row)),
+        ]
+        for row in _controls(result)
+    ]
+    return Table("Controllability (delta-PSNR)", head, lines)
+
+
+def interval_plain(interval: Interval) -> dict[str, float | None]:
+    """{"mean", "low", "high"}, JSON-able."""
+    return {key: number(value) for key, value in vars(interval).items()}
+
+
+def number(value: float | None) -> float | None:
+    """Rounded, and None for NaN, which JSON does not know."""
+    return None if value is None or math.isnan(value) else round(value, 3)
 
 
 @dataclass(frozen=True)
@@ -60,41 +153,66 @@ def _views(result: EvaluationResult) -> list[_View]:
     return views
 
 
-def _markdown_table(result: EvaluationResult, region: Region) -> str:
-    header = [f"PSNR in dB, {_windows(result, region)}", *(f"{h} frames ahead" for h in result.horizons)]
-    lines = [_line(header), _line(["---", *("---:" for _ in result.horizons)])]
-    for row in result.rows:
-        values = (f"{result.psnr(row, h, region):.2f}" for h in result.horizons)
-        lines.append(_line([_title(row), *values]))
-    for row in _COMPARED:
-        gains = (_gain(result.gain("model", row, h, region)) for h in result.horizons)
-        lines.append(_line([f"model above {_title(row)}", *gains]))
-    return "\n".join(lines) + "\n"
+def _at(result: EvaluationResult, horizon: int, region: Region) -> dict[str, Any]:
+    gains: Mapping[str, dict[str, Any]] = {
+        row: {over: interval_plain(result.gain(row, over, horizon, region)) for over in others}
+        for row, others in compared(result).items()
+    }
+    drawn = {row: gain for row, gain in gains.items() if row != "model"}
+    return {
+        **{row: number(result.psnr(row, horizon, region)) for row in result.rows},
+        "windows": result.count(horizon, region),
+        "pooled": {row: number(result.pooled_psnr(row, horizon, region)) for row in result.rows},
+        "gain_over": gains["model"],
+        **({"gains_of": drawn} if drawn else {}),
+    }
 
 
-def _title(row: str) -> str:
-    return _TITLES.get(row, row.replace("_", " "))
+def _origin(row: str, result: EvaluationResult, config: EvaluationConfig) -> dict[str, Any]:
+    sampled = row in compared(result) and row != "model"
+    sampling = config.drawing or config.sampling if sampled else config.sampling
+    drawn = sampled or row in _DRAWN_FROM
+    return {
+        "windows": len(result),
+        "episodes": result.num_episodes,
+        "seed": config.seed,
+        "samples": config.samples if row.startswith("mean_of_") else 1 if drawn else None,
+        "sampling": sampling.plain() if drawn else None,
+    }
+
+
+def _curves(row: str, result: EvaluationResult) -> dict[str, Any]:
+    ahead = range(1, 1 + result.num_frames)
+    curves: dict[str, list[float | None]] = {
+        "psnr_db": [number(result.psnr(row, h)) for h in ahead],
+        "pooled_psnr_db": [number(result.pooled_psnr(row, h)) for h in ahead],
+    }
+    means = {
+        "psnr_db": number(float(result.window_psnr(row).mean())),
+        "pooled_psnr_db": number(float(psnr(result.rows[row].frame.mean()))),
+    }
+    structure = result.rows[row].ssim
+    if structure is not None:
+        curves["ssim"] = [number(float(values)) for values in structure.mean(axis=0)]
+        means["ssim"] = number(float(structure.mean()))
+    return {"mean": means, "by_frame": curves}
+
+
+def _table(view: _View) -> Table:
+    result, region = view.result, view.region
+    head = [f"PSNR in dB, {_windows(result, region)}", *(f"{h} frames ahead" for h in result.horizons)]
+    lines = [[title(row), *(decibels(result.psnr(row, h, region)) for h in result.horizons)] for row in result.rows]
+    for row, others in compared(result).items():
+        for over in others:
+            gains = (gain(result.gain(row, over, h, region)) for h in result.horizons)
+            lines.append([f"{title(row)} above {title(over)}", *gains])
+    return Table(view.title, head, lines)
+
+
+def _controls(result: EvaluationResult) -> list[str]:
+    return [row for row in ("shuffled", "none") if row in result.rows]
 
 
 def _windows(result: EvaluationResult, region: Region) -> str:
     counts = [result.count(h, region) for h in result.horizons]
     return f"{counts[0]} windows" if len(set(counts)) == 1 else " / ".join(map(str, counts)) + " windows"
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _gain(interval: Interval) -> str:
-    if interval.low is None or interval.high is None:
-        return f"{interval.mean:+.2f}"
-    return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
-
-
-def _interval(interval: Interval) -> dict[str, float | None]:
-    return {key: _number(value) for key, value in vars(interval).items()}
-
-
-def _number(value: float | None) -> float | None:
-    """Rounded, and None for NaN, which JSON does not know."""
-    return None if value is None or math.isnan(value) else round(value, 3)

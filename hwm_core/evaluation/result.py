@@ -7,6 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.manifest import ActionManifest
+from hwm_core.evaluation.ledger import Numbers
+from hwm_core.evaluation.sensitivity import Sensitivity
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr, psnr
 
@@ -15,10 +18,11 @@ Region = Literal["frame", "moved"]
 
 @dataclass(frozen=True)
 class Errors:
-    """Mean squared errors of one row, [W, horizons]."""
+    """One row, [W, F]: every frame ahead."""
 
-    frame: NDArray[np.float64]
-    moved: NDArray[np.float64] | None  # inside objects that moved; NaN where none did
+    frame: NDArray[np.float64]  # mean squared error
+    moved: NDArray[np.float64] | None  # the same inside objects that moved; NaN where none did
+    ssim: NDArray[np.float64] | None
 
     def of(self, region: Region) -> NDArray[np.float64]:
         values = self.frame if region == "frame" else self.moved
@@ -26,33 +30,79 @@ class Errors:
             raise ValueError("evaluated without object tracks")
         return values
 
+    def only(self, windows: NDArray[np.bool_]) -> "Errors":
+        moved, ssim = (None if values is None else values[windows] for values in (self.moved, self.ssim))
+        return Errors(self.frame[windows], moved, ssim)
+
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """W windows by N horizons, for every row."""
+    """W windows by F frames ahead, for every row; tables are of the horizons."""
 
     horizons: tuple[int, ...]
     rows: Mapping[str, Errors]
     episode_names: tuple[str, ...]
     episode: NDArray[np.int64]  # [W] index into episode_names
-    start: NDArray[np.int64]  # [W] first frame seen
+    start: NDArray[np.int64]  # [W] first frame of the window
+    newest: NDArray[np.int64]  # [W] the frame that is ahead of by 0
     still_camera: NDArray[np.bool_]  # [W]
-    moved_pixels: NDArray[np.int64] | None  # [W, N]
+    moved_pixels: NDArray[np.int64] | None  # [W, F]
+    sensitivity: Sensitivity | None
+
+    @classmethod
+    def of(
+        cls,
+        numbers: Numbers,
+        *,
+        rows: tuple[str, ...],
+        horizons: tuple[int, ...],
+        manifest: ActionManifest,
+        episode_names: tuple[str, ...],
+        episode: NDArray[np.int64],
+        start: NDArray[np.int64],
+        newest: NDArray[np.int64],
+        still_camera: NDArray[np.bool_],
+    ) -> "EvaluationResult":
+        """From the joined numbers of all batches."""
+        sensitivity, probes = None, numbers.get("probe")
+        if probes is not None:
+            change, mse = probes[~np.isnan(probes[:, 0, 0])].swapaxes(0, 1)
+            sensitivity = Sensitivity.of(manifest, change, mse)
+        return cls(
+            horizons=horizons,
+            rows={
+                row: Errors(numbers[f"{row}/mse"], numbers.get(f"{row}/moved"), numbers.get(f"{row}/ssim"))
+                for row in rows
+            },
+            episode_names=episode_names,
+            episode=episode,
+            start=start,
+            newest=newest,
+            still_camera=still_camera,
+            moved_pixels=numbers.get("moved_pixels"),
+            sensitivity=sensitivity,
+        )
 
     def __len__(self) -> int:
         return len(self.episode)
 
+    @property
+    def num_frames(self) -> int:
+        return max(self.horizons)
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes that have windows."""
+        return len(np.unique(self.episode))
+
     def only(self, windows: NDArray[np.bool_]) -> "EvaluationResult":
         """The same for the windows chosen, bool [W]."""
-        rows = {
-            row: Errors(errors.frame[windows], None if errors.moved is None else errors.moved[windows])
-            for row, errors in self.rows.items()
-        }
         return replace(
             self,
-            rows=rows,
+            rows={row: errors.only(windows) for row, errors in self.rows.items()},
             episode=self.episode[windows],
             start=self.start[windows],
+            newest=self.newest[windows],
             still_camera=self.still_camera[windows],
             moved_pixels=None if self.moved_pixels is None else self.moved_pixels[windows],
         )
@@ -63,18 +113,30 @@ class EvaluationResult:
 
     def pooled_psnr(self, row: str, horizon: int, region: Region = "frame") -> float:
         """The PSNR (dB) of the mean error."""
-        column = self.horizons.index(horizon)
-        pixels = self.moved_pixels[:, column] if region == "moved" and self.moved_pixels is not None else None
+        pixels = self.moved_pixels[:, horizon - 1] if region == "moved" and self.moved_pixels is not None else None
         return pooled_psnr(self._errors(row, horizon, region), pixels)
+
+    def ssim(self, row: str, horizon: int) -> float | None:
+        """Mean over windows; None where it was not asked for."""
+        values = self.rows[row].ssim
+        return None if values is None else float(values[:, horizon - 1].mean())
+
+    def window_psnr(self, row: str) -> NDArray[np.float64]:
+        """[W] the mean over all frames ahead of their PSNR (dB)."""
+        return psnr(self.rows[row].frame).mean(axis=1)
 
     def gain(self, row: str, over: str, horizon: int, region: Region = "frame", seed: int = 0) -> Interval:
         """How many dB `row` is above `over`, with a 95 % interval over episodes."""
         gains = psnr(self._errors(row, horizon, region)) - psnr(self._errors(over, horizon, region))
         return paired_bootstrap(gains, self.episode, seed)
 
+    def whole_gain(self, row: str, over: str, seed: int = 0) -> Interval:
+        """`gain` of the mean over all frames ahead."""
+        return paired_bootstrap(self.window_psnr(row) - self.window_psnr(over), self.episode, seed)
+
     def count(self, horizon: int, region: Region = "frame") -> int:
         """Windows that count."""
         return int((~np.isnan(self._errors("copy_last", horizon, region))).sum())
 
     def _errors(self, row: str, horizon: int, region: Region) -> NDArray[np.float64]:
-        return self.rows[row].of(region)[:, self.horizons.index(horizon)]
+        return self.rows[row].of(region)[:, horizon - 1]

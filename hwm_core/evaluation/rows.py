@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model import Past, WorldModel
 
 Frames = NDArray[np.uint8]  # [B, F, H, W, 3]
+Motion = NDArray[np.float32]  # [B, future, A] in joint units and manifest order
 
 
 @dataclass(frozen=True)
@@ -17,38 +19,34 @@ class Batch:
     """B windows, ready to predict from."""
 
     world_model: WorldModel
-    sampling: Sampling
-    drawing: Sampling  # of single samples and their means
-    samples: int
+    config: EvaluationConfig
     seeds: Sequence[int]  # of every window
     past: Past  # B contexts, encoded once for all rows
-    frames: Frames  # seen and to come
-    actions: NDArray[np.float32]  # [B, future, A] that were really taken
-    borrowed: NDArray[np.float32]  # [B, future, A] another window's motion from this window's own state
+    frames: Frames  # seen and to come, of the camera
+    shown: Frames  # the same as the truth has them: the camera's, or through the tokenizer
+    motions: Mapping[str, Motion]  # by row: the actions it is predicted from
 
     @property
     def future_frames(self) -> int:
-        return self.actions.shape[1]
+        return self.motions["model"].shape[1]
 
     @property
     def newest(self) -> NDArray[np.uint8]:
         """The last frames seen, [B, H, W, 3]."""
-        return self.frames[:, -self.future_frames - 1]
+        return self.shown[:, -self.future_frames - 1]
 
     @property
     def truth(self) -> Frames:
         """What came."""
-        return self.frames[:, -self.future_frames :]
+        return self.shown[:, -self.future_frames :]
 
-    def imagine(
-        self, actions: NDArray[np.float32] | None, sampling: Sampling | None = None, samples: int = 1
-    ) -> Frames:
+    def imagine(self, actions: Motion | None, sampling: Sampling | None = None, samples: int = 1) -> Frames:
         """The mean of `samples` futures of every window."""
         return self.world_model.mean_frames(
             self.past,
             actions,
             samples,
-            sampling=sampling or self.sampling,
+            sampling=sampling or self.config.sampling,
             seed=self.seeds,
             num_frames=self.future_frames,
         )
@@ -56,17 +54,27 @@ class Batch:
 
 def model(batch: Batch) -> Frames:
     """The true actions."""
-    return batch.imagine(batch.actions)
+    return batch.imagine(batch.motions["model"])
 
 
 def shuffled(batch: Batch) -> Frames:
     """Another window's motion: a model that hears its actions must do worse."""
-    return batch.imagine(batch.borrowed)
+    return batch.imagine(batch.motions["shuffled"])
 
 
 def none(batch: Batch) -> Frames:
     """The same network with the action stream dropped."""
     return batch.imagine(None)
+
+
+def zero(batch: Batch) -> Frames:
+    """No motion: the newest action, held."""
+    return batch.imagine(batch.motions["zero"])
+
+
+def backwards(batch: Batch) -> Frames:
+    """The window's own motion, backwards in time."""
+    return batch.imagine(batch.motions["reversed"])
 
 
 def copy_last(batch: Batch) -> Frames:
@@ -81,18 +89,27 @@ def tokenizer(batch: Batch) -> Frames:
 
 def single(batch: Batch) -> Frames:
     """One future of many, from the true actions."""
-    return batch.imagine(batch.actions, batch.drawing)
+    return batch.imagine(batch.motions["model"], batch.config.drawing)
 
 
 def mean(batch: Batch) -> Frames:
     """The mean picture of several such futures, the single one among them."""
-    return batch.imagine(batch.actions, batch.drawing, batch.samples)
+    return batch.imagine(batch.motions["model"], batch.config.drawing, batch.config.samples or 1)
 
 
 Row = Callable[[Batch], Frames]
-ROWS: Mapping[str, Row] = {row.__name__: row for row in (model, shuffled, none, copy_last, tokenizer)}
+ROWS: Mapping[str, Row] = {
+    "model": model,
+    "shuffled": shuffled,
+    "none": none,
+    "zero": zero,
+    "reversed": backwards,
+    "copy_last": copy_last,
+    "tokenizer": tokenizer,
+}
 
 
-def rows_of(samples: int | None) -> dict[str, Row]:
-    """What is compared, by name; with a number of samples also `single` and the mean of so many."""
-    return {**ROWS} if samples is None else {**ROWS, "single": single, f"mean_of_{samples}": mean}
+def rows_of(config: EvaluationConfig) -> dict[str, Row]:
+    """What is compared, by name."""
+    rows: dict[str, Row] = {name: ROWS[name] for name in config.rows}
+    return rows if config.samples is None else {**rows, "single": single, f"mean_of_{config.samples}": mean}

@@ -1,10 +1,12 @@
 """Windows worth looking at."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.result import EvaluationResult
-from hwm_core.evaluation.rows import model, shuffled
+from hwm_core.evaluation.rows import Row, copy_last, model, shuffled
 from hwm_core.metrics.psnr import psnr
 from hwm_core.pictures import Example
 
@@ -18,19 +20,38 @@ def eventful(result: EvaluationResult, count: int) -> list[int]:
 
 def examples(evaluation: Evaluation, result: EvaluationResult, count: int) -> list[Example]:
     """`eventful` windows, predicted again with their own and with another motion."""
-    chosen = eventful(result, count)
+    return _shown(evaluation, result, eventful(result, count), {"predicted": model, "another motion": shuffled})
+
+
+def best_median_worst(result: EvaluationResult) -> dict[str, int]:
+    """The windows of the best, the median and the worst PSNR over all frames ahead, by these names."""
+    order = result.window_psnr("model").argsort(kind="stable")
+    return {"worst": int(order[0]), "median": int(order[len(order) // 2]), "best": int(order[-1])}
+
+
+def extremes(evaluation: Evaluation, result: EvaluationResult) -> dict[str, Example]:
+    """The best, the median and the worst window, predicted again, beside the newest frame repeated."""
+    chosen = best_median_worst(result)
+    shown = _shown(evaluation, result, list(chosen.values()), {"predicted": model, "last frame copied": copy_last})
+    return dict(zip(chosen, shown, strict=True))
+
+
+def _shown(
+    evaluation: Evaluation, result: EvaluationResult, chosen: list[int], rows: Mapping[str, Row]
+) -> list[Example]:
     batch = evaluation.batch(chosen)
-    own, other = model(batch), shuffled(batch)
+    ahead = slice(evaluation.config.num_frames)
+    predictions = {label: row(batch)[:, ahead] for label, row in rows.items()}
     rate = evaluation.world_model.frame_rate_hz
     shown = []
     for i, window in enumerate(chosen):
-        at = (result.start[window] + evaluation.windows.past_frames - 1) / rate
+        at = result.newest[window] / rate
         shown.append(
             Example(
                 title=f"{result.episode_names[result.episode[window]]}, {at:.1f} s",
                 newest=batch.newest[i],
-                truth=batch.truth[i],
-                predictions={"predicted": own[i], "another motion": other[i]},
+                truth=batch.truth[i, ahead],
+                predictions={label: frames[i] for label, frames in predictions.items()},
                 notes=_notes(result, window),
             )
         )
@@ -40,4 +61,4 @@ def examples(evaluation: Evaluation, result: EvaluationResult, count: int) -> li
 def _notes(result: EvaluationResult, window: int) -> list[str]:
     """The window's own numbers, one line a horizon."""
     own, copied = (psnr(result.rows[row].frame[window]) for row in ("model", "copy_last"))
-    return [f"+{h}: {a:.1f} dB, last frame {b:.1f} dB" for h, a, b in zip(result.horizons, own, copied, strict=True)]
+    return [f"+{h}: {own[h - 1]:.1f} dB, last frame {copied[h - 1]:.1f} dB" for h in result.horizons]

@@ -19,6 +19,9 @@ _STILL = 0.01  # rad; a held joint sags by less under the arms' motion
 class EvaluationWindows:
     """Windows of `past_frames` seen and `future_frames` predicted, every `stride` frames; W in all.
 
+    Args:
+        at_most: of more windows, so many are kept, spread evenly.
+
     Raises:
         BadBag: no window fits.
         RobotMismatch: an episode lacks joints of the manifest.
@@ -26,7 +29,13 @@ class EvaluationWindows:
     """
 
     def __init__(
-        self, episodes: Sequence[Episode], manifest: ActionManifest, past_frames: int, future_frames: int, stride: int
+        self,
+        episodes: Sequence[Episode],
+        manifest: ActionManifest,
+        past_frames: int,
+        future_frames: int,
+        stride: int,
+        at_most: int | None = None,
     ) -> None:
         self.past_frames, self.future_frames = past_frames, future_frames
         self._frames = [episode.frames for episode in episodes]
@@ -35,6 +44,9 @@ class EvaluationWindows:
         starts = [valid_starts(episode, past_frames + future_frames, stride) for episode in episodes]
         self.episode = np.repeat(np.arange(len(episodes)), [len(some) for some in starts])  # [W]
         self.start = np.concatenate([np.empty(0, np.int64), *starts])  # [W] first frame seen
+        if at_most is not None and len(self) > at_most:
+            kept = spread(at_most, len(self))
+            self.episode, self.start = self.episode[kept], self.start[kept]
         if len(self) == 0:
             raise BadBag(
                 "Evaluation",
@@ -61,12 +73,29 @@ class EvaluationWindows:
         """
         own, other = self.actions(windows), self.actions(lenders)
         newest = self.past_frames - 1
-        moved = own[:, newest, None] + other[:, newest + 1 :] - other[:, newest, None]
-        return np.clip(moved, *self._limits).astype(np.float32)
+        return self._from_here(own, other[:, newest + 1 :] - other[:, newest, None])
+
+    def backwards(self, windows: Indices) -> NDArray[np.float32]:
+        """Their own future motion, last frame first, played from their own state, kept within the joint limits."""
+        own, newest = self.actions(windows), self.past_frames - 1
+        return self._from_here(own, own[:, newest:-1][:, ::-1] - own[:, -1, None])
+
+    def held(self, windows: Indices) -> NDArray[np.float32]:
+        """Their newest action, held: no motion."""
+        own = self.actions(windows)
+        return np.repeat(own[:, self.past_frames - 1, None], self.future_frames, axis=1)
+
+    def _from_here(self, own: NDArray[np.float32], motion: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.clip(own[:, self.past_frames - 1, None] + motion, *self._limits).astype(np.float32)
 
     def _span(self, window: int) -> slice:
         start = int(self.start[window])
         return slice(start, start + self.past_frames + self.future_frames)
+
+
+def spread(count: int, of: int) -> NDArray[np.int64]:
+    """`count` indices below `of`, or all of them, evenly spread from the first to the last."""
+    return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(np.int64))
 
 
 def lenders(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -59,6 +60,13 @@ class Canvas:
 
 def write_png(path: str | Path, picture: Frame) -> None:
     Image.fromarray(picture).save(path, format="PNG")
+
+
+def png_bytes(picture: Frame) -> bytes:
+    """As `write_png`, in memory."""
+    file = BytesIO()
+    Image.fromarray(picture).save(file, format="PNG")
+    return file.getvalue()
 
 
 def enlarge(frames: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:

@@ -1,0 +1,112 @@
+"""A model card: what a checkpoint is, what it was judged on, its numbers, and what they do not say.
+
+Every line comes from the checkpoint or from the result; what neither says is left out, or named as missing.
+"""
+
+from collections.abc import Iterator
+
+import yaml
+
+from hwm_core.evaluation.judged import Judged
+from hwm_core.evaluation.report import controllability_table, sensitivity_table, tables, title, whole_table
+from hwm_core.evaluation.table import gain
+from hwm_core.metrics.bootstrap import Interval
+
+_DEAF_DB = 50.0  # pictures this near to each other differ by less than a grey level
+
+
+def model_card(judged: Judged) -> str:
+    """Markdown."""
+    sections = {
+        "Model": _list(_model(judged)),
+        "How it was made": _made(judged),
+        "Data it was judged on": _list(_data(judged)),
+        "Protocol": _list(_protocol(judged)),
+        "Numbers": _numbers(judged),
+        "Limits": _list(_limits(judged)),
+    }
+    parts = (f"## {heading}\n\n{text}" for heading, text in sections.items())
+    return f"# {judged.world_model.name}\n\n" + "\n".join(parts)
+
+
+def _list(lines: Iterator[str]) -> str:
+    return "".join(f"* {line}\n" for line in lines)
+
+
+def _model(judged: Judged) -> Iterator[str]:
+    world, config = judged.world_model, judged.world_model.model.config
+    manifest, camera = world.manifest, world.preprocessing
+    yield f"Family {world.family}, variant {config.variant}: {world.num_parameters:,} parameters with its tokenizer."
+    yield f"sha256 {world.sha256}" if world.sha256 else "Not loaded from a file: no sha256."
+    yield (
+        f"Sees {world.past_frames} frames and predicts {world.future_frames} at {world.frame_rate_hz:g} Hz, "
+        f"{camera.width} x {camera.height} px (crop {camera.crop})."
+    )
+    yield f"Robot {manifest.robot}; its {manifest.kind} are the actions, {manifest.dim}: {', '.join(manifest.names)}."
+    yield f"Tokenizer {world.tokenizer.kind}: {world.tokenizer.config.plain()}."
+
+
+def _made(judged: Judged) -> str:
+    metadata = dict(judged.world_model.metadata)
+    if not metadata:
+        return "The checkpoint does not say.\n"
+    return f"As the checkpoint says:\n\n```yaml\n{yaml.safe_dump(metadata, sort_keys=False, width=100)}```\n"
+
+
+def _data(judged: Judged) -> Iterator[str]:
+    result = judged.result
+    yield f"{judged.source[0].upper()}{judged.source[1:]}."
+    yield f"{len(result)} windows of {result.num_episodes} episodes: {', '.join(result.episode_names)}."
+
+
+def _protocol(judged: Judged) -> Iterator[str]:
+    config = judged.evaluation.config
+    yield f"`{judged.protocol}`: horizons {list(config.horizons)}, windows every {config.stride} frames."
+    yield {
+        "camera": "The truth is the camera's frames, preprocessed.",
+        "tokenizer": "The truth is the camera's frames through the model's own tokenizer.",
+    }[config.truth]
+    yield f"Futures: {config.sampling}; seed {config.seed}."
+    if config.samples is not None:
+        yield f"Single samples and means of {config.samples}: {config.drawing or config.sampling}."
+    yield "Intervals are of 95 %: a paired bootstrap over episodes."
+
+
+def _numbers(judged: Judged) -> str:
+    config, result = judged.evaluation.config, judged.result
+    every = [*tables(result), whole_table(result, config), controllability_table(result)]
+    return "\n".join(table.markdown() for table in every)
+
+
+def _limits(judged: Judged) -> Iterator[str]:
+    world, result = judged.world_model, judged.result
+    yield f"Judged on {result.num_episodes} episodes of {world.manifest.robot} and on no other robot, camera or scene."
+    if result.num_episodes < 2:
+        yield "One episode: there are no intervals, and the numbers are about that run."
+    for over in ("copy_last", "shuffled", "none"):
+        for horizon in result.horizons if over in result.rows else ():
+            interval = result.gain("model", over, horizon)
+            if not _above_zero(interval):
+                yield f"Not shown to be above {title(over)} at {horizon} frames ahead: {gain(interval)} dB."
+    if "tokenizer" in result.rows:
+        ceiling = ", ".join(f"{result.psnr('tokenizer', h):.2f} dB at {h}" for h in result.horizons)
+        yield f"Its tokenizer alone reaches {ceiling} frames ahead."
+    if beyond := [h for h in result.horizons if h > world.future_frames]:
+        yield f"At {beyond} frames ahead it was rolled on from its own predictions."
+    if "none" in result.rows and getattr(world.model.config, "action_dropout", None) == 0:
+        yield f"The row `{title('none')}` says nothing: it was trained with action_dropout 0."
+    if constant := [name for name, is_so in zip(world.manifest.names, world.manifest.constant) if is_so]:
+        yield f"Constant in its training data, so that it cannot hear them: {', '.join(constant)}."
+    probed = sensitivity_table(result)
+    if probed is not None:
+        between = {name: joint["psnr_db_between"] for name, joint in probed["joints"].items()}
+        if deaf := [name for name, psnr in between.items() if psnr > _DEAF_DB and name not in constant]:
+            yield (
+                f"Moved by their standard deviation these joints leave the pictures within {_DEAF_DB:g} dB: "
+                f"{', '.join(deaf)} ({probed['windows']} windows)."
+            )
+    yield "PSNR rewards a blurred mean of the possible futures: look at the pictures."
+
+
+def _above_zero(interval: Interval) -> bool:
+    return (interval.mean if interval.low is None else interval.low) > 0

@@ -1,0 +1,101 @@
+"""What was judged so far, on disk: an interrupted evaluation goes on, and several ranks fill one folder.
+
+A batch of windows is a file; it appears whole or not at all. `settings.json` says what the numbers are of, and whoever
+comes with other settings is refused.
+"""
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.atomic import new_file, write_json
+from hwm_core.errors import BadBag, BadConfig
+
+Numbers = Mapping[str, NDArray[Any]]
+"""Of one batch of windows, by name; the first axis of each is the window."""
+
+
+class Parts(Protocol):
+    """Numbers of batches, by the batch; a dict will do."""
+
+    def __contains__(self, batch: object, /) -> bool: ...
+    def __getitem__(self, batch: int, /) -> Numbers: ...
+    def __setitem__(self, batch: int, numbers: Numbers, /) -> None: ...
+
+
+class Ledger:
+    """Parts in a folder, of one evaluation.
+
+    Args:
+        folder: made if need be.
+        settings: JSON-able; everything the numbers depend on.
+
+    Raises:
+        BadConfig: the folder was begun with other settings; says which.
+    """
+
+    def __init__(self, folder: str | Path, settings: Mapping[str, Any]) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        wanted, path = json.loads(json.dumps(settings)), self.folder / "settings.json"
+        with self.alone():
+            if not path.exists():
+                write_json(path, wanted)
+            begun = json.loads(path.read_text())
+        if begun != wanted:
+            raise BadConfig(
+                f"Evaluation in {self.folder}",
+                expected="the settings it was begun with",
+                got=_differences(begun, wanted),
+                remedy="Choose another folder, or begin anew.",
+            )
+
+    def __contains__(self, batch: object) -> bool:
+        return isinstance(batch, int) and self._path(batch).exists()
+
+    def __setitem__(self, batch: int, numbers: Numbers) -> None:
+        arrays: dict[str, Any] = dict(numbers)
+        with new_file(self._path(batch)) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)
+
+    def __getitem__(self, batch: int) -> Numbers:
+        """Raises BadBag for a file that is cut or altered."""
+        path = self._path(batch)
+        try:
+            with np.load(path) as file:
+                return dict(file)
+        except (OSError, EOFError, ValueError, BadZipFile) as error:
+            raise BadBag(
+                f"Judged windows {path}", expected="a whole file", got=str(error), remedy="Remove it; run again."
+            ) from None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Other ranks wait for the end of this block; a killed one lets go."""
+        with (self.folder / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _path(self, batch: int) -> Path:
+        return self.folder / f"{batch:06d}.npz"
+
+
+def _differences(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    a, b = dict(_flat(begun)), dict(_flat(wanted))
+    keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
+    return ", ".join(f"{key} {b.get(key)} in place of {a.get(key)}" for key in keys)
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{path}.{key}" if path else key)
+    else:
+        yield path, value

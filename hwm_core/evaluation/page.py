@@ -1,0 +1,129 @@
+"""Results as one HTML page that needs nothing beside it: charts and pictures are inside."""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hwm_core.evaluation.judged import Judged, caption, differences, differences_table
+from hwm_core.evaluation.report import controllability_table, rows_table, sensitivity_table, tables, title, whole_table
+from hwm_core.evaluation.showing import extremes
+from hwm_core.evaluation.table import Table
+from hwm_core.pictures import bar_chart, contact_sheet, line_chart, png_bytes
+
+_AHEAD = "frames ahead"
+_MEASURES = {"psnr_db": "PSNR, dB", "ssim": "SSIM"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An embedded picture."""
+
+    caption: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One checkpoint's part of the page."""
+
+    label: str
+    facts: Sequence[tuple[str, str]]
+    tables: Sequence[Table]
+    pictures: Sequence[Picture]
+
+
+def page(heading: str, judged: Sequence[Judged]) -> str:
+    """The page of one or several checkpoints; the best, median and worst windows are predicted again."""
+    together = None
+    if len(judged) > 1:
+        together = {"table": differences_table(differences(judged)), "pictures": _overlaid(judged)}
+    return str(
+        _template().render(
+            title=heading,
+            subtitle=f"{judged[0].source}; protocol {judged[0].protocol}",
+            together=together,
+            parts=[_part(one) for one in judged],
+        )
+    )
+
+
+def _part(judged: Judged) -> _Part:
+    config, result = judged.evaluation.config, judged.result
+    facts = [
+        ("checkpoint", caption(judged.world_model, config.sampling)),
+        ("sha256", judged.world_model.sha256 or "-"),
+        ("judged on", f"{len(result)} windows of {result.num_episodes} episodes, stride {config.stride}"),
+        ("truth", {"camera": "the camera's frames", "tokenizer": "through the tokenizer"}[config.truth]),
+        (
+            "draws",
+            f"seed {config.seed}; {config.sampling}" + (f"; samples: {config.drawing}" if config.drawing else ""),
+        ),
+    ]
+    numbers = rows_table(result, config)
+    pictures = [
+        Picture(f"{name} of the frame so many frames ahead, mean over windows", _svg(chart))
+        for measure, name in _MEASURES.items()
+        if (chart := _chart({title(row): row_numbers for row, row_numbers in numbers.items()}, measure)) is not None
+    ]
+    return _Part(
+        judged.label,
+        facts,
+        [*tables(result), whole_table(result, config), controllability_table(result)],
+        [*pictures, *_sensitivity(judged), *_strips(judged)],
+    )
+
+
+def _overlaid(judged: Sequence[Judged]) -> list[Picture]:
+    """The models' own rows in one chart, with copying."""
+    rows = {one.label: rows_table(one.result, one.evaluation.config) for one in judged}
+    curves = {
+        f"{label}: {title(row)}": numbers[row]
+        for label, numbers in rows.items()
+        for row in numbers
+        if row in ("model", "single") or row.startswith("mean_of_")
+    }
+    curves[title("copy_last")] = rows[judged[0].label]["copy_last"]
+    charts = ((name, _chart(curves, measure)) for measure, name in _MEASURES.items())
+    return [Picture(f"{name}, side by side", _svg(chart)) for name, chart in charts if chart is not None]
+
+
+def _chart(rows: Mapping[str, Mapping[str, Any]], measure: str) -> str | None:
+    curves = {label: numbers["by_frame"].get(measure) for label, numbers in rows.items()}
+    return None if None in curves.values() else line_chart(curves, _AHEAD, _MEASURES[measure])
+
+
+def _sensitivity(judged: Judged) -> list[Picture]:
+    table = sensitivity_table(judged.result)
+    if table is None:
+        return []
+    changes = {name: joint["mean_absolute_change"] for name, joint in table["joints"].items()}
+    words = f"each joint off by its standard deviation, {table['windows']} windows"
+    return [Picture(f"How far the predicted pictures move: {words}", _svg(bar_chart(changes, "mean absolute change")))]
+
+
+def _strips(judged: Judged) -> list[Picture]:
+    model, sampling = judged.world_model, judged.evaluation.config.sampling
+    pictures = []
+    for which, example in extremes(judged.evaluation, judged.result).items():
+        sheet = contact_sheet(f"The {which} window", caption(model, sampling), [example], model.frame_rate_hz)
+        pictures.append(Picture(f"The {which} window by PSNR over all frames ahead", _uri(png_bytes(sheet), "png")))
+    return pictures
+
+
+def _svg(chart: str) -> str:
+    return _uri(chart.encode(), "svg+xml")
+
+
+def _uri(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{b64encode(data).decode()}"
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    source = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(source)

@@ -1,0 +1,33 @@
+"""A table of words, for Markdown and for the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwm_core.metrics.bootstrap import Interval
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells; the first column names the lines."""
+
+    title: str
+    head: Sequence[str]
+    lines: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        """With the title above it."""
+        ruler = ["---", *("---:" for _ in self.head[1:])]
+        rows = (f"| {' | '.join(cells)} |\n" for cells in (self.head, ruler, *self.lines))
+        return f"**{self.title}**\n\n{''.join(rows)}"
+
+
+def decibels(value: float) -> str:
+    """To two places."""
+    return f"{value:.2f}"
+
+
+def gain(interval: Interval) -> str:
+    """A difference with its interval, where there is one."""
+    if interval.low is None or interval.high is None:
+        return f"{interval.mean:+.2f}"
+    return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"

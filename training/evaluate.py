@@ -29,7 +29,7 @@ from hwm_core.world_model import WorldModel
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or %(default)s, which ships")
+    parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or tiny or flow_tiny, which ship")
     parser.add_argument("--store", type=Path, help="judge on the validation episodes of this store")
     parser.add_argument("--seed", type=int, help="seed of the first simulated episode")
     parser.add_argument("--episodes", type=int, default=16, help="how many are simulated (%(default)s)")

@@ -1,6 +1,6 @@
 """A checkpoint in use: frames and actions in, imagined frames and latents out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.checkpoint import Checkpoint, load_checkpoint
-from hwm_core.errors import BadActions, BadImage
+from hwm_core.errors import BadActions, BadConfig, BadImage
 from hwm_core.families import family
 from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.draws import Draws, sample_seed
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class WorldModel:
         actions: NDArray[np.float32] | Tensor | None,
         *,
         sampling: Sampling,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         num_frames: int | None = None,
     ) -> Rollout:
         """Imagine the futures of candidate actions.
@@ -108,25 +109,74 @@ class WorldModel:
                 stream, of the past too (one future, of `num_frames` frames).
             sampling: how futures are drawn.
             seed: of the draws. Of a masked model every candidate has its own; of a flow model all share their noise.
+                Or one for each candidate, which then draws the same in any batch.
             num_frames: F when `actions` is None; the model's future by default.
 
         Raises:
             BadActions: wrong size, not finite.
+            BadConfig: another number of seeds than of candidates.
         """
         future = None if actions is None else self._checked(actions)
         total = (num_frames or self.future_frames) if future is None else future.shape[1]
-        generator = torch.Generator(self.device).manual_seed(seed)
+        candidates = len(past.latents) if future is None else len(future)
+        if not isinstance(seed, int) and len(seed) != candidates:
+            raise BadConfig(
+                "seeds", expected=f"one, or {candidates}", got=len(seed), remedy="Give one for each candidate."
+            )
+        draws = Draws(seed, self.device)
         parts: list[Rollout] = []
         for start in range(0, total, self.future_frames):
             chunk = None if future is None else future[:, start : start + self.future_frames]
             latents = -(-min(total - start, self.future_frames) // self.model.config.temporal_factor)
-            part = self._rollout_once(past, chunk, latents, sampling, generator)
+            part = self._rollout_once(past, chunk, latents, sampling, draws)
             if total > self.future_frames:
                 part = replace(part, video=self._decode(past, part.latents))
             if start + self.future_frames < total:
                 past = self._roll_on(past, part, chunk)
             parts.append(part)
         return parts[0] if len(parts) == 1 else _joined(parts)
+
+    def samples(
+        self,
+        past: Past,
+        actions: NDArray[np.float32] | Tensor | None,
+        count: int,
+        *,
+        sampling: Sampling,
+        seed: int | Sequence[int] = 0,
+        num_frames: int | None = None,
+    ) -> Iterator[Rollout]:
+        """`count` futures of every candidate, one rollout after the other; the first is that of `seed` itself.
+
+        Arguments and errors as of `rollout`; also BadConfig for several of a sampling that draws nothing.
+        """
+        if count < 1 or (count > 1 and not self._predictor.varies(sampling)):
+            raise BadConfig(
+                "samples",
+                expected="1 or more" if count < 1 else "a sampling by which futures differ",
+                got=count if count < 1 else f"{count} of {sampling}",
+                remedy="Masked models differ by a temperature above 0, with soft=false or several steps.",
+            )
+        for sample in range(count):
+            drawn = sample_seed(seed, sample)
+            yield self.rollout(past, actions, sampling=sampling, seed=drawn, num_frames=num_frames)
+
+    def mean_frames(
+        self,
+        past: Past,
+        actions: NDArray[np.float32] | Tensor | None,
+        samples: int,
+        *,
+        sampling: Sampling,
+        seed: int | Sequence[int] = 0,
+        num_frames: int | None = None,
+    ) -> NDArray[np.uint8]:
+        """The mean picture of as many futures, uint8 [S, F, H, W, 3], rounded once; arguments as of `samples`."""
+        drawn = self.samples(past, actions, samples, sampling=sampling, seed=seed, num_frames=num_frames)
+        total = self.video(past, next(drawn)).clone()
+        for rollout in drawn:
+            total += self.video(past, rollout)
+        return _to_frames(total / samples)
 
     def video(self, past: Past, rollout: Rollout) -> Tensor:
         """The imagined frames [S, F, 3, H, W] in [0, 1], whole latents."""
@@ -177,7 +227,7 @@ class WorldModel:
 
     @torch.inference_mode()
     def _rollout_once(
-        self, past: Past, actions: Tensor | None, latents: int, sampling: Sampling, generator: torch.Generator
+        self, past: Past, actions: Tensor | None, latents: int, sampling: Sampling, draws: Draws
     ) -> Rollout:
         """At most the model's own future; a shorter horizon holds its last action to the end of it."""
         if actions is not None:
@@ -190,7 +240,7 @@ class WorldModel:
                 candidates=len(past.latents) if actions is None else len(actions),
                 num_latents=latents,
                 sampling=sampling,
-                generator=generator,
+                draws=draws,
             )
         return Rollout(future.latents.float(), future.tokens, None)
 

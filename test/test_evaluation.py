@@ -12,6 +12,7 @@ from hwm_core.errors import BadActions, BadBag, BadConfig, RobotMismatch
 from hwm_core.evaluation import Evaluation, EvaluationResult, EvaluationWindows, ObjectTracks
 from hwm_core.evaluation.report import all_tables, markdown, psnr_table
 from hwm_core.evaluation.windows import has_still_camera, lenders
+from hwm_core.sampling.config import Sampling
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
 
@@ -66,8 +67,8 @@ class PerfectWorld:
         grey = np.clip(np.rint(100 * actions[..., 0]), 0, 255).astype(np.uint8)
         return np.broadcast_to(grey[..., None, None, None], (*grey.shape, 16, 16, 3))
 
-    def frames(self, past, rollout):
-        return rollout
+    def mean_frames(self, past, actions, samples, *, sampling, seed, num_frames):
+        return self.rollout(past, actions, sampling=sampling, seed=seed, num_frames=num_frames)
 
     def reconstruct(self, frames: np.ndarray) -> np.ndarray:
         return np.minimum(frames, 254) + 1  # one grey level off
@@ -261,6 +262,21 @@ def test_a_real_model_is_judged_alike_every_time_and_in_batches_of_any_size(fami
     for horizon in ("8", "16", "24"):
         for row in ("model", "shuffled", "none", "copy_last", "tokenizer"):
             assert tables[2][horizon][row] == pytest.approx(tables[0][horizon][row], abs=0.02)
+
+
+@pytest.mark.parametrize("family", ["masked", "flow"])
+def test_a_single_sample_and_the_mean_of_several_are_rows_on_the_same_windows(family: str) -> None:
+    world, drawing = WorldModel(untrained(family=family)), Sampling(steps=2, temperature=1.0, soft=False)
+    results = [
+        evaluate(world, real_episodes(), horizons=(8,), sampling=drawing, samples=3, batch=batch) for batch in (4, 3)
+    ]
+    assert {"single", "mean_of_3"} <= set(results[0].rows)
+    assert results[0].psnr("mean_of_3", 8) > results[0].psnr("single", 8)
+    for row in ("single", "mean_of_3"):
+        assert results[0].psnr(row, 8) == pytest.approx(results[1].psnr(row, 8), abs=0.02)
+    # Every window draws from a stream of its own, so that the model's row, drawn alike, is the single sample.
+    assert np.array_equal(results[0].rows["single"].frame, results[0].rows["model"].frame)
+    assert "| mean of 3 |" in markdown(results[0])
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])

@@ -5,9 +5,10 @@ import pytest
 import torch
 from untrained import untrained
 
-from hwm_core.errors import BadActions, BadImage
+from hwm_core.errors import BadActions, BadConfig, BadImage
 from hwm_core.imagination import Imagination
 from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.draws import Draws
 from hwm_core.world_model import Past, WorldModel
 
 FLOAT32 = torch.float32
@@ -69,6 +70,48 @@ def test_candidates_of_a_flow_model_share_their_noise_so_that_equal_actions_have
     torch.testing.assert_close(latents, latents[:1].expand(3, -1, -1, -1, -1), rtol=0, atol=1e-5)
 
 
+DRAWING = Sampling(steps=2, temperature=1.0, soft=False)
+
+
+def test_a_candidate_with_a_seed_of_its_own_draws_the_same_in_any_batch(world: WorldModel) -> None:
+    past, actions = world.observe(*context(world)), candidates(1, 32).repeat(3, axis=0)
+    together = world.rollout(past, actions, sampling=DRAWING, seed=[5, 6, 5]).latents
+    alone = [world.rollout(past, actions[:1], sampling=DRAWING, seed=[seed]).latents for seed in (5, 6, 5)]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-4)
+    assert not torch.allclose(together[0], together[1], atol=1e-2)
+
+
+def test_the_mean_picture_is_the_mean_of_the_samples_rounded_once(world: WorldModel) -> None:
+    past, actions = world.observe(*context(world)), candidates(2, 24)
+    drawn = [world.video(past, rollout) for rollout in world.samples(past, actions, 3, sampling=DRAWING, seed=4)]
+    mean = torch.stack(drawn).double().mean(dim=0).mul(255).permute(0, 1, 3, 4, 2).numpy()
+    shown = world.mean_frames(past, actions, 3, sampling=DRAWING, seed=4)
+    assert shown.dtype == np.uint8 and np.abs(shown - mean).max() < 0.501
+    assert not torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[1], drawn[2])
+
+
+def test_the_mean_of_one_is_the_future_of_that_seed(world: WorldModel) -> None:
+    past, actions = world.observe(*context(world)), candidates(2, 24)
+    alone = world.frames(past, world.rollout(past, actions, sampling=DRAWING, seed=4))
+    assert np.array_equal(world.mean_frames(past, actions, 1, sampling=DRAWING, seed=4), alone)
+
+
+def test_several_samples_of_a_sampling_that_draws_nothing_are_refused() -> None:
+    world = WorldModel(untrained(), dtype=FLOAT32)
+    past, actions = world.observe(*context(world)), candidates(1, 24)
+    for sampling in (Sampling(), Sampling(temperature=1.0), Sampling(steps=2, parallel=False)):
+        with pytest.raises(BadConfig, match="temperature"):
+            world.mean_frames(past, actions, 2, sampling=sampling)
+    with pytest.raises(BadConfig, match="1 or more"):
+        world.mean_frames(past, actions, 0, sampling=DRAWING)
+
+
+def test_another_number_of_seeds_than_of_candidates_is_refused(world: WorldModel) -> None:
+    past = world.observe(*context(world))
+    with pytest.raises(BadConfig, match="one for each candidate"):
+        world.rollout(past, candidates(2, 24), sampling=DRAWING, seed=[1, 2, 3])
+
+
 def test_contexts_observed_together_equal_those_observed_alone(world: WorldModel, sampling: Sampling) -> None:
     pairs = [context(world, seed) for seed in (0, 1)]
     many = world.observe_many(np.stack([f for f, _ in pairs]), np.stack([a for _, a in pairs]))
@@ -84,11 +127,11 @@ def test_contexts_observed_together_equal_those_observed_alone(world: WorldModel
 def test_a_rollout_beyond_the_model_continues_from_its_own_newest_frames(world: WorldModel, sampling: Sampling) -> None:
     past, actions = world.observe(*context(world)), torch.from_numpy(candidates(2, 32))
     long = world.rollout(past, actions, sampling=sampling, seed=5)
-    generator = torch.Generator().manual_seed(5)  # the second chunk draws on from where the first one stopped
-    video = world.video(past, world._rollout_once(past, actions[:, :24], 3, sampling, generator))
+    draws = Draws(5, world.device)  # the second chunk draws on from where the first one stopped
+    video = world.video(past, world._rollout_once(past, actions[:, :24], 3, sampling, draws))
     assert torch.equal(world.video(past, long)[:, :24], video)
     again = world._observe(video[:, -9:], actions[:, 15:24])
-    on = world._rollout_once(again, actions[:, 24:], 1, sampling, generator)
+    on = world._rollout_once(again, actions[:, 24:], 1, sampling, draws)
     torch.testing.assert_close(world.video(past, long)[:, 24:], world.video(again, on), rtol=0, atol=1e-6)
 
 

@@ -36,6 +36,8 @@ def main() -> None:
     parser.add_argument("--horizons", type=int, nargs="+", default=[8, 16, 24], help="frames ahead (%(default)s)")
     parser.add_argument("--stride", type=int, default=5, help="frames between the starts of windows (%(default)s)")
     parser.add_argument("--sampling", nargs="*", default=[], metavar="KEY=VALUE", help="steps=2 parallel=false ...")
+    parser.add_argument("--samples", type=int, help="also judge a single sample, and the mean of so many")
+    parser.add_argument("--drawing", nargs="*", metavar="KEY=VALUE", help="how samples are drawn (as --sampling says)")
     parser.add_argument("--batch", type=int, default=16, help="windows at a time (%(default)s)")
     parser.add_argument("--examples", type=int, default=4, help="windows on the contact sheet (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
@@ -52,8 +54,17 @@ def evaluate(arguments: argparse.Namespace) -> None:
     world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=arguments.device)
     episodes, objects = _episodes(arguments, world_model)
     sampling = Sampling.parse(overridden({}, arguments.sampling), where="--sampling")
+    drawing = (
+        sampling if arguments.drawing is None else Sampling.parse(overridden({}, arguments.drawing), where="--drawing")
+    )
     evaluation = Evaluation(
-        world_model, episodes, horizons=arguments.horizons, stride=arguments.stride, sampling=sampling
+        world_model,
+        episodes,
+        horizons=arguments.horizons,
+        stride=arguments.stride,
+        sampling=sampling,
+        samples=arguments.samples,
+        drawing=drawing,
     )
     with tqdm(total=len(evaluation.windows), unit="window", desc="predicting") as bar:
         result = evaluation.run(
@@ -63,7 +74,13 @@ def evaluate(arguments: argparse.Namespace) -> None:
         "checkpoint": describe(world_model),
         "device": str(world_model.device),
         "episodes": [episode.name for episode in episodes],
-        "settings": {"stride": arguments.stride, "sampling": sampling.plain(), "seed": evaluation.seed},
+        "settings": {
+            "stride": arguments.stride,
+            "sampling": sampling.plain(),
+            "samples": arguments.samples,
+            "drawing": drawing.plain(),
+            "seed": evaluation.seed,
+        },
         **all_tables(result),
     }
     title = f"{len(episodes)} episodes the model has never seen"

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from hwm_core.errors import BadConfig
 from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.evaluation.result import Errors, EvaluationResult
-from hwm_core.evaluation.rows import ROWS, Batch
+from hwm_core.evaluation.rows import Batch, rows_of
 from hwm_core.evaluation.windows import EvaluationWindows, Indices, has_still_camera, lenders
 from hwm_core.metrics.psnr import frame_mse, masked_mse
 from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.draws import derived_seed
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
 
@@ -23,8 +24,10 @@ class Evaluation:
         episodes: preprocessed as the model wants them.
         horizons: frames ahead; beyond the model's own future it is rolled on.
         stride: frames between the starts of windows; every horizon has the same starts.
-        sampling: how the model's tokens are drawn; by default as for looking.
-        seed: of these draws, and of the borrowing.
+        sampling: how futures are drawn; by default the mean future.
+        samples: a number adds rows: a single sample, and the mean of so many.
+        drawing: how these are drawn; by default as `sampling` says.
+        seed: of these draws, a stream for every window, and of the borrowing.
 
     Raises:
         BadConfig: a horizon below 1.
@@ -40,6 +43,8 @@ class Evaluation:
         horizons: Sequence[int] = (8, 16, 24),
         stride: int = 5,
         sampling: Sampling | None = None,
+        samples: int | None = None,
+        drawing: Sampling | None = None,
         seed: int = 0,
     ) -> None:
         if not horizons or min(horizons) < 1:
@@ -48,6 +53,8 @@ class Evaluation:
         future = -(-max(horizons) // factor) * factor  # whole latents
         self.world_model, self.episodes, self.horizons = world_model, episodes, tuple(horizons)
         self.sampling, self.seed = sampling or Sampling(), seed
+        self.samples, self.drawing = samples, drawing or self.sampling
+        self.rows = rows_of(samples)
         self.windows = EvaluationWindows(episodes, world_model.manifest, world_model.past_frames, future, stride)
         self._still = np.array([has_still_camera(episode) for episode in episodes])[self.windows.episode]
         self._lenders = lenders(self.windows, seed)
@@ -59,7 +66,9 @@ class Evaluation:
         return Batch(
             world_model=self.world_model,
             sampling=self.sampling,
-            seed=self.seed,
+            drawing=self.drawing,
+            samples=self.samples or 1,
+            seeds=[derived_seed(self.seed, int(window)) for window in windows],
             past=self.world_model.observe_many(frames[:, :seen], actions[:, :seen]),
             frames=frames,
             actions=actions[:, seen:],
@@ -76,18 +85,18 @@ class Evaluation:
         """Judge every row on every window.
 
         Args:
-            batch: windows at a time; of greedy draws the numbers do not depend on it but for rounding.
+            batch: windows at a time; the numbers do not depend on it but for rounding.
             objects: by episode name; with them, errors inside objects that moved are kept too.
             progress: hears (windows done, of how many).
         """
         ahead, total = np.asarray(self.horizons) - 1, len(self.windows)
         moved = None if objects is None else self._moved(objects)
-        errors = {row: np.empty((total, len(ahead))) for row in ROWS}
-        moved_errors = {row: np.empty((total, len(ahead))) for row in ROWS}
+        errors = {row: np.empty((total, len(ahead))) for row in self.rows}
+        moved_errors = {row: np.empty((total, len(ahead))) for row in self.rows}
         for some in np.array_split(np.arange(total), -(-total // batch)):
             prepared = self.batch(some)
             truth = prepared.truth[:, ahead]
-            for row, predict in ROWS.items():
+            for row, predict in self.rows.items():
                 predicted = predict(prepared)[:, ahead]
                 errors[row][some] = frame_mse(predicted, truth)
                 if moved is not None:
@@ -95,7 +104,7 @@ class Evaluation:
             progress(int(some[-1]) + 1, total)
         return EvaluationResult(
             horizons=self.horizons,
-            rows={row: Errors(errors[row], None if moved is None else moved_errors[row]) for row in ROWS},
+            rows={row: Errors(errors[row], None if moved is None else moved_errors[row]) for row in self.rows},
             episode_names=tuple(episode.name for episode in self.episodes),
             episode=self.windows.episode,
             start=self.windows.start,

@@ -14,6 +14,7 @@ _TITLES = {
     "none": "no actions",
     "copy_last": "copy last frame",
     "tokenizer": "tokenizer alone",
+    "single": "single sample",
 }
 
 
@@ -64,11 +65,15 @@ def _markdown_table(result: EvaluationResult, region: Region) -> str:
     lines = [_line(header), _line(["---", *("---:" for _ in result.horizons)])]
     for row in result.rows:
         values = (f"{result.psnr(row, h, region):.2f}" for h in result.horizons)
-        lines.append(_line([_TITLES.get(row, row), *values]))
+        lines.append(_line([_title(row), *values]))
     for row in _COMPARED:
         gains = (_gain(result.gain("model", row, h, region)) for h in result.horizons)
-        lines.append(_line([f"model above {_TITLES[row]}", *gains]))
+        lines.append(_line([f"model above {_title(row)}", *gains]))
     return "\n".join(lines) + "\n"
+
+
+def _title(row: str) -> str:
+    return _TITLES.get(row, row.replace("_", " "))
 
 
 def _windows(result: EvaluationResult, region: Region) -> str:

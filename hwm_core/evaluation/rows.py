@@ -1,6 +1,6 @@
 """What is compared: the model, and what it must be better than."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,9 @@ class Batch:
 
     world_model: WorldModel
     sampling: Sampling
-    seed: int
+    drawing: Sampling  # of single samples and their means
+    samples: int
+    seeds: Sequence[int]  # of every window
     past: Past  # B contexts, encoded once for all rows
     frames: Frames  # seen and to come
     actions: NDArray[np.float32]  # [B, future, A] that were really taken
@@ -38,11 +40,18 @@ class Batch:
         """What came."""
         return self.frames[:, -self.future_frames :]
 
-    def imagine(self, actions: NDArray[np.float32] | None) -> Frames:
-        rollout = self.world_model.rollout(
-            self.past, actions, sampling=self.sampling, seed=self.seed, num_frames=self.future_frames
+    def imagine(
+        self, actions: NDArray[np.float32] | None, sampling: Sampling | None = None, samples: int = 1
+    ) -> Frames:
+        """The mean of `samples` futures of every window."""
+        return self.world_model.mean_frames(
+            self.past,
+            actions,
+            samples,
+            sampling=sampling or self.sampling,
+            seed=self.seeds,
+            num_frames=self.future_frames,
         )
-        return self.world_model.frames(self.past, rollout)
 
 
 def model(batch: Batch) -> Frames:
@@ -70,6 +79,20 @@ def tokenizer(batch: Batch) -> Frames:
     return batch.world_model.reconstruct(batch.frames)[:, -batch.future_frames :]
 
 
-ROWS: Mapping[str, Callable[[Batch], Frames]] = {
-    row.__name__: row for row in (model, shuffled, none, copy_last, tokenizer)
-}
+def single(batch: Batch) -> Frames:
+    """One future of many, from the true actions."""
+    return batch.imagine(batch.actions, batch.drawing)
+
+
+def mean(batch: Batch) -> Frames:
+    """The mean picture of several such futures, the single one among them."""
+    return batch.imagine(batch.actions, batch.drawing, batch.samples)
+
+
+Row = Callable[[Batch], Frames]
+ROWS: Mapping[str, Row] = {row.__name__: row for row in (model, shuffled, none, copy_last, tokenizer)}
+
+
+def rows_of(samples: int | None) -> dict[str, Row]:
+    """What is compared, by name; with a number of samples also `single` and the mean of so many."""
+    return {**ROWS} if samples is None else {**ROWS, "single": single, f"mean_of_{samples}": mean}

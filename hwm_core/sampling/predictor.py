@@ -12,6 +12,7 @@ from hwm_core.models.masked import MaskedWorldModel, Settled
 from hwm_core.nn.backbone import Cache
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.decoder import CachedDecoder, Decoder, FullDecoder
+from hwm_core.sampling.draws import Draws
 from hwm_core.sampling.guidance import guided
 from hwm_core.sampling.maskgit import decode
 from hwm_core.sampling.ode import integrate
@@ -48,7 +49,7 @@ class Predictor(Protocol):
         candidates: int,
         num_latents: int,
         sampling: Sampling,
-        generator: torch.Generator,
+        draws: Draws,
     ) -> Future:
         """Draw `num_latents` latents.
 
@@ -56,6 +57,10 @@ class Predictor(Protocol):
             known: what `observe` gave: one past for all candidates, or one for each.
             actions: [S, F_future, A] of the model's whole future; None drops the stream, of the past too.
         """
+        ...
+
+    def varies(self, sampling: Sampling) -> bool:
+        """Whether another seed gives another future."""
         ...
 
 
@@ -87,7 +92,7 @@ class MaskedPredictor:
         candidates: int,
         num_latents: int,
         sampling: Sampling,
-        generator: torch.Generator,
+        draws: Draws,
     ) -> Future:
         decoded = decode(
             self.model,
@@ -95,9 +100,14 @@ class MaskedPredictor:
             candidates,
             num_latents,
             sampling,
-            lambda shape: torch.rand(shape, generator=generator, device=known.tokens.device),
+            draws.uniform,
         )
         return Future(self.model.to_grid(decoded.latents), self.model.to_grid(decoded.tokens))
+
+    def varies(self, sampling: Sampling) -> bool:
+        if sampling.steps == 1 and sampling.parallel:  # everything is shown at once, and nothing hears what was drawn
+            return sampling.temperature > 0 and not sampling.soft
+        return sampling.temperature > 0 or (sampling.order == "random" and sampling.steps > 1)
 
     def _decoder(self, known: KnownTokens, actions: Tensor | None, candidates: int) -> Decoder:
         if known.settled is None:
@@ -120,7 +130,7 @@ class KnownLatents:
 
 
 class FlowPredictor:
-    """An ODE from noise to latents. All candidates start from the same noise: they differ by their actions alone."""
+    """An ODE from noise to latents. Candidates of one seed start from the same noise: they differ by their actions."""
 
     def __init__(self, model: FlowWorldModel) -> None:
         self.model, self.config = model, model.config
@@ -137,10 +147,9 @@ class FlowPredictor:
         candidates: int,
         num_latents: int,
         sampling: Sampling,
-        generator: torch.Generator,
+        draws: Draws,
     ) -> Future:
-        shape = (1, self.config.num_future_latents, *known.latents.shape[2:])
-        noise = torch.randn(shape, generator=generator, device=known.latents.device).expand(candidates, *shape[1:])
+        noise = draws.noise((candidates, self.config.num_future_latents, *known.latents.shape[2:]))
         ask = self._uncached if known.settled is None else self._cached
         velocity = ask(known, actions, candidates, guides=sampling.guidance_scale != 1)
 
@@ -152,6 +161,9 @@ class FlowPredictor:
 
         data = integrate(slope, noise, steps=sampling.steps, solver=sampling.solver)
         return Future(data[:, :num_latents], None)
+
+    def varies(self, sampling: Sampling) -> bool:
+        return True
 
     def _uncached(self, known: KnownLatents, actions: Tensor | None, candidates: int, guides: bool) -> Ask:
         past = _spread(known.latents, candidates, guides)

@@ -10,6 +10,8 @@ TORCH_INDEX ?=
 PYTHON ?=
 # A rosbag2 recording for `make demo`; without one the simulated humanoid is run.
 BAG ?=
+# Which of the shipped world models `make demo` runs: masked or flow.
+FAMILY ?= masked
 # Where `make checkpoint` records and trains, and what it adds to the commands of recording and of both trainings.
 CHECKPOINT_RUN ?= runs/shipped
 RECORD_ARGS ?=
@@ -37,7 +39,7 @@ build: setup ## Build the ROS 2 package with colcon, into build/ and install/
 	@.ci/build
 
 demo: build ## Run simulation, world model and planner, and draw what they saw (or BAG=path: your recording)
-	@$(IN_ENV) python -m hwm_ros.demo $(if $(BAG),--bag "$(BAG)") --out demo_out
+	@$(IN_ENV) python -m hwm_ros.demo --family $(FAMILY) $(if $(BAG),--bag "$(BAG)") --out demo_out
 
 # Every command goes on where it was stopped; the trainings want to be told.
 resume = $(if $(wildcard $(1)/state.pt),--resume)

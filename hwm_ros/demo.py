@@ -2,6 +2,7 @@
 
 python -m hwm_ros.demo --out demo_out               simulate, plan, record, replay, evaluate
 python -m hwm_ros.demo --out demo_out --bag BAG     your own recording: the offline part alone
+python -m hwm_ros.demo --out demo_out --family flow the same with the flow model
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Any
 import rclpy
 from tqdm import tqdm
 
-from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.assets import SHIPPED_OF, checkpoint_path
 from hwm_core.data.bag import Topics
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.image import decode_image
@@ -55,14 +56,16 @@ def main() -> int:
         help="folder to write (%(default)s); what an earlier demo left there is replaced",
     )
     parser.add_argument("--bag", type=Path, help="a rosbag2 of your own: predict it instead of simulating")
-    parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or %(default)s, which ships")
+    parser.add_argument("--checkpoint", help="a checkpoint's folder; by default the one of --family that ships")
+    parser.add_argument("--family", choices=SHIPPED_OF, default="masked", help="of world models (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="of the reach task (%(default)s)")
     parser.add_argument("--episodes", type=int, default=EPISODES, help="held-out episodes to judge on (%(default)s)")
     arguments = parser.parse_args()
+    arguments.checkpoint = checkpoint_path(arguments.checkpoint or SHIPPED_OF[arguments.family])
     began = monotonic()
     try:
-        world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=arguments.device)
+        world_model = WorldModel.load(arguments.checkpoint, device=arguments.device)
         arguments.out.mkdir(parents=True, exist_ok=True)
         if arguments.bag is not None:
             print(_replay(arguments.bag, world_model, arguments.out).table)
@@ -125,9 +128,7 @@ def _reach(arguments: argparse.Namespace, bag: Path, logs: Path) -> ReachEpisode
             bar.update(feedback.frames_done - bar.n)
 
         try:
-            return run_reach_episode(
-                checkpoint_path(arguments.checkpoint).resolve(), arguments.seed, arguments.device, bag, logs, tell
-            )
+            return run_reach_episode(arguments.checkpoint.resolve(), arguments.seed, arguments.device, bag, logs, tell)
         finally:
             rclpy.try_shutdown()
 

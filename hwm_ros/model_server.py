@@ -32,7 +32,7 @@ from hwm_ros.parameters import LIVE
 class ModelParameters(Config):
     """What is loaded, and how it answers."""
 
-    checkpoint: str = Field(default=SHIPPED, description=f"folder of a checkpoint; `{SHIPPED}` is the one that ships")
+    checkpoint: str = Field(default=SHIPPED, description="folder of a checkpoint; `tiny` (masked) and `flow_tiny` ship")
     device: str = Field(default="cpu", description="of torch, for example cpu or cuda:0")
     dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="of the arithmetic")
     live: LiveConfig = LiveConfig()

@@ -5,7 +5,7 @@ import torch
 from eight_models import FACTOR, FRAMES, PAST, Row
 
 from hwm_core.errors import BadConfig
-from hwm_core.models.flow import FlowConfig, interpolate
+from hwm_core.models.flow import FlowConfig, interpolate, velocity_to
 from hwm_core.sampling.ode import euler
 
 VARIANTS = ("base", "split", "modality_shared", "fully_shared")
@@ -34,6 +34,25 @@ def test_the_velocity_is_the_slope_of_the_path() -> None:
     t = torch.tensor([0.25, 0.8], dtype=torch.float64)
     slope = (interpolate(noise, data, t + 1e-6, 0.1) - interpolate(noise, data, t, 0.1)) / 1e-6
     torch.testing.assert_close(slope, data - (1 - 0.1) * noise, rtol=0, atol=1e-8)
+
+
+def test_predicted_data_becomes_the_velocity_of_the_path_to_them() -> None:
+    noise, data = points()
+    t = torch.tensor([0.0, 0.8])
+    torch.testing.assert_close(velocity_to(data, interpolate(noise, data, t, 0.1), t, 0.1), data - (1 - 0.1) * noise)
+
+
+def test_at_the_end_of_the_path_the_velocity_to_wrong_data_stays_bounded() -> None:
+    noise, data = points()
+    assert velocity_to(data + 1, interpolate(noise, data, torch.ones(2), 0.0), torch.ones(2), 0.0).abs().max() <= 20.01
+
+
+def test_a_model_that_predicts_data_and_says_zero_has_the_loss_of_the_data() -> None:
+    row = Row("flow", "base", "paper")
+    net, (latents, actions) = row.build(predicts="data"), row.clip(64)
+    torch.nn.init.zeros_(net.head.weight)
+    loss, _ = net.loss(latents, actions, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(loss, latents[:, net.config.num_past_latents :].square().mean(), rtol=0.02, atol=0)
 
 
 def test_a_model_that_always_says_zero_has_the_loss_of_the_velocity_itself() -> None:

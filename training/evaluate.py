@@ -34,7 +34,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--checkpoint", nargs="+", default=[SHIPPED], help=f"folders of checkpoints, or {SHIPPED}, which ships"
+        "--checkpoint", nargs="+", default=[SHIPPED], help="checkpoints' folders, or tiny or flow_tiny, which ship"
     )
     parser.add_argument("--store", type=Path, help="judge on the validation episodes of this store")
     parser.add_argument("--seed", type=int, help="seed of the first simulated episode")

@@ -20,7 +20,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bag", type=Path, help="rosbag2 folder, or one .mcap or .db3 file")
-    parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or %(default)s, which ships")
+    parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or tiny or flow_tiny, which ship")
     parser.add_argument("--out", type=Path, default=Path("replay_out"), help="folder to write (%(default)s)")
     parser.add_argument("--config", type=Path, help="YAML of topics, horizons, stride, sampling, seed, examples")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")

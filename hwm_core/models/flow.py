@@ -34,6 +34,10 @@ class FlowConfig(WorldModelConfig):
     latent_channels: int = Field(default=16, gt=0)
     grid: tuple[int, int] = Field(default=(16, 16), description="cells of one latent: rows, columns")
     patch: int = Field(default=2, gt=0, description="cells of a token along rows and columns")
+    predicts: Literal["velocity", "data"] = Field(
+        default="velocity",
+        description="what the head gives; `data` is turned into a velocity, and spares a narrow model carrying noise",
+    )
     sigma_min: float = Field(default=1e-4, ge=0, lt=1, description="noise that is left at t = 1")
     condition_dropout: float = Field(
         default=0.15, ge=0, lt=1, description="rate of samples whose past and actions are dropped, for guidance"
@@ -85,7 +89,7 @@ class FlowWorldModel(nn.Module):
         return self.head.weight.device
 
     def loss(self, latents: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean squared error of the velocity at a random time (paper equation 3).
+        """Mean squared error at a random time, of the velocity (paper equation 3) or of the data: what the head gives.
 
         Args:
             latents: [B, T, H, W, C] normalised.
@@ -105,7 +109,10 @@ class FlowWorldModel(nn.Module):
             dropped=drop < self.config.condition_dropout,
             muted=mute < self.config.action_dropout,
         )
-        return F.mse_loss(velocity.float(), data - (1 - self.config.sigma_min) * noise), {}
+        wrong = velocity.float() - (data - (1 - self.config.sigma_min) * noise)
+        if self.config.predicts == "data":
+            wrong = wrong * noise_left(t, self.config.sigma_min).view(-1, 1, 1, 1, 1)
+        return wrong.square().mean(), {}
 
     def mean_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
         """Mean latents [B, T_future, H, W, C], a step from pure noise; of latents [B, T, H, W, C] the past is read.
@@ -144,7 +151,7 @@ class FlowWorldModel(nn.Module):
         before, after = self._cut(actions)
         silent = dropped if muted is None else muted if dropped is None else muted | dropped
         streams = {**self._past(past, before, dropped, silent), **self._future(noisy, after, silent)}
-        return self._velocity(streams, t, None)
+        return self._velocity(streams, noisy, t, None)
 
     def settle(self, past: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None) -> Cache:
         """Keys and values of the past, exact for every future and every time.
@@ -167,16 +174,16 @@ class FlowWorldModel(nn.Module):
         self, settled: Cache, noisy: Tensor, t: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None
     ) -> Tensor:
         """Velocity, equal to `forward`'s; `actions` [B, F_future, A] are those of the future frames."""
-        return self._velocity(self._future(noisy, actions, dropped), t, settled)
+        return self._velocity(self._future(noisy, actions, dropped), noisy, t, settled)
 
-    def _velocity(self, streams: dict[Stream, Tensor], t: Tensor, settled: Cache | None) -> Tensor:
+    def _velocity(self, streams: dict[Stream, Tensor], noisy: Tensor, t: Tensor, settled: Cache | None) -> Tensor:
         time, clean = self._embed_time(t), self._embed_time(t.new_ones(1))
         conditions = {stream: clean if stream in self.clean else time for stream in streams}
         out, _ = self.backbone(streams, self._positions(streams), settled, conditions)
         tokens = F.layer_norm(out[Stream.FUTURE_VIDEO], (self.config.dim,))
         shift, scale = self.final_modulation(time)[:, None, None].chunk(2, dim=-1)
         height, width = self.config.sites
-        return rearrange(
+        out = rearrange(
             self.head(tokens * (1 + scale) + shift),
             "b t (h w) (p q c) -> b t (h p) (w q) c",
             h=height,
@@ -184,6 +191,7 @@ class FlowWorldModel(nn.Module):
             p=self.config.patch,
             q=self.config.patch,
         )
+        return out if self.config.predicts == "velocity" else velocity_to(out, noisy, t, self.config.sigma_min)
 
     def _embed_time(self, t: Tensor) -> Tensor:
         return self.time(time_features(1000.0 * t, self.config.dim))
@@ -234,6 +242,17 @@ def interpolate(noise: Tensor, data: Tensor, t: Tensor, sigma_min: float) -> Ten
     """The point of the path at times t [B]: noise at 0, data + sigma_min * noise at 1 (paper equation 1)."""
     t = t.view(-1, *[1] * (data.ndim - 1))
     return t * data + (1 - (1 - sigma_min) * t) * noise
+
+
+def noise_left(t: Tensor, sigma_min: float) -> Tensor:
+    """The share of the noise at times t, at least 0.05, to divide by (Li & He 2025, arXiv 2511.13720, section 4)."""
+    return (1 - (1 - sigma_min) * t.float()).clamp_min(0.05)
+
+
+def velocity_to(data: Tensor, point: Tensor, t: Tensor, sigma_min: float) -> Tensor:
+    """The velocity at times t [B] of the path that leads through `point` to `data`, in float32."""
+    left = noise_left(t, sigma_min).view(-1, *[1] * (data.ndim - 1))
+    return (data.float() - (1 - sigma_min) * point.float()) / left
 
 
 def _zeroed(tokens: Tensor, which: Tensor | None) -> Tensor:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from hwm_core.draws import normal
 from hwm_core.errors import BadCheckpoint, BadInput
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import build_average, build_optimisers
@@ -34,9 +35,12 @@ class Regression:
         self.noise = noise
 
     def loss(self, batch, generator):
-        noise = self.noise * torch.randn(batch["x"].shape, generator=generator)
+        noise = self.noise * normal(batch["x"].shape, generator)
         loss = (self.module(batch["x"] + noise) - batch["y"]).square().mean()
         return loss, {"error": loss.detach()}
+
+    def tokens(self, batch):
+        return 2 * len(batch["x"])
 
 
 def config(**changes) -> TrainingConfig:
@@ -76,7 +80,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stopped
     assert second.step == stopped_at and second.fit(Lines())
 
     assert torch.equal(weights(second.module), weights(whole.module))
-    assert torch.equal(weights(second.result), weights(whole.result))
+    assert torch.equal(weights(second.result()), weights(whole.result()))
 
 
 def test_a_worker_process_loads_the_same_batches():
@@ -205,11 +209,13 @@ def test_numbers_are_reported_and_the_average_is_what_is_evaluated():
 
     def evaluate(module: nn.Module) -> dict[str, float]:
         assert not module.training
-        evaluated.append(module is trainer.result and module is not trainer.module)
+        evaluated.append(module is trainer.result() and module is not trainer.module)
         return {"error": 0.0}
 
     trainer.fit(Lines(), evaluate=evaluate)
-    train = {"train/loss", "train/error", "train/gradient_norm", "train/learning_rate"}
+    train = {
+        f"train/{name}" for name in ("loss", "error", "gradient_norm", "learning_rate", "windows_per_s", "tokens_per_s")
+    }
     assert heard.numbers == [(3, train), (4, {"validation/error"}), (6, train), (7, {"validation/error"})]
     assert evaluated == [True, True]
 

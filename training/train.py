@@ -8,6 +8,7 @@ writes runs/tiny/checkpoint, which everything else takes.
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ from hwm_core.families import build_model
 from hwm_core.train.trainees import WorldModelTrainee
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_model, fixed_batches
-from training.session import Screen, command, open_run, revision, run
+from training.session import command, open_run, revision, run, watch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,14 +48,14 @@ def train(arguments: argparse.Namespace) -> bool:
     torch.manual_seed(recipe.train.seed)  # draws the initial weights
     trainee = WorldModelTrainee(build_model(recipe.family, config.plain()), tokenizer, recipe.data.augmentation)
     made_by = {"revision": revision(), "recipe": recipe.plain()}
-    with Screen(arguments.out) as screen:
-        trainer = Trainer(trainee, recipe.train, device=arguments.device, reporter=screen)
+    with watch(arguments) as reporter:
+        trainer = Trainer(trainee, recipe.train, ranks=arguments.ranks, reporter=reporter)
 
-        def export() -> None:
+        def export(result: Any) -> None:
             checkpoint = Checkpoint(
                 name=arguments.out.name,
                 family=recipe.family,
-                model=trainer.result,
+                model=result,
                 tokenizer=tokenizer,
                 manifest=manifest,
                 preprocessing=store.preprocessing,

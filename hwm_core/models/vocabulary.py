@@ -76,18 +76,22 @@ class Vocabulary(nn.Module):
         summed = F.embedding_bag(rows.flatten(0, -2), self.embedding.weight, mode="sum").unflatten(0, tokens.shape[:-1])
         return torch.where(masked[..., :1], self.mask_embedding, summed)
 
-    def cross_entropy(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def cross_entropy(
+        self, hidden: Tensor, tokens: Tensor, count: Tensor | float | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Mean negative log-likelihood of a code, and how often the greedy code is right.
 
         Args:
             hidden: [M, D] states of M sites.
             tokens: [M, P] their codes.
+            count: what the sums over the sites are divided by; default: M.
         """
-        digits = self._to_digits(tokens)
+        digits, count = self._to_digits(tokens), len(tokens) if count is None else count
         parts = self._split(self.head(hidden).float())
-        loss = torch.stack([F.cross_entropy(logits, digits[:, i]) for i, logits in enumerate(parts)]).sum()
+        losses = [F.cross_entropy(logits, digits[:, i], reduction="sum") / count for i, logits in enumerate(parts)]
         right = torch.stack([logits.argmax(-1) for logits in parts], dim=-1) == digits
-        return loss / self.codes_per_site, right.unflatten(-1, (self.codes_per_site, -1)).all(-1).float().mean()
+        all_right = right.unflatten(-1, (self.codes_per_site, -1)).all(-1).float().mean(-1)
+        return torch.stack(losses).sum() / self.codes_per_site, all_right.sum() / count
 
     def draw(self, logits: Tensor, temperature: float, uniform: Callable[[torch.Size], Tensor]) -> Draw:
         """Draw tokens from [..., sum(digits)] logits.

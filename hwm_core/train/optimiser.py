@@ -22,6 +22,7 @@ def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.op
         {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
     ]
+    groups = [group for group in groups if group["params"]]  # torch reads back the states of several without empty ones
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
     ]

@@ -9,8 +9,8 @@ from torch.utils.data import Dataset, default_collate
 
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr
 from hwm_core.tokenizers import DiscreteTokenizer, VideoTokenizer, fsq
+from hwm_core.train.trainee import Batch
 from hwm_core.train.trainees import unit
-from hwm_core.train.trainer import Batch
 
 
 def fixed_batches(windows: Dataset, count: int, batch_size: int = 16) -> list[Batch]:

@@ -21,6 +21,17 @@ def tokens_v2(path: Path, frames: tuple[int, ...] = (51, 40), folders: bool = Fa
     return path
 
 
+def compression_test_v2(path: Path, numbers: tuple[int, ...] = (0, 1)) -> Path:
+    """Samples of the compression track: three grids seen, all of the sample's number, with 64 states."""
+    path.mkdir(parents=True)
+    for number in numbers:
+        np.full((3, 32, 32), number, np.int32).tofile(path / f"video_{number}.bin")
+        np.full((64, 25), number / 10, np.float32).tofile(path / f"states_{number}.bin")
+    return path
+
+
+
+
 def raw_v2(path: Path, frames: int = 20, cut: int = 0, filmed: int | None = None) -> Path:
     """One shard whose frame t is of the grey 10 t."""
     _shard(path, 0, frames, cut, folders=True)

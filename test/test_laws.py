@@ -22,7 +22,7 @@ FLOORS = (
     {"checkpoint", "train", "variants"},
     {"world_model"},
     {"imagination"},
-    {"evaluation", "live"},
+    {"challenge", "evaluation", "live"},
     {"replay"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -91,7 +91,7 @@ class MaskedPredictor:
     ) -> Future:
         decoded = decode(
             self.model,
-            self._decoder(known, actions, candidates),
+            self.decoder(known, actions, candidates),
             candidates,
             num_latents,
             sampling,
@@ -99,7 +99,8 @@ class MaskedPredictor:
         )
         return Future(self.model.to_grid(decoded.latents), self.model.to_grid(decoded.tokens))
 
-    def _decoder(self, known: KnownTokens, actions: Tensor | None, candidates: int) -> Decoder:
+    def decoder(self, known: KnownTokens, actions: Tensor | None, candidates: int) -> Decoder:
+        """What `maskgit.decode` asks; arguments as of `predict`."""
         if known.settled is None:
             if actions is None:
                 return FullDecoder(self.model, known.tokens, None, candidates)

@@ -30,8 +30,6 @@ def compression_test_v2(path: Path, numbers: tuple[int, ...] = (0, 1)) -> Path:
     return path
 
 
-
-
 def raw_v2(path: Path, frames: int = 20, cut: int = 0, filmed: int | None = None, step: int = 10) -> Path:
     """One shard whose frame t is of the grey `step` t."""
     _shard(path, 0, frames, cut, folders=True)

@@ -1,4 +1,4 @@
-"""1X's sampling track: which frames are seen and judged, what is averaged, blurred and coloured, and what is written."""
+"""1X's sampling track: which frames are seen and judged, what is averaged, blurred and coloured, what is written."""
 
 import json
 
@@ -114,7 +114,7 @@ def test_every_row_is_a_frame_of_the_size_judged_and_copy_last_is_what_was_seen(
     assert frame_mse(rows["resized"], moment.truth) < 1e-4, "an even grey loses nothing by resizing"
 
 
-def test_the_run_writes_pictures_and_a_report_goes_on_where_it_was_stopped_and_leaves_nothing_else(raw, tmp_path) -> None:
+def test_a_run_writes_pictures_and_a_report_and_goes_on_where_it_was_stopped(raw, tmp_path) -> None:
     made, track = model(), SamplingTrack.parse(SMALL)
 
     def moments():

@@ -29,7 +29,9 @@ def test_even_frames_are_compared_by_their_brightness_alone() -> None:
 
 def test_over_five_scales_a_fine_fault_weighs_less_than_on_one() -> None:
     frame = np.repeat(np.repeat(noise(12, 12, 3), 16, axis=0), 16, axis=1)
-    rough = np.clip(frame.astype(int) + np.random.default_rng(1).integers(-30, 31, frame.shape), 0, 255).astype(np.uint8)
+    rough = np.clip(frame.astype(int) + np.random.default_rng(1).integers(-30, 31, frame.shape), 0, 255).astype(
+        np.uint8
+    )
     assert float(frame_ms_ssim(frame, frame)) == pytest.approx(1.0)
     assert float(frame_ssim(frame, rough)) < float(frame_ms_ssim(frame, rough)) < 1.0
 

@@ -5,8 +5,8 @@
     python -m training.onex validate submission.zip --data test_v2.0
     python -m training.onex sample --checkpoint runs/x/checkpoint --data raw/val --out predictions --limit 450
 
-`compress` writes the archive; where the truth is known, also a report beside it (val.json). `sample` writes a folder of
-pictures with report.json. Stopped, either goes on when it is called again. docs/challenge.md tells what the numbers are.
+`compress` writes the archive; where the truth is known, also a report beside it (val.json). `sample` writes a folder
+of pictures with report.json. Stopped, either goes on when it is called again. docs/challenge.md explains the numbers.
 """
 
 import argparse
@@ -146,7 +146,7 @@ def _add_common(parser: argparse.ArgumentParser, dtype: str, data: str) -> None:
     parser.add_argument("--limit", type=int, help="at most so many, spread evenly")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default=dtype, help="arithmetic (%(default)s)")
-    parser.add_argument("set", nargs="*", metavar="key=value", help="steps=2 parallel=false ...; ensemble=[1,20] blur=3")
+    parser.add_argument("set", nargs="*", metavar="key=value", help="steps=2 parallel=false; blur=3 sampling.steps=2")
 
 
 if __name__ == "__main__":

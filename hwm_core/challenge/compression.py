@@ -4,9 +4,9 @@ Rows, each judged on the same samples:
     model           what is handed in: nothing but past grids and actions is heard
     none            the same with the action stream dropped
     teacher_forced  each grid given the true grids before it: a bound, not a prediction (v1.1 ranks by it)
-Beside them: `uniform`, log(vocabulary), and `copy_last`, a distribution with one probability for "this token stays as in
-the newest grid seen" and the rest evenly over all other codes. That probability is the best in hindsight, so that no
-copying does better.
+Beside them: `uniform`, log(vocabulary), and `copy_last`, a distribution with one probability for "this token stays as
+in the newest grid seen" and the rest evenly over all other codes. That probability is the best in hindsight, so that
+no copying does better.
 """
 
 import math
@@ -207,13 +207,9 @@ def _do(compressor: Compressor, samples: Sequence[Sample], work: Unfinished) -> 
         work.write(f"{sample.number}.json", judged)
 
 
-def _judge(
-    compressor: Compressor, found: TopCodes, place: int, truth: NDArray[np.int64] | None
-) -> dict[str, float]:
+def _judge(compressor: Compressor, found: TopCodes, place: int, truth: NDArray[np.int64] | None) -> dict[str, float]:
     assert truth is not None and found.of_truth is not None
-    top = top_cross_entropy(
-        found.codes[place], found.log_probs[place], torch.from_numpy(truth), compressor.vocabulary
-    )
+    top = top_cross_entropy(found.codes[place], found.log_probs[place], torch.from_numpy(truth), compressor.vocabulary)
     return {**vars(top), "nats_of_all": -float(found.of_truth[place].double().sum())}
 
 

@@ -99,7 +99,9 @@ def _windows(
     _require_grid(episodes[0].tokens.shape[2:], episodes[0].vocabulary, config)
     extent = (clips - 1) * step + 1  # clips from the first to the last
     frames = _frames_counted(per_clip, config) * (step if per_clip == 1 else 1)
-    starts = [(number, start) for number, one in enumerate(episodes) for start in _apart(one.valid_starts(extent), extent)]
+    starts = [
+        (number, start) for number, one in enumerate(episodes) for start in _apart(one.valid_starts(extent), extent)
+    ]
     if not starts:
         raise BadBag(
             "Token set",
@@ -109,14 +111,14 @@ def _windows(
         )
     chosen = np.linspace(0, len(starts) - 1, min(limit or len(starts), len(starts))).round().astype(int)
     values = [manifest.actions_of(episode) for episode in episodes]
-    for number in chosen:
-        which, start = starts[number]
+    for number, place in enumerate(chosen):
+        which, start = starts[place]
         episode = episodes[which]
         tokens = np.asarray(episode.tokens[start : start + extent : step])
         codes = _codes(episode.name, tokens.reshape(-1, *tokens.shape[2:]), config)
         first = int(start) * episode.clip_frames
         past = config.num_past_latents
-        yield Sample(int(number), which, codes[:past], values[which][first + frames], codes[past:])
+        yield Sample(number, which, codes[:past], values[which][first + frames], codes[past:])
 
 
 def _frames_counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:
@@ -153,7 +155,8 @@ def _step(episode: TokenEpisode, config: MaskedConfig, frame_rate_hz: float) -> 
     if step < 1 or abs(ratio - step) > 0.02 * step or (step > 1 and not alone):
         raise BadCheckpoint(
             "Model",
-            expected=f"a rate of {episode.frame_rate_hz:g} Hz, the set's" + (", or a whole part of it" if alone else ""),
+            expected=f"a rate of {episode.frame_rate_hz:g} Hz, the set's"
+            + (", or a whole part of it" if alone else ""),
             got=f"{frame_rate_hz:g} Hz",
             remedy="Use a model trained at that rate.",
         )
@@ -177,6 +180,6 @@ def _unfit(expected: str, config: MaskedConfig) -> BadCheckpoint:
         "Model",
         expected=expected,
         got=f"{config.num_past_latents} past and {config.num_future_latents} future grids of "
-        f"{config.grid[0]}x{config.grid[1]} tokens of {math.prod(config.levels)} codes, {config.temporal_factor} frames each",
+        f"{config.grid[0]}x{config.grid[1]} tokens, {math.prod(config.levels)} codes, {config.temporal_factor} frames",
         remedy="Train one of this shape: num_past_latents, num_future_latents, grid, levels, temporal_factor.",
     )

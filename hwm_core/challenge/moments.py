@@ -1,11 +1,12 @@
 """Moments of the sampling track, cut from 1X's raw shards: 17 frames and 77 states seen, the 77th frame to come.
 
-Frames are numbered from 0: x_0..x_16 are seen, s_0..s_76 are given, x_76 is judged, 60 frames (2 s) after the last seen.
-A model that sees fewer frames, or at a lower rate, takes those that end with x_16.
+Frames are numbered from 0: x_0..x_16 are seen, s_0..s_76 are given, x_76 is judged, 60 frames (2 s) after x_16. A
+model that sees fewer frames, or at a lower rate, takes those that end with x_16.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +50,7 @@ def frames_per_step(world_model: WorldModel, frame_rate_hz: float) -> int:
     if step < 1 or abs(ratio - step) > 0.02 * step or AHEAD % step or needed > SEEN:
         raise BadCheckpoint(
             "Model",
-            expected=f"a rate of which {frame_rate_hz:g} Hz and {AHEAD} frames are multiples, and at most {SEEN} frames "
-            "seen at it",
+            expected=f"a rate of which {frame_rate_hz:g} Hz and {AHEAD} frames are multiples, and {SEEN} frames seen",
             got=f"{world_model.past_frames} frames at {world_model.frame_rate_hz:g} Hz, which span {needed}",
             remedy="Train with fewer past latents, or on another --frame-skip.",
         )
@@ -96,7 +96,7 @@ def moment_starts(recording: OneXRawRecording, stride: int) -> list[int]:
     _, segments = shard_states(recording.path, recording.shard, len(EVE_STATES))
     cuts = np.flatnonzero(np.diff(segments)) + 1
     bounds = [0, *cuts.tolist(), len(segments)]
-    return [s for first, end in zip(bounds, bounds[1:]) for s in range(first, end - LENGTH + 1, stride)]
+    return [s for first, end in pairwise(bounds) for s in range(first, end - LENGTH + 1, stride)]
 
 
 def _cut(

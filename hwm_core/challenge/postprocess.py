@@ -1,7 +1,7 @@
 """What raises PSNR after a frame was predicted: averaging, blurring, colours of the last frame seen.
 
-Each makes pictures that are less wrong on average and less like pictures; so SSIM stands beside PSNR. Blur and histogram
-matching gave the challenge's second team 1.2 dB, averages of 20 samples its winners 2.3 dB (arXiv 2510.07092).
+Each makes pictures that are less wrong on average and less like pictures; so SSIM stands beside PSNR. Blur and
+histogram matching gave one team 1.2 dB, averages of 20 samples the winners 2.3 dB (arXiv 2510.07092).
 """
 
 import cv2

@@ -155,9 +155,7 @@ def _do(world_model: WorldModel, moment: Moment, track: SamplingTrack, chosen: s
     return score
 
 
-def _report(
-    world_model: WorldModel, scores: list[Mapping[str, Any]], settings: Mapping[str, Any]
-) -> dict[str, Any]:
+def _report(world_model: WorldModel, scores: list[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:
     rows = list(scores[0]["rows"])
     mse = {row: np.array([score["rows"][row]["mse"] for score in scores]) for row in rows}
     episodes = np.array([score["episode"] for score in scores])

@@ -1,7 +1,7 @@
 """The archive of the compression track: a zip with an .npz for each sample.
 
 Each .npz holds `indices` int32 [T, h, w, k], the k likeliest codes of each token of the T grids to come, best first,
-and `values` float32 of the same shape, their log-probabilities over the whole vocabulary (k = 500; T, h, w = 3, 32, 32).
+and `values` float32 of the same shape, their log-probabilities over the whole vocabulary (k = 500; T = 3, h = w = 32).
 Log-probabilities are logits too: a scorer that normalises them anew over the 500 gets the same as from any logits. How
 1X wants the members named is not published; the name is an option, and its number is what counts here.
 """
@@ -57,7 +57,7 @@ def write_archive(path: str | Path, samples: Mapping[int, Path], pattern: str = 
     """
     if "{number}" not in pattern or not pattern.endswith(".npz"):
         raise BadConfig(
-            "Name of members", expected="a pattern as {number}.npz", got=pattern, remedy="Put {number} where it belongs."
+            "Names of members", expected="as {number}.npz", got=pattern, remedy="Put {number} where it belongs."
         )
     with new_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
         for number in sorted(samples):
@@ -107,8 +107,8 @@ def read_archive(path: str | Path) -> Iterator[tuple[int, dict[str, NDArray]]]:
 
 
 def check_sample(name: str, arrays: Mapping[str, NDArray], layout: Layout) -> None:
-    """Raises BadBag for absent arrays, wrong types or shapes, codes outside the vocabulary or twice at one token, values
-    that are not finite, not sorted or that are no log-probabilities."""
+    """Raises BadBag for absent arrays, wrong types or shapes, codes outside the vocabulary or twice at one token, and
+    for values that are not finite, not sorted or no log-probabilities."""
     for key, dtype in (("indices", np.int32), ("values", np.float32)):
         if key not in arrays:
             raise _bad(name, "`indices` and `values`", ", ".join(arrays) or "nothing", "Write both arrays.")
@@ -123,7 +123,9 @@ def check_sample(name: str, arrays: Mapping[str, NDArray], layout: Layout) -> No
     ordered = np.sort(codes, axis=-1)
     if (twice := ordered[..., 1:] == ordered[..., :-1]).any():
         at = [int(i) for i in np.argwhere(twice.any(-1))[0]]
-        raise _bad(f"{name}: `indices`", f"{layout.top} different codes", f"one of them twice at {at}", "Take the best k.")
+        raise _bad(
+            f"{name}: `indices`", f"{layout.top} different codes", f"one of them twice at {at}", "Take the best k."
+        )
     if not np.isfinite(values).all():
         raise _bad(f"{name}: `values`", "finite numbers", "NaN or infinity", "Give log-probabilities.")
     if (np.diff(values, axis=-1) > 0).any():

@@ -100,7 +100,9 @@ class Extractor:
     def check(self) -> None:
         """Hold the network to its contract on a probe of noise. Raises BadCheckpoint."""
         generator = torch.Generator().manual_seed(0)
-        shape = (2, _PROBE_FRAMES, 3, _PROBE_SIDE, _PROBE_SIDE) if self.takes_clips else (2, 3, _PROBE_SIDE, _PROBE_SIDE)
+        shape = (
+            (2, _PROBE_FRAMES, 3, _PROBE_SIDE, _PROBE_SIDE) if self.takes_clips else (2, 3, _PROBE_SIDE, _PROBE_SIDE)
+        )
         probe = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
         try:
             together = self.features(probe)

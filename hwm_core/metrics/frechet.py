@@ -1,4 +1,4 @@
-"""Fréchet distance between two sets of features, each taken as a Gaussian (Dowson & Landau 1982; FID: arXiv 1706.08500).
+"""Fréchet distance between two sets of features, each taken as a Gaussian (Dowson & Landau 1982; arXiv 1706.08500).
 
 d^2 = |mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)). It is called FID over the FID's own Inception
 network alone, FVD over its I3D; over any other extractor it bears that one's name (`Extractor.metric`).

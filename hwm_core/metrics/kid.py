@@ -44,9 +44,6 @@ def kernel_distance(a: Tensor, b: Tensor, *, seed: int, subsets: int = 100, subs
     rows = [features.detach().to("cpu", torch.float64) for features in (a, b)]
     drawn = 1 if size == len(a) == len(b) else subsets  # there is one subset of everything
     values = torch.stack(
-        [
-            poly_mmd(*(one[torch.randperm(len(one), generator=generator)[:size]] for one in rows))
-            for _ in range(drawn)
-        ]
+        [poly_mmd(*(one[torch.randperm(len(one), generator=generator)[:size]] for one in rows)) for _ in range(drawn)]
     )
     return KernelDistance(float(values.mean()), float(values.std(unbiased=False)), drawn, size)

@@ -12,7 +12,6 @@ from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.decoder import Decoder
 from hwm_core.sampling.order import Uniform, priority, reveal, revealed_counts
 
-
 Watch = Callable[[int, Tensor, Tensor], None]
 """Hears the first latent being decoded, the logits [S, n, h, w, V] of a step, and the sites [S, n, h, w] it reveals."""
 
@@ -39,8 +38,8 @@ def decode(
 
     Args:
         watch: sees the distribution under which each site was drawn.
-        truth: [S, T, h, w, P] codes that later latents hear in place of those drawn (teacher forcing over time); latents
-            are decoded one after the other then.
+        truth: [S, T, h, w, P] codes that later latents hear in place of those drawn (teacher forcing over time);
+            latents are decoded one after the other then.
     """
     at_once = num_latents if sampling.parallel and truth is None else 1
     parts: list[Decoded] = []

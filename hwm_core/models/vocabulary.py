@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwm_core.models.likeliest import likeliest_codes
 from hwm_core.nn.initialise import Init
 from hwm_core.tokenizers.fsq import codes_to_digits, digit_values, digits_to_codes, digits_to_latents
 
@@ -119,6 +120,28 @@ class Vocabulary(nn.Module):
         values = self.code_values.split(self.levels) * self.codes_per_site
         latents = torch.stack([(p * v).sum(-1) for p, v in zip(parts, values)], dim=-1)
         return latents.unflatten(-1, (self.codes_per_site, -1))
+
+    def likeliest(self, logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The k likeliest codes of each token, best first, and their log-probabilities over the whole codebook; exact.
+
+        Args:
+            logits: [..., sum(digits)].
+
+        Returns:
+            (codes int64 [..., P, k], log-probabilities float32 [..., P, k]).
+        """
+        parts = [part.log_softmax(-1) for part in self._split(logits.float())]
+        each = len(parts) // self.codes_per_site
+        found = [likeliest_codes(parts[i : i + each], k) for i in range(0, len(parts), each)]
+        codes, log_probs = zip(*found)
+        return torch.stack(codes, dim=-2), torch.stack(log_probs, dim=-2)
+
+    def log_prob(self, logits: Tensor, tokens: Tensor) -> Tensor:
+        """Log-probabilities [..., P] of tokens [..., P] under [..., sum(digits)] logits."""
+        digits = self._to_digits(tokens)
+        parts = [part.log_softmax(-1) for part in self._split(logits.float())]
+        of_digits = torch.cat([part.gather(-1, digits[..., i, None]) for i, part in enumerate(parts)], dim=-1)
+        return of_digits.unflatten(-1, (self.codes_per_site, -1)).sum(-1)
 
     def latents(self, tokens: Tensor) -> Tensor:
         """Latents [..., C] that code indices [...] stand for."""

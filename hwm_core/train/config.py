@@ -21,7 +21,8 @@ class TrainingConfig(Config):
         default=1, gt=0, description="parts that a batch is computed in; changes memory, not the result"
     )
     optimiser: Literal["adamw", "muon"] = Field(
-        default="adamw", description="muon: orthogonal updates for the matrices inside the network, AdamW for the rest"
+        default="adamw",
+        description="muon: orthogonal updates for the matrices and kernels inside the network, AdamW for the rest",
     )
     learning_rate: float = Field(default=3e-5, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"

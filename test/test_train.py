@@ -143,6 +143,26 @@ def test_muon_takes_the_matrices_inside_and_leaves_embeddings_and_heads_to_adamw
     assert len(adamw.param_groups[0]["params"]) == 2
 
 
+def test_muon_takes_the_kernels_inside_as_matrices_and_leaves_stems_and_heads_to_adamw():
+    torch.manual_seed(0)
+    parts = {"stem": nn.Conv2d(3, 4, 1), "inside": nn.Conv2d(4, 6, 3), "head": nn.Conv2d(6, 3, 1)}
+    adamw, muon = build_optimisers(nn.ModuleDict(parts), config(optimiser="muon"))
+    kernel = parts["inside"].weight
+    assert [id(p) for p in muon.param_groups[0]["params"]] == [id(kernel)]
+    assert len(adamw.param_groups[0]["params"]) == 2
+    # The same as torch's own on a matrix of the same numbers, three steps with momentum.
+    matrix = nn.Parameter(kernel.detach().flatten(1).clone())
+    options = {key: value for key, value in muon.param_groups[0].items() if key != "params"}
+    alone = torch.optim.Muon([matrix], **options)
+    for _ in range(3):
+        kernel.grad = torch.randn_like(kernel)
+        matrix.grad = kernel.grad.flatten(1).clone()
+        muon.step()
+        alone.step()
+    assert torch.equal(kernel.flatten(1), matrix) and kernel.shape == (6, 4, 3, 3)
+    assert list(muon.state) == [kernel], "state is kept by kernel, so that it is saved and resumed with it"
+
+
 def test_the_average_starts_short_and_grows_to_its_decay():
     module = nn.Linear(1, 1, bias=False)
     average = build_average(module, decay=0.9)

@@ -17,6 +17,7 @@ from hwm_core.checkpoint import load_checkpoint, save_checkpoint
 from hwm_core.data.store import open_store, require_preprocessing
 from hwm_core.data.windows import Windows
 from hwm_core.errors import BadConfig
+from hwm_core.tokenizers.causal import CausalAutoencoder
 from hwm_core.train.trainees import DecoderTrainee
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_decoder, fixed_batches
@@ -40,6 +41,13 @@ def tune(arguments: argparse.Namespace) -> bool:
             remedy="Add one, as in the preset tiny; its keys are those of `train_tokenizer`.",
         )
     checkpoint = load_checkpoint(arguments.checkpoint, arguments.device)
+    if not isinstance(checkpoint.tokenizer, CausalAutoencoder):
+        raise BadConfig(
+            f"{arguments.checkpoint}: tokenizer",
+            expected="a tokenizer that was trained here",
+            got=f"`{checkpoint.tokenizer.kind}`",
+            remedy="Use the checkpoint as it is: this decoder is not ours to tune.",
+        )
     store, config = open_store(arguments.data), checkpoint.model.config
     require_preprocessing(store, checkpoint.preprocessing, arguments.data)
     lengths = (config.past_frames, config.future_frames)

@@ -28,7 +28,8 @@ class TrainingConfig(Config):
     )
     compile: bool = Field(default=False, description="translate the blocks with torch.compile")
     optimiser: Literal["adamw", "muon"] = Field(
-        default="adamw", description="muon: orthogonal updates for the matrices inside the network, AdamW for the rest"
+        default="adamw",
+        description="muon: orthogonal updates for the matrices and kernels inside the network, AdamW for the rest",
     )
     learning_rate: float = Field(default=3e-5, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"

@@ -2,7 +2,8 @@
 
 `checkpoint.yaml` describes the model, its tokenizer, the robot (action manifest) and the camera (preprocessing), and
 holds the sha256 of the two weight files beside it. Weights are bfloat16. A tokenizer alone is a folder with
-`tokenizer.yaml` in place of it, and the same `tokenizer.safetensors` bytes.
+`tokenizer.yaml` in place of it, and the same `tokenizer.safetensors` bytes. A model that was trained on codes of a
+tokenizer that was not at hand has `tokenizer: null` and no such file: it predicts codes, and nothing can paint them.
 """
 
 import hashlib
@@ -39,7 +40,7 @@ class Checkpoint:
     name: str
     family: str
     model: Any  # an nn.Module of `family`, with its configuration as `.config`
-    tokenizer: Any  # a VideoTokenizer and nn.Module, frozen
+    tokenizer: Any | None  # a VideoTokenizer and nn.Module, frozen; None: not at hand, `metadata` says which
     manifest: ActionManifest
     preprocessing: Preprocessing
     metadata: Mapping[str, Any] = field(
@@ -54,7 +55,10 @@ class _TokenizerHeader(Config):
     weights: dict[str, str]  # file name -> sha256
 
 
-class _Header(_TokenizerHeader):
+class _Header(Config):
+    format: Literal[1] = 1
+    tokenizer: dict[str, Any] | None
+    weights: dict[str, str]
     name: str
     family: str
     model: dict[str, Any]
@@ -65,19 +69,20 @@ class _Header(_TokenizerHeader):
 
 def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` as bfloat16, replacing `directory` in one step; `sha256` is not written but computed anew."""
+    tokenizer = checkpoint.tokenizer
     with _replacing(Path(directory)) as partial:
+        weights = {_MODEL: _write_weights(partial / _MODEL, checkpoint.model)}
+        if tokenizer is not None:
+            weights[_TOKENIZER] = _write_weights(partial / _TOKENIZER, tokenizer)
         header = _Header(
             name=checkpoint.name,
             family=checkpoint.family,
             model=checkpoint.model.config.plain(),
-            tokenizer=checkpoint.tokenizer.config.plain(),
+            tokenizer=None if tokenizer is None else tokenizer.config.plain(),
             manifest=checkpoint.manifest,
             preprocessing=checkpoint.preprocessing,
             metadata=dict(checkpoint.metadata),
-            weights={
-                _MODEL: _write_weights(partial / _MODEL, checkpoint.model),
-                _TOKENIZER: _write_weights(partial / _TOKENIZER, checkpoint.tokenizer),
-            },
+            weights=weights,
         )
         _write_yaml(partial / "checkpoint.yaml", header)
 
@@ -93,18 +98,20 @@ def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -
     header, digest = _read_header(directory, "checkpoint.yaml", _Header)
     try:
         model = build_model(header.family, header.model)
-        tokenizer = build_tokenizer(header.tokenizer)
-        family(header.family).check_tokenizer(tokenizer)
+        tokenizer = None if header.tokenizer is None else build_tokenizer(header.tokenizer)
+        if tokenizer is not None:
+            family(header.family).check_tokenizer(tokenizer)
     except BadConfig as error:
         raise _as_checkpoint_error(directory, error) from None
     _check_fit(directory, model, tokenizer, header)
     _read_weights(directory, _MODEL, header.weights, model)
-    _read_weights(directory, _TOKENIZER, header.weights, tokenizer)
+    if tokenizer is not None:
+        _read_weights(directory, _TOKENIZER, header.weights, tokenizer)
     return Checkpoint(
         name=header.name,
         family=header.family,
         model=model.to(device).eval(),
-        tokenizer=tokenizer.to(device).eval(),
+        tokenizer=None if tokenizer is None else tokenizer.to(device).eval(),
         manifest=header.manifest,
         preprocessing=header.preprocessing,
         metadata=header.metadata,
@@ -211,15 +218,16 @@ def _read(path: Path) -> bytes:
         ) from None
 
 
-def _check_fit(directory: Path, model: Any, tokenizer: Any, header: _Header) -> None:
-    frame = (header.preprocessing.height, header.preprocessing.width)
-    codes = family(header.family).code_key
-    parts = {
-        codes.replace("_", " "): (getattr(model.config, codes), getattr(tokenizer, codes)),
-        "temporal factor": (model.config.temporal_factor, tokenizer.temporal_factor),
-        "grid": (model.config.grid, tuple(size // tokenizer.spatial_factor for size in frame)),
-        "action dimension": (model.config.action_dim, header.manifest.dim),
-    }
+def _check_fit(directory: Path, model: Any, tokenizer: Any | None, header: _Header) -> None:
+    parts: dict[str, tuple[object, object]] = {"action dimension": (model.config.action_dim, header.manifest.dim)}
+    if tokenizer is not None:
+        frame = (header.preprocessing.height, header.preprocessing.width)
+        codes = family(header.family).code_key
+        parts |= {
+            codes.replace("_", " "): (getattr(model.config, codes), getattr(tokenizer, codes)),
+            "temporal factor": (model.config.temporal_factor, tokenizer.temporal_factor),
+            "grid": (model.config.grid, tuple(size // tokenizer.spatial_factor for size in frame)),
+        }
     for what, (of_model, of_others) in parts.items():
         if of_model != of_others:
             raise BadCheckpoint(

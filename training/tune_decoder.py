@@ -40,6 +40,10 @@ def tune(arguments: argparse.Namespace) -> bool:
             remedy="Add one, as in the preset tiny; its keys are those of `train_tokenizer`.",
         )
     checkpoint = load_checkpoint(arguments.checkpoint, arguments.device)
+    if checkpoint.tokenizer is None:
+        raise BadConfig(
+            "--checkpoint", expected="one with a tokenizer", got="none in it", remedy="It was trained on codes alone."
+        )
     store, config = open_store(arguments.data), checkpoint.model.config
     require_preprocessing(store, checkpoint.preprocessing, arguments.data)
     lengths = (config.past_frames, config.future_frames)

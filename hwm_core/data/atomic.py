@@ -30,11 +30,14 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_file(path: str | Path) -> Iterator[Path]:
-    """A file beside `path` that replaces it when the block ends well."""
+def new_file(path: str | Path, tag: int = 0) -> Iterator[Path]:
+    """A file beside `path` that replaces it when the block ends well.
+
+    Processes that may write the same path at the same time have a `tag` each.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{tag}.partial" if tag else f".{path.name}.partial")
     try:
         yield partial
         partial.replace(path)
@@ -42,7 +45,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
-    """Write one JSON object, whole or not at all."""
-    with new_file(path) as partial:
+def write_json(path: str | Path, value: Mapping[str, Any], tag: int = 0) -> None:
+    """Write one JSON object, whole or not at all; `tag` as of `new_file`."""
+    with new_file(path, tag) as partial:
         partial.write_text(json.dumps(value, indent=1) + "\n")

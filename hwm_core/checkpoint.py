@@ -8,10 +8,7 @@ tokenizer that was not at hand has `tokenizer: null` and no such file: it predic
 
 import hashlib
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -23,6 +20,7 @@ import yaml
 from torch import nn
 
 from hwm_core.config import Config
+from hwm_core.data.atomic import replaced_folder, standing
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadCheckpoint, BadConfig
@@ -70,7 +68,7 @@ class _Header(Config):
 def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` as bfloat16, replacing `directory` in one step; `sha256` is not written but computed anew."""
     tokenizer = checkpoint.tokenizer
-    with _replacing(Path(directory)) as partial:
+    with replaced_folder(directory) as partial:
         weights = {_MODEL: _write_weights(partial / _MODEL, checkpoint.model)}
         if tokenizer is not None:
             weights[_TOKENIZER] = _write_weights(partial / _TOKENIZER, tokenizer)
@@ -94,7 +92,7 @@ def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -
         BadCheckpoint: absent, cut short, altered, of a newer format or an unknown family, or with parts that do not fit
             each other.
     """
-    directory = Path(directory)
+    directory = standing(directory)
     header, digest = _read_header(directory, "checkpoint.yaml", _Header)
     try:
         model = build_model(header.family, header.model)
@@ -121,14 +119,14 @@ def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -
 
 def save_tokenizer(directory: str | Path, tokenizer: Any) -> None:
     """Write a tokenizer alone, as bfloat16, replacing `directory` in one step."""
-    with _replacing(Path(directory)) as partial:
+    with replaced_folder(directory) as partial:
         weights = {_TOKENIZER: _write_weights(partial / _TOKENIZER, tokenizer)}
         _write_yaml(partial / "tokenizer.yaml", _TokenizerHeader(tokenizer=tokenizer.config.plain(), weights=weights))
 
 
 def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") -> Any:
     """Read a tokenizer alone, float32 and frozen. Raises BadCheckpoint as `load_checkpoint` does."""
-    directory = Path(directory)
+    directory = standing(directory)
     header, _ = _read_header(directory, "tokenizer.yaml", _TokenizerHeader)
     try:
         tokenizer = build_tokenizer(header.tokenizer)
@@ -136,26 +134,6 @@ def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") ->
         raise _as_checkpoint_error(directory, error) from None
     _read_weights(directory, _TOKENIZER, header.weights, tokenizer)
     return tokenizer.to(device).eval().requires_grad_(False)
-
-
-@contextmanager
-def _replacing(directory: Path) -> Iterator[Path]:
-    """A temporary folder beside `directory` that takes its place when the block ends well."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-    try:
-        yield partial
-        partial.chmod(0o755)  # mkdtemp's folders are private
-        if directory.exists():
-            # A folder cannot be replaced by a rename; between these two, the old one stands beside under its new name.
-            previous = partial.with_name(partial.name + ".previous")
-            os.rename(directory, previous)
-            os.rename(partial, directory)
-            shutil.rmtree(previous)
-        else:
-            os.rename(partial, directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_weights(path: Path, module: nn.Module) -> str:

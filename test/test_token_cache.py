@@ -110,7 +110,7 @@ def test_latents_in_half_a_float_are_off_by_less_than_a_thousandth(store, tmp_pa
         options = TokeniseOptions(latents=5, stride=4, exact=exact, precision="float32")
         out = tmp_path / str(exact)
         list(tokenise(opened.training, PREPROCESSING, tokenizer, out, spec=spec_of(tokenizer), options=options))
-            stored[exact] = open_tokens(out)[0].tokens
+        stored[exact] = open_tokens(out)[0].tokens
     assert stored[False].dtype == np.float16 and stored[True].dtype == np.float32
     np.testing.assert_allclose(stored[False].astype(np.float32), stored[True], rtol=2**-11, atol=1e-6)
 
@@ -205,7 +205,7 @@ def test_a_manifest_that_was_changed_and_splits_of_unlike_settings_are_refused(s
     with pytest.raises(BadConfig, match="the manifest that was tokenised with"):
         open_token_store(tmp_path / "set")
     shutil.rmtree(tmp_path / "set" / "validation")
-    with pytest.raises(BadBag, match="one set named val.*got none"):
+    with pytest.raises(BadBag, match=r"one set named val.*got none"):
         open_token_store(tmp_path / "set")
     command(monkeypatch, store, "--tokenizer", store / "discrete", "--out", tmp_path / "other", "--stride", 3)
     shutil.copytree(tmp_path / "other" / "validation", tmp_path / "set" / "validation")
@@ -251,7 +251,7 @@ def test_1x_s_sets_train_without_their_tokenizer_to_a_checkpoint_that_says_so(tm
     assert checkpoint.model.vocabulary.size == size[0] and list(checkpoint.model.config.grid) == size[1]
     assert checkpoint.metadata["codes"]["kind"] == ("cosmos" if version == "v2.0" else "magvit2")
     assert checkpoint.manifest.dim == (25 if version == "v2.0" else 26)
-    with pytest.raises(BadCheckpoint, match="expected a tokenizer.*got none"):
+    with pytest.raises(BadCheckpoint, match=r"expected a tokenizer.*got none"):
         WorldModel.load(tmp_path / "run" / "checkpoint")
 
 

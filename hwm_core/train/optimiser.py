@@ -28,7 +28,11 @@ def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.op
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
     ]
-    muon = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "adjust_lr_fn": "match_rms_adamw"}
+    muon: dict[str, Any] = {
+        "lr": config.learning_rate,
+        "weight_decay": config.weight_decay,
+        "adjust_lr_fn": "match_rms_adamw",
+    }
     if hidden:
         optimisers.append(torch.optim.Muon(hidden, **muon))
     if kernels:
@@ -44,7 +48,7 @@ class KernelMuon(torch.optim.Muon):
         self.param_groups[0]["params"] = list(kernels)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """One update. For its duration every kernel is a matrix that shares its memory; state is kept by kernel."""
         group = self.param_groups[0]
         kernels = group["params"]
@@ -52,10 +56,11 @@ class KernelMuon(torch.optim.Muon):
         for kernel, matrix in zip(kernels, matrices):
             matrix.grad = None if kernel.grad is None else kernel.grad.flatten(1)
             self.state[matrix] = self.state.pop(kernel, {})
-        super().step(closure)
+        loss = super().step(closure)
         group["params"] = kernels
         for kernel, matrix in zip(kernels, matrices):
             self.state[kernel] = self.state.pop(matrix)
+        return loss
 
 
 _ENDS = ("head", "stem", "latents")  # in the names of layers that meet pixels, codes or logits

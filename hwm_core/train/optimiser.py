@@ -49,7 +49,7 @@ class KernelMuon(torch.optim.Muon):
         self.param_groups[0]["params"] = list(kernels)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         """One update. For its duration every kernel is a matrix that shares its memory; state is kept by kernel."""
         group = self.param_groups[0]
         kernels = group["params"]
@@ -57,10 +57,11 @@ class KernelMuon(torch.optim.Muon):
         for kernel, matrix in zip(kernels, matrices):
             matrix.grad = None if kernel.grad is None else kernel.grad.flatten(1)
             self.state[matrix] = self.state.pop(kernel, {})
-        super().step(closure)
+        loss = super().step(closure)
         group["params"] = kernels
         for kernel, matrix in zip(kernels, matrices):
             self.state[kernel] = self.state.pop(matrix)
+        return loss
 
 
 _ENDS = ("head", "stem", "latents")  # in the names of layers that meet pixels, codes or logits

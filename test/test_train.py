@@ -4,14 +4,17 @@ from collections.abc import Mapping
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import default_collate
 
 from hwm_core.draws import normal
 from hwm_core.errors import BadCheckpoint, BadInput
+from hwm_core.train.broken_step import BadGradient, read_broken_step, write_broken_step
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import build_average, build_optimisers
 from hwm_core.train.order import BatchOrder
 from hwm_core.train.schedule import learning_rate_factor
 from hwm_core.train.state import read_state, write_state
+from hwm_core.train.throughput import TrainingFlops
 from hwm_core.train.trainer import Trainer
 
 
@@ -118,6 +121,51 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_weights():
     with pytest.raises(BadInput, match="gradient of step 0: expected finite numbers"):
         trainer.fit(Lines())
     assert torch.equal(weights(trainee.module), before)
+
+
+def test_a_broken_step_is_kept_with_what_it_takes_to_compute_it_again(tmp_path):
+    trainer = Trainer(Regression(noise=float("inf")), config(steps=9, seed=5))
+    with pytest.raises(BadGradient) as error:
+        trainer.fit(Lines())
+    write_broken_step(tmp_path / "broken_step_0.pt", error.value.broken)
+    broken = read_broken_step(tmp_path / "broken_step_0.pt")
+    assert (broken.step, broken.seed) == (0, 5) and broken.batch["x"].shape == (4, 2)
+    assert torch.equal(broken.weights["0.weight"], trainer.module[0].weight)
+    again = Trainer(Regression(noise=float("inf")), config()).replay(broken)
+    assert again.parameters == broken.parameters and not torch.tensor(again.loss).isfinite()
+    sound = Trainer(Regression(), config()).replay(broken)  # the same step of a loss that was put right
+    assert not sound.parameters and torch.tensor(sound.loss).isfinite()
+
+
+def test_a_file_that_holds_no_broken_step_is_refused(tmp_path):
+    write_state(tmp_path / "state.pt", {"step": 1})
+    with pytest.raises(BadCheckpoint, match="Give a file broken_step"):
+        read_broken_step(tmp_path / "state.pt")
+
+
+def test_the_share_of_the_peak_is_the_counted_arithmetic_over_the_time_it_took():
+    # Two linear layers, 2x8 and 8x1: 2 operations a weight and row forward, twice that backward, 144 a window.
+    trainer = Trainer(Regression(), config(peak_tflops=1e-6, precision="bfloat16"))
+    trainer.train_step(default_collate([Lines()[item] for item in range(4)]))
+    trainer.throughput.add(windows=4, tokens=8, seconds=2.0)
+    numbers = trainer.throughput.numbers()
+    assert numbers["windows_per_s"] == 2.0 and numbers["tokens_per_s"] == 4.0
+    assert numbers["mfu"] == pytest.approx(144 * 2.0 / 1e6)
+
+
+def test_without_a_known_peak_no_share_of_it_is_reported():
+    trainer = Trainer(Regression(), config())
+    trainer.throughput.add(windows=4, tokens=8, seconds=2.0)
+    assert set(trainer.throughput.numbers()) == {"windows_per_s", "tokens_per_s"}
+
+
+def test_what_computes_without_gradient_is_counted_once_and_what_trains_thrice():
+    a = torch.randn(2, 3, requires_grad=True)
+    with TrainingFlops() as flops:
+        a @ torch.randn(3, 5)  # 2 * 2*3*5 forward, twice that backward
+        with torch.no_grad():
+            a @ torch.randn(3, 5)
+    assert flops.total == 3 * 60 + 60
 
 
 def test_decay_falls_on_matrices_only():

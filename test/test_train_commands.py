@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,3 +182,40 @@ def test_actions_that_were_not_recorded_are_refused(store, tokenizer, tmp_path, 
     with pytest.raises(SystemExit):
         train_model(store, tokenizer, tmp_path / "run", "data.actions=commands")
     assert "expected states, got `commands`" in capsys.readouterr().err
+
+
+def torchrun(*command: str) -> None:
+    """Run a training command as two processes."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *command]
+    done = subprocess.run(start, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_torchrun_trains_tokenizer_and_model_and_one_process_goes_on_with_its_sharded_state(store, tmp_path):
+    out, runs = tmp_path / "run", ["--data", str(store), "data.actions=states", *SMALL]
+    torchrun("training.train_tokenizer", "--out", str(tmp_path / "tokenizer"), *runs)
+    tokenizer = tmp_path / "tokenizer" / "tokenizer"
+    fsdp = ("train.parallel=fsdp", "train.optimiser=adamw")
+    torchrun("training.train", "--tokenizer", str(tokenizer), "--out", str(out), *runs, *fsdp)
+    assert (out / "state-00000004").is_dir() and not (out / "state.pt").exists()
+    assert load_checkpoint(out / "checkpoint").metadata["steps"] == 4
+    assert train_model(store, tokenizer, out, *fsdp, "train.steps=6", "--resume") == 0
+    assert read_state(out / "state.pt")["step"] == 6 and not (out / "state-00000004").exists()
+    assert load_checkpoint(out / "checkpoint").metadata["steps"] == 6
+
+    alone = tmp_path / "alone"
+    assert train_model(store, tokenizer, alone, *fsdp, "train.steps=4") == 0
+    assert train_model(store, tokenizer, alone, *fsdp, "train.steps=6", "--resume") == 0
+    for one, two in zip(*(load_checkpoint(run / "checkpoint").model.parameters() for run in (alone, out)), strict=True):
+        torch.testing.assert_close(two, one, rtol=0.05, atol=0.01)  # bfloat16, in training and in the checkpoint
+
+
+def test_a_step_that_breaks_is_saved_in_the_run_and_the_command_replays_it(store, tokenizer, tmp_path, capsys):
+    broken = ["train.precision=float32", "train.optimiser=adamw", "data.augmentation.action_noise=1.0e+39"]
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, tmp_path / "run", *broken)
+    assert "gradient of step 0: expected finite numbers" in capsys.readouterr().err
+    saved = tmp_path / "run" / "broken_step_0.pt"
+    assert train_model(store, tokenizer, tmp_path / "run", "--replay", str(saved)) == 0
+    assert "step 0: loss nan, no finite gradient of" in capsys.readouterr().out

@@ -1,10 +1,12 @@
 """Two processes that train one model, over gloo on the CPU: one pair does everything that the tests look at."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import ROWS, STEPS, STOP, of_two, run, run_and_stop, trainer
+from tiny_training import ROWS, STEPS, STOP, Clips, of_two, run, run_and_stop, trainer
+from torch.utils.data import DataLoader
 
 from hwm_core.errors import BadConfig
 from hwm_core.train.broken_step import read_broken_step
@@ -12,7 +14,7 @@ from hwm_core.train.parallel import Shards
 from hwm_core.train.ranks import Ranks
 from hwm_core.train.state import newest_state
 
-# Sums over two halves round otherwise than sums over the whole; five steps of AdamW carry that on.
+# Sums over two halves round otherwise than sums over the whole; four steps of AdamW carry that on.
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
 BOTH = pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 FAMILIES = pytest.mark.parametrize("family", list(ROWS))
@@ -112,6 +114,33 @@ def test_a_gradient_that_is_not_finite_on_one_rank_ends_all_and_its_step_can_be_
     assert again.parameters == broken.parameters != ()
     frozen = {name for name, p in trainer("flow")[0].module.named_parameters() if not p.requires_grad}
     assert frozen and not frozen & set(broken.parameters)
+
+
+def test_blocks_computed_again_give_the_same_gradient(alone):
+    # The same operations on the same numbers, dropout's masks too: equal to the bit.
+    for changes in ({}, {"dropout": 0.3}):
+        plain, again = (trainer("masked", model=changes, recompute=recompute)[0] for recompute in (False, True))
+        for made in (plain, again):
+            made.train_step(next(iter(DataLoader(Clips("masked"), batch_size=4))))
+        for one, other in zip(plain.module.parameters(), again.module.parameters(), strict=True):
+            assert torch.equal(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile wants a C++ compiler")
+@pytest.mark.parametrize("recompute", [False, True])
+@FAMILIES
+def test_compiled_blocks_have_the_loss_curve_of_plain_ones(alone, family, recompute):
+    seen = run(family, compile=True, recompute=recompute)
+    torch.testing.assert_close(seen["losses"], alone[family]["losses"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@FAMILIES
+def test_parts_of_a_batch_have_the_loss_curve_of_the_whole_on_a_gpu_too(family):
+    whole, parts = (run(family, Ranks(torch.device("cuda")), accumulation=parts) for parts in (1, 2))
+    torch.testing.assert_close(parts["losses"], whole["losses"], rtol=1e-3, atol=1e-4)
 
 
 def test_muon_is_refused_where_matrices_are_sharded():

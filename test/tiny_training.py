@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from hwm_core.train.state import newest_state, read_shards, read_state, save_run
 from hwm_core.train.trainer import Trainer
 
 ROWS = {"masked": Row("masked", "split", "time_aligned"), "flow": Row("flow", "base", "paper")}
-STEPS, STOP = 5, 2
+STEPS, STOP = 4, 2
 
 
 class Clips(torch.utils.data.Dataset):
@@ -38,7 +39,7 @@ class CodesTrainee:
     """A world model on codes; noise on the actions stands for augmentation."""
 
     def __init__(self, family: str, **changes: object) -> None:
-        self.module = ROWS[family].build(**changes)
+        self.module = ROWS[family].build(depth=2, **changes)
 
     def loss(self, batch: Mapping[str, Tensor], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         actions = batch["actions"] + 0.1 * normal(batch["actions"].shape, generator)
@@ -62,13 +63,15 @@ class Losses:
             self.validation.append(numbers["validation/size"])
 
 
-def trainer(family: str, ranks: Ranks | None = None, **changes: object) -> tuple[Trainer, Losses]:
-    """A new one, at step 0."""
+def trainer(
+    family: str, ranks: Ranks | None = None, model: Mapping[str, object] = MappingProxyType({}), **changes: object
+) -> tuple[Trainer, Losses]:
+    """A new one, at step 0, of a model and a recipe with some changes."""
     values = {"steps": STEPS, "batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 1, "precision": "float32"}
     always = {"ema_decay": 0.9, "report_every": 1, "evaluate_every": 1000}
     losses = Losses()
     config = TrainingConfig.parse({**values, **always, **changes})
-    return Trainer(CodesTrainee(family), config, ranks=ranks, reporter=losses), losses
+    return Trainer(CodesTrainee(family, **model), config, ranks=ranks, reporter=losses), losses
 
 
 def size(module: torch.nn.Module) -> dict[str, float]:
@@ -128,7 +131,7 @@ def of_two(rank: int, folder: Path) -> None:
             found[family, parallel] = {
                 "whole": run(family, **one),
                 "parts": run(family, accumulation=2, **one) if family == "masked" else None,
-                "from one": run(family, folder=folder / f"{family}-alone", **one),
+                "from one": run(family, folder=folder / f"{family}-alone", recompute=parallel == "fsdp", **one),
                 "stopped": run_and_stop(family, of_two_folder, **one),
                 "resumed": run(family, folder=of_two_folder, **one),
                 "broken": break_down(family, folder, **one) if family == "flow" else None,

@@ -5,6 +5,7 @@ forward is called, and the trainees call other methods of theirs; behind this on
 still runs, and FSDP gathers the weights that belong to no block.
 """
 
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
@@ -59,7 +60,7 @@ class Replicas:
         prepare_blocks(self._module, config)
         self.loss: nn.Module = Loss(trainee)
         if ranks.size > 1:
-            self.loss = DistributedDataParallel(self.loss, broadcast_buffers=False, gradient_as_bucket_view=True)
+            self.loss = DistributedDataParallel(self.loss, gradient_as_bucket_view=True)
 
     def part(self, last: bool) -> AbstractContextManager:
         return nullcontext() if last or self._ranks.size == 1 else self.loss.no_sync()
@@ -119,6 +120,8 @@ class Shards:
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
+        # It warns of views that blocks return, lest someone change them in place; nobody does.
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module", category=UserWarning)
         mesh = init_device_mesh(self._ranks.device.type, (self._ranks.size,))
         # A CPU's layer norm wants weights and tokens of one type; tokens and angles stay float32, as under autocast.
         half = config.precision == "bfloat16" and self._ranks.device.type == "cuda"

@@ -18,7 +18,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.utils.data import DataLoader, Dataset
 
 from hwm_core.draws import RowGenerator
-from hwm_core.errors import BadCheckpoint
+from hwm_core.errors import BadCheckpoint, BadConfig
 from hwm_core.train.broken_step import BadGradient, BrokenStep
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import build_optimisers
@@ -141,7 +141,12 @@ class Trainer:
         return {**numbers, "gradient_norm": size, "learning_rate": rate}
 
     def replay(self, broken: BrokenStep) -> BrokenStep:
-        """Compute the loss and gradient of a saved step once more, with one rank; returns what came of it."""
+        """Compute the loss and gradient of a saved step once more; returns what came of it.
+
+        Raises BadConfig with several ranks: its batch is theirs together.
+        """
+        if self.ranks.size > 1:
+            raise BadConfig("replay", expected="one process", got=self.ranks.size, remedy="Start it without torchrun.")
         self.module.load_state_dict(broken.weights)
         self.step, self.config = broken.step, self.config.model_copy(update={"seed": broken.seed})
         again = self._broken_step(broken.batch, self._backward(broken.batch))

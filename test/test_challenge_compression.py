@@ -9,9 +9,10 @@ import pytest
 import torch
 from onex_sets import compression_test_v2, tokens_v1, tokens_v2
 
-from hwm_core.challenge.compression import Compressor, compress
+from hwm_core.challenge.compression import compress
+from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.grids import open_samples
-from hwm_core.challenge.submission import Layout, check_sample, read_archive, validate_archive, write_archive
+from hwm_core.challenge.submission import Layout, check_sample, validate_archive, write_archive
 from hwm_core.checkpoint import Checkpoint
 from hwm_core.data.manifest import fit_manifest
 from hwm_core.data.onex import EVE_STATES, open_tokens
@@ -54,29 +55,28 @@ def samples_of(path, one: Checkpoint, **options):
     return open_samples(path, one.model.config, one.manifest, one.preprocessing.frame_rate_hz, **options)
 
 
-def test_a_test_set_becomes_an_archive_that_is_valid_and_whose_rows_are_distributions(tmp_path) -> None:
-    one = checkpoint(**V2)
-    samples = samples_of(compression_test_v2(tmp_path / "test", numbers=(2, 11)), one)
-    assert [sample.number for sample in samples] == [2, 11] and samples[0].truth is None
-    out = tmp_path / "submission.zip"
-    assert compress(Compressor(one), samples, out, data="test", batch=2) is None
-    assert validate_archive(out, Layout(), numbers=[2, 11]) == 2
-    number, arrays = next(iter(read_archive(out)))
-    assert number == 2 and arrays["indices"].shape == (3, 32, 32, 500)
-    assert [path.name for path in tmp_path.iterdir() if path.name != "test"] == ["submission.zip"]
+def test_test_samples_keep_their_numbers_and_of_64_states_those_of_their_34_frames(tmp_path) -> None:
+    samples = samples_of(compression_test_v2(tmp_path / "test", numbers=(2, 11)), checkpoint(**V2))
+    assert [(sample.number, sample.seen.shape, sample.truth) for sample in samples] == [
+        (2, (3, 32, 32), None),
+        (11, (3, 32, 32), None),
+    ]
+    assert samples[1].actions.shape == (41, 25)  # as the model counts them: 1 + 5 * 8
 
 
-def test_a_validation_set_is_judged_beside_its_baselines(tmp_path) -> None:
-    one = checkpoint(**V2)
-    samples = samples_of(tokens_v2(tmp_path / "val", frames=(51,)), one)
-    report = compress(Compressor(one), samples, tmp_path / "out.zip", data="val", batch=2)
-    assert report is not None and json.loads(json.dumps(report, allow_nan=False)) == report
-    assert (report["samples"], report["tokens"]) == (1, 3 * 32 * 32)
-    assert report["baselines"]["uniform"] == pytest.approx(math.log(64_000))
-    for row in report["rows"].values():
-        assert row["top_500_ce"] > 0 and row["ce"] > 0 and 0 <= row["hit_rate"] <= 1
+def test_samples_whose_truth_is_known_are_judged_beside_baselines(tmp_path) -> None:
+    one = checkpoint(**{**V2, "levels": [5, 4], "grid": [2, 2]})
+    samples = [random_sample(one, number=number) for number in range(4)]
+    report = compress(Compressor(one, top=20), samples, tmp_path / "out.zip", batch=3)
+    assert report == json.loads((tmp_path / "out.json").read_text())
+    assert (report["samples"], report["tokens"]) == (4, 4 * 3 * 2 * 2)
+    assert report["baselines"]["uniform"] == pytest.approx(math.log(20))
+    for row in report["rows"].values():  # of all codes, Top-k CE is the CE
+        assert row["top_20_ce"] == pytest.approx(row["ce"], rel=1e-5) and row["hit_rate"] == 1.0
     assert report["rows"]["model"]["ce"] != report["rows"]["none"]["ce"], "the actions are heard"
     assert report["rows"]["model"]["ce"] != report["rows"]["teacher_forced"]["ce"], "and so are the true grids"
+    worth = report["rows"]["none"]["top_20_ce"] - report["rows"]["model"]["top_20_ce"]
+    assert report["actions_are_worth"]["mean"] == pytest.approx(worth)
 
 
 def test_the_ranked_codes_are_those_of_the_model_s_own_distribution() -> None:
@@ -153,23 +153,23 @@ def test_frames_of_v1_are_left_out_to_match_the_model_s_rate(tmp_path) -> None:
         (200_022, 200_031),
     ]
     assert samples[1].actions[:, 3].tolist() == [12, 15, 18, 21]
-    report = compress(Compressor(slow), samples[:1], tmp_path / "out.zip", data="v1.1")
+    report = compress(Compressor(slow), samples[:1], tmp_path / "out.zip")
     assert report["baselines"]["uniform"] == pytest.approx(math.log(2**18))
     with pytest.raises(BadCheckpoint, match="30 Hz"):
         samples_of(path, checkpoint(names, hz=7.0, **V1))
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_bytes_and_leaves_nothing_else(tmp_path, monkeypatch) -> None:
+def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, monkeypatch) -> None:
     one = checkpoint(**{**V2, "levels": [5, 4], "grid": [2, 2]})
     samples = [random_sample(one, number=number) for number in range(4)]
     compressor = Compressor(one, sampling=Sampling(parallel=False, temperature=1.0, order="random"), top=20)
-    whole = compress(compressor, samples, tmp_path / "whole.zip", data="d", batch=2)
+    whole = compress(compressor, samples, tmp_path / "whole.zip", batch=2)
 
     def stop(done: int, of: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compress(compressor, samples, tmp_path / "part.zip", data="d", batch=2, progress=stop)
+        compress(compressor, samples, tmp_path / "part.zip", batch=2, progress=stop)
     assert not (tmp_path / "part.zip").exists()
     begun = {path.name for path in (tmp_path / "part.zip.unfinished").iterdir()}
     assert begun == {"settings.json", "0.npz", "0.json", "1.npz", "1.json"}
@@ -178,14 +178,14 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes_and_leaves_nothing_els
             Compressor(one, sampling=compressor.sampling, top=20, seed=1),
             samples,
             tmp_path / "part.zip",
-            data="d",
             batch=2,
         )
-    assert compress(compressor, samples, tmp_path / "part.zip", data="d", batch=2) == whole
+    assert compress(compressor, samples, tmp_path / "part.zip", batch=2) == whole
     assert (tmp_path / "part.zip").read_bytes() == (tmp_path / "whole.zip").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["part.zip", "whole.zip"]
+    written = ["part.json", "part.zip", "whole.json", "whole.zip"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == written
     with pytest.raises(BadConfig, match="one that exists"):
-        compress(compressor, samples, tmp_path / "part.zip", data="d", batch=2)
+        compress(compressor, samples, tmp_path / "part.zip", batch=2)
 
 
 def test_models_of_another_shape_or_family_are_refused(tmp_path) -> None:
@@ -232,7 +232,7 @@ FAULTS = {
     "wide codes": (lambda: with_("indices", good()["indices"].astype(np.int64)), "int32"),
     "a shape": (lambda: with_("indices", good()["indices"][0]), r"\[1, 2, 2, 3\]"),
     "one array": (lambda: {"indices": good()["indices"]}, "`indices` and `values`"),
-    "a code twice": (lambda: with_("indices", np.zeros((1, 2, 2, 3), np.int32)), "one twice"),
+    "a code twice": (lambda: with_("indices", np.zeros((1, 2, 2, 3), np.int32)), "one of them twice"),
     "no code": (lambda: with_("indices", good()["indices"] + 8), "codes 0 to 9"),
     "NaN": (lambda: with_("values", np.full((1, 2, 2, 3), np.nan, np.float32)), "NaN"),
     "unsorted": (lambda: with_("values", good()["values"][..., ::-1].copy()), "likeliest code first"),
@@ -253,7 +253,7 @@ def archive(path, numbers, pattern: str = "{number}.npz"):
     for number in numbers:
         files[number] = path.parent / f"s{number}.npz"
         np.savez(files[number], **good(number))
-    write_archive(path, files, pattern)
+    write_archive(path, files, TINY, pattern)
     return path
 
 
@@ -266,7 +266,11 @@ def test_an_archive_lacks_no_sample_and_holds_no_other(tmp_path) -> None:
     with pytest.raises(BadBag, match="others too: 3"):
         validate_archive(path, TINY, [0, 1])
     with pytest.raises(BadConfig, match="number"):
-        write_archive(tmp_path / "b.zip", {}, "sample.npz")
+        write_archive(tmp_path / "b.zip", {}, TINY, "sample.npz")
+    np.savez(tmp_path / "bad.npz", **with_("values", good()["values"] + 3))
+    with pytest.raises(BadBag, match="log_softmax"):
+        write_archive(tmp_path / "b.zip", {0: tmp_path / "bad.npz"}, TINY)
+    assert not (tmp_path / "b.zip").exists()
 
 
 def test_a_damaged_archive_is_refused_with_a_sentence(tmp_path) -> None:

@@ -143,6 +143,7 @@ def test_a_row_that_is_not_there_cannot_be_handed_in(raw, tmp_path) -> None:
     track = SamplingTrack.parse({**SMALL, "handed_in": "mean_of_9"})
     with pytest.raises(BadConfig, match="mean_of_3"):
         run_track(made, cut_moments(open_raw(raw), made, side=32), track, tmp_path / "out", data="val")
+    assert not [*tmp_path.iterdir()], "a run that could not begin leaves nothing behind"
     with pytest.raises(BadConfig, match="rising"):
         SamplingTrack.parse({"ensemble": [5, 1]})
 

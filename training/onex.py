@@ -18,14 +18,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from hwm_core.challenge.compression import Compressor, compress
+from hwm_core.challenge.compression import compress
+from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.grids import masked_config, open_samples
-from hwm_core.challenge.moments import cut_moments
+from hwm_core.challenge.moments import cut_moments, identity
 from hwm_core.challenge.sampling import SamplingTrack, run_track
 from hwm_core.challenge.submission import Layout, validate_archive
 from hwm_core.checkpoint import load_checkpoint
 from hwm_core.config import overridden, read_yaml
-from hwm_core.data.atomic import write_json
 from hwm_core.data.onex import is_token_set, open_test_samples
 from hwm_core.data.onex_raw import open_raw
 from hwm_core.errors import BadConfig, BadInput
@@ -58,7 +58,6 @@ def _compress(options: argparse.Namespace) -> int:
             compressor,
             samples,
             options.out,
-            data=options.data.name,
             batch=options.batch,
             pattern=options.name,
             progress=lambda done, _: bar.update(done - bar.n),
@@ -67,7 +66,6 @@ def _compress(options: argparse.Namespace) -> int:
     if report is not None:
         _tell(report["rows"])
         print(f"baselines: {', '.join(f'{name} {value:.4g}' for name, value in report['baselines'].items())}")
-        write_json(options.out.with_suffix(".json"), report)
     return 0
 
 
@@ -91,16 +89,15 @@ def _sample(options: argparse.Namespace) -> int:
     world_model = WorldModel.load(options.checkpoint, device=options.device, dtype=options.dtype)
     given = read_yaml(options.settings) if options.settings else {}
     track = SamplingTrack.parse(overridden(given, options.set), where="settings")
-    moments = cut_moments(
-        open_raw(options.data), world_model, side=track.side, stride=options.stride, limit=options.limit
-    )
+    shards = open_raw(options.data)
+    moments = cut_moments(shards, world_model, side=track.side, stride=options.stride, limit=options.limit)
     with tqdm(unit="moment", disable=None) as bar:
         report = run_track(
             world_model,
             moments,
             track,
             options.out,
-            data=options.data.name,
+            data=identity(shards),
             progress=lambda done: bar.update(done - bar.n),
         )
     _tell(report["rows"])

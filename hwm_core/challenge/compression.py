@@ -9,137 +9,25 @@ in the newest grid seen" and the rest evenly over all other codes. That probabil
 no copying does better.
 """
 
+import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from hwm_core.challenge.grids import Sample, masked_config
-from hwm_core.challenge.submission import Layout, validate_archive, write_archive, write_sample
+from hwm_core.challenge.compressor import Compressor, TopCodes
+from hwm_core.challenge.grids import Sample
+from hwm_core.challenge.submission import check_pattern, write_archive, write_sample
 from hwm_core.challenge.unfinished import Unfinished
-from hwm_core.checkpoint import Checkpoint
-from hwm_core.errors import BadConfig
+from hwm_core.data.atomic import write_json
 from hwm_core.metrics.bootstrap import paired_bootstrap
 from hwm_core.metrics.tokens import NOTHING, TOP, TopCrossEntropy, top_cross_entropy
-from hwm_core.sampling.config import Sampling
-from hwm_core.sampling.maskgit import decode
-from hwm_core.sampling.predictor import MaskedPredictor
 
 ROWS = ("model", "none", "teacher_forced")
-_CHUNK = 1024  # sites whose codes are ranked at once: 64,000 logits of each are 262 MB
-
-
-@dataclass(frozen=True)
-class TopCodes:
-    """The k likeliest codes of each token to come, for B samples."""
-
-    codes: Tensor  # int32 [B, T, H, W, k], the likeliest first
-    log_probs: Tensor  # float32 [B, T, H, W, k]
-    of_truth: Tensor | None  # float32 [B, T, H, W] log-probability of the codes that came
-
-
-class Compressor:
-    """A masked model that ranks codes.
-
-    Args:
-        sampling: how the future is decoded. `parallel` predicts all grids from the past alone; otherwise each hears the
-            drawn tokens before it. A token's distribution is that of the step that reveals it.
-        dtype: of the arithmetic; the winners' bfloat16 cost them accuracy (arXiv 2510.07092, section 3.2).
-
-    Raises:
-        BadCheckpoint: a model of another family.
-    """
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        *,
-        sampling: Sampling | None = None,
-        seed: int = 0,
-        top: int = TOP,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        self.config = masked_config(checkpoint.model)
-        self.checkpoint, self.model, self.manifest = checkpoint, checkpoint.model, checkpoint.manifest
-        self.sampling, self.seed, self.dtype = sampling or Sampling(), seed, dtype
-        self.vocabulary = math.prod(self.config.levels)
-        self.top = min(top, self.vocabulary)
-        self.device = next(self.model.parameters()).device
-        self._predictor = MaskedPredictor(self.model)
-
-    @property
-    def layout(self) -> Layout:
-        """Of the archive that its predictions make."""
-        return Layout(self.config.num_future_latents, *self.config.grid, self.vocabulary, self.top)
-
-    @torch.inference_mode()
-    def predict(self, samples: Sequence[Sample], row: str = "model") -> TopCodes:
-        """Rank the codes to come; `of_truth` where every sample has its truth.
-
-        Args:
-            row: one of ROWS; `teacher_forced` needs the truth.
-        """
-        past = self.config.past_frames
-        seen = self._codes([sample.seen for sample in samples])
-        truths = [sample.truth for sample in samples if sample.truth is not None]
-        truth = self.model.to_sites(self._codes(truths)) if len(truths) == len(samples) else None
-        actions = self.manifest.normalise(torch.from_numpy(np.stack([sample.actions for sample in samples])))
-        actions = actions.to(self.device)
-        generator = torch.Generator(self.device).manual_seed(self.seed + samples[0].number)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
-            known = self._predictor.observe(seen, actions[:, :past])
-            watch = _Watch(self, len(samples), truth)
-            decode(
-                self.model,
-                self._predictor.decoder(known, None if row == "none" else actions[:, past:], len(samples)),
-                len(samples),
-                self.config.num_future_latents,
-                self.sampling,
-                lambda shape: torch.rand(shape, generator=generator, device=self.device),
-                watch,
-                truth if row == "teacher_forced" else None,
-            )
-        return watch.result()
-
-    def _codes(self, grids: Sequence[NDArray[np.int64]]) -> Tensor:
-        return torch.from_numpy(np.stack(grids)).to(self.device)
-
-
-class _Watch:
-    """Ranks the codes of each site when it is revealed."""
-
-    def __init__(self, compressor: Compressor, batch: int, truth: Tensor | None) -> None:
-        self._model, self._top, self._truth = compressor.model, compressor.top, truth
-        config = compressor.config
-        sites = (batch, config.num_future_latents, *config.sites, config.patch**2)
-        self._found = torch.zeros(*sites, self._top, dtype=torch.int32)
-        self._values = torch.zeros(*sites, self._top)
-        self._of_truth = None if truth is None else torch.zeros(sites)
-
-    def __call__(self, first: int, logits: Tensor, fresh: Tensor) -> None:
-        here = slice(first, first + logits.shape[1])
-        at = fresh.nonzero()
-        for some in at.split(_CHUNK):
-            index = some.unbind(-1)
-            rows = logits[index]
-            codes, values = self._model.vocabulary.likeliest(rows, self._top)
-            kept = tuple(part.cpu() for part in index)
-            self._found[:, here][kept] = codes.to("cpu", torch.int32)
-            self._values[:, here][kept] = values.cpu()
-            if self._truth is not None and self._of_truth is not None:
-                of_truth = self._model.vocabulary.log_prob(rows, self._truth[:, here][index])
-                self._of_truth[:, here][kept] = of_truth.cpu()
-
-    def result(self) -> TopCodes:
-        grid = self._model.to_grid
-        of_truth = None if self._of_truth is None else grid(self._of_truth)
-        return TopCodes(grid(self._found), grid(self._values), of_truth)
 
 
 def compress(
@@ -147,24 +35,23 @@ def compress(
     samples: Sequence[Sample],
     out: str | Path,
     *,
-    data: str,
     batch: int = 4,
     pattern: str = "{number}.npz",
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[str, Any] | None:
-    """Write the archive, whole or not at all, and judge the samples whose truth is known.
+    """Write the archive, whole and valid or not at all; where the truth is known also the report, as `out` in .json.
 
     Stopped and called again with the same arguments it goes on, to the same bytes.
 
     Args:
-        data: what the samples are called in the report; a run begun on other data is not gone on with.
+        batch: samples at once.
         pattern: of the members' names.
 
     Returns:
-        The report, JSON-able; None where no truth is known.
+        The report; None where no truth is known.
 
     Raises:
-        BadConfig: `out` exists, or was begun with other arguments.
+        BadConfig: `out` exists, or was begun with other arguments; a pattern without the number.
     """
     settings = {
         "checkpoint": compressor.checkpoint.sha256,
@@ -173,11 +60,10 @@ def compress(
         "dtype": str(compressor.dtype),
         "top": compressor.top,
         "batch": batch,
-        "data": data,
-        "samples": len(samples),
+        "data": _identity(samples),
     }
-    if "{number}" not in pattern:
-        raise BadConfig("--name", expected="{number} in it", got=pattern, remedy="As in sample_{number}.npz.")
+    check_pattern(pattern)
+    out = Path(out)
     work = Unfinished(out, settings)
     known = all(sample.truth is not None for sample in samples)
     for first in range(0, len(samples), batch):
@@ -185,11 +71,25 @@ def compress(
         if not all(_is_done(work, sample) for sample in some):
             _do(compressor, some, work)
         progress(first + len(some), len(samples))
-    scores = [work.read(f"{sample.number}.json") for sample in samples]
-    write_archive(out, {sample.number: work.path(f"{sample.number}.npz") for sample in samples}, pattern)
-    validate_archive(out, compressor.layout, [sample.number for sample in samples])
+    report = None
+    if known:
+        scores = [work.read(f"{sample.number}.json") for sample in samples]
+        report = _report(compressor, samples, scores, settings)
+        write_json(out.with_suffix(".json"), report)
+    files = {sample.number: work.path(f"{sample.number}.npz") for sample in samples}
+    write_archive(out, files, compressor.layout, pattern)
     work.remove()
-    return _report(compressor, samples, scores, settings) if known else None
+    return report
+
+
+def _identity(samples: Sequence[Sample]) -> str:
+    """sha256 of all that is given of them: a run begun on other data is not gone on with."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(f"{sample.number} {sample.episode}".encode())
+        for array in (sample.seen, sample.actions, sample.truth):
+            digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _is_done(work: Unfinished, sample: Sample) -> bool:
@@ -199,6 +99,7 @@ def _is_done(work: Unfinished, sample: Sample) -> bool:
 def _do(compressor: Compressor, samples: Sequence[Sample], work: Unfinished) -> None:
     known = all(sample.truth is not None for sample in samples)
     rows = {row: compressor.predict(samples, row) for row in (ROWS if known else ROWS[:1])}
+    work.begin()
     for place, sample in enumerate(samples):
         found = rows["model"]
         path = work.path(f"{sample.number}.npz")
@@ -248,7 +149,7 @@ def _top(score: Mapping[str, Any]) -> TopCrossEntropy:
 
 def _copy_last(seen: NDArray[np.int64], truths: NDArray[np.int64], vocabulary: int) -> dict[str, float]:
     stays = float((seen[:, -1:] == truths).mean())
-    parts: Iterator[tuple[float, int]] = iter([(stays, 1), (1 - stays, vocabulary - 1)])
+    parts = ((stays, 1), (1 - stays, vocabulary - 1))
     return {
         "copy_last": -sum(share * math.log(share / codes) for share, codes in parts if share > 0),
         "copy_last_accuracy": stays,

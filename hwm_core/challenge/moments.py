@@ -4,6 +4,7 @@ Frames are numbered from 0: x_0..x_16 are seen, s_0..s_76 are given, x_76 is jud
 model that sees fewer frames, or at a lower rate, takes those that end with x_16.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from hwm_core.data.onex import EVE_STATES, read_metadata, shard_file, shard_states
 from hwm_core.data.onex_raw import OneXRawRecording
-from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.video import Clip
 from hwm_core.errors import BadActions, BadBag, BadCheckpoint
 from hwm_core.world_model import WorldModel
@@ -91,6 +91,15 @@ def cut_moments(
             yield from _cut(recording, place, mine, world_model, side)
 
 
+def identity(recordings: Sequence[OneXRawRecording]) -> str:
+    """sha256 of the states and takes of these shards: what tells one set from another."""
+    digest = hashlib.sha256()
+    for one in recordings:
+        for array in shard_states(one.path, one.shard, len(EVE_STATES)):
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
 def moment_starts(recording: OneXRawRecording, stride: int) -> list[int]:
     """First frames of the moments of a shard, every `stride` frames of each take."""
     _, segments = shard_states(recording.path, recording.shard, len(EVE_STATES))
@@ -108,7 +117,7 @@ def _cut(
     values = states[:, world_model.manifest.match(EVE_STATES)]
     past = np.arange(SEEN - 1 - (world_model.past_frames - 1) * step, SEEN, step)
     future = np.arange(SEEN - 1 + step, LENGTH, step)
-    whole = Preprocessing(source_aspect=world_model.preprocessing.source_aspect, height=side, width=side)
+    whole = world_model.preprocessing.model_copy(update={"height": side, "width": side})
     small: dict[int, NDArray[np.uint8]] = {}
     large: dict[int, NDArray[np.uint8]] = {}
     needed_small = {int(start + frame) for _, start in starts for frame in past}

@@ -9,6 +9,7 @@ size that is judged. Rows, each with SSIM beside it:
     resized             the truth at the model's size and back: a ceiling for every prediction
 """
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def run_track(
     are decoded again, not predicted.
 
     Args:
-        data: what the moments are called in the report.
+        data: tells the set from others, such as `moments.identity`; a run begun on another is not gone on with.
         progress: hears how many are done.
 
     Raises:
@@ -128,11 +129,13 @@ def run_track(
             score = _do(world_model, moment, track, chosen, work)
         scores.append(score)
         progress(len(scores))
+    if not scores:
+        raise BadConfig("moments", expected="one or more", got="none", remedy="Use other shards, or a larger limit.")
     report = _report(world_model, scores, settings)
     with new_folder(out) as folder:
         (folder / "predictions").mkdir()
         for score in scores:
-            work.path(f"{score['name']}.png").rename(folder / "predictions" / f"{score['name']}.png")
+            shutil.copyfile(work.path(f"{score['name']}.png"), folder / "predictions" / f"{score['name']}.png")
         write_json(folder / "report.json", report)
     work.remove()
     return report
@@ -142,6 +145,7 @@ def _do(world_model: WorldModel, moment: Moment, track: SamplingTrack, chosen: s
     rows = judge_moment(world_model, moment, track)
     if chosen not in rows:
         raise BadConfig("handed_in", expected=" or ".join(rows), got=f"`{chosen}`", remedy="Name a row.")
+    work.begin()
     with new_file(work.path(f"{moment.name}.png")) as partial:
         encoded, data = cv2.imencode(".png", cv2.cvtColor(rows[chosen], cv2.COLOR_RGB2BGR))
         assert encoded

@@ -8,6 +8,7 @@ Log-probabilities are logits too: a scorer that normalises them anew over the 50
 
 import io
 import re
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,26 +47,31 @@ def write_sample(path: Path, codes: NDArray[np.int32], log_probs: NDArray[np.flo
         np.savez_compressed(file, indices=codes, values=log_probs)
 
 
-def write_archive(path: str | Path, samples: Mapping[int, Path], pattern: str = "{number}.npz") -> None:
-    """Zip .npz files by the numbers of their samples, whole or not at all.
+def check_pattern(pattern: str) -> None:
+    """Raises BadConfig for a name of members without the sample's number before .npz."""
+    if not pattern.endswith("{number}.npz") or pattern.count("{") > 1:
+        raise BadConfig("Names of members", expected="as a_{number}.npz", got=pattern, remedy="End it so.")
+
+
+def write_archive(path: str | Path, samples: Mapping[int, Path], layout: Layout, pattern: str = "{number}.npz") -> None:
+    """Zip .npz files by the numbers of their samples; it appears whole and valid or not at all.
 
     Args:
         pattern: of a member's name, with `{number}` in it.
 
     Raises:
         BadConfig: a pattern without the number.
+        BadBag: as `validate_archive`.
     """
-    if "{number}" not in pattern or not pattern.endswith(".npz"):
-        raise BadConfig(
-            "Names of members", expected="as {number}.npz", got=pattern, remedy="Put {number} where it belongs."
-        )
-    with new_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-        for number in sorted(samples):
-            member = zipfile.ZipInfo(pattern.format(number=number), _EPOCH)
-            member.external_attr = 0o644 << 16
-            with samples[number].open("rb") as source, archive.open(member, "w", force_zip64=True) as target:
-                while block := source.read(1 << 20):
-                    target.write(block)
+    check_pattern(pattern)
+    with new_file(path) as partial:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+            for number in sorted(samples):
+                member = zipfile.ZipInfo(pattern.format(number=number), _EPOCH)
+                member.external_attr = 0o644 << 16
+                with samples[number].open("rb") as source, archive.open(member, "w", force_zip64=True) as target:
+                    shutil.copyfileobj(source, target)
+        validate_archive(partial, layout, [*samples])
 
 
 def validate_archive(path: str | Path, layout: Layout, numbers: Sequence[int] | None = None) -> int:

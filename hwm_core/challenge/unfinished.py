@@ -15,6 +15,8 @@ _SETTINGS = "settings.json"
 class Unfinished:
     """A folder beside `out`, with a file for each part that is done; each appears whole or not at all.
 
+    It is made with the first part: a run that could not begin leaves nothing behind.
+
     Raises:
         BadConfig: `out` is there already, or the folder was begun with other settings.
     """
@@ -24,10 +26,8 @@ class Unfinished:
         if out.exists():
             raise BadConfig(f"--out {out}", expected="a new path", got="one that exists", remedy="Choose another.")
         self.folder = out.with_name(f"{out.name}.unfinished")
-        plain = json.loads(json.dumps(settings))
-        if (begun := self.read(_SETTINGS)) is None:
-            self.write(_SETTINGS, plain)
-        elif begun != plain:
+        self._settings = plain = json.loads(json.dumps(settings))
+        if (begun := self.read(_SETTINGS)) not in (None, plain):
             other = sorted(key for key in {*begun, *plain} if begun.get(key) != plain.get(key))
             raise BadConfig(
                 f"{self.folder}",
@@ -43,6 +43,11 @@ class Unfinished:
     def read(self, name: str) -> Any:
         """A part that is JSON; None where it is not done."""
         return json.loads(self.path(name).read_text()) if self.path(name).exists() else None
+
+    def begin(self) -> None:
+        """Before the first part is written."""
+        if not self.path(_SETTINGS).exists():
+            write_json(self.path(_SETTINGS), self._settings)
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """A part that is JSON, whole or not at all."""

@@ -1,0 +1,127 @@
+"""A masked model that ranks the codes of every token to come."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwm_core.challenge.grids import Sample, masked_config
+from hwm_core.challenge.submission import Layout
+from hwm_core.checkpoint import Checkpoint
+from hwm_core.metrics.tokens import TOP
+from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.maskgit import decode
+from hwm_core.sampling.predictor import MaskedPredictor
+
+_CHUNK = 1024  # sites whose codes are ranked at once: 64,000 logits of each are 262 MB
+
+
+@dataclass(frozen=True)
+class TopCodes:
+    """The k likeliest codes of each token to come, for B samples."""
+
+    codes: Tensor  # int32 [B, T, H, W, k], the likeliest first
+    log_probs: Tensor  # float32 [B, T, H, W, k]
+    of_truth: Tensor | None  # float32 [B, T, H, W] log-probability of the codes that came
+
+
+class Compressor:
+    """The model of a checkpoint.
+
+    Args:
+        sampling: how the future is decoded. `parallel` predicts all grids from the past alone; otherwise each hears the
+            drawn tokens before it. A token's distribution is that of the step that reveals it.
+        dtype: of the arithmetic; the winners' bfloat16 cost them accuracy (arXiv 2510.07092, section 3.2).
+
+    Raises:
+        BadCheckpoint: a model of another family.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        top: int = TOP,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.config = masked_config(checkpoint.model)
+        self.checkpoint, self.model, self.manifest = checkpoint, checkpoint.model, checkpoint.manifest
+        self.sampling, self.seed, self.dtype = sampling or Sampling(), seed, dtype
+        self.vocabulary = math.prod(self.config.levels)
+        self.top = min(top, self.vocabulary)
+        self.device = next(self.model.parameters()).device
+        self._predictor = MaskedPredictor(self.model)
+
+    @property
+    def layout(self) -> Layout:
+        """Of the archive that its predictions make."""
+        return Layout(self.config.num_future_latents, *self.config.grid, self.vocabulary, self.top)
+
+    @torch.inference_mode()
+    def predict(self, samples: Sequence[Sample], row: str = "model") -> TopCodes:
+        """Rank the codes to come; `of_truth` where every sample has its truth.
+
+        Args:
+            row: model, none (without actions), or teacher_forced (each grid hears the true ones before it).
+        """
+        past = self.config.past_frames
+        seen = self._codes([sample.seen for sample in samples])
+        truths = [sample.truth for sample in samples if sample.truth is not None]
+        truth = self.model.to_sites(self._codes(truths)) if len(truths) == len(samples) else None
+        actions = self.manifest.normalise(torch.from_numpy(np.stack([sample.actions for sample in samples])))
+        actions = actions.to(self.device)
+        generator = torch.Generator(self.device).manual_seed(self.seed + samples[0].number)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            known = self._predictor.observe(seen, actions[:, :past])
+            watch = _Watch(self, len(samples), truth)
+            decode(
+                self.model,
+                self._predictor.decoder(known, None if row == "none" else actions[:, past:], len(samples)),
+                len(samples),
+                self.config.num_future_latents,
+                self.sampling,
+                lambda shape: torch.rand(shape, generator=generator, device=self.device),
+                watch,
+                truth if row == "teacher_forced" else None,
+            )
+        return watch.result()
+
+    def _codes(self, grids: Sequence[NDArray[np.int64]]) -> Tensor:
+        return torch.from_numpy(np.stack(grids)).to(self.device)
+
+
+class _Watch:
+    """Ranks the codes of each site when it is revealed."""
+
+    def __init__(self, compressor: Compressor, batch: int, truth: Tensor | None) -> None:
+        self._model, self._top, self._truth = compressor.model, compressor.top, truth
+        config = compressor.config
+        sites = (batch, config.num_future_latents, *config.sites, config.patch**2)
+        self._found = torch.zeros(*sites, self._top, dtype=torch.int32)
+        self._values = torch.zeros(*sites, self._top)
+        self._of_truth = None if truth is None else torch.zeros(sites)
+
+    def __call__(self, first: int, logits: Tensor, fresh: Tensor) -> None:
+        here = slice(first, first + logits.shape[1])
+        at = fresh.nonzero()
+        for some in at.split(_CHUNK):
+            index = some.unbind(-1)
+            rows = logits[index]
+            codes, values = self._model.vocabulary.likeliest(rows, self._top)
+            kept = tuple(part.cpu() for part in index)
+            self._found[:, here][kept] = codes.to("cpu", torch.int32)
+            self._values[:, here][kept] = values.cpu()
+            if self._truth is not None and self._of_truth is not None:
+                of_truth = self._model.vocabulary.log_prob(rows, self._truth[:, here][index])
+                self._of_truth[:, here][kept] = of_truth.cpu()
+
+    def result(self) -> TopCodes:
+        grid = self._model.to_grid
+        of_truth = None if self._of_truth is None else grid(self._of_truth)
+        return TopCodes(grid(self._found), grid(self._values), of_truth)

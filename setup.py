@@ -33,6 +33,8 @@ setup(
         "hwm_core.train",
         "training",
     ],
-    package_data={"hwm_core": ["assets/**/*", "data/layouts/*.yaml", "evaluation/*.html", "presets/*.yaml", "sim/*.xml"]},
+    package_data={
+        "hwm_core": ["assets/**/*", "data/layouts/*.yaml", "evaluation/*.html", "presets/*.yaml", "sim/*.xml"],
+    },
     install_requires=requirements,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.result import EvaluationResult, Region
-from hwm_core.evaluation.table import Table, decibels, gain
+from hwm_core.evaluation.table import Table, decimals, gain
 from hwm_core.metrics.bootstrap import Interval
 from hwm_core.metrics.psnr import pooled_psnr, psnr
 
@@ -99,6 +99,12 @@ def markdown(result: EvaluationResult) -> str:
     return "\n".join(table.markdown() for table in tables(result))
 
 
+def every_table(result: EvaluationResult, config: EvaluationConfig) -> list[Table]:
+    """All of them."""
+    further = [whole_table(result, config), controllability_table(result)]
+    return [*tables(result), *further, *([distances_table(result)] if result.distances else [])]
+
+
 def whole_table(result: EvaluationResult, config: EvaluationConfig) -> Table:
     """Every row over all frames ahead, with its n, seed and draws."""
     head = ["All frames ahead", "mean PSNR, dB", "pooled PSNR, dB", "SSIM", "windows", "episodes", "seed", "samples"]
@@ -108,6 +114,14 @@ def whole_table(result: EvaluationResult, config: EvaluationConfig) -> Table:
         origin = (numbers[key] for key in ("windows", "episodes", "seed", "samples"))
         lines.append([title(row), *("-" if value is None else str(value) for value in (*means, *origin))])
     return Table(f"All {result.num_frames} frames ahead together", head, lines)
+
+
+def distances_table(result: EvaluationResult) -> Table:
+    """Fréchet distances to the truth, a column for each extractor."""
+    rows = list(next(iter(result.distances.values()), {}))
+    count = f"{len(result)} windows of {result.num_frames} frames"
+    lines = [[title(row), *(decimals(one[row]) for one in result.distances.values())] for row in rows]
+    return Table("Distances of all pictures from the true ones", [count, *result.distances], lines)
 
 
 def controllability_table(result: EvaluationResult) -> Table:
@@ -201,7 +215,7 @@ def _curves(row: str, result: EvaluationResult) -> dict[str, Any]:
 def _table(view: _View) -> Table:
     result, region = view.result, view.region
     head = [f"PSNR in dB, {_windows(result, region)}", *(f"{h} frames ahead" for h in result.horizons)]
-    lines = [[title(row), *(decibels(result.psnr(row, h, region)) for h in result.horizons)] for row in result.rows]
+    lines = [[title(row), *(decimals(result.psnr(row, h, region)) for h in result.horizons)] for row in result.rows]
     for row, others in compared(result).items():
         for over in others:
             gains = (gain(result.gain(row, over, h, region)) for h in result.horizons)

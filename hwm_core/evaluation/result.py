@@ -48,6 +48,7 @@ class EvaluationResult:
     still_camera: NDArray[np.bool_]  # [W]
     moved_pixels: NDArray[np.int64] | None  # [W, F]
     sensitivity: Sensitivity | None
+    distances: Mapping[str, Mapping[str, float]]  # {metric: {row: distance of its pictures from the true ones}}
 
     @classmethod
     def of(
@@ -62,6 +63,7 @@ class EvaluationResult:
         start: NDArray[np.int64],
         newest: NDArray[np.int64],
         still_camera: NDArray[np.bool_],
+        distances: Mapping[str, Mapping[str, float]],
     ) -> "EvaluationResult":
         """From the joined numbers of all batches."""
         sensitivity, probes = None, numbers.get("probe")
@@ -81,6 +83,7 @@ class EvaluationResult:
             still_camera=still_camera,
             moved_pixels=numbers.get("moved_pixels"),
             sensitivity=sensitivity,
+            distances=distances,
         )
 
     def __len__(self) -> int:

@@ -42,7 +42,7 @@ demo: build ## Run simulation, world model and planner, and draw what they saw (
 	@$(IN_ENV) python -m hwm_ros.demo --family $(FAMILY) $(if $(BAG),--bag "$(BAG)") --out demo_out
 
 # Every command goes on where it was stopped; the trainings want to be told.
-resume = $(if $(wildcard $(1)/state.pt),--resume)
+resume = $(if $(wildcard $(1)/state.pt $(1)/state-*),--resume)
 
 checkpoint: setup ## Make the shipped checkpoint anew, from recording to training, 3 hours of one core; goes on where it stopped
 	@$(IN_ENV) python -m training.record_sim --out $(CHECKPOINT_RUN)/recordings --train 400 --val 16 $(RECORD_ARGS)

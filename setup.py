@@ -19,6 +19,7 @@ setup(
     packages=[
         "hwm_core",
         "hwm_core.assets",
+        "hwm_core.challenge",
         "hwm_core.data",
         "hwm_core.evaluation",
         "hwm_core.metrics",

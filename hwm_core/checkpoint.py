@@ -3,6 +3,9 @@
 `checkpoint.yaml` describes the model, its tokenizer, the robot (action manifest) and the camera (preprocessing), and
 holds the sha256 of the two weight files beside it. Weights are bfloat16. A tokenizer alone is a folder with
 `tokenizer.yaml` in place of it, and the same `tokenizer.safetensors` bytes.
+
+An external tokenizer (Cosmos) is not copied: the YAML holds its name and the sha256 of its files, and in place of
+`tokenizer.safetensors` stands a link, `tokenizer`, to the folder they were in when the checkpoint was written.
 """
 
 import hashlib
@@ -27,8 +30,11 @@ from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadCheckpoint, BadConfig
 from hwm_core.families import build_model, family
 from hwm_core.tokenizers import build_tokenizer
+from hwm_core.tokenizers.cosmos import CosmosVideoTokenizer
+from hwm_core.tokenizers.cosmos_files import is_cosmos_folder
+from hwm_core.tokenizers.registry import TOKENIZERS, is_external
 
-_MODEL, _TOKENIZER = "model.safetensors", "tokenizer.safetensors"
+_MODEL, _TOKENIZER, _LINK = "model.safetensors", "tokenizer.safetensors", "tokenizer"
 C = TypeVar("C", bound=Config)
 
 
@@ -76,35 +82,40 @@ def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
             metadata=dict(checkpoint.metadata),
             weights={
                 _MODEL: _write_weights(partial / _MODEL, checkpoint.model),
-                _TOKENIZER: _write_weights(partial / _TOKENIZER, checkpoint.tokenizer),
+                **_write_tokenizer(partial, checkpoint.tokenizer),
             },
         )
         _write_yaml(partial / "checkpoint.yaml", header)
 
 
-def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -> Checkpoint:
+def load_checkpoint(
+    directory: str | Path, device: torch.device | str = "cpu", tokenizer: str | Path | None = None
+) -> Checkpoint:
     """Read a checkpoint; modules are in evaluation mode, float32.
+
+    Args:
+        tokenizer: folder of its external tokenizer; by default what its link says.
 
     Raises:
         BadCheckpoint: absent, cut short, altered, of a newer format or an unknown family, or with parts that do not fit
-            each other.
+            each other; an external tokenizer that is absent or another one.
     """
     directory = Path(directory)
     header, digest = _read_header(directory, "checkpoint.yaml", _Header)
     try:
         model = build_model(header.family, header.model)
-        tokenizer = build_tokenizer(header.tokenizer)
-        family(header.family).check_tokenizer(tokenizer)
+        coder = _build_tokenizer(directory, header, device, tokenizer)
+        family(header.family).check_tokenizer(coder)
     except BadConfig as error:
         raise _as_checkpoint_error(directory, error) from None
-    _check_fit(directory, model, tokenizer, header)
+    _check_fit(directory, model, coder, header)
     _read_weights(directory, _MODEL, header.weights, model)
-    _read_weights(directory, _TOKENIZER, header.weights, tokenizer)
+    _read_tokenizer_weights(directory, header, coder)
     return Checkpoint(
         name=header.name,
         family=header.family,
         model=model.to(device).eval(),
-        tokenizer=tokenizer.to(device).eval(),
+        tokenizer=coder.to(device).eval(),
         manifest=header.manifest,
         preprocessing=header.preprocessing,
         metadata=header.metadata,
@@ -115,19 +126,26 @@ def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -
 def save_tokenizer(directory: str | Path, tokenizer: Any) -> None:
     """Write a tokenizer alone, as bfloat16, replacing `directory` in one step."""
     with _replacing(Path(directory)) as partial:
-        weights = {_TOKENIZER: _write_weights(partial / _TOKENIZER, tokenizer)}
+        weights = _write_tokenizer(partial, tokenizer)
         _write_yaml(partial / "tokenizer.yaml", _TokenizerHeader(tokenizer=tokenizer.config.plain(), weights=weights))
 
 
 def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") -> Any:
-    """Read a tokenizer alone, float32 and frozen. Raises BadCheckpoint as `load_checkpoint` does."""
+    """Read a tokenizer, float32 and frozen: alone, out of a checkpoint, or a folder that Cosmos was downloaded to.
+
+    Raises BadCheckpoint as `load_checkpoint` does.
+    """
     directory = Path(directory)
-    header, _ = _read_header(directory, "tokenizer.yaml", _TokenizerHeader)
+    of_checkpoint, alone = directory / "checkpoint.yaml", directory / "tokenizer.yaml"
+    if not alone.exists() and is_cosmos_folder(directory):
+        return CosmosVideoTokenizer.open(directory, device).eval()
+    kind = _Header if of_checkpoint.exists() and not alone.exists() else _TokenizerHeader
+    header, _ = _read_header(directory, (of_checkpoint if kind is _Header else alone).name, kind)
     try:
-        tokenizer = build_tokenizer(header.tokenizer)
+        tokenizer = _build_tokenizer(directory, header, device)
     except BadConfig as error:
         raise _as_checkpoint_error(directory, error) from None
-    _read_weights(directory, _TOKENIZER, header.weights, tokenizer)
+    _read_tokenizer_weights(directory, header, tokenizer)
     return tokenizer.to(device).eval().requires_grad_(False)
 
 
@@ -157,6 +175,14 @@ def _write_weights(path: Path, module: nn.Module) -> str:
     data = safetensors.torch.save(weights)
     _write(path, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _write_tokenizer(folder: Path, tokenizer: Any) -> dict[str, str]:
+    """{file: sha256} of what was written: nothing of an external one but the link."""
+    if not is_external(tokenizer):
+        return {_TOKENIZER: _write_weights(folder / _TOKENIZER, tokenizer)}
+    (folder / _LINK).symlink_to(tokenizer.folder, target_is_directory=True)
+    return {}
 
 
 def _half(value: torch.Tensor) -> torch.Tensor:
@@ -200,6 +226,25 @@ def _read_weights(directory: Path, name: str, sums: Mapping[str, str], module: n
     except (RuntimeError, safetensors.SafetensorError) as error:
         got = " ".join(line.strip() for line in str(error).splitlines()[:3])
         raise BadCheckpoint(str(path), expected="the weights its YAML describes", got=got, remedy=_COPY_AGAIN) from None
+
+
+def _build_tokenizer(
+    directory: Path, header: _TokenizerHeader, device: torch.device | str, files: str | Path | None = None
+) -> Any:
+    """An external one with its weights, another as it is initialised."""
+    row = TOKENIZERS.get(str(header.tokenizer.get("kind")))
+    if row is not None and row.external:
+        return build_tokenizer(header.tokenizer, files=Path(files or directory / _LINK), device=device)
+    if files is not None:
+        raise BadCheckpoint(
+            f"{directory}: tokenizer", expected="none from elsewhere", got=str(files), remedy="It holds its own."
+        )
+    return build_tokenizer(header.tokenizer)
+
+
+def _read_tokenizer_weights(directory: Path, header: _TokenizerHeader, tokenizer: Any) -> None:
+    if not is_external(tokenizer):
+        _read_weights(directory, _TOKENIZER, header.weights, tokenizer)
 
 
 def _read(path: Path) -> bytes:

@@ -55,10 +55,15 @@ class WorldModel:
 
     @classmethod
     def load(
-        cls, directory: str | Path, *, device: str | torch.device = "cpu", dtype: str = "bfloat16"
+        cls,
+        directory: str | Path,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: str = "bfloat16",
+        tokenizer: str | Path | None = None,
     ) -> "WorldModel":
-        """Read a checkpoint folder. Raises BadCheckpoint."""
-        return cls(load_checkpoint(directory, device), dtype=getattr(torch, dtype))
+        """Read a checkpoint folder; `tokenizer` as for `load_checkpoint`. Raises BadCheckpoint."""
+        return cls(load_checkpoint(directory, device, tokenizer), dtype=getattr(torch, dtype))
 
     def observe(self, frames: NDArray[np.uint8], actions: NDArray[np.float32]) -> Past:
         """Take in the newest frames and the actions stored with them.

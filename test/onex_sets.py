@@ -21,14 +21,23 @@ def tokens_v2(path: Path, frames: tuple[int, ...] = (51, 40), folders: bool = Fa
     return path
 
 
-def raw_v2(path: Path, frames: int = 20, cut: int = 0, filmed: int | None = None) -> Path:
-    """One shard whose frame t is of the grey 10 t."""
+def compression_test_v2(path: Path, numbers: tuple[int, ...] = (0, 1)) -> Path:
+    """Samples of the compression track: three grids seen, all of the sample's number, with 64 states."""
+    path.mkdir(parents=True)
+    for number in numbers:
+        np.full((3, 32, 32), number, np.int32).tofile(path / f"video_{number}.bin")
+        np.full((64, 25), number / 10, np.float32).tofile(path / f"states_{number}.bin")
+    return path
+
+
+def raw_v2(path: Path, frames: int = 20, cut: int = 0, filmed: int | None = None, step: int = 10) -> Path:
+    """One shard whose frame t is of the grey `step` t."""
     _shard(path, 0, frames, cut, folders=True)
     with av.open(str(_place(path, "videos", True) / "video_0.mp4"), "w") as container:
         stream = container.add_stream("mpeg4", rate=Fraction(30))
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
         for t in range(frames if filmed is None else filmed):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(10 * t, 64, 64), format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(step * t % 256, 64, 64), format="rgb24")))
         container.mux(stream.encode())
     (path / "metadata.json").write_text(json.dumps({"num_shards": 1, "hz": 30}))
     return path

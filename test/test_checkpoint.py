@@ -170,7 +170,7 @@ def test_a_yaml_cut_short_is_refused(saved):
         (lambda y: y.update(family="maskd"), "model family: expected masked or flow"),
         (lambda y: y.update(format=2), "key `format`"),
         (lambda y: y["model"].update(detph=3), "Did you mean `depth`"),
-        (lambda y: y["tokenizer"].update(kind="cosmos"), "key `kind`: expected causal or continuous or patch"),
+        (lambda y: y["tokenizer"].update(kind="magvit"), "key `kind`: expected causal or continuous or cosmos"),
         (lambda y: y.pop("manifest"), "key `manifest`.*got nothing"),
         (lambda y: y["model"].update(grid=[4, 4]), r"grid: expected the model's \(4, 4\), got \(2, 2\)"),
         (lambda y: y["model"].update(action_dim=3), "action dimension: expected the model's 3, got 2"),

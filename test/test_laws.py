@@ -13,8 +13,8 @@ PACKAGES = ("hwm_core", "hwm_ros", "training")
 # A room may import rooms of the floors above it, and none of its own floor. Rooms are the modules and packages of
 # hwm_core; data stands above sim because recordings, also simulated ones, are written by data.bag.
 FLOORS = (
-    {"assets", "errors", "types", "streams", "metrics", "pictures", "worker"},
-    {"clips", "config"},
+    {"assets", "draws", "errors", "types", "streams", "pictures", "worker"},
+    {"clips", "config", "metrics"},
     {"data", "nn", "tokenizers"},
     {"context", "models", "planning", "sim"},
     {"sampling"},
@@ -22,7 +22,7 @@ FLOORS = (
     {"checkpoint", "train", "variants"},
     {"world_model"},
     {"imagination"},
-    {"evaluation", "live"},
+    {"challenge", "evaluation", "live"},
     {"replay"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

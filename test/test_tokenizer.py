@@ -142,6 +142,25 @@ def test_the_loss_sees_what_the_codes_carry_and_no_more(tokenizer):
 
 
 @pytest.mark.parametrize("kind", ["causal", "continuous"])
+def test_the_log_loss_pulls_at_30_db_as_the_squared_error_does_and_harder_on_better_frames(kind):
+    frames = clip(17, batch=1)
+    pulls = {}
+    for loss in ("mse", "log_mse"):
+        made = build_tokenizer({"kind": kind, "spatial_factor": 4, "width": 16, "loss": loss})
+        # Frame f is off by 0.01 (40 dB) where f is even and by 0.0316 (30 dB) where it is odd.
+        error = torch.where(torch.arange(17) % 2 == 0, 0.01, 1e-3**0.5).view(1, 17, 1, 1, 1).expand_as(frames)
+        painted = (frames + error).requires_grad_()
+        made.reconstruct = lambda latents, painted=painted: painted
+        made.reconstruction_loss(frames, frames)[0].backward()
+        l1 = 0.1 / frames.numel()
+        pulls[loss] = (painted.grad - l1).mean((0, 2, 3, 4)) / error[0, :, 0, 0, 0]
+    ratio = pulls["log_mse"] / pulls["mse"]
+    # 1e-3 / (mse + 1e-4): 0.909 at an MSE of 1e-3, 5 at 1e-4.
+    torch.testing.assert_close(ratio[1::2], torch.full((8,), 1e-3 / 1.1e-3), rtol=1e-2, atol=0)
+    torch.testing.assert_close(ratio[0::2], torch.full((9,), 1e-3 / 2e-4), rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["causal", "continuous"])
 def test_a_few_steps_lower_the_loss(kind):
     torch.manual_seed(0)
     made = build_tokenizer({"kind": kind, "spatial_factor": 4, "width": 16, "encoder_blocks": 1, "decoder_blocks": 1})

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from hwm_core.draws import normal
 from hwm_core.errors import BadCheckpoint, BadInput
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import build_average, build_optimisers
@@ -34,9 +35,12 @@ class Regression:
         self.noise = noise
 
     def loss(self, batch, generator):
-        noise = self.noise * torch.randn(batch["x"].shape, generator=generator)
+        noise = self.noise * normal(batch["x"].shape, generator)
         loss = (self.module(batch["x"] + noise) - batch["y"]).square().mean()
         return loss, {"error": loss.detach()}
+
+    def tokens(self, batch):
+        return 2 * len(batch["x"])
 
 
 def config(**changes) -> TrainingConfig:
@@ -76,7 +80,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stopped
     assert second.step == stopped_at and second.fit(Lines())
 
     assert torch.equal(weights(second.module), weights(whole.module))
-    assert torch.equal(weights(second.result), weights(whole.result))
+    assert torch.equal(weights(second.result()), weights(whole.result()))
 
 
 def test_a_worker_process_loads_the_same_batches():
@@ -137,6 +141,26 @@ def test_muon_takes_the_matrices_inside_and_leaves_embeddings_and_heads_to_adamw
     adamw, muon = build_optimisers(nn.ModuleDict(parts), config(optimiser="muon"))
     assert [id(p) for p in muon.param_groups[0]["params"]] == [id(parts["inside"].weight)]
     assert len(adamw.param_groups[0]["params"]) == 2
+
+
+def test_muon_takes_the_kernels_inside_as_matrices_and_leaves_stems_and_heads_to_adamw():
+    torch.manual_seed(0)
+    parts = {"stem": nn.Conv2d(3, 4, 1), "inside": nn.Conv2d(4, 6, 3), "head": nn.Conv2d(6, 3, 1)}
+    adamw, muon = build_optimisers(nn.ModuleDict(parts), config(optimiser="muon"))
+    kernel = parts["inside"].weight
+    assert [id(p) for p in muon.param_groups[0]["params"]] == [id(kernel)]
+    assert len(adamw.param_groups[0]["params"]) == 2
+    # The same as torch's own on a matrix of the same numbers, three steps with momentum.
+    matrix = nn.Parameter(kernel.detach().flatten(1).clone())
+    options = {key: value for key, value in muon.param_groups[0].items() if key != "params"}
+    alone = torch.optim.Muon([matrix], **options)
+    for _ in range(3):
+        kernel.grad = torch.randn_like(kernel)
+        matrix.grad = kernel.grad.flatten(1).clone()
+        muon.step()
+        alone.step()
+    assert torch.equal(kernel.flatten(1), matrix) and kernel.shape == (6, 4, 3, 3)
+    assert list(muon.state) == [kernel], "state is kept by kernel, so that it is saved and resumed with it"
 
 
 def test_the_average_starts_short_and_grows_to_its_decay():
@@ -205,11 +229,13 @@ def test_numbers_are_reported_and_the_average_is_what_is_evaluated():
 
     def evaluate(module: nn.Module) -> dict[str, float]:
         assert not module.training
-        evaluated.append(module is trainer.result and module is not trainer.module)
+        evaluated.append(module is trainer.result() and module is not trainer.module)
         return {"error": 0.0}
 
     trainer.fit(Lines(), evaluate=evaluate)
-    train = {"train/loss", "train/error", "train/gradient_norm", "train/learning_rate"}
+    train = {
+        f"train/{name}" for name in ("loss", "error", "gradient_norm", "learning_rate", "windows_per_s", "tokens_per_s")
+    }
     assert heard.numbers == [(3, train), (4, {"validation/error"}), (6, train), (7, {"validation/error"})]
     assert evaluated == [True, True]
 

@@ -1,13 +1,14 @@
 """What the training commands share: a run's folder, its progress on screen and in TensorBoard, and stopping well.
 
-A run's folder: recipe.yaml, revision.txt, state.pt (to resume), events.* (TensorBoard), and what the run makes.
+A run's folder: recipe.yaml, revision.txt, state.pt or state-<step>/ (to resume), events.* (TensorBoard), and what the
+run makes.
 """
 
 import argparse
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from hwm_core.errors import BadConfig, BadInput
+from hwm_core.train.broken_step import BadGradient, read_broken_step, write_broken_step
+from hwm_core.train.ranks import Ranks, joined_ranks
 from hwm_core.train.recipe import Recipe, preset_names, read_recipe, write_recipe
-from hwm_core.train.reporter import Position
-from hwm_core.train.state import read_state, write_state
+from hwm_core.train.reporter import Position, Reporter, Silent
+from hwm_core.train.state import newest_state, read_shards, read_state, save_run
 from hwm_core.train.trainer import Trainer
 
 
@@ -42,30 +45,37 @@ def command(
     parser.add_argument("--data", type=Path, required=True, help="an episode store")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, by its own recipe")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="compute a saved broken_step_*.pt of --out again")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="changes to the preset")
     for name, meaning in folders.items():
         parser.add_argument(f"--{name}", type=Path, required=True, help=meaning)
+    options = parser.parse_args(arguments)
     try:
-        return 0 if work(parser.parse_args(arguments)) else 1
+        with joined_ranks(options.device) as options.ranks:
+            options.device = options.ranks.device
+            return 0 if work(options) else 1
     except BadInput as error:
         parser.error(str(error))
 
 
 def open_run(arguments: argparse.Namespace) -> Recipe:
     """Make the run's folder, or find it again. Raises BadConfig for a run that would overwrite another."""
-    out: Path = arguments.out
-    if arguments.resume:
+    out, ranks = arguments.out, arguments.ranks
+    if arguments.resume or arguments.replay:
         recipe = read_recipe(str(out / "recipe.yaml"), arguments.overrides)
-    elif (out / "state.pt").exists():
+    elif newest_state(out):
         raise BadConfig(
             f"--out {out}", expected="a new folder", got="a run", remedy="Add --resume, or choose another folder."
         )
     else:
         recipe = read_recipe(arguments.preset, arguments.overrides)
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "revision.txt").write_text(revision() + "\n")
-    write_recipe(out / "recipe.yaml", recipe)
+    ranks.wait()  # before the first writes what others still read
+    if ranks.first and not arguments.replay:
+        if not arguments.resume:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "revision.txt").write_text(revision() + "\n")
+        write_recipe(out / "recipe.yaml", recipe)
     return recipe
 
 
@@ -75,26 +85,38 @@ def run(
     arguments: argparse.Namespace,
     *,
     evaluate: Callable[[Any], Mapping[str, float]],
-    export: Callable[[], None],
+    export: Callable[[Any], None],
 ) -> bool:
     """Train until the budget is spent or a signal asks to stop; save the state and the result together.
 
     Args:
-        export: writes what the run makes from `trainer.result`.
+        export: writes what the run makes from its result, a module; called on the first rank.
 
     Returns:
         Whether the budget is spent.
     """
-    state = arguments.out / "state.pt"
+    out, ranks = arguments.out, trainer.ranks
+    if arguments.replay:
+        tqdm.write(str(trainer.replay(read_broken_step(arguments.replay))))
+        return True
     if arguments.resume:
-        trainer.load_state_dict(read_state(state))
+        resume(trainer, out)
 
     def save() -> None:
-        write_state(state, trainer.state_dict())
-        export()
+        save_run(out, trainer.state_dict(), sharded=trainer.parallel.sharded, ranks=ranks)
+        result = trainer.result()
+        if ranks.first:
+            export(result)
 
-    with _stop_signals() as stop:
-        finished = trainer.fit(dataset, evaluate=evaluate, save=save, stop=stop)
+    try:
+        with _stop_signals(ranks) as stop:
+            finished = trainer.fit(dataset, evaluate=evaluate, save=save, stop=stop)
+    except BadGradient as error:
+        if error.broken is not None:
+            write_broken_step(out / f"broken_step_{error.broken.step}.pt", error.broken)
+        raise
+    if not ranks.first:
+        return finished
     if finished:
         tqdm.write(
             f"Done: {trainer.step} steps in {trainer.position.elapsed_s / 60:.1f} min. Result in {arguments.out}"
@@ -102,6 +124,20 @@ def run(
     else:
         tqdm.write(f"Stopped after step {trainer.step}. To go on: the same command with --resume")
     return finished
+
+
+def resume(trainer: Trainer, folder: Path) -> None:
+    """Go on from the newest state in `folder`, whatever number of processes wrote it. Raises BadCheckpoint."""
+    newest = newest_state(folder) or folder / "state.pt"
+    if newest.is_dir():
+        trainer.load_state_dict(read_shards(newest, trainer.state_dict()), sharded=True)
+    else:
+        trainer.load_state_dict(read_state(newest))
+
+
+def watch(arguments: argparse.Namespace) -> AbstractContextManager[Reporter]:
+    """Who shows and stores the numbers of a run: nobody but on the first rank."""
+    return Screen(arguments.out) if arguments.ranks.first else nullcontext(Silent())
 
 
 class Screen:
@@ -140,13 +176,17 @@ def revision() -> str:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM and Ctrl-C into a question asked between steps; a second Ctrl-C interrupts at once."""
+def _stop_signals(ranks: Ranks) -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM and Ctrl-C into a question asked between steps; a second Ctrl-C interrupts at once.
+
+    Of several ranks the saving one is never interrupted: torchrun passes on the Ctrl-C that each has had already.
+    """
     asked: list[int] = []
 
     def ask(number: int, _frame: object) -> None:
         asked.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if ranks.size == 1:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -8,6 +8,7 @@ writes runs/tiny/checkpoint, which everything else takes.
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -16,15 +17,17 @@ from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
 from hwm_core.errors import BadConfig
 from hwm_core.families import build_model
-from hwm_core.train.trainees import WorldModelTrainee
+from hwm_core.train.trainees import WorldModelTrainee, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_model, fixed_batches
-from training.session import Screen, command, open_run, revision, run
+from training.session import command, open_run, revision, run, watch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    return command(__doc__, train, arguments, tokenizer="folder that training.train_tokenizer wrote")
+    return command(
+        __doc__, train, arguments, tokenizer="folder that training.train_tokenizer wrote, or a Cosmos download"
+    )
 
 
 def train(arguments: argparse.Namespace) -> bool:
@@ -44,17 +47,20 @@ def train(arguments: argparse.Namespace) -> bool:
     lengths = (config.past_frames, config.future_frames)
     windows = Windows(store.training, manifest, *lengths, stride=recipe.data.stride)
     held_out = fixed_batches(Windows(store.validation, manifest, *lengths), recipe.data.validation_windows)
+    if getattr(tokenizer, "wants_statistics", False):
+        measured = fixed_batches(windows, recipe.data.validation_windows)
+        tokenizer.fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
     torch.manual_seed(recipe.train.seed)  # draws the initial weights
     trainee = WorldModelTrainee(build_model(recipe.family, config.plain()), tokenizer, recipe.data.augmentation)
     made_by = {"revision": revision(), "recipe": recipe.plain()}
-    with Screen(arguments.out) as screen:
-        trainer = Trainer(trainee, recipe.train, device=arguments.device, reporter=screen)
+    with watch(arguments) as reporter:
+        trainer = Trainer(trainee, recipe.train, ranks=arguments.ranks, reporter=reporter)
 
-        def export() -> None:
+        def export(result: Any) -> None:
             checkpoint = Checkpoint(
                 name=arguments.out.name,
                 family=recipe.family,
-                model=trainer.result,
+                model=result,
                 tokenizer=tokenizer,
                 manifest=manifest,
                 preprocessing=store.preprocessing,

@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import Any
 
 import torch
 
@@ -20,7 +21,7 @@ from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.trainees import TokenizerTrainee, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
-from training.session import Screen, command, open_run, run
+from training.session import command, open_run, run, watch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,11 +39,11 @@ def train(arguments: argparse.Namespace) -> bool:
     measured = fixed_batches(windows, recipe.data.validation_windows)  # for the statistics of continuous latents
     torch.manual_seed(recipe.train_tokenizer.seed)  # draws the initial weights
     tokenizer = build_tokenizer(recipe.tokenizer)
-    with Screen(arguments.out) as screen:
-        trainer = Trainer(TokenizerTrainee(tokenizer), recipe.train_tokenizer, device=arguments.device, reporter=screen)
+    with watch(arguments) as reporter:
+        trainer = Trainer(TokenizerTrainee(tokenizer), recipe.train_tokenizer, ranks=arguments.ranks, reporter=reporter)
 
-        def export() -> None:
-            made = deepcopy(trainer.result)  # training goes on without statistics
+        def export(result: Any) -> None:
+            made = deepcopy(result)  # training goes on without statistics
             if made.codes == "continuous":
                 made.eval().fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
             save_tokenizer(arguments.out / "tokenizer", made)

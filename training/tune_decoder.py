@@ -17,10 +17,11 @@ from hwm_core.checkpoint import load_checkpoint, save_checkpoint
 from hwm_core.data.store import open_store, require_preprocessing
 from hwm_core.data.windows import Windows
 from hwm_core.errors import BadConfig
+from hwm_core.tokenizers.causal import CausalAutoencoder
 from hwm_core.train.trainees import DecoderTrainee
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_decoder, fixed_batches
-from training.session import Screen, command, open_run, run
+from training.session import command, open_run, run, watch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +41,13 @@ def tune(arguments: argparse.Namespace) -> bool:
             remedy="Add one, as in the preset tiny; its keys are those of `train_tokenizer`.",
         )
     checkpoint = load_checkpoint(arguments.checkpoint, arguments.device)
+    if not isinstance(checkpoint.tokenizer, CausalAutoencoder):
+        raise BadConfig(
+            f"{arguments.checkpoint}: tokenizer",
+            expected="a tokenizer that was trained here",
+            got=f"`{checkpoint.tokenizer.kind}`",
+            remedy="Use the checkpoint as it is: this decoder is not ours to tune.",
+        )
     store, config = open_store(arguments.data), checkpoint.model.config
     require_preprocessing(store, checkpoint.preprocessing, arguments.data)
     lengths = (config.past_frames, config.future_frames)
@@ -47,15 +55,13 @@ def tune(arguments: argparse.Namespace) -> bool:
     held_out = fixed_batches(Windows(store.validation, checkpoint.manifest, *lengths), recipe.data.validation_windows)
     torch.manual_seed(settings.seed)
     trainee = DecoderTrainee(checkpoint.tokenizer, checkpoint.model)
-    with Screen(arguments.out) as screen:
-        trainer = Trainer(trainee, settings, device=arguments.device, reporter=screen)
+    with watch(arguments) as reporter:
+        trainer = Trainer(trainee, settings, ranks=arguments.ranks, reporter=reporter)
 
-        def export() -> None:
+        def export(result: Any) -> None:
             tuned = {"decoder_steps": trainer.step, "decoder_recipe": settings.plain()}
             metadata = {**checkpoint.metadata, **tuned}
-            save_checkpoint(
-                arguments.out / "checkpoint", replace(checkpoint, tokenizer=trainer.result, metadata=metadata)
-            )
+            save_checkpoint(arguments.out / "checkpoint", replace(checkpoint, tokenizer=result, metadata=metadata))
 
         def evaluate(module: Any) -> Mapping[str, float]:
             return evaluate_decoder(module, checkpoint.model, held_out)

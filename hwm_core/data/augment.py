@@ -5,6 +5,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from hwm_core.config import Config
+from hwm_core.draws import integers, normal, uniform
 
 
 class Augmentation(Config):
@@ -23,17 +24,15 @@ class Augmentation(Config):
 
     def actions(self, actions: Tensor, generator: Generator) -> Tensor:
         """Disturb normalised actions [B, F, A]: noise, and joints silenced (at their mean, 0) for a whole window."""
-        noise = torch.randn(actions.shape, generator=generator, device=actions.device, dtype=actions.dtype)
-        joints = actions.new_empty(len(actions), 1, actions.shape[2])
-        heard = torch.rand(joints.shape, generator=generator, device=actions.device) >= self.joint_dropout
+        noise = normal(actions.shape, generator)
+        heard = uniform((len(actions), 1, actions.shape[2]), generator) >= self.joint_dropout
         return (actions + self.action_noise * noise) * heard
 
     def _move(self, frames: Tensor, generator: Generator) -> Tensor:
         if self.shift == 0:
             return frames
         batch, _, _, height, width = frames.shape
-        limits = (batch, 2, 1)
-        offsets = torch.randint(-self.shift, self.shift + 1, limits, generator=generator, device=frames.device)
+        offsets = integers(-self.shift, self.shift + 1, (batch, 2, 1), generator)
         rows = (torch.arange(height, device=frames.device) + offsets[:, 0]).clamp(0, height - 1)  # [B, H]
         columns = (torch.arange(width, device=frames.device) + offsets[:, 1]).clamp(0, width - 1)  # [B, W]
         windows = torch.arange(batch, device=frames.device)[:, None, None]
@@ -45,9 +44,7 @@ class Augmentation(Config):
             return frames
 
         def draw(channels: int) -> Tensor:  # uniform in [-colour, colour], one per window
-            shape = (len(frames), 1, channels, 1, 1)
-            uniform = torch.rand(shape, generator=generator, device=frames.device, dtype=frames.dtype)
-            return self.colour * (2 * uniform - 1)
+            return self.colour * (2 * uniform((len(frames), 1, channels, 1, 1), generator) - 1)
 
         mean = frames.mean(dim=(1, 2, 3, 4), keepdim=True)
         return ((frames - mean) * (1 + draw(1)) + mean * (1 + draw(1)) * (1 + draw(3))).clamp(0, 1)

@@ -41,6 +41,7 @@ _COSMOS = {"clip_frames": 17, "shape": [3, 32, 32], "vocabulary": 64000, "names"
 class TestSamples:
     """The compression challenge's test set: three grids seen, and the states of what is to be predicted too."""
 
+    numbers: tuple[int, ...]  # N, of the files
     tokens: NDArray[np.int32]  # [N, 3, 32, 32]
     states: NDArray[np.float32]  # [N, 64, 25]
 
@@ -67,12 +68,12 @@ def open_test_samples(path: str | Path) -> TestSamples:
     videos = sorted(path.rglob("video_*.bin"), key=lambda file: int(file.stem.split("_")[-1]))
     if not videos:
         raise BadBag(f"Test set {path}", expected="video_*.bin", got="none", remedy="Check the path.")
+    numbers = tuple(int(file.stem.split("_")[-1]) for file in videos)
     tokens, states = [], []
-    for video in videos:
-        number = int(video.stem.split("_")[-1])
+    for number, video in zip(numbers, videos, strict=True):
         tokens.append(_array(video, np.int32, (3, 32, 32)))
         states.append(_array(shard_file(path, "states", number, "bin"), np.float32, (64, len(EVE_STATES))))
-    return TestSamples(np.stack(tokens), np.stack(states))
+    return TestSamples(numbers, np.stack(tokens), np.stack(states))
 
 
 def read_metadata(path: Path) -> dict[str, Any]:

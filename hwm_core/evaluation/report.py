@@ -61,7 +61,7 @@ def controllability(result: EvaluationResult) -> dict[str, dict[str, Any]]:
     """{"shuffled" and "none": {horizon, and "mean" of all frames ahead: interval}}: delta-PSNR in dB, JSON-able."""
     return {
         row: {
-            **{str(h): interval_plain(result.gain("model", row, h)) for h in result.horizons},
+            **{str(h): interval_plain(result.delta_psnr(row, h)) for h in result.horizons},
             "mean": interval_plain(result.whole_gain("model", row)),
         }
         for row in _controls(result)
@@ -130,7 +130,7 @@ def controllability_table(result: EvaluationResult) -> Table:
     lines = [
         [
             f"true actions above {title(row)}",
-            *(gain(result.gain("model", row, h)) for h in result.horizons),
+            *(gain(result.delta_psnr(row, h)) for h in result.horizons),
             gain(result.whole_gain("model", row)),
         ]
         for row in _controls(result)

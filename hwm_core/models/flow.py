@@ -11,6 +11,7 @@ from einops import rearrange
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from hwm_core.draws import normal, uniform
 from hwm_core.models.config import WorldModelConfig
 from hwm_core.nn.backbone import Backbone, Cache, refuse_cache
 from hwm_core.nn.embed import time_features
@@ -97,9 +98,9 @@ class FlowWorldModel(nn.Module):
             generator: draws noise, times and dropped conditions.
         """
         past, data = latents.split([self.config.num_past_latents, self.config.num_future_latents], dim=1)
-        noise = torch.randn(data.shape, generator=generator, device=data.device)
-        t = torch.sigmoid(torch.randn(len(data), generator=generator, device=data.device))  # logit-normal
-        start, drop, mute = torch.rand(3, len(data), generator=generator, device=data.device)
+        noise = normal(data.shape, generator)
+        t = torch.sigmoid(normal((len(data),), generator))  # logit-normal
+        start, drop, mute = (uniform((len(data),), generator) for _ in range(3))
         t = t.masked_fill(start < self.config.start_rate, 0.0)
         velocity = self(
             interpolate(noise, data, t, self.config.sigma_min),
@@ -120,7 +121,7 @@ class FlowWorldModel(nn.Module):
         At t = 0 the noise says nothing of the data, so that the best velocity is the mean of the data less this noise.
         """
         past, data = latents.split([self.config.num_past_latents, self.config.num_future_latents], dim=1)
-        noise = torch.randn(data.shape, generator=generator, device=data.device)
+        noise = normal(data.shape, generator)
         return noise + self(noise, noise.new_zeros(len(noise)), past, actions).float()
 
     def whole_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:

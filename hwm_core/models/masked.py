@@ -1,7 +1,6 @@
 """Masked-HWM: a masked transformer over video tokens and actions (paper sections 2.2 and 2.4)."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +9,7 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
+from hwm_core.draws import integers, own_rows, uniform, uniform_of_batch
 from hwm_core.models.config import WorldModelConfig
 from hwm_core.models.vocabulary import Vocabulary
 from hwm_core.nn.backbone import Backbone, Cache, refuse_cache
@@ -92,11 +92,14 @@ class MaskedWorldModel(nn.Module):
         """
         past, sites = self.config.num_past_latents, self.to_sites(tokens)
         corrupted = self.to_sites(corrupt(tokens, self.config.max_corruption, self.vocabulary.size, generator))
-        masked = future_mask(sites[:, past:, ..., 0], self.config.full_mask_rate, generator)
+        of_batch = future_mask(sites[:, past:, ..., 0], self.config.full_mask_rate, generator)
+        masked = own_rows(of_batch, len(tokens), generator)
         future = corrupted[:, past:].masked_fill(masked[..., None], self.vocabulary.mask_token)
-        dropped = _uniform((len(tokens),), tokens.device, generator) < self.config.action_dropout
+        dropped = uniform((len(tokens),), generator) < self.config.action_dropout
         hidden = self.hidden(torch.cat([corrupted[:, :past], future], dim=1), actions, dropped)
-        loss, accuracy = self.vocabulary.cross_entropy(hidden[masked.flatten(2)], sites[:, past:][masked])
+        # Parts of a batch hold unlike numbers of masked sites; the mean of what they give is the mean over all sites.
+        count = of_batch.sum().clamp_min(1) * (len(tokens) / len(of_batch))
+        loss, accuracy = self.vocabulary.cross_entropy(hidden[masked.flatten(2)], sites[:, past:][masked], count)
         return loss, {"accuracy": accuracy}
 
     def whole_future(self, tokens: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
@@ -193,23 +196,25 @@ class MaskedWorldModel(nn.Module):
 
 def corrupt(tokens: Tensor, max_rate: float, codebook_size: int, generator: torch.Generator) -> Tensor:
     """Replace tokens by random ones at rate u * max_rate, one u ~ U(0,1) per sample (Copilot4D; paper section 2.2)."""
-    rate = _uniform((len(tokens), *[1] * (tokens.ndim - 1)), tokens.device, generator) * max_rate
-    random = torch.randint(codebook_size, tokens.shape, generator=generator, device=tokens.device)
-    return torch.where(_uniform(tokens.shape, tokens.device, generator) < rate, random, tokens)
+    rate = uniform((len(tokens), *[1] * (tokens.ndim - 1)), generator) * max_rate
+    random = integers(0, codebook_size, tokens.shape, generator)
+    return torch.where(uniform(tokens.shape, generator) < rate, random, tokens)
 
 
 def future_mask(tokens: Tensor, full_rate: float, generator: torch.Generator) -> Tensor:
-    """Mask each latent [B, T, ...] at its own rate cos(pi/2 * u), u ~ U(0,1) (MaskGIT's cosine; paper section 2.2).
+    """Mask each latent at its own rate cos(pi/2 * u), u ~ U(0,1) (MaskGIT's cosine; paper section 2.2).
 
     A share `full_rate` of the samples is masked wholly: only there do the actions alone say what will be seen.
+
+    Args:
+        tokens: [b, T, ...], all rows of a batch or, with a RowGenerator, some of them.
+
+    Returns:
+        [B, T, ...] bool, the masks of the whole batch.
     """
-    u = _uniform((*tokens.shape[:2], *[1] * (tokens.ndim - 2)), tokens.device, generator)
-    masked = _uniform(tokens.shape, tokens.device, generator) < torch.cos(0.5 * math.pi * u)
+    u = uniform_of_batch((*tokens.shape[:2], *[1] * (tokens.ndim - 2)), generator)
+    masked = uniform_of_batch(tokens.shape, generator) < torch.cos(0.5 * math.pi * u)
     if full_rate == 0:
         return masked
-    whole = _uniform((len(tokens),), tokens.device, generator) < full_rate
+    whole = uniform_of_batch((len(tokens),), generator) < full_rate
     return masked | whole.view(-1, *[1] * (tokens.ndim - 1))
-
-
-def _uniform(shape: Sequence[int], device: torch.device, generator: torch.Generator) -> Tensor:
-    return torch.rand(*shape, generator=generator, device=device)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwm_core.models.likeliest import likeliest_codes
 from hwm_core.nn.initialise import Init
 from hwm_core.tokenizers.fsq import codes_to_digits, digit_values, digits_to_codes, digits_to_latents
 
@@ -76,18 +77,22 @@ class Vocabulary(nn.Module):
         summed = F.embedding_bag(rows.flatten(0, -2), self.embedding.weight, mode="sum").unflatten(0, tokens.shape[:-1])
         return torch.where(masked[..., :1], self.mask_embedding, summed)
 
-    def cross_entropy(self, hidden: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def cross_entropy(
+        self, hidden: Tensor, tokens: Tensor, count: Tensor | float | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Mean negative log-likelihood of a code, and how often the greedy code is right.
 
         Args:
             hidden: [M, D] states of M sites.
             tokens: [M, P] their codes.
+            count: what the sums over the sites are divided by; default: M.
         """
-        digits = self._to_digits(tokens)
+        digits, count = self._to_digits(tokens), len(tokens) if count is None else count
         parts = self._split(self.head(hidden).float())
-        loss = torch.stack([F.cross_entropy(logits, digits[:, i]) for i, logits in enumerate(parts)]).sum()
+        losses = [F.cross_entropy(logits, digits[:, i], reduction="sum") / count for i, logits in enumerate(parts)]
         right = torch.stack([logits.argmax(-1) for logits in parts], dim=-1) == digits
-        return loss / self.codes_per_site, right.unflatten(-1, (self.codes_per_site, -1)).all(-1).float().mean()
+        all_right = right.unflatten(-1, (self.codes_per_site, -1)).all(-1).float().mean(-1)
+        return torch.stack(losses).sum() / self.codes_per_site, all_right.sum() / count
 
     def draw(self, logits: Tensor, temperature: float, uniform: Callable[[torch.Size], Tensor]) -> Draw:
         """Draw tokens from [..., sum(digits)] logits.
@@ -115,6 +120,28 @@ class Vocabulary(nn.Module):
         values = self.code_values.split(self.levels) * self.codes_per_site
         latents = torch.stack([(p * v).sum(-1) for p, v in zip(parts, values)], dim=-1)
         return latents.unflatten(-1, (self.codes_per_site, -1))
+
+    def likeliest(self, logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The k likeliest codes of each token, best first, and their log-probabilities over the whole codebook; exact.
+
+        Args:
+            logits: [..., sum(digits)].
+
+        Returns:
+            (codes int64 [..., P, k], log-probabilities float32 [..., P, k]).
+        """
+        parts = [part.log_softmax(-1) for part in self._split(logits.float())]
+        each = len(parts) // self.codes_per_site
+        found = [likeliest_codes(parts[i : i + each], k) for i in range(0, len(parts), each)]
+        codes, log_probs = zip(*found)
+        return torch.stack(codes, dim=-2), torch.stack(log_probs, dim=-2)
+
+    def log_prob(self, logits: Tensor, tokens: Tensor) -> Tensor:
+        """Log-probabilities [..., P] of tokens [..., P] under [..., sum(digits)] logits."""
+        digits = self._to_digits(tokens)
+        parts = [part.log_softmax(-1) for part in self._split(logits.float())]
+        of_digits = torch.cat([part.gather(-1, digits[..., i, None]) for i, part in enumerate(parts)], dim=-1)
+        return of_digits.unflatten(-1, (self.codes_per_site, -1)).sum(-1)
 
     def latents(self, tokens: Tensor) -> Tensor:
         """Latents [..., C] that code indices [...] stand for."""

@@ -19,7 +19,7 @@ class VideoWriter:
     """Writes an MP4: H.264 where the codec is built in, MPEG-4 elsewhere. The same frames give the same bytes."""
 
     def __init__(self, path: str | Path, frame_rate_hz: float) -> None:
-        self._container = av.open(str(path), "w", options={"movflags": "faststart"})
+        self._container = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         rate = Fraction(frame_rate_hz).limit_denominator(1001)
         self._stream = cast(av.VideoStream, self._container.add_stream(codec, rate=rate))

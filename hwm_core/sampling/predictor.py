@@ -96,7 +96,7 @@ class MaskedPredictor:
     ) -> Future:
         decoded = decode(
             self.model,
-            self._decoder(known, actions, candidates),
+            self.decoder(known, actions, candidates),
             candidates,
             num_latents,
             sampling,
@@ -109,7 +109,8 @@ class MaskedPredictor:
             return sampling.temperature > 0 and not sampling.soft
         return sampling.temperature > 0 or (sampling.order == "random" and sampling.steps > 1)
 
-    def _decoder(self, known: KnownTokens, actions: Tensor | None, candidates: int) -> Decoder:
+    def decoder(self, known: KnownTokens, actions: Tensor | None, candidates: int) -> Decoder:
+        """What `maskgit.decode` asks; arguments as of `predict`."""
         if known.settled is None:
             if actions is None:
                 return FullDecoder(self.model, known.tokens, None, candidates)

@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from hwm_core.draws import normal
 from hwm_core.tokenizers.causal import CausalAutoencoder, CausalConfig
 
 
@@ -62,7 +63,7 @@ class ContinuousVideoTokenizer(CausalAutoencoder):
             return self.reconstruction_loss(self._normalised(encoded), frames)
         mean, log_variance = encoded.chunk(2, dim=-1)
         log_variance = log_variance.clamp(-20.0, 10.0)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        noise = torch.randn_like(mean) if generator is None else normal(mean.shape, generator)
         drawn = mean + noise * (0.5 * log_variance).exp()
         loss, parts = self.reconstruction_loss(self._normalised(drawn), frames)
         kl = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).mean()

@@ -20,15 +20,7 @@ def fold(frames: Tensor, temporal_factor: int, spatial_factor: int) -> tuple[Ten
     Raises:
         BadInput: F is not 1 + k * temporal_factor, or spatial_factor does not divide H and W.
     """
-    num_latents(frames.shape[1], temporal_factor)
-    height, width = frames.shape[-2:]
-    if height % spatial_factor or width % spatial_factor:
-        raise BadInput(
-            "frame size",
-            expected=f"multiples of {spatial_factor}",
-            got=f"{height}x{width}",
-            remedy="Resize the frames in the preprocessing.",
-        )
+    check_clip(frames, temporal_factor, spatial_factor)
     first = rearrange(frames[:, :1], "b t c (h y) (w x) -> b t (c y x) h w", y=spatial_factor, x=spatial_factor)
     groups = rearrange(
         frames[:, 1:],
@@ -46,3 +38,16 @@ def unfold(first: Tensor, groups: Tensor, temporal_factor: int, spatial_factor: 
     still = rearrange(first, "b t (c y x) h w -> b t c (h y) (w x)", **size)
     moving = rearrange(groups, "b t (f c y x) h w -> b (t f) c (h y) (w x)", f=temporal_factor, **size)
     return torch.cat([still, moving], dim=1)
+
+
+def check_clip(frames: Tensor, temporal_factor: int, spatial_factor: int) -> None:
+    """Raises BadInput: F of frames [B, F, 3, H, W] is not 1 + k * temporal_factor, or H or W does not divide."""
+    num_latents(frames.shape[1], temporal_factor)
+    height, width = frames.shape[-2:]
+    if height % spatial_factor or width % spatial_factor:
+        raise BadInput(
+            "frame size",
+            expected=f"multiples of {spatial_factor}",
+            got=f"{height}x{width}",
+            remedy="Resize the frames in the preprocessing.",
+        )

@@ -2,34 +2,48 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from hwm_core.config import Config
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers.causal import CausalTokenizerConfig, CausalVideoTokenizer
 from hwm_core.tokenizers.continuous import ContinuousTokenizerConfig, ContinuousVideoTokenizer
+from hwm_core.tokenizers.cosmos import CosmosTokenizerConfig, CosmosVideoTokenizer
 from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
 
 
 class TokenizerKind(NamedTuple):
     config: type[Config]
     module: type[nn.Module]  # a VideoTokenizer
+    external: bool = False  # made of a folder of files that are not ours to copy; has it as `.folder`
 
 
 TOKENIZERS: dict[str, TokenizerKind] = {
     "causal": TokenizerKind(CausalTokenizerConfig, CausalVideoTokenizer),
     "continuous": TokenizerKind(ContinuousTokenizerConfig, ContinuousVideoTokenizer),
+    "cosmos": TokenizerKind(CosmosTokenizerConfig, CosmosVideoTokenizer, external=True),
     "patch": TokenizerKind(PatchTokenizerConfig, PatchTokenizer),
 }
 
 
-def build_tokenizer(config: Mapping[str, Any] | Config, where: str = "tokenizer") -> Any:
+def build_tokenizer(
+    config: Mapping[str, Any] | Config,
+    where: str = "tokenizer",
+    files: Path | None = None,
+    device: torch.device | str = "cpu",
+) -> Any:
     """A VideoTokenizer (and nn.Module) from its configuration; `kind` in the mapping chooses the row.
 
+    Args:
+        files: the folder of an external one, which is opened on `device`.
+
     Raises:
-        BadConfig: unknown kind, unknown key or a value out of range.
+        BadConfig: unknown kind, unknown key or a value out of range; an external one without `files`.
+        BadCheckpoint: the files of an external one are absent, or others.
     """
     mapping = config.plain() if isinstance(config, Config) else dict(config)
     kind = str(mapping.get("kind"))
@@ -38,4 +52,14 @@ def build_tokenizer(config: Mapping[str, Any] | Config, where: str = "tokenizer"
         remedy = f"Did you mean `{near[0]}`?" if near else "Set `kind`."
         raise BadConfig(f"{where}: key `kind`", expected=" or ".join(TOKENIZERS), got=f"`{kind}`", remedy=remedy)
     row = TOKENIZERS[kind]
-    return row.module(row.config.parse(mapping, where))
+    parsed = row.config.parse(mapping, where)
+    if not row.external:
+        return row.module(parsed)
+    if files is None:
+        raise BadConfig(where, expected="a folder of files", got="none", remedy=f"`{kind}` is loaded, not built.")
+    return row.module(parsed, files, device)
+
+
+def is_external(tokenizer: Any) -> bool:
+    """Whether its files are not ours to copy."""
+    return TOKENIZERS[tokenizer.kind].external

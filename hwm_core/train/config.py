@@ -16,12 +16,20 @@ class TrainingConfig(Config):
         default="wall",
         description="processor: time that this process computed, all threads together; whatever else the machine does",
     )
-    batch_size: int = Field(default=16, gt=0, description="windows of one optimiser step")
+    batch_size: int = Field(default=16, gt=0, description="windows of one optimiser step, of all processes together")
     accumulation: int = Field(
         default=1, gt=0, description="parts that a batch is computed in; changes memory, not the result"
     )
+    parallel: Literal["ddp", "fsdp"] = Field(
+        default="ddp", description="of several processes: all weights on each, or a shard of each weight on each"
+    )
+    recompute: bool = Field(
+        default=False, description="compute blocks again in the backward pass; less memory, a third more time"
+    )
+    compile: bool = Field(default=False, description="translate the blocks with torch.compile")
     optimiser: Literal["adamw", "muon"] = Field(
-        default="adamw", description="muon: orthogonal updates for the matrices inside the network, AdamW for the rest"
+        default="adamw",
+        description="muon: orthogonal updates for the matrices and kernels inside the network, AdamW for the rest",
     )
     learning_rate: float = Field(default=3e-5, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -33,6 +41,9 @@ class TrainingConfig(Config):
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     seed: int = 0
     workers: int = Field(default=0, ge=0, description="processes that load windows; 0 loads between steps")
+    peak_tflops: float | None = Field(
+        default=None, gt=0, description="of one device, for the share of it that is used; default: known GPUs'"
+    )
     report_every: int = Field(default=20, gt=0, description="steps")
     evaluate_every: int = Field(default=1000, gt=0, description="steps")
     save_every_minutes: float = Field(default=5.0, gt=0, description="by `clock`, between states written for resuming")

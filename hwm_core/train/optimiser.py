@@ -1,6 +1,7 @@
 """What updates the weights: AdamW or Muon, decay on matrices only; and the moving average of what is trained."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,31 +13,60 @@ from hwm_core.train.config import TrainingConfig
 def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
     """Optimisers that share out the parameters that want a gradient; biases, norms and other vectors do not decay.
 
-    "muon" (https://kellerjordan.github.io/posts/muon) takes the matrices of the hidden linear layers, its update scaled
-    to AdamW's size so that one learning rate serves both; embeddings, heads, convolutions and vectors stay AdamW's.
+    "muon" (https://kellerjordan.github.io/posts/muon) takes the matrices of the hidden linear layers and the kernels of
+    the hidden convolutions, its update scaled to AdamW's size so that one learning rate serves both; embeddings, stems,
+    heads and vectors stay AdamW's.
     """
-    hidden = _hidden_matrices(module) if config.optimiser == "muon" else []
-    taken = {id(p) for p in hidden}
+    hidden = _hidden(module, nn.Linear) if config.optimiser == "muon" else []
+    kernels = _hidden(module, nn.Conv2d) if config.optimiser == "muon" else []
+    taken = {id(p) for p in hidden + kernels}
     rest = [p for p in module.parameters() if p.requires_grad and id(p) not in taken]
     groups = [
         {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
     ]
+    groups = [group for group in groups if group["params"]]  # torch reads back the states of several without empty ones
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
     ]
+    muon = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "adjust_lr_fn": "match_rms_adamw"}
     if hidden:
-        optimisers.append(
-            torch.optim.Muon(
-                hidden, lr=config.learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
-            )
-        )
+        optimisers.append(torch.optim.Muon(hidden, **muon))
+    if kernels:
+        optimisers.append(KernelMuon(kernels, **muon))
     return optimisers
 
 
-def _hidden_matrices(module: nn.Module) -> list[Tensor]:
-    linear = (part for name, part in module.named_modules() if isinstance(part, nn.Linear) and "head" not in name)
-    return [part.weight for part in linear if part.weight.requires_grad]
+class KernelMuon(torch.optim.Muon):
+    """Muon for the kernels of convolutions, each as the matrix [out, in * height * width] that it is."""
+
+    def __init__(self, kernels: Sequence[Tensor], **options: Any) -> None:
+        super().__init__([kernel.detach().flatten(1) for kernel in kernels], **options)
+        self.param_groups[0]["params"] = list(kernels)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """One update. For its duration every kernel is a matrix that shares its memory; state is kept by kernel."""
+        group = self.param_groups[0]
+        kernels = group["params"]
+        group["params"] = matrices = [kernel.detach().flatten(1) for kernel in kernels]
+        for kernel, matrix in zip(kernels, matrices):
+            matrix.grad = None if kernel.grad is None else kernel.grad.flatten(1)
+            self.state[matrix] = self.state.pop(kernel, {})
+        super().step(closure)
+        group["params"] = kernels
+        for kernel, matrix in zip(kernels, matrices):
+            self.state[kernel] = self.state.pop(matrix)
+
+
+_ENDS = ("head", "stem", "latents")  # in the names of layers that meet pixels, codes or logits
+
+
+def _hidden(module: nn.Module, kind: type[nn.Linear] | type[nn.Conv2d]) -> list[Tensor]:
+    layers = (
+        part for name, part in module.named_modules() if isinstance(part, kind) and not any(e in name for e in _ENDS)
+    )
+    return [part.weight for part in layers if part.weight.requires_grad]
 
 
 def build_average(module: nn.Module, decay: float) -> AveragedModel:

@@ -11,11 +11,18 @@ class BatchOrder(Sampler[list[int]]):
     """Batches of indices without end: one permutation after another, cut into batches across their borders.
 
     Batch n depends on (length, batch_size, seed, n) alone. Nothing is kept that a resumed run would have to restore,
-    and workers that load ahead cannot move the position.
+    and workers that load ahead cannot move the position. Of several ranks each takes its `rows` of every batch.
     """
 
-    def __init__(self, length: int, batch_size: int, seed: int, first: int = 0) -> None:
-        self.length, self.batch_size, self.seed, self.first = length, batch_size, seed, first
+    def __init__(
+        self,
+        length: int,
+        batch_size: int,
+        seed: int,
+        first: int = 0,
+        rows: slice = slice(None),
+    ) -> None:
+        self.length, self.batch_size, self.seed, self.first, self.rows = length, batch_size, seed, first, rows
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -23,7 +30,7 @@ class BatchOrder(Sampler[list[int]]):
 
     def batch(self, number: int) -> list[int]:
         start = number * self.batch_size
-        return [self._index(position) for position in range(start, start + self.batch_size)]
+        return [self._index(position) for position in range(start, start + self.batch_size)[self.rows]]
 
     def _index(self, position: int) -> int:
         epoch, offset = divmod(position, self.length)

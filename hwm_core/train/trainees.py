@@ -1,5 +1,6 @@
 """What the trainer trains: a module with its loss on batches of windows."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +9,18 @@ from torch import Tensor, nn
 
 from hwm_core.data.augment import Augmentation
 from hwm_core.tokenizers.causal import CausalAutoencoder
-from hwm_core.train.trainer import Batch
+from hwm_core.train.trainee import Batch
 
 
 def unit(frames: Tensor) -> Tensor:
     """Frames uint8 -> float32 in [0, 1]."""
     return frames.float() / 255.0
+
+
+def cells(tokenizer: Any, frames: Tensor) -> int:
+    """How many codes frames [B, F, 3, H, W] have."""
+    latents = 1 + (frames.shape[1] - 1) // tokenizer.temporal_factor
+    return len(frames) * latents * math.prod(size // tokenizer.spatial_factor for size in frames.shape[-2:])
 
 
 class TokenizerTrainee:
@@ -24,6 +31,9 @@ class TokenizerTrainee:
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
         return self.module.loss(unit(batch["frames"]), generator)
+
+    def tokens(self, batch: Batch) -> int:
+        return cells(self.module, batch["frames"])
 
 
 class DecoderTrainee:
@@ -51,6 +61,9 @@ class DecoderTrainee:
         of_means, means_numbers = tokenizer.reconstruction_loss(torch.cat([seen[:, :past], predicted], dim=1), frames)
         return 0.5 * (of_codes + of_means), {"mse_codes": codes_numbers["mse"], "mse_predicted": means_numbers["mse"]}
 
+    def tokens(self, batch: Batch) -> int:
+        return cells(self._tokenizer, batch["frames"])
+
 
 class WorldModelTrainee:
     """A world model learns to predict the codes that a frozen tokenizer gives the (augmented) frames of a window."""
@@ -62,3 +75,7 @@ class WorldModelTrainee:
         frames = self.augmentation.frames(unit(batch["frames"]), generator)
         actions = self.augmentation.actions(batch["actions"], generator)
         return self.module.loss(self.tokenizer.encode(frames), actions, generator)
+
+    def tokens(self, batch: Batch) -> int:
+        config: Any = self.module.config
+        return len(batch["actions"]) * config.num_latents * math.prod(config.sites)

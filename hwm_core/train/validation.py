@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr
-from hwm_core.tokenizers import DiscreteTokenizer, VideoTokenizer, fsq
+from hwm_core.tokenizers import DiscreteTokenizer, VideoTokenizer
+from hwm_core.tokenizers.usage import digit_evenness
+from hwm_core.train.trainee import Batch
 from hwm_core.train.trainees import unit
-from hwm_core.train.trainer import Batch
 
 
 def fixed_batches(windows: Dataset, count: int, batch_size: int = 16) -> list[Batch]:
@@ -32,9 +33,8 @@ def evaluate_tokenizer(tokenizer: Any, batches: Sequence[Batch]) -> dict[str, fl
     mse = torch.cat(errors).double().cpu().numpy()
     numbers = {"psnr": mean_psnr(mse), "pooled_psnr": pooled_psnr(mse)}
     if isinstance(tokenizer, DiscreteTokenizer):
-        digits = fsq.codes_to_digits(torch.cat(codes), tokenizer.levels).flatten(0, -2)
-        usage = [_evenness(used, level) for used, level in zip(digits.T, tokenizer.levels)]
-        numbers["digit_usage"] = sum(usage) / len(usage)
+        evenness = digit_evenness(torch.cat(codes), tokenizer.levels)
+        numbers["digit_usage"] = sum(evenness) / len(evenness)
     return numbers
 
 
@@ -87,9 +87,3 @@ def another_motion(actions: Tensor, past_frames: int) -> Tensor:
     now = actions[:, past_frames - 1 : past_frames]
     motion = (actions[:, past_frames:] - now).roll(max(1, len(actions) // 2), dims=0)
     return torch.cat([actions[:, :past_frames], now + motion], dim=1)
-
-
-def _evenness(digits: Tensor, level: int) -> float:
-    """Entropy of the digits over its largest possible value."""
-    share = torch.bincount(digits, minlength=level) / digits.numel()
-    return float(torch.special.entr(share).sum() / torch.tensor(level).log())

@@ -1,0 +1,185 @@
+"""Samples of the compression track: grids of tokens seen, actions, and where they are known the grids to come.
+
+v2.0: 3 grids of 32x32 -> 3, of 64,000 codes; every three grids are a clip of 17 frames that was encoded alone. A test
+sample has 64 states where its 34 frames have 34: state n is taken for that of frame n, and those after the last frame
+are not used. v1.1: single frames of 16x16 tokens, 2^18 codes; 1X shows them at 2 Hz.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.clips import num_frames
+from hwm_core.data.manifest import ActionManifest
+from hwm_core.data.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens
+from hwm_core.data.tokens import TokenEpisode, out_of_vocabulary
+from hwm_core.errors import BadBag, BadCheckpoint
+from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
+
+V2_CODES = 64_000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One thing to predict."""
+
+    number: int  # its name in the archive
+    episode: int  # whose part it is; samples of one resemble each other
+    seen: NDArray[np.int64]  # [T_past, h, w]
+    actions: NDArray[np.float32]  # [F, A] in joint units and manifest order, of the frames that the model counts
+    truth: NDArray[np.int64] | None  # [T_future, h, w]; None in a test set
+
+
+def masked_config(model: object) -> MaskedConfig:
+    """Raises BadCheckpoint for a model that gives no distributions over codes."""
+    if not isinstance(model, MaskedWorldModel):
+        raise BadCheckpoint(
+            "Model",
+            expected="a masked one, which gives a distribution over the codes of each token",
+            got=type(model).__name__,
+            remedy="Train one with a preset of the masked family.",
+        )
+    return model.config
+
+
+def open_samples(
+    path: str | Path, config: MaskedConfig, manifest: ActionManifest, frame_rate_hz: float, limit: int | None = None
+) -> list[Sample]:
+    """The test samples of a folder, or windows of a token set (v2.0, v1.1, ours).
+
+    Args:
+        config: of the model that predicts.
+        manifest: which of the values, and in which order.
+        frame_rate_hz: of the model; frames of v1.1 are left out to match it.
+        limit: at most so many windows, spread evenly over the set.
+
+    Raises:
+        BadBag: absent, cut or damaged files; no window fits.
+        BadCheckpoint: a model of other grids, codes or rate than the set's.
+        RobotMismatch, BadActions: as `ActionManifest.actions_of`.
+    """
+    path = Path(path)
+    if is_token_set(path):
+        return list(_windows(open_tokens(path), config, manifest, frame_rate_hz, limit))
+    return _test_samples(path, config, manifest)[:limit]
+
+
+def _test_samples(path: Path, config: MaskedConfig, manifest: ActionManifest) -> list[Sample]:
+    found = open_test_samples(path)
+    clip, rows = found.tokens.shape[1], found.states.shape[1]
+    frames = _frames_counted(clip, config)
+    if config.num_past_latents != clip or frames[-1] >= rows:
+        raise _unfit(f"{clip} grids seen, and a future within their {rows} states", config)
+    _require_grid(found.tokens.shape[2:], V2_CODES, config)
+    columns = manifest.match(EVE_STATES)
+    samples = []
+    for number, tokens, states in zip(found.numbers, found.tokens, found.states, strict=True):
+        seen = _codes(f"sample {number}", tokens, config)
+        samples.append(Sample(int(number), int(number), seen, states[frames][:, columns], None))
+    return samples
+
+
+def _windows(
+    episodes: Sequence[TokenEpisode],
+    config: MaskedConfig,
+    manifest: ActionManifest,
+    frame_rate_hz: float,
+    limit: int | None,
+) -> Iterator[Sample]:
+    """Runs of whole clips without a cut, one after the other, none sharing a frame with another."""
+    per_clip = episodes[0].tokens.shape[1]
+    step = _step(episodes[0], config, frame_rate_hz)
+    clips, rest = divmod(config.num_latents, per_clip)
+    if rest or config.num_past_latents % per_clip:
+        raise _unfit(f"grids by whole clips of {per_clip}", config)
+    _require_grid(episodes[0].tokens.shape[2:], episodes[0].vocabulary, config)
+    extent = (clips - 1) * step + 1  # clips from the first to the last
+    frames = _frames_counted(per_clip, config) * (step if per_clip == 1 else 1)
+    starts = [
+        (number, start) for number, one in enumerate(episodes) for start in _apart(one.valid_starts(extent), extent)
+    ]
+    if not starts:
+        raise BadBag(
+            "Token set",
+            expected=f"{extent} neighbouring clips without a cut",
+            got=f"none in {len(episodes)} shards",
+            remedy="Use a model of fewer latents, or more data.",
+        )
+    chosen = np.linspace(0, len(starts) - 1, min(limit or len(starts), len(starts))).round().astype(int)
+    values = [manifest.actions_of(episode) for episode in episodes]
+    for number, place in enumerate(chosen):
+        which, start = starts[place]
+        episode = episodes[which]
+        tokens = np.asarray(episode.tokens[start : start + extent : step])
+        codes = _codes(episode.name, tokens.reshape(-1, *tokens.shape[2:]), config)
+        first = int(start) * episode.clip_frames
+        past = config.num_past_latents
+        yield Sample(number, which, codes[:past], values[which][first + frames], codes[past:])
+
+
+def _frames_counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:
+    """For each frame that the model counts, which frame of the clips it is, [F].
+
+    The model counts one frame for its first latent and `temporal_factor` for each other. Where a further clip begins,
+    its first latent holds a single frame, which is counted that often.
+    """
+    factor, frames = config.temporal_factor, num_frames(per_clip, config.temporal_factor)
+    counted: list[int] = []
+    for latent in range(config.num_latents):
+        clip, inside = divmod(latent, per_clip)
+        first = clip * frames
+        if inside == 0:
+            counted += [first] * (factor if clip else 1)
+        else:
+            counted += range(first + 1 + (inside - 1) * factor, first + 1 + inside * factor)
+    return np.array(counted, dtype=np.int64)
+
+
+def _apart(starts: NDArray[np.int64], extent: int) -> Iterator[int]:
+    free = 0
+    for start in starts:
+        if start >= free:
+            free = int(start) + extent
+            yield int(start)
+
+
+def _step(episode: TokenEpisode, config: MaskedConfig, frame_rate_hz: float) -> int:
+    """Frames of the set for each of the model's."""
+    ratio = episode.frame_rate_hz / frame_rate_hz
+    step = round(ratio)
+    alone = config.temporal_factor == 1 and episode.tokens.shape[1] == 1
+    if step < 1 or abs(ratio - step) > 0.02 * step or (step > 1 and not alone):
+        raise BadCheckpoint(
+            "Model",
+            expected=f"a rate of {episode.frame_rate_hz:g} Hz, the set's"
+            + (", or a whole part of it" if alone else ""),
+            got=f"{frame_rate_hz:g} Hz",
+            remedy="Use a model trained at that rate.",
+        )
+    return step
+
+
+def _require_grid(grid: Sequence[int], codes: int, config: MaskedConfig) -> None:
+    if tuple(grid) != tuple(config.grid) or codes != math.prod(config.levels):
+        raise _unfit(f"grids of {grid[0]}x{grid[1]} tokens of {codes} codes", config)
+
+
+def _codes(name: str, tokens: NDArray, config: MaskedConfig) -> NDArray[np.int64]:
+    codes, vocabulary = tokens.astype(np.int64), math.prod(config.levels)
+    if codes.min() < 0 or codes.max() >= vocabulary:
+        raise out_of_vocabulary(name, codes, vocabulary)
+    return codes
+
+
+def _unfit(expected: str, config: MaskedConfig) -> BadCheckpoint:
+    return BadCheckpoint(
+        "Model",
+        expected=expected,
+        got=f"{config.num_past_latents} past and {config.num_future_latents} future grids of "
+        f"{config.grid[0]}x{config.grid[1]} tokens, {math.prod(config.levels)} codes, {config.temporal_factor} frames",
+        remedy="Train one of this shape: num_past_latents, num_future_latents, grid, levels, temporal_factor.",
+    )

@@ -1,0 +1,184 @@
+"""The sampling track: the frame 2 s ahead, judged by PSNR at 512x512.
+
+Any world model is rolled out, chunk after chunk where its own future is shorter, and its newest frame enlarged to the
+size that is judged. Rows, each with SSIM beside it:
+    model               one sample
+    mean_of_N           the mean of N samples, of each size asked for
+    mean_of_N + ...     that of the largest N, blurred, with the colours of the last frame seen, and both
+    copy_last (+ blur)  the last frame seen
+    resized             the truth at the model's size and back: a ceiling for every prediction
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from hwm_core.challenge.moments import Moment
+from hwm_core.challenge.postprocess import blur, match_histogram
+from hwm_core.challenge.unfinished import Unfinished
+from hwm_core.config import Config
+from hwm_core.data.atomic import new_file, new_folder, write_json
+from hwm_core.errors import BadConfig
+from hwm_core.metrics.bootstrap import paired_bootstrap
+from hwm_core.metrics.psnr import frame_mse, mean_psnr, pooled_psnr, psnr
+from hwm_core.metrics.ssim import frame_ssim
+from hwm_core.sampling.config import Sampling
+from hwm_core.world_model import WorldModel
+
+Frame = NDArray[np.uint8]  # [side, side, 3]
+
+
+class SamplingTrack(Config):
+    """Settings of the protocol."""
+
+    side: int = Field(default=512, ge=16, description="pixels of the frame that is judged")
+    ensemble: tuple[int, ...] = Field(default=(1, 5, 20), description="sizes of the means, rising")
+    blur: float = Field(default=2.0, gt=0, description="deviation of the Gaussian, pixels")
+    sampling: Sampling = Sampling()
+    seed: int = Field(default=0, description="of the first sample; the others follow")
+    handed_in: str = Field(default="", description="row whose frames are written; default: the largest mean")
+
+    @field_validator("ensemble")
+    @classmethod
+    def _rising(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if not sizes or sizes[0] < 1 or list(sizes) != sorted(set(sizes)):
+            raise ValueError("whole numbers of 1 or more, rising")
+        return sizes
+
+
+def predict_mean(
+    world_model: WorldModel, moment: Moment, sampling: Sampling, seed: int, sizes: tuple[int, ...]
+) -> dict[int, Frame]:
+    """Means of the last frame over the first n samples, uint8 [h, w, 3] at the model's size, for each n of `sizes`.
+
+    Raises BadConfig where several samples would be one and the same.
+    """
+    draws = world_model.family != "masked" or sampling.temperature > 0 or sampling.order == "random"
+    if sizes[-1] > 1 and not draws:
+        raise BadConfig(
+            "sampling",
+            expected=f"{sizes[-1]} samples that differ",
+            got="temperature 0: each would be the same",
+            remedy="Set for example sampling.temperature=1 soft=false, or ensemble=[1].",
+        )
+    seen = len(moment.frames)
+    past = world_model.observe(moment.frames, moment.actions[:seen])
+    future = moment.actions[None, seen:]
+    total = np.zeros(moment.frames.shape[1:], dtype=np.float64)
+    means: dict[int, Frame] = {}
+    for drawn in range(1, sizes[-1] + 1):
+        rollout = world_model.rollout(past, future, sampling=sampling, seed=seed + drawn - 1)
+        # The last frame asked for; the last latent may hold frames beyond it.
+        video = world_model.video(past, rollout)[0, future.shape[1] - 1]
+        total += video.permute(1, 2, 0).double().cpu().numpy()
+        if drawn in sizes:
+            means[drawn] = np.asarray((total / drawn * 255).round(), dtype=np.uint8)
+    return means
+
+
+def judge_moment(world_model: WorldModel, moment: Moment, track: SamplingTrack) -> dict[str, Frame]:
+    """The frame of every row, uint8 [side, side, 3]."""
+    means = predict_mean(world_model, moment, track.sampling, track.seed, track.ensemble)
+    best, rows = track.ensemble[-1], {}
+    for size, mean in means.items():
+        rows["model" if size == 1 else f"mean_of_{size}"] = _enlarged(mean, track.side)
+    name = "model" if best == 1 else f"mean_of_{best}"
+    rows[f"{name} + blur"] = blur(rows[name], track.blur)
+    rows[f"{name} + histogram"] = match_histogram(rows[name], moment.last)
+    rows[f"{name} + blur + histogram"] = match_histogram(rows[f"{name} + blur"], moment.last)
+    rows["copy_last"] = moment.last
+    rows["copy_last + blur"] = blur(moment.last, track.blur)
+    small = world_model.preprocessing.apply(moment.truth)
+    rows["resized"] = _enlarged(small, track.side)
+    return rows
+
+
+def run_track(
+    world_model: WorldModel,
+    moments: Iterable[Moment],
+    track: SamplingTrack,
+    out: str | Path,
+    *,
+    data: str,
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
+    """Write a folder with the predictions as PNG and report.json, whole or not at all; returns the report.
+
+    Stopped and called again with the same arguments it goes on to the same result; the frames of moments that are done
+    are decoded again, not predicted.
+
+    Args:
+        data: what the moments are called in the report.
+        progress: hears how many are done.
+
+    Raises:
+        BadConfig: `out` exists or was begun otherwise; settings that cannot be met.
+    """
+    chosen = track.handed_in or ("model" if track.ensemble[-1] == 1 else f"mean_of_{track.ensemble[-1]}")
+    settings = {"checkpoint": world_model.sha256, "track": track.plain(), "data": data, "handed_in": chosen}
+    work = Unfinished(out, settings)
+    scores: list[Mapping[str, Any]] = []
+    for moment in moments:
+        if (score := work.read(f"{moment.name}.json")) is None:
+            score = _do(world_model, moment, track, chosen, work)
+        scores.append(score)
+        progress(len(scores))
+    report = _report(world_model, scores, settings)
+    with new_folder(out) as folder:
+        (folder / "predictions").mkdir()
+        for score in scores:
+            work.path(f"{score['name']}.png").rename(folder / "predictions" / f"{score['name']}.png")
+        write_json(folder / "report.json", report)
+    work.remove()
+    return report
+
+
+def _do(world_model: WorldModel, moment: Moment, track: SamplingTrack, chosen: str, work: Unfinished) -> dict[str, Any]:
+    rows = judge_moment(world_model, moment, track)
+    if chosen not in rows:
+        raise BadConfig("handed_in", expected=" or ".join(rows), got=f"`{chosen}`", remedy="Name a row.")
+    with new_file(work.path(f"{moment.name}.png")) as partial:
+        encoded, data = cv2.imencode(".png", cv2.cvtColor(rows[chosen], cv2.COLOR_RGB2BGR))
+        assert encoded
+        partial.write_bytes(data.tobytes())
+    judged = {
+        row: {"mse": float(frame_mse(frame, moment.truth)), "ssim": float(frame_ssim(frame, moment.truth))}
+        for row, frame in rows.items()
+    }
+    score = {"name": moment.name, "episode": moment.episode, "rows": judged}
+    work.write(f"{moment.name}.json", score)
+    return score
+
+
+def _report(world_model: WorldModel, scores: list[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:
+    rows = list(scores[0]["rows"])
+    mse = {row: np.array([score["rows"][row]["mse"] for score in scores]) for row in rows}
+    episodes = np.array([score["episode"] for score in scores])
+    return {
+        "protocol": "1X sampling",
+        "checkpoint": {"name": world_model.name, "sha256": world_model.sha256},
+        "settings": dict(settings),
+        "moments": len(scores),
+        "rows": {
+            row: {
+                "psnr_db": mean_psnr(mse[row]),
+                "pooled_psnr_db": pooled_psnr(mse[row]),
+                "ssim": float(np.mean([score["rows"][row]["ssim"] for score in scores])),
+                "above_copy_last_db": vars(paired_bootstrap(psnr(mse[row]) - psnr(mse["copy_last"]), episodes, 0)),
+            }
+            for row in rows
+        },
+    }
+
+
+def _enlarged(frame: Frame, side: int) -> Frame:
+    """To [side, side, 3]; cubic where it grows."""
+    if frame.shape[:2] == (side, side):
+        return frame
+    kind = cv2.INTER_CUBIC if frame.shape[0] < side else cv2.INTER_AREA
+    return np.asarray(cv2.resize(frame, (side, side), interpolation=kind), dtype=np.uint8)

@@ -1,0 +1,53 @@
+"""What a long run has done so far, so that it can be stopped at any time and go on to the same result."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hwm_core.data.atomic import write_json
+from hwm_core.errors import BadConfig
+
+_SETTINGS = "settings.json"
+
+
+class Unfinished:
+    """A folder beside `out`, with a file for each part that is done; each appears whole or not at all.
+
+    Raises:
+        BadConfig: `out` is there already, or the folder was begun with other settings.
+    """
+
+    def __init__(self, out: str | Path, settings: Mapping[str, Any]) -> None:
+        out = Path(out)
+        if out.exists():
+            raise BadConfig(f"--out {out}", expected="a new path", got="one that exists", remedy="Choose another.")
+        self.folder = out.with_name(f"{out.name}.unfinished")
+        plain = json.loads(json.dumps(settings))
+        if (begun := self.read(_SETTINGS)) is None:
+            self.write(_SETTINGS, plain)
+        elif begun != plain:
+            other = sorted(key for key in {*begun, *plain} if begun.get(key) != plain.get(key))
+            raise BadConfig(
+                f"{self.folder}",
+                expected=f"the {', '.join(other)} it was begun with",
+                got="others",
+                remedy="Give the same options to go on, or remove the folder to begin again.",
+            )
+
+    def path(self, name: str) -> Path:
+        """Where the part `name` lies, or will."""
+        return self.folder / name
+
+    def read(self, name: str) -> Any:
+        """A part that is JSON; None where it is not done."""
+        return json.loads(self.path(name).read_text()) if self.path(name).exists() else None
+
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        """A part that is JSON, whole or not at all."""
+        write_json(self.path(name), value)
+
+    def remove(self) -> None:
+        """All of it is in its place."""
+        shutil.rmtree(self.folder)

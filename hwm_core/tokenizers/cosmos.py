@@ -1,0 +1,143 @@
+"""NVIDIA's Cosmos video tokenizers, discrete and continuous, from the files their users download."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+
+from hwm_core.clips import num_frames
+from hwm_core.config import Config
+from hwm_core.tokenizers import cosmos_files, fsq
+from hwm_core.tokenizers.cosmos_contract import LEVELS, SIBLINGS, codes_of, exactly, identify
+from hwm_core.tokenizers.geometry import check_clip
+
+Precision = Literal["bfloat16", "float32"]
+
+
+class CosmosTokenizerConfig(Config):
+    """Which files these are, and what was measured of them; the files themselves are never copied."""
+
+    kind: Literal["cosmos"] = "cosmos"
+    name: str = Field(description="a row of SIBLINGS, as DV8x8x8")
+    sha256: dict[str, str] = Field(description="of each file")
+    dtype: Precision = "bfloat16"
+    latent_mean: tuple[float, ...] = Field(default=(), description="of the channels of continuous latents")
+    latent_std: tuple[float, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _is_published(cls, name: str) -> str:
+        if name not in SIBLINGS:
+            raise ValueError(" or ".join(SIBLINGS))
+        return name
+
+
+class CosmosVideoTokenizer(nn.Module):
+    """A VideoTokenizer over encoder.jit and decoder.jit of one sibling, frozen.
+
+    `max_frames` are computed at once, or one clip where that is longer: it changes memory, not the result.
+    The decoder takes codes alone: latents between the codes of a discrete sibling are rounded to the nearest.
+    """
+
+    kind: str = "cosmos"
+
+    def __init__(
+        self,
+        config: CosmosTokenizerConfig,
+        folder: str | Path,
+        device: torch.device | str = "cpu",
+        codec: nn.Module | None = None,
+    ) -> None:
+        """`codec`: the files, where they are open and checked already.
+
+        Raises:
+            BadCheckpoint: a file is absent, not the one that `config` wants, or cannot be opened.
+        """
+        super().__init__()
+        self.config, self.folder, self.max_frames = config, Path(folder).resolve(), 136  # 8 clips of 17
+        self.temporal_factor, self.spatial_factor, self.codes, self.latent_channels = SIBLINGS[config.name]
+        if self.codes == "discrete":
+            self.levels: tuple[int, ...] = LEVELS
+            self.codebook_size = fsq.codebook_size(LEVELS)
+        if codec is None:
+            cosmos_files.check_sums(self.folder, config.sha256, config.name)
+            codec = cosmos_files.open_files(self.folder, device, config.dtype)
+        self.codec = codec
+        self._dtype: torch.dtype = getattr(torch, config.dtype)
+
+    @classmethod
+    def open(
+        cls, folder: str | Path, device: torch.device | str = "cpu", dtype: Precision = "bfloat16"
+    ) -> "CosmosVideoTokenizer":
+        """A downloaded folder, whatever sibling is in it. Raises BadCheckpoint as `identify` does."""
+        folder = Path(folder)
+        sums = cosmos_files.sums(folder)
+        codec = cosmos_files.open_files(folder, device, dtype)
+        name = identify(codec, folder, torch.device(device), getattr(torch, dtype))
+        return cls(CosmosTokenizerConfig(name=name, sha256=sums, dtype=dtype), folder, device, codec)
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Frames float [B, F, 3, H, W] in [0, 1] -> tokens int64 [B, T, h, w], or latents float32 [B, T, h, w, C]."""
+        check_clip(frames, self.temporal_factor, self.spatial_factor)
+        codes = torch.cat([self._encode(part) for part in frames.split(self._clips(frames.shape[1]))])
+        return codes if self.codes == "discrete" else self._normalised(codes)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes [B, T, h, w(, C)] -> frames float32 [B, F, 3, H, W] in [0, 1]."""
+        given = codes.int() if self.codes == "discrete" else self._raw(codes)
+        clips = self._clips(num_frames(codes.shape[1], self.temporal_factor))
+        return torch.cat([self._decode(part) for part in given.split(clips)])
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """Codes [B, T, h, w(, C)] -> latents float [B, T, h, w, C]; of tokens in [-1, 1], as `fsq` has them."""
+        if self.codes == "continuous":
+            return codes
+        return fsq.digits_to_latents(fsq.codes_to_digits(codes, LEVELS), LEVELS)
+
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        """Latents float [B, T, h, w, C] -> frames float32 [B, F, 3, H, W] in [0, 1]."""
+        if self.codes == "discrete":
+            latents = fsq.digits_to_codes(fsq.latents_to_digits(latents, LEVELS), LEVELS)
+        return self.decode(latents)
+
+    @property
+    def wants_statistics(self) -> bool:
+        """Whether its latents are still as the file gives them."""
+        return self.codes == "continuous" and not self.config.latent_std
+
+    def fit_statistics(self, clips: Iterable[Tensor]) -> None:
+        """Measure mean and deviation of each channel over clips of frames [B, F, 3, H, W]."""
+        self.config = self.config.model_copy(update={"latent_mean": (), "latent_std": ()})
+        rows = torch.cat([self.encode(frames).flatten(0, -2) for frames in clips])
+        found = {"latent_mean": rows.mean(0), "latent_std": rows.std(0).clamp_min(1e-6)}
+        self.config = self.config.model_copy(update={name: tuple(some.tolist()) for name, some in found.items()})
+
+    def _encode(self, frames: Tensor) -> Tensor:
+        signed = (2.0 * frames.float() - 1.0).transpose(1, 2).to(self._dtype)
+        with exactly(frames.device):
+            codes = codes_of(self.codec.encode(signed))
+        return codes.long() if self.codes == "discrete" else codes.float().movedim(1, -1)
+
+    def _decode(self, codes: Tensor) -> Tensor:
+        with exactly(codes.device):
+            signed = self.codec.decode(codes)
+        return (0.5 + 0.5 * signed.float()).clamp(0.0, 1.0).transpose(1, 2)
+
+    def _clips(self, frames: int) -> int:
+        return max(1, self.max_frames // frames)
+
+    def _normalised(self, latents: Tensor) -> Tensor:
+        if self.wants_statistics:
+            return latents
+        return (latents - latents.new_tensor(self.config.latent_mean)) / latents.new_tensor(self.config.latent_std)
+
+    def _raw(self, latents: Tensor) -> Tensor:
+        """As the decoder takes them: [B, C, T, h, w]."""
+        latents = latents.float()
+        if not self.wants_statistics:
+            mean, std = latents.new_tensor(self.config.latent_mean), latents.new_tensor(self.config.latent_std)
+            latents = latents * std + mean
+        return latents.movedim(-1, 1).to(self._dtype)

@@ -1,0 +1,61 @@
+"""A step whose gradient was not finite, with everything that computing it again needs."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hwm_core.errors import BadCheckpoint, BadInput
+from hwm_core.train.state import write_state
+
+
+@dataclass(frozen=True)
+class BrokenStep:
+    """One step of all ranks."""
+
+    step: int  # optimiser steps done before it
+    seed: int  # of its draws
+    loss: float
+    parameters: tuple[str, ...]  # whose gradient was not finite
+    batch: Mapping[str, Tensor]  # [batch_size, ...]
+    weights: Mapping[str, Tensor]  # that the step began with: those of the last good step
+
+    def __str__(self) -> str:
+        some = ", ".join(self.parameters[:3]) + (", ..." if len(self.parameters) > 3 else "")
+        return f"step {self.step}: loss {self.loss}, no finite gradient of {len(self.parameters)} weights ({some})"
+
+
+class BadGradient(BadInput):
+    """A gradient that is not finite. `step` is what computed it, on the first rank."""
+
+    def __init__(self, step: int, *, norm: float, loss: float, broken: BrokenStep | None) -> None:
+        super().__init__(
+            f"gradient of step {step}",
+            expected="finite numbers",
+            got=f"norm {norm}, loss {loss}",
+            remedy="Lower the learning rate, or look for broken data; the last state saved is sound.",
+        )
+        self.broken = broken
+
+
+def write_broken_step(path: Path, broken: BrokenStep) -> None:
+    """Write it whole or not at all."""
+    write_state(path, {field.name: getattr(broken, field.name) for field in fields(broken)})
+
+
+def read_broken_step(path: Path) -> BrokenStep:
+    """Read it to the CPU. Raises BadCheckpoint when the file is absent, cut or something else."""
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return BrokenStep(**{field.name: content[field.name] for field in fields(BrokenStep)})
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise BadCheckpoint(
+            str(path),
+            expected="a broken step that a run has saved",
+            got=str(error).splitlines()[0],
+            remedy="Give a file broken_step_*.pt of a run's folder.",
+        ) from None

@@ -1,0 +1,88 @@
+"""How fast a run is, and what share of its devices it uses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry, sdpa_flop
+
+from hwm_core.train.ranks import Ranks
+
+# Dense bfloat16 with float32 sums, from the makers' data sheets; the first name that a device's name holds.
+PEAK_TFLOPS = {
+    "B200": 2250.0,
+    "H200": 989.0,
+    "H100 PCIe": 756.0,
+    "H100": 989.0,
+    "A100": 312.0,
+    "L40S": 362.0,
+    "RTX 4090": 165.0,
+    "RTX A6000": 155.0,
+}
+# The table lacks the CPU's own kernel.
+COSTS = {**flop_registry, torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: sdpa_flop}
+
+
+class Throughput:
+    """Windows and tokens a second since the last look; with a known peak also the share of it (MFU)."""
+
+    def __init__(self, ranks: Ranks, peak_tflops: float | None, precision: str) -> None:
+        self._ranks = ranks
+        self._peak_tflops = peak_tflops or (known_peak_tflops(ranks.device) if precision == "bfloat16" else None)
+        self._flops_per_window: float | None = None
+        self._windows, self._tokens, self._seconds = 0, 0, 0.0
+
+    @contextmanager
+    def counted(self, windows: int) -> Iterator[None]:
+        """Around the loss of some windows: count its arithmetic, once in a run, where a peak is known."""
+        if self._peak_tflops is None or self._flops_per_window is not None:
+            yield
+            return
+        with TrainingFlops() as flops, torch.compiler.set_stance("force_eager"):
+            yield
+        self._flops_per_window = flops.total / windows
+
+    def add(self, windows: int, tokens: int, seconds: float) -> None:
+        """A step: the windows of all ranks, the tokens of this one."""
+        self._windows += windows
+        self._tokens += tokens * self._ranks.size
+        self._seconds += seconds
+
+    def numbers(self) -> dict[str, float]:
+        """Of all ranks together, since this was last asked; MFU where a peak is known, memory on GPUs."""
+        rate = self._windows / self._seconds
+        numbers = {"windows_per_s": rate, "tokens_per_s": self._tokens / self._seconds}
+        if self._peak_tflops is not None and self._flops_per_window is not None:
+            numbers["mfu"] = rate * self._flops_per_window / (self._ranks.size * 1e12 * self._peak_tflops)
+        if self._ranks.device.type == "cuda":
+            numbers["peak_memory_gb"] = torch.cuda.max_memory_allocated(self._ranks.device) / 1e9
+        self._windows, self._tokens, self._seconds = 0, 0, 0.0
+        return numbers
+
+
+class TrainingFlops(TorchDispatchMode):
+    """Counts the floating-point operations of training on what is computed inside, as `total`.
+
+    A backward pass costs twice its forward pass, and none where no gradient is wanted; what is recomputed is no work
+    of the model. So only the forward pass is looked at, with torch's own table of what products, convolutions and
+    attention cost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0.0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        out = func(*args, **(kwargs or {}))
+        if formula := COSTS.get(func._overloadpacket):
+            self.total += formula(*args, **(kwargs or {}), out_val=out) * (3 if torch.is_grad_enabled() else 1)
+        return out
+
+
+def known_peak_tflops(device: torch.device) -> float | None:
+    """Of GPUs in the table; None for others."""
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((peak for known, peak in PEAK_TFLOPS.items() if known in name), None)

@@ -1,0 +1,172 @@
+"""1X's sampling track: which frames are seen and judged, what is averaged, blurred and coloured, what is written."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from onex_sets import raw_v2
+from untrained import untrained
+
+from hwm_core.challenge.moments import cut_moments, frames_per_step, moment_starts
+from hwm_core.challenge.postprocess import blur, match_histogram
+from hwm_core.challenge.sampling import SamplingTrack, judge_moment, predict_mean, run_track
+from hwm_core.data.onex import EVE_STATES
+from hwm_core.data.onex_raw import open_raw
+from hwm_core.errors import BadActions, BadBag, BadCheckpoint, BadConfig
+from hwm_core.metrics.psnr import frame_mse
+from hwm_core.sampling.config import Sampling
+from hwm_core.world_model import WorldModel
+
+DRAWN = Sampling(temperature=1.0, soft=False)
+SMALL = {"side": 32, "ensemble": (1, 3), "blur": 1.0, "sampling": DRAWN.plain()}
+
+
+def model(family: str = "masked", hz: float = 30.0, kind: str = "states", **config) -> WorldModel:
+    """Of 16 px: 9 frames seen, 24 predicted."""
+    made = untrained(kind, EVE_STATES, family=family, **config)
+    preprocessing = made.preprocessing.model_copy(update={"frame_rate_hz": hz})
+    return WorldModel(type(made)(**{**vars(made), "preprocessing": preprocessing}), dtype=torch.float32)
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    """Frame t has grey t and state t; a take of 80 frames, then one of 80."""
+    return raw_v2(tmp_path_factory.mktemp("raw") / "set", frames=160, cut=80, step=1)
+
+
+def test_a_model_sees_what_ends_with_frame_16_and_is_judged_on_frame_76(raw) -> None:
+    first, second = cut_moments(open_raw(raw), model(), side=32)
+    assert (first.name, second.name) == ("set_0_0", "set_0_80")
+    # at 30 Hz: frames 8..16 of the 17, and actions of these and of the 60 to come
+    assert first.actions[:, 5].tolist() == list(range(8, 77))
+    assert grey(first.frames) == pytest.approx(list(range(8, 17)), abs=3)
+    assert (grey(first.last[None]), grey(first.truth[None])) == (pytest.approx([16], abs=3), pytest.approx([76], abs=3))
+    assert second.actions[:, 5].tolist() == list(range(88, 157))
+    assert grey(second.truth[None]) == pytest.approx([156], abs=3)
+
+
+def test_a_slower_model_sees_every_second_frame(raw) -> None:
+    moment = next(cut_moments(open_raw(raw), model(hz=15.0), side=32))
+    assert moment.actions[:, 0].tolist() == [*range(0, 17, 2), *range(18, 77, 2)]
+    assert grey(moment.frames) == pytest.approx(list(range(0, 17, 2)), abs=3)
+
+
+def test_models_that_the_protocol_does_not_fit_are_refused(raw) -> None:
+    with pytest.raises(BadCheckpoint, match="which span 33"):  # 9 frames at 7.5 Hz
+        frames_per_step(model(hz=7.5), 30.0)
+    with pytest.raises(BadCheckpoint, match="multiples"):
+        frames_per_step(model(hz=20.0), 30.0)
+    with pytest.raises(BadActions, match="commands"):
+        frames_per_step(model(kind="commands"), 30.0)
+    assert frames_per_step(model(hz=7.5, num_past_latents=1, num_future_latents=1), 30.0) == 4
+
+
+def test_no_moment_crosses_a_cut_or_the_end(raw, tmp_path) -> None:
+    (shard,) = open_raw(raw)
+    assert moment_starts(shard, 1) == [0, 1, 2, 3, 80, 81, 82, 83]  # 80 - 77 + 1 = 4 of each take
+    assert [one.number for one in cut_moments([shard], model(), side=32, stride=1, limit=3)] == [0, 1, 2]
+    with pytest.raises(BadBag, match="a take of 77 frames"):
+        list(cut_moments(open_raw(raw_v2(tmp_path / "short", frames=80, cut=40)), model(), side=32))
+
+
+@pytest.mark.parametrize("family", ["masked", "flow"])
+def test_a_mean_is_of_samples_that_differ_and_reach_frame_76_chunk_by_chunk(raw, family) -> None:
+    made = model(family)
+    moment = next(cut_moments(open_raw(raw), made, side=32))
+    sampling = DRAWN if family == "masked" else Sampling(steps=2)
+    means = predict_mean(made, moment, sampling, seed=4, sizes=(1, 2))
+    past = made.observe(moment.frames, moment.actions[:9])
+    singles = []
+    for seed in (4, 5):
+        rollout = made.rollout(past, moment.actions[None, 9:], sampling=sampling, seed=seed)
+        singles.append(made.frames(past, rollout)[0, 59])  # 60 frames ahead: 24 + 24 + 12
+    assert np.array_equal(means[1], singles[0])
+    assert not np.array_equal(singles[0], singles[1])
+    assert np.abs(means[2] - np.mean(singles, axis=0)).max() <= 1
+
+
+def test_several_equal_samples_are_refused(raw) -> None:
+    made = model()
+    moment = next(cut_moments(open_raw(raw), made, side=32))
+    with pytest.raises(BadConfig, match="samples that differ"):
+        predict_mean(made, moment, Sampling(), 0, (1, 2))
+    assert set(predict_mean(made, moment, Sampling(), 0, (1,))) == {1}
+
+
+def test_every_row_is_a_frame_of_the_size_judged_and_copy_last_is_what_was_seen(raw) -> None:
+    made = model()
+    moment = next(cut_moments(open_raw(raw), made, side=32))
+    rows = judge_moment(made, moment, SamplingTrack.parse(SMALL))
+    assert list(rows) == [
+        "model",
+        "mean_of_3",
+        "mean_of_3 + blur",
+        "mean_of_3 + histogram",
+        "mean_of_3 + blur + histogram",
+        "copy_last",
+        "copy_last + blur",
+        "resized",
+    ]
+    assert {frame.shape for frame in rows.values()} == {(32, 32, 3)}
+    assert np.array_equal(rows["copy_last"], moment.last)
+    assert frame_mse(rows["resized"], moment.truth) < 1e-4, "an even grey loses nothing by resizing"
+
+
+def test_a_run_writes_pictures_and_a_report_and_goes_on_where_it_was_stopped(raw, tmp_path) -> None:
+    made, track = model(), SamplingTrack.parse(SMALL)
+
+    def moments():
+        return cut_moments(open_raw(raw), made, side=track.side)
+
+    def stop(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_track(made, moments(), track, tmp_path / "out", data="val", progress=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.unfinished"]
+    with pytest.raises(BadConfig, match="the data it was begun with"):
+        run_track(made, moments(), track, tmp_path / "out", data="other")
+    report = run_track(made, moments(), track, tmp_path / "out", data="val")
+    assert report == run_track(made, moments(), track, tmp_path / "whole", data="val")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
+    assert json.loads((tmp_path / "out/report.json").read_text()) == report and report["moments"] == 2
+    assert set(report["rows"]["model"]) == {"psnr_db", "pooled_psnr_db", "ssim", "above_copy_last_db"}
+    for name in ("set_0_0", "set_0_80"):
+        picture = cv2.imread(str(tmp_path / f"out/predictions/{name}.png"))
+        assert picture.shape == (32, 32, 3)
+
+
+def test_a_row_that_is_not_there_cannot_be_handed_in(raw, tmp_path) -> None:
+    made = model()
+    track = SamplingTrack.parse({**SMALL, "handed_in": "mean_of_9"})
+    with pytest.raises(BadConfig, match="mean_of_3"):
+        run_track(made, cut_moments(open_raw(raw), made, side=32), track, tmp_path / "out", data="val")
+    with pytest.raises(BadConfig, match="rising"):
+        SamplingTrack.parse({"ensemble": [5, 1]})
+
+
+def test_blur_keeps_the_mean_and_takes_the_edges() -> None:
+    frame = np.zeros((32, 32, 3), np.uint8)
+    frame[:, 16:] = 200
+    blurred = blur(frame, 2.0)
+    assert blurred.mean() == pytest.approx(100, abs=1) and 0 < blurred[16, 15, 0] < 100 < blurred[16, 16, 0] < 200
+    assert np.array_equal(blur(frame, 0), frame)
+
+
+def test_histogram_matching_gives_the_reference_s_colours_and_keeps_the_order() -> None:
+    random = np.random.default_rng(0)
+    frame = random.integers(0, 100, (32, 32, 3), dtype=np.uint8)
+    matched = match_histogram(frame, (frame + 50).astype(np.uint8))
+    assert np.array_equal(matched, frame + 50)
+    reference = random.integers(30, 220, (32, 32, 3), dtype=np.uint8)
+    matched = match_histogram(frame, reference)
+    assert np.abs(np.sort(matched, axis=None) - np.sort(reference, axis=None).astype(int)).mean() < 4
+    order = np.argsort(frame[..., 0], axis=None, kind="stable")
+    assert (np.diff(matched[..., 0].ravel()[order].astype(int)) >= 0).all()
+    assert np.array_equal(match_histogram(reference, reference), reference)
+
+
+def grey(frames: np.ndarray) -> list[float]:
+    return frames.mean(axis=(1, 2, 3)).tolist()

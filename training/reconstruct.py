@@ -1,0 +1,103 @@
+"""Judge a tokenizer: how well it rebuilds a store's validation windows, and what it does with its codes.
+
+    python -m training.reconstruct --tokenizer runs/tokenizer/tokenizer --store store --out report
+    python -m training.reconstruct --tokenizer Cosmos-0.1-Tokenizer-DV8x8x8 --store store --latents 3 --out report
+
+writes reconstruction.json, table.md and contact_sheet.png, with --video also reconstruction.mp4.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from hwm_core.assets import checkpoint_path
+from hwm_core.checkpoint import load_tokenizer
+from hwm_core.clips import num_frames
+from hwm_core.data.atomic import new_file, write_json
+from hwm_core.data.store import open_store
+from hwm_core.data.windows import Windows
+from hwm_core.errors import BadInput
+from hwm_core.evaluation.reconstruction import examples, markdown, measure, rebuild, table
+from hwm_core.pictures import VideoWriter, contact_sheet, heat, side_by_side, write_png
+from hwm_core.types import Episode
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Exit status 0: done; 2: bad input."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokenizer", required=True, help="folder of a tokenizer, of a checkpoint, or `tiny`")
+    parser.add_argument("--store", type=Path, required=True, help="made by training.prepare_data")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--split", choices=("training", "validation"), default="validation", help="(%(default)s)")
+    parser.add_argument("--latents", type=int, default=5, help="of a window (%(default)s)")
+    parser.add_argument("--stride", type=int, default=5, help="frames between the starts of windows (%(default)s)")
+    parser.add_argument("--windows", type=int, help="at most, evenly spread; default: all")
+    parser.add_argument("--batch", type=int, default=8, help="windows at a time (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--video", action="store_true", help="rebuild the first episode from end to end")
+    options = parser.parse_args(arguments)
+    try:
+        report(options)
+    except BadInput as error:
+        parser.error(str(error))
+    return 0
+
+
+def report(options: argparse.Namespace) -> None:
+    """Raises BadInput for whatever the user can put right."""
+    tokenizer = load_tokenizer(checkpoint_path(options.tokenizer), options.device)
+    store = open_store(options.store)
+    episodes = getattr(store, options.split)
+    frames = num_frames(options.latents, tokenizer.temporal_factor)
+    every = Windows(episodes, None, 1, frames - 1, stride=options.stride)
+    count = min(options.windows or len(every), len(every))
+    windows = Subset(every, torch.linspace(0, len(every) - 1, count).round().long().tolist())
+    found = measure(
+        tokenizer,
+        tqdm(DataLoader(windows, options.batch), unit="batch", desc="rebuilding", disable=None),
+        device=options.device,
+    )
+    size, rate = (store.preprocessing.height, store.preprocessing.width), store.preprocessing.frame_rate_hz
+    document = {
+        "tokenizer": tokenizer.config.plain(),
+        "store": {"split": options.split, "episodes": [episode.name for episode in episodes], "size": size},
+        "settings": {"frames": frames, "stride": options.stride, "device": options.device},
+        **table(found),
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+    title = f"{tokenizer.kind} tokenizer, {size[0]}x{size[1]}, {len(windows)} windows of {frames} frames"
+    sheet = contact_sheet(
+        title,
+        "the first frame large; rebuilt below what happened",
+        examples(tokenizer, windows, found.mse, options.device),
+        rate,
+    )
+    write_png(options.out / "contact_sheet.png", sheet)
+    with new_file(options.out / "table.md") as partial:
+        partial.write_text(markdown(found))
+    write_json(options.out / "reconstruction.json", document)
+    if options.video:
+        _film(tokenizer, episodes[0], frames, options, rate)
+    print(markdown(found))
+    print(f"Written to {options.out}: " + ", ".join(sorted(path.name for path in options.out.iterdir())))
+
+
+def _film(tokenizer: torch.nn.Module, episode: Episode, window: int, options: argparse.Namespace, rate: float) -> None:
+    """Truth, reconstruction and error of a whole episode, in windows of which each is rebuilt alone."""
+    shown = 0
+    with new_file(options.out / "reconstruction.mp4") as partial, VideoWriter(partial, rate) as video:
+        for part in rebuild(tokenizer, episode.frames, window=window, device=options.device):
+            for rebuilt in part:
+                truth = episode.frames[shown]
+                shown += 1
+                panels = {"truth": truth, "reconstruction": rebuilt, "error": heat(rebuilt[None], truth[None])[0]}
+                video.write(side_by_side(panels, f"{episode.name}, frame {shown}", shown / len(episode)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

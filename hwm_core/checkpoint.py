@@ -5,15 +5,14 @@ holds the sha256 of the two weight files beside it. Weights are bfloat16. A toke
 `tokenizer.yaml` in place of it, and the same `tokenizer.safetensors` bytes.
 
 An external tokenizer (Cosmos) is not copied: the YAML holds its name and the sha256 of its files, and in place of
-`tokenizer.safetensors` stands a link, `tokenizer`, to the folder they were in when the checkpoint was written.
+`tokenizer.safetensors` stands a link, `tokenizer`, to the folder they were in when the checkpoint was written. A model
+that was trained on codes of a tokenizer that was not at hand has `tokenizer: null` and neither of them: it predicts
+codes, and nothing can paint them.
 """
 
 import hashlib
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -25,6 +24,7 @@ import yaml
 from torch import nn
 
 from hwm_core.config import Config
+from hwm_core.data.atomic import replaced_folder, standing
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadCheckpoint, BadConfig
@@ -45,7 +45,7 @@ class Checkpoint:
     name: str
     family: str
     model: Any  # an nn.Module of `family`, with its configuration as `.config`
-    tokenizer: Any  # a VideoTokenizer and nn.Module, frozen
+    tokenizer: Any | None  # a VideoTokenizer and nn.Module, frozen; None: not at hand, `metadata` says which
     manifest: ActionManifest
     preprocessing: Preprocessing
     metadata: Mapping[str, Any] = field(
@@ -60,7 +60,10 @@ class _TokenizerHeader(Config):
     weights: dict[str, str]  # file name -> sha256
 
 
-class _Header(_TokenizerHeader):
+class _Header(Config):
+    format: Literal[1] = 1
+    tokenizer: dict[str, Any] | None
+    weights: dict[str, str]
     name: str
     family: str
     model: dict[str, Any]
@@ -71,18 +74,19 @@ class _Header(_TokenizerHeader):
 
 def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` as bfloat16, replacing `directory` in one step; `sha256` is not written but computed anew."""
-    with _replacing(Path(directory)) as partial:
+    tokenizer = checkpoint.tokenizer
+    with replaced_folder(directory) as partial:
         header = _Header(
             name=checkpoint.name,
             family=checkpoint.family,
             model=checkpoint.model.config.plain(),
-            tokenizer=checkpoint.tokenizer.config.plain(),
+            tokenizer=None if tokenizer is None else tokenizer.config.plain(),
             manifest=checkpoint.manifest,
             preprocessing=checkpoint.preprocessing,
             metadata=dict(checkpoint.metadata),
             weights={
                 _MODEL: _write_weights(partial / _MODEL, checkpoint.model),
-                **_write_tokenizer(partial, checkpoint.tokenizer),
+                **({} if tokenizer is None else _write_tokenizer(partial, tokenizer)),
             },
         )
         _write_yaml(partial / "checkpoint.yaml", header)
@@ -100,22 +104,25 @@ def load_checkpoint(
         BadCheckpoint: absent, cut short, altered, of a newer format or an unknown family, or with parts that do not fit
             each other; an external tokenizer that is absent or another one.
     """
-    directory = Path(directory)
+    directory = standing(directory)
     header, digest = _read_header(directory, "checkpoint.yaml", _Header)
     try:
         model = build_model(header.family, header.model)
-        coder = _build_tokenizer(directory, header, device, tokenizer)
-        family(header.family).check_tokenizer(coder)
+        coder = None
+        if header.tokenizer is not None:
+            coder = _build_tokenizer(directory, header.tokenizer, device, tokenizer)
+            family(header.family).check_tokenizer(coder)
     except BadConfig as error:
         raise _as_checkpoint_error(directory, error) from None
     _check_fit(directory, model, coder, header)
     _read_weights(directory, _MODEL, header.weights, model)
-    _read_tokenizer_weights(directory, header, coder)
+    if coder is not None:
+        _read_tokenizer_weights(directory, header.weights, coder)
     return Checkpoint(
         name=header.name,
         family=header.family,
         model=model.to(device).eval(),
-        tokenizer=coder.to(device).eval(),
+        tokenizer=None if coder is None else coder.to(device).eval(),
         manifest=header.manifest,
         preprocessing=header.preprocessing,
         metadata=header.metadata,
@@ -125,7 +132,7 @@ def load_checkpoint(
 
 def save_tokenizer(directory: str | Path, tokenizer: Any) -> None:
     """Write a tokenizer alone, as bfloat16, replacing `directory` in one step."""
-    with _replacing(Path(directory)) as partial:
+    with replaced_folder(directory) as partial:
         weights = _write_tokenizer(partial, tokenizer)
         _write_yaml(partial / "tokenizer.yaml", _TokenizerHeader(tokenizer=tokenizer.config.plain(), weights=weights))
 
@@ -135,38 +142,28 @@ def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") ->
 
     Raises BadCheckpoint as `load_checkpoint` does.
     """
-    directory = Path(directory)
-    of_checkpoint, alone = directory / "checkpoint.yaml", directory / "tokenizer.yaml"
+    directory = standing(directory)
+    alone, of_checkpoint = directory / "tokenizer.yaml", directory / "checkpoint.yaml"
     if not alone.exists() and is_cosmos_folder(directory):
         return CosmosVideoTokenizer.open(directory, device).eval()
-    kind = _Header if of_checkpoint.exists() and not alone.exists() else _TokenizerHeader
-    header, _ = _read_header(directory, (of_checkpoint if kind is _Header else alone).name, kind)
+    header: _TokenizerHeader | _Header
+    if alone.exists() or not of_checkpoint.exists():
+        header, _ = _read_header(directory, alone.name, _TokenizerHeader)
+    else:
+        header, _ = _read_header(directory, of_checkpoint.name, _Header)
+    if header.tokenizer is None:
+        raise BadCheckpoint(
+            str(directory),
+            expected="a tokenizer",
+            got="a checkpoint without one: it was trained on codes alone",
+            remedy="Name the folder of the tokenizer that made these codes.",
+        )
     try:
-        tokenizer = _build_tokenizer(directory, header, device)
+        tokenizer = _build_tokenizer(directory, header.tokenizer, device)
     except BadConfig as error:
         raise _as_checkpoint_error(directory, error) from None
-    _read_tokenizer_weights(directory, header, tokenizer)
+    _read_tokenizer_weights(directory, header.weights, tokenizer)
     return tokenizer.to(device).eval().requires_grad_(False)
-
-
-@contextmanager
-def _replacing(directory: Path) -> Iterator[Path]:
-    """A temporary folder beside `directory` that takes its place when the block ends well."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-    try:
-        yield partial
-        partial.chmod(0o755)  # mkdtemp's folders are private
-        if directory.exists():
-            # A folder cannot be replaced by a rename; between these two, the old one stands beside under its new name.
-            previous = partial.with_name(partial.name + ".previous")
-            os.rename(directory, previous)
-            os.rename(partial, directory)
-            shutil.rmtree(previous)
-        else:
-            os.rename(partial, directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_weights(path: Path, module: nn.Module) -> str:
@@ -229,22 +226,22 @@ def _read_weights(directory: Path, name: str, sums: Mapping[str, str], module: n
 
 
 def _build_tokenizer(
-    directory: Path, header: _TokenizerHeader, device: torch.device | str, files: str | Path | None = None
+    directory: Path, described: Mapping[str, Any], device: torch.device | str, files: str | Path | None = None
 ) -> Any:
     """An external one with its weights, another as it is initialised."""
-    row = TOKENIZERS.get(str(header.tokenizer.get("kind")))
+    row = TOKENIZERS.get(str(described.get("kind")))
     if row is not None and row.external:
-        return build_tokenizer(header.tokenizer, files=Path(files or directory / _LINK), device=device)
+        return build_tokenizer(described, files=Path(files or directory / _LINK), device=device)
     if files is not None:
         raise BadCheckpoint(
             f"{directory}: tokenizer", expected="none from elsewhere", got=str(files), remedy="It holds its own."
         )
-    return build_tokenizer(header.tokenizer)
+    return build_tokenizer(described)
 
 
-def _read_tokenizer_weights(directory: Path, header: _TokenizerHeader, tokenizer: Any) -> None:
+def _read_tokenizer_weights(directory: Path, sums: Mapping[str, str], tokenizer: Any) -> None:
     if not is_external(tokenizer):
-        _read_weights(directory, _TOKENIZER, header.weights, tokenizer)
+        _read_weights(directory, _TOKENIZER, sums, tokenizer)
 
 
 def _read(path: Path) -> bytes:
@@ -256,15 +253,16 @@ def _read(path: Path) -> bytes:
         ) from None
 
 
-def _check_fit(directory: Path, model: Any, tokenizer: Any, header: _Header) -> None:
-    frame = (header.preprocessing.height, header.preprocessing.width)
-    codes = family(header.family).code_key
-    parts = {
-        codes.replace("_", " "): (getattr(model.config, codes), getattr(tokenizer, codes)),
-        "temporal factor": (model.config.temporal_factor, tokenizer.temporal_factor),
-        "grid": (model.config.grid, tuple(size // tokenizer.spatial_factor for size in frame)),
-        "action dimension": (model.config.action_dim, header.manifest.dim),
-    }
+def _check_fit(directory: Path, model: Any, tokenizer: Any | None, header: _Header) -> None:
+    parts: dict[str, tuple[object, object]] = {"action dimension": (model.config.action_dim, header.manifest.dim)}
+    if tokenizer is not None:
+        frame = (header.preprocessing.height, header.preprocessing.width)
+        codes = family(header.family).code_key
+        parts |= {
+            codes.replace("_", " "): (getattr(model.config, codes), getattr(tokenizer, codes)),
+            "temporal factor": (model.config.temporal_factor, tokenizer.temporal_factor),
+            "grid": (model.config.grid, tuple(size // tokenizer.spatial_factor for size in frame)),
+        }
     for what, (of_model, of_others) in parts.items():
         if of_model != of_others:
             raise BadCheckpoint(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.checkpoint import Checkpoint, load_checkpoint
-from hwm_core.errors import BadActions, BadConfig, BadImage
+from hwm_core.errors import BadActions, BadCheckpoint, BadConfig, BadImage
 from hwm_core.families import family
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.draws import Draws, sample_seed
@@ -42,7 +42,17 @@ class WorldModel:
     """Model, tokenizer, robot and camera of one checkpoint. Not thread-safe: one thread owns it."""
 
     def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.bfloat16) -> None:
-        """Args: dtype: of the arithmetic (autocast); weights stay float32."""
+        """Args: dtype: of the arithmetic (autocast); weights stay float32.
+
+        Raises BadCheckpoint for one without a tokenizer.
+        """
+        if checkpoint.tokenizer is None:
+            raise BadCheckpoint(
+                f"Checkpoint {checkpoint.name}",
+                expected="a tokenizer, to take in pictures and to paint the future",
+                got=f"none: it was trained on codes of {checkpoint.metadata.get('codes', {}).get('kind', 'another')}",
+                remedy="Train on these codes with --tokenizer, or evaluate it on codes.",
+            )
         self.model, self.tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
         self._predictor = family(checkpoint.family).predictor(self.model)
         self.manifest, self.preprocessing = checkpoint.manifest, checkpoint.preprocessing

@@ -9,9 +9,10 @@ import torch
 from test_data_windows import PREPROCESSING, episode
 
 from hwm_core.checkpoint import save_tokenizer
+from hwm_core.data.codes import spec_of
 from hwm_core.data.onex import open_tokens
 from hwm_core.data.store import write_episode
-from hwm_core.data.tokenise import tokenise
+from hwm_core.data.tokenise import TokeniseOptions, tokenise
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers import build_tokenizer
 from training import data
@@ -20,11 +21,14 @@ from training import data
 class Mean:
     """Two latents of 1 + 4 frames; the code is the mean of the pictures of the latent, on a grid of 2 x 4."""
 
-    temporal_factor = 4
-    codebook_size = 256
+    kind, codes, levels, latent_channels = "mean", "discrete", (256,), 1
+    temporal_factor = spatial_factor = 4
 
     def __init__(self):
         self.calls = 0
+
+    def state_dict(self, keep_vars=False):
+        return {}
 
     def encode(self, frames):
         self.calls += 1
@@ -33,9 +37,11 @@ class Mean:
         return codes.long()[:, :, None, None].expand(-1, -1, 2, 4)
 
 
-def run(episodes, out, tokenizer=None, **options):
-    settings = {"digest": "abc", "latents": 2, "batch": 2, **options}
-    return tokenise(episodes, PREPROCESSING, tokenizer or Mean(), out, **settings)
+def run(episodes, out, tokenizer=None, sha256="abc", **options):
+    tokenizer = tokenizer or Mean()
+    spec = spec_of(tokenizer).model_copy(update={"sha256": sha256})
+    chosen = TokeniseOptions(**{"latents": 2, "batch": 2, **options})
+    return tokenise(episodes, PREPROCESSING, tokenizer, out, spec=spec, options=chosen)
 
 
 def contents(folder):
@@ -88,8 +94,8 @@ def test_a_fault_on_the_way_leaves_no_half_written_file(tmp_path):
 
 def test_a_set_is_of_one_tokenizer_and_one_list_of_episodes(tmp_path):
     list(run([episode()], tmp_path / "set"))
-    with pytest.raises(BadConfig, match="the tokenizer it was begun with"):
-        list(run([episode()], tmp_path / "set", digest="def"))
+    with pytest.raises(BadConfig, match="the codes it was begun with"):
+        list(run([episode()], tmp_path / "set", sha256="def"))
     with pytest.raises(BadConfig, match="the episodes it was begun with"):
         list(run([episode("other")], tmp_path / "set"))
 

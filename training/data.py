@@ -5,13 +5,13 @@
     python -m training.data split g1_yellow_bottle --nth 5 --out split.yaml
     python -m training.data statistics g1_yellow_bottle --robot g1 --out g1.yaml
     python -m training.data convert recordings --to lerobot-v3.0 --out set
-    python -m training.data tokenise store --tokenizer runs/tokenizer/tokenizer --out tokens
+    python -m training.data tokenise store --tokenizer runs/tokenizer/tokenizer --latents 5 --stride 1 --out tokens
 
 What trains on pictures is made by training.prepare_data.
 """
 
 import argparse
-import hashlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +23,7 @@ from tqdm import tqdm
 from hwm_core.checkpoint import load_tokenizer
 from hwm_core.data.atomic import new_file
 from hwm_core.data.bag import Topics
+from hwm_core.data.codes import spec_of
 from hwm_core.data.inspection import Inspection, inspect
 from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.lerobot_versions import Version, convert_version
@@ -32,10 +33,11 @@ from hwm_core.data.recording import Recording
 from hwm_core.data.robot import Joint, Robot, read_robot
 from hwm_core.data.sources import LeRobotRecording, find_recordings
 from hwm_core.data.split import split_by_number, split_by_share
-from hwm_core.data.store import Split, open_store
+from hwm_core.data.store import Split, manifest_path, open_store
 from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
 from hwm_core.data.to_rosbag2 import write_rosbag2
-from hwm_core.data.tokenise import tokenise
+from hwm_core.data.token_store import manifest_sha256
+from hwm_core.data.tokenise import TokeniseOptions, tokenise
 from hwm_core.data.verification import Finding, is_store, verify_metadata, verify_recording
 from hwm_core.data.video import Codec
 from hwm_core.errors import BadBag, BadInput
@@ -176,38 +178,43 @@ def _to_bags(recordings: list[Recording], options: argparse.Namespace) -> list[s
 
 
 def _tokenise(options: argparse.Namespace) -> int:
-    """A store's pictures to tokens, both splits."""
+    """A store's pictures to codes, both splits."""
     store = open_store(options.store)
     tokenizer = load_tokenizer(options.tokenizer, options.device)
-    digest = _sha256(options.tokenizer)
+    chosen = TokeniseOptions(
+        latents=options.latents,
+        stride=options.stride,
+        exact=options.exact,
+        precision=options.precision,
+        batch=options.batch,
+        device=options.device,
+        rank=options.rank,
+        world_size=options.world_size,
+    )
+    manifests: dict[str, str] = {kind: manifest_sha256(manifest) for kind, manifest in store.manifests.items()}
+    for kind, manifest in store.manifests.items():
+        with new_file(manifest_path(options.out, kind), options.rank) as partial:
+            partial.write_text(yaml.safe_dump(manifest.plain(), sort_keys=False))
     sides: dict[Split, list] = {"training": store.training, "validation": store.validation}
+    spec = spec_of(tokenizer)
     for split, episodes in sides.items():
         if not episodes:
             continue
-        clips = left_out = 0
         outcomes = tokenise(
             episodes,
             store.preprocessing,
             tokenizer,
             options.out / split,
-            digest=digest,
-            latents=options.latents,
-            batch=options.batch,
-            device=options.device,
+            spec=spec,
+            options=chosen,
+            manifests=manifests,
         )
-        for one in tqdm(outcomes, total=len(episodes), unit="episode", disable=None):
-            clips, left_out = clips + one.clips, left_out + one.left_out
-        print(f"{options.out / split}: {clips} clips of {len(episodes)} episodes; {left_out} frames fill no clip")
+        mine = len(range(options.rank, len(episodes), options.world_size))
+        told = list(tqdm(outcomes, total=mine, unit="episode", disable=None))
+        clips, left_out = sum(one.clips for one in told), sum(one.left_out for one in told)
+        share = "" if options.world_size == 1 else f", share {options.rank + 1} of {options.world_size}"
+        print(f"{options.out / split}: {clips} clips of {mine} episodes; {left_out} frames fill no clip{share}")
     return 0
-
-
-def _sha256(folder: Path) -> str:
-    """Of all files of a folder."""
-    digest = hashlib.sha256()
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-        digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _joint(options: argparse.Namespace) -> Callable[[str], Joint] | None:
@@ -277,6 +284,13 @@ def _parse() -> argparse.Namespace:
     tokens.add_argument("--tokenizer", type=Path, required=True, help="folder of a trained one")
     tokens.add_argument("--out", type=Path, required=True, help="run again to go on")
     tokens.add_argument("--latents", type=int, default=3, help="of a clip (%(default)s)")
+    tokens.add_argument(
+        "--stride", type=int, help="frames between the starts of clips: a cache to train on; default: 1X's layout"
+    )
+    tokens.add_argument("--exact", action="store_true", help="latents in float32, twice as large; default: float16")
+    tokens.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16", help="%(default)s")
+    tokens.add_argument("--rank", type=int, default=int(os.environ.get("RANK", "0")), help="or as torchrun says")
+    tokens.add_argument("--world-size", type=int, default=int(os.environ.get("WORLD_SIZE", "1")), help="processes")
     tokens.add_argument("--batch", type=int, default=8, help="clips at once (%(default)s)")
     tokens.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     return parser.parse_args()

@@ -12,12 +12,16 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import yaml
 from torch.utils.data import Dataset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from hwm_core.config import read_yaml
+from hwm_core.data.atomic import new_file
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.train.broken_step import BadGradient, read_broken_step, write_broken_step
+from hwm_core.train.material import require_same
 from hwm_core.train.ranks import Ranks, joined_ranks
 from hwm_core.train.recipe import Recipe, preset_names, read_recipe, write_recipe
 from hwm_core.train.reporter import Position, Reporter, Silent
@@ -29,12 +33,15 @@ def command(
     description: str | None,
     work: Callable[[argparse.Namespace], bool],
     arguments: Sequence[str] | None,
+    *,
+    optional: Sequence[str] = (),
     **folders: str,
 ) -> int:
     """The command line that all training commands share.
 
     Args:
         work: trains; says whether the run has spent its budget. Raises BadInput for whatever the user can put right.
+        optional: those of `folders` that may be left out.
         folders: further arguments, each a folder to read, and their help.
 
     Returns:
@@ -42,14 +49,14 @@ def command(
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="tiny", help=f"{', '.join(preset_names())}, or a .yaml file (%(default)s)")
-    parser.add_argument("--data", type=Path, required=True, help="an episode store")
+    parser.add_argument("--data", type=Path, required=True, help="an episode store, or tokens")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, by its own recipe")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="compute a saved broken_step_*.pt of --out again")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="changes to the preset")
     for name, meaning in folders.items():
-        parser.add_argument(f"--{name}", type=Path, required=True, help=meaning)
+        parser.add_argument(f"--{name}", type=Path, required=name not in optional, help=meaning)
     options = parser.parse_args(arguments)
     try:
         with joined_ranks(options.device) as options.ranks:
@@ -77,6 +84,16 @@ def open_run(arguments: argparse.Namespace) -> Recipe:
             (out / "revision.txt").write_text(revision() + "\n")
         write_recipe(out / "recipe.yaml", recipe)
     return recipe
+
+
+def same_data(arguments: argparse.Namespace, identity: Mapping[str, Any]) -> None:
+    """Keep what a run is trained on in its folder. Raises BadConfig for a resumed run with other data."""
+    path = arguments.out / "data.yaml"
+    if arguments.resume and path.exists():
+        require_same(read_yaml(path), identity, f"Data of the run in {arguments.out}")
+    if arguments.ranks.first:
+        with new_file(path) as partial:
+            partial.write_text(yaml.safe_dump(dict(identity), sort_keys=False))
 
 
 def run(

@@ -1,6 +1,8 @@
-"""Train a world model on an episode store, over a frozen tokenizer.
+"""Train a world model over a frozen tokenizer, on an episode store or on what `training.data tokenise` made of it.
 
     python -m training.train --preset tiny --data store --tokenizer runs/tokenizer/tokenizer --out runs/tiny
+    python -m training.train --preset tiny --data tokens --tokenizer runs/tokenizer/tokenizer --out runs/tiny
+    python -m training.train --preset mine.yaml --data world_model_tokenized_data --out runs/1x      tokens of 1X
 
 writes runs/tiny/checkpoint, which everything else takes.
 """
@@ -13,46 +15,35 @@ from typing import Any
 import torch
 
 from hwm_core.checkpoint import Checkpoint, load_tokenizer, save_checkpoint
-from hwm_core.data.store import open_store
-from hwm_core.data.windows import Windows
-from hwm_core.errors import BadConfig
 from hwm_core.families import build_model
+from hwm_core.train.material import open_material
 from hwm_core.train.trainees import WorldModelTrainee, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_model, fixed_batches
-from training.session import command, open_run, revision, run, watch
+from training.session import command, open_run, revision, run, same_data, watch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    return command(
-        __doc__, train, arguments, tokenizer="folder that training.train_tokenizer wrote, or a Cosmos download"
+    meaning = (
+        "folder that training.train_tokenizer wrote, or a Cosmos download; of tokens made elsewhere it may be left out"
     )
+    return command(__doc__, train, arguments, optional=("tokenizer",), tokenizer=meaning)
 
 
 def train(arguments: argparse.Namespace) -> bool:
     """Whether the run has spent its budget. Raises BadInput for whatever the user can put right."""
     recipe = open_run(arguments)
-    store = open_store(arguments.data)
-    if (manifest := store.manifests.get(recipe.data.actions)) is None:
-        raise BadConfig(
-            "data: key `actions`",
-            expected=" or ".join(store.manifests) or "a store with a manifest",
-            got=f"`{recipe.data.actions}`, which {arguments.data} lacks",
-            remedy="Choose the kind that was recorded, or prepare the data again.",
-        )
-    tokenizer = load_tokenizer(arguments.tokenizer, arguments.device)
-    frame_size = (store.preprocessing.height, store.preprocessing.width)
-    config = recipe.model_config_for(tokenizer, frame_size, manifest.dim)
-    lengths = (config.past_frames, config.future_frames)
-    windows = Windows(store.training, manifest, *lengths, stride=recipe.data.stride)
-    held_out = fixed_batches(Windows(store.validation, manifest, *lengths), recipe.data.validation_windows)
-    if getattr(tokenizer, "wants_statistics", False):
-        measured = fixed_batches(windows, recipe.data.validation_windows)
+    tokenizer = load_tokenizer(arguments.tokenizer, arguments.device) if arguments.tokenizer else None
+    material = open_material(arguments.data, recipe, tokenizer)
+    same_data(arguments, material.identity())
+    if tokenizer is not None and getattr(tokenizer, "wants_statistics", False):
+        measured = fixed_batches(material.windows, recipe.data.validation_windows)
         tokenizer.fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
     torch.manual_seed(recipe.train.seed)  # draws the initial weights
-    trainee = WorldModelTrainee(build_model(recipe.family, config.plain()), tokenizer, recipe.data.augmentation)
-    made_by = {"revision": revision(), "recipe": recipe.plain()}
+    model = build_model(recipe.family, material.config.plain())
+    trainee = WorldModelTrainee(model, tokenizer, recipe.data.augmentation)
+    made_by = {"revision": revision(), "recipe": recipe.plain(), "codes": material.codes.plain()}
     with watch(arguments) as reporter:
         trainer = Trainer(trainee, recipe.train, ranks=arguments.ranks, reporter=reporter)
 
@@ -62,17 +53,17 @@ def train(arguments: argparse.Namespace) -> bool:
                 family=recipe.family,
                 model=result,
                 tokenizer=tokenizer,
-                manifest=manifest,
-                preprocessing=store.preprocessing,
+                manifest=material.manifest,
+                preprocessing=material.preprocessing,
                 metadata={"steps": trainer.step, **made_by},
             )
             save_checkpoint(arguments.out / "checkpoint", checkpoint)
 
         return run(
             trainer,
-            windows,
+            material.windows,
             arguments,
-            evaluate=lambda module: evaluate_model(module, tokenizer, held_out),
+            evaluate=lambda module: evaluate_model(module, tokenizer, material.held_out),
             export=export,
         )
 

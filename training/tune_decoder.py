@@ -45,8 +45,8 @@ def tune(arguments: argparse.Namespace) -> bool:
         raise BadConfig(
             f"{arguments.checkpoint}: tokenizer",
             expected="a tokenizer that was trained here",
-            got=f"`{checkpoint.tokenizer.kind}`",
-            remedy="Use the checkpoint as it is: this decoder is not ours to tune.",
+            got="none" if checkpoint.tokenizer is None else f"`{checkpoint.tokenizer.kind}`",
+            remedy="Use the checkpoint as it is: there is no decoder of ours to tune.",
         )
     store, config = open_store(arguments.data), checkpoint.model.config
     require_preprocessing(store, checkpoint.preprocessing, arguments.data)

@@ -30,11 +30,49 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_file(path: str | Path) -> Iterator[Path]:
-    """A file beside `path` that replaces it when the block ends well."""
+def replaced_folder(path: str | Path) -> Iterator[Path]:
+    """A folder beside `path` that takes its place when the block ends well.
+
+    No rename replaces a folder that holds files. So the old one is moved aside first, and between these two renames it
+    stands at `standing(path)` alone. What a killed process left is put right by the next one of the same path.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial, previous = path.with_name(f".{path.name}.partial"), _previous(path)
+    if previous.exists() and not path.exists():
+        previous.rename(path)
+    for left in (partial, previous):
+        shutil.rmtree(left, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        if path.exists():
+            path.rename(previous)
+        partial.rename(path)
+        shutil.rmtree(previous, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def standing(path: str | Path) -> Path:
+    """Where to read what `replaced_folder` wrote: `path`, or the one before where a process was killed replacing it."""
+    path = Path(path)
+    return _previous(path) if not path.exists() and _previous(path).exists() else path
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f".{path.name}.previous")
+
+
+@contextmanager
+def new_file(path: str | Path, tag: int = 0) -> Iterator[Path]:
+    """A file beside `path` that replaces it when the block ends well.
+
+    Processes that may write the same path at the same time have a `tag` each.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{tag}.partial" if tag else f".{path.name}.partial")
     try:
         yield partial
         partial.replace(path)
@@ -42,7 +80,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
-    """Write one JSON object, whole or not at all."""
-    with new_file(path) as partial:
+def write_json(path: str | Path, value: Mapping[str, Any], tag: int = 0) -> None:
+    """Write one JSON object, whole or not at all; `tag` as of `new_file`."""
+    with new_file(path, tag) as partial:
         partial.write_text(json.dumps(value, indent=1) + "\n")

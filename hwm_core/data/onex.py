@@ -1,4 +1,4 @@
-"""Token sets of the 1X World Model Challenge, v2.0 and v1.1, and sets of ours in v2.0's layout.
+"""Token sets of the 1X World Model Challenge, v2.0 and v1.1, and sets of ours, which say more in their metadata.
 
 v2.0: shards video_i.bin int32 [ceil(F / 17), 3, 32, 32] (axis 1 is time: three latents of one codebook), states_i.bin
 float32 [F, 25], segment_idx_i.bin int32 [F], metadata_i.json; flat, or in sub-folders. v1.1: video.bin uint32
@@ -6,6 +6,7 @@ float32 [F, 25], segment_idx_i.bin int32 [F], metadata_i.json; flat, or in sub-f
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.codes import CodeSpec
+from hwm_core.data.mapping import map_file
 from hwm_core.data.tokens import TokenEpisode
 from hwm_core.errors import BadBag
 
@@ -34,7 +37,10 @@ _V1_FILES = {
 }
 _FOLDERS = {"video": "videos", "states": "robot_states", "segment_idx": "segment_indices", "metadata": "metadata"}
 # What 1X's own metadata.json leaves unsaid, and ours says.
-_COSMOS = {"clip_frames": 17, "shape": [3, 32, 32], "vocabulary": 64000, "names": list(EVE_STATES)}
+_COSMOS = CodeSpec(
+    kind="cosmos", codes="discrete", levels=(8, 8, 8, 5, 5, 5), latent_channels=6, temporal_factor=8, spatial_factor=8
+)
+_V2 = {"clip_frames": 17, "shape": [3, 32, 32], "names": list(EVE_STATES), "dtype": "int32"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,30 @@ def open_tokens(path: str | Path) -> list[TokenEpisode]:
     if (path / "video.bin").exists():
         return [_open_v1(path, metadata)]
     return [_open_shard(path, number, metadata) for number in range(_integer(path, metadata, "num_shards"))]
+
+
+def read_spec(path: str | Path) -> CodeSpec:
+    """Which tokenizer made the codes of a set. Raises BadBag, BadConfig for damaged metadata."""
+    path = Path(path)
+    metadata = read_metadata(path / "metadata.json")
+    if (path / "video.bin").exists():
+        vocabulary = int(metadata.get("vocab_size", 2**18))
+        side = math.isqrt(vocabulary)
+        # As 1X's own models factorise it: 2^18 codes are two digits of 512.
+        levels = (side, side) if side * side == vocabulary else (vocabulary,)
+        return CodeSpec(
+            kind="magvit2",
+            codes="discrete",
+            levels=levels,
+            latent_channels=len(levels),
+            temporal_factor=1,
+            spatial_factor=16,
+        )
+    return _spec(path, metadata.get("hwm", {}))
+
+
+def _spec(path: Path, said: Mapping[str, Any]) -> CodeSpec:
+    return CodeSpec.parse(said["codes"], where=f"{path}: codes") if "codes" in said else _COSMOS
 
 
 def open_test_samples(path: str | Path) -> TestSamples:
@@ -114,25 +144,40 @@ def shard_states(path: Path, number: int, width: int) -> tuple[NDArray[np.float3
 
 
 def _open_shard(path: Path, number: int, metadata: Mapping[str, Any]) -> TokenEpisode:
-    said = {**_COSMOS, **metadata.get("hwm", {})}
+    said = {**_V2, **metadata.get("hwm", {})}
     names, clip = tuple(said["names"]), int(said["clip_frames"])
     states, segments = shard_states(path, number, len(names))
     commands = None
     if "commands" in said.get("kinds", ()):
         commands = _array(path / f"commands_{number}.bin", np.float32, states.shape)
-    shape = (-(-len(states) // clip), *said["shape"])
+    starts = _starts(path / f"starts_{number}.bin", clip, len(states)) if said.get("stride") else None
+    shape = (-(-len(states) // clip) if starts is None else len(starts), *said["shape"])
     sources = said.get("episodes") or []
     return TokenEpisode(
         name=sources[number] if number < len(sources) else f"{path.name}_{number}",
-        tokens=_array(shard_file(path, "video", number, "bin"), np.int32, shape, mapped=True),
+        tokens=_array(shard_file(path, "video", number, "bin"), np.dtype(said["dtype"]), shape, mapped=True),
         clip_frames=clip,
-        vocabulary=int(said["vocabulary"]),
+        vocabulary=_spec(path, said).vocabulary,
         frame_rate_hz=float(metadata.get("hz", 30)),
         segments=segments,
         names=names,
         states=states if "states" in said.get("kinds", ("states",)) else None,
         commands=commands,
+        starts=starts,
     )
+
+
+def _starts(path: Path, clip: int, frames: int) -> NDArray[np.int64]:
+    size = path.stat().st_size // 8 if path.exists() else 1
+    starts = _array(path, np.int64, (size,))
+    if size and (starts.min() < 0 or starts.max() + clip > frames or (np.diff(starts) <= 0).any()):
+        raise BadBag(
+            f"File {path}",
+            expected=f"rising first frames of clips of {clip}, of {frames} frames",
+            got=f"{starts.min()} to {starts.max()}",
+            remedy="The file is damaged; tokenise the store again.",
+        )
+    return starts
 
 
 def _open_v1(path: Path, metadata: Mapping[str, Any]) -> TokenEpisode:
@@ -169,7 +214,7 @@ def _array(path: Path, dtype: Any, shape: tuple[int, ...], mapped: bool = False)
             remedy="It was cut, or the metadata belong to another file; download it again.",
         )
     if mapped and wanted:
-        return np.memmap(path, dtype=dtype, mode="r", shape=shape)
+        return map_file(path, wanted).view(dtype).reshape(shape)
     return np.fromfile(path, dtype=dtype).reshape(shape)
 
 

@@ -15,13 +15,13 @@ from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 import yaml
 from numpy.typing import NDArray
 
 from hwm_core.config import Config
 from hwm_core.data.atomic import new_folder
 from hwm_core.data.manifest import ActionKind, ActionManifest
+from hwm_core.data.mapping import map_file
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.types import Episode
@@ -136,7 +136,6 @@ def _open(path: Path) -> tuple[Episode, Preprocessing]:
 
 
 def _map_frames(path: Path) -> NDArray[np.uint8]:
-    # numpy's own memory map keeps a file open for each episode, and 1,024 open files are a usual limit.
     with path.open("rb") as file:
         np.lib.format.read_magic(file)
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -146,7 +145,7 @@ def _map_frames(path: Path) -> NDArray[np.uint8]:
     size = offset + int(np.prod(shape))
     if path.stat().st_size != size:
         raise ValueError(f"{path.name} is {path.stat().st_size} bytes, not {size}")
-    return torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).numpy()[offset:].reshape(shape)
+    return map_file(path, size)[offset:].reshape(shape)
 
 
 def _refuse_mixture(where: Path, episodes: list[tuple[Episode, Preprocessing]]) -> None:

@@ -1,15 +1,21 @@
-"""A store's pictures to tokens, in the layout of the 1X challenge's v2.0; resumable, a shard an episode.
+"""A store's pictures to codes; resumable, a shard an episode, shards shared out over processes.
 
-Every clip is encoded alone. Frames at the end of a segment that fill no clip are left out, so that no clip straddles a
-cut and none is partial. What 1X's metadata.json leaves unsaid stands in ours under `hwm`.
+Without a stride: in the layout of the 1X challenge's v2.0, clip after clip. Frames at the end of a segment that fill no
+clip are left out, so that no clip straddles a cut and none is partial.
+
+With a stride of S frames: a cache to train on. Clips begin every S frames of a segment and overlap; each is encoded
+alone, from its own first frame, as training encodes a window. Values and segments are there once for every frame, the
+first frame of each clip is in starts_i.bin, and codes have the smallest type that holds them.
+
+What 1X's metadata.json leaves unsaid stands in ours under `hwm`. The set is whole when metadata.json is there.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -18,7 +24,9 @@ from torch import Tensor
 
 from hwm_core.clips import num_frames
 from hwm_core.data.atomic import new_file, write_json
+from hwm_core.data.codes import CodeSpec, stored_dtype
 from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.windows import valid_starts
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.types import Episode
 
@@ -28,12 +36,23 @@ _BEGUN = "tokenise.json"
 class Encoder(Protocol):
     """What is wanted of a tokenizer."""
 
-    temporal_factor: int
-    codebook_size: int
-
     def encode(self, frames: Tensor) -> Tensor:
-        """Frames float [B, F, 3, H, W] in [0, 1] -> tokens int64 [B, T, h, w]."""
+        """Frames float [B, F, 3, H, W] in [0, 1] -> codes [B, T, h, w(, C)]."""
         ...
+
+
+@dataclass(frozen=True)
+class TokeniseOptions:
+    """What is written, and how it is computed."""
+
+    latents: int = 3  # of a clip
+    stride: int | None = None  # frames between the starts of clips; None: 1X's layout, clip after clip
+    exact: bool = False  # latents as float32, not float16
+    precision: Literal["bfloat16", "float32"] = "bfloat16"  # of the encoder; that of the training gives its very codes
+    batch: int = 8  # clips encoded at once
+    device: torch.device | str = "cpu"
+    rank: int = 0  # of `world_size` processes that share out the shards
+    world_size: int = 1
 
 
 @dataclass(frozen=True)
@@ -52,65 +71,74 @@ def tokenise(
     tokenizer: Encoder,
     out: str | Path,
     *,
-    digest: str,
-    latents: int = 3,
-    batch: int = 8,
-    device: torch.device | str = "cpu",
+    spec: CodeSpec,
+    options: TokeniseOptions | None = None,
+    manifests: Mapping[str, str] | None = None,
 ) -> Iterator[Tokenised]:
-    """Write one shard after the other, and tell of each. Interrupted, it goes on to the same bytes.
+    """Write this process's shards one after the other, and tell of each. Interrupted, it goes on to the same bytes.
 
     Args:
-        digest: sha256 of the tokenizer's weights: a set is of one tokenizer.
-        latents: of a clip.
-        batch: clips encoded at once.
+        spec: of the tokenizer: a set is of one.
+        manifests: sha256 of the action manifests that belong to the set, by kind.
 
     Raises:
         BadConfig: the folder was begun with other episodes, another tokenizer or other settings.
-        BadBag: no episodes.
+        BadBag: no episodes, or none with room for a clip.
     """
+    options = options or TokeniseOptions()
     if not episodes:
         raise BadBag("Tokenise", expected="episodes", got="none", remedy="Prepare the data first.")
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    frames = num_frames(latents, tokenizer.temporal_factor)
-    settings = _settings(episodes, preprocessing, tokenizer, digest, frames)
-    _begin(out / _BEGUN, settings)
-    total, shape = 0, None
-    for number, episode in enumerate(episodes):
-        index = _clip_frames(episode, frames)
+    settings = _settings(episodes, preprocessing, spec, options, manifests or {})
+    _begin(out / _BEGUN, settings, options.rank)
+    for number in range(options.rank, len(episodes), options.world_size):
+        episode = episodes[number]
+        starts = valid_starts(episode, settings["clip_frames"], options.stride or settings["clip_frames"])
         path = out / f"metadata_{number}.json"
         kept = path.exists()
         if not kept:
-            grid = _write_shard(out, number, episode, index, settings["kinds"], tokenizer, batch, device)
-            write_json(path, {"shard_ind": number, "shard_num_frames": int(index.size), "shape": grid})
-        shape = shape or json.loads(path.read_text())["shape"]
-        total += int(index.size)
-        yield Tokenised(episode.name, len(index), len(episode) - int(index.size), kept)
-    if shape is None:
-        raise BadBag(
-            "Tokenise", expected=f"a stretch of {frames} frames", got="none", remedy="Use clips of fewer latents."
-        )
-    top = {"num_shards": len(episodes), "query": "", "hz": preprocessing.frame_rate_hz, "num_images": total}
-    write_json(out / "metadata.json", {**top, "hwm": {**settings, "shape": shape}})
+            frames, shape = _write_shard(out, number, episode, starts, settings, tokenizer, options)
+            write_json(path, {"shard_ind": number, "shard_num_frames": frames, "shape": shape})
+        covered = np.unique(starts[:, None] + np.arange(settings["clip_frames"])).size
+        yield Tokenised(episode.name, len(starts), len(episode) - covered, kept)
+    _finish(out, len(episodes), preprocessing.frame_rate_hz, settings, options.rank)
 
 
 def _settings(
-    episodes: Sequence[Episode], preprocessing: Preprocessing, tokenizer: Encoder, digest: str, frames: int
+    episodes: Sequence[Episode],
+    preprocessing: Preprocessing,
+    spec: CodeSpec,
+    options: TokeniseOptions,
+    manifests: Mapping[str, str],
 ) -> dict[str, Any]:
+    dtype = "float32" if options.exact and spec.codes == "continuous" else stored_dtype(spec)
+    if options.stride is None:
+        if spec.codes == "continuous":
+            raise BadConfig(
+                "Tokenise",
+                expected="a stride: 1X's layout has no place for latents",
+                got=f"a tokenizer of the kind `{spec.kind}`",
+                remedy="Add --stride N, the frames between the starts of clips.",
+            )
+        dtype = "int32"
     return {
-        "clip_frames": frames,
-        "vocabulary": tokenizer.codebook_size,
-        "tokenizer": digest,
+        "clip_frames": num_frames(options.latents, spec.temporal_factor),
+        "stride": options.stride,
+        "dtype": dtype,
+        "precision": options.precision,
+        "codes": spec.plain(),
         "names": list(episodes[0].names),
         "kinds": [kind for kind in ("states", "commands") if all(getattr(one, kind) is not None for one in episodes)],
+        "manifests": dict(manifests),
         "preprocessing": preprocessing.plain(),
         "episodes": [episode.name for episode in episodes],
     }
 
 
-def _begin(path: Path, settings: Mapping[str, Any]) -> None:
+def _begin(path: Path, settings: Mapping[str, Any], rank: int) -> None:
     if not path.exists():
-        write_json(path, settings)
+        write_json(path, settings, tag=rank)
     elif (begun := json.loads(path.read_text())) != settings:
         other = [key for key in settings if begun.get(key) != settings[key]]
         raise BadConfig(
@@ -121,39 +149,57 @@ def _begin(path: Path, settings: Mapping[str, Any]) -> None:
         )
 
 
-def _clip_frames(episode: Episode, frames: int) -> NDArray[np.int64]:
-    """Frames of every clip, [C, frames]."""
-    bounds = np.append(np.unique(episode.segments, return_index=True)[1], len(episode))
-    starts = [start for a, b in pairwise(bounds) for start in range(int(a), int(b) - frames + 1, frames)]
-    return np.array(starts, dtype=np.int64)[:, None] + np.arange(frames)
+def _finish(out: Path, shards: int, hz: float, settings: Mapping[str, Any], rank: int) -> None:
+    """The whole set's metadata, by whichever process finds all shards there; two that do write the same."""
+    paths = [out / f"metadata_{number}.json" for number in range(shards)]
+    if not all(path.exists() for path in paths):
+        return
+    told = [json.loads(path.read_text()) for path in paths]
+    shape = next((one["shape"] for one in told if one["shape"]), None)
+    if shape is None:
+        frames = settings["clip_frames"]
+        raise BadBag(
+            "Tokenise", expected=f"a stretch of {frames} frames", got="none", remedy="Use clips of fewer latents."
+        )
+    top = {"num_shards": shards, "query": "", "hz": hz, "num_images": sum(one["shard_num_frames"] for one in told)}
+    write_json(out / "metadata.json", {**top, "hwm": {**settings, "shape": shape}}, tag=rank)
 
 
 def _write_shard(
     out: Path,
     number: int,
     episode: Episode,
-    index: NDArray[np.int64],
-    kinds: Sequence[str],
+    starts: NDArray[np.int64],
+    settings: Mapping[str, Any],
     tokenizer: Encoder,
-    batch: int,
-    device: torch.device | str,
-) -> list[int] | None:
-    """Returns the shape [T, h, w] of its clips, if it has any."""
+    options: TokeniseOptions,
+) -> tuple[int, list[int] | None]:
+    """Returns the rows of values written, and the shape [T, h, w(, C)] of its clips, if it has any."""
     shape = None
-    flat = index.reshape(-1)
-    for kind in {"states", *kinds}:
+    frames = starts[:, None] + np.arange(settings["clip_frames"])
+    rows = frames.reshape(-1) if options.stride is None else np.arange(len(episode))
+    for kind in {"states", *settings["kinds"]}:
         # 1X's layout wants states; where only commands were recorded, `kinds` says that these are none.
-        values = getattr(episode, kind) if kind in kinds else np.zeros((len(episode), len(episode.names)))
-        _write_array(out / f"{kind}_{number}.bin", values[flat].astype(np.float32))
-    _write_array(out / f"segment_idx_{number}.bin", episode.segments[flat].astype(np.int32))
+        wanted = kind in settings["kinds"]
+        values = getattr(episode, kind) if wanted else np.zeros((len(episode), len(episode.names)))
+        _write_array(out / f"{kind}_{number}.bin", values[rows].astype(np.float32))
+    _write_array(out / f"segment_idx_{number}.bin", episode.segments[rows].astype(np.int32))
+    if options.stride is not None:
+        _write_array(out / f"starts_{number}.bin", starts)
     with new_file(out / f"video_{number}.bin") as partial, partial.open("wb") as file:
-        for start in range(0, len(index), batch):
-            pictures = torch.from_numpy(episode.frames[index[start : start + batch]]).to(device)
-            with torch.inference_mode():
-                tokens = tokenizer.encode(pictures.permute(0, 1, 4, 2, 3).float() / 255)
-            shape = list(tokens.shape[1:])
-            file.write(tokens.to(torch.int32).cpu().numpy().tobytes())
-    return shape
+        for first in range(0, len(frames), options.batch):
+            pictures = torch.from_numpy(episode.frames[frames[first : first + options.batch]]).to(options.device)
+            with torch.inference_mode(), _arithmetic(options):
+                codes = tokenizer.encode(pictures.permute(0, 1, 4, 2, 3).float() / 255)
+            shape = list(codes.shape[1:])
+            file.write(codes.cpu().numpy().astype(settings["dtype"]).tobytes())
+    return len(rows), shape
+
+
+def _arithmetic(options: TokeniseOptions) -> AbstractContextManager:
+    if options.precision == "float32":
+        return nullcontext()
+    return torch.autocast(torch.device(options.device).type, torch.bfloat16)
 
 
 def _write_array(path: Path, values: NDArray) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from hwm_core.data.assembly import Assembly
+from hwm_core.data.codes import is_within
 from hwm_core.data.lerobot import LeRobotDataset, open_lerobot, read_table
 from hwm_core.data.onex import is_token_set, open_tokens
 from hwm_core.data.preprocessing import Preprocessing
@@ -93,9 +94,9 @@ def _lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
 
 
 def _tokens(episode: TokenEpisode) -> Iterator[Finding]:
-    if len(episode.tokens) and (episode.tokens.min() < 0 or episode.tokens.max() >= episode.vocabulary):
+    if not is_within(episode.tokens, episode.vocabulary):
         yield Finding("fault", episode.name, str(out_of_vocabulary(episode.name, episode.tokens, episode.vocabulary)))
-    whole = len(episode.segments) // episode.clip_frames
+    whole = int((episode.first_frames + episode.clip_frames <= len(episode.segments)).sum())
     if partial := len(episode.tokens) - whole:
         yield Finding("note", episode.name, f"{partial} clip cut short at the end: never used")
     if straddling := whole - len(episode.valid_starts()):

@@ -41,9 +41,11 @@ def kernel_distance(a: Tensor, b: Tensor, *, seed: int, subsets: int = 100, subs
             remedy="Judge more frames, with one extractor.",
         )
     generator = torch.Generator().manual_seed(seed)
-    rows = [features.detach().to("cpu", torch.float64) for features in (a, b)]
+    a, b = (features.detach().to("cpu", torch.float64) for features in (a, b))
     drawn = 1 if size == len(a) == len(b) else subsets  # there is one subset of everything
-    values = torch.stack(
-        [poly_mmd(*(one[torch.randperm(len(one), generator=generator)[:size]] for one in rows)) for _ in range(drawn)]
-    )
+
+    def subset(features: Tensor) -> Tensor:
+        return features[torch.randperm(len(features), generator=generator)[:size]]
+
+    values = torch.stack([poly_mmd(subset(a), subset(b)) for _ in range(drawn)])
     return KernelDistance(float(values.mean()), float(values.std(unbiased=False)), drawn, size)

@@ -29,7 +29,11 @@ def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.op
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
     ]
-    muon = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "adjust_lr_fn": "match_rms_adamw"}
+    muon: dict[str, Any] = {
+        "lr": config.learning_rate,
+        "weight_decay": config.weight_decay,
+        "adjust_lr_fn": "match_rms_adamw",
+    }
     if hidden:
         optimisers.append(torch.optim.Muon(hidden, **muon))
     if kernels:
@@ -45,7 +49,7 @@ class KernelMuon(torch.optim.Muon):
         self.param_groups[0]["params"] = list(kernels)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update. For its duration every kernel is a matrix that shares its memory; state is kept by kernel."""
         group = self.param_groups[0]
         kernels = group["params"]

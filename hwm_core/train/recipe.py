@@ -10,6 +10,7 @@ from pydantic import Field
 
 from hwm_core.config import Config, overridden, read_yaml
 from hwm_core.data.augment import Augmentation
+from hwm_core.data.codes import CodeSpec
 from hwm_core.errors import BadConfig
 from hwm_core.families import family
 from hwm_core.tokenizers import VideoTokenizer
@@ -44,10 +45,13 @@ class Recipe(Config):
         config: Any = family(self.family).config.parse(self.model, where="model")
         return config.num_past_latents + config.num_future_latents
 
-    def model_config_for(self, tokenizer: VideoTokenizer, frame_size: tuple[int, int], action_dim: int) -> Any:
+    def model_config_for(
+        self, tokenizer: VideoTokenizer | CodeSpec, frame_size: tuple[int, int], action_dim: int
+    ) -> Any:
         """The model's configuration, with what the tokenizer and the data decide filled in.
 
         Args:
+            tokenizer: the tokenizer, or what is known of it.
             frame_size: height and width in pixels.
 
         Raises:

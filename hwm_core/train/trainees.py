@@ -23,6 +23,17 @@ def cells(tokenizer: Any, frames: Tensor) -> int:
     return len(frames) * latents * math.prod(size // tokenizer.spatial_factor for size in frames.shape[-2:])
 
 
+def codes_of(batch: Batch, tokenizer: Any, frames: Tensor | None = None) -> Tensor:
+    """Codes [B, T, h, w(, C)] of a batch of windows: those it holds, or those of its frames.
+
+    Args:
+        frames: [B, F, 3, H, W] in [0, 1], in place of the batch's own.
+    """
+    if "tokens" in batch:
+        return batch["tokens"]
+    return tokenizer.encode(unit(batch["frames"]) if frames is None else frames)
+
+
 class TokenizerTrainee:
     """A tokenizer learns to rebuild the frames of a window."""
 
@@ -66,15 +77,16 @@ class DecoderTrainee:
 
 
 class WorldModelTrainee:
-    """A world model learns to predict the codes that a frozen tokenizer gives the (augmented) frames of a window."""
+    """A world model learns to predict codes: of tokenised windows, or those that a frozen tokenizer gives the
+    (augmented) frames of a window. `tokenizer` may be None where every window holds its codes."""
 
-    def __init__(self, model: nn.Module, tokenizer: nn.Module, augmentation: Augmentation) -> None:
+    def __init__(self, model: nn.Module, tokenizer: nn.Module | None, augmentation: Augmentation) -> None:
         self.module, self.tokenizer, self.augmentation = model, tokenizer, augmentation
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
-        frames = self.augmentation.frames(unit(batch["frames"]), generator)
+        frames = None if "tokens" in batch else self.augmentation.frames(unit(batch["frames"]), generator)
         actions = self.augmentation.actions(batch["actions"], generator)
-        return self.module.loss(self.tokenizer.encode(frames), actions, generator)
+        return self.module.loss(codes_of(batch, self.tokenizer, frames), actions, generator)
 
     def tokens(self, batch: Batch) -> int:
         config: Any = self.module.config

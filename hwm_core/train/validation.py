@@ -11,7 +11,7 @@ from hwm_core.metrics.psnr import mean_psnr, pooled_psnr
 from hwm_core.tokenizers import DiscreteTokenizer, VideoTokenizer
 from hwm_core.tokenizers.usage import digit_evenness
 from hwm_core.train.trainee import Batch
-from hwm_core.train.trainees import unit
+from hwm_core.train.trainees import codes_of, unit
 
 
 def fixed_batches(windows: Dataset, count: int, batch_size: int = 16) -> list[Batch]:
@@ -38,7 +38,9 @@ def evaluate_tokenizer(tokenizer: Any, batches: Sequence[Batch]) -> dict[str, fl
     return numbers
 
 
-def evaluate_model(model: Any, tokenizer: VideoTokenizer, batches: Sequence[Batch], seed: int = 0) -> dict[str, float]:
+def evaluate_model(
+    model: Any, tokenizer: VideoTokenizer | None, batches: Sequence[Batch], seed: int = 0
+) -> dict[str, float]:
     """The training loss with the same draws every time, and the loss of the whole future from the past alone.
 
     The latter with the window's own actions, with another window's motion (`shuffled`) and without actions (`none`):
@@ -47,9 +49,9 @@ def evaluate_model(model: Any, tokenizer: VideoTokenizer, batches: Sequence[Batc
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     rows = []
-    for batch in batches:
-        actions = batch["actions"].to(device)
-        codes = tokenizer.encode(unit(batch["frames"].to(device)))
+    for windows in batches:
+        batch = {name: values.to(device) for name, values in windows.items()}
+        actions, codes = batch["actions"], codes_of(batch, tokenizer)
         loss, metrics = model.loss(codes, actions, generator)
         row = {"loss": loss, **metrics}
         noise = generator.get_state()
@@ -58,7 +60,7 @@ def evaluate_model(model: Any, tokenizer: VideoTokenizer, batches: Sequence[Batc
             generator.set_state(noise)  # the three differ by their actions alone
             row |= {f"{name}_{key}": value for key, value in model.whole_future(codes, played, generator).items()}
         rows.append({name: float(value) for name, value in row.items()})
-    sizes = [len(batch["frames"]) for batch in batches]
+    sizes = [len(batch["actions"]) for batch in batches]
     return {name: sum(row[name] * size for row, size in zip(rows, sizes)) / sum(sizes) for name in rows[0]}
 
 

@@ -35,7 +35,7 @@ setup(
         "training",
     ],
     package_data={
-        "hwm_core": ["assets/**/*", "data/layouts/*.yaml", "evaluation/*.html", "presets/*.yaml", "sim/*.xml"]
+        "hwm_core": ["assets/**/*", "data/layouts/*.yaml", "evaluation/*.html", "presets/*.yaml", "sim/*.xml"],
     },
     install_requires=requirements,
 )

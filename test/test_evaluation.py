@@ -1,16 +1,19 @@
 """Evaluation against a world whose frames are known from its actions: what each row means, and which windows count."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from untrained import untrained
 
 from hwm_core.data.manifest import fit_manifest
 from hwm_core.errors import BadActions, BadBag, BadConfig, RobotMismatch
 from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationResult, EvaluationWindows, ObjectTracks
-from hwm_core.evaluation.report import all_tables, markdown, psnr_table
+from hwm_core.evaluation.report import all_tables, markdown, psnr_table, rows_table
+from hwm_core.evaluation.sensitivity import disturbed
 from hwm_core.evaluation.windows import has_still_camera, lenders
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Episode
@@ -121,6 +124,80 @@ def test_borrowed_motion_starts_from_the_windows_own_state() -> None:
     # Own newest command: 8 * 0.02 = 0.16; the lender falls by 0.02 a frame, and 0 is the joint's limit
     expected = np.clip(0.16 - 0.02 * np.arange(1, 25), 0.0, None)
     np.testing.assert_allclose(borrowed[0, :, 0], expected, atol=1e-6)
+
+
+def test_zero_holds_the_newest_action_and_reversed_plays_the_own_motion_backwards_from_here() -> None:
+    windows = EvaluationWindows(EPISODES, MANIFEST, PAST, FUTURE, stride=5)
+    # The third window of "up" begins at frame 10; its newest action is 18 * 0.02 = 0.36, and it rises by 0.02 a frame
+    assert np.allclose(windows.held([2])[0, :, 0], 0.36)
+    expected = np.clip(0.36 - 0.02 * np.arange(1, 25), 0.0, None)
+    np.testing.assert_allclose(windows.backwards([2])[0, :, 0], expected, atol=1e-6)
+
+
+def test_these_rows_are_predicted_from_those_actions() -> None:
+    rows = ["model", "zero", "reversed", "copy_last"]
+    result = evaluate(PerfectWorld(), [episode("up", ramp(60, start=0.6)), EPISODES[1]], rows=rows)
+    # Nothing moves: as copying. Backwards: 2 * 16 frames of 2 grey levels, 64 levels off
+    assert result.psnr("zero", 16) == pytest.approx(result.psnr("copy_last", 16))
+    assert result.psnr("reversed", 16) == pytest.approx(20 * np.log10(255 / 64), abs=0.05)
+
+
+def test_of_more_windows_than_wanted_some_are_kept_from_the_first_to_the_last() -> None:
+    result = evaluate(PerfectWorld(), EPISODES, stride=1, max_windows=5)
+    every = EvaluationWindows(EPISODES, MANIFEST, PAST, FUTURE, stride=1)
+    assert len(result) == 5 and len(every) == 56
+    assert (result.start[0], result.start[-1]) == (every.start[0], every.start[-1])
+
+
+def test_every_frame_ahead_is_kept_and_the_horizons_are_read_from_them() -> None:
+    result = evaluate(PerfectWorld(), EPISODES, horizons=(4, 20))
+    assert result.rows["copy_last"].frame.shape == (12, 20)
+    whole = rows_table(result, EvaluationConfig(horizons=(4, 20)))["copy_last"]
+    assert whole["by_frame"]["psnr_db"][3] == round(result.psnr("copy_last", 4), 3)
+    assert whole["mean"]["psnr_db"] == pytest.approx(np.mean(whole["by_frame"]["psnr_db"]), abs=1e-3)
+    assert whole["windows"] == 12 and whole["episodes"] == 2 and whole["samples"] is None
+
+
+def test_the_tokenizers_truth_lets_no_row_pay_for_the_tokenizer() -> None:
+    rows = ["model", "copy_last"]
+    still = [episode(name, ramp(60, slope=0.0, start=0.5)) for name in ("a", "b")]
+    result = evaluate(PerfectWorld(), still, truth="tokenizer", rows=rows)
+    assert result.psnr("copy_last", 8) == 60.0  # the last frame, itself through the tokenizer
+    assert result.psnr("model", 8) == pytest.approx(20 * np.log10(255), abs=0.01)  # the world draws the camera's frame
+    with pytest.raises(BadConfig, match="truth itself"):
+        EvaluationConfig.parse({"truth": "tokenizer"})
+
+
+def test_models_of_unlike_pasts_and_futures_are_judged_on_the_same_frames() -> None:
+    small, large = WorldModel(untrained()), WorldModel(untrained(num_past_latents=3, num_future_latents=1))
+    judged = [
+        Evaluation(one, real_episodes(), EvaluationConfig(horizons=(8,)), beside=(small, large))
+        for one in (small, large)
+    ]
+    results = [one.run() for one in judged]
+    assert np.array_equal(results[0].newest, results[1].newest) and results[0].newest[0] == 16
+    assert np.array_equal(results[0].rows["copy_last"].frame, results[1].rows["copy_last"].frame)
+
+
+@pytest.mark.parametrize("family", ["masked", "flow"])
+def test_joints_are_disturbed_one_by_one_and_one_that_cannot_be_heard_moves_nothing(family: str) -> None:
+    checkpoint = untrained(family=family)
+    for parameter in checkpoint.model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(len(parameter)))
+    deaf = checkpoint.manifest.model_copy(update={"constant": (False, True, False)})
+    world = WorldModel(replace(checkpoint, manifest=deaf), dtype=torch.float32)
+    probed = evaluate(world, real_episodes(), horizons=(8,), sensitivity=2).sensitivity
+    assert probed is not None and probed.names == ("neck_yaw", "left_elbow", "right_elbow")
+    assert probed.change.shape == (2, 3)
+    assert (probed.change[:, 1] == 0).all() and (probed.change[:, [0, 2]] > 0).all()
+
+
+def test_a_joint_is_disturbed_by_its_own_deviation_to_the_side_where_it_has_room() -> None:
+    actions = np.tile(np.float32([2.5, 0.0]), (24, 1))  # the slide is near its upper end, 2.55
+    off = disturbed(MANIFEST, actions) - actions
+    slide, neck = MANIFEST.std
+    np.testing.assert_allclose(off[0], np.tile([-slide, 0.0], (24, 1)), atol=1e-6)
+    np.testing.assert_allclose(off[1], np.tile([0.0, neck], (24, 1)), atol=1e-6)
 
 
 def test_motion_is_borrowed_from_another_episode() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from test_replay import record
 from untrained import JOINTS, save_untrained
 
@@ -86,7 +87,7 @@ def store(tmp_path: Path) -> Path:
     return write_store(tmp_path / "store", Preprocessing(source_aspect=1.0, height=16, width=16))
 
 
-FEW = ("--horizons", 8, "--batch", 2, "--sensitivity", 2, "--examples", 1)
+FEW = ("--stride", 10, "--horizons", 8, "--batch", 2, "--sensitivity", 2, "--examples", 1)
 
 
 def test_every_file_of_an_evaluation_says_what_it_promises(
@@ -99,9 +100,10 @@ def test_every_file_of_an_evaluation_says_what_it_promises(
     drawn = {"model", "shuffled", "none", "zero", "reversed", "single", "mean_of_2"}
     assert set(judged["rows"]) == drawn | {"copy_last", "tokenizer"}
     for name, row in judged["rows"].items():
-        assert row["windows"] == 12 and row["episodes"] == 2 and row["seed"] == 0
+        assert row["windows"] == 6 and row["episodes"] == 2 and row["seed"] == 0
         assert len(row["by_frame"]["psnr_db"]) == 8 and (row["sampling"] is not None) == (name in drawn)
     assert judged["rows"]["mean_of_2"]["samples"] == 2
+    assert set(judged["rows"]["model"]["mean"]) == {"psnr_db", "pooled_psnr_db", "ssim"}
     assert judged["controllability_db"]["shuffled"]["mean"]["low"] is not None
     assert list(judged["sensitivity"]["joints"]) == list(JOINTS)
     assert all(set(over) == {"mean", "low", "high"} for over in judged["psnr_db"]["8"]["gain_over"].values())
@@ -110,7 +112,7 @@ def test_every_file_of_an_evaluation_says_what_it_promises(
     assert page.count("data:image/png") == 3 and page.count("data:image/svg+xml") >= 2
     assert "http" not in page and 'src="data:' in page, "the page needs nothing from elsewhere"
     card = judged_by(out, "MODEL_CARD.md").decode()
-    assert "right_elbow" in card and "12 windows of 2 episodes" in card and "Not shown to be above" in card
+    assert "right_elbow" in card and "6 windows of 2 episodes" in card and "Not shown to be above" in card
     assert (checkpoint / "MODEL_CARD.md").read_text() == card
 
 
@@ -137,10 +139,10 @@ def test_going_on_with_other_settings_is_refused_by_their_names_and_loses_nothin
     run(evaluate.main, monkeypatch, *options, *FEW)
     before = judged_by(out)
     with pytest.raises(SystemExit):
-        run(evaluate.main, monkeypatch, *options, *FEW, "--stride", 3)
-    assert "settings.stride 3 in place of 5" in capsys.readouterr().err
+        run(evaluate.main, monkeypatch, *options, *FEW, "--stride", 9)
+    assert "settings.stride 9 in place of 10" in capsys.readouterr().err
     assert judged_by(out) == before
-    run(evaluate.main, monkeypatch, *options, *FEW, "--stride", 3, "--anew")
+    run(evaluate.main, monkeypatch, *options, *FEW, "--stride", 9, "--anew")
     assert judged_by(out) != before
 
 
@@ -185,6 +187,30 @@ def test_the_protocol_of_the_paper_judges_each_frame_once_against_the_tokenizers
     # 44 frames hold windows of 9 + 8 at the starts 0, 8, 16 and 24
     assert judged["settings"]["truth"] == "tokenizer" and judged["psnr_db"]["8"]["windows"] == 8
     assert "tokenizer" not in judged["rows"] and judged["sensitivity"] is None
+    assert "none named" in judged["distances"]["FID"]["unavailable"]
+    assert "FID unavailable" in judged_by(out, "MODEL_CARD.md").decode()
+
+
+class MeanColours(torch.nn.Module):
+    """Stands in for a network: mean and deviation of each colour."""
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return torch.cat([frames.mean(dim=(2, 3)), frames.std(dim=(2, 3))], dim=1)
+
+
+def test_a_local_network_gives_distances_under_its_own_name_alike_on_one_and_two_ranks(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
+) -> None:
+    torch.jit.script(MeanColours()).save(str(tmp_path / "colours.pt"))
+    options = ("--checkpoint", checkpoint, "--store", store, *FEW, "--extractor", f"script={tmp_path / 'colours.pt'}")
+    run(evaluate.main, monkeypatch, *options, "--out", tmp_path / "one")
+    for rank in (1, 0):
+        run(evaluate.main, monkeypatch, *options, "--out", tmp_path / "two", "--rank", rank, "--world-size", 2)
+    distances = json.loads(judged_by(tmp_path / "one"))["distances"]["FD-colours"]
+    assert set(distances) == {"model", "copy_last", "tokenizer"}
+    assert distances["copy_last"] < distances["model"], "true pictures look true"
+    assert judged_by(tmp_path / "one") == judged_by(tmp_path / "two")
+    assert "FD-colours" in judged_by(tmp_path / "one", "MODEL_CARD.md").decode()
 
 
 def test_a_rank_beyond_the_world_is_refused(tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys) -> None:

@@ -26,6 +26,8 @@ from hwm_core.evaluation.files import folder_of, write_reports
 from hwm_core.evaluation.judged import Judged, labels
 from hwm_core.evaluation.ledger import Ledger
 from hwm_core.evaluation.report import markdown
+from hwm_core.metrics.extractors import Extractor, load_extractor
+from hwm_core.metrics.unavailable import Unavailable, or_unavailable
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
 
@@ -48,6 +50,10 @@ def main() -> None:
     parser.add_argument("--drawing", nargs="*", metavar="KEY=VALUE", help="how samples are drawn (as --sampling says)")
     parser.add_argument("--draws-seed", type=int, default=0, help="of all draws, and of the borrowing (%(default)s)")
     parser.add_argument("--sensitivity", type=int, default=16, help="windows to disturb joints in (%(default)s)")
+    parser.add_argument("--no-ssim", action="store_true", help="leave out structural similarity, which takes time")
+    parser.add_argument(
+        "--extractor", nargs="+", default=[], metavar="KIND=FILE", help="networks for FID, FVD, FD: docs/evaluation.md"
+    )
     parser.add_argument("--batch", type=int, default=16, help="windows at a time (%(default)s)")
     parser.add_argument("--examples", type=int, default=4, help="windows on the contact sheet (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
@@ -76,7 +82,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
     world_models = [WorldModel.load(path, device=_device(arguments.device)) for path in paths]
     episodes, objects, source = _episodes(arguments, world_models)
     config = _config(arguments)
-    evaluations = [Evaluation(model, episodes, config, objects=objects, beside=world_models) for model in world_models]
+    extractors, missing = _extractors(arguments)
+    evaluations = [
+        Evaluation(model, episodes, config, objects=objects, extractors=extractors, beside=world_models)
+        for model in world_models
+    ]
     judged, done = [], True
     for label, evaluation in zip(labels(world_models), evaluations, strict=True):
         folder = folder_of(arguments.out, label, len(evaluations)) / "windows"
@@ -95,7 +105,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         print(f"Rank {arguments.rank} is done; the last one writes the files.")
         return
     results = [
-        Judged(label, arguments.protocol, source, evaluation, evaluation.result(ledger))
+        Judged(label, arguments.protocol, source, evaluation, evaluation.result(ledger), missing)
         for label, evaluation, ledger in judged
     ]
     with judged[0][2].alone():
@@ -115,6 +125,7 @@ def _config(arguments: argparse.Namespace) -> EvaluationConfig:
     return EvaluationConfig.parse(
         {
             "sensitivity": arguments.sensitivity,
+            "ssim": not arguments.no_ssim,
             "batch": arguments.batch,
             "seed": arguments.draws_seed,
             "sampling": overridden({}, arguments.sampling),
@@ -124,6 +135,16 @@ def _config(arguments: argparse.Namespace) -> EvaluationConfig:
         },
         where="evaluate",
     )
+
+
+def _extractors(arguments: argparse.Namespace) -> tuple[list[Extractor], tuple[Unavailable, ...]]:
+    """Those named; and what the protocol of the paper wants, where nobody named it."""
+    named = [text.partition("=") for text in arguments.extractor]
+    extractors = [load_extractor(kind, path or None, _device(arguments.device)) for kind, _, path in named]
+    if arguments.protocol != "paper" or "FID" in [extractor.metric for extractor in extractors]:
+        return extractors, ()
+    fid = or_unavailable("FID", lambda: load_extractor("inception", None))
+    return extractors, (fid,) if isinstance(fid, Unavailable) else ()
 
 
 def _device(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import yaml
 
 from hwm_core.evaluation.judged import Judged
-from hwm_core.evaluation.report import controllability_table, sensitivity_table, tables, title, whole_table
+from hwm_core.evaluation.report import every_table, sensitivity_table, title
 from hwm_core.evaluation.table import gain
 from hwm_core.metrics.bootstrap import Interval
 
@@ -73,9 +73,7 @@ def _protocol(judged: Judged) -> Iterator[str]:
 
 
 def _numbers(judged: Judged) -> str:
-    config, result = judged.evaluation.config, judged.result
-    every = [*tables(result), whole_table(result, config), controllability_table(result)]
-    return "\n".join(table.markdown() for table in every)
+    return "\n".join(table.markdown() for table in every_table(judged.result, judged.evaluation.config))
 
 
 def _limits(judged: Judged) -> Iterator[str]:
@@ -105,6 +103,8 @@ def _limits(judged: Judged) -> Iterator[str]:
                 f"Moved by their standard deviation these joints leave the pictures within {_DEAF_DB:g} dB: "
                 f"{', '.join(deaf)} ({probed['windows']} windows)."
             )
+    for missing in judged.unavailable:
+        yield f"{missing}"
     yield "PSNR rewards a blurred mean of the possible futures: look at the pictures."
 
 

@@ -9,13 +9,16 @@ import torch
 from numpy.typing import NDArray
 
 from hwm_core.evaluation.config import EvaluationConfig
+from hwm_core.evaluation.distances import Features, without_features
 from hwm_core.evaluation.ledger import Numbers, Parts
 from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.rows import Batch, rows_of
 from hwm_core.evaluation.sensitivity import probe
 from hwm_core.evaluation.windows import EvaluationWindows, Indices, has_still_camera, lenders, spread
+from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.psnr import frame_mse, masked_mse
+from hwm_core.metrics.ssim import frame_ssim
 from hwm_core.sampling.draws import derived_seed
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
@@ -30,6 +33,7 @@ class Evaluation:
         episodes: preprocessed as the model wants them.
         config: what is judged, and how.
         objects: by episode name; with them, errors inside objects that moved are kept too.
+        extractors: networks to compare sets of pictures by.
         beside: other models that are judged on the same windows: these are long enough for all of them.
 
     Raises:
@@ -44,10 +48,11 @@ class Evaluation:
         config: EvaluationConfig | None = None,
         *,
         objects: Mapping[str, ObjectTracks] | None = None,
+        extractors: Sequence[Extractor] = (),
         beside: Sequence[WorldModel] = (),
     ) -> None:
         self.world_model, self.episodes, self.config = world_model, episodes, config or EvaluationConfig()
-        self.rows = rows_of(self.config)
+        self.rows, self.features = rows_of(self.config), Features(extractors)
         self.windows = EvaluationWindows(
             episodes,
             world_model.manifest,
@@ -87,7 +92,8 @@ class Evaluation:
 
     def result(self, parts: Parts) -> EvaluationResult:
         """The numbers of all windows, from all batches."""
-        read = [parts[number] for number in range(len(self._batches))]
+        every = range(len(self._batches))
+        read = [without_features(parts[number]) for number in every]
         numbers = {name: np.concatenate([part[name] for part in read]) for name in read[0]}
         still = np.array([has_still_camera(episode) for episode in self.episodes])[self.windows.episode]
         return EvaluationResult.of(
@@ -100,6 +106,7 @@ class Evaluation:
             start=self.windows.start,
             newest=self.windows.start + self.windows.past_frames - 1,
             still_camera=still,
+            distances=self.features.distances(tuple(self.rows), (parts[number] for number in every)),
         )
 
     def batch(self, windows: Indices) -> Batch:
@@ -136,6 +143,7 @@ class Evaluation:
             },
             "episodes": {"count": len(self.episodes), "sha256": _digest(self.episodes)},
             "objects": self._tracks is not None,
+            "extractors": self.features.identities(),
             "window": {"past": self.windows.past_frames, "future": self.windows.future_frames},
             "settings": self.config.plain(),
         }
@@ -143,10 +151,15 @@ class Evaluation:
     def _judged(self, windows: NDArray[np.int64]) -> Numbers:
         batch, ahead = self.batch(windows), self.config.num_frames
         truth, moved = batch.truth[:, :ahead], self._moved(windows)
-        numbers = {} if moved is None else {"moved_pixels": moved.sum(axis=(2, 3))}
+        numbers = dict(self.features.of(None, truth))
+        if moved is not None:
+            numbers["moved_pixels"] = moved.sum(axis=(2, 3))
         for row, predict in self.rows.items():
             predicted = predict(batch)[:, :ahead]
             numbers[f"{row}/mse"] = frame_mse(predicted, truth)
+            numbers.update(self.features.of(row, predicted))
+            if self.config.ssim:
+                numbers[f"{row}/ssim"] = frame_ssim(predicted, truth)
             if moved is not None:
                 numbers[f"{row}/moved"], _ = masked_mse(predicted, truth, moved)
         if self._probed:

@@ -12,6 +12,7 @@ from hwm_core.evaluation.report import (
     all_tables,
     controllability,
     interval_plain,
+    number,
     rows_table,
     sensitivity_table,
     title,
@@ -20,6 +21,7 @@ from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.table import Table, gain
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.psnr import psnr
+from hwm_core.metrics.unavailable import Unavailable
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model import WorldModel
 
@@ -33,6 +35,7 @@ class Judged:
     source: str  # where the episodes come from, in words
     evaluation: Evaluation
     result: EvaluationResult
+    unavailable: tuple[Unavailable, ...] = ()  # distances that were wanted
 
     @property
     def world_model(self) -> WorldModel:
@@ -40,7 +43,7 @@ class Judged:
 
     def document(self) -> dict[str, Any]:
         """Everything as JSON-able numbers: evaluation.json."""
-        settings = self.evaluation.config
+        settings, distances = self.evaluation.config, self.result.distances
         return {
             "checkpoint": describe(self.world_model),
             "device": str(self.world_model.device),
@@ -51,6 +54,10 @@ class Judged:
             **all_tables(self.result),
             "rows": rows_table(self.result, settings),
             "controllability_db": controllability(self.result),
+            "distances": {
+                **{metric: {row: number(value) for row, value in rows.items()} for metric, rows in distances.items()},
+                **{missing.metric: missing.plain() for missing in self.unavailable},
+            },
             "sensitivity": sensitivity_table(self.result),
         }
 

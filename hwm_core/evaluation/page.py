@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hwm_core.evaluation.judged import Judged, caption, differences, differences_table
-from hwm_core.evaluation.report import controllability_table, rows_table, sensitivity_table, tables, title, whole_table
+from hwm_core.evaluation.report import every_table, rows_table, sensitivity_table, title
 from hwm_core.evaluation.showing import extremes
 from hwm_core.evaluation.table import Table
 from hwm_core.pictures import bar_chart, contact_sheet, line_chart, png_bytes
@@ -57,10 +57,9 @@ def _part(judged: Judged) -> _Part:
         ("sha256", judged.world_model.sha256 or "-"),
         ("judged on", f"{len(result)} windows of {result.num_episodes} episodes, stride {config.stride}"),
         ("truth", {"camera": "the camera's frames", "tokenizer": "through the tokenizer"}[config.truth]),
-        (
-            "draws",
-            f"seed {config.seed}; {config.sampling}" + (f"; samples: {config.drawing}" if config.drawing else ""),
-        ),
+        ("draws", f"seed {config.seed}; {config.sampling}"),
+        *((("samples", f"{config.drawing or config.sampling}"),) if config.samples else ()),
+        *((missing.metric, str(missing)) for missing in judged.unavailable),
     ]
     numbers = rows_table(result, config)
     pictures = [
@@ -71,7 +70,7 @@ def _part(judged: Judged) -> _Part:
     return _Part(
         judged.label,
         facts,
-        [*tables(result), whole_table(result, config), controllability_table(result)],
+        every_table(result, config),
         [*pictures, *_sensitivity(judged), *_strips(judged)],
     )
 

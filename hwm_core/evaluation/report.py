@@ -7,7 +7,7 @@ from typing import Any
 
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.result import EvaluationResult, Region
-from hwm_core.evaluation.table import Table, decibels, gain
+from hwm_core.evaluation.table import Table, decimals, gain
 from hwm_core.metrics.bootstrap import Interval
 from hwm_core.metrics.psnr import pooled_psnr, psnr
 
@@ -61,7 +61,7 @@ def controllability(result: EvaluationResult) -> dict[str, dict[str, Any]]:
     """{"shuffled" and "none": {horizon, and "mean" of all frames ahead: interval}}: delta-PSNR in dB, JSON-able."""
     return {
         row: {
-            **{str(h): interval_plain(result.gain("model", row, h)) for h in result.horizons},
+            **{str(h): interval_plain(result.delta_psnr(row, h)) for h in result.horizons},
             "mean": interval_plain(result.whole_gain("model", row)),
         }
         for row in _controls(result)
@@ -99,6 +99,12 @@ def markdown(result: EvaluationResult) -> str:
     return "\n".join(table.markdown() for table in tables(result))
 
 
+def every_table(result: EvaluationResult, config: EvaluationConfig) -> list[Table]:
+    """All of them."""
+    further = [whole_table(result, config), controllability_table(result)]
+    return [*tables(result), *further, *([distances_table(result)] if result.distances else [])]
+
+
 def whole_table(result: EvaluationResult, config: EvaluationConfig) -> Table:
     """Every row over all frames ahead, with its n, seed and draws."""
     head = ["All frames ahead", "mean PSNR, dB", "pooled PSNR, dB", "SSIM", "windows", "episodes", "seed", "samples"]
@@ -110,13 +116,21 @@ def whole_table(result: EvaluationResult, config: EvaluationConfig) -> Table:
     return Table(f"All {result.num_frames} frames ahead together", head, lines)
 
 
+def distances_table(result: EvaluationResult) -> Table:
+    """Fréchet distances to the truth, a column for each extractor."""
+    rows = list(next(iter(result.distances.values()), {}))
+    count = f"{len(result)} windows of {result.num_frames} frames"
+    lines = [[title(row), *(decimals(one[row]) for one in result.distances.values())] for row in rows]
+    return Table("Distances of all pictures from the true ones", [count, *result.distances], lines)
+
+
 def controllability_table(result: EvaluationResult) -> Table:
     """Delta-PSNR: what the true actions are worth."""
     head = ["dB", *(f"{h} frames ahead" for h in result.horizons), "mean of all frames"]
     lines = [
         [
             f"true actions above {title(row)}",
-            *(gain(result.gain("model", row, h)) for h in result.horizons),
+            *(gain(result.delta_psnr(row, h)) for h in result.horizons),
             gain(result.whole_gain("model", row)),
         ]
         for row in _controls(result)
@@ -201,7 +215,7 @@ def _curves(row: str, result: EvaluationResult) -> dict[str, Any]:
 def _table(view: _View) -> Table:
     result, region = view.result, view.region
     head = [f"PSNR in dB, {_windows(result, region)}", *(f"{h} frames ahead" for h in result.horizons)]
-    lines = [[title(row), *(decibels(result.psnr(row, h, region)) for h in result.horizons)] for row in result.rows]
+    lines = [[title(row), *(decimals(result.psnr(row, h, region)) for h in result.horizons)] for row in result.rows]
     for row, others in compared(result).items():
         for over in others:
             gains = (gain(result.gain(row, over, h, region)) for h in result.horizons)

@@ -11,6 +11,7 @@ from hwm_core.data.manifest import ActionManifest
 from hwm_core.evaluation.ledger import Numbers
 from hwm_core.evaluation.sensitivity import Sensitivity
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
+from hwm_core.metrics.controllability import delta_psnr
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr, psnr
 
 Region = Literal["frame", "moved"]
@@ -48,6 +49,7 @@ class EvaluationResult:
     still_camera: NDArray[np.bool_]  # [W]
     moved_pixels: NDArray[np.int64] | None  # [W, F]
     sensitivity: Sensitivity | None
+    distances: Mapping[str, Mapping[str, float]]  # {metric: {row: distance of its pictures from the true ones}}
 
     @classmethod
     def of(
@@ -62,6 +64,7 @@ class EvaluationResult:
         start: NDArray[np.int64],
         newest: NDArray[np.int64],
         still_camera: NDArray[np.bool_],
+        distances: Mapping[str, Mapping[str, float]],
     ) -> "EvaluationResult":
         """From the joined numbers of all batches."""
         sensitivity, probes = None, numbers.get("probe")
@@ -81,6 +84,7 @@ class EvaluationResult:
             still_camera=still_camera,
             moved_pixels=numbers.get("moved_pixels"),
             sensitivity=sensitivity,
+            distances=distances,
         )
 
     def __len__(self) -> int:
@@ -129,6 +133,12 @@ class EvaluationResult:
         """How many dB `row` is above `over`, with a 95 % interval over episodes."""
         gains = psnr(self._errors(row, horizon, region)) - psnr(self._errors(over, horizon, region))
         return paired_bootstrap(gains, self.episode, seed)
+
+    def delta_psnr(self, row: str, horizon: int, seed: int = 0) -> Interval:
+        """How many dB the true actions are worth against those of `row`."""
+        return delta_psnr(
+            self._errors("model", horizon, "frame"), self._errors(row, horizon, "frame"), self.episode, seed
+        )
 
     def whole_gain(self, row: str, over: str, seed: int = 0) -> Interval:
         """`gain` of the mean over all frames ahead."""

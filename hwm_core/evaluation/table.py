@@ -21,7 +21,7 @@ class Table:
         return f"**{self.title}**\n\n{''.join(rows)}"
 
 
-def decibels(value: float) -> str:
+def decimals(value: float) -> str:
     """To two places."""
     return f"{value:.2f}"
 

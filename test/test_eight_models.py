@@ -183,7 +183,7 @@ def test_the_same_seed_gives_the_same_loss_bit_for_bit_and_another_another(row: 
 def test_the_printed_table_holds_the_counts_and_is_the_one_in_the_documents() -> None:
     rows, root = summaries(), Path(__file__).parent.parent
     assert parameters(rows) == PAPER_COUNTS == json.loads((root / "benchmarks/results/variants.json").read_text())
-    assert markdown(rows) in (root / "docs" / "models.md").read_text(), "run `make variants`, and copy what it prints"
+    assert markdown(rows) in (root / "README.md").read_text(), "run `make variants`, and copy what it prints"
 
 
 def test_every_family_of_the_library_is_in_the_table() -> None:

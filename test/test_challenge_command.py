@@ -6,37 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
-from test_challenge_compression import SMALL, V1, V2
-from untrained import TOKENIZER, untrained
+from untrained import untrained
 
 from hwm_core.challenge.submission import Layout, validate_archive
-from hwm_core.checkpoint import Checkpoint, save_checkpoint
-from hwm_core.data.manifest import fit_manifest
-from hwm_core.data.onex import EVE_STATES, open_tokens
-from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.families import build_model
-from hwm_core.tokenizers import build_tokenizer
-from training import onex
+from hwm_core.checkpoint import save_checkpoint
+from hwm_core.data.onex import EVE_STATES
+from training import onex, train
 
 
-def trained(sets: Path, out: Path, config: dict, tokenizer: dict, pixels: int) -> Path:
-    """A checkpoint made for the set `sets/train`, untrained."""
-    (episode, *_) = open_tokens(sets / "train")
-    torch.manual_seed(0)
-    assert episode.states is not None
-    units = ["rad"] * len(episode.names)
-    made = Checkpoint(
-        name="small",
-        family="masked",
-        model=build_model("masked", {**SMALL, **config, "action_dim": len(episode.names)}),
-        tokenizer=build_tokenizer({**TOKENIZER, **tokenizer}),
-        manifest=fit_manifest("1x_eve", "states", episode.names, units, episode.states),
-        preprocessing=Preprocessing(source_aspect=1.0, height=pixels, width=pixels),
-    )
-    save_checkpoint(out, made)
-    return out
+def trained(sets: Path, **model: int) -> Path:
+    """The checkpoint of a step's training on the codes of `sets`/train, judged by those of `sets`/val."""
+    sizes = {"dim": 16, "depth": 1, "num_heads": 2, "patch": 4, "num_past_latents": 3, **model}
+    arguments = ["--preset", "tiny", "--data", str(sets), "--out", str(sets / "run"), "data.actions=states"]
+    budget = ["train.steps=1", "train.batch_size=1", "data.validation_windows=1"]
+    assert train.main([*arguments, *budget, *(f"model.{key}={value}" for key, value in sizes.items())]) == 0
+    return sets / "run" / "checkpoint"
 
 
 def test_a_tree_of_v2_becomes_a_report_and_a_valid_archive(tmp_path: Path, capsys) -> None:
@@ -44,7 +29,7 @@ def test_a_tree_of_v2_becomes_a_report_and_a_valid_archive(tmp_path: Path, capsy
     # 51 frames with a cut at 40: clips 0 and 1 are whole, 2 straddles. 40 more: clips 0 and 1, and 6 frames over.
     tokens_v2(tmp_path / "val", frames=(51,), cut=40)
     test = compression_test_v2(tmp_path / "test", (0,))
-    checkpoint = trained(tmp_path, tmp_path / "checkpoint", V2, {"levels": V2["levels"]}, 256)
+    checkpoint = trained(tmp_path, num_future_latents=3)
     common = ["--checkpoint", str(checkpoint), "--batch", "1"]
     archive = tmp_path / "submission.zip"
     assert onex.main(["compress", *common, "--data", str(test), "--out", str(archive)]) == 0
@@ -64,8 +49,7 @@ def test_a_tree_of_v1_becomes_a_report_and_a_valid_archive(tmp_path: Path) -> No
     # Takes of 12 and 8 frames: windows of 4 neighbours, none across the cut.
     tokens_v1(tmp_path / "train", frames=20, cut=12)
     tokens_v1(tmp_path / "val", frames=20, cut=12)
-    tokenizer = {"levels": V1["levels"], "temporal_factor": 1, "spatial_factor": 4}
-    checkpoint = trained(tmp_path, tmp_path / "checkpoint", V1, tokenizer, 64)
+    checkpoint = trained(tmp_path, num_future_latents=1)
     out = tmp_path / "val.zip"
     options = ["--checkpoint", str(checkpoint), "--data", str(tmp_path / "val"), "--out", str(out), "--limit", "2"]
     assert onex.main(["compress", *options, "--top", "50", "parallel=false"]) == 0

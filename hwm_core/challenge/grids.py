@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hwm_core.clips import num_frames
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens
-from hwm_core.data.tokens import TokenEpisode, out_of_vocabulary
+from hwm_core.data.tokens import TokenEpisode, frames_counted, out_of_vocabulary
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
 
@@ -71,7 +71,7 @@ def open_samples(
 def _test_samples(path: Path, config: MaskedConfig, manifest: ActionManifest) -> list[Sample]:
     found = open_test_samples(path)
     clip, rows = found.tokens.shape[1], found.states.shape[1]
-    frames = _frames_counted(clip, config)
+    frames = _counted(clip, config)
     if config.num_past_latents != clip or frames[-1] >= rows:
         raise _unfit(f"{clip} grids seen, and a future within their {rows} states", config)
     _require_grid(found.tokens.shape[2:], V2_CODES, config)
@@ -98,7 +98,7 @@ def _windows(
         raise _unfit(f"grids by whole clips of {per_clip}", config)
     _require_grid(episodes[0].tokens.shape[2:], episodes[0].vocabulary, config)
     extent = (clips - 1) * step + 1  # clips from the first to the last
-    frames = _frames_counted(per_clip, config) * (step if per_clip == 1 else 1)
+    frames = _counted(per_clip, config) * (step if per_clip == 1 else 1)
     starts = [
         (number, start) for number, one in enumerate(episodes) for start in _apart(one.valid_starts(extent), extent)
     ]
@@ -116,27 +116,16 @@ def _windows(
         episode = episodes[which]
         tokens = np.asarray(episode.tokens[start : start + extent : step])
         codes = _codes(episode.name, tokens.reshape(-1, *tokens.shape[2:]), config)
-        first = int(start) * episode.clip_frames
+        first = int(episode.first_frames[start])
         past = config.num_past_latents
         yield Sample(number, which, codes[:past], values[which][first + frames], codes[past:])
 
 
-def _frames_counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:
-    """For each frame that the model counts, which frame of the clips it is, [F].
-
-    The model counts one frame for its first latent and `temporal_factor` for each other. Where a further clip begins,
-    its first latent holds a single frame, which is counted that often.
-    """
-    factor, frames = config.temporal_factor, num_frames(per_clip, config.temporal_factor)
-    counted: list[int] = []
-    for latent in range(config.num_latents):
-        clip, inside = divmod(latent, per_clip)
-        first = clip * frames
-        if inside == 0:
-            counted += [first] * (factor if clip else 1)
-        else:
-            counted += range(first + 1 + (inside - 1) * factor, first + 1 + inside * factor)
-    return np.array(counted, dtype=np.int64)
+def _counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:
+    """For each frame that the model counts, which frame of the clips it is, [F]."""
+    clips = -(-config.num_latents // per_clip)
+    total = num_frames(config.num_latents, config.temporal_factor)
+    return frames_counted(clips, per_clip, config.temporal_factor)[:total]
 
 
 def _apart(starts: NDArray[np.int64], extent: int) -> Iterator[int]:

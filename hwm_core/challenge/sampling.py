@@ -41,7 +41,7 @@ class SamplingTrack(Config):
     ensemble: tuple[int, ...] = Field(default=(1, 5, 20), description="sizes of the means, rising")
     blur: float = Field(default=2.0, gt=0, description="deviation of the Gaussian, pixels")
     sampling: Sampling = Sampling()
-    seed: int = Field(default=0, description="of the first sample; the others follow")
+    seed: int = Field(default=0, description="of the first sample; the others follow from it")
     handed_in: str = Field(default="", description="row whose frames are written; default: the largest mean")
 
     @field_validator("ensemble")
@@ -59,21 +59,12 @@ def predict_mean(
 
     Raises BadConfig where several samples would be one and the same.
     """
-    draws = world_model.family != "masked" or sampling.temperature > 0 or sampling.order == "random"
-    if sizes[-1] > 1 and not draws:
-        raise BadConfig(
-            "sampling",
-            expected=f"{sizes[-1]} samples that differ",
-            got="temperature 0: each would be the same",
-            remedy="Set for example sampling.temperature=1 soft=false, or ensemble=[1].",
-        )
     seen = len(moment.frames)
     past = world_model.observe(moment.frames, moment.actions[:seen])
     future = moment.actions[None, seen:]
     total = np.zeros(moment.frames.shape[1:], dtype=np.float64)
     means: dict[int, Frame] = {}
-    for drawn in range(1, sizes[-1] + 1):
-        rollout = world_model.rollout(past, future, sampling=sampling, seed=seed + drawn - 1)
+    for drawn, rollout in enumerate(world_model.samples(past, future, sizes[-1], sampling=sampling, seed=seed), 1):
         # The last frame asked for; the last latent may hold frames beyond it.
         video = world_model.video(past, rollout)[0, future.shape[1] - 1]
         total += video.permute(1, 2, 0).double().cpu().numpy()

@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument(
         "--checkpoint", nargs="+", default=[SHIPPED], help="checkpoints' folders, or tiny or flow_tiny, which ship"
     )
+    parser.add_argument("--tokenizer", type=Path, help="folder of an external tokenizer that has moved")
     parser.add_argument("--store", type=Path, help="judge on the validation episodes of this store")
     parser.add_argument("--seed", type=int, help="seed of the first simulated episode")
     parser.add_argument("--episodes", type=int, default=16, help="how many are simulated (%(default)s)")
@@ -79,7 +80,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
             remedy="Correct them, or remove the folder.",
         )
     paths = [checkpoint_path(checkpoint) for checkpoint in arguments.checkpoint]
-    world_models = [WorldModel.load(path, device=_device(arguments.device)) for path in paths]
+    device = _device(arguments.device)
+    world_models = [WorldModel.load(path, device=device, tokenizer=arguments.tokenizer) for path in paths]
     episodes, objects, source = _episodes(arguments, world_models)
     config = _config(arguments)
     extractors, missing = _extractors(arguments)

@@ -9,13 +9,15 @@ writes runs/tiny/checkpoint, which everything else takes.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
 from hwm_core.checkpoint import Checkpoint, load_tokenizer, save_checkpoint
 from hwm_core.families import build_model
 from hwm_core.train.material import open_material
+from hwm_core.train.samples import predicted_samples
 from hwm_core.train.trainees import WorldModelTrainee
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_model
@@ -53,13 +55,12 @@ def train(arguments: argparse.Namespace) -> bool:
             )
             save_checkpoint(arguments.out / "checkpoint", checkpoint)
 
-        return run(
-            trainer,
-            material.windows,
-            arguments,
-            evaluate=lambda module: evaluate_model(module, tokenizer, material.held_out),
-            export=export,
-        )
+        def evaluate(model: Any) -> Mapping[str, float]:
+            if tokenizer is not None:
+                screen.show(trainer.step, "predicted", predicted_samples(model, tokenizer, material.held_out[0]))
+            return evaluate_model(model, tokenizer, material.held_out)
+
+        return run(trainer, material.windows, arguments, evaluate=evaluate, export=export)
 
 
 if __name__ == "__main__":

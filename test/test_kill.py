@@ -124,7 +124,7 @@ def test_a_killed_run_loses_the_steps_since_its_last_save_alone_and_ends_as_if_u
     while kills < wanted:
         before = len(noted("cut"))
         while len(noted("cut")) == before and process.is_alive():
-            time.sleep(0.002)
+            time.sleep(0.02)
         time.sleep(draw.uniform(0, 0.06))  # a step and its save take about as long
         if not process.is_alive():
             break
@@ -137,7 +137,7 @@ def test_a_killed_run_loses_the_steps_since_its_last_save_alone_and_ends_as_if_u
         process = start("cut", "--resume")
     assert kills > 0
     for one in (process, whole):
-        one.join(60)
+        one.join(300)
         assert one.exitcode == 0
     results = [(tmp_path / name / "checkpoint" / "model.safetensors").read_bytes() for name in ("whole", "cut")]
     assert results[0] == results[1]

@@ -1,7 +1,7 @@
 """What the training commands share: a run's folder, its progress on screen and in TensorBoard, and stopping well.
 
-A run's folder: recipe.yaml, revision.txt, state.pt or state-<step>/ (to resume), events.* (TensorBoard), and what the
-run makes.
+A run's folder: recipe.yaml, data.yaml, revision.txt, environment.json, state.pt or state-<step>/ (to resume), events.*
+(TensorBoard), samples/ (pictures of each evaluation), and what the run makes.
 """
 
 import argparse
@@ -20,6 +20,8 @@ from tqdm import tqdm
 from hwm_core.config import read_yaml
 from hwm_core.data.atomic import new_file
 from hwm_core.errors import BadConfig, BadInput
+from hwm_core.pictures.canvas import write_png
+from hwm_core.pictures.samples import Sample, sample_sheet
 from hwm_core.train.broken_step import BadGradient, read_broken_step, write_broken_step
 from hwm_core.train.material import require_same
 from hwm_core.train.ranks import Ranks, joined_ranks
@@ -27,6 +29,7 @@ from hwm_core.train.recipe import Recipe, preset_names, read_recipe, write_recip
 from hwm_core.train.reporter import Position, Reporter, Silent
 from hwm_core.train.state import newest_state, read_shards, read_state, save_run
 from hwm_core.train.trainer import Trainer
+from training.environment import note_environment
 
 
 def command(
@@ -83,6 +86,7 @@ def open_run(arguments: argparse.Namespace) -> Recipe:
             out.mkdir(parents=True, exist_ok=True)
             (out / "revision.txt").write_text(revision() + "\n")
         write_recipe(out / "recipe.yaml", recipe)
+        note_environment(out, revision(), arguments.resume)
     return recipe
 
 
@@ -153,7 +157,7 @@ def resume(trainer: Trainer, folder: Path) -> None:
 
 
 def watch(arguments: argparse.Namespace) -> AbstractContextManager[Reporter]:
-    """Who shows and stores the numbers of a run: nobody but on the first rank."""
+    """Who shows and stores the numbers and pictures of a run: nobody but on the first rank."""
     return Screen(arguments.out) if arguments.ranks.first else nullcontext(Silent())
 
 
@@ -161,7 +165,7 @@ class Screen:
     """A reporter that writes TensorBoard events, moves a progress bar along the budget, and prints evaluations."""
 
     def __init__(self, folder: Path) -> None:
-        self._events = SummaryWriter(str(folder))
+        self._folder, self._events = folder, SummaryWriter(str(folder))
         self._bar = tqdm(total=100.0, bar_format="{percentage:5.1f}% |{bar:20}| {elapsed} {desc}")
 
     def __enter__(self) -> "Screen":
@@ -181,6 +185,13 @@ class Screen:
             self._events.flush()
             shown = " ".join(f"{name.partition('/')[2]} {value:.4g}" for name, value in numbers.items())
             tqdm.write(f"step {position.step}, {position.elapsed_s / 60:.1f} min: {shown}")
+
+    def show(self, step: int, made: str, samples: Sequence[Sample]) -> None:
+        """Draw held-out windows as samples/step_<step>.png and into TensorBoard; `made` names what is not truth."""
+        sheet = sample_sheet(f"{self._folder.name}, step {step}", made, samples)
+        with new_file(self._folder / "samples" / f"step_{step:06d}.png") as partial:
+            write_png(partial, sheet)
+        self._events.add_image("samples", sheet, step, dataformats="HWC")
 
 
 def revision() -> str:

@@ -9,7 +9,7 @@ writes runs/tiny/checkpoint, which everything else takes.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ import torch
 from hwm_core.checkpoint import Checkpoint, load_tokenizer, save_checkpoint
 from hwm_core.families import build_model
 from hwm_core.train.material import open_material
+from hwm_core.train.samples import predicted_samples
 from hwm_core.train.trainees import WorldModelTrainee, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_model, fixed_batches
@@ -59,13 +60,12 @@ def train(arguments: argparse.Namespace) -> bool:
             )
             save_checkpoint(arguments.out / "checkpoint", checkpoint)
 
-        return run(
-            trainer,
-            material.windows,
-            arguments,
-            evaluate=lambda module: evaluate_model(module, tokenizer, material.held_out),
-            export=export,
-        )
+        def evaluate(model: Any) -> Mapping[str, float]:
+            if tokenizer is not None:
+                reporter.show(trainer.step, "predicted", predicted_samples(model, tokenizer, material.held_out[0]))
+            return evaluate_model(model, tokenizer, material.held_out)
+
+        return run(trainer, material.windows, arguments, evaluate=evaluate, export=export)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ writes runs/tokenizer/tokenizer, which training.train takes as --tokenizer.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -18,6 +18,7 @@ from hwm_core.clips import num_frames
 from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
 from hwm_core.tokenizers import build_tokenizer
+from hwm_core.train.samples import rebuilt_samples
 from hwm_core.train.trainees import TokenizerTrainee, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
@@ -48,13 +49,11 @@ def train(arguments: argparse.Namespace) -> bool:
                 made.eval().fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
             save_tokenizer(arguments.out / "tokenizer", made)
 
-        return run(
-            trainer,
-            windows,
-            arguments,
-            evaluate=lambda module: evaluate_tokenizer(module, held_out),
-            export=export,
-        )
+        def evaluate(module: Any) -> Mapping[str, float]:
+            reporter.show(trainer.step, "rebuilt", rebuilt_samples(module, held_out[0]))
+            return evaluate_tokenizer(module, held_out)
+
+        return run(trainer, windows, arguments, evaluate=evaluate, export=export)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from hwm_core.data.store import open_store, require_preprocessing
 from hwm_core.data.windows import Windows
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers.causal import CausalAutoencoder
+from hwm_core.train.samples import predicted_samples
 from hwm_core.train.trainees import DecoderTrainee
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_decoder, fixed_batches
@@ -64,6 +65,7 @@ def tune(arguments: argparse.Namespace) -> bool:
             save_checkpoint(arguments.out / "checkpoint", replace(checkpoint, tokenizer=result, metadata=metadata))
 
         def evaluate(module: Any) -> Mapping[str, float]:
+            reporter.show(trainer.step, "predicted", predicted_samples(checkpoint.model, module, held_out[0]))
             return evaluate_decoder(module, checkpoint.model, held_out)
 
         return run(trainer, windows, arguments, evaluate=evaluate, export=export)

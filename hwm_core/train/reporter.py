@@ -1,8 +1,10 @@
 """What a training run tells the edge. The core itself prints nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from hwm_core.pictures.samples import Sample
 
 
 @dataclass(frozen=True)
@@ -15,10 +17,14 @@ class Position:
 
 
 class Reporter(Protocol):
-    """Shows or stores numbers."""
+    """Shows or stores numbers and pictures."""
 
     def report(self, position: Position, numbers: Mapping[str, float]) -> None:
         """Called every `report_every` steps, with names like `train/loss`, and after each evaluation."""
+        ...
+
+    def show(self, step: int, made: str, samples: Sequence[Sample]) -> None:
+        """Called at each evaluation with the same held-out windows; `made` names what is not truth."""
         ...
 
 
@@ -26,4 +32,7 @@ class Silent:
     """A reporter for runs that nobody watches."""
 
     def report(self, position: Position, numbers: Mapping[str, float]) -> None:
+        pass
+
+    def show(self, step: int, made: str, samples: Sequence[Sample]) -> None:
         pass

@@ -1,0 +1,47 @@
+"""Pictures of how far a run has come, of the same held-out windows every time."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwm_core.pictures.samples import Sample
+from hwm_core.tokenizers import VideoTokenizer
+from hwm_core.train.trainee import Batch
+from hwm_core.train.trainees import codes_of, unit
+
+
+@torch.no_grad()
+def predicted_samples(
+    model: Any, tokenizer: VideoTokenizer, batch: Batch, count: int = 3, seed: int = 0
+) -> list[Sample]:
+    """The first windows of a batch with the model's mean future, one step from the past: cheap, and blurred where it is
+    unsure. Of windows of codes the truth is what the tokenizer paints of them."""
+    device = next(model.parameters()).device
+    some = {name: values[:count].to(device) for name, values in batch.items()}
+    generator = torch.Generator(device).manual_seed(seed)
+    codes = codes_of(some, tokenizer)
+    truth = unit(some["frames"]) if "frames" in some else tokenizer.decode(codes)
+    latents = tokenizer.embed(codes).float()
+    mean = model.mean_future(codes, some["actions"], generator).float()
+    painted = tokenizer.decode_latents(torch.cat([latents[:, : -mean.shape[1]], mean], dim=1))
+    past = model.config.past_frames
+    return _samples(truth[:, :past], truth[:, past:], painted[:, past:])
+
+
+@torch.no_grad()
+def rebuilt_samples(tokenizer: Any, batch: Batch, count: int = 3) -> list[Sample]:
+    """The first windows of a batch, through the tokenizer and back."""
+    frames = unit(batch["frames"][:count].to(next(tokenizer.parameters()).device))
+    return _samples(frames[:, :0], frames, tokenizer.decode(tokenizer.encode(frames)))
+
+
+def _samples(seen: Tensor, truth: Tensor, made: Tensor) -> list[Sample]:
+    return [Sample(*map(_pictures, window)) for window in zip(seen, truth, made)]
+
+
+def _pictures(video: Tensor) -> NDArray[np.uint8]:
+    """[F, 3, H, W] in [0, 1] -> uint8 [F, H, W, 3]."""
+    return video.float().clamp(0, 1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

@@ -1,0 +1,48 @@
+"""Where and how a run was made: its folder says so itself."""
+
+import json
+import os
+import platform
+import shlex
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hwm_core.data.atomic import write_json
+
+
+def note_environment(out: Path, revision: str, resumed: bool) -> None:
+    """Add this start, and the machine it was made on, to the `starts` in environment.json; the newest is last."""
+    path = out / "environment.json"
+    starts = json.loads(path.read_text())["starts"] if resumed and path.exists() else []
+    write_json(path, {"starts": [*starts, {"resumed": resumed, "revision": revision, **describe_environment()}]})
+
+
+def describe_environment() -> dict[str, Any]:
+    """Time, command line, Python, packages and machine, as plain JSON types."""
+    return {
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "gpus": [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())],
+        "world_size": int(os.environ.get("WORLD_SIZE", "1")),
+        "packages": dict(sorted({one.metadata["Name"]: one.version for one in distributions()}.items())),
+    }
+
+
+def _processor() -> str:
+    """The model's name where the system tells it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--split", choices=("training", "validation"), default="validation", help="(%(default)s)")
     parser.add_argument("--latents", type=int, default=5, help="of a window (%(default)s)")
     parser.add_argument("--stride", type=int, default=5, help="frames between the starts of windows (%(default)s)")
-    parser.add_argument("--windows", type=int, help="at most, evenly spread; default: all")
+    parser.add_argument("--windows", type=int, default=128, help="at most, evenly spread (%(default)s)")
     parser.add_argument("--batch", type=int, default=8, help="windows at a time (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--video", action="store_true", help="rebuild the first episode from end to end")
@@ -55,7 +55,7 @@ def report(options: argparse.Namespace) -> None:
     episodes = getattr(store, options.split)
     frames = num_frames(options.latents, tokenizer.temporal_factor)
     every = Windows(episodes, None, 1, frames - 1, stride=options.stride)
-    count = min(options.windows or len(every), len(every))
+    count = min(options.windows, len(every))
     windows = Subset(every, torch.linspace(0, len(every) - 1, count).round().long().tolist())
     found = measure(
         tokenizer,

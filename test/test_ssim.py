@@ -24,7 +24,7 @@ def test_equal_frames_have_similarity_one_and_each_frame_its_own_number() -> Non
 def test_even_frames_are_compared_by_their_brightness_alone() -> None:
     # Without variance SSIM is (2 a b + c1) / (a^2 + b^2 + c1) with c1 = 0.01^2: for 0.2 and 0.4, 0.1601 / 0.2001
     dark, bright = np.full((16, 16, 3), 51, np.uint8), np.full((16, 16, 3), 102, np.uint8)
-    assert float(frame_ssim(dark, bright)) == pytest.approx(0.1601 / 0.2001, abs=1e-6)
+    assert float(frame_ssim(dark, bright)) == pytest.approx(0.1601 / 0.2001, abs=1e-4)
 
 
 def test_over_five_scales_a_fine_fault_weighs_less_than_on_one() -> None:
@@ -32,7 +32,7 @@ def test_over_five_scales_a_fine_fault_weighs_less_than_on_one() -> None:
     rough = np.clip(frame.astype(int) + np.random.default_rng(1).integers(-30, 31, frame.shape), 0, 255).astype(
         np.uint8
     )
-    assert float(frame_ms_ssim(frame, frame)) == pytest.approx(1.0)
+    assert float(frame_ms_ssim(frame, frame)) == pytest.approx(1.0, abs=1e-4)
     assert float(frame_ssim(frame, rough)) < float(frame_ms_ssim(frame, rough)) < 1.0
 
 

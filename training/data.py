@@ -40,7 +40,7 @@ from hwm_core.data.token_store import manifest_sha256
 from hwm_core.data.tokenise import TokeniseOptions, tokenise
 from hwm_core.data.verification import Finding, is_store, verify_metadata, verify_recording
 from hwm_core.data.video import Codec
-from hwm_core.errors import BadBag, BadInput
+from hwm_core.errors import BadBag, BadConfig, BadInput
 from hwm_core.pictures.canvas import write_png
 from hwm_core.pictures.thumbnails import thumbnail_sheet
 
@@ -196,6 +196,13 @@ def _tokenise(options: argparse.Namespace) -> int:
         with new_file(manifest_path(options.out, kind), options.rank) as partial:
             partial.write_text(yaml.safe_dump(manifest.plain(), sort_keys=False))
     sides: dict[Split, list] = {"training": store.training, "validation": store.validation}
+    if getattr(tokenizer, "wants_statistics", False):
+        raise BadConfig(
+            f"--tokenizer {options.tokenizer}",
+            expected="one with statistics of its latents",
+            got="a download without any",
+            remedy="Train over it on the store first; the checkpoint's folder is then the tokenizer to name.",
+        )
     spec = spec_of(tokenizer)
     for split, episodes in sides.items():
         if not episodes:

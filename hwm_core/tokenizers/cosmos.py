@@ -1,5 +1,7 @@
 """NVIDIA's Cosmos video tokenizers, discrete and continuous, from the files their users download."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -102,6 +104,11 @@ class CosmosVideoTokenizer(nn.Module):
         if self.codes == "discrete":
             latents = fsq.digits_to_codes(fsq.latents_to_digits(latents, LEVELS), LEVELS)
         return self.decode(latents)
+
+    @property
+    def identity(self) -> str:
+        """A sha256 that decides the codes: of the files, the arithmetic and the statistics."""
+        return hashlib.sha256(json.dumps(self.config.plain(), sort_keys=True).encode()).hexdigest()
 
     @property
     def wants_statistics(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, as_sqlite3, picture, real_data, record, run
+from rosbags.rosbag2 import Reader
 
 from hwm_core.data.bag import BagWriter, Topics, message_types
 from hwm_core.data.bag_reader import read_bag
@@ -271,3 +272,12 @@ def test_malformed_images_of_the_test_bags_are_refused(storage, kind, fault):
     topics = Topics(image=f"/test/sensor_msgs/{kind}", joint_states="/test/sensor_msgs/joint_state")
     with pytest.raises(BadImage, match=fault):
         read(real_data("rosbag2_rosbags_rs_testbags") / f"test_bag_{storage}", topics=topics)
+
+
+def test_joint_values_that_are_a_column_of_a_table_are_written_as_they_are(tmp_path):
+    table = np.arange(6.0).reshape(3, 2)
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.write_joints(TOPICS.joint_states, START, NAMES, table[:, 1])
+    with Reader(tmp_path / "bag") as reader:
+        ((connection, _, data),) = reader.messages()
+        assert message_types().deserialize_cdr(data, connection.msgtype).position.tolist() == [1.0, 3.0, 5.0]

@@ -133,8 +133,8 @@ class BagWriter:
             "sensor_msgs/msg/JointState",
             header=self._header(stamp_ns, frame_id),
             name=list(names),
-            position=np.asarray(positions, dtype=np.float64),
-            velocity=np.asarray(velocities, dtype=np.float64),
+            position=np.ascontiguousarray(positions, dtype=np.float64),  # a row of a table may not be
+            velocity=np.ascontiguousarray(velocities, dtype=np.float64),
             effort=np.empty(0),
         )
         self.write(topic, message, stamp_ns if received_ns is None else received_ns)

@@ -1,0 +1,204 @@
+"""Windows a second that every reader gives, beside what training takes.
+
+    python -m benchmarks.readers
+    python -m benchmarks.readers --paper-step masked=1.2x16      a step of that model took 1.2 s for 16 windows
+
+A window is that of `tiny`, 33 frames at 64 px. Recordings of 640x480 are made first, of a moving pattern with noise.
+What is decoded in sequence (bags, LeRobot, videos) is read once from end to end, preprocessed, and gives a window for
+every 33 frames; the store, tokens and the cache are read in training's random order, through its loader. A second is
+one of processor time, all threads together: what else the machine does is not counted. Writes
+benchmarks/results/readers.json.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from hwm_core.data.augment import Augmentation
+from hwm_core.data.bag import Topics
+from hwm_core.data.codes import spec_of
+from hwm_core.data.manifest import ActionManifest, fit_manifest
+from hwm_core.data.onex import EVE_STATES, open_tokens
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.sources import find_recordings
+from hwm_core.data.store import open_store, write_episode
+from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
+from hwm_core.data.to_rosbag2 import write_rosbag2
+from hwm_core.data.tokenise import TokeniseOptions, tokenise
+from hwm_core.data.tokens import TokenWindows
+from hwm_core.data.windows import Windows
+from hwm_core.families import build_model
+from hwm_core.tokenizers import build_tokenizer
+from hwm_core.train.order import BatchOrder
+from hwm_core.train.recipe import read_recipe
+from hwm_core.train.trainees import WorldModelTrainee
+from hwm_core.train.trainer import Trainer
+from training.environment import describe_environment
+
+RESULTS = Path(__file__).parent / "results" / "readers.json"
+FRAMES, PAST, BATCH = 33, 9, 16
+PREPROCESSING = Preprocessing(source_aspect=4 / 3, height=64, width=64)
+JOINTS = tuple(f"joint_{number}" for number in range(16))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=300, help="of each recording (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="that each measurement takes at least (%(default)s)")
+    parser.add_argument("--steps", type=int, default=3, help="training steps timed, after one (%(default)s)")
+    parser.add_argument(
+        "--paper-step", nargs="*", default=[], metavar="NAME=SECONDSxWINDOWS", help="measured elsewhere"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help="%(default)s")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        readers, takes = measure(Path(folder), options)
+    document = {
+        "environment": {**describe_environment(), "packages": {}},
+        "n": {"frames of a recording": options.frames, "seconds": options.seconds, "training steps": options.steps},
+        "window": {"frames": FRAMES, "pixels": 64},
+        "windows_per_s": {name: round(rate, 1) for name, rate in readers.items()},
+        "taken_by_training_windows_per_s": takes,
+    }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(document, indent=1) + "\n")
+    print(table(document))
+    return 0
+
+
+def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, float], dict[str, Any]]:
+    """Windows a second of the readers, and those that training takes."""
+    film(folder / "video" / "run.mp4", options.frames)
+    (source,) = find_recordings(folder / "video", Topics())
+    write_rosbag2(source.events(), folder / "bag", Topics(), "jpeg")
+    paths = {"video and table (mpeg4)": folder / "video", "rosbag2 (jpeg)": folder / "bag"}
+    for name, version in (("LeRobot v2.1 (h264)", "v2.1"), ("LeRobot v3.0 (h264)", "v3.0")):
+        paths[name] = folder / version
+        write_lerobot([source], paths[name], LeRobotOptions(version=version, codec="h264"))  # type: ignore[arg-type]
+    rates = {}
+    for name, path in paths.items():
+        rates[name] = options.frames / FRAMES * repeated(lambda path=path: read(path), options.seconds)
+
+    episode, _ = source.read(PREPROCESSING)
+    for split in ("training", "validation"):
+        write_episode(folder / "store" / split, episode, PREPROCESSING)
+    manifest = fit_manifest("robot", "states", episode.names, ["rad"] * len(JOINTS), episode.states)
+    recipe = read_recipe("tiny", ["data.actions=states"])
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer(recipe.tokenizer).eval()
+    sets = {"cache": TokeniseOptions(latents=5, stride=1), "1X": TokeniseOptions(latents=3)}
+    for name, how in sets.items():
+        list(tokenise([episode], PREPROCESSING, tokenizer, folder / name, spec=spec_of(tokenizer), options=how))
+    cache = TokenWindows(open_tokens(folder / "cache"), manifest, latents=5)
+    datasets: dict[str, Dataset] = {
+        "store": Windows(open_store(folder / "store").training, manifest, PAST, FRAMES - PAST),
+        "1X tokens (ours, 3 latents of 16x16)": TokenWindows(open_tokens(folder / "1X"), manifest, latents=3),
+        "1X tokens (v2.0, 3 latents of 32x32)": onex(folder / "v2.0", options.frames),
+        "token cache (5 latents of 16x16)": cache,
+    }
+    for name, windows in datasets.items():
+        rates[name] = BATCH * repeated(batches(windows).__next__, options.seconds)
+    takes: dict[str, Any] = {"tiny, from the cache": round(tiny_rate(recipe, tokenizer, cache, manifest, options), 1)}
+    given = dict(one.split("=") for one in options.paper_step)
+    for name in ("masked", "flow"):
+        seconds, _, count = given.get(name, "").partition("x")
+        takes[f"{name}, paper scale"] = round(int(count) / float(seconds), 2) if seconds else "not measured"
+    return rates, takes
+
+
+def film(path: Path, frames: int) -> None:
+    """A moving pattern with noise, and joints that move with it."""
+    draw, (y, x) = np.random.default_rng(0), np.mgrid[0:480, 0:640]
+    path.parent.mkdir(parents=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(30))
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for t in range(frames):
+            waves = [127 + 100 * np.sin((x * (1 + c) + 2 * y + 9 * t) / 60) for c in range(3)]
+            picture = np.stack(waves, axis=-1) + draw.normal(scale=4, size=(480, 640, 3))
+            shown = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")
+            container.mux(stream.encode(shown))
+        container.mux(stream.encode())
+    values = np.cumsum(draw.normal(scale=0.02, size=(frames, len(JOINTS))), axis=0)
+    rows = [",".join(f"state.{name}" for name in JOINTS), *(",".join(f"{v:.5f}" for v in row) for row in values)]
+    path.with_suffix(".csv").write_text("\n".join(rows) + "\n")
+
+
+def read(path: Path) -> None:
+    for recording in find_recordings(path, Topics()):
+        recording.read(PREPROCESSING)
+
+
+def onex(path: Path, frames: int) -> TokenWindows:
+    """A shard of 1X's v2.0 of random codes."""
+    path.mkdir()
+    draw, clips = np.random.default_rng(0), frames // 17
+    arrays = {
+        "video": draw.integers(0, 64000, (clips, 3, 32, 32), dtype=np.int32),
+        "states": draw.normal(size=(clips * 17, 25)).astype(np.float32),
+        "segment_idx": np.zeros(clips * 17, np.int32),
+    }
+    for name, values in arrays.items():
+        values.tofile(path / f"{name}_0.bin")
+    (path / "metadata_0.json").write_text(json.dumps({"shard_num_frames": clips * 17}))
+    (path / "metadata.json").write_text(json.dumps({"num_shards": 1, "hz": 30}))
+    manifest = fit_manifest("1x_eve", "states", EVE_STATES, ["rad"] * 25, arrays["states"])
+    return TokenWindows(open_tokens(path), manifest, latents=3)
+
+
+def batches(windows: Dataset) -> Iterator[Any]:
+    """As training loads them: in random order, without end."""
+    order = BatchOrder(len(windows), BATCH, seed=0)  # type: ignore[arg-type]
+    return iter(DataLoader(windows, batch_sampler=order))
+
+
+def repeated(work: Callable[[], Any], seconds: float) -> float:
+    """Times a second that `work` is done, over at least so many seconds, after one that is not counted."""
+    work()
+    done, began = 0, time.process_time()
+    while (passed := time.process_time() - began) < seconds or not done:
+        work()
+        done += 1
+    return done / passed
+
+
+def tiny_rate(
+    recipe: Any, tokenizer: Any, windows: Dataset, manifest: ActionManifest, options: argparse.Namespace
+) -> float:
+    """Windows a second of the preset's training step over codes, without waiting for them."""
+    config = recipe.model_config_for(tokenizer, (64, 64), manifest.dim)
+    trainee = WorldModelTrainee(build_model("masked", config.plain()), tokenizer, Augmentation(shift=0, colour=0))
+    trainer = Trainer(trainee, recipe.train)
+    batch = next(batches(windows))
+    trainer.train_step(batch)
+    began = time.process_time()
+    for _ in range(options.steps):
+        trainer.train_step(batch)
+    return BATCH * options.steps / (time.process_time() - began)
+
+
+def table(document: dict[str, Any]) -> str:
+    """Markdown."""
+    rows = [f"| {name} | {rate:,.1f} |" for name, rate in document["windows_per_s"].items()]
+    takes = document["taken_by_training_windows_per_s"]
+    rows += [
+        f"| *taken by:* {name} | {rate if isinstance(rate, str) else f'{rate:,.1f}'} |" for name, rate in takes.items()
+    ]
+    return "\n".join(["| reader | windows a second |", "|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -56,9 +56,7 @@ def judge(evaluation: Evaluation, batch: int = 16) -> dict[str, Any]:
     }
 
 
-def _decoded(
-    batch: Batch, actions: NDArray[np.float32]
-) -> dict[str, tuple[Frames, NDArray[np.float64]]]:
+def _decoded(batch: Batch, actions: NDArray[np.float32]) -> dict[str, tuple[Frames, NDArray[np.float64]]]:
     """Frames and processor seconds of every decoding. The single sample is the first of the four."""
     mean = _imagined(replace(batch, sampling=Sampling()), actions)
     sharp = replace(batch, sampling=SINGLE[batch.world_model.family])

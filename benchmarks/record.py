@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -30,7 +31,9 @@ def machine(device: str = "cpu") -> dict[str, Any]:
 
 def command_line(module: str, arguments: Sequence[str]) -> str:
     """The command to repeat; of a path its last name only."""
-    return " ".join(["python -m", module, *(Path(word).name if Path(word).is_absolute() else word for word in arguments)])
+    return " ".join(
+        ["python -m", module, *(Path(word).name if Path(word).is_absolute() else word for word in arguments)]
+    )
 
 
 def write_result(
@@ -44,8 +47,12 @@ def write_result(
         "n": dict(n),
         **figures,
     }
+    text = json.dumps(document, indent=1, allow_nan=False)
+    text = re.sub(
+        r"\[[^][{}]+]", lambda found: re.sub(r"\s+", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text
+    )
     with new_file(path) as partial:
-        partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+        partial.write_text(text + "\n")
 
 
 def _cpu_name() -> str:

@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     one.add_argument("--minutes", type=float, default=30.0, help="of processor time on one core (%(default)s)")
     one.add_argument("--episodes", type=int, default=16, help="held-out episodes that are simulated (%(default)s)")
     one.add_argument("--stride", type=int, default=40, help="frames between windows that are judged (%(default)s)")
-    one.add_argument("overrides", nargs="*", metavar="section.key=value", help="changes to the presets of both families")
+    one.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="changes to the presets of both families"
+    )
     parsed = parser.parse_args(words)
     try:
         if parsed.action == "table":

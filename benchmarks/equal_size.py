@@ -1,10 +1,11 @@
-"""Tiny models of both families with equally many parameters: the width of the flow model's MLPs is what gives way."""
+"""Tiny models of both families with equally many parameters: the flow model's width and that of its MLPs give way."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
+from hwm_core.errors import BadConfig
 from hwm_core.families import build_model
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.recipe import read_recipe
@@ -21,11 +22,13 @@ def overrides(
     Args:
         frame_size: height and width in pixels.
         changes: made to both families, before the sizes are compared.
+
+    Raises BadConfig where no flow model is of the masked model's size.
     """
     row = [*changes, f"model.variant={variant}", SHARING]
     if family == "flow":
         wanted = parameters("masked", row, frame_size, action_dim)
-        row.append(f"model.mlp_ratio={_mlp_ratio(row, wanted, frame_size, action_dim)}")
+        row += _as_many(row, wanted, frame_size, action_dim)
     return row
 
 
@@ -38,14 +41,27 @@ def parameters(family: str, row: Sequence[str], frame_size: tuple[int, int], act
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _mlp_ratio(row: Sequence[str], wanted: int, frame_size: tuple[int, int], action_dim: int) -> float:
-    """The count is linear in the MLPs' hidden width, so two counts give it."""
-    dim: Any = read_recipe(PRESETS["flow"], row).model["dim"]
-    low, high = 1, 5
+def _as_many(row: Sequence[str], wanted: int, frame_size: tuple[int, int], action_dim: int) -> list[str]:
+    """The `dim` for which `wanted` parameters ask the least change of the preset's `mlp_ratio`; and that ratio."""
+    preset = read_recipe(PRESETS["flow"], row).model
+    step, found = 6 * preset["num_heads"], {}  # heads turn in three axes, by pairs of channels
+    for dim in range(step * max(1, preset["dim"] // (2 * step)), 2 * preset["dim"], step):
 
-    def count(ratio: float) -> int:
-        return parameters("flow", [*row, f"model.mlp_ratio={ratio}"], frame_size, action_dim)
+        def count(ratio: int, dim: int = dim) -> int:
+            return parameters("flow", [*row, f"model.dim={dim}", f"model.mlp_ratio={ratio}"], frame_size, action_dim)
 
-    slope = (count(high) - count(low)) / ((high - low) * dim)
-    hidden = round((low * dim + (wanted - count(low)) / slope) / 8) * 8
-    return round((hidden + 0.5) / dim, 4)  # half a channel more, which the model cuts off, against rounding
+        one = count(1)
+        if one > wanted and dim > preset["dim"]:
+            break
+        hidden = dim + (wanted - one) / ((count(5) - one) / (4 * dim))  # the count is linear in it
+        if hidden >= 8:
+            found[dim] = (8 * round(hidden / 8) + 0.5) / dim  # half a channel, which is cut off, against rounding
+    if not found:
+        raise BadConfig(
+            "size of the flow model",
+            expected=f"{wanted:,} parameters, as many as the masked model has",
+            got="no `model.dim` that allows them",
+            remedy="Change the depth of one of the two.",
+        )
+    best = min(found, key=lambda dim: abs(math.log(found[dim] / preset["mlp_ratio"])))
+    return [f"model.dim={best}", f"model.mlp_ratio={found[best]:.4f}"]

@@ -1,16 +1,22 @@
-"""Models at the paper's size, or any other, with made-up weights and inputs: for figures of cost, not of quality."""
+"""Models of the paper's recipes with made-up weights and inputs: for figures of cost, not of quality."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from hwm_core.families import build_model, family
+from hwm_core.checkpoint import Checkpoint
+from hwm_core.data.manifest import fit_manifest
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.families import build_model
 from hwm_core.sampling.config import Sampling
-from hwm_core.train.trainer import Batch
+from hwm_core.tokenizers import build_tokenizer
+from hwm_core.train.recipe import Recipe
+from hwm_core.world_model import Past, Rollout, WorldModel
 
 DECODES = {
     "masked": Sampling(steps=2, parallel=False, soft=False),
@@ -19,10 +25,10 @@ DECODES = {
 """A whole decode as in the paper."""
 
 
-def build(name: str, config: Mapping[str, Any], device: torch.device | str) -> Any:
+def build(recipe: Recipe, device: torch.device | str) -> Any:
     """A model in evaluation mode whose gates are not zero, as they are when training begins."""
     with torch.device(device):
-        model = build_model(name, config).eval()
+        model = build_model(recipe.family, recipe.model).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.uniform_(-0.02, 0.02)
@@ -37,10 +43,10 @@ class Inputs:
     actions: Tensor  # [B, F, A]
 
     @classmethod
-    def of(cls, model: Any, batch: int) -> "Inputs":
+    def of(cls, family: str, model: Any, batch: int) -> "Inputs":
         config, device = model.config, next(model.parameters()).device
         grid = (batch, config.num_latents, *config.grid)
-        if hasattr(config, "levels"):
+        if family == "masked":
             codes = torch.randint(model.vocabulary.size, grid, device=device)
         else:
             codes = torch.randn(*grid, config.latent_channels, device=device)
@@ -48,10 +54,10 @@ class Inputs:
         return cls(codes, torch.randn(batch, frames, config.action_dim, device=device))
 
 
-def one_forward(name: str, model: Any, inputs: Inputs) -> Callable[[], Tensor]:
+def one_forward(family: str, model: Any, inputs: Inputs) -> Callable[[], Tensor]:
     """One pass over the whole window, nothing cached: logits of every future token, or the velocity at one time."""
     past, actions = model.config.num_past_latents, inputs.actions
-    if name == "masked":
+    if family == "masked":
         sites = model.to_sites(inputs.codes).clone()
         sites[:, past:] = model.vocabulary.mask_token
         return lambda: model(sites, actions)
@@ -60,39 +66,39 @@ def one_forward(name: str, model: Any, inputs: Inputs) -> Callable[[], Tensor]:
     return lambda: model(noisy, t, before, actions)
 
 
-def whole_decode(name: str, model: Any, inputs: Inputs) -> Callable[[], object]:
-    """From the past's codes to the future's, as `DECODES` says; without the tokenizer."""
-    config, predictor = model.config, family(name).predictor(model)
-    past, frames = config.num_past_latents, config.past_frames
-    generator = torch.Generator(inputs.actions.device).manual_seed(0)
-
-    def decode() -> object:
-        known = predictor.observe(inputs.codes[:, :past], inputs.actions[:, :frames])
-        return predictor.predict(
-            known,
-            inputs.actions[:, frames:],
-            candidates=len(inputs.actions),
-            num_latents=config.num_future_latents,
-            sampling=DECODES[name],
-            generator=generator,
-        )
-
-    return decode
-
-
-def forward_flops(name: str, config: Mapping[str, Any], batch: int = 1) -> int:
+def forward_flops(recipe: Recipe, batch: int = 1) -> int:
     """Floating-point operations of the matrix products of one forward; nothing is computed."""
-    model = build(name, config, "meta")
+    model = build(recipe, "meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        one_forward(name, model, Inputs.of(model, batch))()
+        one_forward(recipe.family, model, Inputs.of(recipe.family, model, batch))()
     return counter.get_total_flops()
 
 
-class CodesTrainee:
-    """Trains on codes that are there already."""
+class WholeDecode:
+    """Futures from pictures and actions, by `DECODES`, in three parts: see, imagine, paint."""
 
-    def __init__(self, model: nn.Module) -> None:
-        self.module: Any = model
+    def __init__(self, recipe: Recipe, model: Any, batch: int) -> None:
+        config, device = model.config, next(model.parameters()).device
+        tokenizer = build_tokenizer(recipe.tokenizer).to(device).eval()
+        height, width = (size * tokenizer.spatial_factor for size in config.grid)
+        joints, rng = [f"joint_{i}" for i in range(config.action_dim)], np.random.default_rng(0)
+        manifest = fit_manifest("made_up", "states", joints, ["rad"] * len(joints), rng.normal(size=(99, len(joints))))
+        camera = Preprocessing(source_aspect=width / height, height=height, width=width)
+        self._world = WorldModel(Checkpoint("made_up", recipe.family, model, tokenizer, manifest, camera))
+        frames = config.past_frames + config.future_frames
+        self._frames = rng.integers(0, 256, (batch, config.past_frames, height, width, 3), np.uint8)
+        self._actions = rng.normal(size=(batch, frames, len(joints))).astype(np.float32)
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
-        return self.module.loss(batch["codes"], batch["actions"], generator)
+    def see(self) -> Past:
+        """Encode the past, and settle what may be cached of it."""
+        return self._world.observe_many(self._frames, self._actions[:, : self._world.past_frames])
+
+    def imagine(self, past: Past) -> Rollout:
+        """The future's latents: no tokenizer in it."""
+        future = self._actions[:, self._world.past_frames :]
+        return self._world.rollout(past, future, sampling=DECODES[self._world.family])
+
+    def whole(self) -> object:
+        """From pictures to pictures."""
+        past = self.see()
+        return self._world.frames(past, self.imagine(past))

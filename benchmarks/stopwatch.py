@@ -1,4 +1,4 @@
-"""How long a call takes: the median of a few, after one to warm up."""
+"""How long a call takes."""
 
 import statistics
 import time
@@ -7,15 +7,17 @@ from collections.abc import Callable
 import torch
 
 
-def median_seconds(call: Callable[[], object], device: torch.device, repeats: int) -> float:
+def seconds(call: Callable[[], object], device: torch.device) -> float:
     """On a CPU seconds that this process computed, whatever else the machine does; on a GPU seconds until done."""
     cuda = device.type == "cuda"
     clock = time.perf_counter if cuda else time.process_time
-    seconds = []
-    for _ in range(1 + repeats):
-        start = clock()
-        call()
-        if cuda:
-            torch.cuda.synchronize(device)
-        seconds.append(clock() - start)
-    return statistics.median(seconds[1:])
+    start = clock()
+    call()
+    if cuda:
+        torch.cuda.synchronize(device)
+    return clock() - start
+
+
+def median_seconds(call: Callable[[], object], device: torch.device, repeats: int) -> float:
+    """The median of a few calls, after one to warm up."""
+    return statistics.median([seconds(call, device) for _ in range(1 + repeats)][1:])

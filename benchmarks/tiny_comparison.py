@@ -21,8 +21,8 @@ from benchmarks.record import RESULTS, command_line, write_result
 from benchmarks.tiny_table import report
 from hwm_core.data.store import open_store
 from hwm_core.errors import BadInput
-from hwm_core.evaluation import Evaluation
 from hwm_core.evaluation.simulated import FIRST_SEED, held_out
+from hwm_core.evaluation.windows import EvaluationWindows
 from hwm_core.models.config import Variant
 from hwm_core.train.recipe import read_recipe
 from hwm_core.world_model import WorldModel
@@ -74,12 +74,13 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
     print(f"Judging {name} on {arguments.episodes} fresh episodes.")
     world_model = WorldModel.load(out / "checkpoint")
     episodes, _ = held_out(range(FIRST_SEED, FIRST_SEED + arguments.episodes), world_model.preprocessing)
-    evaluation = Evaluation(world_model, episodes, horizons=HORIZONS, stride=arguments.stride)
+    lengths = (world_model.past_frames, world_model.future_frames)
+    windows = EvaluationWindows(episodes, world_model.manifest, *lengths, arguments.stride)
     model, metadata = world_model.model, world_model.metadata
     write_result(
         result,
         command=command,
-        n={"episodes": len(episodes), "windows": len(evaluation.windows), "samples_of_mean": SAMPLES},
+        n={"episodes": len(episodes), "windows": len(windows), "samples_of_mean": SAMPLES},
         figures={
             "family": arguments.family,
             "variant": arguments.variant,
@@ -90,7 +91,7 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
             "parameters_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
             "horizons": list(HORIZONS),
             "sampling": SINGLE[arguments.family].plain(),
-            **judge(evaluation),
+            **judge(world_model, windows, HORIZONS),
             "revision": metadata["revision"],
             "recipe": metadata["recipe"],
         },

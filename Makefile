@@ -24,7 +24,7 @@ export TORCH TORCH_INDEX PYTHON COLCON_FLAGS
 
 IN_ENV := .ci/in_env
 
-.PHONY: help setup build demo checkpoint variants test test-all launch-test bench-node check clean distclean
+.PHONY: help setup build demo checkpoint variants benchmark-tables test test-all launch-test bench-node check clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +61,9 @@ checkpoint: setup ## Make the shipped checkpoint anew, from recording to trainin
 
 variants: setup ## Print the table of the eight models from the code, write benchmarks/results/variants.json
 	@$(IN_ENV) python -m training.variants --out benchmarks/results/variants.json
+
+benchmark-tables: setup ## Write the tables of docs/benchmarks.md from benchmarks/results
+	@$(IN_ENV) python -m benchmarks.page
 
 test: build ## Run the tests (TESTS=test/test_x.py for some of them)
 	@OMP_NUM_THREADS=1 $(IN_ENV) python -m pytest $(PYTEST_ARGS) $(TESTS)

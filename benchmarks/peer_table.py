@@ -1,0 +1,36 @@
+"""Our masked split model beside the released implementation, as a table."""
+
+import json
+from pathlib import Path
+
+from benchmarks.tables import table
+
+
+def report(folder: Path) -> str:
+    """Markdown, a row for each figure of each run."""
+    rows, machines = [], set()
+    for path in sorted(folder.glob("peer_*.json")):
+        result = json.loads(path.read_text())
+        configuration, machine, n = (result[key] for key in ("configuration", "machine", "n"))
+        size = f"{configuration['depth']} blocks, width {configuration['dim']}"
+        counts = result["parameters"]
+        machines.add(
+            f"{machine['cpu'] if machine['device'] == 'cpu' else machine['device']}, {machine['threads']} thread, torch "
+            f"{machine['torch']}, float32, {result['date']}; attention: {result['attention']}"
+        )
+        for name, row in result["seconds"].items():
+            same = f"{counts['ours']:,}" + ("" if counts["ours"] == counts["theirs"] else f" and {counts['theirs']:,}")
+            rows.append(
+                [
+                    f"{name}, batch {n['batch']}, {size}",
+                    same,
+                    str(n["repeats"]),
+                    f"{row['ours']:.2f}",
+                    f"{row['theirs']:.2f}",
+                    f"**{row['theirs_over_ours']:.2f}**",
+                ]
+            )
+    if not rows:
+        return "Not measured yet."
+    header = ["what", "parameters of each", "n", "ours, s", "theirs, s", "theirs / ours"]
+    return f"{table(header, rows)}\n\n{'. '.join(sorted(machines))}. Medians of n calls of each, in turn."

@@ -107,7 +107,11 @@ def _memory_efficient_attention(
 ) -> Tensor:
     """[B, N, K, D] each, as xformers has them; softmax over the keys' N."""
     heard = F.scaled_dot_product_attention(
-        *(x.transpose(1, 2) for x in (query, key, value)), is_causal=attn_bias is not None, scale=scale
+        query.transpose(1, 2),
+        key.transpose(1, 2),
+        value.transpose(1, 2),
+        is_causal=attn_bias is not None,
+        scale=scale,
     )
     return heard.transpose(1, 2)
 

@@ -15,8 +15,8 @@ def report(folder: Path) -> str:
         size = f"{configuration['depth']} blocks, width {configuration['dim']}"
         counts = result["parameters"]
         machines.add(
-            f"{machine['cpu'] if machine['device'] == 'cpu' else machine['device']}, {machine['threads']} thread, torch "
-            f"{machine['torch']}, float32, {result['date']}; attention: {result['attention']}"
+            f"{machine['cpu'] if machine['device'] == 'cpu' else machine['device']}, {machine['threads']} thread, "
+            f"torch {machine['torch']}, float32, {result['date']}; attention: {result['attention']}"
         )
         for name, row in result["seconds"].items():
             same = f"{counts['ours']:,}" + ("" if counts["ours"] == counts["theirs"] else f" and {counts['theirs']:,}")

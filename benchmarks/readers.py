@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +91,12 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, float]
         write_lerobot([source], paths[name], LeRobotOptions(version=version, codec="h264"))  # type: ignore[arg-type]
     rates = {}
     for name, path in paths.items():
-        rates[name] = options.frames / FRAMES * repeated(lambda path=path: read(path), options.seconds)
+        rates[name] = options.frames / FRAMES * repeated(partial(read, path), options.seconds)
 
     episode, _ = source.read(PREPROCESSING)
     for split in ("training", "validation"):
         write_episode(folder / "store" / split, episode, PREPROCESSING)
+    assert episode.states is not None
     manifest = fit_manifest("robot", "states", episode.names, ["rad"] * len(JOINTS), episode.states)
     recipe = read_recipe("tiny", ["data.actions=states"])
     torch.manual_seed(0)
@@ -146,16 +148,17 @@ def onex(path: Path, frames: int) -> TokenWindows:
     """A shard of 1X's v2.0 of random codes."""
     path.mkdir()
     draw, clips = np.random.default_rng(0), frames // 17
+    states = draw.normal(size=(clips * 17, 25)).astype(np.float32)
     arrays = {
         "video": draw.integers(0, 64000, (clips, 3, 32, 32), dtype=np.int32),
-        "states": draw.normal(size=(clips * 17, 25)).astype(np.float32),
+        "states": states,
         "segment_idx": np.zeros(clips * 17, np.int32),
     }
     for name, values in arrays.items():
         values.tofile(path / f"{name}_0.bin")
     (path / "metadata_0.json").write_text(json.dumps({"shard_num_frames": clips * 17}))
     (path / "metadata.json").write_text(json.dumps({"num_shards": 1, "hz": 30}))
-    manifest = fit_manifest("1x_eve", "states", EVE_STATES, ["rad"] * 25, arrays["states"])
+    manifest = fit_manifest("1x_eve", "states", EVE_STATES, ["rad"] * 25, states)
     return TokenWindows(open_tokens(path), manifest, latents=3)
 
 

@@ -16,6 +16,9 @@ FAMILY ?= masked
 CHECKPOINT_RUN ?= runs/shipped
 RECORD_ARGS ?=
 TRAIN_ARGS ?=
+# Recordings of a Unitree G1 for `make results-g1` (a LeRobot folder), and where it works.
+G1 ?=
+G1_RUN ?= runs/g1
 # What pytest runs, and with what.
 TESTS ?= test
 PYTEST_ARGS ?=
@@ -24,7 +27,7 @@ export TORCH TORCH_INDEX PYTHON COLCON_FLAGS
 
 IN_ENV := .ci/in_env
 
-.PHONY: help setup build demo checkpoint variants benchmark-tables test test-all launch-test bench-node check clean distclean
+.PHONY: help setup build demo checkpoint results-g1 variants benchmark-tables test test-all launch-test bench-node check clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +61,22 @@ checkpoint: setup ## Make the shipped checkpoint anew, from recording to trainin
 	  --checkpoint $(CHECKPOINT_RUN)/tiny/checkpoint \
 	  --out $(CHECKPOINT_RUN)/tuned $(call resume,$(CHECKPOINT_RUN)/tuned) $(TRAIN_ARGS)
 	@echo "The checkpoint: $(CHECKPOINT_RUN)/tuned/checkpoint"
+
+results-g1: setup ## Train on the recordings of G1=folder, judge, write benchmarks/results/g1.json; 2.5 hours of one core; goes on
+	@test -n "$(G1)" || { echo "make results-g1 G1=folder: the folder of a LeRobot set of the G1" >&2; exit 2; }
+	@$(IN_ENV) python -m training.prepare_data $(G1) --robot unitree_g1_inspire --crop centre_square --validation-nth 5 \
+	  --out $(G1_RUN)/store --workers $$(nproc)
+	@$(IN_ENV) python -m training.train_tokenizer --preset g1 --data $(G1_RUN)/store --out $(G1_RUN)/tokenizer \
+	  $(call resume,$(G1_RUN)/tokenizer) $(TRAIN_ARGS)
+	@for actions in states commands; do run=$(G1_RUN)/$$actions; \
+	  going_on() { if [ -e "$$1/state.pt" ]; then echo --resume; fi; }; \
+	  $(IN_ENV) python -m training.train --preset g1 --data $(G1_RUN)/store --tokenizer $(G1_RUN)/tokenizer/tokenizer \
+	    --out $$run/model $$(going_on $$run/model) data.actions=$$actions $(TRAIN_ARGS) && \
+	  $(IN_ENV) python -m training.tune_decoder --preset g1 --data $(G1_RUN)/store --checkpoint $$run/model/checkpoint \
+	    --out $$run/tuned $$(going_on $$run/tuned) $(TRAIN_ARGS) && \
+	  $(IN_ENV) python -m training.evaluate --checkpoint $$run/tuned/checkpoint --store $(G1_RUN)/store --no-ssim \
+	    --horizons 3 8 10 16 30 --samples 8 --drawing steps=4 --out $$run/evaluation || exit $$?; done
+	@$(IN_ENV) python -m benchmarks.g1 $(G1_RUN)
 
 variants: setup ## Print the table of the eight models from the code, write benchmarks/results/variants.json
 	@$(IN_ENV) python -m training.variants --out benchmarks/results/variants.json

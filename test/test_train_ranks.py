@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_training import ROWS, STEPS, STOP, Clips, of_two, run, run_and_stop, trainer
+from torch._dynamo.utils import counters
 from torch.utils.data import DataLoader
 
 from hwm_core.errors import BadConfig
@@ -131,7 +132,9 @@ def test_blocks_computed_again_give_the_same_gradient(alone):
 @pytest.mark.parametrize("recompute", [False, True])
 @FAMILIES
 def test_compiled_blocks_have_the_loss_curve_of_plain_ones(alone, family, recompute):
+    counters.clear()
     seen = run(family, compile=True, recompute=recompute)
+    assert counters["stats"]["unique_graphs"] > 0 and not counters["graph_break"]
     torch.testing.assert_close(seen["losses"], alone[family]["losses"], rtol=1e-4, atol=1e-5)
 
 

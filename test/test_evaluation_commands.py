@@ -146,21 +146,6 @@ def test_going_on_with_other_settings_is_refused_by_their_names_and_loses_nothin
     assert judged_by(out) != before
 
 
-def test_two_ranks_together_write_what_one_writes(
-    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys
-) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    options = ("--checkpoint", checkpoint, "--store", store, *FEW)
-    run(evaluate.main, monkeypatch, *options, "--out", one)
-    run(evaluate.main, monkeypatch, *options, "--out", two, "--rank", 1, "--world-size", 2)
-    assert "Rank 1 is done" in capsys.readouterr().out and not (two / "evaluation.json").exists()
-    monkeypatch.setenv("RANK", "0")  # as torchrun says it
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    run(evaluate.main, monkeypatch, *options, "--out", two)
-    for name in ("evaluation.json", "table.md", "evaluation.html", "contact_sheet.png"):
-        assert judged_by(one, name) == judged_by(two, name), name
-
-
 def test_checkpoints_side_by_side_are_compared_window_by_window(
     tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
 ) -> None:
@@ -198,19 +183,24 @@ class MeanColours(torch.nn.Module):
         return torch.cat([frames.mean(dim=(2, 3)), frames.std(dim=(2, 3))], dim=1)
 
 
-def test_a_local_network_gives_distances_under_its_own_name_alike_on_one_and_two_ranks(
-    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
+def test_two_ranks_together_write_what_one_writes_distances_by_a_local_network_too(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys
 ) -> None:
     torch.jit.script(MeanColours()).save(str(tmp_path / "colours.pt"))
+    one, two = tmp_path / "one", tmp_path / "two"
     options = ("--checkpoint", checkpoint, "--store", store, *FEW, "--extractor", f"script={tmp_path / 'colours.pt'}")
-    run(evaluate.main, monkeypatch, *options, "--out", tmp_path / "one")
-    for rank in (1, 0):
-        run(evaluate.main, monkeypatch, *options, "--out", tmp_path / "two", "--rank", rank, "--world-size", 2)
-    distances = json.loads(judged_by(tmp_path / "one"))["distances"]["FD-colours"]
+    run(evaluate.main, monkeypatch, *options, "--out", one)
+    run(evaluate.main, monkeypatch, *options, "--out", two, "--rank", 1, "--world-size", 2)
+    assert "Rank 1 is done" in capsys.readouterr().out and not (two / "evaluation.json").exists()
+    monkeypatch.setenv("RANK", "0")  # as torchrun says it
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    run(evaluate.main, monkeypatch, *options, "--out", two)
+    for name in ("evaluation.json", "table.md", "evaluation.html", "contact_sheet.png"):
+        assert judged_by(one, name) == judged_by(two, name), name
+    distances = json.loads(judged_by(one))["distances"]["FD-colours"]
     assert set(distances) == {"model", "copy_last", "tokenizer"}
     assert distances["copy_last"] < distances["model"], "true pictures look true"
-    assert judged_by(tmp_path / "one") == judged_by(tmp_path / "two")
-    assert "FD-colours" in judged_by(tmp_path / "one", "MODEL_CARD.md").decode()
+    assert "FD-colours" in judged_by(one, "MODEL_CARD.md").decode()
 
 
 def test_a_rank_beyond_the_world_is_refused(tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys) -> None:

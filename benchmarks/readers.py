@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         readers, takes = measure(Path(folder), options)
     document = {
-        "environment": {**describe_environment(), "packages": {}},
+        "environment": {key: value for key, value in describe_environment().items() if key != "packages"},
         "n": {"frames of a recording": options.frames, "seconds": options.seconds, "training steps": options.steps},
         "window": {"frames": FRAMES, "pixels": 64},
         "windows_per_s": {name: round(rate, 1) for name, rate in readers.items()},

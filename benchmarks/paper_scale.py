@@ -11,6 +11,7 @@ import argparse
 import gc
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -80,12 +81,11 @@ def measure(recipe: Recipe, device: torch.device, arguments: argparse.Namespace)
         "batches": {},
     }
     for batch in arguments.batches or ([1, 16] if cuda else [1]):
-        inputs = Inputs.of(recipe.family, model, batch)
-        calls = {"forward": one_forward(recipe.family, model, inputs)}
+        forward = one_forward(recipe.family, model, Inputs.of(recipe.family, model, batch))
+        calls: dict[str, Callable[[], object]] = {"forward": forward}
         if cuda or arguments.decode:
             decode = WholeDecode(recipe, model, batch)
-            past = decode.see()
-            calls |= {"decode": lambda decode=decode, past=past: decode.imagine(past), "pictures": decode.whole}
+            calls |= {"decode": partial(decode.imagine, decode.see()), "pictures": decode.whole}
         figures["batches"][str(batch)] = _inference(calls, device, arguments.repeats)
     if cuda:
         peak = arguments.peak_tflops or _peak_tflops(torch.cuda.get_device_name(device))

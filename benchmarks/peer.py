@@ -106,9 +106,8 @@ def _memory_efficient_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_bias: _LowerTriangularMask | None = None, scale: float | None = None
 ) -> Tensor:
     """[B, N, K, D] each, as xformers has them; softmax over the keys' N."""
-    heard = F.scaled_dot_product_attention(
-        *(x.transpose(1, 2) for x in (query, key, value)), is_causal=attn_bias is not None, scale=scale
-    )
+    q, k, v = (x.transpose(1, 2) for x in (query, key, value))
+    heard = F.scaled_dot_product_attention(q, k, v, is_causal=attn_bias is not None, scale=scale)
     return heard.transpose(1, 2)
 
 

@@ -14,9 +14,10 @@ def report(folder: Path) -> str:
         configuration, machine, n = (result[key] for key in ("configuration", "machine", "n"))
         size = f"{configuration['depth']} blocks, width {configuration['dim']}"
         counts = result["parameters"]
+        device = machine["cpu"] if machine["device"] == "cpu" else machine["device"]
         machines.add(
-            f"{machine['cpu'] if machine['device'] == 'cpu' else machine['device']}, {machine['threads']} thread, torch "
-            f"{machine['torch']}, float32, {result['date']}; attention: {result['attention']}"
+            f"{device}, {machine['threads']} thread, torch {machine['torch']}, float32, {result['date']}; "
+            f"attention: {result['attention']}"
         )
         for name, row in result["seconds"].items():
             same = f"{counts['ours']:,}" + ("" if counts["ours"] == counts["theirs"] else f" and {counts['theirs']:,}")

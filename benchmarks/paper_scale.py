@@ -81,11 +81,12 @@ def measure(recipe: Recipe, device: torch.device, arguments: argparse.Namespace)
         "batches": {},
     }
     for batch in arguments.batches or ([1, 16] if cuda else [1]):
-        forward = one_forward(recipe.family, model, Inputs.of(recipe.family, model, batch))
-        calls: dict[str, Callable[[], object]] = {"forward": forward}
+        inputs = Inputs.of(recipe.family, model, batch)
+        calls: dict[str, Callable[[], object]] = {"forward": one_forward(recipe.family, model, inputs)}
         if cuda or arguments.decode:
             decode = WholeDecode(recipe, model, batch)
-            calls |= {"decode": partial(decode.imagine, decode.see()), "pictures": decode.whole}
+            past = decode.see()
+            calls |= {"decode": partial(decode.imagine, past), "pictures": decode.whole}
         figures["batches"][str(batch)] = _inference(calls, device, arguments.repeats)
     if cuda:
         peak = arguments.peak_tflops or _peak_tflops(torch.cuda.get_device_name(device))

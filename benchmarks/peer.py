@@ -106,8 +106,13 @@ def _memory_efficient_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_bias: _LowerTriangularMask | None = None, scale: float | None = None
 ) -> Tensor:
     """[B, N, K, D] each, as xformers has them; softmax over the keys' N."""
-    q, k, v = (x.transpose(1, 2) for x in (query, key, value))
-    heard = F.scaled_dot_product_attention(q, k, v, is_causal=attn_bias is not None, scale=scale)
+    heard = F.scaled_dot_product_attention(
+        query.transpose(1, 2),
+        key.transpose(1, 2),
+        value.transpose(1, 2),
+        is_causal=attn_bias is not None,
+        scale=scale,
+    )
     return heard.transpose(1, 2)
 
 

@@ -14,10 +14,9 @@ def report(folder: Path) -> str:
         configuration, machine, n = (result[key] for key in ("configuration", "machine", "n"))
         size = f"{configuration['depth']} blocks, width {configuration['dim']}"
         counts = result["parameters"]
-        device = machine["cpu"] if machine["device"] == "cpu" else machine["device"]
         machines.add(
-            f"{device}, {machine['threads']} thread, torch {machine['torch']}, float32, {result['date']}; "
-            f"attention: {result['attention']}"
+            f"{machine['cpu'] if machine['device'] == 'cpu' else machine['device']}, {machine['threads']} thread, "
+            f"torch {machine['torch']}, float32, {result['date']}; attention: {result['attention']}"
         )
         for name, row in result["seconds"].items():
             same = f"{counts['ours']:,}" + ("" if counts["ours"] == counts["theirs"] else f" and {counts['theirs']:,}")

@@ -65,9 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compare(peer: Path, config: MaskedConfig, device: torch.device, batch: int, repeats: int) -> dict[str, Any]:
     """Seconds of both, call by call in turn, and their ratio. Raises BadConfig."""
     torch.manual_seed(0)
-    tokens = torch.randint(64000, (batch, config.num_latents, *config.grid), device=device)
+    theirs = build_peer(peer, config, device)
+    models: dict[str, Any] = {"ours": MaskedWorldModel(config).to(device), "theirs": theirs}
+    vocabulary = models["ours"].vocabulary.size
+    tokens = torch.randint(vocabulary, (batch, config.num_latents, *config.grid), device=device)
     actions = torch.randn(batch, FRAMES, config.action_dim, device=device)
-    models = {"ours": MaskedWorldModel(config).to(device), "theirs": build_peer(peer, config, device)}
     calls = {
         "ours": _ours(models["ours"], tokens, actions),
         "theirs": _theirs(models["theirs"], tokens, actions, config.num_past_latents),
@@ -80,11 +82,10 @@ def compare(peer: Path, config: MaskedConfig, device: torch.device, batch: int, 
                 models[who].train(training)
                 with torch.set_grad_enabled(training):
                     spent[who].append(seconds(of[name], device))
-        ours, theirs = (statistics.median(spent[who][1:]) for who in ("ours", "theirs"))
+        median = {who: statistics.median(some[1:]) for who, some in spent.items()}
         rows[name] = {
-            "ours": round(ours, 4),
-            "theirs": round(theirs, 4),
-            "theirs_over_ours": round(theirs / ours, 3),
+            **{who: round(value, 4) for who, value in median.items()},
+            "theirs_over_ours": round(median["theirs"] / median["ours"], 3),
         }
     return {
         "configuration": {key: getattr(config, key) for key in ("variant", "dim", "depth", "num_heads", "dropout")},

@@ -48,9 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     one.add_argument("--minutes", type=float, default=30.0, help="of processor time on one core (%(default)s)")
     one.add_argument("--episodes", type=int, default=16, help="held-out episodes that are simulated (%(default)s)")
     one.add_argument("--stride", type=int, default=40, help="frames between windows that are judged (%(default)s)")
-    one.add_argument(
-        "overrides", nargs="*", metavar="section.key=value", help="changes to the presets of both families"
-    )
+    one.add_argument("--set", nargs="*", default=[], metavar="section.key=value", help="changes to both presets")
     parsed = parser.parse_args(words)
     try:
         if parsed.action == "table":
@@ -106,11 +104,9 @@ def _training(arguments: argparse.Namespace, out: Path) -> list[str]:
     if (out / "state.pt").exists():
         return [*folders, "--resume"]
     preset, store = PRESETS[arguments.family], open_store(arguments.data)
-    recipe = read_recipe(preset, arguments.overrides)
+    recipe = read_recipe(preset, arguments.set)
     size = (store.preprocessing.height, store.preprocessing.width)
-    row = overrides(
-        arguments.family, arguments.variant, size, store.manifests[recipe.data.actions].dim, arguments.overrides
-    )
+    row = overrides(arguments.family, arguments.variant, size, store.manifests[recipe.data.actions].dim, arguments.set)
     budget = [
         "train.steps=null",
         f"train.max_minutes={arguments.minutes}",

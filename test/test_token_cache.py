@@ -196,6 +196,8 @@ def test_a_decoder_that_was_tuned_leaves_the_sum_of_what_decides_the_codes():
     assert spec_of(tokenizer) == before
     torch.nn.init.normal_(tokenizer.first_stem.weight)
     assert spec_of(tokenizer).sha256 != before.sha256
+    tokenizer.identity = "of its files"  # as of a tokenizer whose weights are not ours
+    assert spec_of(tokenizer).sha256 == "of its files"
 
 
 def test_a_manifest_that_was_changed_and_splits_of_unlike_settings_are_refused(store, cache, tmp_path, monkeypatch):

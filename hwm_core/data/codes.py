@@ -51,7 +51,7 @@ def spec_of(tokenizer: Any) -> CodeSpec:
         latent_channels=tokenizer.latent_channels,
         temporal_factor=tokenizer.temporal_factor,
         spatial_factor=tokenizer.spatial_factor,
-        sha256=_sha256(tokenizer),
+        sha256=getattr(tokenizer, "identity", None) or _sha256(tokenizer),  # Cosmos has its own
     )
 
 

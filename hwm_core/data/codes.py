@@ -56,12 +56,7 @@ def spec_of(tokenizer: Any) -> CodeSpec:
 
 
 def _sha256(tokenizer: Any) -> str:
-    """Of its weights, as files hold them. Not of those that only paint: tuning them leaves every code as it was.
-
-    An external tokenizer knows its own files.
-    """
-    if (known := getattr(tokenizer, "identity", None)) is not None:
-        return str(known)
+    """Of its weights, as files hold them. Not of those that only paint: tuning them leaves every code as it was."""
     painting = {id(value) for part in getattr(tokenizer, "decoding_parts", ()) for value in part.parameters()}
     digest = hashlib.sha256()
     for name, value in sorted(tokenizer.state_dict(keep_vars=True).items()):

@@ -84,8 +84,8 @@ def compare(peer: Path, config: MaskedConfig, device: torch.device, batch: int, 
                     spent[who].append(seconds(of[name], device))
         median = {who: statistics.median(some[1:]) for who, some in spent.items()}
         rows[name] = {
-            **{who: round(value, 4) for who, value in median.items()},
-            "theirs_over_ours": round(median["theirs"] / median["ours"], 3),
+            **{who: float(f"{value:.4g}") for who, value in median.items()},
+            "theirs_over_ours": float(f"{median['theirs'] / median['ours']:.4g}"),
         }
     return {
         "configuration": {key: getattr(config, key) for key in ("variant", "dim", "depth", "num_heads", "dropout")},

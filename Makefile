@@ -62,20 +62,24 @@ checkpoint: setup ## Make the shipped checkpoint anew, from recording to trainin
 	  --out $(CHECKPOINT_RUN)/tuned $(call resume,$(CHECKPOINT_RUN)/tuned) $(TRAIN_ARGS)
 	@echo "The checkpoint: $(CHECKPOINT_RUN)/tuned/checkpoint"
 
+# Of one kind of actions: world model, its decoder, and what they are worth.
+define g1_model
+@$(IN_ENV) python -m training.train --preset g1 --data $(G1_RUN)/store --tokenizer $(G1_RUN)/tokenizer/tokenizer \
+  --out $(G1_RUN)/$(1)/model $(call resume,$(G1_RUN)/$(1)/model) data.actions=$(1) $(TRAIN_ARGS)
+@$(IN_ENV) python -m training.tune_decoder --preset g1 --data $(G1_RUN)/store --checkpoint $(G1_RUN)/$(1)/model/checkpoint \
+  --out $(G1_RUN)/$(1)/tuned $(call resume,$(G1_RUN)/$(1)/tuned) $(TRAIN_ARGS)
+@$(IN_ENV) python -m training.evaluate --checkpoint $(G1_RUN)/$(1)/tuned/checkpoint --store $(G1_RUN)/store --no-ssim \
+  --horizons 3 8 10 16 30 --samples 8 --drawing steps=4 --out $(G1_RUN)/$(1)/evaluation
+endef
+
 results-g1: setup ## Train on the recordings of G1=folder, judge, write benchmarks/results/g1.json; 2.5 hours of one core; goes on
 	@test -n "$(G1)" || { echo "make results-g1 G1=folder: the folder of a LeRobot set of the G1" >&2; exit 2; }
 	@$(IN_ENV) python -m training.prepare_data $(G1) --robot unitree_g1_inspire --crop centre_square --validation-nth 5 \
 	  --out $(G1_RUN)/store --workers $$(nproc)
 	@$(IN_ENV) python -m training.train_tokenizer --preset g1 --data $(G1_RUN)/store --out $(G1_RUN)/tokenizer \
 	  $(call resume,$(G1_RUN)/tokenizer) $(TRAIN_ARGS)
-	@for actions in states commands; do run=$(G1_RUN)/$$actions; \
-	  going_on() { if [ -e "$$1/state.pt" ]; then echo --resume; fi; }; \
-	  $(IN_ENV) python -m training.train --preset g1 --data $(G1_RUN)/store --tokenizer $(G1_RUN)/tokenizer/tokenizer \
-	    --out $$run/model $$(going_on $$run/model) data.actions=$$actions $(TRAIN_ARGS) && \
-	  $(IN_ENV) python -m training.tune_decoder --preset g1 --data $(G1_RUN)/store --checkpoint $$run/model/checkpoint \
-	    --out $$run/tuned $$(going_on $$run/tuned) $(TRAIN_ARGS) && \
-	  $(IN_ENV) python -m training.evaluate --checkpoint $$run/tuned/checkpoint --store $(G1_RUN)/store --no-ssim \
-	    --horizons 3 8 10 16 30 --samples 8 --drawing steps=4 --out $$run/evaluation || exit $$?; done
+	$(call g1_model,states)
+	$(call g1_model,commands)
 	@$(IN_ENV) python -m benchmarks.g1 $(G1_RUN)
 
 variants: setup ## Print the table of the eight models from the code, write benchmarks/results/variants.json

@@ -26,10 +26,9 @@ from hwm_core.errors import BadInput
 from hwm_core.families import FAMILIES
 from hwm_core.models.config import Variant
 from hwm_core.train.recipe import Recipe, read_recipe
+from hwm_core.train.throughput import known_peak_tflops
 
 BYTES = 16  # a parameter in training: float32 weight, gradient and two moments of AdamW
-PEAK_TFLOPS = {"H200": 989, "H100": 989, "A100": 312, "A6000": 154.8, "L40": 181, "4090": 165.2}
-"""Of bfloat16 matrix products without sparsity, by what the device's name contains; of the vendor's data sheets."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +88,7 @@ def measure(recipe: Recipe, device: torch.device, arguments: argparse.Namespace)
             calls |= {"decode": partial(decode.imagine, past), "pictures": decode.whole}
         figures["batches"][str(batch)] = _inference(calls, device, arguments.repeats)
     if cuda:
-        peak = arguments.peak_tflops or _peak_tflops(torch.cuda.get_device_name(device))
+        peak = arguments.peak_tflops or known_peak_tflops(device)
         figures["training"] = _training(recipe.family, model, 16, flops, peak, device, arguments.repeats)
     return figures
 
@@ -127,10 +126,6 @@ def _training(
         "tflops": round(achieved, 2),
         "mfu": round(achieved / peak_tflops, 4) if peak_tflops else None,
     }
-
-
-def _peak_tflops(device: str) -> float | None:
-    return next((peak for name, peak in PEAK_TFLOPS.items() if name in device), None)
 
 
 if __name__ == "__main__":

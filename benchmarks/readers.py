@@ -12,6 +12,7 @@ benchmarks/results/readers.json.
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from hwm_core.data.atomic import write_json
 from hwm_core.data.augment import Augmentation
 from hwm_core.data.bag import Topics
 from hwm_core.data.codes import spec_of
@@ -60,7 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=2.0, help="that each measurement takes at least (%(default)s)")
     parser.add_argument("--steps", type=int, default=3, help="training steps timed, after one (%(default)s)")
     parser.add_argument(
-        "--paper-step", nargs="*", default=[], metavar="NAME=SECONDSxWINDOWS", help="measured elsewhere"
+        "--paper-step",
+        nargs="*",
+        type=_paper_step,
+        default=[],
+        metavar="NAME=SECONDSxWINDOWS",
+        help="measured elsewhere",
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="%(default)s")
     options = parser.parse_args(arguments)
@@ -74,8 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "windows_per_s": {name: round(rate, 1) for name, rate in readers.items()},
         "taken_by_training_windows_per_s": takes,
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(document, indent=1) + "\n")
+    write_json(options.out, document)
     print(table(document))
     return 0
 
@@ -114,11 +120,18 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, float]
     for name, windows in datasets.items():
         rates[name] = BATCH * repeated(batches(windows).__next__, options.seconds)
     takes: dict[str, Any] = {"tiny, from the cache": round(tiny_rate(recipe, tokenizer, cache, manifest, options), 1)}
-    given = dict(one.split("=") for one in options.paper_step)
+    given = dict(options.paper_step)
     for name in ("masked", "flow"):
-        seconds, _, count = given.get(name, "").partition("x")
-        takes[f"{name}, paper scale"] = round(int(count) / float(seconds), 2) if seconds else "not measured"
+        takes[f"{name}, paper scale"] = round(given[name], 2) if name in given else "not measured"
     return rates, takes
+
+
+def _paper_step(text: str) -> tuple[str, float]:
+    """Windows a second of `NAME=SECONDSxWINDOWS`."""
+    found = re.fullmatch(r"(masked|flow)=(\d+(?:\.\d+)?)x(\d+)", text)
+    if found is None or not float(found[2]):
+        raise argparse.ArgumentTypeError(f"expected masked=1.2x16 or flow=1.2x16 (16 windows in 1.2 s), got {text}")
+    return found[1], int(found[3]) / float(found[2])
 
 
 def film(path: Path, frames: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from hwm_core.data.atomic import new_file
+from training.environment import processor_name
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -20,7 +21,7 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     """What the figures depend on beside the code."""
     cuda = torch.device(device).type == "cuda"
     return {
-        "cpu": _cpu_name(),
+        "cpu": processor_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -53,12 +54,3 @@ def write_result(
     )
     with new_file(path) as partial:
         partial.write_text(text + "\n")
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

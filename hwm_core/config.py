@@ -1,6 +1,6 @@
 """Strict configuration: frozen, typed, unknown keys refused with a suggestion."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -120,3 +120,23 @@ def _walk(cls: type[Config], path: tuple[int | str, ...]) -> tuple[list[str], ty
 def _tag(option: type[Config]) -> object:
     """What tells this configuration from the others of its union."""
     return option.model_fields["kind"].default if "kind" in option.model_fields else None
+
+
+def differences(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """What is wanted of plain settings, key by key, in place of what they were begun with; long values cut short."""
+    a, b = dict(_flat(begun)), dict(_flat(wanted))
+    keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
+    return ", ".join(f"{key} {_short(b.get(key))} in place of {_short(a.get(key))}" for key in keys)
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{path}.{key}" if path else key)
+    else:
+        yield path, value
+
+
+def _short(value: object, longest: int = 100) -> str:
+    text = str(value)
+    return text if len(text) <= longest else f"{text[:longest]}..."

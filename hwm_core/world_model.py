@@ -14,6 +14,7 @@ from torch import Tensor
 from hwm_core.checkpoint import Checkpoint, load_checkpoint
 from hwm_core.errors import BadActions, BadCheckpoint, BadConfig, BadImage
 from hwm_core.families import family
+from hwm_core.frames import to_frames, to_video
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.draws import Draws, sample_seed
 
@@ -191,7 +192,7 @@ class WorldModel:
         total = self.video(past, next(drawn)).clone()
         for rollout in drawn:
             total += self.video(past, rollout)
-        return _to_frames(total / samples)
+        return to_frames(total / samples)
 
     def video(self, past: Past, rollout: Rollout) -> Tensor:
         """The imagined frames [S, F, 3, H, W] in [0, 1], whole latents."""
@@ -199,13 +200,13 @@ class WorldModel:
 
     def frames(self, past: Past, rollout: Rollout) -> NDArray[np.uint8]:
         """The imagined frames, uint8 [S, F, H, W, 3]."""
-        return _to_frames(self.video(past, rollout))
+        return to_frames(self.video(past, rollout))
 
     @torch.inference_mode()
     def reconstruct(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Clips uint8 [B, 1 + 8k, H, W, 3] through the tokenizer and back: what a perfect model could show."""
         with self._arithmetic():
-            return _to_frames(self.tokenizer.decode(self.tokenizer.encode(self.to_video(frames))).float().clamp(0, 1))
+            return to_frames(self.tokenizer.decode(self.tokenizer.encode(self.to_video(frames))))
 
     def goal_latent(self, image: NDArray[np.uint8]) -> Tensor:
         """The latent [H, W, C] of a still clip of `image`, uint8 [H, W, 3] preprocessed."""
@@ -216,7 +217,7 @@ class WorldModel:
 
     def to_video(self, frames: NDArray[np.uint8]) -> Tensor:
         """uint8 [B, F, H, W, 3] -> [B, F, 3, H, W] in [0, 1] on the device."""
-        return torch.from_numpy(np.ascontiguousarray(frames)).to(self.device).permute(0, 1, 4, 2, 3).float() / 255
+        return to_video(frames, self.device)
 
     def _checked(self, actions: NDArray[np.float32] | Tensor) -> Tensor:
         future = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
@@ -285,8 +286,3 @@ def _joined(parts: list[Rollout]) -> Rollout:
         return None if of_parts[0] is None else torch.cat(of_parts, dim=1)
 
     return Rollout(join("latents"), join("tokens"), join("video"))
-
-
-def _to_frames(video: Tensor) -> NDArray[np.uint8]:
-    """[B, F, 3, H, W] in [0, 1] -> uint8 [B, F, H, W, 3]."""
-    return video.mul(255).round().to(torch.uint8).permute(0, 1, 3, 4, 2).contiguous().cpu().numpy()

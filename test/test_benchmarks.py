@@ -8,7 +8,7 @@ import pytest
 import yaml
 from untrained import CONTINUOUS, TOKENIZER
 
-from benchmarks import page, paper_scale, peer_comparison, tiny_comparison
+from benchmarks import page, paper_scale, peer_comparison, readers, tiny_comparison
 from benchmarks.equal_size import overrides, parameters
 from benchmarks.record import command_line
 from benchmarks.tiny_runs import FAMILIES, VARIANTS, missing, read_runs
@@ -250,3 +250,9 @@ def test_a_page_that_drifted_is_found_and_put_right(tmp_path):
 def test_a_command_is_recorded_without_where_things_lie():
     recorded = command_line("benchmarks.tiny_comparison", ["run", "masked", "--data", "/some/where/store"])
     assert recorded == "python -m benchmarks.tiny_comparison run masked --data store"
+
+
+def test_a_step_that_was_measured_elsewhere_is_given_in_one_form_alone(capsys):
+    with pytest.raises(SystemExit):
+        readers.main(["--paper-step", "masked=1.2"])
+    assert "expected masked=1.2x16" in capsys.readouterr().err

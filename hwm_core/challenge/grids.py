@@ -17,6 +17,7 @@ from hwm_core.clips import num_frames
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens
 from hwm_core.data.tokens import TokenEpisode, frames_counted, out_of_vocabulary
+from hwm_core.data.windows import spread
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
 
@@ -109,7 +110,7 @@ def _windows(
             got=f"none in {len(episodes)} shards",
             remedy="Use a model of fewer latents, or more data.",
         )
-    chosen = np.linspace(0, len(starts) - 1, min(limit or len(starts), len(starts))).round().astype(int)
+    chosen = spread(limit or len(starts), len(starts))
     values = [manifest.actions_of(episode) for episode in episodes]
     for number, place in enumerate(chosen):
         which, start = starts[place]

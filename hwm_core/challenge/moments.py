@@ -7,7 +7,6 @@ model that sees fewer frames, or at a lower rate, takes those that end with x_16
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from hwm_core.data.onex import EVE_STATES, read_metadata, shard_file, shard_states
 from hwm_core.data.onex_raw import OneXRawRecording
 from hwm_core.data.video import Clip
+from hwm_core.data.windows import spread, starts_within
 from hwm_core.errors import BadActions, BadBag, BadCheckpoint
 from hwm_core.world_model import WorldModel
 
@@ -83,7 +83,7 @@ def cut_moments(
             got=f"none in {len(recordings)} shards",
             remedy="Use other shards.",
         )
-    chosen = np.linspace(0, len(starts) - 1, min(limit or len(starts), len(starts))).round().astype(int)
+    chosen = spread(limit or len(starts), len(starts))
     wanted = [(number, *starts[index]) for number, index in enumerate(chosen)]
     for place, recording in enumerate(recordings):
         mine = [(number, start) for number, of, start in wanted if of == place]
@@ -103,9 +103,7 @@ def identity(recordings: Sequence[OneXRawRecording]) -> str:
 def moment_starts(recording: OneXRawRecording, stride: int) -> list[int]:
     """First frames of the moments of a shard, every `stride` frames of each take."""
     _, segments = shard_states(recording.path, recording.shard, len(EVE_STATES))
-    cuts = np.flatnonzero(np.diff(segments)) + 1
-    bounds = [0, *cuts.tolist(), len(segments)]
-    return [s for first, end in pairwise(bounds) for s in range(first, end - LENGTH + 1, stride)]
+    return starts_within(segments, LENGTH, stride).tolist()
 
 
 def _cut(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hwm_core.config import differences
 from hwm_core.data.atomic import write_json
 from hwm_core.errors import BadConfig
 
@@ -32,7 +33,7 @@ class Unfinished:
             raise BadConfig(
                 f"{self.folder}",
                 expected=f"the {', '.join(other)} it was begun with",
-                got="others",
+                got=differences(begun, plain),
                 remedy="Give the same options to go on, or remove the folder to begin again.",
             )
 

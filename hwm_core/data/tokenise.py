@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.clips import num_frames
+from hwm_core.config import differences
 from hwm_core.data.atomic import new_file, write_json
 from hwm_core.data.codes import CodeSpec, stored_dtype
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.windows import valid_starts
 from hwm_core.errors import BadBag, BadConfig
+from hwm_core.frames import to_video
 from hwm_core.types import Episode
 
 _BEGUN = "tokenise.json"
@@ -144,7 +146,7 @@ def _begin(path: Path, settings: Mapping[str, Any], rank: int) -> None:
         raise BadConfig(
             f"Folder {path.parent}",
             expected=f"the {', '.join(other)} it was begun with",
-            got="others",
+            got=differences(begun, settings),
             remedy="Use another folder, or remove this one.",
         )
 
@@ -188,9 +190,9 @@ def _write_shard(
         _write_array(out / f"starts_{number}.bin", starts)
     with new_file(out / f"video_{number}.bin") as partial, partial.open("wb") as file:
         for first in range(0, len(frames), options.batch):
-            pictures = torch.from_numpy(episode.frames[frames[first : first + options.batch]]).to(options.device)
+            clips = to_video(episode.frames[frames[first : first + options.batch]], options.device)
             with torch.inference_mode(), _arithmetic(options):
-                codes = tokenizer.encode(pictures.permute(0, 1, 4, 2, 3).float() / 255)
+                codes = tokenizer.encode(clips)
             shape = list(codes.shape[1:])
             file.write(codes.cpu().numpy().astype(settings["dtype"]).tobytes())
     return len(rows), shape

@@ -16,12 +16,20 @@ from hwm_core.types import Episode
 
 def valid_starts(episode: Episode, length: int, stride: int = 1) -> NDArray[np.int64]:
     """First frames of the windows of `length` frames that stay within one segment, every `stride` frames of it."""
-    starts: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-    # Segment numbers never fall, so the first index of each value bounds its stretch.
-    bounds = np.append(np.unique(episode.segments, return_index=True)[1], len(episode))
-    for first, end in pairwise(bounds):
-        starts.append(np.arange(first, end - length + 1, stride, dtype=np.int64))
-    return np.concatenate(starts)
+    return starts_within(episode.segments, length, stride)
+
+
+def starts_within(segments: NDArray[np.integer], length: int, stride: int = 1) -> NDArray[np.int64]:
+    """The same of segment numbers [F] alone, which may come again: a change is a cut."""
+    bounds = [0, *(np.flatnonzero(np.diff(segments)) + 1), len(segments)]
+    return np.concatenate(
+        [np.arange(first, end - length + 1, stride, dtype=np.int64) for first, end in pairwise(bounds)]
+    )
+
+
+def spread(count: int, of: int) -> NDArray[np.int64]:
+    """`count` indices below `of`, or all of them, evenly spread from the first to the last."""
+    return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(np.int64))
 
 
 class Windows(Dataset):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hwm_core.data.windows import spread
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.distances import Features, without_features
 from hwm_core.evaluation.ledger import Numbers, Parts
@@ -15,7 +16,7 @@ from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.rows import Batch, rows_of
 from hwm_core.evaluation.sensitivity import probe
-from hwm_core.evaluation.windows import EvaluationWindows, Indices, has_still_camera, lenders, spread
+from hwm_core.evaluation.windows import EvaluationWindows, Indices, has_still_camera, lenders
 from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.psnr import frame_mse, masked_mse
 from hwm_core.metrics.ssim import frame_ssim

@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.config import differences
 from hwm_core.data.atomic import new_file, write_json
 from hwm_core.errors import BadBag, BadConfig
 
@@ -53,7 +54,7 @@ class Ledger:
             raise BadConfig(
                 f"Evaluation in {self.folder}",
                 expected="the settings it was begun with",
-                got=_differences(begun, wanted),
+                got=differences(begun, wanted),
                 remedy="Choose another folder, or begin anew.",
             )
 
@@ -85,17 +86,3 @@ class Ledger:
 
     def _path(self, batch: int) -> Path:
         return self.folder / f"{batch:06d}.npz"
-
-
-def _differences(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    a, b = dict(_flat(begun)), dict(_flat(wanted))
-    keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
-    return ", ".join(f"{key} {b.get(key)} in place of {a.get(key)}" for key in keys)
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(inner, f"{path}.{key}" if path else key)
-    else:
-        yield path, value

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from hwm_core.clips import num_latents
+from hwm_core.frames import to_frames, to_video
 from hwm_core.metrics.psnr import frame_mse, mean_psnr, pooled_psnr, psnr
 from hwm_core.metrics.ssim import frame_ssim
 from hwm_core.pictures import Example
 from hwm_core.tokenizers import DiscreteTokenizer
 from hwm_core.tokenizers.usage import CodeUse, code_use
-from hwm_core.train.trainer import Batch
+from hwm_core.train.trainee import Batch
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def measure(
         marks.append(_now(clock, device))
         rebuilt = tokenizer.decode(given)
         marks.append(_now(clock, device))
-        pictures = _pictures(_to_bytes(rebuilt)), _pictures(frames)
+        pictures = to_frames(rebuilt), frames.movedim(-3, -1).contiguous().cpu().numpy()
         mse.append(frame_mse(*pictures))
         ssim.append(frame_ssim(*pictures))
         codes.append(given.cpu())
@@ -155,10 +155,9 @@ def rebuild(
         part = frames[start : start + window]
         missing = -(len(part) - 1) % tokenizer.temporal_factor
         filled = np.concatenate([part, part[-1:].repeat(missing, axis=0)])
-        clip = torch.from_numpy(filled).to(device).permute(0, 3, 1, 2)[None].float() / 255.0
         with torch.inference_mode():
-            rebuilt = _to_bytes(tokenizer.decode(tokenizer.encode(clip)))
-        yield _pictures(rebuilt)[0, : len(part)]
+            rebuilt = tokenizer.decode(tokenizer.encode(to_video(filled[None], device)))
+        yield to_frames(rebuilt)[0, : len(part)]
 
 
 def examples(
@@ -174,16 +173,6 @@ def examples(
         notes = [f"mean {means[window]:.1f} dB", f"worst frame {psnr(mse[window]).min():.1f} dB"]
         shown.append(Example(f"{title} of {len(mse)} windows", truth[0], truth, {"reconstruction": rebuilt}, notes))
     return shown
-
-
-def _to_bytes(video: Tensor) -> Tensor:
-    """[0, 1] -> uint8."""
-    return video.float().clamp(0.0, 1.0).mul(255.0).round().to(torch.uint8)
-
-
-def _pictures(frames: Tensor) -> NDArray[np.uint8]:
-    """[B, F, 3, H, W] -> [B, F, H, W, 3]."""
-    return frames.permute(0, 1, 3, 4, 2).contiguous().cpu().numpy()
 
 
 def _frames(frames: slice) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.manifest import ActionManifest
-from hwm_core.data.windows import valid_starts
+from hwm_core.data.windows import spread, valid_starts
 from hwm_core.errors import BadBag
 from hwm_core.types import Episode
 
@@ -91,11 +91,6 @@ class EvaluationWindows:
     def _span(self, window: int) -> slice:
         start = int(self.start[window])
         return slice(start, start + self.past_frames + self.future_frames)
-
-
-def spread(count: int, of: int) -> NDArray[np.int64]:
-    """`count` indices below `of`, or all of them, evenly spread from the first to the last."""
-    return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(np.int64))
 
 
 def lenders(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:

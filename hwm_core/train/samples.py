@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from hwm_core.frames import to_frames
 from hwm_core.pictures.samples import Sample
 from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.train.trainee import Batch
@@ -39,9 +38,4 @@ def rebuilt_samples(tokenizer: Any, batch: Batch, count: int = 3) -> list[Sample
 
 
 def _samples(seen: Tensor, truth: Tensor, made: Tensor) -> list[Sample]:
-    return [Sample(*map(_pictures, window)) for window in zip(seen, truth, made)]
-
-
-def _pictures(video: Tensor) -> NDArray[np.uint8]:
-    """[F, 3, H, W] in [0, 1] -> uint8 [F, H, W, 3]."""
-    return video.float().clamp(0, 1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return [Sample(*map(to_frames, window)) for window in zip(seen, truth, made)]

@@ -17,8 +17,9 @@ PEAK_TFLOPS = {
     "H100": 989.0,
     "A100": 312.0,
     "L40S": 362.0,
-    "RTX 4090": 165.0,
-    "RTX A6000": 155.0,
+    "L40": 181.0,
+    "RTX 4090": 165.2,
+    "RTX A6000": 154.8,
 }
 # The table lacks the CPU's own kernel.
 COSTS = {**flop_registry, torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: sdpa_flop}

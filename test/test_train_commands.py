@@ -62,16 +62,19 @@ def episode(name: str, seed: int) -> Episode:
     )
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    path = tmp_path_factory.mktemp("store")
+def write_store(path: Path, seed: int = 0) -> Path:
     preprocessing = Preprocessing(source_aspect=1.0, height=16, width=16)
-    one = episode("one", 0)
+    one = episode("one", seed)
     write_episode(path / "training", one, preprocessing)
-    write_episode(path / "validation", episode("two", 1), preprocessing)
+    write_episode(path / "validation", episode("two", seed + 1), preprocessing)
     manifest = fit_manifest("robot", "states", one.names, ("rad", "rad"), one.states)
     manifest_path(path, "states").write_text(yaml.safe_dump(manifest.plain()))
     return path
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return write_store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +172,44 @@ def test_sigterm_saves_and_the_resumed_run_ends_as_if_uninterrupted(store, token
     assert train_model(store, tokenizer, tmp_path / "cut", "--resume") == 0
     weights = [(tmp_path / run / "checkpoint" / "model.safetensors").read_bytes() for run in ("whole", "cut")]
     assert weights[0] == weights[1]
+
+
+def files_of(run: Path) -> dict[str, bytes]:
+    """What a run made, and what it would go on from."""
+    kept = [run / "recipe.yaml", run / "data.yaml", run / "state.pt", *(run / run.name).iterdir()]
+    return {str(path): path.read_bytes() for path in kept}
+
+
+def test_a_tokenizers_run_resumed_on_another_store_is_refused_and_loses_nothing(store, tmp_path, capsys):
+    other, out = write_store(tmp_path / "other", seed=2), tmp_path / "tokenizer"
+    assert train_tokenizer.main(["--data", str(store), "--out", str(out), *SMALL]) == 0
+    before = files_of(out)
+    with pytest.raises(SystemExit):
+        train_tokenizer.main(["--data", str(other), "--out", str(out), "--resume"])
+    assert "that the run was begun with" in capsys.readouterr().err
+    assert files_of(out) == before
+    longer = ["--data", str(store), "--out", str(out), "--resume", "train_tokenizer.steps=6"]
+    assert train_tokenizer.main(longer) == 0 and read_state(out / "state.pt")["step"] == 6
+
+
+def test_tuning_resumed_on_another_store_or_checkpoint_is_refused_and_loses_nothing(store, tokenizer, tmp_path, capsys):
+    for run, more in {"one": (), "two": ("train.seed=1",)}.items():
+        train_model(store, tokenizer, tmp_path / run, *more)
+    other, out = write_store(tmp_path / "other", seed=2), tmp_path / "checkpoint"
+
+    def tuned(data: Path, run: str, *more: str) -> int:
+        return tune_decoder.main(
+            ["--data", str(data), "--checkpoint", str(tmp_path / run / "checkpoint"), "--out", str(out), *more]
+        )
+
+    assert tuned(store, "one", *SMALL) == 0
+    before = files_of(out)
+    for data, run, differs in ((other, "one", "manifests"), (store, "two", "checkpoint")):
+        with pytest.raises(SystemExit):
+            tuned(data, run, "--resume")
+        assert f"Data of the run in {out}: expected {differs}" in capsys.readouterr().err
+        assert files_of(out) == before
+    assert tuned(store, "one", "--resume", "tune_decoder.steps=6") == 0 and read_state(out / "state.pt")["step"] == 6
 
 
 def test_a_new_run_does_not_overwrite_an_old_one(store, tokenizer, tmp_path, capsys):

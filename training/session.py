@@ -95,7 +95,7 @@ def same_data(arguments: argparse.Namespace, identity: Mapping[str, Any]) -> Non
     path = arguments.out / "data.yaml"
     if arguments.resume and path.exists():
         require_same(read_yaml(path), identity, f"Data of the run in {arguments.out}")
-    if arguments.ranks.first:
+    if arguments.ranks.first and not arguments.replay:
         with new_file(path) as partial:
             partial.write_text(yaml.safe_dump(dict(identity), sort_keys=False))
 

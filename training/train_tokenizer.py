@@ -18,11 +18,12 @@ from hwm_core.clips import num_frames
 from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
 from hwm_core.tokenizers import build_tokenizer
+from hwm_core.train.material import identity_of_store
 from hwm_core.train.samples import rebuilt_samples
 from hwm_core.train.trainees import TokenizerTrainee, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
-from training.session import command, open_run, run, watch
+from training.session import command, open_run, run, same_data, watch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +35,7 @@ def train(arguments: argparse.Namespace) -> bool:
     """Whether the run has spent its budget. Raises BadInput for whatever the user can put right."""
     recipe = open_run(arguments)
     store = open_store(arguments.data)
+    same_data(arguments, identity_of_store(store))
     frames = num_frames(recipe.num_latents, recipe.tokenizer.temporal_factor)
     windows = Windows(store.training, None, 1, frames - 1, stride=recipe.data.stride)
     held_out = fixed_batches(Windows(store.validation, None, 1, frames - 1), recipe.data.validation_windows)

@@ -18,11 +18,12 @@ from hwm_core.data.store import open_store, require_preprocessing
 from hwm_core.data.windows import Windows
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers.causal import CausalAutoencoder
+from hwm_core.train.material import identity_of_store
 from hwm_core.train.samples import predicted_samples
 from hwm_core.train.trainees import DecoderTrainee
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_decoder, fixed_batches
-from training.session import command, open_run, run, watch
+from training.session import command, open_run, run, same_data, watch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +52,7 @@ def tune(arguments: argparse.Namespace) -> bool:
         )
     store, config = open_store(arguments.data), checkpoint.model.config
     require_preprocessing(store, checkpoint.preprocessing, arguments.data)
+    same_data(arguments, {"checkpoint": checkpoint.sha256, **identity_of_store(store)})
     lengths = (config.past_frames, config.future_frames)
     windows = Windows(store.training, checkpoint.manifest, *lengths, stride=recipe.data.stride)
     held_out = fixed_batches(Windows(store.validation, checkpoint.manifest, *lengths), recipe.data.validation_windows)

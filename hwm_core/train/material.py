@@ -45,6 +45,14 @@ def identity(codes: CodeSpec, manifest: ActionManifest, preprocessing: Preproces
     }
 
 
+def identity_of_store(store: Store) -> dict[str, Any]:
+    """The same of a whole store: every manifest of its robot, and its camera."""
+    return {
+        "manifests": {kind: manifest_sha256(manifest) for kind, manifest in store.manifests.items()},
+        "preprocessing": store.preprocessing.plain(),
+    }
+
+
 def require_same(mine: Mapping[str, Any], other: Mapping[str, Any], where: str) -> None:
     """Raises BadConfig where two identities differ, naming what does."""
     if differ := [key for key in mine if mine[key] != other.get(key)]:

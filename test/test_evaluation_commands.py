@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_distances import TracedLpips, script
 from test_replay import record
 from untrained import JOINTS, save_untrained
 
@@ -174,6 +175,7 @@ def test_the_protocol_of_the_paper_judges_each_frame_once_against_the_tokenizers
     assert "tokenizer" not in judged["rows"] and judged["sensitivity"] is None
     assert "none named" in judged["distances"]["FID"]["unavailable"]
     assert "FID unavailable" in judged_by(out, "MODEL_CARD.md").decode()
+    assert judged["distances"]["KID"] == judged["distances"]["FID"] == judged["unavailable"]["FID"]
 
 
 class MeanColours(torch.nn.Module):
@@ -183,12 +185,25 @@ class MeanColours(torch.nn.Module):
         return torch.cat([frames.mean(dim=(2, 3)), frames.std(dim=(2, 3))], dim=1)
 
 
+class Doubled(TracedLpips):
+    """Another eye."""
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return (a - b).square().mean([1, 2, 3], keepdim=True) / 2
+
+
+def networks_in(folder: Path) -> tuple[str, ...]:
+    """Options for two stand-ins, saved there."""
+    colours, eye = script(MeanColours(), folder / "colours.pt"), script(TracedLpips(), folder / "eye.pt")
+    return "--extractor", f"script={colours}", "--lpips", f"script={eye}"
+
+
 def test_two_ranks_together_write_what_one_writes_distances_by_a_local_network_too(
     tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys
 ) -> None:
-    torch.jit.script(MeanColours()).save(str(tmp_path / "colours.pt"))
+    networks = networks_in(tmp_path)
     one, two = tmp_path / "one", tmp_path / "two"
-    options = ("--checkpoint", checkpoint, "--store", store, *FEW, "--extractor", f"script={tmp_path / 'colours.pt'}")
+    options = ("--checkpoint", checkpoint, "--store", store, *FEW, *networks)
     run(evaluate.main, monkeypatch, *options, "--out", one)
     run(evaluate.main, monkeypatch, *options, "--out", two, "--rank", 1, "--world-size", 2)
     assert "Rank 1 is done" in capsys.readouterr().out and not (two / "evaluation.json").exists()
@@ -201,6 +216,72 @@ def test_two_ranks_together_write_what_one_writes_distances_by_a_local_network_t
     assert set(distances) == {"model", "copy_last", "tokenizer"}
     assert distances["copy_last"] < distances["model"], "true pictures look true"
     assert "FD-colours" in judged_by(one, "MODEL_CARD.md").decode()
+
+
+def test_kernel_distances_and_lpips_stand_in_every_file_beside_the_sums_of_their_networks(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
+) -> None:
+    out, networks = tmp_path / "out", networks_in(tmp_path)
+    run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, *networks)
+    judged = json.loads(judged_by(out))
+    kernel = judged["distances"]["KD-colours"]
+    # 6 windows of 8 frames: fewer than a subset of 1,000
+    assert set(kernel) == {"model", "copy_last", "tokenizer"} and kernel["model"]["subset_size"] == 48
+    assert kernel["copy_last"]["mean"] < kernel["model"]["mean"] and kernel["model"]["subsets"] == 1
+    # The stand-in for LPIPS is a mean square of values in [-1, 1] over 4: the error that PSNR is made from.
+    for row in judged["rows"].values():
+        assert len(row["by_frame"]["lpips"]) == 8
+        assert row["mean"]["lpips"] == pytest.approx(10 ** (-row["mean"]["pooled_psnr_db"] / 10), abs=1e-3)
+    sums = {metric: network.partition(":") for metric, network in judged["networks"].items()}
+    assert {metric: name for metric, (name, _, _) in sums.items()} == {
+        "FD-colours": "colours",
+        "KD-colours": "colours",
+        "LPIPS": "LPIPS-eye",
+    }
+    for name in ("table.md", "evaluation.html", "MODEL_CARD.md"):
+        text = judged_by(out, name).decode()
+        assert "KD-colours" in text and "LPIPS" in text, name
+        assert (sums["LPIPS"][2] in text) == (name != "table.md")
+    assert "LPIPS of the frame so many frames ahead" in judged_by(out, "evaluation.html").decode()
+
+
+def test_going_on_with_another_network_is_refused_by_its_metric(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys
+) -> None:
+    options = ("--checkpoint", checkpoint, "--store", store, "--out", tmp_path / "out", *FEW, *networks_in(tmp_path))
+    run(evaluate.main, monkeypatch, *options)
+    other = script(Doubled(), tmp_path / "other.pt")
+    with pytest.raises(SystemExit):
+        run(evaluate.main, monkeypatch, *options, "--lpips", f"script={other}")
+    assert "networks.LPIPS LPIPS-other:" in capsys.readouterr().err
+
+
+def test_without_its_file_a_metric_is_unavailable_in_every_file_and_the_rest_is_judged(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys
+) -> None:
+    out, nowhere = tmp_path / "out", tmp_path / "nowhere.pt"
+    options = ("--lpips", f"vgg16={nowhere}", "--extractor", f"inception={nowhere}", f"i3d={nowhere}", "script=")
+    run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, *options)
+    judged = json.loads(judged_by(out))
+    distances = {"FID", "KID", "FVD", "KVD", "FD-", "KD-"}
+    assert set(judged["distances"]) == distances and judged["networks"] == {}
+    assert set(judged["unavailable"]) == distances | {"LPIPS", "MS-SSIM"}
+    assert "nowhere.pt" in judged["unavailable"]["LPIPS"]["unavailable"]
+    assert "176 pixels" in judged["unavailable"]["MS-SSIM"]["unavailable"], "the frames have 16"
+    assert set(judged["rows"]["model"]["mean"]) == {"psnr_db", "pooled_psnr_db", "ssim"}
+    said = capsys.readouterr().out
+    for text in (said, *(judged_by(out, name).decode() for name in ("table.md", "evaluation.html", "MODEL_CARD.md"))):
+        assert all(f"{metric} unavailable: " in text for metric in ("LPIPS", "MS-SSIM", "FID", "KID", "FVD"))
+    assert said.index("LPIPS unavailable") < said.index("PSNR in dB"), "told before hours of prediction"
+
+
+@pytest.mark.parametrize(("option", "kinds"), [("--lpips", "vgg16 or script"), ("--extractor", "inception or i3d")])
+def test_a_kind_of_network_that_is_none_is_refused(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys, option: str, kinds: str
+) -> None:
+    with pytest.raises(SystemExit):
+        run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, "--store", store, option, "resnet=net.pt")
+    assert f"expected {kinds}" in capsys.readouterr().err
 
 
 def test_a_rank_beyond_the_world_is_refused(tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys) -> None:

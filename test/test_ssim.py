@@ -36,9 +36,14 @@ def test_over_five_scales_a_fine_fault_weighs_less_than_on_one() -> None:
     assert float(frame_ssim(frame, rough)) < float(frame_ms_ssim(frame, rough)) < 1.0
 
 
+def test_the_smallest_frames_of_five_scales_are_compared() -> None:
+    # 11 pixels of the window, halved four times before: 11 * 16 = 176
+    assert float(frame_ms_ssim(noise(176, 176, 3), noise(176, 176, 3))) == pytest.approx(1.0, abs=1e-4)
+
+
 def test_frames_that_are_too_small_or_of_two_shapes_are_refused() -> None:
-    with pytest.raises(BadImage, match="161 pixels"):
-        frame_ms_ssim(noise(64, 64, 3), noise(64, 64, 3))
+    with pytest.raises(BadImage, match="176 pixels"):
+        frame_ms_ssim(noise(176, 175, 3), noise(176, 175, 3))
     with pytest.raises(BadImage, match="11 pixels"):
         frame_ssim(noise(8, 8, 3), noise(8, 8, 3))
     with pytest.raises(BadImage, match="one shape"):

@@ -12,6 +12,8 @@ and the last to finish writes the files.
 import argparse
 import os
 import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -25,8 +27,8 @@ from hwm_core.evaluation.config import PROTOCOLS
 from hwm_core.evaluation.files import folder_of, write_reports
 from hwm_core.evaluation.judged import Judged, labels
 from hwm_core.evaluation.ledger import Ledger
-from hwm_core.evaluation.report import markdown
-from hwm_core.metrics.extractors import Extractor, load_extractor
+from hwm_core.metrics.extractors import Extractor, load_extractor, metric_names
+from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.unavailable import Unavailable, or_unavailable
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
@@ -53,8 +55,13 @@ def main() -> None:
     parser.add_argument("--sensitivity", type=int, default=16, help="windows to disturb joints in (%(default)s)")
     parser.add_argument("--no-ssim", action="store_true", help="leave out structural similarity, which takes time")
     parser.add_argument(
-        "--extractor", nargs="+", default=[], metavar="KIND=FILE", help="networks for FID, FVD, FD: docs/evaluation.md"
+        "--extractor",
+        nargs="+",
+        default=[],
+        metavar="KIND=FILE",
+        help="networks for FID, KID, FVD, FD: docs/evaluation.md",
     )
+    parser.add_argument("--lpips", metavar="KIND=FILE", help="network for LPIPS: vgg16 or script, docs/evaluation.md")
     parser.add_argument("--batch", type=int, default=16, help="windows at a time (%(default)s)")
     parser.add_argument("--examples", type=int, default=4, help="windows on the contact sheet (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
@@ -85,8 +92,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
     episodes, objects, source = _episodes(arguments, world_models)
     config = _config(arguments)
     extractors, missing = _extractors(arguments)
+    lpips = _lpips(arguments)
+    for absent in (*missing, lpips):
+        if isinstance(absent, Unavailable):
+            print(absent)  # now, not after hours of prediction
     evaluations = [
-        Evaluation(model, episodes, config, objects=objects, extractors=extractors, beside=world_models)
+        Evaluation(model, episodes, config, objects=objects, extractors=extractors, lpips=lpips, beside=world_models)
         for model in world_models
     ]
     judged, done = [], True
@@ -117,7 +128,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
                 card = folder_of(arguments.out, one.label, len(results)) / "MODEL_CARD.md"
                 shutil.copyfile(card, path / card.name)
     for one in results:
-        print(f"{one.label}\n\n{markdown(one.result)}")
+        print(f"{one.label}\n\n{one.markdown()}")
     print("Written:", *written, sep="\n  ")
 
 
@@ -140,13 +151,32 @@ def _config(arguments: argparse.Namespace) -> EvaluationConfig:
 
 
 def _extractors(arguments: argparse.Namespace) -> tuple[list[Extractor], tuple[Unavailable, ...]]:
-    """Those named; and what the protocol of the paper wants, where nobody named it."""
-    named = [text.partition("=") for text in arguments.extractor]
-    extractors = [load_extractor(kind, path or None, _device(arguments.device)) for kind, _, path in named]
-    if arguments.protocol != "paper" or "FID" in [extractor.metric for extractor in extractors]:
-        return extractors, ()
-    fid = or_unavailable("FID", lambda: load_extractor("inception", None))
-    return extractors, (fid,) if isinstance(fid, Unavailable) else ()
+    """Those named, and what is unavailable for want of a file. The protocol of the paper wants FID, named or not."""
+    named = [_kind_and_file(text) for text in arguments.extractor]
+    if arguments.protocol == "paper" and "inception" not in dict(named):
+        named.append(("inception", None))
+    extractors: list[Extractor] = []
+    missing: list[Unavailable] = []
+    for kind, path in named:
+        metrics = metric_names(kind, Path(path or "").stem)
+        found = or_unavailable(metrics[0], partial(load_extractor, kind, path, _device(arguments.device)))
+        if isinstance(found, Unavailable):
+            missing += [replace(found, metric=metric) for metric in metrics]
+        else:
+            extractors.append(found)
+    return extractors, tuple(missing)
+
+
+def _lpips(arguments: argparse.Namespace) -> Lpips | Unavailable | None:
+    """The one named."""
+    if arguments.lpips is None:
+        return None
+    return or_unavailable("LPIPS", partial(Lpips, *_kind_and_file(arguments.lpips), _device(arguments.device)))
+
+
+def _kind_and_file(text: str) -> tuple[str, str | None]:
+    kind, _, path = text.partition("=")
+    return kind, path or None
 
 
 def _device(name: str) -> str:

@@ -69,6 +69,8 @@ def _protocol(judged: Judged) -> Iterator[str]:
     yield f"Futures: {config.sampling}; seed {config.seed}."
     if config.samples is not None:
         yield f"Single samples and means of {config.samples}: {config.drawing or config.sampling}."
+    for metric, network in judged.evaluation.networks.items():
+        yield f"{metric} by the network `{network}`."
     yield "Intervals are of 95 %: a paired bootstrap over episodes."
 
 
@@ -103,7 +105,7 @@ def _limits(judged: Judged) -> Iterator[str]:
                 f"Moved by their standard deviation these joints leave the pictures within {_DEAF_DB:g} dB: "
                 f"{', '.join(deaf)} ({probed['windows']} windows)."
             )
-    for missing in judged.unavailable:
+    for missing in judged.missing:
         yield f"{missing}"
     yield "PSNR rewards a blurred mean of the possible futures: look at the pictures."
 

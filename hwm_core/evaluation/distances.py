@@ -1,18 +1,26 @@
 """How far the pictures of a row are from the true ones as a set, over the features of a local network.
 
-Features of a batch go where its numbers go; the statistics are made from them batch by batch, in the order of the
+Features of a batch go where its numbers go; the distances are made from them batch by batch, in the order of the
 batches, so that they are the same on any number of ranks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from hwm_core.errors import BadConfig
 from hwm_core.evaluation.ledger import Numbers
+from hwm_core.evaluation.table import digits
 from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.frechet import FrechetStatistics, frechet_distance
+from hwm_core.metrics.kid import KernelDistance, kernel_distance
+
+Distances = Mapping[str, Mapping[str, float | KernelDistance]]
+"""{metric: {row: of its pictures from the true ones}}; Fréchet distances are squared."""
 
 _MARK, _TRUTH = "features", "truth"
 _UNJUDGED = (
@@ -21,17 +29,22 @@ _UNJUDGED = (
     "zero",
     "reversed",
 )  # controls of the actions: their pictures are as good as the model's
+_MOST = 21_000  # the frames of the paper; 172 MB a row, of 2048 features
 
 
 class Features:
-    """Networks to compare pictures by."""
+    """Networks to compare pictures by. Raises BadConfig for two whose distances have one name."""
 
     def __init__(self, extractors: Sequence[Extractor]) -> None:
         self.extractors = extractors
-
-    def identities(self) -> list[str]:
-        """Names and sha256, for the record."""
-        return [extractor.identity for extractor in self.extractors]
+        metrics = [extractor.metric for extractor in extractors]
+        if twice := {metric for metric in metrics if metrics.count(metric) > 1}:
+            raise BadConfig(
+                "Extractors",
+                expected="a metric of its own for each",
+                got=f"{' and '.join(sorted(twice))} more than once",
+                remedy="Name each kind once, or rename a file.",
+            )
 
     def of(self, row: str | None, frames: NDArray[np.uint8]) -> Numbers:
         """Features of frames [B, F, H, W, 3] of a row, None for the truth, by the names they are kept by."""
@@ -39,28 +52,84 @@ class Features:
             return {}
         clips = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 1, 4, 2, 3)
         numbers = {}
-        for index, extractor in enumerate(self.extractors):
+        for extractor in self.extractors:
             features = extractor.features(clips if extractor.takes_clips else clips.flatten(0, 1))
-            numbers[f"{row or _TRUTH}/{_MARK}/{index}"] = features.unflatten(0, (len(clips), -1)).numpy()
+            numbers[_key(row or _TRUTH, extractor)] = features.unflatten(0, (len(clips), -1)).numpy()
         return numbers
 
-    def distances(self, rows: Sequence[str], parts: Iterable[Numbers]) -> dict[str, dict[str, float]]:
-        """{metric: {row: squared Fréchet distance to the truth}}."""
+    def distances(self, rows: Sequence[str], parts: Iterable[Numbers], *, windows: int, seed: int) -> Distances:
+        """By Fréchet and by kernel distance.
+
+        Args:
+            parts: in the order of the windows.
+            windows: how many all parts have.
+            seed: of what the kernel distance draws.
+        """
         judged = [row for row in rows if row not in _UNJUDGED]
-        gathered = {
-            (index, row): FrechetStatistics(extractor.identity)
-            for index, extractor in enumerate(self.extractors)
-            for row in (_TRUTH, *judged)
-        }
+        gathered = {(e, row): _Gathered(e, windows, seed) for e in self.extractors for row in (_TRUTH, *judged)}
         for part in parts:
-            for (index, row), statistics in gathered.items():
-                statistics.update(torch.from_numpy(part[f"{row}/{_MARK}/{index}"]).flatten(0, 1))
-        return {
-            extractor.metric: {row: frechet_distance(gathered[index, row], gathered[index, _TRUTH]) for row in judged}
-            for index, extractor in enumerate(self.extractors)
-        }
+            for (extractor, row), features in gathered.items():
+                features.update(torch.from_numpy(part[_key(row, extractor)]))
+        found: dict[str, Mapping[str, float | KernelDistance]] = {}
+        for extractor in self.extractors:
+            truth, sets = gathered[extractor, _TRUTH], {row: gathered[extractor, row] for row in judged}
+            true = truth.drawn()
+            found[extractor.metric] = {
+                row: frechet_distance(features.statistics, truth.statistics) for row, features in sets.items()
+            }
+            found[extractor.kernel_metric] = {
+                row: kernel_distance(features.drawn(), true, seed=seed) for row, features in sets.items()
+            }
+        return found
+
+
+class _Gathered:
+    """What is kept of a row's features: their statistics, and at most _MOST of them, drawn by the seed."""
+
+    def __init__(self, extractor: Extractor, windows: int, seed: int) -> None:
+        self.statistics = FrechetStatistics(extractor.identity)
+        self._windows, self._seed = windows, seed
+        self._at, self._wanted = 0, torch.empty(0, dtype=torch.bool)
+        self._drawn: list[Tensor] = []
+
+    def update(self, features: Tensor) -> None:
+        """Take in those of the next windows, [B, R, D]."""
+        if not self._at:
+            self._wanted = _wanted(self._windows * features.shape[1], self._seed)
+        rows = features.flatten(0, 1)
+        self.statistics.update(rows)
+        self._drawn.append(rows[self._wanted[self._at : self._at + len(rows)]])
+        self._at += len(rows)
+
+    def drawn(self) -> Tensor:
+        """[at most _MOST, D]."""
+        return torch.cat(self._drawn)
 
 
 def without_features(part: Numbers) -> Numbers:
     """The numbers that are kept in memory for all windows."""
     return {name: values for name, values in part.items() if f"/{_MARK}/" not in name}
+
+
+def distance_plain(found: float | KernelDistance) -> float | dict[str, float]:
+    """JSON-able, to six digits: many of these numbers are far below 1."""
+    if isinstance(found, KernelDistance):
+        return {key: value if isinstance(value, int) else float(f"{value:.6g}") for key, value in asdict(found).items()}
+    return float(f"{found:.6g}")
+
+
+def distance_words(found: float | KernelDistance) -> str:
+    """For people; a kernel distance with its deviation over subsets, where there are several."""
+    if not isinstance(found, KernelDistance):
+        return digits(found)
+    return digits(found.mean) if found.subsets == 1 else f"{digits(found.mean)} ± {found.std:.2g}"
+
+
+def _wanted(count: int, seed: int) -> Tensor:
+    """bool [count], _MOST of them or all."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    return order < _MOST
+
+
+def _key(row: str, extractor: Extractor) -> str:
+    return f"{row}/{_MARK}/{extractor.metric}"

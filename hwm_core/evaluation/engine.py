@@ -12,14 +12,16 @@ from hwm_core.data.windows import spread
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.distances import Features, without_features
 from hwm_core.evaluation.ledger import Numbers, Parts
+from hwm_core.evaluation.measures import Measures
 from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.rows import Batch, rows_of
 from hwm_core.evaluation.sensitivity import probe
 from hwm_core.evaluation.windows import EvaluationWindows, Indices, has_still_camera, lenders
 from hwm_core.metrics.extractors import Extractor
+from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.psnr import frame_mse, masked_mse
-from hwm_core.metrics.ssim import frame_ssim
+from hwm_core.metrics.unavailable import Unavailable
 from hwm_core.sampling.draws import derived_seed
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
@@ -35,11 +37,13 @@ class Evaluation:
         config: what is judged, and how.
         objects: by episode name; with them, errors inside objects that moved are kept too.
         extractors: networks to compare sets of pictures by.
+        lpips: the network to compare frame by frame, or why there is none.
         beside: other models that are judged on the same windows: these are long enough for all of them.
 
     Raises:
         BadBag: no window of this length; or just one, so that there is no other motion.
         RobotMismatch, BadActions: episodes of another robot, or without the model's kind of actions.
+        BadConfig: two extractors whose distances have one name.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Evaluation:
         *,
         objects: Mapping[str, ObjectTracks] | None = None,
         extractors: Sequence[Extractor] = (),
+        lpips: Lpips | Unavailable | None = None,
         beside: Sequence[WorldModel] = (),
     ) -> None:
         self.world_model, self.episodes, self.config = world_model, episodes, config or EvaluationConfig()
@@ -62,6 +67,8 @@ class Evaluation:
             self.config.stride,
             self.config.max_windows,
         )
+        height, width = episodes[0].frames.shape[1:3]
+        self.measures = Measures((height, width), structure=self.config.ssim, lpips=lpips)
         count = len(self.windows)
         self._batches = np.array_split(np.arange(count), -(-count // self.config.batch))
         self._tracks = None if objects is None else [objects[episode.name] for episode in episodes]
@@ -107,7 +114,12 @@ class Evaluation:
             start=self.windows.start,
             newest=self.windows.start + self.windows.past_frames - 1,
             still_camera=still,
-            distances=self.features.distances(tuple(self.rows), (parts[number] for number in every)),
+            distances=self.features.distances(
+                tuple(self.rows),
+                (parts[number] for number in every),
+                windows=len(self.windows),
+                seed=self.config.seed,
+            ),
         )
 
     def batch(self, windows: Indices) -> Batch:
@@ -132,10 +144,17 @@ class Evaluation:
             motions={row: motion[:, future] for row, motion in motions.items()},
         )
 
+    @property
+    def networks(self) -> dict[str, str]:
+        """{metric: name and sha256 of the network behind it}."""
+        networks = {metric: e.identity for e in self.features.extractors for metric in (e.metric, e.kernel_metric)}
+        lpips = self.measures.lpips
+        return networks if lpips is None else {**networks, "LPIPS": lpips.identity}
+
     def identity(self) -> dict[str, Any]:
         """Everything the numbers depend on, JSON-able: model, episodes, windows, settings, arithmetic."""
         return {
-            "format": 1,
+            "format": 2,
             "checkpoint": {"name": self.world_model.name, "sha256": self.world_model.sha256},
             "arithmetic": {
                 "device": self.world_model.device.type,
@@ -144,7 +163,7 @@ class Evaluation:
             },
             "episodes": {"count": len(self.episodes), "sha256": _digest(self.episodes)},
             "objects": self._tracks is not None,
-            "extractors": self.features.identities(),
+            "networks": self.networks,
             "window": {"past": self.windows.past_frames, "future": self.windows.future_frames},
             "settings": self.config.plain(),
         }
@@ -159,8 +178,7 @@ class Evaluation:
             predicted = predict(batch)[:, :ahead]
             numbers[f"{row}/mse"] = frame_mse(predicted, truth)
             numbers.update(self.features.of(row, predicted))
-            if self.config.ssim:
-                numbers[f"{row}/ssim"] = frame_ssim(predicted, truth)
+            numbers.update(self.measures.of(row, predicted, truth))
             if moved is not None:
                 numbers[f"{row}/moved"], _ = masked_mse(predicted, truth, moved)
         if self._probed:

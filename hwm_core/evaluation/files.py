@@ -9,7 +9,6 @@ from hwm_core.data.atomic import new_file
 from hwm_core.evaluation.card import model_card
 from hwm_core.evaluation.judged import Judged, caption, differences, differences_table
 from hwm_core.evaluation.page import page
-from hwm_core.evaluation.report import markdown
 from hwm_core.evaluation.showing import examples
 from hwm_core.pictures import contact_sheet, png_bytes
 
@@ -36,7 +35,7 @@ def write_reports(out: str | Path, judged: Sequence[Judged], num_examples: int =
             one.world_model.frame_rate_hz,
         )
         files[folder / "evaluation.json"] = _json(one.document())
-        files[folder / "table.md"] = markdown(one.result).encode()
+        files[folder / "table.md"] = one.markdown().encode()
         files[folder / "contact_sheet.png"] = png_bytes(sheet)
         files[folder / "MODEL_CARD.md"] = model_card(one).encode()
     if len(judged) > 1:
@@ -45,7 +44,7 @@ def write_reports(out: str | Path, judged: Sequence[Judged], num_examples: int =
             "checkpoints": {one.label: one.document() for one in judged},
             "differences": [one.plain() for one in found],
         }
-        tables = [f"# {one.label}\n\n{markdown(one.result)}" for one in judged]
+        tables = [f"# {one.label}\n\n{one.markdown()}" for one in judged]
         files[out / "evaluation.json"] = _json(together)
         files[out / "table.md"] = "\n".join([*tables, differences_table(found).markdown()]).encode()
     files[out / "evaluation.html"] = page(heading, judged).encode()

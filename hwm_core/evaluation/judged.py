@@ -11,8 +11,9 @@ from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.report import (
     all_tables,
     controllability,
+    distances_plain,
     interval_plain,
-    number,
+    markdown,
     rows_table,
     sensitivity_table,
     title,
@@ -41,9 +42,18 @@ class Judged:
     def world_model(self) -> WorldModel:
         return self.evaluation.world_model
 
+    @property
+    def missing(self) -> tuple[Unavailable, ...]:
+        """Everything that was wanted and cannot be given."""
+        return (*self.unavailable, *self.evaluation.measures.unavailable)
+
+    def markdown(self) -> str:
+        """The tables, and what is missing in them: table.md."""
+        return markdown(self.result) + "".join(f"\n{missing}\n" for missing in self.missing)
+
     def document(self) -> dict[str, Any]:
         """Everything as JSON-able numbers: evaluation.json."""
-        settings, distances = self.evaluation.config, self.result.distances
+        settings = self.evaluation.config
         return {
             "checkpoint": describe(self.world_model),
             "device": str(self.world_model.device),
@@ -55,9 +65,11 @@ class Judged:
             "rows": rows_table(self.result, settings),
             "controllability_db": controllability(self.result),
             "distances": {
-                **{metric: {row: number(value) for row, value in rows.items()} for metric, rows in distances.items()},
+                **distances_plain(self.result),
                 **{missing.metric: missing.plain() for missing in self.unavailable},
             },
+            "networks": self.evaluation.networks,
+            "unavailable": {missing.metric: missing.plain() for missing in self.missing},
             "sensitivity": sensitivity_table(self.result),
         }
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from hwm_core.evaluation.judged import Judged, caption, differences, differences_table
+from hwm_core.evaluation.measures import MEASURES
 from hwm_core.evaluation.report import every_table, rows_table, sensitivity_table, title
 from hwm_core.evaluation.showing import extremes
 from hwm_core.evaluation.table import Table
 from hwm_core.pictures import bar_chart, contact_sheet, line_chart, png_bytes
 
 _AHEAD = "frames ahead"
-_MEASURES = {"psnr_db": "PSNR, dB", "ssim": "SSIM"}
+_MEASURES = {"psnr_db": "PSNR, dB", **MEASURES}
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def _part(judged: Judged) -> _Part:
         ("truth", {"camera": "the camera's frames", "tokenizer": "through the tokenizer"}[config.truth]),
         ("draws", f"seed {config.seed}; {config.sampling}"),
         *((("samples", f"{config.drawing or config.sampling}"),) if config.samples else ()),
-        *((missing.metric, str(missing)) for missing in judged.unavailable),
+        *((f"{metric} by", network) for metric, network in judged.evaluation.networks.items()),
+        *((missing.metric, str(missing)) for missing in judged.missing),
     ]
     numbers = rows_table(result, config)
     pictures = [

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwm_core.evaluation.config import EvaluationConfig
+from hwm_core.evaluation.distances import distance_plain, distance_words
+from hwm_core.evaluation.measures import MEASURES
 from hwm_core.evaluation.result import EvaluationResult, Region
 from hwm_core.evaluation.table import Table, decimals, gain
 from hwm_core.metrics.bootstrap import Interval
@@ -90,8 +92,10 @@ def sensitivity_table(result: EvaluationResult) -> dict[str, Any] | None:
 
 
 def tables(result: EvaluationResult) -> list[Table]:
-    """The same for people: rows against horizons, and the gains with their intervals; a table for each part."""
-    return [_table(view) for view in _views(result)]
+    """The same for people: rows against horizons, and the gains with their intervals; a table for each part. Then
+    one for each measure, and the distances."""
+    measured = [measure_table(result, name) for name in result.measures]
+    return [*map(_table, _views(result)), *measured, *([distances_table(result)] if result.distances else [])]
 
 
 def markdown(result: EvaluationResult) -> str:
@@ -101,26 +105,41 @@ def markdown(result: EvaluationResult) -> str:
 
 def every_table(result: EvaluationResult, config: EvaluationConfig) -> list[Table]:
     """All of them."""
-    further = [whole_table(result, config), controllability_table(result)]
-    return [*tables(result), *further, *([distances_table(result)] if result.distances else [])]
+    return [*tables(result), whole_table(result, config), controllability_table(result)]
 
 
 def whole_table(result: EvaluationResult, config: EvaluationConfig) -> Table:
     """Every row over all frames ahead, with its n, seed and draws."""
-    head = ["All frames ahead", "mean PSNR, dB", "pooled PSNR, dB", "SSIM", "windows", "episodes", "seed", "samples"]
+    measures = [MEASURES[name] for name in result.measures]
+    origins = ["windows", "episodes", "seed", "samples"]
+    head = ["All frames ahead", "mean PSNR, dB", "pooled PSNR, dB", *measures, *origins]
     lines = []
     for row, numbers in rows_table(result, config).items():
-        means = (numbers["mean"].get(key) for key in ("psnr_db", "pooled_psnr_db", "ssim"))
-        origin = (numbers[key] for key in ("windows", "episodes", "seed", "samples"))
+        means = (numbers["mean"][key] for key in ("psnr_db", "pooled_psnr_db", *result.measures))
+        origin = (numbers[key] for key in origins)
         lines.append([title(row), *("-" if value is None else str(value) for value in (*means, *origin))])
     return Table(f"All {result.num_frames} frames ahead together", head, lines)
 
 
+def measure_table(result: EvaluationResult, name: str) -> Table:
+    """One of the measures: rows against horizons."""
+    head = [f"{MEASURES[name]}, {len(result)} windows", *(f"{h} frames ahead" for h in result.horizons)]
+    lines = [[title(row), *(f"{result.measure(name, row, h):.3f}" for h in result.horizons)] for row in result.rows]
+    return Table(MEASURES[name], head, lines)
+
+
+def distances_plain(result: EvaluationResult) -> dict[str, dict[str, Any]]:
+    """{metric: {row: distance; of a kernel distance the mean over subsets, with their deviation}}, JSON-able."""
+    return {
+        metric: {row: distance_plain(found) for row, found in rows.items()} for metric, rows in result.distances.items()
+    }
+
+
 def distances_table(result: EvaluationResult) -> Table:
-    """Fréchet distances to the truth, a column for each extractor."""
+    """Distances to the truth, a column for each; kernel distances with their deviation over subsets."""
     rows = list(next(iter(result.distances.values()), {}))
     count = f"{len(result)} windows of {result.num_frames} frames"
-    lines = [[title(row), *(decimals(one[row]) for one in result.distances.values())] for row in rows]
+    lines = [[title(row), *(distance_words(one[row]) for one in result.distances.values())] for row in rows]
     return Table("Distances of all pictures from the true ones", [count, *result.distances], lines)
 
 
@@ -205,10 +224,9 @@ def _curves(row: str, result: EvaluationResult) -> dict[str, Any]:
         "psnr_db": number(float(result.window_psnr(row).mean())),
         "pooled_psnr_db": number(float(psnr(result.rows[row].frame.mean()))),
     }
-    structure = result.rows[row].ssim
-    if structure is not None:
-        curves["ssim"] = [number(float(values)) for values in structure.mean(axis=0)]
-        means["ssim"] = number(float(structure.mean()))
+    for name, values in result.rows[row].measures.items():
+        curves[name] = [number(float(of_frame)) for of_frame in values.mean(axis=0)]
+        means[name] = number(float(values.mean()))
     return {"mean": means, "by_frame": curves}
 
 

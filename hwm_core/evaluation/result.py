@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.manifest import ActionManifest
+from hwm_core.evaluation.distances import Distances
 from hwm_core.evaluation.ledger import Numbers
+from hwm_core.evaluation.measures import measured
 from hwm_core.evaluation.sensitivity import Sensitivity
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.controllability import delta_psnr
@@ -23,7 +25,7 @@ class Errors:
 
     frame: NDArray[np.float64]  # mean squared error
     moved: NDArray[np.float64] | None  # the same inside objects that moved; NaN where none did
-    ssim: NDArray[np.float64] | None
+    measures: Mapping[str, NDArray[np.float64]]  # by the keys of MEASURES: those that were asked for
 
     def of(self, region: Region) -> NDArray[np.float64]:
         values = self.frame if region == "frame" else self.moved
@@ -32,8 +34,8 @@ class Errors:
         return values
 
     def only(self, windows: NDArray[np.bool_]) -> "Errors":
-        moved, ssim = (None if values is None else values[windows] for values in (self.moved, self.ssim))
-        return Errors(self.frame[windows], moved, ssim)
+        moved = None if self.moved is None else self.moved[windows]
+        return Errors(self.frame[windows], moved, {name: values[windows] for name, values in self.measures.items()})
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class EvaluationResult:
     still_camera: NDArray[np.bool_]  # [W]
     moved_pixels: NDArray[np.int64] | None  # [W, F]
     sensitivity: Sensitivity | None
-    distances: Mapping[str, Mapping[str, float]]  # {metric: {row: distance of its pictures from the true ones}}
+    distances: Distances
 
     @classmethod
     def of(
@@ -64,7 +66,7 @@ class EvaluationResult:
         start: NDArray[np.int64],
         newest: NDArray[np.int64],
         still_camera: NDArray[np.bool_],
-        distances: Mapping[str, Mapping[str, float]],
+        distances: Distances,
     ) -> "EvaluationResult":
         """From the joined numbers of all batches."""
         sensitivity, probes = None, numbers.get("probe")
@@ -74,8 +76,7 @@ class EvaluationResult:
         return cls(
             horizons=horizons,
             rows={
-                row: Errors(numbers[f"{row}/mse"], numbers.get(f"{row}/moved"), numbers.get(f"{row}/ssim"))
-                for row in rows
+                row: Errors(numbers[f"{row}/mse"], numbers.get(f"{row}/moved"), measured(row, numbers)) for row in rows
             },
             episode_names=episode_names,
             episode=episode,
@@ -99,6 +100,11 @@ class EvaluationResult:
         """Episodes that have windows."""
         return len(np.unique(self.episode))
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Keys of MEASURES: what there is of every row."""
+        return tuple(next(iter(self.rows.values())).measures)
+
     def only(self, windows: NDArray[np.bool_]) -> "EvaluationResult":
         """The same for the windows chosen, bool [W]."""
         return replace(
@@ -120,10 +126,9 @@ class EvaluationResult:
         pixels = self.moved_pixels[:, horizon - 1] if region == "moved" and self.moved_pixels is not None else None
         return pooled_psnr(self._errors(row, horizon, region), pixels)
 
-    def ssim(self, row: str, horizon: int) -> float | None:
-        """Mean over windows; None where it was not asked for."""
-        values = self.rows[row].ssim
-        return None if values is None else float(values[:, horizon - 1].mean())
+    def measure(self, name: str, row: str, horizon: int) -> float:
+        """The mean over windows of one of `measures`, `horizon` frames ahead."""
+        return float(self.rows[row].measures[name][:, horizon - 1].mean())
 
     def window_psnr(self, row: str) -> NDArray[np.float64]:
         """[W] the mean over all frames ahead of their PSNR (dB)."""

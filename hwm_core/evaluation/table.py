@@ -26,6 +26,11 @@ def decimals(value: float) -> str:
     return f"{value:.2f}"
 
 
+def digits(value: float) -> str:
+    """To two places, or to four digits of small ones."""
+    return decimals(value) if abs(value) >= 1 else f"{value:.4g}"
+
+
 def gain(interval: Interval) -> str:
     """A difference with its interval, where there is one."""
     if interval.low is None or interval.high is None:

@@ -22,6 +22,7 @@ class Kind:
     """A contract: how a file is called, and what its features are good for."""
 
     metric: str | None  # what the Fréchet distance over it is called; None: FD-<name of the file>
+    kernel_metric: str | None  # what the kernel distance is called; None: KD-<name of the file>
     clips: bool  # it takes clips [N, F, 3, H, W] in place of frames [N, 3, H, W]
     call: Callable[[Any, Tensor], Tensor]  # module and uint8 input -> features [N, D]
     dim: int | None  # D, where it is known
@@ -31,6 +32,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "inception": Kind(
         "FID",
+        "KID",
         False,
         lambda module, frames: module(frames, return_features=True),
         2048,
@@ -38,6 +40,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "i3d": Kind(
         "FVD",
+        "KVD",
         True,
         lambda module, clips: module(
             clips.transpose(1, 2).float(), rescale=True, resize=True, return_features=True
@@ -46,6 +49,7 @@ KINDS: Mapping[str, Kind] = {
         "the TorchScript I3D of Kinetics-400 (StyleGAN-V, i3d_torchscript.pt)",
     ),
     "script": Kind(
+        None,
         None,
         False,
         lambda module, frames: module(frames.float() / 255),
@@ -61,7 +65,7 @@ class Extractor:
     def __init__(self, kind: str, name: str, sha256: str, module: Any, device: torch.device) -> None:
         self.kind, self.name, self.sha256 = kind, name, sha256
         self.takes_clips = KINDS[kind].clips
-        self.metric = KINDS[kind].metric or f"FD-{name}"
+        self.metric, self.kernel_metric = metric_names(kind, name)
         self._module, self._device = module, device
 
     @property
@@ -133,6 +137,12 @@ class Extractor:
         )
 
 
+def metric_names(kind: str, name: str) -> tuple[str, str]:
+    """What the Fréchet and the kernel distance over a file `name` are called. Raises BadConfig for an unknown kind."""
+    row = _row(kind)
+    return row.metric or f"FD-{name}", row.kernel_metric or f"KD-{name}"
+
+
 def load_extractor(kind: str, path: str | Path | None, device: torch.device | str = "cpu") -> Extractor:
     """Read a TorchScript file, hold it to the contract of `kind` (a row of KINDS), and remember its sha256.
 
@@ -140,13 +150,17 @@ def load_extractor(kind: str, path: str | Path | None, device: torch.device | st
         BadConfig: an unknown kind.
         BadCheckpoint: no file was named, it cannot be read, or it breaks the contract.
     """
-    if kind not in KINDS:
-        raise BadConfig("extractor", expected=" or ".join(KINDS), got=f"`{kind}`", remedy="Correct the kind.")
-    module, digest = load_script(path, f"extractor of kind `{kind}`", KINDS[kind].source, device)
+    module, digest = load_script(path, f"extractor of kind `{kind}`", _row(kind).source, device)
     assert path is not None
     extractor = Extractor(kind, Path(path).stem, digest, module, torch.device(device))
     extractor.check()
     return extractor
+
+
+def _row(kind: str) -> Kind:
+    if kind not in KINDS:
+        raise BadConfig("extractor", expected=" or ".join(KINDS), got=f"`{kind}`", remedy="Correct the kind.")
+    return KINDS[kind]
 
 
 def load_script(path: str | Path | None, what: str, source: str, device: torch.device | str) -> tuple[Any, str]:

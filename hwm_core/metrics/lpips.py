@@ -48,6 +48,11 @@ class Lpips:
         self.name, self._device = f"LPIPS-{Path(path).stem}", torch.device(device)
         self._check()
 
+    @property
+    def identity(self) -> str:
+        """What tells its numbers from another's."""
+        return f"{self.name}:{self.sha256}"
+
     @torch.inference_mode()
     def distance(self, prediction: Tensor, truth: Tensor) -> Tensor:
         """float32 [N], on the CPU, of frames uint8 [N, 3, H, W]. Raises BadInput where the network fails on them."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hwm_core.errors import BadImage
 
-_SMALLEST, _SMALLEST_MS = 11, 161  # pixels: one window; and one after halving four times, (11 - 1) * 2^4 + 1
+_SMALLEST, _SMALLEST_MS = 11, 176  # pixels: one window; and one after halving four times, 11 * 2^4
 
 
 def frame_ssim(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -24,7 +24,7 @@ def frame_ssim(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArr
 
 
 def frame_ms_ssim(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """MS-SSIM of each frame, as `frame_ssim`. Raises BadImage for frames under 161 pixels: five scales do not fit."""
+    """MS-SSIM of each frame, as `frame_ssim`. Raises BadImage for frames under 176 pixels: five scales do not fit."""
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure  # takes seconds to import
 
     a, b = _pair(prediction, truth, _SMALLEST_MS, "MS-SSIM")

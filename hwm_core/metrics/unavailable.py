@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from hwm_core.errors import BadInput
+from hwm_core.errors import BadConfig, BadInput
 
 T = TypeVar("T")
 
@@ -26,8 +26,11 @@ class Unavailable:
 
 
 def or_unavailable(metric: str, make: Callable[[], T]) -> T | Unavailable:
-    """What `make` gives; where it raises BadInput, that `metric` is unavailable, and why."""
+    """What `make` gives; where it raises BadInput, that `metric` is unavailable, and why. A BadConfig goes on up: what
+    was asked for wrongly is not unavailable."""
     try:
         return make()
+    except BadConfig:
+        raise
     except BadInput as error:
         return Unavailable(metric, f"{error.what}: expected {error.expected}, got {error.got}", error.remedy)

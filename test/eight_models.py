@@ -1,4 +1,6 @@
-"""The eight models of the paper in each of their readings, small, behind one set of calls for the tests."""
+"""The eight models of the paper in each of their readings, the flow family also with our aids, small, behind one set
+of calls for the tests.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +27,14 @@ SMALL = {
     "masked": {"dim": 32, "dropout": 0.0, "levels": [5, 4], "grid": [2, 3]},
     "flow": {"dim": 24, "latent_channels": 3, "grid": [4, 6]},
 }
+AIDS = {
+    "predicts": "data",
+    "shown": "guess",
+    "position": "learned",
+    "modulation": "time_and_actions",
+    "cell_width": 8,
+    "cell_blocks": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -34,9 +44,10 @@ class Row:
     family: str
     variant: str
     reading: str
+    aided: bool = False  # with everything that a flow model may have beside what the paper's has
 
     def __str__(self) -> str:
-        return f"{self.family}-{self.variant}-{self.reading}"
+        return f"{self.family}-{self.variant}-{self.reading}{'-aided' if self.aided else ''}"
 
     def build(self, *, redrawn: bool = True, seed: int = 0, **changes: object) -> Any:
         """A small model; `redrawn`: every parameter anew, because closed gates hide what is heard."""
@@ -46,6 +57,7 @@ class Row:
             FAMILIES[self.family].reading: self.reading,
             **SIZE,
             **SMALL[self.family],
+            **(AIDS if self.aided else {}),
             **changes,
         }
         return redraw(build_model(self.family, config), seed) if redrawn else build_model(self.family, config)
@@ -83,7 +95,12 @@ class Row:
 
 ROWS = [
     *(Row("masked", variant, mask) for variant in MASKED_VARIANTS for mask in ("time_aligned", "bidirectional")),
-    *(Row("flow", variant, context) for variant in FLOW_VARIANTS for context in ("paper", "clean_context")),
+    *(
+        Row("flow", variant, context, aided)
+        for variant in FLOW_VARIANTS
+        for context in ("paper", "clean_context")
+        for aided in (False, True)
+    ),
 ]
 
 

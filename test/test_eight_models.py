@@ -78,7 +78,7 @@ def test_what_each_stream_hears_inside_is_what_the_table_declares(row: Row, list
         stream: torch.randn(1, len(index), 6 if stream.is_video else 1, config.dim, generator=generator)
         for stream, index in at.items()
     }
-    conditions = dict.fromkeys(Stream, torch.randn(1, config.dim, generator=generator))
+    conditions = dict.fromkeys(Stream, torch.randn(1, 1, config.dim, generator=generator))
 
     def run(streams: dict[Stream, torch.Tensor]) -> torch.Tensor:
         with torch.no_grad():
@@ -107,7 +107,7 @@ def test_swapping_two_actions_inside_one_latent_is_heard(row: Row) -> None:
 def test_a_base_model_with_tied_weights_equals_the_sharing_variant(row: Row) -> None:
     if row.variant not in ("modality_shared", "fully_shared"):
         pytest.skip("shares nothing that base does not")
-    shared, tied = row.build(), Row(row.family, "base", row.reading).build()
+    shared, tied = row.build(), Row(row.family, "base", row.reading, row.aided).build()
     for block in tied.backbone.blocks[shared.config.unshared_depth :]:
         if row.family == "flow":  # only its base blocks normalise queries and keys
             block.attention[0].query_norm = block.attention[0].key_norm = NoNorm()

@@ -1,11 +1,13 @@
 """The flow family: the path from noise to data, what is dropped, what a clean past does not hear."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from eight_models import FACTOR, FRAMES, PAST, Row
 
 from hwm_core.errors import BadConfig
-from hwm_core.models.flow import FlowConfig, interpolate, velocity_to
+from hwm_core.models.flow import FlowConfig, interpolate, linear_guess, velocity_to
 from hwm_core.sampling.ode import euler
 
 VARIANTS = ("base", "split", "modality_shared", "fully_shared")
@@ -40,6 +42,48 @@ def test_predicted_data_becomes_the_velocity_of_the_path_to_them() -> None:
     noise, data = points()
     t = torch.tensor([0.0, 0.8])
     torch.testing.assert_close(velocity_to(data, interpolate(noise, data, t, 0.1), t, 0.1), data - (1 - 0.1) * noise)
+
+
+@pytest.mark.parametrize("time", [0.0, 0.3, 0.9])
+def test_what_the_linear_guess_of_the_data_misses_has_nothing_to_do_with_the_point(time: float) -> None:
+    noise, data = torch.randn(2, 400_000, 1, generator=torch.Generator().manual_seed(0)).unbind(0)
+    t = torch.full((len(data),), time)
+    point = interpolate(noise, data, t, 0.1)
+    missed = data - linear_guess(point, t, 0.1)
+    assert abs((missed * point).mean().item()) < 0.01  # standard error below 0.002
+
+
+def test_with_the_guess_shown_the_mean_future_does_not_depend_on_the_noise() -> None:
+    row = Row("flow", "modality_shared", "clean_context", aided=True)
+    net, (latents, actions) = row.build(sigma_min=0.0), row.clip(2)
+    with torch.no_grad():
+        one, other = (net.mean_future(latents, actions, torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-4)
+
+
+def test_an_untrained_model_with_cells_predicts_that_nothing_changes() -> None:
+    row = Row("flow", "base", "paper", aided=True)
+    net, (latents, actions) = row.build(redrawn=False, sigma_min=0.0), row.clip(2)
+    with torch.no_grad():
+        mean = net.mean_future(latents, actions, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(mean, latents[:, PAST - 1 : PAST].expand_as(mean), rtol=0, atol=1e-5)
+
+
+def test_how_far_actions_lead_from_the_newest_is_heard_where_they_modulate() -> None:
+    row = Row("flow", "modality_shared", "clean_context", aided=True)
+    net, (latents, actions) = row.build(), row.clip(1)
+    noisy, past, t = latents[:, PAST:], latents[:, :PAST], torch.zeros(1)
+    with torch.no_grad():
+        cached = net.settle(past, actions[:, :NOW])
+        apart = replace(cached, action=cached.action + 1)
+        one, other = (net.predict(settled, noisy, t, actions[:, NOW:]) for settled in (cached, apart))
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("change", [{"cell_width": 12}, {"predicts": "velocity"}])
+def test_cells_that_cannot_be_are_refused(change: dict) -> None:
+    with pytest.raises(BadConfig, match="cell_width"):
+        FlowConfig.parse({"cell_width": 8, "predicts": "data", **change})
 
 
 def test_at_the_end_of_the_path_the_velocity_to_wrong_data_stays_bounded() -> None:

@@ -3,6 +3,9 @@
 Time t runs from 0, noise, to 1, data.
 """
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -14,11 +17,14 @@ from torch import Tensor, nn
 from hwm_core.draws import normal, uniform
 from hwm_core.models.config import WorldModelConfig
 from hwm_core.nn.backbone import Backbone, Cache, refuse_cache
+from hwm_core.nn.cells import GROUPS, CellPath
 from hwm_core.nn.embed import time_features
 from hwm_core.nn.hearing import cache_obstacle
 from hwm_core.nn.initialise import Init, initialise
 from hwm_core.nn.rows import flow_row
 from hwm_core.streams import Stream
+
+_LEAD_SCALE = 3.0  # normalised values change in a second by about a third of their spread
 
 
 class FlowConfig(WorldModelConfig):
@@ -39,6 +45,22 @@ class FlowConfig(WorldModelConfig):
         default="velocity",
         description="what the head gives; `data` is turned into a velocity, and spares a narrow model carrying noise",
     )
+    shown: Literal["point", "guess"] = Field(
+        default="point",
+        description="of the noisy future: the point of the path, or the best linear guess of the data (nothing at 0)",
+    )
+    position: Literal["rotary", "learned"] = Field(
+        default="rotary",
+        description="`learned` adds a vector of its latent and site to each token of video, as the masked family does",
+    )
+    modulation: Literal["time", "time_and_actions"] = Field(
+        default="time",
+        description="what modulates future video: the time, or also its latent's actions and how far they lead",
+    )
+    cell_width: int = Field(
+        default=0, ge=0, description="channels of convolutions around the transformer (U-ViT); 0: none, as in the paper"
+    )
+    cell_blocks: int = Field(default=2, ge=0, description="of two convolutions each, before and after the transformer")
     sigma_min: float = Field(default=1e-4, ge=0, lt=1, description="noise that is left at t = 1")
     condition_dropout: float = Field(
         default=0.15, ge=0, lt=1, description="rate of samples whose past and actions are dropped, for guidance"
@@ -56,6 +78,35 @@ class FlowConfig(WorldModelConfig):
             raise ValueError("`dim` / `num_heads` to be a multiple of 6: a pair of channels for each axis of a video")
         return self
 
+    @model_validator(mode="after")
+    def _cells_give_data(self) -> "FlowConfig":
+        if self.cell_width % GROUPS:
+            raise ValueError(f"`cell_width` to be a multiple of {GROUPS}")
+        if self.cell_width and self.predicts != "data":
+            raise ValueError("`predicts` to be `data` where `cell_width` is not 0: they give a change of the past")
+        return self
+
+
+@dataclass(frozen=True)
+class SettledPast:
+    """B pasts that are taken in: exact for every future and every time."""
+
+    cache: Cache
+    latents: Tensor  # [B, T_past, H, W, C], zero where dropped
+    action: Tensor  # [B, A], the newest; zero where dropped
+
+    def beside(self, other: "SettledPast", batch: int) -> "SettledPast":
+        """Two pasts, each shared by `batch` samples (or of that batch), as one of 2 * batch."""
+
+        def stack(a: Tensor, b: Tensor) -> Tensor:
+            return torch.cat([a.expand(batch, *a.shape[1:]), b.expand(batch, *b.shape[1:])])
+
+        return SettledPast(
+            self.cache.beside(other.cache, batch),
+            stack(self.latents, other.latents),
+            stack(self.action, other.action),
+        )
+
 
 class FlowWorldModel(nn.Module):
     """Predicts the velocity from noise to the future latents, given past latents and past and future actions."""
@@ -66,7 +117,24 @@ class FlowWorldModel(nn.Module):
         dim, cell = config.dim, config.latent_channels * config.patch**2
         self.time = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim), nn.SiLU())
         self.actions = nn.Sequential(nn.Linear(config.action_dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
-        self.past_patches, self.future_patches = nn.Linear(cell, dim), nn.Linear(cell, dim)
+        self.past_patches = nn.Linear(cell, dim)
+        self.position = self.lead_stem = self.cells = None
+        if config.position == "learned":
+            self.position = nn.Parameter(torch.empty(config.num_latents, math.prod(config.sites), dim))
+        if config.modulation == "time_and_actions":
+            told = (2 * config.temporal_factor + 1) * config.action_dim
+            self.lead_stem = nn.Sequential(nn.Linear(told, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
+        if config.cell_width:
+            self.cells = CellPath(
+                channels=config.latent_channels,
+                num_past=config.num_past_latents,
+                patch=config.patch,
+                width=config.cell_width,
+                blocks=config.cell_blocks,
+                dim=dim,
+            )
+        else:
+            self.future_patches = nn.Linear(cell, dim)
         rows = [
             flow_row(variant, config.context, last=i == config.depth - 1) for i, variant in enumerate(config.variants)
         ]
@@ -81,13 +149,16 @@ class FlowWorldModel(nn.Module):
             dropout=0.0,
         )
         self.final_modulation = nn.Linear(dim, 2 * dim)
-        self.head = nn.Linear(dim, cell, bias=False)
+        if not config.cell_width:
+            self.head = nn.Linear(dim, cell, bias=False)
         initialise(self, config.init, config.depth)
         nn.init.zeros_(self.final_modulation.weight)
+        if self.position is not None:
+            nn.init.normal_(self.position, std=0.02 if config.init == "xavier" else 0.5)
 
     @property
     def device(self) -> torch.device:
-        return self.head.weight.device
+        return self.past_patches.weight.device
 
     def loss(self, latents: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean squared error at a random time, of the velocity (paper equation 3) or of the data: what the head gives.
@@ -151,11 +222,11 @@ class FlowWorldModel(nn.Module):
         """
         before, after = self._cut(actions)
         silent = dropped if muted is None else muted if dropped is None else muted | dropped
-        streams = {**self._past(past, before, dropped, silent), **self._future(noisy, after, silent)}
-        return self._velocity(streams, noisy, t, None)
+        streams = self._past(past, before, dropped, silent)
+        return self._velocity(noisy, t, after, silent, self._begin_from(past, before, dropped), streams, None)
 
-    def settle(self, past: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None) -> Cache:
-        """Keys and values of the past, exact for every future and every time.
+    def settle(self, past: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None) -> SettledPast:
+        """Take in the past, once for every future and every time.
 
         Args:
             past: [B, T_past, H, W, C].
@@ -169,47 +240,96 @@ class FlowWorldModel(nn.Module):
         streams = self._past(past, actions, dropped, dropped)
         clean = self._embed_time(past.new_ones(1))
         _, cache = self.backbone(streams, self._positions(streams), None, dict.fromkeys(streams, clean))
-        return cache
+        return SettledPast(cache, *self._begin_from(past, actions, dropped))
 
     def predict(
-        self, settled: Cache, noisy: Tensor, t: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None
+        self, settled: SettledPast, noisy: Tensor, t: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None
     ) -> Tensor:
         """Velocity, equal to `forward`'s; `actions` [B, F_future, A] are those of the future frames."""
-        return self._velocity(self._future(noisy, actions, dropped), noisy, t, settled)
+        return self._velocity(noisy, t, actions, dropped, (settled.latents, settled.action), {}, settled.cache)
 
-    def _velocity(self, streams: dict[Stream, Tensor], noisy: Tensor, t: Tensor, settled: Cache | None) -> Tensor:
+    def _velocity(
+        self,
+        noisy: Tensor,
+        t: Tensor,
+        actions: Tensor | None,
+        silent: Tensor | None,
+        begin: tuple[Tensor, Tensor],
+        streams: Mapping[Stream, Tensor],
+        settled: Cache | None,
+    ) -> Tensor:
+        """From the past as tokens or as a cache; the future's latents and actions begin from those of `begin`."""
+        past, now = begin
         time, clean = self._embed_time(t), self._embed_time(t.new_ones(1))
+        condition = time
+        if self.lead_stem is not None and actions is not None:
+            condition = time + self._lead(actions, now, silent)
+        shown = noisy if self.config.shown == "point" else linear_guess(noisy, t, self.config.sigma_min)
+        tokens, cells = self._enter(shown, past, condition)
+        streams = {
+            **streams,
+            Stream.FUTURE_VIDEO: self._placed(tokens, self.config.num_past_latents),
+            Stream.FUTURE_ACTIONS: self._action_tokens(actions, silent, noisy, self.config.future_frames),
+        }
         conditions = {stream: clean if stream in self.clean else time for stream in streams}
+        conditions[Stream.FUTURE_VIDEO] = condition
         out, _ = self.backbone(streams, self._positions(streams), settled, conditions)
         tokens = F.layer_norm(out[Stream.FUTURE_VIDEO], (self.config.dim,))
-        shift, scale = self.final_modulation(time)[:, None, None].chunk(2, dim=-1)
+        shift, scale = self.final_modulation(condition)[:, :, None].chunk(2, dim=-1)
+        data = self._leave(tokens * (1 + scale) + shift, cells, past, condition)
+        return data if self.config.predicts == "velocity" else velocity_to(data, noisy, t, self.config.sigma_min)
+
+    def _enter(self, noisy: Tensor, past: Tensor, condition: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Tokens [B, T, N, D], and the cells beside them."""
+        if self.cells is not None:
+            return self.cells.enter(noisy, past, condition)
+        return self.future_patches(self._patches(noisy)), None
+
+    def _leave(self, tokens: Tensor, cells: Tensor | None, past: Tensor, condition: Tensor) -> Tensor:
+        """What the head gives, [B, T, H, W, C]."""
+        if self.cells is not None and cells is not None:
+            return self.cells.leave(tokens, cells, past, condition)
         height, width = self.config.sites
-        out = rearrange(
-            self.head(tokens * (1 + scale) + shift),
+        return rearrange(
+            self.head(tokens),
             "b t (h w) (p q c) -> b t (h p) (w q) c",
             h=height,
             w=width,
             p=self.config.patch,
             q=self.config.patch,
         )
-        return out if self.config.predicts == "velocity" else velocity_to(out, noisy, t, self.config.sigma_min)
+
+    def _lead(self, actions: Tensor, now: Tensor, silent: Tensor | None) -> Tensor:
+        """[B, T, D] of each future latent's actions [B, F, A], and of how far they lead from `now` [B or 1, A]."""
+        assert self.lead_stem is not None
+        frames = actions.unflatten(1, (-1, self.config.temporal_factor))
+        ahead = _LEAD_SCALE * (frames - now[:, None, None])
+        now = now[:, None].expand(*frames.shape[:2], -1)
+        told = self.lead_stem(torch.cat([frames.flatten(2), ahead.flatten(2), now], dim=-1))
+        return told if silent is None else told * ~silent[:, None, None]
+
+    def _begin_from(self, past: Tensor, actions: Tensor | None, dropped: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Past latents, and the newest past action, zero where dropped."""
+        now = past.new_zeros(len(past), self.config.action_dim) if actions is None else actions[:, -1]
+        if dropped is None:
+            return past, now
+        return past * ~dropped[:, None, None, None, None], now * ~dropped[:, None]
 
     def _embed_time(self, t: Tensor) -> Tensor:
-        return self.time(time_features(1000.0 * t, self.config.dim))
+        """[B, 1, D] of times [B]."""
+        return self.time(time_features(1000.0 * t, self.config.dim))[:, None]
 
     def _past(
         self, latents: Tensor, actions: Tensor | None, dropped: Tensor | None, silent: Tensor | None
     ) -> dict[Stream, Tensor]:
         return {
-            Stream.PAST_VIDEO: _zeroed(self.past_patches(self._patches(latents)), dropped),
+            Stream.PAST_VIDEO: _zeroed(self._placed(self.past_patches(self._patches(latents)), 0), dropped),
             Stream.PAST_ACTIONS: self._action_tokens(actions, silent, latents, self.config.past_frames),
         }
 
-    def _future(self, noisy: Tensor, actions: Tensor | None, silent: Tensor | None) -> dict[Stream, Tensor]:
-        return {
-            Stream.FUTURE_VIDEO: self.future_patches(self._patches(noisy)),
-            Stream.FUTURE_ACTIONS: self._action_tokens(actions, silent, noisy, self.config.future_frames),
-        }
+    def _placed(self, tokens: Tensor, first: int) -> Tensor:
+        """Tokens [B, T, N, D] of latents `first`, `first` + 1, ..., with where they are, if that is learned."""
+        return tokens if self.position is None else tokens + self.position[first : first + tokens.shape[1]]
 
     def _action_tokens(self, actions: Tensor | None, silent: Tensor | None, latents: Tensor, frames: int) -> Tensor:
         """[B, F, 1, D]; a token for each frame."""
@@ -243,6 +363,12 @@ def interpolate(noise: Tensor, data: Tensor, t: Tensor, sigma_min: float) -> Ten
     """The point of the path at times t [B]: noise at 0, data + sigma_min * noise at 1 (paper equation 1)."""
     t = t.view(-1, *[1] * (data.ndim - 1))
     return t * data + (1 - (1 - sigma_min) * t) * noise
+
+
+def linear_guess(point: Tensor, t: Tensor, sigma_min: float) -> Tensor:
+    """Of the data, the best linear one from points of the path at times t [B]; data and noise have unit variance."""
+    noise = 1 - (1 - sigma_min) * t
+    return (t / (t.square() + noise.square())).view(-1, *[1] * (point.ndim - 1)) * point
 
 
 def noise_left(t: Tensor, sigma_min: float) -> Tensor:

@@ -5,27 +5,29 @@ from typing import Literal
 from torch import nn
 
 from hwm_core.nn.block import Block
+from hwm_core.nn.cells import CellPath
 from hwm_core.nn.modulation import Modulation
 
 Init = Literal["normal", "xavier", "fan_in"]
 
 
 def initialise(model: nn.Module, init: Init, depth: int) -> None:
-    """Draw the weights of all linear layers of `model`; biases are zero.
+    """Draw the weights of all linear layers and convolutions of `model`; biases are zero.
 
     "normal" is the paper's N(0, 0.02) for the masked family (section 3.1), "xavier" that of the flow family. "fan_in"
     keeps activations at unit scale: N(0, 1/fan_in), and what n sub-layers of all `depth` blocks add to the residual
     stream is divided by sqrt(n). A narrow model needs it: at 256 channels and 16 joints N(0, 0.02) leaves the actions a
     tenth of their tokens' size, and after 1,500 steps they were still not heard.
 
-    Modulation begins without an effect of the time: gates are closed (a block is the identity), with "fan_in" open.
+    Modulation begins without an effect of its condition: gates are closed (a block is the identity), with "fan_in"
+    open.
     """
     for layer in model.modules():
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
             if init == "xavier":
                 nn.init.xavier_uniform_(layer.weight)
             else:
-                nn.init.normal_(layer.weight, std=0.02 if init == "normal" else layer.in_features**-0.5)
+                nn.init.normal_(layer.weight, std=0.02 if init == "normal" else layer.weight[0].numel() ** -0.5)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     if init == "fan_in":
@@ -36,3 +38,5 @@ def initialise(model: nn.Module, init: Init, depth: int) -> None:
     for part in model.modules():
         if isinstance(part, Modulation):
             part.reset_parameters(gates_open=init == "fan_in")
+        elif isinstance(part, CellPath):
+            part.reset_parameters()

@@ -7,9 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from hwm_core.models.flow import FlowWorldModel
+from hwm_core.models.flow import FlowWorldModel, SettledPast
 from hwm_core.models.masked import MaskedWorldModel, Settled
-from hwm_core.nn.backbone import Cache
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.decoder import CachedDecoder, Decoder, FullDecoder
 from hwm_core.sampling.draws import Draws
@@ -127,7 +126,7 @@ class KnownLatents:
 
     latents: Tensor  # [B, T_past, H, W, C]
     actions: Tensor  # [B, F_past, A]
-    settled: Cache | None  # exact keys and values, with actions heard; None for rows that cannot be cached
+    settled: SettledPast | None  # with actions heard; None for rows that cannot be cached
 
 
 class FlowPredictor:

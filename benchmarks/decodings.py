@@ -1,8 +1,7 @@
-"""The ways a tiny model's future is drawn for the comparison, and how good and fast each is."""
+"""The ways a tiny model's future is drawn for the comparison, how good each is, and how long one takes."""
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,17 +26,14 @@ Frames = NDArray[np.uint8]  # [B, F, H, W, 3]
 
 def judge(
     world_model: WorldModel, windows: EvaluationWindows, horizons: Sequence[int], batch: int = 16
-) -> dict[str, Any]:
-    """PSNR by episode and speed.
+) -> dict[str, list[list[float]]]:
+    """PSNR in dB, {row: [[at each horizon] for each episode]}.
 
-    Returns:
-        {"psnr_db": {row: [[dB at each horizon] for each episode]}, "samples_per_processor_s": {decoding: {"latents",
-        "pictures"}}}. Rows are "copy_last", "tokenizer", and of each decoding "<decoding>" and "<decoding>/shuffled".
-        An episode's value is the mean over its windows.
+    Rows are "copy_last", "tokenizer", and of each decoding "<decoding>" and "<decoding>/shuffled". An episode's value
+    is the mean over its windows.
     """
     ahead, seen, borrowed_from = np.asarray(horizons) - 1, windows.past_frames, lenders(windows, seed=0)
     errors: dict[str, list[NDArray[np.float64]]] = {}
-    spent = {name: np.zeros(2) for name in DECODINGS}  # seconds for the latents, and then for the pictures
     for some in np.array_split(np.arange(len(windows)), -(-len(windows) // batch)):
         frames, actions = windows.frames(some), windows.actions(some)
         past = world_model.observe_many(frames[:, :seen], actions[:, :seen])
@@ -45,42 +41,32 @@ def judge(
             "copy_last": np.repeat(frames[:, seen - 1, None], windows.future_frames, axis=1),
             "tokenizer": world_model.reconstruct(frames)[:, seen:],
         }
-        for name, (pictures, seconds) in _decoded(world_model, past, actions[:, seen:]).items():
-            rows[name], spent[name] = pictures, spent[name] + seconds
+        rows |= _decoded(world_model, past, actions[:, seen:])
         borrowed = windows.borrowed(some, borrowed_from[some])
-        for name, (pictures, _) in _decoded(world_model, past, borrowed).items():
-            rows[f"{name}/shuffled"] = pictures
+        rows |= {f"{name}/shuffled": shown for name, shown in _decoded(world_model, past, borrowed).items()}
         for name, pictures in rows.items():
             errors.setdefault(name, []).append(frame_mse(pictures[:, ahead], frames[:, seen:][:, ahead]))
     decibels = {name: psnr(np.concatenate(parts)) for name, parts in errors.items()}
     return {
-        "psnr_db": {
-            name: [values[windows.episode == one].mean(0).round(4).tolist() for one in np.unique(windows.episode)]
-            for name, values in decibels.items()
-        },
-        "samples_per_processor_s": {
-            name: {"latents": round(len(windows) / seconds[0], 3), "pictures": round(len(windows) / seconds.sum(), 3)}
-            for name, seconds in spent.items()
-        },
+        name: [values[windows.episode == one].mean(0).round(4).tolist() for one in np.unique(windows.episode)]
+        for name, values in decibels.items()
     }
 
 
-def _decoded(
-    world_model: WorldModel, past: Past, actions: NDArray[np.float32]
-) -> dict[str, tuple[Frames, NDArray[np.float64]]]:
-    """Frames and processor seconds of every decoding. The single sample is the first of the four."""
+def _decoded(world_model: WorldModel, past: Past, actions: NDArray[np.float32]) -> dict[str, Frames]:
+    """Frames of every decoding. The single sample is the first of those of the mean."""
     sharp = SINGLE[world_model.family]
-    mean, mean_s = _imagined(world_model, past, actions, Sampling(), 0)
-    samples, samples_s = zip(*(_imagined(world_model, past, actions, sharp, seed) for seed in range(SAMPLES)))
+    mean, _ = imagined(world_model, past, actions, Sampling(), 0)
+    samples = [imagined(world_model, past, actions, sharp, seed)[0] for seed in range(SAMPLES)]
     shown = {"mean_future": mean, "single": samples[0], "mean_of_4": torch.stack(samples).mean(0)}
-    seconds = {"mean_future": mean_s, "single": samples_s[0], "mean_of_4": np.sum(samples_s, axis=0)}
-    return {name: (_frames(world_model, past, video), seconds[name]) for name, video in shown.items()}
+    return {name: _frames(world_model, past, video) for name, video in shown.items()}
 
 
-def _imagined(
+def imagined(
     world_model: WorldModel, past: Past, actions: NDArray[np.float32], sampling: Sampling, seed: int
 ) -> tuple[torch.Tensor, NDArray[np.float64]]:
-    """Video [B, F, 3, H, W]; processor seconds for its latents, and then for its pictures."""
+    """Video [B, F, 3, H, W] of one future for each of B contexts, actions [B, F, A]; and the processor seconds [2] that
+    its latents took, and then its pictures."""
     at = [time.process_time()]
     rollout = world_model.rollout(past, actions, sampling=sampling, seed=seed)
     at.append(time.process_time())

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
+from hwm_core.data.store import open_store
 from hwm_core.errors import BadConfig
 from hwm_core.families import build_model
 from hwm_core.tokenizers import build_tokenizer
-from hwm_core.train.recipe import read_recipe
+from hwm_core.train.recipe import Recipe, read_recipe
 
 PRESETS = {"masked": "tiny", "flow": "flow_tiny"}
 SHARING = "model.unshared_depth=1"  # of 4 blocks, or `tiny` would share nothing: the paper's 4 are all it has
@@ -30,6 +32,19 @@ def overrides(
         wanted = parameters("masked", row, frame_size, action_dim)
         row += _as_many(row, wanted, frame_size, action_dim)
     return row
+
+
+def overrides_for(family: str, variant: str, data: Path, changes: Sequence[str] = ()) -> list[str]:
+    """`overrides` for the camera and the robot of a store."""
+    store = open_store(data)
+    actions = read_recipe(PRESETS[family], changes).data.actions
+    size = (store.preprocessing.height, store.preprocessing.width)
+    return overrides(family, variant, size, store.manifests[actions].dim, changes)
+
+
+def recipe_of(family: str, variant: str, data: Path, changes: Sequence[str] = ()) -> Recipe:
+    """Of a row of the comparison, for a store."""
+    return read_recipe(PRESETS[family], overrides_for(family, variant, data, changes))
 
 
 def parameters(family: str, row: Sequence[str], frame_size: tuple[int, int], action_dim: int) -> int:

@@ -1,9 +1,11 @@
-"""Tiny masked against tiny flow at equal parameters, data and time: one run, or the table of all.
+"""Tiny masked against tiny flow at equal parameters, data and time: their pace, one run, or the table of all.
 
+    python -m benchmarks.tiny_comparison pace --data store --masked tokenizer --flow flow_tokenizer
     python -m benchmarks.tiny_comparison run masked split --data store --tokenizer tokenizer --out runs/comparison
     python -m benchmarks.tiny_comparison table
 
-`run` trains one model for 30 minutes of one core's time, judges it on fresh simulated episodes and writes
+`pace` measures all eight side by side, and with that how many steps each makes in the same time. `run` trains
+one model for these steps, on whatever machine, judges it on fresh simulated episodes and writes
 benchmarks/results/tiny/<family>_<variant>_<seed>.json. Stopped, it goes on by the same command.
 """
 
@@ -16,15 +18,15 @@ from typing import get_args
 import torch
 
 from benchmarks.decodings import SAMPLES, SINGLE, judge
-from benchmarks.equal_size import PRESETS, overrides
+from benchmarks.equal_size import PRESETS, overrides_for
 from benchmarks.record import RESULTS, command_line, write_result
+from benchmarks.tiny_pace import IN_TURN, measure, read_pace
+from benchmarks.tiny_runs import PACE
 from benchmarks.tiny_table import report
-from hwm_core.data.store import open_store
-from hwm_core.errors import BadInput
+from hwm_core.errors import BadConfig, BadInput
 from hwm_core.evaluation.simulated import FIRST_SEED, held_out
 from hwm_core.evaluation.windows import EvaluationWindows
 from hwm_core.models.config import Variant
-from hwm_core.train.recipe import read_recipe
 from hwm_core.world_model import WorldModel
 from training import train
 
@@ -42,21 +44,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     one.add_argument("family", choices=PRESETS)
     one.add_argument("variant", choices=get_args(Variant))
     one.add_argument("--seed", type=int, default=0, help="of weights, windows and draws in training (%(default)s)")
-    one.add_argument("--data", type=Path, required=True, help="an episode store of the simulated humanoid")
     one.add_argument("--tokenizer", type=Path, required=True, help="folder that training.train_tokenizer wrote")
     one.add_argument("--out", type=Path, required=True, help="folder of the runs; each gets a folder in it")
-    one.add_argument("--minutes", type=float, default=30.0, help="of processor time on one core (%(default)s)")
     one.add_argument("--episodes", type=int, default=16, help="held-out episodes that are simulated (%(default)s)")
     one.add_argument("--stride", type=int, default=40, help="frames between windows that are judged (%(default)s)")
-    one.add_argument("--set", nargs="*", default=[], metavar="section.key=value", help="changes to both presets")
+    pace = actions.add_parser("pace", help="measure how fast all eight models are, side by side")
+    pace.add_argument("--masked", type=Path, required=True, help="the masked models' tokenizer")
+    pace.add_argument("--flow", type=Path, required=True, help="the flow models' tokenizer")
+    pace.add_argument("--minutes", type=float, default=26.0, help="of processor time on one core (%(default)s)")
+    pace.add_argument("--rounds", type=int, default=5, help="in which each takes its turn (%(default)s)")
+    for parser_of in (one, pace):
+        parser_of.add_argument("--data", type=Path, required=True, help="an episode store of the simulated humanoid")
+        parser_of.add_argument(
+            "--set", nargs="*", default=[], metavar="section.key=value", help="changes to both presets"
+        )
     parsed = parser.parse_args(words)
     try:
         if parsed.action == "table":
             print(report(parsed.results))
             return 0
-        return 0 if _run(parsed, command_line("benchmarks.tiny_comparison", words)) else 1
+        command = command_line("benchmarks.tiny_comparison", words)
+        if parsed.action == "pace":
+            _pace(parsed, command)
+            return 0
+        return 0 if _run(parsed, command) else 1
     except BadInput as error:
         parser.error(str(error))
+
+
+def _pace(arguments: argparse.Namespace, command: str) -> None:
+    torch.set_num_threads(1)
+    tokenizers = {"masked": arguments.masked, "flow": arguments.flow}
+    figures = measure(arguments.data, tokenizers, arguments.rounds, arguments.set)
+    path = arguments.results / PACE
+    write_result(
+        path,
+        command=command,
+        n={"rounds": arguments.rounds, "steps_in_turn": IN_TURN},
+        figures={"minutes": arguments.minutes, **figures},
+    )
+    print(f"Written to {path}")
 
 
 def _run(arguments: argparse.Namespace, command: str) -> bool:
@@ -83,13 +110,12 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
             "family": arguments.family,
             "variant": arguments.variant,
             "seed": arguments.seed,
-            "minutes": metadata["recipe"]["train"]["max_minutes"],
             "steps": metadata["steps"],
             "parameters": sum(p.numel() for p in model.parameters()),
             "parameters_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
             "horizons": list(HORIZONS),
             "sampling": SINGLE[arguments.family].plain(),
-            **judge(world_model, windows, HORIZONS),
+            "psnr_db": judge(world_model, windows, HORIZONS),
             "revision": metadata["revision"],
             "recipe": metadata["recipe"],
         },
@@ -103,18 +129,21 @@ def _training(arguments: argparse.Namespace, out: Path) -> list[str]:
     folders = ["--data", str(arguments.data), "--tokenizer", str(arguments.tokenizer), "--out", str(out)]
     if (out / "state.pt").exists():
         return [*folders, "--resume"]
-    preset, store = PRESETS[arguments.family], open_store(arguments.data)
-    recipe = read_recipe(preset, arguments.set)
-    size = (store.preprocessing.height, store.preprocessing.width)
-    row = overrides(arguments.family, arguments.variant, size, store.manifests[recipe.data.actions].dim, arguments.set)
+    path = arguments.results / PACE
+    if (pace := read_pace(path)) is None:
+        raise BadConfig(
+            str(path),
+            expected="how many steps a model makes in the time given",
+            got="nothing",
+            remedy="Measure it: python -m benchmarks.tiny_comparison pace.",
+        )
+    row = overrides_for(arguments.family, arguments.variant, arguments.data, arguments.set)
     budget = [
-        "train.steps=null",
-        f"train.max_minutes={arguments.minutes}",
-        "train.clock=processor",
+        f"train.steps={pace.steps(arguments.family, arguments.variant)}",
         "train.evaluate_every=1000000",  # at the end, when the budget is spent
         f"train.seed={arguments.seed}",
     ]
-    return [*folders, "--preset", preset, *row, *budget]
+    return [*folders, "--preset", PRESETS[arguments.family], *row, *budget]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from hwm_core.models.config import Variant
 FAMILIES = ("masked", "flow")
 VARIANTS: tuple[str, ...] = get_args(Variant)
 SEEDS = (0, 1, 2)  # of the best variant of each family; the others have the first
+PACE = "pace.json"  # beside the runs
 CHOSEN_BY = ("mean_of_4", 16)  # the decoding and the frames ahead by which the best variant is chosen
 
 
@@ -48,7 +49,7 @@ def read_runs(folder: Path) -> list[Run]:
     Raises:
         BadConfig: a file that is no result; results that were not judged on the same windows.
     """
-    runs = [_read(path) for path in sorted(folder.glob("*.json"))]
+    runs = [_read(path) for path in sorted(folder.glob("*_[0-9]*.json"))]
     judged = {json.dumps([run.figures["n"], run.horizons, run.figures["psnr_db"]["copy_last"]]) for run in runs}
     if len(judged) > 1:
         raise BadConfig(

@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmarks.decodings import DECODINGS
 from benchmarks.tables import table
-from benchmarks.tiny_runs import CHOSEN_BY, FAMILIES, VARIANTS, Run, best, interval, missing, of, read_runs
+from benchmarks.tiny_pace import Pace, read_pace
+from benchmarks.tiny_runs import CHOSEN_BY, FAMILIES, PACE, VARIANTS, Run, best, interval, missing, of, read_runs
 from hwm_core.metrics.bootstrap import Interval
 
 LITTLE = 0.5  # dB; in the paper's table the variants lie within 0.71 dB (masked) and 0.1 dB (flow) of each other
@@ -17,24 +18,20 @@ _TITLES = {"mean_future": "mean future", "single": "one sample", "mean_of_4": "m
 
 def report(folder: Path) -> str:
     """Markdown: what was measured, what it means, what is missing."""
-    runs = read_runs(folder)
-    if not runs:
-        return "No run has ended yet.\n\n" + _to_do(runs)
-    parts = [_conditions(runs), _quality(runs), _speed(runs), *_claims(runs), _to_do(runs)]
+    runs, pace = read_runs(folder), read_pace(folder / PACE)
+    quality = [_conditions(runs), _quality(runs)] if runs else ["No run has ended yet."]
+    parts = [*quality, _speed(pace) if pace else "", *_claims(runs), _to_do(runs)]
     return "\n\n".join(part for part in parts if part)
 
 
 def _conditions(runs: Sequence[Run]) -> str:
     n, first = runs[0].figures["n"], runs[0]
-    machines = {(run.figures["machine"]["cpu"], run.figures["machine"]["torch"]) for run in runs}
-    minutes = sorted({run.figures["minutes"] for run in runs})
     firsts = [next((run for run in runs if run.family == family), None) for family in FAMILIES]
     ceilings = [f"the {run.family} models' tokenizer alone {_psnr(run, 'tokenizer')}" for run in firsts if run]
     return (
-        f"{' or '.join(f'{m:g}' for m in minutes)} minutes of processor time each, one thread of "
-        f"{' or '.join(f'{cpu}, torch {version}' for cpu, version in sorted(machines))}. {n['windows']} windows of "
-        f"{n['episodes']} held-out episodes. PSNR in dB at {' / '.join(map(str, first.horizons))} frames. "
-        f"Copy last frame: {_psnr(first, 'copy_last')}; {'; '.join(ceilings)}."
+        f"{n['windows']} windows of {n['episodes']} held-out episodes. PSNR in dB at "
+        f"{' / '.join(map(str, first.horizons))} frames. Copy last frame: {_psnr(first, 'copy_last')}; "
+        f"{'; '.join(ceilings)}."
     )
 
 
@@ -57,23 +54,28 @@ def _quality(runs: Sequence[Run]) -> str:
     return table([*header, *heard], rows)
 
 
-def _speed(runs: Sequence[Run]) -> str:
+def _speed(pace: Pace) -> str:
     rows = []
-    for run in runs:
-        speeds = [run.figures["samples_per_processor_s"][decoding] for decoding in DECODINGS[:2]]
-        rows.append(
-            [
-                run.family,
-                f"`{run.variant}`",
-                str(run.seed),
-                *(f"{speed['latents']:.1f} / {speed['pictures']:.1f}" for speed in speeds),
-            ]
-        )
+    for family in FAMILIES:
+        for variant in VARIANTS:
+            futures = pace.futures(family, variant)
+            speeds = [futures[decoding] for decoding in DECODINGS[:2]]
+            rows.append(
+                [
+                    family,
+                    f"`{variant}`",
+                    f"{pace.steps(family, variant):,}",
+                    *(f"{speed['latents']:.1f} / {speed['pictures']:.1f}" for speed in speeds),
+                ]
+            )
+    n = pace.figures["n"]
     title = (
-        "Futures of 24 frames per second of processor time, 16 at a time, the past encoded before: latents alone / "
-        "painted by the tokenizer too."
+        f"The pace, side by side in one run on one thread of {pace.cpu}: training steps in {pace.minutes:g} minutes, "
+        f"by the fastest of {n['rounds']} turns of {n['steps_in_turn']} steps each; futures of 24 frames per second of "
+        "processor time, 16 at a time, the past encoded before, latents alone / painted by the tokenizer too."
     )
-    header = ["family", "variant", "seed", *(_TITLES[decoding] for decoding in DECODINGS[:2])]
+    steps = f"steps in {pace.minutes:g} minutes"
+    header = ["family", "variant", steps, *(_TITLES[decoding] for decoding in DECODINGS[:2])]
     return f"{title}\n\n{table(header, rows)}"
 
 

@@ -11,7 +11,8 @@ from untrained import CONTINUOUS, TOKENIZER
 from benchmarks import page, paper_scale, peer_comparison, readers, tiny_comparison
 from benchmarks.equal_size import overrides, parameters
 from benchmarks.record import command_line
-from benchmarks.tiny_runs import FAMILIES, VARIANTS, missing, read_runs
+from benchmarks.tiny_pace import Pace, read_pace
+from benchmarks.tiny_runs import FAMILIES, PACE, VARIANTS, missing, read_runs
 from benchmarks.tiny_table import report
 from hwm_core.checkpoint import save_tokenizer
 from hwm_core.data.manifest import fit_manifest
@@ -39,12 +40,10 @@ def made_up(folder: Path, family: str, variant: str, seed: int, level: float, **
         "family": family,
         "variant": variant,
         "seed": seed,
-        "minutes": 30,
         "steps": 10,
         "parameters": 4_000_000,
         "horizons": [8, 16, 24],
         "psnr_db": rows,
-        "samples_per_processor_s": {name: {"latents": 2.0, "pictures": 1.0} for name in decodings},
         **changes,
     }
     folder.mkdir(exist_ok=True)
@@ -122,26 +121,63 @@ def episodes() -> list[Episode]:
     ]
 
 
-@pytest.mark.parametrize(("family", "tokenizer"), [("masked", TOKENIZER), ("flow", CONTINUOUS)])
-def test_a_run_trains_within_its_budget_judges_and_is_not_done_twice(tmp_path, monkeypatch, capsys, family, tokenizer):
+@pytest.fixture
+def store(tmp_path):
+    """A store of two of them, and a tokenizer of each family, `masked` and `flow`, beside it."""
     preprocessing = Preprocessing(source_aspect=1.0, height=16, width=16)
     one, *others = episodes()
     write_episode(tmp_path / "store" / "training", one, preprocessing)
     write_episode(tmp_path / "store" / "validation", others[0], preprocessing)
     manifest = fit_manifest("robot", "commands", one.names, ("rad", "rad"), one.commands)
     manifest_path(tmp_path / "store", "commands").write_text(yaml.safe_dump(manifest.plain()))
-    save_tokenizer(tmp_path / "tokenizer", build_tokenizer(tokenizer))
-    monkeypatch.setattr(tiny_comparison, "held_out", lambda seeds, _: (episodes()[: len(seeds)], {}))
+    save_tokenizer(tmp_path / "masked", build_tokenizer(TOKENIZER))
+    save_tokenizer(tmp_path / "flow", build_tokenizer(CONTINUOUS))
+    return tmp_path / "store"
 
-    command = ["--results", str(tmp_path / "results"), "run", family, "split", "--data", str(tmp_path / "store")]
-    command += ["--tokenizer", str(tmp_path / "tokenizer"), "--out", str(tmp_path / "runs"), "--episodes", "3"]
-    command += ["--minutes", "0.0005", "--set", *TOY, "train.batch_size=2", "data.validation_windows=2"]
+
+SETTINGS = ["--set", *TOY, "train.batch_size=2", "data.validation_windows=2"]
+
+
+def pace(store: Path, minutes: float) -> Pace:
+    """Measured over one round."""
+    folder = store.parent
+    command = ["--results", str(folder / "results"), "pace", "--minutes", str(minutes), "--rounds", "1"]
+    command += ["--data", str(store), "--masked", str(folder / "masked"), "--flow", str(folder / "flow"), *SETTINGS]
+    assert tiny_comparison.main(command) == 0
+    measured = read_pace(folder / "results" / PACE)
+    assert measured is not None
+    return measured
+
+
+def test_the_pace_says_how_many_steps_each_model_makes_in_the_same_time(store, tmp_path):
+    measured = pace(store, 0.5)
+    for family in FAMILIES:
+        for variant in VARIANTS:
+            each = measured.figures["seconds_per_step"][family][variant]
+            assert measured.steps(family, variant) == round(30 / each) > 0
+            assert measured.futures(family, variant)["single"]["latents"] > 0
+    shown = report(tmp_path / "results")
+    assert shown.startswith("No run has ended yet.") and "training steps in 0.5 minutes" in shown
+
+
+def test_a_run_before_the_pace_is_measured_is_refused(store, tmp_path, capsys):
+    command = ["--results", str(tmp_path / "results"), "run", "flow", "split", "--data", str(store)]
+    with pytest.raises(SystemExit):
+        tiny_comparison.main([*command, "--tokenizer", str(tmp_path / "flow"), "--out", str(tmp_path / "runs")])
+    assert "python -m benchmarks.tiny_comparison pace" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_run_trains_for_its_steps_judges_and_is_not_done_twice(store, tmp_path, monkeypatch, capsys, family):
+    wanted = pace(store, 0.005).steps(family, "split")
+    monkeypatch.setattr(tiny_comparison, "held_out", lambda seeds, _: (episodes()[: len(seeds)], {}))
+    command = ["--results", str(tmp_path / "results"), "run", family, "split", "--data", str(store)]
+    command += ["--tokenizer", str(tmp_path / family), "--out", str(tmp_path / "runs"), "--episodes", "3", *SETTINGS]
     assert tiny_comparison.main(command) == 0
     (run,) = read_runs(tmp_path / "results")
-    assert (run.family, run.variant, run.seed) == (family, "split", 0) and run.figures["minutes"] == 0.0005
-    assert run.figures["steps"] >= 1 and run.figures["n"]["windows"] == 3
+    assert (run.family, run.variant, run.seed) == (family, "split", 0)
+    assert run.figures["steps"] == wanted and run.figures["n"]["windows"] == 3
     assert np.isfinite(run.by_episode("mean_of_4/shuffled", 24)).all()
-    assert run.figures["samples_per_processor_s"]["single"]["latents"] > 0
     assert str(tmp_path) not in run.figures["command"]
     assert f"| {family} | `split` | 0 |" in report(tmp_path / "results")
 

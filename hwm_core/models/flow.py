@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from hwm_core.draws import normal, uniform
 from hwm_core.models.config import WorldModelConfig
+from hwm_core.nn.attention import beside
 from hwm_core.nn.backbone import Backbone, Cache, refuse_cache
 from hwm_core.nn.cells import GROUPS, CellPath
 from hwm_core.nn.embed import time_features
@@ -97,14 +98,10 @@ class SettledPast:
 
     def beside(self, other: "SettledPast", batch: int) -> "SettledPast":
         """Two pasts, each shared by `batch` samples (or of that batch), as one of 2 * batch."""
-
-        def stack(a: Tensor, b: Tensor) -> Tensor:
-            return torch.cat([a.expand(batch, *a.shape[1:]), b.expand(batch, *b.shape[1:])])
-
         return SettledPast(
             self.cache.beside(other.cache, batch),
-            stack(self.latents, other.latents),
-            stack(self.action, other.action),
+            beside(self.latents, other.latents, batch),
+            beside(self.action, other.action, batch),
         )
 
 

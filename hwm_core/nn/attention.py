@@ -41,11 +41,13 @@ class KeyValue:
 
     def beside(self, other: "KeyValue", batch: int) -> "KeyValue":
         """Two contexts, each shared by `batch` samples (or of that batch), as one batch."""
+        key, value = beside(self.key, other.key, batch), beside(self.value, other.value, batch)
+        return KeyValue(key, value, self.latents)
 
-        def stack(a: Tensor, b: Tensor) -> Tensor:
-            return torch.cat([a.expand(batch, *a.shape[1:]), b.expand(batch, *b.shape[1:])])
 
-        return KeyValue(stack(self.key, other.key), stack(self.value, other.value), self.latents)
+def beside(a: Tensor, b: Tensor, batch: int) -> Tensor:
+    """[batch or 1, ...] and [batch or 1, ...] as one [2 * batch, ...]."""
+    return torch.cat([a.expand(batch, *a.shape[1:]), b.expand(batch, *b.shape[1:])])
 
 
 @dataclass(frozen=True)

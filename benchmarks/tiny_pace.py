@@ -46,6 +46,11 @@ class Pace:
     def cpu(self) -> str:
         return str(self.figures["machine"]["cpu"])
 
+    @property
+    def turns(self) -> tuple[int, int]:
+        """How many each model had, and of how many steps."""
+        return self.figures["n"]["rounds"], self.figures["n"]["steps_in_turn"]
+
     def steps(self, family: str, variant: str) -> int:
         """In `minutes` of one thread's time."""
         return round(60 * self.minutes / self.figures["seconds_per_step"][family][variant])
@@ -59,6 +64,7 @@ def read_pace(path: Path) -> Pace | None:
     """None where nothing was measured yet. Raises BadConfig for a file that is no pace."""
     try:
         pace = Pace(json.loads(path.read_text()))
+        _ = pace.minutes, pace.cpu, pace.turns
         for family in FAMILIES:
             for variant in VARIANTS:
                 pace.steps(family, variant), pace.futures(family, variant)
@@ -79,7 +85,11 @@ def measure(data: Path, tokenizers: Mapping[str, Path], rounds: int, changes: li
         rounds: that count, after one to warm up. In each a model takes IN_TURN steps, and one before that is not timed:
             it finds the processor's caches full of another model.
         changes: of both presets.
+
+    Raises BadConfig: no round.
     """
+    if rounds < 1:
+        raise BadConfig("rounds", expected="1 or more", got=rounds, remedy="Leave --rounds out, or raise it.")
     models = {
         (family, variant): _Model(family, variant, data, tokenizers[family], changes)
         for family in FAMILIES

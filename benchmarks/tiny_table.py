@@ -68,10 +68,10 @@ def _speed(pace: Pace) -> str:
                     *(f"{speed['latents']:.1f} / {speed['pictures']:.1f}" for speed in speeds),
                 ]
             )
-    n = pace.figures["n"]
+    turns, each = pace.turns
     title = (
         f"The pace, side by side in one run on one thread of {pace.cpu}: training steps in {pace.minutes:g} minutes, "
-        f"by the fastest of {n['rounds']} turns of {n['steps_in_turn']} steps each; futures of 24 frames per second of "
+        f"by the fastest of {turns} turns of {each} steps each; futures of 24 frames per second of "
         "processor time, 16 at a time, the past encoded before, latents alone / painted by the tokenizer too."
     )
     steps = f"steps in {pace.minutes:g} minutes"

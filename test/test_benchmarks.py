@@ -167,6 +167,19 @@ def test_a_run_before_the_pace_is_measured_is_refused(store, tmp_path, capsys):
     assert "python -m benchmarks.tiny_comparison pace" in capsys.readouterr().err
 
 
+def test_a_pace_over_no_round_is_refused(store, tmp_path, capsys):
+    tokenizers = ["--masked", str(tmp_path / "masked"), "--flow", str(tmp_path / "flow")]
+    with pytest.raises(SystemExit):
+        tiny_comparison.main(["pace", "--data", str(store), *tokenizers, "--rounds", "0"])
+    assert "rounds: expected 1 or more, got 0" in capsys.readouterr().err
+
+
+def test_a_cut_pace_is_refused_by_name(tmp_path):
+    (tmp_path / PACE).write_text('{"minutes": 26}')
+    with pytest.raises(BadConfig, match=r"pace\.json: expected a pace of all eight models"):
+        read_pace(tmp_path / PACE)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_run_trains_for_its_steps_judges_and_is_not_done_twice(store, tmp_path, monkeypatch, capsys, family):
     wanted = pace(store, 0.005).steps(family, "split")

@@ -19,7 +19,8 @@ SINGLE = {
 """One future of many, as the family draws it."""
 
 SAMPLES = 4
-DECODINGS = ("mean_future", "single", "mean_of_4")
+TITLES = {"mean_future": "mean future", "single": "one sample", f"mean_of_{SAMPLES}": f"mean of {SAMPLES} samples"}
+DECODINGS = tuple(TITLES)
 
 Frames = NDArray[np.uint8]  # [B, F, H, W, 3]
 
@@ -58,7 +59,7 @@ def _decoded(world_model: WorldModel, past: Past, actions: NDArray[np.float32]) 
     sharp = SINGLE[world_model.family]
     mean, _ = imagined(world_model, past, actions, Sampling(), 0)
     samples = [imagined(world_model, past, actions, sharp, seed)[0] for seed in range(SAMPLES)]
-    shown = {"mean_future": mean, "single": samples[0], "mean_of_4": torch.stack(samples).mean(0)}
+    shown = dict(zip(DECODINGS, (mean, samples[0], torch.stack(samples).mean(0)), strict=True))
     return {name: _frames(world_model, past, video) for name, video in shown.items()}
 
 

@@ -17,8 +17,8 @@ from typing import get_args
 
 import torch
 
-from benchmarks.decodings import SAMPLES, SINGLE, judge
 from benchmarks.equal_size import PRESETS, overrides_for
+from benchmarks.judged import counted, judged
 from benchmarks.record import RESULTS, command_line, write_result
 from benchmarks.tiny_pace import IN_TURN, measure, read_pace
 from benchmarks.tiny_runs import PACE
@@ -101,25 +101,9 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
     episodes, _ = held_out(range(FIRST_SEED, FIRST_SEED + arguments.episodes), world_model.preprocessing)
     lengths = (world_model.past_frames, world_model.future_frames)
     windows = EvaluationWindows(episodes, world_model.manifest, *lengths, arguments.stride)
-    model, metadata = world_model.model, world_model.metadata
-    write_result(
-        result,
-        command=command,
-        n={"episodes": len(episodes), "windows": len(windows), "samples_of_mean": SAMPLES},
-        figures={
-            "family": arguments.family,
-            "variant": arguments.variant,
-            "seed": arguments.seed,
-            "steps": metadata["steps"],
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "parameters_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
-            "horizons": list(HORIZONS),
-            "sampling": SINGLE[arguments.family].plain(),
-            "psnr_db": judge(world_model, windows, HORIZONS),
-            "revision": metadata["revision"],
-            "recipe": metadata["recipe"],
-        },
-    )
+    row = {"variant": arguments.variant, "seed": arguments.seed}
+    figures = {**row, **judged(world_model, windows, HORIZONS)}
+    write_result(result, command=command, n=counted(windows), figures=figures)
     print(f"Written to {result}")
     return True
 

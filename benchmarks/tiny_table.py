@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.decodings import DECODINGS
-from benchmarks.tables import table
+from benchmarks.decodings import DECODINGS, TITLES
+from benchmarks.tables import signed, table
 from benchmarks.tiny_pace import Pace, read_pace
 from benchmarks.tiny_runs import CHOSEN_BY, FAMILIES, PACE, VARIANTS, Run, best, interval, missing, of, read_runs
 from hwm_core.metrics.bootstrap import Interval
 
 LITTLE = 0.5  # dB; in the paper's table the variants lie within 0.71 dB (masked) and 0.1 dB (flow) of each other
-_TITLES = {"mean_future": "mean future", "single": "one sample", "mean_of_4": "mean of 4 samples"}
 
 
 def report(folder: Path) -> str:
@@ -45,12 +44,12 @@ def _quality(runs: Sequence[Run]) -> str:
             f"{run.figures['parameters']:,}",
             f"{run.figures['steps']:,}",
             *(_psnr(run, decoding) for decoding in DECODINGS),
-            *(_signed(run.heard(decoding, horizon)) for decoding in ("mean_future", "mean_of_4")),
+            *(signed(run.heard(decoding, horizon)) for decoding in ("mean_future", "mean_of_4")),
         ]
         for run in runs
     ]
-    header = ["family", "variant", "seed", "parameters", "steps", *(_TITLES[decoding] for decoding in DECODINGS)]
-    heard = [f"true above shuffled, {_TITLES[decoding]}, {horizon} frames" for decoding in ("mean_future", "mean_of_4")]
+    header = ["family", "variant", "seed", "parameters", "steps", *(TITLES[decoding] for decoding in DECODINGS)]
+    heard = [f"true above shuffled, {TITLES[decoding]}, {horizon} frames" for decoding in ("mean_future", "mean_of_4")]
     return table([*header, *heard], rows)
 
 
@@ -75,7 +74,7 @@ def _speed(pace: Pace) -> str:
         "processor time, 16 at a time, the past encoded before, latents alone / painted by the tokenizer too."
     )
     steps = f"steps in {pace.minutes:g} minutes"
-    header = ["family", "variant", steps, *(_TITLES[decoding] for decoding in DECODINGS[:2])]
+    header = ["family", "variant", steps, *(TITLES[decoding] for decoding in DECODINGS[:2])]
     return f"{title}\n\n{table(header, rows)}"
 
 
@@ -99,10 +98,10 @@ def _masked_against_flow(runs: Sequence[Run]) -> str:
             seeds = ", ".join(f"{each.mean():+.2f}" for each in differences)
             agreed = len({bool(each.mean() > 0) for each in differences}) == 1
             verdict = _verdict(found, above=0.0) if agreed else "undecided: seeds differ"
-            rows.append([_TITLES[decoding], str(horizon), _signed(found), seeds, verdict])
+            rows.append([TITLES[decoding], str(horizon), signed(found), seeds, verdict])
     return (
         f"**Claim: masked beats flow.** Masked `{masked}` less flow `{flow}`, each the best of its family by its "
-        f"{_TITLES[CHOSEN_BY[0]]} at {CHOSEN_BY[1]} frames with the first seed; dB, 95 % over episodes.\n\n"
+        f"{TITLES[CHOSEN_BY[0]]} at {CHOSEN_BY[1]} frames with the first seed; dB, 95 % over episodes.\n\n"
         + table(["decoding", "frames", "masked above flow", "by seed", "the claim is"], rows)
     )
 
@@ -119,11 +118,11 @@ def _sharing(runs: Sequence[Run]) -> str:
             base, other = first["base"], first[variant]
             loss = interval(base.by_episode(decoding, horizon) - other.by_episode(decoding, horizon))
             saved = 1 - other.figures["parameters"] / base.figures["parameters"]
-            rows.append([family, f"`{variant}`", f"{saved:.0%}", _signed(loss), _verdict(loss, below=LITTLE)])
+            rows.append([family, f"`{variant}`", f"{saved:.0%}", signed(loss), _verdict(loss, below=LITTLE)])
     if not rows:
         return ""
     return (
-        f"**Claim: sharing costs little**, here less than {LITTLE} dB: base less variant, {_TITLES[decoding]} at "
+        f"**Claim: sharing costs little**, here less than {LITTLE} dB: base less variant, {TITLES[decoding]} at "
         f"{horizon} frames, first seeds; dB, 95 % over episodes.\n\n"
         + table(["family", "variant", "parameters saved", "base above it", "the claim is"], rows)
     )
@@ -141,7 +140,7 @@ def _seeds(runs: Sequence[Run]) -> str:
     if not spreads:
         return ""
     return (
-        f"Seeds alone, {_TITLES[decoding]} at {horizon} frames: {'; '.join(spreads)}. The intervals above are over "
+        f"Seeds alone, {TITLES[decoding]} at {horizon} frames: {'; '.join(spreads)}. The intervals above are over "
         "episodes and do not hold this; a smaller difference between two single runs says nothing of their variants."
     )
 
@@ -162,9 +161,3 @@ def _verdict(found: Interval, *, above: float = -math.inf, below: float = math.i
 
 def _psnr(run: Run, row: str) -> str:
     return " / ".join(f"{run.psnr(row, horizon):.2f}" for horizon in run.horizons)
-
-
-def _signed(found: Interval) -> str:
-    if found.low is None or found.high is None:
-        return f"{found.mean:+.2f}"
-    return f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"

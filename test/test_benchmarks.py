@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from toy_store import episodes, write_toy_store
 from untrained import CONTINUOUS, TOKENIZER
 
 from benchmarks import page, paper_scale, peer_comparison, readers, tiny_comparison
@@ -15,12 +15,8 @@ from benchmarks.tiny_pace import Pace, read_pace
 from benchmarks.tiny_runs import FAMILIES, PACE, VARIANTS, missing, read_runs
 from benchmarks.tiny_table import report
 from hwm_core.checkpoint import save_tokenizer
-from hwm_core.data.manifest import fit_manifest
-from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.data.store import manifest_path, write_episode
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers import build_tokenizer
-from hwm_core.types import Episode
 
 TOY = ["model.dim=24", "model.depth=1", "model.num_heads=2"]
 
@@ -104,35 +100,12 @@ def test_a_cut_result_is_refused_by_name(tmp_path):
         read_runs(tmp_path)
 
 
-def episodes() -> list[Episode]:
-    """Three of 40 frames of 16 px noise."""
-    generator = np.random.default_rng(0)
-    return [
-        Episode(
-            name=name,
-            frames=generator.integers(0, 256, (40, 16, 16, 3), np.uint8),
-            stamps_ns=np.arange(40) * 33_333_333,
-            segments=np.zeros(40, np.int32),
-            names=("neck_yaw", "left_elbow"),
-            states=None,
-            commands=generator.normal(size=(40, 2)).astype(np.float32),
-        )
-        for name in ("one", "two", "three")
-    ]
-
-
 @pytest.fixture
 def store(tmp_path):
     """A store of two of them, and a tokenizer of each family, `masked` and `flow`, beside it."""
-    preprocessing = Preprocessing(source_aspect=1.0, height=16, width=16)
-    one, *others = episodes()
-    write_episode(tmp_path / "store" / "training", one, preprocessing)
-    write_episode(tmp_path / "store" / "validation", others[0], preprocessing)
-    manifest = fit_manifest("robot", "commands", one.names, ("rad", "rad"), one.commands)
-    manifest_path(tmp_path / "store", "commands").write_text(yaml.safe_dump(manifest.plain()))
     save_tokenizer(tmp_path / "masked", build_tokenizer(TOKENIZER))
     save_tokenizer(tmp_path / "flow", build_tokenizer(CONTINUOUS))
-    return tmp_path / "store"
+    return write_toy_store(tmp_path / "store")
 
 
 SETTINGS = ["--set", *TOY, "train.batch_size=2", "data.validation_windows=2"]

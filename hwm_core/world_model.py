@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.checkpoint import Checkpoint, load_checkpoint
+from hwm_core.detail import carried
 from hwm_core.errors import BadActions, BadCheckpoint, BadConfig, BadImage
 from hwm_core.families import family
 from hwm_core.frames import to_frames, to_video
@@ -25,6 +26,7 @@ class Past:
 
     latents: Tensor  # [B, T_past, H, W, C]
     actions: Tensor  # [B, F_past, A] joint units
+    newest: Tensor  # [B, 3, H, W] the newest frame, in [0, 1]
     known: Any  # what the family's predictor keeps of it: codes, and exact keys and values where rows allow it
 
 
@@ -37,6 +39,7 @@ class Rollout:
     video: (
         Tensor | None
     )  # [S, F, 3, H, W] in [0, 1] if it had to be decoded to roll on; `WorldModel.video` always gives it
+    carry_detail: bool = False  # whether it is painted with the newest frame's detail
 
 
 class WorldModel:
@@ -146,7 +149,7 @@ class WorldModel:
             latents = -(-min(total - start, self.future_frames) // self.model.config.temporal_factor)
             part = self._rollout_once(past, chunk, latents, sampling, draws)
             if total > self.future_frames:
-                part = replace(part, video=self._decode(past, part.latents))
+                part = replace(part, video=self._decode(past, part))
             if start + self.future_frames < total:
                 past = self._roll_on(past, part, chunk)
             parts.append(part)
@@ -196,7 +199,7 @@ class WorldModel:
 
     def video(self, past: Past, rollout: Rollout) -> Tensor:
         """The imagined frames [S, F, 3, H, W] in [0, 1], whole latents."""
-        return self._decode(past, rollout.latents) if rollout.video is None else rollout.video
+        return self._decode(past, rollout) if rollout.video is None else rollout.video
 
     def frames(self, past: Past, rollout: Rollout) -> NDArray[np.uint8]:
         """The imagined frames, uint8 [S, F, H, W, 3]."""
@@ -239,7 +242,7 @@ class WorldModel:
         with self._arithmetic():
             codes = self.tokenizer.encode(video)
             known = self._predictor.observe(codes, self.manifest.normalise(actions))
-        return Past(self.tokenizer.embed(codes).float(), actions, known)
+        return Past(self.tokenizer.embed(codes).float(), actions, video[:, -1], known)
 
     @torch.inference_mode()
     def _rollout_once(
@@ -258,7 +261,7 @@ class WorldModel:
                 sampling=sampling,
                 draws=draws,
             )
-        return Rollout(future.latents.float(), future.tokens, None)
+        return Rollout(future.latents.float(), future.tokens, None, sampling.carry_detail)
 
     def _roll_on(self, past: Past, part: Rollout, actions: Tensor | None) -> Past:
         """The newest imagined frames, encoded again, as the next past."""
@@ -269,10 +272,13 @@ class WorldModel:
         return self._observe(part.video[:, -self.past_frames :], newest)
 
     @torch.inference_mode()
-    def _decode(self, past: Past, latents: Tensor) -> Tensor:
+    def _decode(self, past: Past, rollout: Rollout) -> Tensor:
+        latents = rollout.latents
         whole = torch.cat([past.latents.expand(len(latents), *past.latents.shape[1:]), latents], dim=1)
         with self._arithmetic():
-            return self.tokenizer.decode_latents(whole)[:, self.past_frames :].float().clamp(0, 1)
+            video = self.tokenizer.decode_latents(whole).float().clamp(0, 1)
+        painted = video[:, self.past_frames :]
+        return carried(painted, video[:, self.past_frames - 1], past.newest) if rollout.carry_detail else painted
 
     @contextmanager
     def _arithmetic(self) -> Iterator[None]:
@@ -285,4 +291,4 @@ def _joined(parts: list[Rollout]) -> Rollout:
         of_parts = [getattr(part, name) for part in parts]
         return None if of_parts[0] is None else torch.cat(of_parts, dim=1)
 
-    return Rollout(join("latents"), join("tokens"), join("video"))
+    return Rollout(join("latents"), join("tokens"), join("video"), parts[0].carry_detail)

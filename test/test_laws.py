@@ -13,7 +13,7 @@ PACKAGES = ("hwm_core", "hwm_ros", "training")
 # A room may import rooms of the floors above it, and none of its own floor. Rooms are the modules and packages of
 # hwm_core; data stands above sim because recordings, also simulated ones, are written by data.bag.
 FLOORS = (
-    {"assets", "draws", "errors", "frames", "types", "streams", "pictures", "worker"},
+    {"assets", "detail", "draws", "errors", "frames", "types", "streams", "pictures", "worker"},
     {"clips", "config", "metrics"},
     {"data", "nn", "tokenizers"},
     {"context", "models", "planning", "sim"},

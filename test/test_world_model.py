@@ -5,6 +5,7 @@ import pytest
 import torch
 from untrained import untrained
 
+from hwm_core.detail import carried
 from hwm_core.errors import BadActions, BadConfig, BadImage
 from hwm_core.imagination import Imagination
 from hwm_core.sampling.config import Sampling
@@ -68,6 +69,27 @@ def test_candidates_of_a_flow_model_share_their_noise_so_that_equal_actions_have
     past, actions = world.observe(*context(world)), candidates(1, 48).repeat(3, axis=0)
     latents = world.rollout(past, actions, sampling=Sampling(steps=3)).latents
     torch.testing.assert_close(latents, latents[:1].expand(3, -1, -1, -1, -1), rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_carried_detail_changes_what_is_painted_and_nothing_that_is_drawn(world: WorldModel) -> None:
+    past, actions = world.observe(*context(world)), candidates(2, 24)
+    plain, carrying = (world.rollout(past, actions, sampling=Sampling(carry_detail=way)) for way in (False, True))
+    assert torch.equal(plain.latents, carrying.latents)
+    painted = world.video(past, plain)
+    rebuilt = world.tokenizer.decode_latents(past.latents)[:, -1]
+    expected = carried(painted, rebuilt, past.newest)
+    assert not torch.equal(expected, painted)
+    torch.testing.assert_close(world.video(past, carrying), expected, rtol=0, atol=1e-5)
+
+
+def test_detail_is_carried_from_chunk_to_chunk(world: WorldModel) -> None:
+    past, actions, way = world.observe(*context(world)), candidates(1, 48), Sampling(carry_detail=True)
+    whole = world.video(past, world.rollout(past, actions, sampling=way))
+    first = world.video(past, world.rollout(past, actions[:, :24], sampling=way))
+    torch.testing.assert_close(whole[:, :24], first, rtol=0, atol=1e-5)
+    plain = world.video(past, world.rollout(past, actions, sampling=Sampling()))
+    assert not torch.allclose(whole[:, 24:], plain[:, 24:], atol=1e-3)
 
 
 DRAWING = Sampling(steps=2, temperature=1.0, soft=False)

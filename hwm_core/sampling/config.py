@@ -16,6 +16,9 @@ class Sampling(Config):
     """
 
     steps: int = Field(default=1, ge=1, description="masked: refinement steps K within one latent; flow: ODE steps")
+    carry_detail: bool = Field(
+        default=False, description="paint with the newest real frame's detail where the picture stands still"
+    )
     order: Literal["random", "confidence", "halton"] = Field(default="halton", description="masked: order of revealing")
     temperature: float = Field(default=0.0, ge=0, description="masked: of the token draw; 0 is greedy")
     soft: bool = Field(

@@ -21,7 +21,8 @@ from hwm_core.data.manifest import fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.store import manifest_path, write_episode
 from hwm_core.tokenizers import build_tokenizer
-from hwm_core.train.state import read_state
+from hwm_core.train.ranks import Ranks
+from hwm_core.train.state import newest_state, read_shards, read_state, save_run
 
 TOUCHES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod")  # of the file system
 
@@ -72,6 +73,36 @@ def test_between_the_two_renames_the_old_checkpoint_is_read_from_beside_and_savi
     with pytest.raises(TypeError):
         save_checkpoint(tmp_path / "it", replace(made(), metadata=None))
     assert (tmp_path / "it").exists() and load_checkpoint(tmp_path / "it").name == "old"
+
+
+def sharded(folder: Path, step: int) -> None:
+    """Save a state of one process's shards, whose weights say the step."""
+    weights = {name: torch.full((4,), float(step)) for name in ("one", "two")}
+    save_run(folder, {"step": step, "module": weights}, sharded=True, ranks=Ranks())
+
+
+def stands(folder: Path) -> int:
+    """The step of the state that the run would go on from."""
+    newest = newest_state(folder)
+    assert newest is not None
+    state = read_shards(newest, {"step": -1, "module": {"one": torch.zeros(4), "two": torch.zeros(4)}})
+    assert all((weights == state["step"]).all() for weights in state["module"].values())
+    return state["step"]
+
+
+@pytest.mark.parametrize("later", [8, 4], ids=["a later step", "the same step"])
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
+def test_a_sharded_state_killed_at_any_touch_of_the_disk_is_the_old_one_or_the_new_one_whole(tmp_path, later):
+    for at in count():
+        folder = tmp_path / str(at)
+        sharded(folder, 4)
+        died = dying(lambda folder=folder: sharded(folder, later), at)
+        assert stands(folder) in (4, later)
+        sharded(folder, 12)  # clears away what the kill had left
+        assert [entry.name for entry in folder.iterdir()] == ["state-00000012"]
+        if not died:
+            break
+    assert at > 5 or later == 4  # of the same step nothing is written
 
 
 def train_and_note(arguments: list[str], notes: Path) -> None:

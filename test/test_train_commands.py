@@ -1,6 +1,7 @@
 """The training commands on a store of two small synthetic episodes, from nothing to a checkpoint."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,32 @@ def test_tuning_resumed_on_another_store_or_checkpoint_is_refused_and_loses_noth
         assert f"Data of the run in {out}: expected {differs}" in capsys.readouterr().err
         assert files_of(out) == before
     assert tuned(store, "one", "--resume", "tune_decoder.steps=6") == 0 and read_state(out / "state.pt")["step"] == 6
+
+
+def test_a_refused_resume_changes_nothing_so_that_the_next_one_goes_on(store, tokenizer, tmp_path, capsys):
+    out = tmp_path / "checkpoint"
+    train_model(store, tokenizer, out)
+    before = files_of(out) | {"environment": (out / "environment.json").read_bytes()}
+    resumed = ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(out), "--resume"]
+    for change, sentence in {
+        "model.variant=base": "with the configuration the run was started with",
+        "data.stride=2": "expected windows 8, got windows 4",  # 40 frames hold 8 starts of 33
+        "tran.steps=6": "Did you mean",
+    }.items():
+        with pytest.raises(SystemExit):
+            train.main([*resumed, change])
+        assert sentence in capsys.readouterr().err
+        assert files_of(out) | {"environment": (out / "environment.json").read_bytes()} == before
+    assert train.main([*resumed, "train.steps=6"]) == 0 and read_state(out / "state.pt")["step"] == 6
+
+
+def test_a_run_resumed_on_a_store_with_another_episode_is_refused(store, tokenizer, tmp_path, capsys):
+    out, grown = tmp_path / "run", shutil.copytree(store, tmp_path / "grown")
+    train_model(store, tokenizer, out)
+    write_episode(grown / "training", episode("three", 5), Preprocessing(source_aspect=1.0, height=16, width=16))
+    with pytest.raises(SystemExit):
+        train.main(["--data", str(grown), "--tokenizer", str(tokenizer), "--out", str(out), "--resume"])
+    assert f"Data of the run in {out}: expected episodes" in capsys.readouterr().err
 
 
 def test_a_new_run_does_not_overwrite_an_old_one(store, tokenizer, tmp_path, capsys):

@@ -70,8 +70,11 @@ def command(
 
 
 def open_run(arguments: argparse.Namespace) -> Recipe:
-    """Make the run's folder, or find it again. Raises BadConfig for a run that would overwrite another."""
-    out, ranks = arguments.out, arguments.ranks
+    """The recipe of a new run, or that of the run in --out. Nothing is written before `run` knows that all fits.
+
+    Raises BadConfig for a run that would overwrite another.
+    """
+    out = arguments.out
     if arguments.resume or arguments.replay:
         recipe = read_recipe(str(out / "recipe.yaml"), arguments.overrides)
     elif newest_state(out):
@@ -80,24 +83,15 @@ def open_run(arguments: argparse.Namespace) -> Recipe:
         )
     else:
         recipe = read_recipe(arguments.preset, arguments.overrides)
-    ranks.wait()  # before the first writes what others still read
-    if ranks.first and not arguments.replay:
-        if not arguments.resume:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "revision.txt").write_text(revision() + "\n")
-        write_recipe(out / "recipe.yaml", recipe)
-        note_environment(out, revision(), arguments.resume)
+    arguments.recipe = recipe
     return recipe
 
 
 def same_data(arguments: argparse.Namespace, identity: Mapping[str, Any]) -> None:
-    """Keep what a run is trained on in its folder. Raises BadConfig for a resumed run with other data."""
-    path = arguments.out / "data.yaml"
-    if arguments.resume and path.exists():
+    """Raises BadConfig for a resumed run with other data than its folder says it was begun with."""
+    if arguments.resume and (path := arguments.out / "data.yaml").exists():
         require_same(read_yaml(path), identity, f"Data of the run in {arguments.out}")
-    if arguments.ranks.first and not arguments.replay:
-        with new_file(path) as partial:
-            partial.write_text(yaml.safe_dump(dict(identity), sort_keys=False))
+    arguments.identity = identity
 
 
 def run(
@@ -122,6 +116,9 @@ def run(
         return True
     if arguments.resume:
         resume(trainer, out)
+    ranks.wait()  # before the first writes what others still read
+    if ranks.first:
+        _describe(arguments)
 
     def save() -> None:
         save_run(out, trainer.state_dict(), sharded=trainer.parallel.sharded, ranks=ranks)
@@ -145,6 +142,19 @@ def run(
     else:
         tqdm.write(f"Stopped after step {trainer.step}. To go on: the same command with --resume")
     return finished
+
+
+def _describe(arguments: argparse.Namespace) -> None:
+    """Write what the run is into its folder: recipe, data, code and machine."""
+    out, made_by = arguments.out, revision()
+    if not arguments.resume:
+        with new_file(out / "revision.txt") as partial:
+            partial.write_text(made_by + "\n")
+    write_recipe(out / "recipe.yaml", arguments.recipe)
+    if arguments.identity is not None:
+        with new_file(out / "data.yaml") as partial:
+            partial.write_text(yaml.safe_dump(dict(arguments.identity), sort_keys=False))
+    note_environment(out, made_by, arguments.resume)
 
 
 def resume(trainer: Trainer, folder: Path) -> None:

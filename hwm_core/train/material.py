@@ -1,6 +1,7 @@
 """What a world model is trained on: windows of pictures from a store, or of codes from a folder of token sets."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Material:
     """Windows, and what they decide of the model."""
 
     windows: Dataset
+    episodes: str  # a sum over the names and lengths of those that windows are of
     held_out: list[Batch]  # the same windows at every evaluation
     config: Any  # of the family: the recipe's, with what tokenizer and data decide
     codes: CodeSpec  # of the tokenizer, at hand or not
@@ -33,24 +35,27 @@ class Material:
 
     def identity(self) -> dict[str, Any]:
         """What a run, or a checkpoint, must not go on with another one of; plain YAML types."""
-        return identity(self.codes, self.manifest, self.preprocessing)
-
-
-def identity(codes: CodeSpec, manifest: ActionManifest, preprocessing: Preprocessing) -> dict[str, Any]:
-    """Tokenizer, robot and camera, told apart by what they say and by sums over it."""
-    return {
-        "codes": codes.plain(),
-        "manifest": manifest_sha256(manifest),
-        "preprocessing": preprocessing.plain(),
-    }
+        return {
+            "codes": self.codes.plain(),
+            "manifest": manifest_sha256(self.manifest),
+            "preprocessing": self.preprocessing.plain(),
+            "episodes": self.episodes,
+            "windows": len(self.windows),  # type: ignore[arg-type]
+        }
 
 
 def identity_of_store(store: Store) -> dict[str, Any]:
-    """The same of a whole store: every manifest of its robot, and its camera."""
+    """The same of a whole store: every manifest of its robot, its camera, and what is trained on."""
     return {
+        "episodes": episodes_sha256(store.training),
         "manifests": {kind: manifest_sha256(manifest) for kind, manifest in store.manifests.items()},
         "preprocessing": store.preprocessing.plain(),
     }
+
+
+def episodes_sha256(episodes: Iterable[Any]) -> str:
+    """Of the names and lengths of episodes: with one more, or a longer one, batches would be of other windows."""
+    return hashlib.sha256("".join(f"{one.name} {len(one.segments)}\n" for one in episodes).encode()).hexdigest()
 
 
 def require_same(mine: Mapping[str, Any], other: Mapping[str, Any], where: str) -> None:
@@ -96,7 +101,8 @@ def open_material(path: Path, recipe: Recipe, tokenizer: Any | None) -> Material
         stride = -(-recipe.data.stride // data.stride)  # in clips
         windows = TokenWindows(data.training, manifest, stride=stride, latents=config.num_latents)
         held_out = fixed_batches(TokenWindows(data.validation, manifest, latents=config.num_latents), count)
-    return Material(windows, held_out, config, codes, manifest, data.preprocessing)
+    episodes = episodes_sha256(data.training)
+    return Material(windows, episodes, held_out, config, codes, manifest, data.preprocessing)
 
 
 def _codes(path: Path, data: Store | TokenStore, tokenizer: Any | None) -> CodeSpec:

@@ -1,12 +1,13 @@
 """The state of a run on disk: everything that resuming bit for bit needs.
 
 `state.pt` is one file. Where weights are sharded, every rank writes its own part of a folder `state-<step>`, which
-loads on any number of processes. Both appear whole or not at all, and the newer one is the run's.
+loads on any number of processes. Both appear and disappear whole, and the newer one is the run's.
 """
 
 import os
 import pickle
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def save_run(folder: Path, state: dict[str, Any], *, sharded: bool, ranks: Ranks
         write_state(newest, state)
     if ranks.first:
         for older in set(_states(folder)) - {newest}:
-            shutil.rmtree(older) if older.is_dir() else older.unlink()
+            _remove(older)
     ranks.wait()
 
 
@@ -39,6 +40,15 @@ def newest_state(folder: Path) -> Path | None:
 
 def _states(folder: Path) -> list[Path]:
     return [*folder.glob("state.pt"), *folder.glob("state-*")]
+
+
+def _remove(state: Path) -> None:
+    """A folder loses its name first, so that one of which half is gone is never taken for a state."""
+    if state.is_dir():
+        state = state.rename(state.with_name(f".{state.name}.removed"))
+        shutil.rmtree(state)
+    else:
+        state.unlink()
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
@@ -59,20 +69,26 @@ def read_state(path: Path) -> dict[str, Any]:
         raise BadCheckpoint(
             str(path), expected="the state of a run", got="no such file", remedy="Start the run without resuming."
         ) from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, OSError) as error:
+    except (RuntimeError, EOFError, pickle.UnpicklingError, struct.error, ValueError, OSError) as error:
         raise _unreadable(path, error) from None
 
 
 def write_shards(path: Path, state: dict[str, Any], ranks: Ranks) -> None:
-    """Write every rank's part of `state` into a folder that takes its name when all have done so."""
+    """Write every rank's part of `state` into a folder that takes its name when all have done so.
+
+    One that has its name already is whole, and of the same step the same: it stays. What killed processes left is
+    cleared away.
+    """
+    if ranks.any(path.exists()):
+        return
     partial = path.with_name(f".{path.name}.partial")
     if ranks.first:
-        shutil.rmtree(partial, ignore_errors=True)
+        for left in path.parent.glob(".state-*"):
+            shutil.rmtree(left)
         partial.mkdir(parents=True)
     ranks.wait()
     dcp.save(state, checkpoint_id=partial)
     if ranks.first:
-        shutil.rmtree(path, ignore_errors=True)
         partial.rename(path)
 
 

@@ -1,5 +1,6 @@
 """Strict configuration: frozen, typed, unknown keys refused with a suggestion."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -96,8 +97,14 @@ def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig
         near = get_close_matches(path[-1], known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(sorted(known))}."
         return BadConfig(f"{where}: unknown key `{key}`", expected="a known key", got=f"`{key}`", remedy=hint)
-    got = "nothing" if first["type"] == "missing" else repr(first["input"])
-    return BadConfig(f"{where}: key `{key}`", expected=first["msg"], got=got, remedy="Correct this value.")
+    expected, given = first["msg"].removeprefix("Value error, "), first["input"]
+    if isinstance(given, Mapping) and first["type"] == "value_error":  # of several keys together
+        named = [name for name in re.findall(r"`(\w+)`", expected) if name in given]
+        got = ", ".join(f"{name} {given[name]}" for name in named) or "other values"
+        where = f"{where}: {key}" if key else where
+        return BadConfig(where, expected=expected, got=got, remedy="Correct one of them.")
+    got = "nothing" if first["type"] == "missing" else repr(given)
+    return BadConfig(f"{where}: key `{key}`", expected=expected, got=got, remedy="Correct this value.")
 
 
 def _walk(cls: type[Config], path: tuple[int | str, ...]) -> tuple[list[str], type[Config]]:

@@ -94,7 +94,7 @@ def _sentence(row: AttentionRow) -> str:
         for stream, speakers in row.hears.items():
             groups.setdefault(speakers, []).append(stream)
         who = ", ".join(f"{_words(tuple(some))} hear {_words(speakers)}" for speakers, some in groups.items())
-    return f"{row.name} over {_ALONG[row.axis]}: {who}"
+    return f"{row.name} over {_ALONG[row.axis]}: {who}{', up to their own latent' if row.causal else ''}"
 
 
 def _words(streams: tuple[Stream, ...]) -> str:

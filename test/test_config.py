@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from hwm_core.errors import BadConfig
+from hwm_core.families import build_model
 from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.recipe import preset_names, read_recipe, write_recipe
@@ -116,3 +117,24 @@ def test_a_tokenizer_of_the_other_family_is_refused():
 def test_yaml_numbers_with_exponents_are_numbers():
     # YAML 1.1 reads 3e-5 as a string; a preset must not depend on how the number was written.
     assert TrainingConfig.parse({"steps": 1, **yaml.safe_load("learning_rate: 3e-5")}).learning_rate == 3e-5
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            ["train.batch_size=5", "train.accumulation=2"],
+            "tiny: train: expected a `batch_size` that `accumulation` divides, got batch_size 5, accumulation 2",
+        ),
+        (["model.dim=30", "model.num_heads=5"], "to be a multiple of 4.* got dim 30, num_heads 5"),
+        (["model.dim=31"], "to be a multiple of 4.* got dim 31, num_heads 3"),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused_by_their_names(change, sentence):
+    with pytest.raises(BadConfig, match=sentence):
+        read_recipe("tiny", change)
+
+
+def test_a_patch_that_does_not_cover_the_grid_is_refused():
+    with pytest.raises(BadConfig, match=r"expected `grid` of which `patch` divides both sides, got grid \[16, 16\]"):
+        build_model("masked", {"grid": [16, 16], "patch": 3})

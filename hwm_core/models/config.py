@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hwm_core.clips import num_frames
 from hwm_core.config import Config
@@ -25,6 +25,12 @@ class WorldModelConfig(Config):
     num_past_latents: int = Field(default=2, gt=0)
     num_future_latents: int = Field(default=1, gt=0)
     action_dim: int = Field(default=25, gt=0)
+
+    @model_validator(mode="after")
+    def _patches_cover_the_grid(self) -> "WorldModelConfig":
+        if "grid" in self.model_fields_set and any(cells % self.patch for cells in self.grid):
+            raise ValueError("`grid` of which `patch` divides both sides")
+        return self
 
     @property
     def variants(self) -> list[str]:

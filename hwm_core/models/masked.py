@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from einops import rearrange
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from hwm_core.draws import integers, own_rows, uniform, uniform_of_batch
@@ -43,6 +43,12 @@ class MaskedConfig(WorldModelConfig):
     action_dropout: float = Field(
         default=0.15, ge=0, lt=1, description="rate of samples whose action stream is dropped"
     )
+
+    @model_validator(mode="after")
+    def _heads_turn_in_two_axes(self) -> "MaskedConfig":
+        if self.dim % self.num_heads or self.dim // self.num_heads % 4:
+            raise ValueError("`dim` / `num_heads` to be a multiple of 4: a pair of channels for each axis of a picture")
+        return self
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from hwm_core.tokenizers.cosmos_files import is_cosmos_folder
 from hwm_core.tokenizers.registry import TOKENIZERS, is_external
 
 _MODEL, _TOKENIZER, _LINK = "model.safetensors", "tokenizer.safetensors", "tokenizer"
+_HEADERS = ("checkpoint.yaml", "tokenizer.yaml")
 C = TypeVar("C", bound=Config)
 
 
@@ -248,9 +249,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BadCheckpoint(
-            str(path), expected="a readable file", got=error.strerror, remedy="Give the folder that holds it."
-        ) from None
+        inside = [one.parent for one in sorted(path.parent.glob("*/*.yaml")) if one.name in _HEADERS]
+        remedy = f"Did you mean {inside[0]}?" if inside else "Give the folder that holds it."
+        raise BadCheckpoint(str(path), expected="a readable file", got=error.strerror, remedy=remedy) from None
 
 
 def _check_fit(directory: Path, model: Any, tokenizer: Any | None, header: _Header) -> None:

@@ -239,6 +239,41 @@ def test_a_run_resumed_on_a_store_with_another_episode_is_refused(store, tokeniz
     assert f"Data of the run in {out}: expected episodes" in capsys.readouterr().err
 
 
+def test_a_file_in_the_place_of_a_runs_folder_is_refused(store, tokenizer, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(SystemExit):
+            train_model(store, tokenizer, out)
+        assert f"--out {out}: expected a folder, got {tmp_path / 'file'}, a file" in capsys.readouterr().err
+
+
+def test_a_runs_folder_in_the_place_of_what_it_made_is_refused_with_the_right_one(store, tokenizer, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer.parent, tmp_path / "run")
+    assert f"Did you mean {tokenizer}?" in capsys.readouterr().err
+
+
+def test_a_run_whose_notes_were_cut_goes_on(store, tokenizer, tmp_path, capsys):
+    out = tmp_path / "run"
+    train_model(store, tokenizer, out)
+    (out / "environment.json").write_text('{"starts": [')
+    assert train_model(store, tokenizer, out, "train.steps=5", "--resume") == 0
+    (out / "data.yaml").write_text("")
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, out, "train.steps=6", "--resume")
+    assert "Restore a copy of data.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("junk", [b"", b"x", b"PK" + bytes(30), bytes(200)])
+def test_a_state_of_junk_is_refused_with_a_sentence(store, tokenizer, tmp_path, capsys, junk):
+    out = tmp_path / "run"
+    train_model(store, tokenizer, out)
+    (out / "state.pt").write_bytes(junk)
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, out, "--resume")
+    assert "expected the state of a run, got an unreadable one" in capsys.readouterr().err
+
+
 def test_a_new_run_does_not_overwrite_an_old_one(store, tokenizer, tmp_path, capsys):
     train_model(store, tokenizer, tmp_path / "run")
     with pytest.raises(SystemExit):

@@ -18,8 +18,16 @@ from hwm_core.data.atomic import write_json
 def note_environment(out: Path, revision: str, resumed: bool) -> None:
     """Add this start, and the machine it was made on, to the `starts` in environment.json; the newest is last."""
     path = out / "environment.json"
-    starts = json.loads(path.read_text())["starts"] if resumed and path.exists() else []
+    starts = _starts(path) if resumed else []
     write_json(path, {"starts": [*starts, {"resumed": resumed, "revision": revision, **describe_environment()}]})
+
+
+def _starts(path: Path) -> list[Any]:
+    """Those noted before; none of a file that is no such note, which is no reason not to go on with the run."""
+    try:
+        return list(json.loads(path.read_text())["starts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def describe_environment() -> dict[str, Any]:

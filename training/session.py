@@ -75,6 +75,8 @@ def open_run(arguments: argparse.Namespace) -> Recipe:
     Raises BadConfig for a run that would overwrite another.
     """
     out = arguments.out
+    if blocked := next((one for one in (out, *out.parents) if one.exists() and not one.is_dir()), None):
+        raise BadConfig(f"--out {out}", expected="a folder", got=f"{blocked}, a file", remedy="Choose another path.")
     if arguments.resume or arguments.replay:
         recipe = read_recipe(str(out / "recipe.yaml"), arguments.overrides)
     elif newest_state(out):

@@ -7,6 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
+from hwm_core.data.atomic import new_file
 from hwm_core.variants import markdown, parameters, summaries
 
 
@@ -18,8 +19,8 @@ def main() -> None:
     rows = summaries()
     print(markdown(rows), end="")
     if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(parameters(rows), indent=2) + "\n")
+        with new_file(arguments.out) as partial:
+            partial.write_text(json.dumps(parameters(rows), indent=2) + "\n")
 
 
 if __name__ == "__main__":

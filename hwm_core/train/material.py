@@ -58,8 +58,10 @@ def episodes_sha256(episodes: Iterable[Any]) -> str:
     return hashlib.sha256("".join(f"{one.name} {len(one.segments)}\n" for one in episodes).encode()).hexdigest()
 
 
-def require_same(mine: Mapping[str, Any], other: Mapping[str, Any], where: str) -> None:
-    """Raises BadConfig where two identities differ, naming what does."""
+def require_same(mine: Any, other: Mapping[str, Any], where: str) -> None:
+    """Raises BadConfig where two identities differ, naming what does; `mine` is as it was read from a file."""
+    if not isinstance(mine, Mapping):
+        raise BadConfig(where, expected="what it was begun with", got=repr(mine), remedy="Restore a copy of data.yaml.")
     if differ := [key for key in mine if mine[key] != other.get(key)]:
         raise BadConfig(
             where,

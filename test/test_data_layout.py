@@ -164,3 +164,12 @@ def test_the_real_sets_fit_their_layouts():
     for folder, name in (("g1_yellow_bottle", "unitree_g1_inspire"), ("gr1_sim_picknplace", "fourier_gr1")):
         dataset = open_lerobot(real_data(folder))
         assert (read_layout(name).columns(dataset.state_names) >= 0).all()
+
+
+def test_the_name_of_a_layout_is_not_taken_for_a_robot_of_whose_joints_nothing_is_known(tmp_path, monkeypatch, capsys):
+    record(tmp_path / "run", run(8))
+    store = ("--robot", "unitree_g1_inspire", "--validation-nth", "2", "--out", str(tmp_path / "store"))
+    monkeypatch.setattr(sys, "argv", ["command", str(tmp_path / "run"), *store])
+    assert prepare_data.main() == 2
+    assert "Give --layout unitree_g1_inspire in its place" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()

@@ -21,7 +21,7 @@ from hwm_core.data.robot import read_robot
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.split import SplitFile
 from hwm_core.data.store import Split
-from hwm_core.errors import BadBag, BadInput
+from hwm_core.errors import BadBag, BadConfig, BadInput
 
 
 def main() -> int:
@@ -35,6 +35,13 @@ def main() -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
+    if options.robot in layout_names():
+        raise BadConfig(
+            "--robot",
+            expected="a YAML file, or the name of a robot of whose joints nothing is known",
+            got=f"`{options.robot}`, whose joints a layout knows",
+            remedy=f"Give --layout {options.robot} in its place.",
+        )
     layout = union([read_layout(name) for name in options.layout]) if options.layout else None
     robot = layout.description() if layout else read_robot(options.robot)
     topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)

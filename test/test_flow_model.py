@@ -1,14 +1,19 @@
 """The flow family: the path from noise to data, what is dropped, what a clean past does not hear."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
-from eight_models import FACTOR, FRAMES, PAST, Row
+from eight_models import FACTOR, FRAMES, LATENTS, PAST, Row
 
 from hwm_core.errors import BadConfig
 from hwm_core.models.flow import FlowConfig, interpolate, linear_guess, velocity_to
-from hwm_core.sampling.ode import euler
+from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.draws import Draws
+from hwm_core.sampling.ode import STEPS, euler
+from hwm_core.sampling.predictor import FlowPredictor
+from hwm_core.streams import ACTIONS, VIDEO, Stream
 
 VARIANTS = ("base", "split", "modality_shared", "fully_shared")
 NOW = 1 + (PAST - 1) * FACTOR
@@ -17,6 +22,16 @@ NOW = 1 + (PAST - 1) * FACTOR
 def points(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Noise and data [2, 3, 4, 6, 3]."""
     return torch.randn(2, 2, 3, 4, 6, 3, generator=torch.Generator().manual_seed(seed)).unbind(0)
+
+
+def perfect(data: torch.Tensor, sigma_min: float) -> Callable[..., torch.Tensor]:
+    """A model's forward that knows the data: the noise is what the point has beside its share t of them."""
+
+    def forward(point: torch.Tensor, t: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+        t = t.view(-1, 1, 1, 1, 1)
+        return data - (1 - sigma_min) * (point - t * data) / (1 - (1 - sigma_min) * t)
+
+    return forward
 
 
 def test_the_path_begins_with_noise_and_ends_with_data_and_a_rest_of_noise() -> None:
@@ -105,6 +120,94 @@ def test_a_model_that_always_says_zero_has_the_loss_of_the_velocity_itself() -> 
     loss, _ = net.loss(latents, actions, torch.Generator().manual_seed(0))
     # Unit noise and unit data are independent: E (x1 - x0)^2 = 2; 64 * 3 * 72 numbers, standard error 0.024.
     assert abs(loss.item() - 2.0) < 0.1
+
+
+def test_a_perfect_velocity_has_no_loss() -> None:
+    row = Row("flow", "base", "paper")
+    net, (latents, actions) = row.build(sigma_min=0.3), row.clip(4)
+    net.forward = perfect(latents[:, PAST:], sigma_min=0.3)
+    loss, _ = net.loss(latents, actions, torch.Generator().manual_seed(0))
+    assert loss < 1e-9  # rounding alone; without its 0.3 of noise the target were off by 0.3^2 = 0.09
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("solver", STEPS)
+def test_a_perfect_velocity_leads_every_candidate_from_its_noise_to_the_data_and_a_rest_of_it(
+    solver: str, steps: int
+) -> None:
+    row = Row("flow", "base", "paper")
+    net, (latents, actions) = row.build(), row.clip(2)
+    net.forward = perfect(latents[:, PAST:], sigma_min=0.1)
+    predictor, draws = FlowPredictor(net), [Draws((0, 1), torch.device("cpu")) for _ in range(2)]
+    future = predictor.predict(
+        predictor.observe(latents[:1, :PAST], actions[:1, :NOW]),
+        actions[:, NOW:],
+        candidates=2,
+        num_latents=LATENTS - PAST,
+        sampling=Sampling(steps=steps, solver=solver),
+        draws=draws[0],
+    )
+    noise = draws[1].noise(future.latents.shape)
+    torch.testing.assert_close(future.latents, latents[:, PAST:] + 0.1 * noise, rtol=0, atol=1e-4)
+
+
+ALWAYS = 1 - 1e-9
+
+
+@pytest.mark.parametrize(("condition", "action"), [(ALWAYS, 0.0), (0.0, ALWAYS), (0.25, 0.6)])
+def test_samples_are_dropped_and_muted_at_their_rates_one_apart_from_the_other(condition: float, action: float) -> None:
+    row, samples, seen = Row("flow", "fully_shared", "paper"), 2000, {}
+    net, (latents, actions) = row.build(condition_dropout=condition, action_dropout=action), row.clip(samples)
+
+    def forward(point: torch.Tensor, *_: object, **which: torch.Tensor) -> torch.Tensor:
+        seen.update(which)
+        return torch.zeros_like(point)
+
+    net.forward = forward
+    net.loss(latents, actions, torch.Generator().manual_seed(0))
+    dropped, muted = seen["dropped"], seen["muted"]
+    for found, rate in ((dropped, condition), (muted, action), (dropped & muted, condition * action)):
+        error = (rate * (1 - rate) / samples) ** 0.5  # 0.010, 0.011 and 0.008 of the last case, else nothing
+        assert found.shape == (samples,) and abs(found.float().mean().item() - rate) <= 4 * error + 1e-6
+
+
+@pytest.mark.parametrize("context", ["paper", "clean_context"])
+def test_positions_of_the_future_continue_those_of_the_past_and_are_heard(context: str) -> None:
+    row, at = Row("flow", "base", context), {}
+    net, clip = row.build(), row.clip()
+    hook = net.backbone.register_forward_pre_hook(lambda _, arguments: at.update(arguments[1]))
+    before = row.predict(net, *clip)
+    if context == "clean_context":  # the past alone, then the future alone
+        at.clear()
+        row.predict_cached(net, *clip)
+    for (past, future), length in ((VIDEO, LATENTS), (ACTIONS, FRAMES)):
+        assert [*at[past].tolist(), *at[future].tolist()] == list(range(length))
+    hook.remove()
+    for past, future in (VIDEO, ACTIONS):
+
+        def swap(_: object, arguments: tuple, past: Stream = past, future: Stream = future) -> tuple:
+            streams, at, *others = arguments
+            at = {stream: index.clone() for stream, index in at.items()}
+            at[past][-1], at[future][0] = at[future][0].item(), at[past][-1].item()
+            return streams, at, *others
+
+        with net.backbone.register_forward_pre_hook(swap):
+            assert not torch.equal(row.predict(net, *clip), before)
+
+
+def test_the_learned_position_of_a_latent_is_added_to_that_latent_alone() -> None:
+    row, entered = Row("flow", "base", "paper", aided=True), []
+    net, clip = row.build(), row.clip()
+    net.backbone.register_forward_pre_hook(
+        lambda _, arguments: entered.append(torch.cat([arguments[0][stream] for stream in VIDEO], dim=1))
+    )
+    row.predict(net, *clip)
+    for latent in range(LATENTS):
+        with torch.no_grad():
+            net.position[latent] += 1
+        row.predict(net, *clip)
+        moved = (entered[-1] != entered[-2]).flatten(2).any(-1)[0]
+        assert moved.tolist() == [i == latent for i in range(LATENTS)]
 
 
 @pytest.mark.parametrize("context", ["paper", "clean_context"])

@@ -7,18 +7,16 @@ from test_hearing import clip, model
 from hwm_core.models.vocabulary import Vocabulary
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.maskgit import decode
-from hwm_core.sampling.order import halton_rank, revealed_counts
+from hwm_core.sampling.order import halton_rank, reveal, revealed_counts
 
 
 class Oracle:
-    """A decoder that knows the answer; it records what it was asked."""
+    """A decoder that knows the answer."""
 
     def __init__(self, answer: torch.Tensor, codebook: int) -> None:
         self.answer, self.codebook, self.next = answer, codebook, 0
-        self.asked: list[torch.Tensor] = []
 
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
-        self.asked.append(tokens.clone())
         truth = self.answer[:, self.next : self.next + tokens.shape[1], ..., 0]
         return 50.0 * torch.nn.functional.one_hot(truth, self.codebook)
 
@@ -33,17 +31,23 @@ def uniform(seed: int = 0):
 
 @pytest.mark.parametrize("order", ["random", "confidence", "halton"])
 @pytest.mark.parametrize("parallel", [False, True])
-def test_an_oracle_gives_the_exact_sequence_and_the_revealed_set_only_grows(order: str, parallel: bool) -> None:
+def test_an_oracle_gives_the_exact_sequence_and_every_site_is_revealed_once(order: str, parallel: bool) -> None:
     net, answer = model("base"), torch.randint(20, (4, 3, 2, 3, 1))
-    oracle = Oracle(answer, 20)
     sampling = Sampling(steps=4, order=order, temperature=1.0, soft=False, parallel=parallel)
-    decoded = decode(net, oracle, 4, 3, sampling, uniform())
-    assert torch.equal(decoded.tokens, answer)
-    for earlier, later in zip(oracle.asked, oracle.asked[1:]):
-        known = earlier != net.vocabulary.mask_token
-        if known.any():
-            fresh_latent = (later == net.vocabulary.mask_token).all()
-            assert fresh_latent or torch.equal(later[known], earlier[known])
+    times = torch.zeros(4, 3, 2, 3)
+
+    def watch(start: int, logits: torch.Tensor, sites: torch.Tensor) -> None:
+        times[:, start : start + sites.shape[1]] += sites
+
+    decoded = decode(net, Oracle(answer, 20), 4, 3, sampling, uniform(), watch)
+    assert torch.equal(decoded.tokens, answer) and (times == 1).all()
+
+
+def test_the_revealed_set_only_grows_to_the_count_of_each_step_whatever_the_priorities() -> None:
+    draw, revealed = uniform(), torch.zeros(2, 3, 4, 5, dtype=torch.bool)
+    for count in revealed_counts(20, 6):
+        earlier, revealed = revealed, reveal(draw(revealed.shape), revealed, count)
+        assert torch.equal(revealed & earlier, earlier) and (revealed.sum((2, 3)) == count).all()
 
 
 def test_reveal_counts_follow_the_cosine_and_end_with_every_site() -> None:

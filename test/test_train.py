@@ -123,6 +123,36 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_weights():
     assert torch.equal(weights(trainee.module), before)
 
 
+def test_a_gradient_of_finite_numbers_whose_norm_is_infinite_ends_the_run_and_leaves_the_weights():
+    class Steep(Regression):
+        """Gradients of about 1e25, whose squares float32 (below 3.4e38) does not hold."""
+
+        def loss(self, batch, generator):
+            loss, numbers = super().loss(batch, generator)
+            return 1e25 * loss, numbers
+
+    trainer = Trainer(Steep(), config())
+    before = weights(trainer.module).clone()
+    with pytest.raises(BadGradient, match="norm inf") as error:
+        trainer.fit(Lines())
+    assert error.value.broken.parameters == () and torch.tensor(error.value.broken.loss).isfinite()
+    assert torch.equal(weights(trainer.module), before)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_linear_layer_computes_in_the_precision_of_the_recipe_in_training_and_in_evaluation(precision):
+    trainer, seen = Trainer(Regression(), config(steps=1, ema_decay=0, precision=precision)), []
+    trainer.module[0].register_forward_hook(lambda module, _, out: seen.append((module.training, out.dtype)))
+
+    def evaluate(module):
+        module(torch.ones(1, 2))
+        return {}
+
+    trainer.fit(Lines(), evaluate=evaluate)
+    dtype = getattr(torch, precision)
+    assert seen == [(True, dtype), (False, dtype)] and trainer.module[0].weight.dtype == torch.float32
+
+
 def test_a_broken_step_is_kept_with_what_it_takes_to_compute_it_again(tmp_path):
     trainer = Trainer(Regression(noise=float("inf")), config(steps=9, seed=5))
     with pytest.raises(BadGradient) as error:

@@ -127,6 +127,17 @@ def test_blocks_computed_again_give_the_same_gradient(alone):
             assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize(("recompute", "times"), [(False, 1), (True, 2)])
+@FAMILIES
+def test_a_blocks_forward_runs_once_in_a_step_and_twice_where_blocks_are_computed_again(family, recompute, times):
+    made, ran = trainer(family, recompute=recompute)[0], []
+    blocks = list(made.module.backbone.blocks)
+    for number, block in enumerate(blocks):
+        block.attention[0].register_forward_hook(lambda *_, number=number: ran.append(number))
+    made.train_step(next(iter(DataLoader(Clips(family), batch_size=4))))
+    assert sorted(ran) == sorted(times * list(range(len(blocks))))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile wants a C++ compiler")
 @pytest.mark.parametrize("recompute", [False, True])

@@ -1,11 +1,13 @@
 """Embodiments: declared layouts, several robots in one store, units that cannot be."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from recordings import PREPROCESSING, TOPICS, Message, real_data, record, run
+import yaml
+from recordings import PREPROCESSING, TOPICS, Message, picture, real_data, record, run
 from test_data_windows import episode
 
 from hwm_core.context import Context
@@ -14,6 +16,7 @@ from hwm_core.data.layout import Dimension, Layout, layout_names, read_layout, u
 from hwm_core.data.lerobot import open_lerobot
 from hwm_core.data.onex import EVE_STATES
 from hwm_core.data.prepare import fit_manifests, prepare_episodes
+from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
@@ -95,6 +98,36 @@ def test_several_robots_train_together_with_missing_joints_at_their_mean(tmp_pat
     first, second = (Windows([one], manifest, 2, 3)[0]["actions"] for one in open_store(store).training)
     assert torch.isfinite(first).all() and (first[:, 3] == 0).all() and (first[:, 0] != 0).any()
     assert (second[:, [0, 2]] == 0).all() and (second[:, 3] != 0).any()
+
+
+def test_several_robots_may_have_cameras_of_several_shapes(tmp_path, monkeypatch):
+    wide = [
+        m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns, (m.content[0], np.array(m.content[1]) / 100))
+        for m in run(8)
+    ]
+    tall = [Message(m.topic, m.stamp_ns, picture(9, 40, 32)) if m.topic == TOPICS.image else m for m in wide]
+    for number, messages in enumerate((wide, tall, wide, tall)):
+        record(tmp_path / f"bags/run_{number}", messages)
+    layouts = [str(tmp_path / f"{one.robot}.yaml") for one in (ONE, TWO)]
+    for path, layout in zip(layouts, (ONE, TWO)):
+        Path(path).write_text(yaml.safe_dump(layout.plain()))
+
+    def prepared(store, *chosen):
+        start = ["command", str(tmp_path / "bags"), "--size", "12", "--validation-nth", "3", "--out", str(store)]
+        monkeypatch.setattr(sys, "argv", [*start, "--layout", *chosen])
+        return prepare_data.main(), [one.name for one in open_store(store).training]
+
+    assert prepared(tmp_path / "several", *layouts) == (0, ["run_1", "run_2"])
+    assert open_store(tmp_path / "several").preprocessing.source_aspect == 0
+    assert prepared(tmp_path / "one", layouts[0])[0] == 1  # a robot's camera has one shape: the other half is left out
+
+
+def test_pictures_of_any_shape_are_cut_to_a_square_or_refused():
+    with pytest.raises(BadConfig, match="`crop` to be `centre_square`"):
+        Preprocessing.parse({"source_aspect": 0, "crop": "none"})
+    column = np.arange(9, dtype=np.uint8)  # of the picture; the square in its middle has columns 3, 4 and 5
+    shown = Preprocessing(source_aspect=0, height=1, width=1).apply(np.broadcast_to(column[None, :, None], (3, 9, 3)))
+    assert shown.tolist() == [[[4, 4, 4]]]
 
 
 def test_the_live_node_knows_a_robot_s_joints_by_the_names_it_publishes(tmp_path):

@@ -63,7 +63,7 @@ def _prepare(options: argparse.Namespace) -> int:
             remedy="Name recordings with --validation, or keep every N-th one with --validation-nth N.",
         )
     preprocessing = Preprocessing(
-        source_aspect=_aspect(training),
+        source_aspect=0 if options.layout and len(options.layout) > 1 else _aspect(training),
         crop=options.crop,
         height=options.size,
         width=options.size,

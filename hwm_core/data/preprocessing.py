@@ -6,7 +6,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hwm_core.config import Config
 from hwm_core.data.clock import FrameClock
@@ -19,7 +19,7 @@ _ASPECT_TOLERANCE = 0.01
 class Preprocessing(Config):
     """Crop, size, colour order and rate. Travels in every checkpoint."""
 
-    source_aspect: float = Field(gt=0, description="width / height of the camera's pictures")
+    source_aspect: float = Field(ge=0, description="width / height of the camera's pictures; 0: any, cut to a square")
     crop: Literal["none", "centre_square"] = "centre_square"
     height: int = Field(default=64, ge=1, description="pixels")
     width: int = Field(default=64, ge=1, description="pixels")
@@ -30,6 +30,12 @@ class Preprocessing(Config):
         default=False,
         description="a picture equal to the one before is no new one: for cameras slower than their label",
     )
+
+    @model_validator(mode="after")
+    def _any_aspect_becomes_one(self) -> "Preprocessing":
+        if self.source_aspect == 0 and self.crop != "centre_square":
+            raise ValueError("`crop` to be `centre_square` where `source_aspect` is 0: pictures of any shape")
+        return self
 
     def is_repeat(self, pixels: NDArray[np.uint8], previous: NDArray[np.uint8] | None) -> bool:
         """Whether to leave out `pixels`, after `previous`; both as `apply` gives them."""
@@ -49,7 +55,7 @@ class Preprocessing(Config):
                 remedy="Decode it to RGB first.",
             )
         height, width = rgb.shape[:2]
-        if abs(width / height / self.source_aspect - 1) > _ASPECT_TOLERANCE:
+        if self.source_aspect and abs(width / height / self.source_aspect - 1) > _ASPECT_TOLERANCE:
             raise BadImage(
                 "Picture of another shape",
                 expected=f"width / height = {self.source_aspect:.3f}",

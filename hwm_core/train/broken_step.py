@@ -25,6 +25,8 @@ class BrokenStep:
     weights: Mapping[str, Tensor]  # that the step began with: those of the last good step
 
     def __str__(self) -> str:
+        if not self.parameters:
+            return f"step {self.step}: loss {self.loss}, every gradient finite and their norm not"
         some = ", ".join(self.parameters[:3]) + (", ..." if len(self.parameters) > 3 else "")
         return f"step {self.step}: loss {self.loss}, no finite gradient of {len(self.parameters)} weights ({some})"
 

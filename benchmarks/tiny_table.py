@@ -103,7 +103,14 @@ def _masked_against_flow(runs: Sequence[Run]) -> str:
         f"**Claim: masked beats flow.** Masked `{masked}` less flow `{flow}`, each the best of its family by its "
         f"{TITLES[CHOSEN_BY[0]]} at {CHOSEN_BY[1]} frames with the first seed; dB, 95 % over episodes.\n\n"
         + table(["decoding", "frames", "masked above flow", "by seed", "the claim is"], rows)
+        + f"\n\nVariant against variant, of one size: {_by_variant(runs)} dB."
     )
+
+
+def _by_variant(runs: Sequence[Run]) -> str:
+    """Masked less flow, of every variant; first seeds."""
+    first = {(run.family, run.variant): run.psnr(*CHOSEN_BY) for run in runs if run.seed == 0}
+    return ", ".join(f"`{one}` {first['masked', one] - first['flow', one]:+.2f}" for one in VARIANTS)
 
 
 def _sharing(runs: Sequence[Run]) -> str:

@@ -199,6 +199,18 @@ def test_the_command_lines_convert_and_prepare(folder, tmp_path, monkeypatch, ca
     assert isinstance(opened.manifests["states"], ActionManifest)
 
 
+@pytest.mark.parametrize("to", ["rosbag2", "lerobot-v3.0"])
+def test_the_command_line_tells_what_was_left_out_of_a_conversion_and_says_so_by_its_status(
+    folder, tmp_path, monkeypatch, capsys, to
+):
+    (folder / VIDEO.format(0)).write_bytes(b"no video")
+    arguments = ["convert", str(folder), "--to", to, "--codec", "lossless", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["data", *arguments])
+    assert data.main() == 1
+    said = capsys.readouterr()
+    assert f"1 recordings as {to}" in said.out and "left out set_000000: " in said.err
+
+
 @pytest.mark.realdata
 def test_the_g1_episodes_are_read_and_their_every_fourth_frame_is_a_repeat():
     dataset = open_lerobot(real_data("g1_yellow_bottle"))

@@ -10,6 +10,7 @@ from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.lerobot import lerobot_to_rosbag2, open_lerobot, read_lerobot, samples
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.to_lerobot import LeRobotOptions, camera_rate_hz, write_lerobot
+from hwm_core.data.to_rosbag2 import write_bags
 from hwm_core.errors import BadBag
 
 LOSSLESS = LeRobotOptions(codec="lossless", task="wave", robot="tester")
@@ -30,8 +31,8 @@ def grid_run(frames):
 def test_a_bag_comes_back_from_lerobot_to_the_bit(tmp_path, version):
     record(tmp_path / "bags" / "run_0", grid_run(12))
     recordings = find_recordings(tmp_path / "bags", TOPICS)
-    losses = write_lerobot(recordings, tmp_path / "set", LOSSLESS.model_copy(update={"version": version}))
-    assert losses == ["times of day: an episode starts at 0 s"]
+    done = write_lerobot(recordings, tmp_path / "set", LOSSLESS.model_copy(update={"version": version}))
+    assert done.losses == ["times of day: an episode starts at 0 s"]
     dataset = open_lerobot(tmp_path / "set")
     assert (dataset.version, dataset.fps, dataset.entry(0).tasks) == (version, 30, ("wave",))
     assert not [one for one in (tmp_path / "set").iterdir() if one.name not in ("meta", "data", "videos")]
@@ -68,7 +69,7 @@ def test_every_loss_is_said(tmp_path):
     said = " / ".join(
         write_lerobot(
             find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LeRobotOptions(codec="h264", fps=15)
-        )
+        ).losses
     )
     for loss in ("became several episodes: run_0", "float32", "codec h264, ", "dB PSNR", "action", "pictures between"):
         assert loss in said
@@ -93,17 +94,43 @@ def test_the_rate_is_that_of_the_camera(tmp_path):
         camera_rate_hz(find_recordings(tmp_path / "run_1", TOPICS)[0])
 
 
-def test_a_bad_recording_among_good_ones_is_said_and_alone_it_leaves_nothing(tmp_path):
-    record(tmp_path / "bags/run_0", run(6))
-    record(tmp_path / "bags/run_1", [m for m in run(6) if m.topic != TOPICS.image])
-    recordings = find_recordings(tmp_path / "bags", TOPICS)
-    losses = write_lerobot(recordings, tmp_path / "set", LOSSLESS)
-    assert "run_1" in losses[-1]
+def write_a_set(recordings, out):
+    return write_lerobot(recordings, out, LOSSLESS)
+
+
+def write_bags_of(recordings, out):
+    return write_bags(recordings, out, TOPICS)
+
+
+@pytest.mark.parametrize("write", [write_a_set, write_bags_of])
+@pytest.mark.parametrize("bad", ["run_0", "run_1"])
+def test_a_bad_recording_among_good_ones_is_left_out_and_told_whatever_the_format(tmp_path, write, bad):
+    for name in ("run_0", "run_1"):
+        messages = run(6) if name != bad else [m for m in run(6) if m.topic != TOPICS.image]
+        record(tmp_path / "bags" / name, messages)
+    done = write(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "out")
+    assert [one.partition(":")[0] for one in done.left_out] == [bad] and "pictures" in done.left_out[0]
+    (written,) = find_recordings(tmp_path / "out", TOPICS)
+    assert len(written.read(PREPROCESSING)[0]) == 5  # the first of 6 came before any command
+
+
+@pytest.mark.parametrize("write", [write_a_set, write_bags_of])
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_bad_recordings_alone_nothing_is_written_and_the_reason_is_told(tmp_path, write, count):
+    for name in ("run_0", "run_1")[:count]:
+        record(tmp_path / "bags" / name, [m for m in run(6) if m.topic != TOPICS.image])
+    with pytest.raises(BadBag, match="expected pictures"):
+        write(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "out/set")
+    assert not [one for one in (tmp_path / "out").rglob("*") if one.is_file()]
+
+
+def test_at_a_named_rate_too_a_bad_recording_leaves_nothing(tmp_path):
+    record(tmp_path / "run_0", [m for m in run(6) if m.topic != TOPICS.image])
     with pytest.raises(BadBag):
-        write_lerobot(recordings[1:], tmp_path / "out" / "set", LOSSLESS)
-    with pytest.raises(BadBag):
-        write_lerobot(recordings[1:], tmp_path / "out" / "set", LOSSLESS.model_copy(update={"fps": 30}))
-    assert not list((tmp_path / "out").iterdir())
+        write_lerobot(
+            find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LOSSLESS.model_copy(update={"fps": 30})
+        )
+    assert not (tmp_path / "set").exists()
 
 
 def test_statistics_of_the_written_dataset_are_of_its_values(tmp_path):

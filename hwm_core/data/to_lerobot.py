@@ -17,6 +17,7 @@ from pydantic import Field
 from hwm_core.config import Config
 from hwm_core.data.assembly import Assembly, Rows
 from hwm_core.data.atomic import new_folder
+from hwm_core.data.conversion import Conversion, convert_each
 from hwm_core.data.events import Cut, Event, JointValues, Picture
 from hwm_core.data.lerobot_stats import FeatureStats, column_stats, picture_stats
 from hwm_core.data.lerobot_versions import Version, convert_version
@@ -52,7 +53,6 @@ class _Told:
     left_out: int = 0
     held: int = 0
     split: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
     beside: set[str] = field(default_factory=set)
     psnr: list[float] = field(default_factory=list)
     rounded: bool = False
@@ -76,34 +76,27 @@ class _Told:
             ),
             (self.without, f"not recorded, so not in the dataset: {', '.join(sorted(self.without))}"),
             (self.beside, f"not carried over: {', '.join(sorted(self.beside))}"),
-            (self.refused, f"left out as unusable: {'; '.join(self.refused)}"),
         ]
         return [sentence for holds, sentence in facts if holds]
 
 
-def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: LeRobotOptions) -> list[str]:
+def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: LeRobotOptions) -> Conversion:
     """Write one dataset; the folder appears whole or not at all. A stretch without a gap becomes an episode.
 
+    A recording whose joints or picture size are not those of the first is left out as a bad one is.
+
     Returns:
-        What was lost, a sentence each. With `codec="lossless"` and a source on a fixed rate, no frame and no row is.
+        What was lost. With `codec="lossless"` and a source on a fixed rate, no frame and no row is.
 
     Raises:
-        BadBag: nothing usable, or recordings of unlike joints or picture sizes.
+        BadInput: nothing usable.
     """
-    fps = options.fps or camera_rate_hz(recordings[0])
+    fps = options.fps or _first_rate_hz(recordings)
     told = _Told()
     with new_folder(path) as folder:
         work = folder / "v2.1"
         writer = _Writer(work, fps, options)
-        for recording in recordings:
-            try:
-                _write(recording, writer, fps, told)
-            except BadInput as fault:
-                if len(recordings) == 1:
-                    raise
-                told.refused.append(f"{recording.name} ({fault})")
-        if not writer.lines:
-            raise BadBag(f"{path}", expected="recordings to convert", got="none usable", remedy="; ".join(told.refused))
+        left_out = convert_each(recordings, lambda recording: _write(recording, writer, fps, told))
         writer.finish()
         if options.version == "v3.0":
             convert_version(work, folder / "v3.0", "v3.0")
@@ -111,7 +104,7 @@ def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: Le
             part.rename(folder / part.name)
         for leftover in ("v2.1", "v3.0"):
             shutil.rmtree(folder / leftover, ignore_errors=True)
-    return told.sentences(options)
+    return Conversion(told.sentences(options), left_out)
 
 
 def camera_rate_hz(recording: Recording, pictures: int = 60) -> float:
@@ -130,6 +123,17 @@ def camera_rate_hz(recording: Recording, pictures: int = 60) -> float:
         )
     rate = 1e9 / interval
     return float(round(rate)) if round(rate) and abs(rate / round(rate) - 1) < 0.02 else rate
+
+
+def _first_rate_hz(recordings: Sequence[Recording]) -> float:
+    """That of the first recording whose camera has one."""
+    faults: list[BadInput] = []
+    for recording in recordings:
+        try:
+            return camera_rate_hz(recording)
+        except BadInput as fault:
+            faults.append(fault)
+    raise faults[0]
 
 
 def _write(recording: Recording, writer: "_Writer", fps: float, told: _Told) -> None:

@@ -5,12 +5,30 @@ from pathlib import Path
 from typing import Literal
 
 from hwm_core.data.bag import BagWriter, Topics
+from hwm_core.data.conversion import Conversion, convert_each
 from hwm_core.data.events import Cut, Event, Picture
+from hwm_core.data.recording import Recording
+
+Form = Literal["raw", "jpeg", "png"]
 
 
-def write_rosbag2(
-    events: Iterable[Event | Cut], bag: str | Path, topics: Topics, form: Literal["raw", "jpeg", "png"] = "jpeg"
-) -> None:
+def write_bags(recordings: Iterable[Recording], folder: str | Path, topics: Topics, form: Form = "jpeg") -> Conversion:
+    """Write a bag of each recording's name; those that are there are kept. Raises as `convert_each`."""
+    beside: set[str] = set()
+
+    def write(recording: Recording) -> None:
+        bag = Path(folder) / recording.name
+        if not bag.exists():
+            write_rosbag2(recording.events(), bag, topics, form)
+        beside.update(recording.beside())
+
+    left_out = convert_each(recordings, write)
+    losses = [f"not carried over: {', '.join(sorted(beside))}"] if beside else []
+    losses += ["pictures: jpeg of quality 90; png and raw keep every bit"] if form == "jpeg" else []
+    return Conversion(losses, left_out)
+
+
+def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics, form: Form = "jpeg") -> None:
     """Write one rosbag2 folder: pictures, joint states and commands at their stamps.
 
     Compressed pictures go to the image topic's `/compressed`, as image_transport names it. png and raw keep every bit.

@@ -10,6 +10,7 @@ from rosbags.rosbag2 import Reader
 
 from hwm_core.data.bag import BagWriter, Topics, message_types
 from hwm_core.data.bag_reader import read_bag
+from hwm_core.data.sources import find_recordings
 from hwm_core.errors import BadActions, BadBag, BadConfig, BadImage, BadInput, RobotMismatch
 
 
@@ -115,6 +116,25 @@ def test_clocks_that_never_meet_are_refused_with_both_named(tmp_path):
     messages = [replace(m, stamp_ns=m.stamp_ns + 10**12) if m.topic == TOPICS.image else m for m in run()]
     with pytest.raises(BadBag, match=r"pictures at 1100\.000.*states at 100\.000"):
         read(record(tmp_path / "bag", messages))
+
+
+def test_a_message_on_the_topic_of_cuts_ends_a_take_and_no_joint_value_holds_across_it(tmp_path):
+    with BagWriter(tmp_path / "bag") as bag:
+        for number, message in enumerate(run(20)):
+            at = START + number * 1_000_000
+            if message.topic == TOPICS.image:
+                if message.content[0, 0, 0] == 12:
+                    bag.write_cut(TOPICS.cuts, at)
+                bag.write_image(message.topic, message.stamp_ns, message.content, received_ns=at)
+            else:
+                bag.write_joints(message.topic, message.stamp_ns, *message.content, received_ns=at)
+    episode, report = read(tmp_path / "bag")
+    # Picture 0 came before any command, and so did picture 12 in its take; its state came before the cut.
+    assert episode.frames[:, 0, 0, 0].tolist() == [*range(1, 12), *range(13, 20)]
+    assert episode.segments.tolist() == [0] * 11 + [1] * 7
+    assert report.gaps == 0
+    (recording,) = find_recordings(tmp_path / "bag", TOPICS)
+    assert recording.beside() == ()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -31,7 +31,7 @@ class BagRecording(Recording):
         return bag_events(self.path, self.topics, stamps=self.stamps)
 
     def beside(self) -> tuple[str, ...]:
-        read = {self.topics.image, f"{self.topics.image}/compressed", self.topics.joint_states, self.topics.commands}
+        read = {*self.topics.model_dump().values(), f"{self.topics.image}/compressed"}
         return tuple(f"topic {topic}" for topic in bag_topics(self.path) if topic not in read)
 
 

@@ -211,6 +211,26 @@ def test_the_command_line_tells_what_was_left_out_of_a_conversion_and_says_so_by
     assert f"1 recordings as {to}" in said.out and "left out set_000000: " in said.err
 
 
+def test_a_task_that_is_asked_for_is_written_though_a_whole_dataset_is_converted(folder, tmp_path, monkeypatch):
+    arguments = ["convert", str(folder), "--to", "lerobot-v3.0", "--task", "wave", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["data", *arguments])
+    assert data.main() == 0
+    assert open_lerobot(tmp_path / "out").entry(3).tasks == ("wave",)
+
+
+@pytest.mark.realdata
+def test_a_chosen_g1_episode_stays_that_episode_in_a_dataset_of_its_own(tmp_path, monkeypatch, capsys):
+    source = real_data("g1_yellow_bottle")
+    arguments = ["convert", str(source), "--episodes", "29", "--codec", "h264", "--to", "lerobot-v3.0"]
+    monkeypatch.setattr(sys, "argv", ["data", *arguments, "--out", str(tmp_path / "out")])
+    assert data.main() == 0
+    before, after = open_lerobot(source), open_lerobot(tmp_path / "out")
+    assert (after.episodes, after.cameras) == ((29,), before.cameras)
+    assert after.info["robot_type"] == before.info["robot_type"] == "Unitree_G1_Inspire"
+    assert after.entry(29).tasks == before.entry(29).tasks != ()
+    assert "not carried over" not in capsys.readouterr().out
+
+
 @pytest.mark.realdata
 def test_the_g1_episodes_are_read_and_their_every_fourth_frame_is_a_repeat():
     dataset = open_lerobot(real_data("g1_yellow_bottle"))

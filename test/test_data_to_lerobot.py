@@ -7,7 +7,7 @@ import pytest
 from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, lerobot_dataset, picture, record, run
 
 from hwm_core.data.bag_reader import read_bag
-from hwm_core.data.lerobot import lerobot_to_rosbag2, open_lerobot, read_lerobot, samples
+from hwm_core.data.lerobot import lerobot_to_rosbag2, open_lerobot, read_lerobot, read_table, samples
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.to_lerobot import LeRobotOptions, camera_rate_hz, write_lerobot
 from hwm_core.data.to_rosbag2 import write_bags
@@ -84,6 +84,71 @@ def test_what_else_a_source_holds_is_named(tmp_path):
     messages = [*run(5), Message("/imu", START, (NAMES, (0, 0, 0)))]
     record(tmp_path / "run_0", messages)
     assert find_recordings(tmp_path / "run_0", TOPICS)[0].beside() == ("topic /imu",)
+
+
+def labelled(folder, robot="G1", camera="observation.images.cam_high"):
+    """A dataset of episodes 3 and 5, each of a task of its own."""
+    lerobot_dataset(folder, (3, 5), frames=5)
+    (folder / "videos/chunk-000/observation.images.head").rename(folder / "videos/chunk-000" / camera)
+    info = json.loads((folder / "meta/info.json").read_text()) | {"robot_type": robot}
+    (folder / "meta/info.json").write_text(json.dumps(info))
+    lines = [{"episode_index": number, "tasks": [f"task {number}"], "length": 5} for number in (3, 5)]
+    (folder / "meta/episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return find_recordings(folder, TOPICS)
+
+
+UNNAMED = LeRobotOptions(codec="lossless")
+
+
+def test_a_chosen_episode_keeps_its_camera_robot_task_and_number(tmp_path):
+    done = write_lerobot(labelled(tmp_path / "set")[1:], tmp_path / "new", UNNAMED)
+    dataset = open_lerobot(tmp_path / "new")
+    assert (dataset.episodes, dataset.cameras) == ((5,), ("observation.images.cam_high",))
+    assert (dataset.info["robot_type"], dataset.entry(5).tasks) == ("G1", ("task 5",))
+    assert [loss.partition(":")[0] for loss in done.losses] == [
+        "times of day",
+        "v3.0 numbers episodes without holes",
+    ]
+
+
+def test_in_v2_1_a_number_that_is_not_kept_is_told(tmp_path):
+    done = write_lerobot(labelled(tmp_path / "set"), tmp_path / "new", UNNAMED.model_copy(update={"version": "v2.1"}))
+    assert "episode numbers, counted anew: 0 is set_000003, 1 is set_000005" in done.losses
+    dataset = open_lerobot(tmp_path / "new")
+    assert [dataset.entry(number).tasks for number in dataset.episodes] == [("task 3",), ("task 5",)]
+    assert [read_table(dataset, number)["task_index"][0].as_py() for number in dataset.episodes] == [0, 1]
+
+
+def test_of_unlike_names_a_dataset_keeps_the_first_and_tells_the_others(tmp_path):
+    recordings = labelled(tmp_path / "one" / "set") + labelled(
+        tmp_path / "two" / "set", "GR1", "observation.images.ego"
+    )
+    done = write_lerobot(recordings, tmp_path / "new", UNNAMED)
+    assert (
+        "names, of which a dataset has one: camera `observation.images.ego` is `observation.images.cam_high`, "
+        "robot `GR1` is `G1`" in done.losses
+    )
+    assert any(loss.startswith("episode numbers, counted anew: 0 is set_000003") for loss in done.losses)
+    asked = UNNAMED.model_copy(update={"robot": "any", "camera": "observation.images.eye", "task": "tidy up"})
+    assert not any("names" in loss for loss in write_lerobot(recordings, tmp_path / "asked", asked).losses)
+    dataset = open_lerobot(tmp_path / "asked")
+    assert (dataset.cameras, dataset.info["robot_type"]) == (("observation.images.eye",), "any")
+    assert {dataset.entry(number).tasks for number in dataset.episodes} == {("tidy up",)}
+
+
+def test_an_episode_of_several_tasks_keeps_them_and_says_that_its_frames_name_the_first(tmp_path):
+    labelled(tmp_path / "set")
+    line = {"episode_index": 3, "tasks": ["pick", "place"], "length": 5}
+    (tmp_path / "set/meta/episodes.jsonl").write_text(json.dumps(line))
+    recordings = find_recordings(tmp_path / "set", TOPICS)[:1]
+    done = write_lerobot(recordings, tmp_path / "new", UNNAMED)
+    assert open_lerobot(tmp_path / "new").entry(3).tasks == ("pick", "place")
+    assert any("all are given the first of set_000003" in loss for loss in done.losses)
+
+
+def test_a_bag_says_which_names_of_its_source_it_does_not_hold(tmp_path):
+    done = write_bags(labelled(tmp_path / "set")[:1], tmp_path / "bags", TOPICS, "png")
+    assert done.losses == ["not carried over: robot `G1`, task `task 3`, video key `observation.images.cam_high`"]
 
 
 def test_the_rate_is_that_of_the_camera(tmp_path):

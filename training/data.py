@@ -155,7 +155,8 @@ def _convert(options: argparse.Namespace) -> int:
         version = cast(Version, options.to.removeprefix("lerobot-"))
         datasets = {one.dataset.path for one in recordings if isinstance(one, LeRobotRecording)}
         whole = len(datasets) == 1 and all(isinstance(one, LeRobotRecording) for one in recordings)
-        if whole and not options.codec and not options.episodes:
+        asked = (options.codec, options.episodes, options.fps, options.task, options.robot)
+        if whole and all(one is None for one in asked):
             # From one version to the other nothing is decoded: all cameras and columns go along.
             done = Conversion(convert_version(datasets.pop(), options.out, version), left_out=[])
         else:
@@ -278,8 +279,8 @@ def _parse() -> argparse.Namespace:
     )
     convert.add_argument("--codec", choices=get_args(Codec), help="pictures in LeRobot (av1; between versions: copied)")
     convert.add_argument("--fps", type=float, help="of a LeRobot dataset; default: the camera's")
-    convert.add_argument("--task", default="", help="what was done, for LeRobot")
-    convert.add_argument("--robot", default="unknown", help="its name, for LeRobot")
+    convert.add_argument("--task", help="what was done, for LeRobot; default: as the source says")
+    convert.add_argument("--robot", help="its name, for LeRobot; default: as the source says")
     tokens = command("tokenise", _tokenise)
     tokens.add_argument("store", type=Path, help="made by training.prepare_data")
     tokens.add_argument("--tokenizer", type=Path, required=True, help="folder of a trained one")

@@ -23,7 +23,7 @@ def write_bags(recordings: Iterable[Recording], folder: str | Path, topics: Topi
         bag = Path(folder) / recording.name
         if not bag.exists():
             cuts.append(write_rosbag2(recording.events(), bag, topics, form))
-        beside.update(recording.beside())
+        beside.update(recording.beside(), recording.labels().told())
 
     left_out = convert_each(recordings, write)
     losses = [f"not carried over: {', '.join(sorted(beside))}"] if beside else []

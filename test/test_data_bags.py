@@ -81,6 +81,15 @@ def test_a_lost_picture_is_bridged_and_a_pause_starts_a_segment(tmp_path):
     assert (report.gaps, report.clock_jumps) == (1, 0)
 
 
+def test_frames_that_hold_the_picture_before_are_counted_and_the_rate_without_them_is_measured(tmp_path):
+    slow = [replace(message, stamp_ns=START + (message.stamp_ns - START) * 3 // 2) for message in run()]  # 20 Hz
+    episode, report = read(record(tmp_path / "bag", slow))
+    # 38 periods of 50 ms lie between pictures 1 and 39: 57 of 33 ms, and 58 frames of 39 pictures.
+    assert (len(episode), report.held, report.shown_hz) == (58, 19, 20)
+    _, report = read_bag(tmp_path / "bag", TOPICS, PREPROCESSING.model_copy(update={"frame_rate_hz": 20}))
+    assert (report.frames, report.held, report.shown_hz) == (39, 0, 20)
+
+
 def test_a_bag_loop_is_two_segments_and_each_frame_keeps_the_states_of_its_own_round(tmp_path):
     later = [
         replace(m, content=(m.content[0], np.add(m.content[1], 1000))) if m.topic != TOPICS.image else m for m in run()

@@ -18,6 +18,7 @@ from pydantic import Field
 from hwm_core.config import Config
 from hwm_core.data.assembly import Assembly, Rows
 from hwm_core.data.atomic import new_folder
+from hwm_core.data.clock import rounded_rate_hz
 from hwm_core.data.conversion import Conversion, convert_each
 from hwm_core.data.events import Cut, Event, JointValues, Picture
 from hwm_core.data.labels import Labels
@@ -141,8 +142,7 @@ def camera_rate_hz(recording: Recording, pictures: int = 60) -> float:
             got=f"{len(stamps)} pictures",
             remedy="Name the rate.",
         )
-    rate = 1e9 / interval
-    return float(round(rate)) if round(rate) and abs(rate / round(rate) - 1) < 0.02 else rate
+    return rounded_rate_hz(interval)
 
 
 def _first_rate_hz(recordings: Sequence[Recording]) -> float:

@@ -10,6 +10,7 @@ from rosbags.rosbag2 import Reader
 
 from hwm_core.data.bag import BagWriter, Topics, message_types
 from hwm_core.data.bag_reader import read_bag
+from hwm_core.data.sources import find_recordings
 from hwm_core.errors import BadActions, BadBag, BadConfig, BadImage, BadInput, RobotMismatch
 
 
@@ -80,6 +81,15 @@ def test_a_lost_picture_is_bridged_and_a_pause_starts_a_segment(tmp_path):
     assert (report.gaps, report.clock_jumps) == (1, 0)
 
 
+def test_frames_that_hold_the_picture_before_are_counted_and_the_rate_without_them_is_measured(tmp_path):
+    slow = [replace(message, stamp_ns=START + (message.stamp_ns - START) * 3 // 2) for message in run()]  # 20 Hz
+    episode, report = read(record(tmp_path / "bag", slow))
+    # 38 periods of 50 ms lie between pictures 1 and 39: 57 of 33 ms, and 58 frames of 39 pictures.
+    assert (len(episode), report.held, report.shown_hz) == (58, 19, 20)
+    _, report = read_bag(tmp_path / "bag", TOPICS, PREPROCESSING.model_copy(update={"frame_rate_hz": 20}))
+    assert (report.frames, report.held, report.shown_hz) == (39, 0, 20)
+
+
 def test_a_bag_loop_is_two_segments_and_each_frame_keeps_the_states_of_its_own_round(tmp_path):
     later = [
         replace(m, content=(m.content[0], np.add(m.content[1], 1000))) if m.topic != TOPICS.image else m for m in run()
@@ -115,6 +125,25 @@ def test_clocks_that_never_meet_are_refused_with_both_named(tmp_path):
     messages = [replace(m, stamp_ns=m.stamp_ns + 10**12) if m.topic == TOPICS.image else m for m in run()]
     with pytest.raises(BadBag, match=r"pictures at 1100\.000.*states at 100\.000"):
         read(record(tmp_path / "bag", messages))
+
+
+def test_a_message_on_the_topic_of_cuts_ends_a_take_and_no_joint_value_holds_across_it(tmp_path):
+    with BagWriter(tmp_path / "bag") as bag:
+        for number, message in enumerate(run(20)):
+            at = START + number * 1_000_000
+            if message.topic == TOPICS.image:
+                if message.content[0, 0, 0] == 12:
+                    bag.write_cut(TOPICS.cuts, at)
+                bag.write_image(message.topic, message.stamp_ns, message.content, received_ns=at)
+            else:
+                bag.write_joints(message.topic, message.stamp_ns, *message.content, received_ns=at)
+    episode, report = read(tmp_path / "bag")
+    # Picture 0 came before any command, and so did picture 12 in its take; its state came before the cut.
+    assert episode.frames[:, 0, 0, 0].tolist() == [*range(1, 12), *range(13, 20)]
+    assert episode.segments.tolist() == [0] * 11 + [1] * 7
+    assert report.gaps == 0
+    (recording,) = find_recordings(tmp_path / "bag", TOPICS)
+    assert recording.beside() == ()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

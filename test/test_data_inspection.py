@@ -7,6 +7,7 @@ from recordings import NAMES, PERIOD, START, TOPICS, Message, lerobot_dataset, p
 from hwm_core.data.doubts import doubts
 from hwm_core.data.inspection import inspect
 from hwm_core.data.lag import estimate_lag
+from hwm_core.data.lerobot import open_lerobot, read_table
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.split import split_by_number, split_by_share
 from hwm_core.data.verification import verify_metadata, verify_recording
@@ -78,6 +79,20 @@ def test_the_lag_from_command_to_state_is_found(lag):
     found = estimate_lag(states, motion(0))
     assert [one.column for one in found.joints] == [0, 1]
     assert all(abs(one.frames - lag) < 0.3 and one.correlation > 0.9 for one in found.joints)
+
+
+def test_the_lag_of_all_is_that_of_the_joints_that_follow_closely_however_many_fingers_do_not():
+    rng = np.random.default_rng(0)
+    t = np.arange(400)
+    commands = np.stack([np.sin(t / (9 + 2 * joint)) for joint in range(10)], axis=1)
+    lags = np.array([4] * 3 + [11] * 5 + [2] * 2)  # arms, fingers, joints near rest
+    states = np.stack([np.sin((t - lag) / (9 + 2 * joint)) for joint, lag in enumerate(lags)], axis=1)
+    commands[:, 8:] *= 1e-3
+    states[:, 8:] *= 1e-3
+    # Of noise as large as the motion over 5 frames half is left: a correlation of 0.7.
+    scale = np.std(states[5:] - states[:-5], axis=0) / np.sqrt(2) * (lags != 4)
+    found = estimate_lag(states + scale * rng.normal(size=states.shape), commands)
+    assert len(found.joints) == 10 and abs(found.frames - 4) < 0.3
 
 
 def test_no_lag_is_claimed_of_what_does_not_move():
@@ -154,6 +169,16 @@ def test_g1_s_repeats_and_the_lead_of_its_commands_are_measured():
     arms = [frames for name, frames in lags.items() if "Hand" not in name]
     assert 3 < np.median(arms) < 5.5 and 8 < np.median(hands) < 14  # the hands are slower still
     assert found.rates["images"].gaps == ()
+    assert any(remark.startswith("commands lead states by 4.0 frames") for remark in found.remarks())
+
+
+@pytest.mark.realdata
+def test_the_lead_of_g1_s_commands_is_4_or_5_frames_in_every_episode():
+    dataset = open_lerobot(real_data("g1_yellow_bottle"))
+    for number in dataset.episodes:
+        table = read_table(dataset, number)
+        states, commands = (np.array(table[key].to_pylist()) for key in ("observation.state", "action"))
+        assert round(estimate_lag(states, commands).frames) in (4, 5), number
 
 
 @pytest.mark.realdata

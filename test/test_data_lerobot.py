@@ -2,10 +2,11 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from recordings import NAMES, PREPROCESSING, TOPICS, lerobot_dataset, real_data, record, run, write_video
+from recordings import NAMES, PREPROCESSING, START, TOPICS, lerobot_dataset, real_data, record, run, write_video
 
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.lerobot import lerobot_to_rosbag2, open_lerobot, read_lerobot
@@ -197,6 +198,76 @@ def test_the_command_lines_convert_and_prepare(folder, tmp_path, monkeypatch, ca
     assert [one.name for one in opened.training] == ["set_000003"]
     assert [one.name for one in opened.validation] == ["set_000000"]
     assert isinstance(opened.manifests["states"], ActionManifest)
+
+
+def prepare(source, store, *more):
+    with pytest.MonkeyPatch.context() as patch:
+        arguments = [str(source), "--validation-nth", "2", "--robot", "r", "--size", "12", "--out", str(store), *more]
+        patch.setattr(sys, "argv", ["prepare_data", *arguments])
+        return prepare_data.main()
+
+
+def test_preparing_at_a_rate_above_the_camera_s_tells_the_held_frames_and_the_rate_to_use(tmp_path, capsys):
+    for number in (1, 2):
+        slow = [replace(one, stamp_ns=START + (one.stamp_ns - START) * 3 // 2) for one in run()]  # 20 Hz
+        record(tmp_path / f"bags/run_{number}", slow)
+    assert prepare(tmp_path / "bags", tmp_path / "at_30") == 0
+    said = capsys.readouterr().out
+    assert "38 of 116 frames (33%) show the picture before again" in said and "With `--rate 20` none is held" in said
+    assert prepare(tmp_path / "bags", tmp_path / "at_15", "--rate", "60", "--frame-skip", "1") == 0
+    assert "With `--rate 40` none is held" in capsys.readouterr().out  # every second of 40 a second
+    assert prepare(tmp_path / "bags", tmp_path / "at_20", "--rate", "20") == 0
+    assert "again" not in capsys.readouterr().out
+
+
+def test_a_rate_that_a_camera_without_its_repeats_cannot_keep_is_told_too(tmp_path, capsys):
+    for number in (1, 2):
+        messages = run(90)
+        for one in messages:
+            if one.topic == TOPICS.image:
+                one.content[:] -= one.content % 4 == 3  # every fourth picture is the third again
+        record(tmp_path / f"bags/run_{number}", messages)
+    assert prepare(tmp_path / "bags", tmp_path / "store", "--drop-repeats") == 0
+    assert "A lower `--rate` holds fewer" in capsys.readouterr().out
+
+
+@pytest.mark.realdata
+def test_gr1_at_30_hz_is_told_to_run_at_20(tmp_path, capsys):
+    assert prepare(real_data("gr1_sim_picknplace"), tmp_path / "store") == 0
+    said = capsys.readouterr().out
+    assert "(33%) show the picture before again" in said and "With `--rate 20` none is held" in said
+
+
+@pytest.mark.parametrize("to", ["rosbag2", "lerobot-v3.0"])
+def test_the_command_line_tells_what_was_left_out_of_a_conversion_and_says_so_by_its_status(
+    folder, tmp_path, monkeypatch, capsys, to
+):
+    (folder / VIDEO.format(0)).write_bytes(b"no video")
+    arguments = ["convert", str(folder), "--to", to, "--codec", "lossless", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["data", *arguments])
+    assert data.main() == 1
+    said = capsys.readouterr()
+    assert f"1 recordings as {to}" in said.out and "left out set_000000: " in said.err
+
+
+def test_a_task_that_is_asked_for_is_written_though_a_whole_dataset_is_converted(folder, tmp_path, monkeypatch):
+    arguments = ["convert", str(folder), "--to", "lerobot-v3.0", "--task", "wave", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["data", *arguments])
+    assert data.main() == 0
+    assert open_lerobot(tmp_path / "out").entry(3).tasks == ("wave",)
+
+
+@pytest.mark.realdata
+def test_a_chosen_g1_episode_stays_that_episode_in_a_dataset_of_its_own(tmp_path, monkeypatch, capsys):
+    source = real_data("g1_yellow_bottle")
+    arguments = ["convert", str(source), "--episodes", "29", "--codec", "h264", "--to", "lerobot-v3.0"]
+    monkeypatch.setattr(sys, "argv", ["data", *arguments, "--out", str(tmp_path / "out")])
+    assert data.main() == 0
+    before, after = open_lerobot(source), open_lerobot(tmp_path / "out")
+    assert (after.episodes, after.cameras) == ((29,), before.cameras)
+    assert after.info["robot_type"] == before.info["robot_type"] == "Unitree_G1_Inspire"
+    assert after.entry(29).tasks == before.entry(29).tasks != ()
+    assert "not carried over" not in capsys.readouterr().out
 
 
 @pytest.mark.realdata

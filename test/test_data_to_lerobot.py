@@ -7,9 +7,10 @@ import pytest
 from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, lerobot_dataset, picture, record, run
 
 from hwm_core.data.bag_reader import read_bag
-from hwm_core.data.lerobot import lerobot_to_rosbag2, open_lerobot, read_lerobot, samples
+from hwm_core.data.lerobot import lerobot_to_rosbag2, open_lerobot, read_lerobot, read_table, samples
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.to_lerobot import LeRobotOptions, camera_rate_hz, write_lerobot
+from hwm_core.data.to_rosbag2 import write_bags
 from hwm_core.errors import BadBag
 
 LOSSLESS = LeRobotOptions(codec="lossless", task="wave", robot="tester")
@@ -30,8 +31,8 @@ def grid_run(frames):
 def test_a_bag_comes_back_from_lerobot_to_the_bit(tmp_path, version):
     record(tmp_path / "bags" / "run_0", grid_run(12))
     recordings = find_recordings(tmp_path / "bags", TOPICS)
-    losses = write_lerobot(recordings, tmp_path / "set", LOSSLESS.model_copy(update={"version": version}))
-    assert losses == ["times of day: an episode starts at 0 s"]
+    done = write_lerobot(recordings, tmp_path / "set", LOSSLESS.model_copy(update={"version": version}))
+    assert done.losses == ["times of day: an episode starts at 0 s"]
     dataset = open_lerobot(tmp_path / "set")
     assert (dataset.version, dataset.fps, dataset.entry(0).tasks) == (version, 30, ("wave",))
     assert not [one for one in (tmp_path / "set").iterdir() if one.name not in ("meta", "data", "videos")]
@@ -68,7 +69,7 @@ def test_every_loss_is_said(tmp_path):
     said = " / ".join(
         write_lerobot(
             find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LeRobotOptions(codec="h264", fps=15)
-        )
+        ).losses
     )
     for loss in ("became several episodes: run_0", "float32", "codec h264, ", "dB PSNR", "action", "pictures between"):
         assert loss in said
@@ -85,6 +86,71 @@ def test_what_else_a_source_holds_is_named(tmp_path):
     assert find_recordings(tmp_path / "run_0", TOPICS)[0].beside() == ("topic /imu",)
 
 
+def labelled(folder, robot="G1", camera="observation.images.cam_high"):
+    """A dataset of episodes 3 and 5, each of a task of its own."""
+    lerobot_dataset(folder, (3, 5), frames=5)
+    (folder / "videos/chunk-000/observation.images.head").rename(folder / "videos/chunk-000" / camera)
+    info = json.loads((folder / "meta/info.json").read_text()) | {"robot_type": robot}
+    (folder / "meta/info.json").write_text(json.dumps(info))
+    lines = [{"episode_index": number, "tasks": [f"task {number}"], "length": 5} for number in (3, 5)]
+    (folder / "meta/episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return find_recordings(folder, TOPICS)
+
+
+UNNAMED = LeRobotOptions(codec="lossless")
+
+
+def test_a_chosen_episode_keeps_its_camera_robot_task_and_number(tmp_path):
+    done = write_lerobot(labelled(tmp_path / "set")[1:], tmp_path / "new", UNNAMED)
+    dataset = open_lerobot(tmp_path / "new")
+    assert (dataset.episodes, dataset.cameras) == ((5,), ("observation.images.cam_high",))
+    assert (dataset.info["robot_type"], dataset.entry(5).tasks) == ("G1", ("task 5",))
+    assert [loss.partition(":")[0] for loss in done.losses] == [
+        "times of day",
+        "v3.0 numbers episodes without holes",
+    ]
+
+
+def test_in_v2_1_a_number_that_is_not_kept_is_told(tmp_path):
+    done = write_lerobot(labelled(tmp_path / "set"), tmp_path / "new", UNNAMED.model_copy(update={"version": "v2.1"}))
+    assert "episode numbers, counted anew: 0 is set_000003, 1 is set_000005" in done.losses
+    dataset = open_lerobot(tmp_path / "new")
+    assert [dataset.entry(number).tasks for number in dataset.episodes] == [("task 3",), ("task 5",)]
+    assert [read_table(dataset, number)["task_index"][0].as_py() for number in dataset.episodes] == [0, 1]
+
+
+def test_of_unlike_names_a_dataset_keeps_the_first_and_tells_the_others(tmp_path):
+    recordings = labelled(tmp_path / "one" / "set") + labelled(
+        tmp_path / "two" / "set", "GR1", "observation.images.ego"
+    )
+    done = write_lerobot(recordings, tmp_path / "new", UNNAMED)
+    assert (
+        "names, of which a dataset has one: camera `observation.images.ego` is `observation.images.cam_high`, "
+        "robot `GR1` is `G1`" in done.losses
+    )
+    assert any(loss.startswith("episode numbers, counted anew: 0 is set_000003") for loss in done.losses)
+    asked = UNNAMED.model_copy(update={"robot": "any", "camera": "observation.images.eye", "task": "tidy up"})
+    assert not any("names" in loss for loss in write_lerobot(recordings, tmp_path / "asked", asked).losses)
+    dataset = open_lerobot(tmp_path / "asked")
+    assert (dataset.cameras, dataset.info["robot_type"]) == (("observation.images.eye",), "any")
+    assert {dataset.entry(number).tasks for number in dataset.episodes} == {("tidy up",)}
+
+
+def test_an_episode_of_several_tasks_keeps_them_and_says_that_its_frames_name_the_first(tmp_path):
+    labelled(tmp_path / "set")
+    line = {"episode_index": 3, "tasks": ["pick", "place"], "length": 5}
+    (tmp_path / "set/meta/episodes.jsonl").write_text(json.dumps(line))
+    recordings = find_recordings(tmp_path / "set", TOPICS)[:1]
+    done = write_lerobot(recordings, tmp_path / "new", UNNAMED)
+    assert open_lerobot(tmp_path / "new").entry(3).tasks == ("pick", "place")
+    assert any("all are given the first of set_000003" in loss for loss in done.losses)
+
+
+def test_a_bag_says_which_names_of_its_source_it_does_not_hold(tmp_path):
+    done = write_bags(labelled(tmp_path / "set")[:1], tmp_path / "bags", TOPICS, "png")
+    assert done.losses == ["not carried over: robot `G1`, task `task 3`, video key `observation.images.cam_high`"]
+
+
 def test_the_rate_is_that_of_the_camera(tmp_path):
     record(tmp_path / "run_0", run(20))
     assert camera_rate_hz(find_recordings(tmp_path / "run_0", TOPICS)[0]) == 30
@@ -93,17 +159,43 @@ def test_the_rate_is_that_of_the_camera(tmp_path):
         camera_rate_hz(find_recordings(tmp_path / "run_1", TOPICS)[0])
 
 
-def test_a_bad_recording_among_good_ones_is_said_and_alone_it_leaves_nothing(tmp_path):
-    record(tmp_path / "bags/run_0", run(6))
-    record(tmp_path / "bags/run_1", [m for m in run(6) if m.topic != TOPICS.image])
-    recordings = find_recordings(tmp_path / "bags", TOPICS)
-    losses = write_lerobot(recordings, tmp_path / "set", LOSSLESS)
-    assert "run_1" in losses[-1]
+def write_a_set(recordings, out):
+    return write_lerobot(recordings, out, LOSSLESS)
+
+
+def write_bags_of(recordings, out):
+    return write_bags(recordings, out, TOPICS)
+
+
+@pytest.mark.parametrize("write", [write_a_set, write_bags_of])
+@pytest.mark.parametrize("bad", ["run_0", "run_1"])
+def test_a_bad_recording_among_good_ones_is_left_out_and_told_whatever_the_format(tmp_path, write, bad):
+    for name in ("run_0", "run_1"):
+        messages = run(6) if name != bad else [m for m in run(6) if m.topic != TOPICS.image]
+        record(tmp_path / "bags" / name, messages)
+    done = write(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "out")
+    assert [one.partition(":")[0] for one in done.left_out] == [bad] and "pictures" in done.left_out[0]
+    (written,) = find_recordings(tmp_path / "out", TOPICS)
+    assert len(written.read(PREPROCESSING)[0]) == 5  # the first of 6 came before any command
+
+
+@pytest.mark.parametrize("write", [write_a_set, write_bags_of])
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_bad_recordings_alone_nothing_is_written_and_the_reason_is_told(tmp_path, write, count):
+    for name in ("run_0", "run_1")[:count]:
+        record(tmp_path / "bags" / name, [m for m in run(6) if m.topic != TOPICS.image])
+    with pytest.raises(BadBag, match="expected pictures"):
+        write(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "out/set")
+    assert not [one for one in (tmp_path / "out").rglob("*") if one.is_file()]
+
+
+def test_at_a_named_rate_too_a_bad_recording_leaves_nothing(tmp_path):
+    record(tmp_path / "run_0", [m for m in run(6) if m.topic != TOPICS.image])
     with pytest.raises(BadBag):
-        write_lerobot(recordings[1:], tmp_path / "out" / "set", LOSSLESS)
-    with pytest.raises(BadBag):
-        write_lerobot(recordings[1:], tmp_path / "out" / "set", LOSSLESS.model_copy(update={"fps": 30}))
-    assert not list((tmp_path / "out").iterdir())
+        write_lerobot(
+            find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LOSSLESS.model_copy(update={"fps": 30})
+        )
+    assert not (tmp_path / "set").exists()
 
 
 def test_statistics_of_the_written_dataset_are_of_its_values(tmp_path):

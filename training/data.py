@@ -24,6 +24,7 @@ from hwm_core.checkpoint import load_tokenizer
 from hwm_core.data.atomic import new_file
 from hwm_core.data.bag import Topics
 from hwm_core.data.codes import spec_of
+from hwm_core.data.conversion import Conversion
 from hwm_core.data.inspection import Inspection, inspect
 from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.lerobot_versions import Version, convert_version
@@ -35,7 +36,7 @@ from hwm_core.data.sources import LeRobotRecording, find_recordings
 from hwm_core.data.split import split_by_number, split_by_share
 from hwm_core.data.store import Split, manifest_path, open_store
 from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
-from hwm_core.data.to_rosbag2 import write_rosbag2
+from hwm_core.data.to_rosbag2 import write_bags
 from hwm_core.data.token_store import manifest_sha256
 from hwm_core.data.tokenise import TokeniseOptions, tokenise
 from hwm_core.data.verification import Finding, is_store, verify_metadata, verify_recording
@@ -46,7 +47,7 @@ from hwm_core.pictures.thumbnails import thumbnail_sheet
 
 
 def main() -> int:
-    """Run the command line. Exit status 0: done; 1: faults were found; 2: bad input."""
+    """Run the command line. Exit status 0: done; 1: faults were found, or recordings left out; 2: bad input."""
     options = _parse()
     try:
         return options.run(options)
@@ -145,36 +146,30 @@ def _statistics(options: argparse.Namespace) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    """To another format; what is lost is printed."""
+    """To another format; what is lost, and what was left out, is printed."""
     recordings = _recordings(options)
     if options.to == "rosbag2":
-        losses = _to_bags(recordings, options)
+        shown = tqdm(recordings, unit="recording", disable=None)
+        done = write_bags(shown, options.out, _topics(options), options.form)
     else:
         version = cast(Version, options.to.removeprefix("lerobot-"))
         datasets = {one.dataset.path for one in recordings if isinstance(one, LeRobotRecording)}
         whole = len(datasets) == 1 and all(isinstance(one, LeRobotRecording) for one in recordings)
-        if whole and not options.codec and not options.episodes:
+        asked = (options.codec, options.episodes, options.fps, options.task, options.robot)
+        if whole and all(one is None for one in asked):
             # From one version to the other nothing is decoded: all cameras and columns go along.
-            losses = convert_version(datasets.pop(), options.out, version)
+            done = Conversion(convert_version(datasets.pop(), options.out, version), left_out=[])
         else:
             chosen = LeRobotOptions(
                 version=version, fps=options.fps, codec=options.codec or "av1", task=options.task, robot=options.robot
             )
-            losses = write_lerobot(recordings, options.out, chosen)
-    print(f"{options.out}: {len(recordings)} recordings as {options.to}")
-    for loss in losses:
+            done = write_lerobot(recordings, options.out, chosen)
+    print(f"{options.out}: {len(recordings) - len(done.left_out)} recordings as {options.to}")
+    for loss in done.losses:
         print(f"  lost: {loss}")
-    return 0
-
-
-def _to_bags(recordings: list[Recording], options: argparse.Namespace) -> list[str]:
-    beside: set[str] = set()
-    for recording in tqdm(recordings, unit="recording", disable=None):
-        beside |= set(recording.beside())
-        if not (options.out / recording.name).exists():
-            write_rosbag2(recording.events(), options.out / recording.name, _topics(options), options.form)
-    losses = [f"not carried over: {', '.join(sorted(beside))}"] if beside else []
-    return losses + (["pictures: jpeg of quality 90; png and raw keep every bit"] if options.form == "jpeg" else [])
+    for one in done.left_out:
+        print(f"left out {one}", file=sys.stderr)
+    return 1 if done.left_out else 0
 
 
 def _tokenise(options: argparse.Namespace) -> int:
@@ -284,8 +279,8 @@ def _parse() -> argparse.Namespace:
     )
     convert.add_argument("--codec", choices=get_args(Codec), help="pictures in LeRobot (av1; between versions: copied)")
     convert.add_argument("--fps", type=float, help="of a LeRobot dataset; default: the camera's")
-    convert.add_argument("--task", default="", help="what was done, for LeRobot")
-    convert.add_argument("--robot", default="unknown", help="its name, for LeRobot")
+    convert.add_argument("--task", help="what was done, for LeRobot; default: as the source says")
+    convert.add_argument("--robot", help="its name, for LeRobot; default: as the source says")
     tokens = command("tokenise", _tokenise)
     tokens.add_argument("store", type=Path, help="made by training.prepare_data")
     tokens.add_argument("--tokenizer", type=Path, required=True, help="folder of a trained one")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from hwm_core.data.assembly import ReadReport
 from hwm_core.data.bag import Topics
 from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.prepare import fit_manifests, is_nth, prepare_episodes
@@ -22,6 +23,9 @@ from hwm_core.data.sources import find_recordings
 from hwm_core.data.split import SplitFile
 from hwm_core.data.store import Split
 from hwm_core.errors import BadBag, BadConfig, BadInput
+
+# Of the frames: fewer are pictures lost here and there.
+_MANY_HELD = 0.05
 
 
 def main() -> int:
@@ -72,6 +76,7 @@ def _prepare(options: argparse.Namespace) -> int:
     )
     recordings: dict[Split, list[Recording]] = {"training": training, "validation": validation}
     frames = faults = 0
+    reports: list[ReadReport] = []
     outcomes = prepare_episodes(recordings, options.out, preprocessing, options.joints, options.workers, layout)
     with tqdm(total=len(training) + len(validation), unit="episode") as progress:
         for outcome in outcomes:
@@ -81,16 +86,32 @@ def _prepare(options: argparse.Namespace) -> int:
                 progress.write(f"left out {outcome.name}: {outcome.fault}")
             elif outcome.report:
                 frames += outcome.report.frames
+                reports.append(outcome.report)
                 if remarks := outcome.report.remarks():
                     progress.write(f"{outcome.name}: {remarks}")
             progress.set_postfix(frames=frames)
     manifests = fit_manifests(options.out, robot, layout.aliases if layout else None)
     print(f"{options.out}: {len(training)} training and {len(validation)} validation episodes, {faults} left out")
+    if held := _held(reports, options.rate, options.frame_skip):
+        print(held)
     print(f"actions: {' and '.join(manifests)}")
     for kind, manifest in manifests.items():
         if constant := [name for name, still in zip(manifest.names, manifest.constant) if still]:
             print(f"{kind}: {len(constant)} of {manifest.dim} dimensions are constant: {', '.join(constant)}")
     return 1 if faults else 0
+
+
+def _held(reports: list[ReadReport], rate: float, frame_skip: int) -> str:
+    """What to say of frames that show the picture before again; nothing where they are few."""
+    frames, held = sum(one.frames for one in reports), sum(one.held for one in reports)
+    if held <= _MANY_HELD * frames:
+        return ""
+    kept_rate = min(one.shown_hz for one in reports if one.held > _MANY_HELD * one.frames) * (1 + frame_skip)
+    remedy = f"With `--rate {kept_rate:.4g}` none is held." if kept_rate < rate else "A lower `--rate` holds fewer."
+    return (
+        f"{held} of {frames} frames ({held / frames:.0%}) show the picture before again, because the camera gave no "
+        f"new one in time for --rate {rate:g}: copying the last frame looks better than it is. {remedy}"
+    )
 
 
 def _aspect(recordings: list[Recording]) -> float:

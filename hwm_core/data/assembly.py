@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.clock import rounded_rate_hz
 from hwm_core.data.events import Cut, Event, Picture, Stream
 from hwm_core.data.joints import JointTrack
 from hwm_core.data.manifest import match_names
@@ -30,6 +31,8 @@ class ReadReport:
     clock_jumps: int = 0  # backward jumps of the camera's clock; each starts a segment
     frames: int = 0  # of the episode
     unaligned_frames: int = 0  # left out: no state around them, or no command before them
+    held: int = 0  # frames that show the picture before again, because the camera gave no new one in time
+    shown_hz: float = 0.0  # of the median interval between pictures shown; 0 where there are too few
     first_fault: str = ""  # why the first of the bad messages was left out
 
     def remarks(self) -> str:
@@ -178,17 +181,19 @@ class Assembly:
             states=None if states is None else states[kept],
             commands=None if commands is None else commands[kept],
         )
-        return episode, self.report(len(kept), len(stamps) - len(kept))
+        intervals = np.diff(episode.stamps_ns)[np.diff(episode.segments) == 0]
+        fresh = intervals[intervals > 0]
+        return episode, replace(
+            self.report(len(kept)),
+            unaligned_frames=len(stamps) - len(kept),
+            held=int((intervals == 0).sum()),
+            shown_hz=rounded_rate_hz(float(np.median(fresh))) if len(fresh) else 0.0,
+        )
 
-    def report(self, frames: int = 0, unaligned_frames: int = 0) -> ReadReport:
+    def report(self, frames: int = 0) -> ReadReport:
         """What came so far, and what of it was left out."""
         first = next(iter(self._faults.values()), None)
-        return ReadReport(
-            **self._counts,
-            frames=frames,
-            unaligned_frames=unaligned_frames,
-            first_fault="" if first is None else str(first),
-        )
+        return ReadReport(**self._counts, frames=frames, first_fault="" if first is None else str(first))
 
     def rows(self, rate_hz: float) -> Rows:
         """The frames with the command issued *at* each, of joints by their own names. Raises as `finish`."""

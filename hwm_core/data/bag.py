@@ -27,6 +27,7 @@ class Topics(Config):
     image: str = "/head_camera/image_raw"
     joint_states: str = "/joint_states"
     commands: str = "/joint_commands"
+    cuts: str = "/recording/cut"  # std_msgs/Empty: what follows is another take
 
 
 def message_types(distro: str = "jazzy", definitions: Mapping[str, str] | None = None) -> Typestore:
@@ -138,6 +139,10 @@ class BagWriter:
             effort=np.empty(0),
         )
         self.write(topic, message, stamp_ns if received_ns is None else received_ns)
+
+    def write_cut(self, topic: str, received_ns: int) -> None:
+        """Mark that what is received from here on is another take: a std_msgs/Empty."""
+        self.write(topic, self._new("std_msgs/msg/Empty", structure_needs_at_least_one_member=0), received_ns)
 
     def write(self, topic: str, message: Any, received_ns: int) -> None:
         """Write any message made of `self.types`."""

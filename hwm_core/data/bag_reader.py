@@ -12,7 +12,7 @@ from rosbags.typesys.store import Typestore
 
 from hwm_core.data.assembly import Assembly, ReadReport
 from hwm_core.data.bag import Topics, message_types
-from hwm_core.data.events import Event, JointValues, Picture, Stream
+from hwm_core.data.events import Cut, Event, JointValues, Picture, Stream
 from hwm_core.data.image import decode_image
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadBag
@@ -20,6 +20,7 @@ from hwm_core.types import Episode
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 JOINT_TYPES = ("sensor_msgs/msg/JointState",)
+CUT_TYPE = "std_msgs/msg/Empty"
 StampSource = Literal["header", "receive"]
 
 
@@ -36,7 +37,7 @@ def read_bag(
 
     Args:
         path: rosbag2 folder, or one .mcap or .db3 file.
-        topics: what to read; of the two joint topics one may be absent from the bag.
+        topics: what to read; of the two joint topics one may be absent from the bag, and the cuts mostly are.
         preprocessing: applied to every picture.
         names: joints wanted, in this order; None takes those of the first state, or else command.
         types: of `message_types`; needed only for a distribution whose sensor_msgs differ from Jazzy's.
@@ -56,12 +57,17 @@ def read_bag(
 
 def bag_events(
     path: str | Path, topics: Topics, types: Typestore | None = None, stamps: StampSource = "header"
-) -> Iterator[Event]:
+) -> Iterator[Event | Cut]:
     """Its messages in order of arrival. Raises BadBag as `read_bag`; what is wrong with one message, `load` raises."""
     path, types = Path(path), types or message_types()
     with _open(path) as reader:
         streams = _streams(path, reader, topics)
-        for connection, received_ns, data in _messages(path, reader, streams):
+        there = {(connection.topic, connection.msgtype) for connection in reader.connections}
+        cuts = [topics.cuts] if (topics.cuts, CUT_TYPE) in there else []
+        for connection, received_ns, data in _messages(path, reader, [*streams, *cuts]):
+            if connection.topic in cuts:
+                yield Cut()
+                continue
             stream = streams[connection.topic]
             yield Event(stream, partial(_load, path, types, data, connection, received_ns, stream, stamps))
 

@@ -73,3 +73,9 @@ class FrameClock:
         self._newest, self._interval = stamp_ns, None
         self._due = stamp_ns + self._period
         return Tick(0, 1, event)
+
+
+def rounded_rate_hz(interval_ns: float) -> float:
+    """The rate of an interval, whole where it is within 2 %."""
+    rate = 1e9 / interval_ns
+    return float(round(rate)) if round(rate) and abs(rate / round(rate) - 1) < 0.02 else rate

@@ -11,6 +11,8 @@ _STILL = 1e-4
 _SPAN = 5
 # Below this the best shift is one of many.
 _TELLING = 0.3
+# Share of the highest correlation: from here on a joint follows closely.
+_CLOSE = 0.9
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,13 @@ class Lag:
 
     @property
     def frames(self) -> float:
-        """That of the median joint."""
-        return float(np.median([one.frames for one in self.joints]))
+        """The median of the joints that follow their commands about as closely as the closest one does.
+
+        What a joint near rest shows is mostly noise, and a finger that meets an object stops before its command does:
+        both follow less closely, and a median over them too would depend on how many there are of each.
+        """
+        least = _CLOSE * max(one.correlation for one in self.joints)
+        return float(np.median([one.frames for one in self.joints if one.correlation >= least]))
 
     @property
     def fastest(self) -> JointLag:

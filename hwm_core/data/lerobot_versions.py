@@ -40,8 +40,13 @@ class _Row:
     clips: Mapping[str, Clip]
 
 
-def convert_version(source: str | Path, target: str | Path, version: Version) -> list[str]:
+def convert_version(
+    source: str | Path, target: str | Path, version: Version, numbers: Mapping[int, int] | None = None
+) -> list[str]:
     """Write `source` again in the other format; the folder appears whole or not at all.
+
+    Args:
+        numbers: {episode of `source`: number that v3.0 shall keep for it}; absent: its own.
 
     Returns:
         What the format could not keep, a sentence each.
@@ -52,7 +57,7 @@ def convert_version(source: str | Path, target: str | Path, version: Version) ->
     dataset = open_lerobot(source)
     with new_folder(target) as folder:
         (folder / "meta").mkdir()
-        losses = _write_v3(dataset, folder) if version == "v3.0" else _write_v2(dataset, folder)
+        losses = _write_v3(dataset, folder, numbers or {}) if version == "v3.0" else _write_v2(dataset, folder)
     absent = [
         key for key, feature in dataset.info["features"].items() if _is_video(feature) and key not in dataset.cameras
     ]
@@ -89,7 +94,7 @@ def _write_v2(dataset: LeRobotDataset, folder: Path) -> list[str]:
     return []
 
 
-def _write_v3(dataset: LeRobotDataset, folder: Path) -> list[str]:
+def _write_v3(dataset: LeRobotDataset, folder: Path, numbers: Mapping[int, int]) -> list[str]:
     records: list[dict[str, Any]] = []
     stats: list[Mapping[str, FeatureStats]] = []
     tables = _Packer(_TABLE_BYTES, lambda some, at: _write_tables(folder, some, at))
@@ -104,7 +109,7 @@ def _write_v3(dataset: LeRobotDataset, folder: Path) -> list[str]:
         chunk, file = tables.add(table, table.nbytes)
         record: dict[str, Any] = {
             "episode_index": episode,
-            SOURCE_NUMBER: row.number,
+            SOURCE_NUMBER: numbers.get(row.number, row.number),
             "tasks": list(row.tasks),
             "length": length,
             "data/chunk_index": chunk,
@@ -149,8 +154,7 @@ def _write_v3(dataset: LeRobotDataset, folder: Path) -> list[str]:
     _write_tasks_v3(folder / "meta/tasks.parquet", tasks)
     more = {"data_files_size_in_mb": _TABLE_BYTES >> 20, "video_files_size_in_mb": _VIDEO_BYTES >> 20}
     _write_info(dataset, folder, "v3.0", _V3_PATHS, index, tasks, more)
-    numbers = list(dataset.episodes)
-    if numbers == list(range(len(numbers))):
+    if [record[SOURCE_NUMBER] for record in records] == list(range(len(records))):
         return []
     return [
         f"v3.0 numbers episodes without holes: their own numbers are in the column `{SOURCE_NUMBER}`, which we read"

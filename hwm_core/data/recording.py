@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hwm_core.data.assembly import Assembly, ReadReport
 from hwm_core.data.events import Cut, Event, Picture
+from hwm_core.data.labels import Labels
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadBag, BadInput
 from hwm_core.types import Episode
@@ -34,6 +35,10 @@ class Recording(ABC):
     def beside(self) -> tuple[str, ...]:
         """What the recording holds that its events do not carry, for those who convert it."""
         return ()
+
+    def labels(self) -> Labels:
+        """Its names for what its events carry. Raises BadInput."""
+        return Labels()
 
     def read(self, preprocessing: Preprocessing, names: Sequence[str] | None = None) -> tuple[Episode, ReadReport]:
         """The episode with the joints `names` (None: its own), and what was left out. Raises BadInput."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from hwm_core.data.bag import Topics
 from hwm_core.data.bag_reader import StampSource, bag_events, bag_name, bag_topics
 from hwm_core.data.events import Cut, Event
+from hwm_core.data.labels import Labels
 from hwm_core.data.lerobot import LeRobotDataset, episode_name, lerobot_events, open_lerobot
 from hwm_core.data.onex import is_token_set
 from hwm_core.data.onex_raw import is_raw_set, open_raw
@@ -31,7 +32,7 @@ class BagRecording(Recording):
         return bag_events(self.path, self.topics, stamps=self.stamps)
 
     def beside(self) -> tuple[str, ...]:
-        read = {self.topics.image, f"{self.topics.image}/compressed", self.topics.joint_states, self.topics.commands}
+        read = {*self.topics.model_dump().values(), f"{self.topics.image}/compressed"}
         return tuple(f"topic {topic}" for topic in bag_topics(self.path) if topic not in read)
 
 
@@ -54,8 +55,11 @@ class LeRobotRecording(Recording):
         read = {"observation.state", "action", "timestamp", "frame_index", "episode_index", "index", "task_index"}
         others = [key for key, feature in self.dataset.info["features"].items() if feature.get("dtype") != "video"]
         cameras = [key for key in self.dataset.cameras if key != self.dataset.camera(self.camera)]
-        tasks = [f"task `{task}`" for task in self.dataset.entry(self.episode).tasks if task]
-        return (*(f"column {key}" for key in others if key not in read), *(f"camera {key}" for key in cameras), *tasks)
+        return (*(f"column {key}" for key in others if key not in read), *(f"camera {key}" for key in cameras))
+
+    def labels(self) -> Labels:
+        tasks = tuple(task for task in self.dataset.entry(self.episode).tasks if task)
+        return Labels(self.dataset.camera(self.camera), str(self.dataset.info.get("robot_type") or ""), tasks)
 
 
 def find_recordings(

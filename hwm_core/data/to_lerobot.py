@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,10 @@ from pydantic import Field
 from hwm_core.config import Config
 from hwm_core.data.assembly import Assembly, Rows
 from hwm_core.data.atomic import new_folder
+from hwm_core.data.clock import rounded_rate_hz
+from hwm_core.data.conversion import Conversion, convert_each
 from hwm_core.data.events import Cut, Event, JointValues, Picture
+from hwm_core.data.labels import Labels
 from hwm_core.data.lerobot_stats import FeatureStats, column_stats, picture_stats
 from hwm_core.data.lerobot_versions import Version, convert_version
 from hwm_core.data.preprocessing import Preprocessing
@@ -39,9 +43,10 @@ class LeRobotOptions(Config):
     version: Version = "v3.0"
     fps: float | None = Field(default=None, gt=0, description="absent: the rate of the first recording's camera")
     codec: Codec = "av1"
-    camera: str = "observation.images.head"
-    task: str = ""
-    robot: str = "unknown"
+    # Absent: as the source names it, and where it does not, `observation.images.head`, no task, and `unknown`.
+    camera: str | None = None
+    task: str | None = None
+    robot: str | None = None
 
 
 @dataclass
@@ -52,11 +57,13 @@ class _Told:
     left_out: int = 0
     held: int = 0
     split: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
     beside: set[str] = field(default_factory=set)
     psnr: list[float] = field(default_factory=list)
     rounded: bool = False
     without: set[str] = field(default_factory=set)
+    renamed: set[str] = field(default_factory=set)
+    several_tasks: list[str] = field(default_factory=list)
+    renumbered: list[str] = field(default_factory=list)
 
     def sentences(self, options: LeRobotOptions) -> list[str]:
         exact = all(value == np.inf for value in self.psnr)
@@ -75,43 +82,50 @@ class _Told:
                 f"pictures: codec {options.codec}, {np.mean([p for p in self.psnr if p < np.inf] or [0]):.1f} dB PSNR",
             ),
             (self.without, f"not recorded, so not in the dataset: {', '.join(sorted(self.without))}"),
+            (self.renamed, f"names, of which a dataset has one: {', '.join(sorted(self.renamed))}"),
+            (
+                self.several_tasks,
+                f"which frame is of which task: all are given the first of {', '.join(self.several_tasks)}",
+            ),
+            (self.renumbered, f"episode numbers, counted anew: {', '.join(self.renumbered)}"),
             (self.beside, f"not carried over: {', '.join(sorted(self.beside))}"),
-            (self.refused, f"left out as unusable: {'; '.join(self.refused)}"),
         ]
         return [sentence for holds, sentence in facts if holds]
 
 
-def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: LeRobotOptions) -> list[str]:
+def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: LeRobotOptions) -> Conversion:
     """Write one dataset; the folder appears whole or not at all. A stretch without a gap becomes an episode.
 
+    A recording whose joints or picture size are not those of the first is left out as a bad one is.
+
     Returns:
-        What was lost, a sentence each. With `codec="lossless"` and a source on a fixed rate, no frame and no row is.
+        What was lost. With `codec="lossless"` and a source on a fixed rate, no frame and no row is.
 
     Raises:
-        BadBag: nothing usable, or recordings of unlike joints or picture sizes.
+        BadInput: nothing usable.
     """
-    fps = options.fps or camera_rate_hz(recordings[0])
+    fps = options.fps or _first_rate_hz(recordings)
     told = _Told()
     with new_folder(path) as folder:
         work = folder / "v2.1"
-        writer = _Writer(work, fps, options)
-        for recording in recordings:
-            try:
-                _write(recording, writer, fps, told)
-            except BadInput as fault:
-                if len(recordings) == 1:
-                    raise
-                told.refused.append(f"{recording.name} ({fault})")
-        if not writer.lines:
-            raise BadBag(f"{path}", expected="recordings to convert", got="none usable", remedy="; ".join(told.refused))
+        writer = _Writer(work, fps, options, _labels(recordings, options))
+        left_out = convert_each(recordings, lambda recording: _write(recording, writer, fps, told))
         writer.finish()
+        numbers = _own_numbers(writer.sources) if options.version == "v3.0" else {}
+        if not numbers:
+            told.renumbered = [
+                f"{index} is {one.name}"
+                for index, one in enumerate(writer.sources)
+                if one.number is not None and one.number != index
+            ]
+        losses = told.sentences(options)
         if options.version == "v3.0":
-            convert_version(work, folder / "v3.0", "v3.0")
+            losses += convert_version(work, folder / "v3.0", "v3.0", numbers)
         for part in (folder / options.version).iterdir():
             part.rename(folder / part.name)
         for leftover in ("v2.1", "v3.0"):
             shutil.rmtree(folder / leftover, ignore_errors=True)
-    return told.sentences(options)
+    return Conversion(losses, left_out)
 
 
 def camera_rate_hz(recording: Recording, pictures: int = 60) -> float:
@@ -128,8 +142,35 @@ def camera_rate_hz(recording: Recording, pictures: int = 60) -> float:
             got=f"{len(stamps)} pictures",
             remedy="Name the rate.",
         )
-    rate = 1e9 / interval
-    return float(round(rate)) if round(rate) and abs(rate / round(rate) - 1) < 0.02 else rate
+    return rounded_rate_hz(interval)
+
+
+def _first_rate_hz(recordings: Sequence[Recording]) -> float:
+    """That of the first recording whose camera has one."""
+    faults: list[BadInput] = []
+    for recording in recordings:
+        try:
+            return camera_rate_hz(recording)
+        except BadInput as fault:
+            faults.append(fault)
+    raise faults[0]
+
+
+def _labels(recordings: Sequence[Recording], options: LeRobotOptions) -> Labels:
+    """Those of the dataset: as asked for, or the first that a recording has."""
+    found: list[Labels] = []
+    for recording in recordings:
+        with suppress(BadInput):  # whoever reads it will say so
+            found.append(recording.labels())
+    camera = options.camera or next((one.camera for one in found if one.camera), "observation.images.head")
+    robot = options.robot or next((one.robot for one in found if one.robot), "unknown")
+    return Labels(camera, robot, () if options.task is None else (options.task,))
+
+
+def _own_numbers(sources: Sequence[Recording]) -> dict[int, int]:
+    """{episode: number of its recording}; none where a number is missing or would stand twice."""
+    numbers = {index: one.number for index, one in enumerate(sources) if one.number is not None}
+    return numbers if len(set(numbers.values())) == len(sources) else {}
 
 
 def _write(recording: Recording, writer: "_Writer", fps: float, told: _Told) -> None:
@@ -150,29 +191,45 @@ def _write(recording: Recording, writer: "_Writer", fps: float, told: _Told) -> 
         key for key, some in (("observation.state", rows.states), ("action", rows.commands)) if some is None
     }
     told.beside |= set(recording.beside())
+    told.renamed |= set(writer.renamed(recording.labels()))
+    if len(tasks := writer.labels.tasks or recording.labels().tasks) > 1:
+        told.several_tasks.append(recording.name)
     stamps = rows.stamps_ns
     told.held += sum(int((np.diff(stamps[a:b]) == 0).sum()) for a, b in stretches)
     pictures = _Matched(_pictures(recording.events()), stamps)
     for first, end in stretches:
         grid = stamps[first] + np.rint(np.arange(end - first) * 1e9 / fps).astype(np.int64)
         told.worst_shift_ns = max(told.worst_shift_ns, int(np.abs(stamps[first:end] - grid).max()))
-        told.psnr += writer.add(recording.name, rows, first, end, pictures)
+        told.psnr += writer.add(recording, tasks or ("",), rows, first, end, pictures)
     told.left_out += pictures.rest()
 
 
 class _Writer:
     """Writes v2.1, one episode at a time."""
 
-    def __init__(self, folder: Path, fps: float, options: LeRobotOptions) -> None:
-        self._folder, self._fps, self._options = folder, fps, options
+    def __init__(self, folder: Path, fps: float, options: LeRobotOptions, labels: Labels) -> None:
+        self._folder, self._fps, self._options, self.labels = folder, fps, options, labels
         self._names: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         self._shape: tuple[int, ...] = ()
         self._frames = 0
-        self.lines: list[dict[str, Any]] = []
+        self._lines: list[dict[str, Any]] = []
         self._stats: list[dict[str, Any]] = []
+        self._tasks: dict[str, int] = {}  # {task: its index}
+        self.sources: list[Recording] = []  # of each episode
 
-    def add(self, name: str, rows: Rows, first: int, end: int, pictures: "_Matched") -> list[float]:
+    def renamed(self, labels: Labels) -> list[str]:
+        """Names of a recording that are others in the dataset, though no one asked for that."""
+        kinds = (
+            ("camera", labels.camera, self.labels.camera, self._options.camera),
+            ("robot", labels.robot, self.labels.robot, self._options.robot),
+        )
+        return [f"{kind} `{own}` is `{its}`" for kind, own, its, asked in kinds if own and own != its and not asked]
+
+    def add(
+        self, recording: Recording, tasks: Sequence[str], rows: Rows, first: int, end: int, pictures: "_Matched"
+    ) -> list[float]:
         """Append rows first .. end - 1. Returns the PSNR of the probes, inf where not one bit changed."""
+        name = recording.name
         names = (rows.state_names, rows.command_names)
         if self._names is not None and names != self._names:
             raise BadBag(
@@ -181,7 +238,7 @@ class _Writer:
                 got=", ".join(names[0] or names[1]),
                 remedy="Convert different robots into different datasets.",
             )
-        number, length = len(self.lines), end - first
+        number, length = len(self._lines), end - first
         video = self._path("video_path", number)
         video.parent.mkdir(parents=True, exist_ok=True)
         probes: dict[int, NDArray[np.uint8]] = {}
@@ -197,9 +254,12 @@ class _Writer:
                 if (row - first) % step == 0:
                     probes[row - first] = rgb
         self._names, self._shape = names, rgb.shape
-        stats = self._write_table(rows, first, end, number)
-        stats[self._options.camera] = picture_stats([rgb[::4, ::4] for rgb in probes.values()])
-        self.lines.append({"episode_index": number, "tasks": [self._options.task], "length": length, "source": name})
+        for task in tasks:
+            self._tasks.setdefault(task, len(self._tasks))
+        stats = self._write_table(rows, first, end, number, self._tasks[tasks[0]])
+        stats[self.labels.camera] = picture_stats([rgb[::4, ::4] for rgb in probes.values()])
+        self._lines.append({"episode_index": number, "tasks": list(tasks), "length": length, "source": name})
+        self.sources.append(recording)
         self._stats.append({"episode_index": number, "stats": stats})
         self._frames += length
         decoded = {index: rgb for index, (_, rgb) in enumerate(Clip(video).decode()) if index in probes}
@@ -209,9 +269,9 @@ class _Writer:
         meta = self._folder / "meta"
         meta.mkdir()
         for file, lines in (
-            ("episodes.jsonl", self.lines),
+            ("episodes.jsonl", self._lines),
             ("episodes_stats.jsonl", self._stats),
-            ("tasks.jsonl", [{"task_index": 0, "task": self._options.task}]),
+            ("tasks.jsonl", [{"task_index": index, "task": task} for task, index in self._tasks.items()]),
         ):
             (meta / file).write_text("".join(json.dumps(line) + "\n" for line in lines))
         assert self._names is not None
@@ -224,7 +284,7 @@ class _Writer:
             for key, names in zip(("observation.state", "action"), self._names, strict=True)
             if names
         }
-        features[self._options.camera] = {
+        features[self.labels.camera] = {
             "dtype": "video",
             "shape": [height, width, 3],
             "names": ["height", "width", "channels"],
@@ -234,21 +294,21 @@ class _Writer:
             features[key] = {"dtype": "float32" if key == "timestamp" else "int64", "shape": [1], "names": None}
         info = {
             "codebase_version": "v2.1",
-            "robot_type": self._options.robot,
-            "total_episodes": len(self.lines),
+            "robot_type": self.labels.robot,
+            "total_episodes": len(self._lines),
             "total_frames": self._frames,
-            "total_tasks": 1,
-            "total_videos": len(self.lines),
-            "total_chunks": (len(self.lines) - 1) // 1000 + 1,
+            "total_tasks": len(self._tasks),
+            "total_videos": len(self._lines),
+            "total_chunks": (len(self._lines) - 1) // 1000 + 1,
             "chunks_size": 1000,
             "fps": fps,
-            "splits": {"train": f"0:{len(self.lines)}"},
+            "splits": {"train": f"0:{len(self._lines)}"},
             **_PATHS,
             "features": features,
         }
         (meta / "info.json").write_text(json.dumps(info, indent=4) + "\n")
 
-    def _write_table(self, rows: Rows, first: int, end: int, number: int) -> dict[str, FeatureStats]:
+    def _write_table(self, rows: Rows, first: int, end: int, number: int, task: int) -> dict[str, FeatureStats]:
         count = np.arange(end - first, dtype=np.int64)
         columns: dict[str, NDArray] = {}
         for key, values in (("observation.state", rows.states), ("action", rows.commands)):
@@ -259,7 +319,7 @@ class _Writer:
             "frame_index": count,
             "episode_index": np.full_like(count, number),
             "index": self._frames + count,
-            "task_index": np.zeros_like(count),
+            "task_index": np.full_like(count, task),
         }
         path = self._path("data_path", number)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -273,7 +333,7 @@ class _Writer:
         return {key: column_stats(values) for key, values in columns.items()}
 
     def _path(self, kind: str, number: int) -> Path:
-        names = {"episode_chunk": number // 1000, "episode_index": number, "video_key": self._options.camera}
+        names = {"episode_chunk": number // 1000, "episode_index": number, "video_key": self.labels.camera}
         return self._folder / _PATHS[kind].format(**names)
 
 

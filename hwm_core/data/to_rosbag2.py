@@ -1,31 +1,72 @@
-"""Recordings of any format to rosbag2: every event is one message, nothing is resampled."""
+"""Recordings of any format to rosbag2: every event is one message, nothing is resampled, cuts are kept."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from hwm_core.data.bag import BagWriter, Topics
+from hwm_core.data.conversion import Conversion, convert_each
 from hwm_core.data.events import Cut, Event, Picture
+from hwm_core.data.recording import Recording
+
+Form = Literal["raw", "jpeg", "png"]
+# Longer than MAX_GAP_PERIODS of any camera of 0.7 Hz or more.
+CUT_PAUSE_NS = 5_000_000_000
 
 
-def write_rosbag2(
-    events: Iterable[Event | Cut], bag: str | Path, topics: Topics, form: Literal["raw", "jpeg", "png"] = "jpeg"
-) -> None:
-    """Write one rosbag2 folder: pictures, joint states and commands at their stamps.
+def write_bags(recordings: Iterable[Recording], folder: str | Path, topics: Topics, form: Form = "jpeg") -> Conversion:
+    """Write a bag of each recording's name; those that are there are kept. Raises as `convert_each`."""
+    beside: set[str] = set()
+    cuts: list[int] = []
+
+    def write(recording: Recording) -> None:
+        bag = Path(folder) / recording.name
+        if not bag.exists():
+            cuts.append(write_rosbag2(recording.events(), bag, topics, form))
+        beside.update(recording.beside(), recording.labels().told())
+
+    left_out = convert_each(recordings, write)
+    losses = [f"not carried over: {', '.join(sorted(beside))}"] if beside else []
+    if sum(cuts):
+        pause = f"a pause of {CUT_PAUSE_NS / 1e9:g} s and a message on {topics.cuts} mark each of {sum(cuts)} cuts"
+        losses.append(f"stamps after a cut: {pause}")
+    losses += ["pictures: jpeg of quality 90; png and raw keep every bit"] if form == "jpeg" else []
+    return Conversion(losses, left_out)
+
+
+def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics, form: Form = "jpeg") -> int:
+    """Write one rosbag2 folder: pictures, joint states and commands at their stamps, in their order of arrival.
 
     Compressed pictures go to the image topic's `/compressed`, as image_transport names it. png and raw keep every bit.
+    A cut becomes a pause in the stamps, which any reader takes for a gap, and a message on `topics.cuts`, by which ours
+    knows that no joint value holds across it.
+
+    Returns:
+        The number of cuts: from the first on, stamps are later than in the source.
 
     Raises:
         BadInput: of the source; nothing is left behind.
     """
     image_topic = topics.image if form == "raw" else f"{topics.image}/compressed"
+    shift_ns = cuts = 0
+    received_ns: int | None = None  # of the newest message
+    cut = False
     with BagWriter(bag) as writer:
         for event in events:
             if isinstance(event, Cut):
-                continue  # a bag has no sign for it; takes are told apart by their stamps
+                cut = received_ns is not None
+                continue
             content = event.load()
+            if cut and received_ns is not None:
+                shift_ns = max(shift_ns, received_ns + CUT_PAUSE_NS - content.stamp_ns)
+                writer.write_cut(topics.cuts, received_ns + 1)
+                cut, cuts = False, cuts + 1
+            stamp_ns = content.stamp_ns + shift_ns
+            # Readers go by the time of arrival: a stamp that steps back must not overtake what came before it.
+            received_ns = stamp_ns if received_ns is None or stamp_ns >= received_ns else received_ns + 1
             if isinstance(content, Picture):
-                writer.write_image(image_topic, content.stamp_ns, content.rgb, form, frame_id="head_camera")
+                writer.write_image(image_topic, stamp_ns, content.rgb, form, "head_camera", received_ns)
             else:
                 topic = topics.joint_states if event.stream == "states" else topics.commands
-                writer.write_joints(topic, content.stamp_ns, content.names, content.positions)
+                writer.write_joints(topic, stamp_ns, content.names, content.positions, received_ns=received_ns)
+    return cuts

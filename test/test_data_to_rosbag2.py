@@ -1,0 +1,81 @@
+"""Recordings of any format to bags: what joins takes in one file must not join them in the bag."""
+
+import numpy as np
+import pytest
+from onex_sets import raw_v2
+from recordings import NAMES, PREPROCESSING, TOPICS, record, run, write_video
+
+from hwm_core.data.bag_reader import read_bag
+from hwm_core.data.sources import find_recordings
+from hwm_core.data.to_rosbag2 import write_bags
+
+FIELDS = ("frames", "segments", "states", "commands")
+SQUARE = PREPROCESSING.model_copy(update={"source_aspect": 1.0})
+
+
+def same_episode(one, two):
+    return all(np.array_equal(getattr(one, field), getattr(two, field)) for field in FIELDS)
+
+
+def in_takes(folder, lengths):
+    """A video of 20 frames and its table of states and commands, joined of takes."""
+    folder.mkdir()
+    write_video(folder / "run_4.mp4", 20, "mpeg4")
+    takes = np.repeat(np.arange(len(lengths)), lengths)
+    rows = "\n".join(f"{t},{t + 0.5},{take}" for t, take in enumerate(takes))
+    (folder / "run_4.csv").write_text(f"state.neck,command.neck,segment\n{rows}\n")
+    (recording,) = find_recordings(folder, TOPICS)
+    return recording
+
+
+@pytest.mark.parametrize("lengths", [(7, 13), (6, 2, 5, 7)])
+@pytest.mark.parametrize("rate", [30, 15])
+def test_takes_joined_in_one_video_are_the_same_segments_in_the_bag(tmp_path, lengths, rate):
+    recording = in_takes(tmp_path / "joined", lengths)
+    done = write_bags([recording], tmp_path / "bags", TOPICS, "png")
+    assert done.losses == [
+        f"stamps after a cut: a pause of 5 s and a message on /recording/cut mark each of {len(lengths) - 1} cuts"
+    ]
+    at_rate = PREPROCESSING.model_copy(update={"frame_rate_hz": rate})
+    before, _ = recording.read(at_rate)
+    after, _ = read_bag(tmp_path / "bags" / "run_4", TOPICS, at_rate)
+    assert before.segments[-1] > 0
+    assert same_episode(before, after)
+
+
+def test_a_reader_that_knows_no_sign_of_cuts_sees_each_as_a_gap(tmp_path):
+    recording = in_takes(tmp_path / "joined", (7, 13))
+    write_bags([recording], tmp_path / "bags", TOPICS, "png")
+    ignorant = TOPICS.model_copy(update={"cuts": "/elsewhere"})
+    for stamps in ("header", "receive"):
+        episode, report = read_bag(tmp_path / "bags" / "run_4", ignorant, PREPROCESSING, stamps=stamps)
+        shown = episode.frames[:, 6, 6, 1].astype(int)
+        assert (
+            report.gaps == 1
+            and (shown[episode.segments == 1] >= 65).all()
+            and (shown[episode.segments == 0] <= 65).all()
+        )
+
+
+def test_the_segments_of_a_1x_shard_are_those_of_its_bag(tmp_path):
+    raw_v2(tmp_path / "raw", frames=20, cut=12)
+    (shard,) = find_recordings(tmp_path / "raw", TOPICS)
+    write_bags([shard], tmp_path / "bags", TOPICS, "png")
+    before, _ = shard.read(SQUARE)
+    after, _ = read_bag(tmp_path / "bags" / shard.name, TOPICS, SQUARE)
+    assert before.segments.tolist() == [0] * 12 + [1] * 8
+    assert same_episode(before, after)
+
+
+def test_a_bag_whose_clock_jumps_back_is_the_same_in_another_bag(tmp_path):
+    later = [
+        m if m.topic == TOPICS.image else type(m)(m.topic, m.stamp_ns, (NAMES, np.add(m.content[1], 1000)))
+        for m in run(20)
+    ]
+    record(tmp_path / "looped", run(20) + later)
+    (recording,) = find_recordings(tmp_path / "looped", TOPICS)
+    write_bags([recording], tmp_path / "bags", TOPICS, "raw")
+    before, _ = recording.read(PREPROCESSING)
+    after, report = read_bag(tmp_path / "bags" / "looped", TOPICS, PREPROCESSING)
+    assert report.clock_jumps == 1 and same_episode(before, after)
+    assert np.array_equal(before.stamps_ns, after.stamps_ns)

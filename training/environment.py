@@ -1,6 +1,5 @@
 """Where and how a run was made: its folder says so itself."""
 
-import json
 import os
 import platform
 import shlex
@@ -13,12 +12,20 @@ from typing import Any
 import torch
 
 from hwm_core.data.atomic import write_json
+from hwm_core.data.json_files import Fields
+
+
+class _Starts(Fields):
+    starts: list[dict[str, Any]]
 
 
 def note_environment(out: Path, revision: str, resumed: bool) -> None:
-    """Add this start, and the machine it was made on, to the `starts` in environment.json; the newest is last."""
+    """Add this start, and the machine it was made on, to the `starts` in environment.json; the newest is last.
+
+    Raises BadBag where the file of a resumed run was cut.
+    """
     path = out / "environment.json"
-    starts = json.loads(path.read_text())["starts"] if resumed and path.exists() else []
+    starts = _Starts.from_json(path, "Remove it; run again.").starts if resumed and path.exists() else []
     write_json(path, {"starts": [*starts, {"resumed": resumed, "revision": revision, **describe_environment()}]})
 
 

@@ -97,7 +97,8 @@ def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig
         hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(sorted(known))}."
         return BadConfig(f"{where}: unknown key `{key}`", expected="a known key", got=f"`{key}`", remedy=hint)
     got = "nothing" if first["type"] == "missing" else repr(first["input"])
-    return BadConfig(f"{where}: key `{key}`", expected=first["msg"], got=got, remedy="Correct this value.")
+    expected = first["msg"].removeprefix("Value error, ")  # of a validator of ours
+    return BadConfig(f"{where}: key `{key}`", expected=expected, got=_short(got), remedy="Correct this value.")
 
 
 def _walk(cls: type[Config], path: tuple[int | str, ...]) -> tuple[list[str], type[Config]]:

@@ -44,6 +44,7 @@ from hwm_core.errors import BadBag, BadConfig, BadInput
 from hwm_core.pictures.canvas import write_png
 from hwm_core.pictures.thumbnails import thumbnail_sheet
 from hwm_core.types import Episode
+from training.devices import own_device
 
 
 def main() -> int:
@@ -180,6 +181,7 @@ def _to_bags(recordings: list[Recording], options: argparse.Namespace) -> list[s
 
 def _tokenise(options: argparse.Namespace) -> int:
     """A store's pictures to codes, both splits."""
+    options.device = own_device(options.device)
     chosen = TokeniseOptions.parse(
         {key: getattr(options, key) for key in TokeniseOptions.model_fields}, where="tokenise"
     )

@@ -22,6 +22,7 @@ from benchmarks.scale_models import DECODES, Inputs, WholeDecode, build, forward
 from benchmarks.scale_table import report
 from benchmarks.stopwatch import median_seconds
 from benchmarks.training_step import training_step
+from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.families import FAMILIES
 from hwm_core.models.config import Variant
@@ -47,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="changes to the presets")
     parsed = parser.parse_args(words)
     torch.set_num_threads(parsed.threads)
-    device = torch.device(parsed.device)
     try:
+        device = read_device(parsed.device)
         for family in [parsed.family] if parsed.family else list(FAMILIES):
             for variant in [parsed.variant] if parsed.variant else get_args(Variant):
                 recipe = read_recipe(family, [f"model.variant={variant}", *parsed.overrides])  # the paper's presets

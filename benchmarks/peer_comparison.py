@@ -24,6 +24,7 @@ from benchmarks.record import RESULTS, command_line, write_result
 from benchmarks.stopwatch import seconds
 from benchmarks.training_step import training_step
 from hwm_core.config import overridden
+from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
 
@@ -42,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="changes to both: depth, dim, num_heads")
     parsed = parser.parse_args(words)
     torch.set_num_threads(1)
-    device = torch.device(parsed.device)
     try:
+        device = read_device(parsed.device)
         changed = overridden({"variant": "split"}, parsed.overrides)
         figures = compare(parsed.peer, MaskedConfig.parse(changed), device, parsed.batch, parsed.repeats)
     except BadInput as error:

@@ -104,7 +104,7 @@ def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig
         where = f"{where}: {key}" if key else where
         return BadConfig(where, expected=expected, got=got, remedy="Correct one of them.")
     got = "nothing" if first["type"] == "missing" else repr(given)
-    return BadConfig(f"{where}: key `{key}`", expected=expected, got=got, remedy="Correct this value.")
+    return BadConfig(f"{where}: key `{key}`", expected=expected, got=_short(got), remedy="Correct this value.")
 
 
 def _walk(cls: type[Config], path: tuple[int | str, ...]) -> tuple[list[str], type[Config]]:

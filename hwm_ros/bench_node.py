@@ -21,6 +21,8 @@ from sensor_msgs.msg import Image, JointState
 
 from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.checkpoint import load_checkpoint, save_checkpoint
+from hwm_core.device import read_device
+from hwm_core.errors import BadInput
 from hwm_core.metrics.latency import percentiles_ms
 from hwm_ros import convert
 from hwm_ros.msg import ActionCandidates, ActionScores, ContextStatus, ErrorCode, ModelInfo
@@ -174,6 +176,10 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each phase (%(default)s)")
     arguments = parser.parse_args()
+    try:
+        read_device(arguments.device)  # else the node would tell its log, and the bench wait for it
+    except BadInput as error:
+        parser.error(str(error))
     isolate(1 + os.getpid() % 100)
     rclpy.init()
     with tempfile.TemporaryDirectory() as folder:

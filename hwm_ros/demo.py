@@ -23,6 +23,7 @@ from hwm_core.assets import SHIPPED_OF, checkpoint_path
 from hwm_core.data.bag import Topics
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.image import decode_image
+from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.evaluation import Evaluation
 from hwm_core.evaluation.plan_film import TimedPlan, plan_film
@@ -65,7 +66,7 @@ def main() -> int:
     arguments.checkpoint = checkpoint_path(arguments.checkpoint or SHIPPED_OF[arguments.family])
     began = monotonic()
     try:
-        world_model = WorldModel.load(arguments.checkpoint, device=arguments.device)
+        world_model = WorldModel.load(arguments.checkpoint, device=read_device(arguments.device))
         arguments.out.mkdir(parents=True, exist_ok=True)
         if arguments.bag is not None:
             print(_replay(arguments.bag, world_model, arguments.out).table)

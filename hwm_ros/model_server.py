@@ -18,6 +18,7 @@ from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.config import Config
 from hwm_core.context import Context, ContextWindow
 from hwm_core.data.image import decode_image
+from hwm_core.device import read_device
 from hwm_core.live import LiveConfig, LiveModel
 from hwm_core.metrics.latency import Latencies
 from hwm_core.planning.costs import Objective
@@ -53,6 +54,7 @@ class ModelServer:
 
     Raises:
         BadCheckpoint: the checkpoint cannot be used.
+        BadConfig: there is no such device.
     """
 
     def __init__(self, node: Node, parameters: ModelParameters) -> None:
@@ -170,7 +172,7 @@ class ModelServer:
 
 def _load(parameters: ModelParameters) -> LiveModel:
     path = Path(checkpoint_path(parameters.checkpoint))
-    world_model = WorldModel.load(path, device=parameters.device, dtype=parameters.dtype)
+    world_model = WorldModel.load(path, device=read_device(parameters.device), dtype=parameters.dtype)
     live = LiveModel(world_model, parameters.live, parameters.objective)
     live.warm_up()
     return live

@@ -99,6 +99,41 @@ def test_an_absent_episode_and_what_is_no_dataset_are_refused(folder, tmp_path):
         open_lerobot(folder)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fps": 0}, "key `fps`: expected Input should be greater than 0, got 0"),
+        ({"fps": None}, "key `fps`"),
+        ({"codebase_version": None}, "key `codebase_version`"),
+        ({"features": ["action"]}, "key `features`: expected Input should be a valid dictionary"),
+        ({"features": {"action": 3}}, "key `features.action`"),
+        ({"features": {"action": {"names": list(NAMES)}}}, "feature `action`: key `shape`.*got nothing"),
+        ({"features": {"action": {"shape": []}}}, "feature `action`: key `shape`"),
+        ({"features": {"action": {"shape": [3], "names": 3}}}, "feature `action`: key `names"),
+        ({"features": {"camera": {}}}, "observation.state or action in meta/info.json, got neither"),
+    ],
+)
+def test_an_info_that_lacks_or_garbles_what_is_used_is_refused_by_the_key(folder, changes, said):
+    info = json.loads((folder / "meta/info.json").read_text())
+    (folder / "meta/info.json").write_text(json.dumps({**info, **changes}))
+    with pytest.raises(BadBag, match=said):
+        open_lerobot(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"fps": 30'])
+def test_an_info_that_is_cut_is_refused_as_no_json_object(folder, text):
+    (folder / "meta/info.json").write_text(text)
+    with pytest.raises(BadBag, match=r"info\.json: expected a JSON object"):
+        open_lerobot(folder)
+
+
+@pytest.mark.parametrize("file", [VIDEO, TABLE])
+def test_an_episode_s_file_without_a_number_is_refused_by_its_name(folder, file):
+    (folder / file.format(0)).rename((folder / file.format(0)).with_stem("episode_x"))
+    with pytest.raises(BadBag, match=r"expected episode_NUMBER.*episode_x"):
+        open_lerobot(folder)
+
+
 @pytest.mark.parametrize("names", [list(NAMES), [list(NAMES)], {"motors": list(NAMES)}])
 def test_joint_names_are_found_in_each_form_they_are_published_in(folder, names):
     info = json.loads((folder / "meta/info.json").read_text())

@@ -11,6 +11,7 @@ from recordings import NAMES, PREPROCESSING, lerobot_dataset, real_data
 from hwm_core.data.lerobot import open_lerobot, read_lerobot
 from hwm_core.data.lerobot_stats import column_stats, pooled
 from hwm_core.data.lerobot_versions import convert_version
+from hwm_core.data.verification import verify_metadata
 from hwm_core.errors import BadBag
 
 EPISODES = "meta/episodes/chunk-000/file-000.parquet"
@@ -57,6 +58,42 @@ def test_there_and_back_keeps_every_frame_row_and_task(old, new, tmp_path):
     for number in before.episodes:
         assert same(read_lerobot(before, number, PREPROCESSING)[0], read_lerobot(after, number, PREPROCESSING)[0])
         assert after.entry(number).tasks == before.entry(number).tasks
+
+
+META = {"v2.1": ["tasks.jsonl", "episodes_stats.jsonl"], "v3.0": ["tasks.parquet"]}
+
+
+@pytest.mark.parametrize(("version", "file"), [(version, file) for version, some in META.items() for file in some])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_tasks_and_statistics_that_were_cut_are_not_converted_and_verify_finds_them(
+    new, tmp_path, version, file, share
+):
+    folder = new
+    if version == "v2.1":
+        convert_version(new, folder := tmp_path / "set", version)
+    cut = folder / "meta" / file
+    assert not [one for one in verify_metadata(folder) if one.level == "fault"]
+    cut.write_bytes(cut.read_bytes()[: int(share * cut.stat().st_size)])
+    with pytest.raises(BadBag, match=f"{file}.*It was cut"):
+        convert_version(folder, tmp_path / "other", "v3.0" if version == "v2.1" else "v2.1")
+    assert not (tmp_path / "other").exists()
+    (fault,) = [one.text for one in verify_metadata(folder) if one.level == "fault"]
+    assert file in fault
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "said"),
+    [
+        ("tasks.jsonl", {"task": "pick"}, "line 2: key `task_index`"),
+        ("episodes_stats.jsonl", {"episode_index": 0, "stats": {"action": {"min": [0]}}}, "max, mean, std, count"),
+        ("episodes.jsonl", {"tasks": []}, "line 2: key `episode_index`"),
+    ],
+)
+def test_a_line_without_what_is_used_is_refused_by_its_number(old, tmp_path, file, line, said):
+    good = {"task_index": 0, "task": "", "episode_index": 0, "stats": {}}
+    (old / "meta" / file).write_text("".join(json.dumps(one) + "\n" for one in (good, line)))
+    with pytest.raises(BadBag, match=said):
+        convert_version(old, tmp_path / "other", "v3.0")
 
 
 def test_what_v3_cannot_keep_is_said(old, tmp_path):

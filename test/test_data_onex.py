@@ -4,14 +4,15 @@ import json
 
 import numpy as np
 import pytest
-from onex_sets import raw_v2, tokens_v1, tokens_v2
+from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
 from recordings import TOPICS
 
 from hwm_core.data.manifest import fit_manifest
-from hwm_core.data.onex import EVE_STATES, open_test_samples, open_tokens
+from hwm_core.data.onex import EVE_STATES, open_test_samples, open_tokens, read_spec
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.tokens import TokenWindows
+from hwm_core.data.verification import verify_metadata
 from hwm_core.errors import BadBag
 
 SQUARE = Preprocessing(source_aspect=1.0, height=8, width=8)
@@ -92,6 +93,74 @@ def test_metadata_that_are_damaged_or_lack_a_number_are_refused(tmp_path):
             open_tokens(path)
 
 
+def changed(path, **changes):
+    """The set with other metadata."""
+    file = path / "metadata.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("num_images", value) for value in (None, "30", -1, True)),
+        ("s", 0),
+        *(("token_dtype", value) for value in ("float99", "float32", 3)),
+        *(("vocab_size", value) for value in ("many", 0)),
+        *(("hz", value) for value in (0, "fast", None, float("nan"))),
+    ],
+)
+def test_a_v1_set_whose_metadata_are_wrong_is_refused_by_the_key(tmp_path, key, value):
+    path = changed(tokens_v1(tmp_path / "set"), **{key: value})
+    with pytest.raises(BadBag, match=rf"metadata\.json: key `{key}`.*download the set again"):
+        open_tokens(path)
+    assert [one.level for one in verify_metadata(path)] == ["fault"]
+    if key == "vocab_size":
+        with pytest.raises(BadBag, match="key `vocab_size`"):
+            read_spec(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("num_shards", 0), ("num_shards", "2"), ("hz", 0), ("hz", "fast"), ("hwm", ["clip_frames"])]
+    + [
+        (f"hwm.{key}", value)
+        for key, value in {
+            "clip_frames": 0,
+            "stride": 0,
+            "dtype": "complex64",
+            "shape": [3],
+            "codes": {"kind": "mine"},
+            "kinds": ["torques"],
+            "names": 3,
+            "manifests": {"torques": "0"},
+            "preprocessing": {"height": 16, "width": "wide"},
+            "episodes": "run_1",
+        }.items()
+    ],
+)
+def test_a_v2_set_whose_metadata_are_wrong_is_refused_by_the_key(tmp_path, key, value):
+    top, _, inner = key.partition(".")
+    path = changed(tokens_v2(tmp_path / "set"), **{top: {inner: value} if inner else value})
+    with pytest.raises(BadBag, match=rf"metadata\.json: key `{key}.*tokenise the store again"):
+        open_tokens(path)
+    with pytest.raises(BadBag, match=rf"key `{key}"):
+        read_spec(path)
+    assert [one.level for one in verify_metadata(path)] == ["fault"]
+
+
+def test_a_raw_set_at_no_rate_is_refused(tmp_path):
+    with pytest.raises(BadBag, match="key `hz`"):
+        find_recordings(changed(raw_v2(tmp_path / "raw"), hz=0), TOPICS)
+
+
+def test_a_shard_of_no_number_of_frames_is_refused(tmp_path):
+    path = tokens_v2(tmp_path / "set")
+    (path / "metadata_1.json").write_text('{"shard_num_frames": "40"}')
+    with pytest.raises(BadBag, match=r"metadata_1\.json: key `shard_num_frames`"):
+        open_tokens(path)
+
+
 def test_states_that_are_not_numbers_and_codes_outside_the_vocabulary_are_refused(tmp_path):
     path = tokens_v2(tmp_path / "set", frames=(17,))
     np.full((1, 3, 32, 32), 64_000, np.int32).tofile(path / "video_0.bin")
@@ -109,6 +178,13 @@ def test_test_samples_are_three_grids_with_the_states_to_come(tmp_path):
     samples = open_test_samples(tmp_path)
     assert samples.tokens.shape == (11, 3, 32, 32) and samples.states.shape == (11, 64, 25)
     assert samples.tokens[:, 0, 0, 0].tolist() == samples.states[:, 0, 0].tolist() == list(range(11))
+
+
+def test_a_test_sample_without_a_number_is_refused_by_its_name(tmp_path):
+    path = compression_test_v2(tmp_path / "test")
+    (path / "video_1.bin").rename(path / "video_x.bin")
+    with pytest.raises(BadBag, match=r"expected video_NUMBER\.bin, got `video_x\.bin`"):
+        open_test_samples(path)
 
 
 def test_a_raw_shard_is_an_episode_that_is_cut_where_its_segments_are(tmp_path):

@@ -13,7 +13,7 @@ from hwm_core.data.codes import spec_of
 from hwm_core.data.onex import open_tokens
 from hwm_core.data.store import write_episode
 from hwm_core.data.tokenise import TokeniseOptions, tokenise
-from hwm_core.errors import BadConfig
+from hwm_core.errors import BadBag, BadConfig
 from hwm_core.tokenizers import build_tokenizer
 from training import data
 
@@ -37,11 +37,11 @@ class Mean:
         return codes.long()[:, :, None, None].expand(-1, -1, 2, 4)
 
 
-def run(episodes, out, tokenizer=None, sha256="abc", **options):
+def run(episodes, out, tokenizer=None, sha256="abc", manifests=None, preprocessing=PREPROCESSING, **options):
     tokenizer = tokenizer or Mean()
     spec = spec_of(tokenizer).model_copy(update={"sha256": sha256})
     chosen = TokeniseOptions(**{"latents": 2, "batch": 2, **options})
-    return tokenise(episodes, PREPROCESSING, tokenizer, out, spec=spec, options=chosen)
+    return tokenise(episodes, preprocessing, tokenizer, out, spec=spec, options=chosen, manifests=manifests)
 
 
 def contents(folder):
@@ -98,6 +98,90 @@ def test_a_set_is_of_one_tokenizer_and_one_list_of_episodes(tmp_path):
         list(run([episode()], tmp_path / "set", sha256="def"))
     with pytest.raises(BadConfig, match="the episodes it was begun with"):
         list(run([episode("other")], tmp_path / "set"))
+
+
+KEYS = [
+    "clip_frames",
+    "stride",
+    "dtype",
+    "precision",
+    "codes",
+    "names",
+    "kinds",
+    "manifests",
+    "preprocessing",
+    "episodes",
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_set_begun_with_anything_else_is_refused_by_its_name(tmp_path, key):
+    list(run([episode()], tmp_path / "set"))
+    before = contents(tmp_path / "set")
+    begun = tmp_path / "set" / "tokenise.json"
+    said = json.loads(begun.read_text())
+    assert sorted(said) == sorted(KEYS)
+    begun.write_text(json.dumps({**said, key: "another"}))
+    with pytest.raises(BadConfig, match=rf"expected the {key} it was begun with.*{key}.* in place of "):
+        list(run([episode()], tmp_path / "set"))
+    begun.write_text(json.dumps(said, indent=1) + "\n")
+    assert contents(tmp_path / "set") == before
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("clip_frames", {"latents": 3}),
+        ("stride", {"stride": 2}),
+        ("precision", {"precision": "float32"}),
+        ("manifests", {"manifests": {"states": "def"}}),
+        ("preprocessing", {"preprocessing": PREPROCESSING.model_copy(update={"source_aspect": 1.5})}),
+    ],
+)
+def test_a_set_is_gone_on_with_by_the_same_options_manifests_and_camera_alone(tmp_path, key, changes):
+    given = {"manifests": {"states": "abc"}, "stride": 1} if key != "stride" else {"stride": 1}
+    list(run([episode()], tmp_path / "set", **given))
+    list(run([episode()], tmp_path / "set", **given))
+    with pytest.raises(BadConfig, match=f"expected the {key} it was begun with"):
+        list(run([episode()], tmp_path / "set", **{**given, **changes}))
+
+
+@pytest.mark.parametrize("text", ["", '{"clip_frames": 5, "str', "[]"])
+def test_files_that_say_how_far_a_set_is_are_refused_by_their_path_where_they_were_cut(tmp_path, text):
+    list(run([episode()], tmp_path / "set"))
+    for name, remedy in (("metadata_0.json", "Remove it; run again"), ("tokenise.json", "Use another folder")):
+        (tmp_path / "set" / name).write_text(text)
+        with pytest.raises(BadBag, match=rf"{name}: expected a JSON object.*{remedy}"):
+            list(run([episode()], tmp_path / "set"))
+
+
+def test_a_shard_that_was_cut_is_made_anew_once_its_metadata_are_removed(tmp_path):
+    list(run([episode()], tmp_path / "set"))
+    before = contents(tmp_path / "set")
+    (tmp_path / "set" / "metadata_0.json").unlink()
+    list(run([episode()], tmp_path / "set"))
+    assert contents(tmp_path / "set") == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--batch 0", "key `batch`: expected Input should be greater than or equal to 1, got 0"),
+        ("--world-size 0", "key `world_size`"),
+        ("--rank 5 --world-size 2", "key `rank`: expected less than the world size, 2, got 5"),
+        ("--rank -1", "key `rank`"),
+        ("--stride 0", "key `stride`"),
+        ("--stride -1", "key `stride`"),
+        ("--latents 0", "key `latents`"),
+    ],
+)
+def test_options_that_no_set_can_be_made_with_are_refused_before_anything_is_read(
+    tmp_path, monkeypatch, capsys, options, said
+):
+    words = ["data", "tokenise", "nowhere", "--tokenizer", "nowhere", "--out", str(tmp_path / "set"), *options.split()]
+    monkeypatch.setattr(sys, "argv", words)
+    assert data.main() == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "set").exists()
 
 
 def test_1x_s_own_reader_finds_the_sizes_it_expects(tmp_path):

@@ -46,3 +46,13 @@ def test_a_cut_file_is_refused_by_its_path(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(BadBag, match=r"000000\.npz"):
         ledger[0]
+
+
+@pytest.mark.parametrize("text", ["", '{"checkpoint": {"na', "[]"])
+def test_settings_that_were_cut_are_refused_by_their_path_and_kept(tmp_path: Path, text: str) -> None:
+    Ledger(tmp_path, SETTINGS)
+    path = tmp_path / "settings.json"
+    path.write_text(text)
+    with pytest.raises(BadBag, match=r"settings\.json: expected a JSON object.*begin anew"):
+        Ledger(tmp_path, SETTINGS)
+    assert path.read_text() == text

@@ -14,7 +14,7 @@ PACKAGES = ("hwm_core", "hwm_ros", "training")
 # hwm_core; data stands above sim because recordings, also simulated ones, are written by data.bag.
 FLOORS = (
     {"assets", "detail", "draws", "errors", "frames", "types", "streams", "pictures", "worker"},
-    {"clips", "config", "metrics"},
+    {"clips", "config", "device", "metrics"},
     {"data", "nn", "tokenizers"},
     {"context", "models", "planning", "sim"},
     {"sampling"},

@@ -4,11 +4,14 @@ import json
 from importlib.metadata import version
 
 import numpy as np
+import pytest
 from PIL import Image
 from test_train_commands import SMALL, SMALL_FLOW, store, tokenizer, train_model  # noqa: F401
 
+from hwm_core.errors import BadBag
 from hwm_core.pictures.samples import Sample, sample_sheet
 from training import train, train_tokenizer
+from training.environment import note_environment
 
 
 def pictures(run):
@@ -22,6 +25,15 @@ def test_every_start_of_a_run_is_noted_with_its_machine_packages_and_command(sto
     assert [first["resumed"], second["resumed"]] == [False, True]
     assert first["torch"] and first["threads"] == 1 and first["processor"] and first["command"]
     assert first["packages"]["numpy"] == version("numpy") and first["revision"] == second["revision"]
+
+
+def test_a_list_of_starts_that_was_cut_is_refused_by_its_path(tmp_path):
+    note_environment(tmp_path, "abc", resumed=False)
+    file = tmp_path / "environment.json"
+    file.write_text(file.read_text()[:-20])
+    with pytest.raises(BadBag, match=r"environment\.json: expected a JSON object.*Remove it"):
+        note_environment(tmp_path, "abc", resumed=True)
+    note_environment(tmp_path, "abc", resumed=False)
 
 
 def test_each_evaluation_of_a_masked_model_draws_the_same_windows(store, tokenizer, tmp_path):  # noqa: F811

@@ -1,5 +1,6 @@
 """Training from codes: the cache of a store's windows, and 1X's published sets."""
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -213,6 +214,105 @@ def test_a_manifest_that_was_changed_and_splits_of_unlike_settings_are_refused(s
     shutil.copytree(tmp_path / "other" / "validation", tmp_path / "set" / "validation")
     with pytest.raises(BadConfig, match="clip_frames: expected in validation those of training"):
         open_token_store(tmp_path / "set")
+
+
+def rewritten(file, **changes):
+    """What a set says of itself, changed."""
+    said = json.loads(file.read_text())
+    said.get("hwm", said).update(changes)
+    file.write_text(json.dumps(said))
+
+
+SHARED = {
+    "preprocessing": {**PREPROCESSING.plain(), "source_aspect": 1.5},
+    "names": ["left_elbow", "neck_yaw"],
+    "clip_frames": 13,
+    "stride": 3,
+    "manifests": {"states": "0" * 64},
+}
+
+
+@pytest.mark.parametrize("key", SHARED)
+@pytest.mark.parametrize("side", ["training", "validation"])
+def test_splits_that_differ_in_one_thing_they_share_are_refused_by_its_name(cache, tmp_path, key, side):
+    path = shutil.copytree(cache, tmp_path / "set")
+    open_token_store(path)
+    rewritten(path / side / "metadata.json", **{key: SHARED[key]})
+    with pytest.raises(BadConfig, match=f"{key}: expected in validation those of training, got others"):
+        open_token_store(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("sha256", "0" * 64), ("levels", [25]), ("kind", "mine"), ("temporal_factor", 2)]
+)
+def test_splits_of_unlike_tokenizers_are_refused_by_what_differs(cache, tmp_path, key, value):
+    path = shutil.copytree(cache, tmp_path / "set")
+    file = path / "validation" / "metadata.json"
+    rewritten(file, codes={**json.loads(file.read_text())["hwm"]["codes"], key: value})
+    with pytest.raises(BadConfig, match=f"tokenizer: expected {key}"):
+        open_token_store(path)
+
+
+def bytes_below(folder):
+    """Every file, and when it was written."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.fixture
+def other_store(store, tmp_path):
+    """Of the same episodes, and another robot's manifest."""
+    path = shutil.copytree(store, tmp_path / "store")
+    manifest = open_store(store).manifests["states"].model_copy(update={"robot": "other"})
+    manifest_path(path, "states").write_text(yaml.safe_dump(manifest.plain()))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "expected the manifests it was begun with"),
+        ({"tokenizer": "other"}, "expected the codes, manifests it was begun with"),
+        ({"tokenizer": "continuous", "stride": None}, "expected a stride"),
+        ({"wants_statistics": True}, "one with statistics of its latents"),
+        ({"kept": ["validation"]}, "expected the manifests it was begun with"),
+        ({"latents": 30}, "expected a stretch of 233 frames"),
+        ({"batch": 0}, "key `batch`"),
+    ],
+)
+def test_a_call_that_is_refused_leaves_every_byte_of_a_good_set(
+    store, other_store, cache, tmp_path, monkeypatch, capsys, changes, said
+):
+    given = {
+        "tokenizer": "discrete",
+        "stride": 2,
+        "latents": 5,
+        "kept": ["training", "validation"],
+        "batch": 8,
+    } | changes
+    torch.manual_seed(5)
+    save_tokenizer(other_store / "other", build_tokenizer(TOKENIZER))
+    out = shutil.copytree(cache, tmp_path / "tokens")
+    for split in {"training", "validation"} - {*given["kept"]}:
+        shutil.rmtree(out / split)
+    before = bytes_below(out)
+    if given.get("wants_statistics"):
+        tokenizer = made(TOKENIZER)
+        tokenizer.wants_statistics = True
+        monkeypatch.setattr(data, "load_tokenizer", lambda *_: tokenizer)
+    words = ["--tokenizer", other_store / given["tokenizer"], "--out", out, "--precision", "float32"]
+    for key in ("stride", "latents", "batch"):
+        words += [] if given[key] is None else [f"--{key}", given[key]]
+    assert command(monkeypatch, other_store, *words) == 2
+    assert said in capsys.readouterr().err
+    assert bytes_below(out) == before and {one.name for one in out.iterdir()} == {*given["kept"], "states.yaml"}
+    if given["kept"] == ["training", "validation"]:
+        open_token_store(out)
+
+
+def test_a_call_that_is_refused_makes_no_folder(store, tmp_path, monkeypatch):
+    words = ["--tokenizer", store / "continuous", "--out", tmp_path / "tokens"]
+    assert command(monkeypatch, store, *words) == 2 and not (tmp_path / "tokens").exists()
 
 
 def test_a_run_that_goes_on_with_other_data_is_refused(store, cache, tmp_path, capsys):

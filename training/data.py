@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import yaml
 from tqdm import tqdm
@@ -38,12 +38,14 @@ from hwm_core.data.store import Split, manifest_path, open_store
 from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
 from hwm_core.data.to_rosbag2 import write_bags
 from hwm_core.data.token_store import manifest_sha256
-from hwm_core.data.tokenise import TokeniseOptions, tokenise
+from hwm_core.data.tokenise import TokeniseOptions, require_tokenisable, tokenise
 from hwm_core.data.verification import Finding, is_store, verify_metadata, verify_recording
 from hwm_core.data.video import Codec
 from hwm_core.errors import BadBag, BadConfig, BadInput
 from hwm_core.pictures.canvas import write_png
 from hwm_core.pictures.thumbnails import thumbnail_sheet
+from hwm_core.types import Episode
+from training.devices import own_device
 
 
 def main() -> int:
@@ -174,23 +176,12 @@ def _convert(options: argparse.Namespace) -> int:
 
 def _tokenise(options: argparse.Namespace) -> int:
     """A store's pictures to codes, both splits."""
+    options.device = own_device(options.device)
+    chosen = TokeniseOptions.parse(
+        {key: getattr(options, key) for key in TokeniseOptions.model_fields}, where="tokenise"
+    )
     store = open_store(options.store)
     tokenizer = load_tokenizer(options.tokenizer, options.device)
-    chosen = TokeniseOptions(
-        latents=options.latents,
-        stride=options.stride,
-        exact=options.exact,
-        precision=options.precision,
-        batch=options.batch,
-        device=options.device,
-        rank=options.rank,
-        world_size=options.world_size,
-    )
-    manifests: dict[str, str] = {kind: manifest_sha256(manifest) for kind, manifest in store.manifests.items()}
-    for kind, manifest in store.manifests.items():
-        with new_file(manifest_path(options.out, kind), options.rank) as partial:
-            partial.write_text(yaml.safe_dump(manifest.plain(), sort_keys=False))
-    sides: dict[Split, list] = {"training": store.training, "validation": store.validation}
     if getattr(tokenizer, "wants_statistics", False):
         raise BadConfig(
             f"--tokenizer {options.tokenizer}",
@@ -198,19 +189,20 @@ def _tokenise(options: argparse.Namespace) -> int:
             got="a download without any",
             remedy="Train over it on the store first; the checkpoint's folder is then the tokenizer to name.",
         )
-    spec = spec_of(tokenizer)
+    both: dict[Split, list[Episode]] = {"training": store.training, "validation": store.validation}
+    sides = {split: episodes for split, episodes in both.items() if episodes}
+    belongs: dict[str, Any] = {
+        "spec": spec_of(tokenizer),
+        "options": chosen,
+        "manifests": {kind: manifest_sha256(manifest) for kind, manifest in store.manifests.items()},
+    }
+    for split, episodes in sides.items():  # both, before the first byte is written
+        require_tokenisable(episodes, store.preprocessing, options.out / split, **belongs)
+    for kind, manifest in store.manifests.items():
+        with new_file(manifest_path(options.out, kind), options.rank) as partial:
+            partial.write_text(yaml.safe_dump(manifest.plain(), sort_keys=False))
     for split, episodes in sides.items():
-        if not episodes:
-            continue
-        outcomes = tokenise(
-            episodes,
-            store.preprocessing,
-            tokenizer,
-            options.out / split,
-            spec=spec,
-            options=chosen,
-            manifests=manifests,
-        )
+        outcomes = tokenise(episodes, store.preprocessing, tokenizer, options.out / split, **belongs)
         mine = len(range(options.rank, len(episodes), options.world_size))
         told = list(tqdm(outcomes, total=mine, unit="episode", disable=None))
         clips, left_out = sum(one.clips for one in told), sum(one.left_out for one in told)

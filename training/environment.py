@@ -1,6 +1,5 @@
 """Where and how a run was made: its folder says so itself."""
 
-import json
 import os
 import platform
 import shlex
@@ -13,21 +12,21 @@ from typing import Any
 import torch
 
 from hwm_core.data.atomic import write_json
+from hwm_core.data.json_files import Fields
+
+
+class _Starts(Fields):
+    starts: list[dict[str, Any]]
 
 
 def note_environment(out: Path, revision: str, resumed: bool) -> None:
-    """Add this start, and the machine it was made on, to the `starts` in environment.json; the newest is last."""
+    """Add this start, and the machine it was made on, to the `starts` in environment.json; the newest is last.
+
+    Raises BadBag where the file of a resumed run was cut.
+    """
     path = out / "environment.json"
-    starts = _starts(path) if resumed else []
+    starts = _Starts.from_json(path, "Remove it; run again.").starts if resumed and path.exists() else []
     write_json(path, {"starts": [*starts, {"resumed": resumed, "revision": revision, **describe_environment()}]})
-
-
-def _starts(path: Path) -> list[Any]:
-    """Those noted before; none of a file that is no such note, which is no reason not to go on with the run."""
-    try:
-        return list(json.loads(path.read_text())["starts"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
 
 
 def describe_environment() -> dict[str, Any]:

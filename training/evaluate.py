@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from hwm_core.assets import SHIPPED, checkpoint_path
@@ -32,6 +33,7 @@ from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.unavailable import Unavailable, or_unavailable
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
+from training.devices import own_device
 
 
 def main() -> None:
@@ -87,12 +89,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
             remedy="Correct them, or remove the folder.",
         )
     paths = [checkpoint_path(checkpoint) for checkpoint in arguments.checkpoint]
-    device = _device(arguments.device)
+    device = own_device(arguments.device)
     world_models = [WorldModel.load(path, device=device, tokenizer=arguments.tokenizer) for path in paths]
     episodes, objects, source = _episodes(arguments, world_models)
     config = _config(arguments)
-    extractors, missing = _extractors(arguments)
-    lpips = _lpips(arguments)
+    extractors, missing = _extractors(arguments, device)
+    lpips = _lpips(arguments, device)
     for absent in (*missing, lpips):
         if isinstance(absent, Unavailable):
             print(absent)  # now, not after hours of prediction
@@ -150,7 +152,7 @@ def _config(arguments: argparse.Namespace) -> EvaluationConfig:
     )
 
 
-def _extractors(arguments: argparse.Namespace) -> tuple[list[Extractor], tuple[Unavailable, ...]]:
+def _extractors(arguments: argparse.Namespace, device: torch.device) -> tuple[list[Extractor], tuple[Unavailable, ...]]:
     """Those named, and what is unavailable for want of a file. The protocol of the paper wants FID, named or not."""
     named = [_kind_and_file(text) for text in arguments.extractor]
     if arguments.protocol == "paper" and "inception" not in dict(named):
@@ -159,7 +161,7 @@ def _extractors(arguments: argparse.Namespace) -> tuple[list[Extractor], tuple[U
     missing: list[Unavailable] = []
     for kind, path in named:
         metrics = metric_names(kind, Path(path or "").stem)
-        found = or_unavailable(metrics[0], partial(load_extractor, kind, path, _device(arguments.device)))
+        found = or_unavailable(metrics[0], partial(load_extractor, kind, path, device))
         if isinstance(found, Unavailable):
             missing += [replace(found, metric=metric) for metric in metrics]
         else:
@@ -167,21 +169,16 @@ def _extractors(arguments: argparse.Namespace) -> tuple[list[Extractor], tuple[U
     return extractors, tuple(missing)
 
 
-def _lpips(arguments: argparse.Namespace) -> Lpips | Unavailable | None:
+def _lpips(arguments: argparse.Namespace, device: torch.device) -> Lpips | Unavailable | None:
     """The one named."""
     if arguments.lpips is None:
         return None
-    return or_unavailable("LPIPS", partial(Lpips, *_kind_and_file(arguments.lpips), _device(arguments.device)))
+    return or_unavailable("LPIPS", partial(Lpips, *_kind_and_file(arguments.lpips), device))
 
 
 def _kind_and_file(text: str) -> tuple[str, str | None]:
     kind, _, path = text.partition("=")
     return kind, path or None
-
-
-def _device(name: str) -> str:
-    local = os.environ.get("LOCAL_RANK")
-    return f"cuda:{local}" if name == "cuda" and local is not None else name
 
 
 def _episodes(

@@ -32,6 +32,7 @@ from hwm_core.errors import BadConfig, BadInput
 from hwm_core.metrics.tokens import TOP
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model import WorldModel
+from training.devices import own_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compress(options: argparse.Namespace) -> int:
     """Rank the codes of every token to come, and zip them."""
-    checkpoint = load_checkpoint(options.checkpoint, options.device)
+    checkpoint = load_checkpoint(options.checkpoint, own_device(options.device))
     sampling = Sampling.parse(overridden({}, options.set), where="settings")
     compressor = Compressor(
         checkpoint, sampling=sampling, seed=options.seed, top=options.top, dtype=getattr(torch, options.dtype)
@@ -86,7 +87,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 def _sample(options: argparse.Namespace) -> int:
     """Predict the 77th frame of moments of raw shards."""
-    world_model = WorldModel.load(options.checkpoint, device=options.device, dtype=options.dtype)
+    world_model = WorldModel.load(options.checkpoint, device=own_device(options.device), dtype=options.dtype)
     given = read_yaml(options.settings) if options.settings else {}
     track = SamplingTrack.parse(overridden(given, options.set), where="settings")
     shards = open_raw(options.data)

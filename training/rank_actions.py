@@ -19,6 +19,7 @@ from hwm_core.evaluation.ranking import Ranking, rank_actions
 from hwm_core.evaluation.reaching import ReachConfig
 from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.world_model import WorldModel
+from training.devices import own_device
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         config = ReachConfig.read(arguments.config) if arguments.config else ReachConfig()
-        world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=arguments.device)
+        world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=own_device(arguments.device))
         print("   seed   Spearman model simulator   top-1 regret model simulator")
         rankings = [
             _rank(world_model, seed, config) for seed in range(arguments.seed, arguments.seed + arguments.seeds)

@@ -17,6 +17,7 @@ from hwm_core.evaluation.reaching import Reach, ReachConfig, reach
 from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.pictures import plan_strip, write_png
 from hwm_core.world_model import WorldModel
+from training.devices import own_device
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         config = ReachConfig.read(arguments.config) if arguments.config else ReachConfig()
-        world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=arguments.device)
+        world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=own_device(arguments.device))
         arguments.out.mkdir(parents=True, exist_ok=True)
         rows = []
         for seed in range(arguments.seed, arguments.seed + arguments.seeds):

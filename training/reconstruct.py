@@ -25,6 +25,7 @@ from hwm_core.errors import BadInput
 from hwm_core.evaluation.reconstruction import examples, markdown, measure, rebuild, table
 from hwm_core.pictures import VideoWriter, contact_sheet, heat, side_by_side, write_png
 from hwm_core.types import Episode
+from training.devices import own_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(options: argparse.Namespace) -> None:
     """Raises BadInput for whatever the user can put right."""
-    tokenizer = load_tokenizer(checkpoint_path(options.tokenizer), options.device)
+    device = own_device(options.device)
+    tokenizer = load_tokenizer(checkpoint_path(options.tokenizer), device)
     store = open_store(options.store)
     episodes = getattr(store, options.split)
     frames = num_frames(options.latents, tokenizer.temporal_factor)
@@ -60,13 +62,13 @@ def report(options: argparse.Namespace) -> None:
     found = measure(
         tokenizer,
         tqdm(DataLoader(windows, options.batch), unit="batch", desc="rebuilding", disable=None),
-        device=options.device,
+        device=device,
     )
     size, rate = (store.preprocessing.height, store.preprocessing.width), store.preprocessing.frame_rate_hz
     document = {
         "tokenizer": tokenizer.config.plain(),
         "store": {"split": options.split, "episodes": [episode.name for episode in episodes], "size": size},
-        "settings": {"frames": frames, "stride": options.stride, "device": options.device},
+        "settings": {"frames": frames, "stride": options.stride, "device": str(device)},
         **table(found),
     }
     options.out.mkdir(parents=True, exist_ok=True)
@@ -74,7 +76,7 @@ def report(options: argparse.Namespace) -> None:
     sheet = contact_sheet(
         title,
         "the first frame large; rebuilt below what happened",
-        examples(tokenizer, windows, found.mse, options.device),
+        examples(tokenizer, windows, found.mse, device),
         rate,
     )
     write_png(options.out / "contact_sheet.png", sheet)
@@ -82,16 +84,18 @@ def report(options: argparse.Namespace) -> None:
         partial.write_text(markdown(found))
     write_json(options.out / "reconstruction.json", document)
     if options.video:
-        _film(tokenizer, episodes[0], frames, options, rate)
+        _film(tokenizer, episodes[0], frames, options.out, rate, device)
     print(markdown(found))
     print(f"Written to {options.out}: " + ", ".join(sorted(path.name for path in options.out.iterdir())))
 
 
-def _film(tokenizer: torch.nn.Module, episode: Episode, window: int, options: argparse.Namespace, rate: float) -> None:
+def _film(
+    tokenizer: torch.nn.Module, episode: Episode, window: int, out: Path, rate: float, device: torch.device
+) -> None:
     """Truth, reconstruction and error of a whole episode, in windows of which each is rebuilt alone."""
     shown = 0
-    with new_file(options.out / "reconstruction.mp4") as partial, VideoWriter(partial, rate) as video:
-        for part in rebuild(tokenizer, episode.frames, window=window, device=options.device):
+    with new_file(out / "reconstruction.mp4") as partial, VideoWriter(partial, rate) as video:
+        for part in rebuild(tokenizer, episode.frames, window=window, device=device):
             for rebuilt in part:
                 truth = episode.frames[shown]
                 shown += 1

@@ -14,6 +14,7 @@ from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.errors import BadInput
 from hwm_core.replay import ReplayConfig, replay
 from hwm_core.world_model import WorldModel
+from training.devices import own_device
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         config = ReplayConfig.read(arguments.config) if arguments.config else ReplayConfig()
-        world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=arguments.device)
+        world_model = WorldModel.load(checkpoint_path(arguments.checkpoint), device=own_device(arguments.device))
         with tqdm(unit="window", desc="predicting") as bar:
 
             def progress(done: int, of: int) -> None:

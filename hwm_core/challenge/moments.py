@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.onex import EVE_STATES, read_metadata, shard_file, shard_states
+from hwm_core.data.onex import EVE_STATES, shard_file, shard_states
 from hwm_core.data.onex_raw import OneXRawRecording
 from hwm_core.data.video import Clip
 from hwm_core.data.windows import spread, starts_within
@@ -109,8 +109,7 @@ def moment_starts(recording: OneXRawRecording, stride: int) -> list[int]:
 def _cut(
     recording: OneXRawRecording, place: int, starts: Sequence[tuple[int, int]], world_model: WorldModel, side: int
 ) -> Iterator[Moment]:
-    hz = float(read_metadata(recording.path / "metadata.json").get("hz", 30))
-    step = frames_per_step(world_model, hz)
+    step = frames_per_step(world_model, recording.frame_rate_hz)
     states, _ = shard_states(recording.path, recording.shard, len(EVE_STATES))
     values = states[:, world_model.manifest.match(EVE_STATES)]
     past = np.arange(SEEN - 1 - (world_model.past_frames - 1) * step, SEEN, step)

@@ -1,13 +1,12 @@
 """What a long run has done so far, so that it can be stopped at any time and go on to the same result."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hwm_core.config import differences
 from hwm_core.data.atomic import write_json
+from hwm_core.data.json_files import read_json, require_settings
 from hwm_core.errors import BadConfig
 
 _SETTINGS = "settings.json"
@@ -20,6 +19,7 @@ class Unfinished:
 
     Raises:
         BadConfig: `out` is there already, or the folder was begun with other settings.
+        BadBag: the file that says with which was cut.
     """
 
     def __init__(self, out: str | Path, settings: Mapping[str, Any]) -> None:
@@ -27,23 +27,18 @@ class Unfinished:
         if out.exists():
             raise BadConfig(f"--out {out}", expected="a new path", got="one that exists", remedy="Choose another.")
         self.folder = out.with_name(f"{out.name}.unfinished")
-        self._settings = plain = json.loads(json.dumps(settings))
-        if (begun := self.read(_SETTINGS)) not in (None, plain):
-            other = sorted(key for key in {*begun, *plain} if begun.get(key) != plain.get(key))
-            raise BadConfig(
-                f"{self.folder}",
-                expected=f"the {', '.join(other)} it was begun with",
-                got=differences(begun, plain),
-                remedy="Give the same options to go on, or remove the folder to begin again.",
-            )
+        self._settings = settings
+        if self.path(_SETTINGS).exists():
+            remedy = "Give the same options to go on, or remove the folder to begin again."
+            require_settings(self.path(_SETTINGS), settings, remedy)
 
     def path(self, name: str) -> Path:
         """Where the part `name` lies, or will."""
         return self.folder / name
 
     def read(self, name: str) -> Any:
-        """A part that is JSON; None where it is not done."""
-        return json.loads(self.path(name).read_text()) if self.path(name).exists() else None
+        """A part that is JSON; None where it is not done. Raises BadBag where it was cut."""
+        return read_json(self.path(name), "Remove it; run again.") if self.path(name).exists() else None
 
     def begin(self) -> None:
         """Before the first part is written."""

@@ -3,10 +3,9 @@
 v2: one table and one video per episode. v3.0: many episodes per file; meta/episodes says where each one lies.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,12 +17,14 @@ from numpy.typing import NDArray
 from hwm_core.data.assembly import Assembly, ReadReport
 from hwm_core.data.bag import Topics
 from hwm_core.data.events import Event, JointValues, Picture, ready
+from hwm_core.data.lerobot_meta import INFO, joint_names, read_episode_tasks, read_info
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.to_rosbag2 import write_rosbag2
 from hwm_core.data.video import Clip
 from hwm_core.errors import BadBag
 from hwm_core.types import Episode
 
+_JOINTS = ("observation.state", "action")
 # LeRobot's clock starts at 0, which in ROS means "no stamp".
 _START_NS = 1_000_000_000
 # Our column of v3.0's meta/episodes: the number an episode had before v3.0 wanted numbers without holes.
@@ -99,26 +100,21 @@ class Sample:
 
 
 def open_lerobot(path: str | Path) -> LeRobotDataset:
-    """Look at a dataset folder. Raises BadBag when it is none, is empty, or is of another format version."""
+    """Look at a dataset folder. Raises BadBag when it is none, is empty, damaged, or of another format version."""
     path = Path(path)
-    try:
-        info = json.loads((path / "meta" / "info.json").read_text())
-        version, features = str(info["codebase_version"]), info["features"]
-        state, command = (features.get(key) for key in ("observation.state", "action"))
-        if state is None and command is None:
-            raise KeyError("neither of them")
-        fps = float(info.get("fps", 0))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    info, everything = read_info(path)
+    version, names = info.codebase_version, [joint_names(path, info, key) for key in _JOINTS]
+    if not any(key in info.features for key in _JOINTS):
         raise BadBag(
             f"Dataset {path}",
-            expected="a LeRobot folder whose meta/info.json describes observation.state or action",
-            got=f"{type(error).__name__}: {error}",
-            remedy="Check the path.",
-        ) from error
+            expected=f"a description of {' or '.join(_JOINTS)} in {INFO}",
+            got="neither",
+            remedy="Check the path: without joint values there is nothing to learn to move by.",
+        )
     if version.startswith("v2."):
         entries = _entries_v2(path)
     elif version.startswith("v3."):
-        entries = _entries_v3(path, fps)
+        entries = _entries_v3(path, info.fps)
     else:
         raise BadBag(
             f"Dataset {path}", expected="format v2.0, v2.1 or v3.0", got=version, remedy="Convert it with LeRobot."
@@ -126,7 +122,7 @@ def open_lerobot(path: str | Path) -> LeRobotDataset:
     if not entries:
         where = "data/*/episode_*.parquet" if version.startswith("v2.") else "data/*/file-*.parquet of its episodes"
         raise BadBag(f"Dataset {path}", expected=where, got="none", remedy="Download the data.")
-    return LeRobotDataset(path, version, fps, _names(state), _names(command), entries, info)
+    return LeRobotDataset(path, version, info.fps, names[0], names[1], entries, everything)
 
 
 def samples(dataset: LeRobotDataset, number: int, camera: str | None = None) -> Iterator[Sample]:
@@ -238,7 +234,7 @@ def _bad_table(path: Path, error: Exception) -> BadBag:
 
 
 def _entries_v2(path: Path) -> dict[int, LeRobotEpisode]:
-    tasks = _tasks_v2(path / "meta" / "episodes.jsonl")
+    tasks = read_episode_tasks(path)
     videos: dict[int, dict[str, Clip]] = {}
     for file in sorted(path.glob("videos/*/*/episode_*.mp4")):
         videos.setdefault(_number(file), {})[file.parent.name] = Clip(file)
@@ -248,21 +244,6 @@ def _entries_v2(path: Path) -> dict[int, LeRobotEpisode]:
         )
         for file in path.glob("data/*/episode_*.parquet")
     }
-
-
-def _tasks_v2(path: Path) -> dict[int, tuple[str, ...]]:
-    if not path.exists():
-        return {}
-    try:
-        lines = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-        return {int(line["episode_index"]): tuple(map(str, line.get("tasks") or [])) for line in lines}
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadBag(
-            f"File {path}",
-            expected="one JSON object a line, with episode_index",
-            got=f"{type(error).__name__}: {error}",
-            remedy="Download it again.",
-        ) from error
 
 
 def _entries_v3(path: Path, fps: float) -> dict[int, LeRobotEpisode]:
@@ -315,16 +296,10 @@ def _clip_v3(path: Path, row: Mapping[str, Any], key: str, length: int, fps: flo
 
 
 def _number(file: Path) -> int:
-    return int(file.stem.split("_")[-1])
-
-
-def _names(feature: dict[str, Any] | None) -> tuple[str, ...]:
-    """Joint names of a feature: published as a list, a list of lists, or a mapping of lists; numbered where absent."""
-    if feature is None:
-        return ()
-    names = feature.get("names") or []
-    if isinstance(names, dict):
-        names = list(names.values())
-    flat = list(chain.from_iterable(name if isinstance(name, list) else [name] for name in names))
-    size = int(feature["shape"][0])
-    return tuple(map(str, flat)) if len(flat) == size else tuple(f"joint_{index}" for index in range(size))
+    """Of episode_000005. Raises BadBag for another name: what counts is the files, and this one would count as none."""
+    digits = file.stem.removeprefix("episode_")
+    if not digits.isdecimal():
+        raise BadBag(
+            f"File {file}", expected=f"episode_NUMBER{file.suffix}", got=f"`{file.name}`", remedy="Rename or remove it."
+        )
+    return int(digits)

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-FeatureStats = dict[str, list]  # min, max, mean, std, count; pictures as [3, 1, 1] in [0, 1]
+STATISTICS = ("min", "max", "mean", "std", "count")
+FeatureStats = dict[str, list]  # by these names; pictures as [3, 1, 1] in [0, 1]
 # Pictures looked at per episode; LeRobot samples about as many.
 MOST_PICTURES = 100
 

@@ -12,6 +12,7 @@ import pyarrow.parquet
 
 from hwm_core.data.atomic import new_folder
 from hwm_core.data.lerobot import SOURCE_NUMBER, LeRobotDataset, open_lerobot, read_table
+from hwm_core.data.lerobot_meta import read_statistics, read_tasks
 from hwm_core.data.lerobot_stats import FeatureStats, column_stats, picture_stats, pooled
 from hwm_core.data.video import Clip, copy_packets, video_facts
 from hwm_core.errors import BadBag
@@ -86,7 +87,7 @@ def _write_v2(dataset: LeRobotDataset, folder: Path) -> list[str]:
             episodes.write(json.dumps(line) + "\n")
             all_stats.write(json.dumps({"episode_index": row.number, "stats": row.stats}) + "\n")
             index += length
-    tasks = _tasks(dataset)
+    tasks = read_tasks(dataset.path)
     lines = [json.dumps({"task_index": number, "task": task}) for number, task in sorted(tasks.items())]
     (folder / "meta/tasks.jsonl").write_text("".join(line + "\n" for line in lines))
     more = {"total_videos": total_videos, "total_chunks": max(dataset.episodes) // _CHUNK + 1}
@@ -150,7 +151,7 @@ def _write_v3(dataset: LeRobotDataset, folder: Path, numbers: Mapping[int, int])
     (folder / "meta/stats.json").write_text(
         json.dumps({key: pooled([some[key] for some in stats]) for key in sorted(shared)})
     )
-    tasks = _tasks(dataset)
+    tasks = read_tasks(dataset.path)
     _write_tasks_v3(folder / "meta/tasks.parquet", tasks)
     more = {"data_files_size_in_mb": _TABLE_BYTES >> 20, "video_files_size_in_mb": _VIDEO_BYTES >> 20}
     _write_info(dataset, folder, "v3.0", _V3_PATHS, index, tasks, more)
@@ -198,18 +199,11 @@ def _write_videos(folder: Path, key: str, some: Sequence[tuple[Clip, int]], at: 
 
 
 def _rows(dataset: LeRobotDataset) -> Iterator[_Row]:
-    known = _stats_v2(dataset.path / "meta/episodes_stats.jsonl")
+    known = read_statistics(dataset.path)
     for number in dataset.episodes:
         entry, table = dataset.entry(number), read_table(dataset, number)
         stats = known.get(number) or _measure(dataset, number, table)
         yield _Row(number, table, entry.tasks, stats, entry.clips)
-
-
-def _stats_v2(path: Path) -> dict[int, Mapping[str, FeatureStats]]:
-    if not path.exists():
-        return {}
-    lines = (json.loads(line) for line in path.read_text().splitlines() if line.strip())
-    return {int(line["episode_index"]): line["stats"] for line in lines}
 
 
 def _measure(dataset: LeRobotDataset, number: int, table: pyarrow.Table) -> dict[str, FeatureStats]:
@@ -239,18 +233,6 @@ def _numbered(table: pyarrow.Table, episode: int, index: int) -> pyarrow.Table:
         elif name != "frame_index":
             table = table.set_column(table.column_names.index(name), name, column)
     return table.replace_schema_metadata(None)
-
-
-def _tasks(dataset: LeRobotDataset) -> dict[int, str]:
-    """{task_index: task}."""
-    old, new = dataset.path / "meta/tasks.jsonl", dataset.path / "meta/tasks.parquet"
-    if old.exists():
-        lines = [json.loads(line) for line in old.read_text().splitlines() if line.strip()]
-        return {int(line["task_index"]): str(line["task"]) for line in lines}
-    if new.exists():
-        rows = pyarrow.parquet.read_table(new).to_pylist()
-        return {int(row.pop("task_index")): str(next(iter(row.values()))) for row in rows}
-    return {0: ""}
 
 
 def _write_tasks_v3(path: Path, tasks: Mapping[int, str]) -> None:

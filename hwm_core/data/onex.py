@@ -5,9 +5,7 @@ float32 [F, 25], segment_idx_i.bin int32 [F], metadata_i.json; flat, or in sub-f
 [N, 16, 16], one grid a frame, and one file for each kind of action.
 """
 
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from hwm_core.data.codes import CodeSpec
 from hwm_core.data.mapping import map_file
+from hwm_core.data.onex_metadata import SetMetadata, read_metadata, read_metadata_v1, read_shard
 from hwm_core.data.tokens import TokenEpisode
 from hwm_core.errors import BadBag
 
@@ -36,11 +35,6 @@ _V1_FILES = {
     "neck_desired": ("neck_desired",),
 }
 _FOLDERS = {"video": "videos", "states": "robot_states", "segment_idx": "segment_indices", "metadata": "metadata"}
-# What 1X's own metadata.json leaves unsaid, and ours says.
-_COSMOS = CodeSpec(
-    kind="cosmos", codes="discrete", levels=(8, 8, 8, 5, 5, 5), latent_channels=6, temporal_factor=8, spatial_factor=8
-)
-_V2 = {"clip_frames": 17, "shape": [3, 32, 32], "names": list(EVE_STATES), "dtype": "int32"}
 
 
 @dataclass(frozen=True)
@@ -62,18 +56,17 @@ def is_token_set(path: Path) -> bool:
 def open_tokens(path: str | Path) -> list[TokenEpisode]:
     """The shards of a set, v2.0 or v1.1; tokens are memory-mapped. Raises BadBag for absent, cut or wrong files."""
     path = Path(path)
-    metadata = read_metadata(path / "metadata.json")
     if (path / "video.bin").exists():
-        return [_open_v1(path, metadata)]
-    return [_open_shard(path, number, metadata) for number in range(_integer(path, metadata, "num_shards"))]
+        return [_open_v1(path)]
+    metadata = read_metadata(path)
+    return [_open_shard(path, number, metadata) for number in range(metadata.num_shards)]
 
 
 def read_spec(path: str | Path) -> CodeSpec:
-    """Which tokenizer made the codes of a set. Raises BadBag, BadConfig for damaged metadata."""
+    """Which tokenizer made the codes of a set. Raises BadBag for damaged metadata."""
     path = Path(path)
-    metadata = read_metadata(path / "metadata.json")
     if (path / "video.bin").exists():
-        vocabulary = int(metadata.get("vocab_size", 2**18))
+        vocabulary = read_metadata_v1(path).vocab_size
         side = math.isqrt(vocabulary)
         # As 1X's own models factorise it: 2^18 codes are two digits of 512.
         levels = (side, side) if side * side == vocabulary else (vocabulary,)
@@ -85,41 +78,21 @@ def read_spec(path: str | Path) -> CodeSpec:
             temporal_factor=1,
             spatial_factor=16,
         )
-    return _spec(path, metadata.get("hwm", {}))
-
-
-def _spec(path: Path, said: Mapping[str, Any]) -> CodeSpec:
-    return CodeSpec.parse(said["codes"], where=f"{path}: codes") if "codes" in said else _COSMOS
+    return read_metadata(path).hwm.codes
 
 
 def open_test_samples(path: str | Path) -> TestSamples:
     """video_i.bin int32 [3, 32, 32] with states_i.bin float32 [64, 25]. Raises BadBag where one is absent or cut."""
     path = Path(path)
-    videos = sorted(path.rglob("video_*.bin"), key=lambda file: int(file.stem.split("_")[-1]))
+    videos = {_number(file): file for file in path.rglob("video_*.bin")}
     if not videos:
         raise BadBag(f"Test set {path}", expected="video_*.bin", got="none", remedy="Check the path.")
-    numbers = tuple(int(file.stem.split("_")[-1]) for file in videos)
+    numbers = tuple(sorted(videos))
     tokens, states = [], []
-    for number, video in zip(numbers, videos, strict=True):
-        tokens.append(_array(video, np.int32, (3, 32, 32)))
+    for number in numbers:
+        tokens.append(_array(videos[number], np.int32, (3, 32, 32)))
         states.append(_array(shard_file(path, "states", number, "bin"), np.float32, (64, len(EVE_STATES))))
     return TestSamples(numbers, np.stack(tokens), np.stack(states))
-
-
-def read_metadata(path: Path) -> dict[str, Any]:
-    """One JSON object. Raises BadBag."""
-    try:
-        metadata = json.loads(path.read_text())
-        if not isinstance(metadata, dict):
-            raise ValueError(f"a {type(metadata).__name__}")
-    except (OSError, ValueError) as error:
-        raise BadBag(
-            f"File {path}",
-            expected="a JSON object",
-            got=f"{type(error).__name__}: {error}",
-            remedy="Download the set again.",
-        ) from error
-    return metadata
 
 
 def shard_file(path: Path, what: str, number: int, suffix: str) -> Path:
@@ -133,8 +106,7 @@ def shard_file(path: Path, what: str, number: int, suffix: str) -> Path:
 
 def shard_states(path: Path, number: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """States [F, width] and segments [F] of a shard of v2.0, tokens or raw. Raises BadBag, as for NaN."""
-    metadata = read_metadata(file := shard_file(path, "metadata", number, "json"))
-    frames = _integer(file, metadata, "shard_num_frames")
+    frames = read_shard(shard_file(path, "metadata", number, "json")).shard_num_frames
     states = _array(shard_file(path, "states", number, "bin"), np.float32, (frames, width))
     if not np.isfinite(states).all():
         raise BadBag(
@@ -143,25 +115,24 @@ def shard_states(path: Path, number: int, width: int) -> tuple[NDArray[np.float3
     return states, _array(shard_file(path, "segment_idx", number, "bin"), np.int32, (frames,))
 
 
-def _open_shard(path: Path, number: int, metadata: Mapping[str, Any]) -> TokenEpisode:
-    said = {**_V2, **metadata.get("hwm", {})}
-    names, clip = tuple(said["names"]), int(said["clip_frames"])
+def _open_shard(path: Path, number: int, metadata: SetMetadata) -> TokenEpisode:
+    said = metadata.hwm
+    names, clip, sources = said.names or EVE_STATES, said.clip_frames, said.episodes
     states, segments = shard_states(path, number, len(names))
     commands = None
-    if "commands" in said.get("kinds", ()):
+    if "commands" in said.kinds:
         commands = _array(path / f"commands_{number}.bin", np.float32, states.shape)
-    starts = _starts(path / f"starts_{number}.bin", clip, len(states)) if said.get("stride") else None
-    shape = (-(-len(states) // clip) if starts is None else len(starts), *said["shape"])
-    sources = said.get("episodes") or []
+    starts = _starts(path / f"starts_{number}.bin", clip, len(states)) if said.stride else None
+    shape = (-(-len(states) // clip) if starts is None else len(starts), *said.shape)
     return TokenEpisode(
         name=sources[number] if number < len(sources) else f"{path.name}_{number}",
-        tokens=_array(shard_file(path, "video", number, "bin"), np.dtype(said["dtype"]), shape, mapped=True),
+        tokens=_array(shard_file(path, "video", number, "bin"), np.dtype(said.dtype), shape, mapped=True),
         clip_frames=clip,
-        vocabulary=_spec(path, said).vocabulary,
-        frame_rate_hz=float(metadata.get("hz", 30)),
+        vocabulary=said.codes.vocabulary,
+        frame_rate_hz=metadata.hz,
         segments=segments,
         names=names,
-        states=states if "states" in said.get("kinds", ("states",)) else None,
+        states=states if "states" in said.kinds else None,
         commands=commands,
         starts=starts,
     )
@@ -180,9 +151,9 @@ def _starts(path: Path, clip: int, frames: int) -> NDArray[np.int64]:
     return starts
 
 
-def _open_v1(path: Path, metadata: Mapping[str, Any]) -> TokenEpisode:
-    frames, side = (_integer(path, metadata, key) for key in ("num_images", "s"))
-    kind = np.dtype(str(metadata.get("token_dtype", "uint32")))
+def _open_v1(path: Path) -> TokenEpisode:
+    metadata = read_metadata_v1(path)
+    frames, shape = metadata.num_images, (metadata.num_images, 1, metadata.s, metadata.s)
     columns: list[NDArray[np.float32]] = []
     names: list[str] = []
     for stem, some in _V1_FILES.items():
@@ -192,10 +163,10 @@ def _open_v1(path: Path, metadata: Mapping[str, Any]) -> TokenEpisode:
             names += some
     return TokenEpisode(
         name=path.name,
-        tokens=_array(path / "video.bin", kind, (frames, 1, side, side), mapped=True),
+        tokens=_array(path / "video.bin", np.dtype(metadata.token_dtype), shape, mapped=True),
         clip_frames=1,
-        vocabulary=int(metadata.get("vocab_size", 2**18)),
-        frame_rate_hz=float(metadata.get("hz", 30)),
+        vocabulary=metadata.vocab_size,
+        frame_rate_hz=metadata.hz,
         segments=_array(path / "segment_ids.bin", np.int32, (frames,)),
         names=tuple(names),
         states=np.concatenate(columns, axis=1),
@@ -218,10 +189,9 @@ def _array(path: Path, dtype: Any, shape: tuple[int, ...], mapped: bool = False)
     return np.fromfile(path, dtype=dtype).reshape(shape)
 
 
-def _integer(where: Path, metadata: Mapping[str, Any], key: str) -> int:
-    value = metadata.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BadBag(
-            f"Metadata of {where}", expected=f"a whole number `{key}`", got=repr(value), remedy="Download them again."
-        )
-    return value
+def _number(file: Path) -> int:
+    """Of video_5. Raises BadBag for another name."""
+    digits = file.stem.removeprefix("video_")
+    if not digits.isdecimal():
+        raise BadBag(f"File {file}", expected="video_NUMBER.bin", got=f"`{file.name}`", remedy="Rename or remove it.")
+    return int(digits)

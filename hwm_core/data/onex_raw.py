@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from hwm_core.data.events import Cut, Event, JointValues, Picture, ready
-from hwm_core.data.onex import EVE_STATES, read_metadata, shard_file, shard_states
+from hwm_core.data.onex import EVE_STATES, shard_file, shard_states
+from hwm_core.data.onex_metadata import read_metadata
 from hwm_core.data.recording import Recording
 from hwm_core.data.video import Clip
-from hwm_core.errors import BadBag
 
 _START_NS = 1_000_000_000
 
@@ -26,8 +26,13 @@ class OneXRawRecording(Recording):
     def name(self) -> str:
         return f"{self.path.name}_{self.shard}"
 
+    @property
+    def frame_rate_hz(self) -> float:
+        """As the set says. Raises BadBag."""
+        return read_metadata(self.path).hz
+
     def events(self) -> Iterator[Event | Cut]:
-        hz = float(read_metadata(self.path / "metadata.json").get("hz", 30))
+        hz = self.frame_rate_hz
         states, segments = shard_states(self.path, self.shard, len(EVE_STATES))
         video = shard_file(self.path, "video", self.shard, "mp4")
         remedy = "It was cut, or belongs to another shard; download it again."
@@ -49,7 +54,4 @@ def is_raw_set(path: Path) -> bool:
 def open_raw(path: str | Path) -> list[OneXRawRecording]:
     """The shards that metadata.json counts. Raises BadBag where it cannot be read."""
     path = Path(path)
-    shards = read_metadata(path / "metadata.json").get("num_shards")
-    if not isinstance(shards, int) or shards < 1:
-        raise BadBag(f"Metadata of {path}", expected="`num_shards`", got=repr(shards), remedy="Download them again.")
-    return [OneXRawRecording(path, shard) for shard in range(shards)]
+    return [OneXRawRecording(path, shard) for shard in range(read_metadata(path).num_shards)]

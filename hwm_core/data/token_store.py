@@ -9,14 +9,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hwm_core.data.codes import CodeSpec
 from hwm_core.data.layout import read_layout
 from hwm_core.data.manifest import ActionKind, ActionManifest, fit_manifest
-from hwm_core.data.onex import is_token_set, open_tokens, read_metadata, read_spec
+from hwm_core.data.onex import is_token_set, open_tokens, read_spec
+from hwm_core.data.onex_metadata import Said, read_metadata
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.store import manifest_path
 from hwm_core.data.tokens import TokenEpisode
@@ -54,11 +54,11 @@ def open_token_store(path: str | Path) -> TokenStore:
     """
     path = Path(path)
     sides = [_side(path, begin) for begin in ("train", "val")]
-    said, other = (read_metadata(side / "metadata.json").get("hwm", {}) for side in sides)
+    said, other = (_said(side) for side in sides)
     codes = read_spec(sides[0])
     read_spec(sides[1]).require(codes, where=f"{sides[1]} beside {sides[0].name}")
     for key in ("preprocessing", "names", "clip_frames", "stride", "manifests"):
-        if said.get(key) != other.get(key):
+        if getattr(said, key) != getattr(other, key):
             raise BadConfig(
                 f"Tokens {path}: {key}",
                 expected=f"in {sides[1].name} those of {sides[0].name}",
@@ -69,10 +69,10 @@ def open_token_store(path: str | Path) -> TokenStore:
     return TokenStore(
         training=training,
         validation=validation,
-        preprocessing=_preprocessing(said, training[0].frame_rate_hz),
-        manifests=_kept(path, said["manifests"]) if "manifests" in said else _measured(training),
+        preprocessing=said.preprocessing or _preprocessing_of_1x(training[0].frame_rate_hz),
+        manifests=_measured(training) if said.manifests is None else _kept(path, said.manifests),
         codes=codes,
-        stride=said.get("stride") or training[0].clip_frames,
+        stride=said.stride or training[0].clip_frames,
     )
 
 
@@ -101,9 +101,11 @@ def _side(path: Path, begin: str) -> Path:
     return found[0]
 
 
-def _preprocessing(said: Mapping[str, Any], hz: float) -> Preprocessing:
-    if "preprocessing" in said:
-        return Preprocessing.parse(said["preprocessing"], where="tokens: preprocessing")
+def _said(side: Path) -> Said:
+    return Said() if (side / "video.bin").exists() else read_metadata(side).hwm  # v1.1 has no place for it
+
+
+def _preprocessing_of_1x(hz: float) -> Preprocessing:
     return Preprocessing(source_aspect=1.0, crop="none", height=_PICTURES_1X, width=_PICTURES_1X, frame_rate_hz=hz)
 
 

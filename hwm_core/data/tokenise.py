@@ -10,7 +10,6 @@ first frame of each clip is in starts_i.bin, and codes have the smallest type th
 What 1X's metadata.json leaves unsaid stands in ours under `hwm`. The set is whole when metadata.json is there.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -20,12 +19,15 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from torch import Tensor
 
 from hwm_core.clips import num_frames
-from hwm_core.config import differences
+from hwm_core.config import Config
 from hwm_core.data.atomic import new_file, write_json
 from hwm_core.data.codes import CodeSpec, stored_dtype
+from hwm_core.data.json_files import require_settings
+from hwm_core.data.onex_metadata import ShardMetadata
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.windows import valid_starts
 from hwm_core.errors import BadBag, BadConfig
@@ -43,18 +45,30 @@ class Encoder(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class TokeniseOptions:
+class TokeniseOptions(Config):
     """What is written, and how it is computed."""
 
-    latents: int = 3  # of a clip
-    stride: int | None = None  # frames between the starts of clips; None: 1X's layout, clip after clip
-    exact: bool = False  # latents as float32, not float16
-    precision: Literal["bfloat16", "float32"] = "bfloat16"  # of the encoder; that of the training gives its very codes
-    batch: int = 8  # clips encoded at once
+    model_config = ConfigDict(arbitrary_types_allowed=True)  # the device
+
+    latents: int = Field(default=3, ge=1, description="of a clip")
+    stride: int | None = Field(
+        default=None, ge=1, description="frames between the starts of clips; None: 1X's layout, clip after clip"
+    )
+    exact: bool = Field(default=False, description="latents as float32, not float16")
+    precision: Literal["bfloat16", "float32"] = Field(
+        default="bfloat16", description="of the encoder; that of the training gives its very codes"
+    )
+    batch: int = Field(default=8, ge=1, description="clips encoded at once")
     device: torch.device | str = "cpu"
-    rank: int = 0  # of `world_size` processes that share out the shards
-    world_size: int = 1
+    world_size: int = Field(default=1, ge=1, description="processes that share out the shards")
+    rank: int = Field(default=0, ge=0, description="of this one")
+
+    @field_validator("rank")
+    @classmethod
+    def _one_of_them(cls, rank: int, known: ValidationInfo) -> int:
+        if rank >= known.data.get("world_size", rank + 1):
+            raise ValueError(f"less than the world size, {known.data['world_size']}")
+        return rank
 
 
 @dataclass(frozen=True)
@@ -84,16 +98,13 @@ def tokenise(
         manifests: sha256 of the action manifests that belong to the set, by kind.
 
     Raises:
-        BadConfig: the folder was begun with other episodes, another tokenizer or other settings.
-        BadBag: no episodes, or none with room for a clip.
+        BadConfig, BadBag: as `require_tokenisable`; a file of the set was cut.
     """
-    options = options or TokeniseOptions()
-    if not episodes:
-        raise BadBag("Tokenise", expected="episodes", got="none", remedy="Prepare the data first.")
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    options, out = options or TokeniseOptions(), Path(out)
+    require_tokenisable(episodes, preprocessing, out, spec=spec, options=options, manifests=manifests)
     settings = _settings(episodes, preprocessing, spec, options, manifests or {})
-    _begin(out / _BEGUN, settings, options.rank)
+    if not (out / _BEGUN).exists():
+        write_json(out / _BEGUN, settings, tag=options.rank)
     for number in range(options.rank, len(episodes), options.world_size):
         episode = episodes[number]
         starts = valid_starts(episode, settings["clip_frames"], options.stride or settings["clip_frames"])
@@ -105,6 +116,35 @@ def tokenise(
         covered = np.unique(starts[:, None] + np.arange(settings["clip_frames"])).size
         yield Tokenised(episode.name, len(starts), len(episode) - covered, kept)
     _finish(out, len(episodes), preprocessing.frame_rate_hz, settings, options.rank)
+
+
+def require_tokenisable(
+    episodes: Sequence[Episode],
+    preprocessing: Preprocessing,
+    out: str | Path,
+    *,
+    spec: CodeSpec,
+    options: TokeniseOptions | None = None,
+    manifests: Mapping[str, str] | None = None,
+) -> None:
+    """That `tokenise` can be called so. Writes nothing.
+
+    Raises:
+        BadConfig: the folder was begun with other episodes, another tokenizer or other settings; continuous codes
+            without a stride.
+        BadBag: no episodes, or none with room for a clip; the file that says with what the folder was begun was cut.
+    """
+    options = options or TokeniseOptions()
+    if not episodes:
+        raise BadBag("Tokenise", expected="episodes", got="none", remedy="Prepare the data first.")
+    settings = _settings(episodes, preprocessing, spec, options, manifests or {})
+    frames = settings["clip_frames"]
+    if not any(len(valid_starts(episode, frames, frames)) for episode in episodes):
+        raise BadBag(
+            "Tokenise", expected=f"a stretch of {frames} frames", got="none", remedy="Use clips of fewer latents."
+        )
+    if (begun := Path(out) / _BEGUN).exists():
+        require_settings(begun, settings, remedy="Use another folder, or remove this one.")
 
 
 def _settings(
@@ -138,32 +178,14 @@ def _settings(
     }
 
 
-def _begin(path: Path, settings: Mapping[str, Any], rank: int) -> None:
-    if not path.exists():
-        write_json(path, settings, tag=rank)
-    elif (begun := json.loads(path.read_text())) != settings:
-        other = [key for key in settings if begun.get(key) != settings[key]]
-        raise BadConfig(
-            f"Folder {path.parent}",
-            expected=f"the {', '.join(other)} it was begun with",
-            got=differences(begun, settings),
-            remedy="Use another folder, or remove this one.",
-        )
-
-
 def _finish(out: Path, shards: int, hz: float, settings: Mapping[str, Any], rank: int) -> None:
     """The whole set's metadata, by whichever process finds all shards there; two that do write the same."""
     paths = [out / f"metadata_{number}.json" for number in range(shards)]
     if not all(path.exists() for path in paths):
         return
-    told = [json.loads(path.read_text()) for path in paths]
-    shape = next((one["shape"] for one in told if one["shape"]), None)
-    if shape is None:
-        frames = settings["clip_frames"]
-        raise BadBag(
-            "Tokenise", expected=f"a stretch of {frames} frames", got="none", remedy="Use clips of fewer latents."
-        )
-    top = {"num_shards": shards, "query": "", "hz": hz, "num_images": sum(one["shard_num_frames"] for one in told)}
+    told = [ShardMetadata.from_json(path, "Remove it; run again to make its shard anew.") for path in paths]
+    shape = next((one.shape for one in told if one.shape), None)
+    top = {"num_shards": shards, "query": "", "hz": hz, "num_images": sum(one.shard_num_frames for one in told)}
     write_json(out / "metadata.json", {**top, "hwm": {**settings, "shape": shape}}, tag=rank)
 
 

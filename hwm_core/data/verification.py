@@ -10,6 +10,7 @@ import numpy as np
 from hwm_core.data.assembly import Assembly
 from hwm_core.data.codes import is_within
 from hwm_core.data.lerobot import LeRobotDataset, open_lerobot, read_table
+from hwm_core.data.lerobot_meta import read_statistics, read_tasks
 from hwm_core.data.onex import is_token_set, open_tokens
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
@@ -71,14 +72,23 @@ def _lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
             yield Finding("fault", f"{where} episode {number}", str(fault))
             continue
         rows += len(stamps)
-        if dataset.fps and len(stamps) > 1:
+        if len(stamps) > 1:
             # LeRobot's own tolerance: a frame is looked up by its time.
             off = np.abs(np.diff(stamps) - 1 / dataset.fps).max()
             if off > 1e-3:
                 yield Finding(
                     "note", f"{where} episode {number}", f"times leave the {dataset.fps:g} Hz grid by {off:.4f} s"
                 )
-    for key, counted in (("total_episodes", len(dataset.episodes)), ("total_frames", rows)):
+    counts = {"total_episodes": len(dataset.episodes), "total_frames": rows}
+    try:  # of what only a conversion wants
+        counts["total_tasks"] = len(read_tasks(dataset.path))
+    except BadInput as fault:
+        yield Finding("fault", where, str(fault))
+    try:
+        read_statistics(dataset.path)
+    except BadInput as fault:
+        yield Finding("fault", where, str(fault))
+    for key, counted in counts.items():
         if key in info and info[key] != counted:
             yield Finding(
                 "note", where, f"info.json says {key} {info[key]}, on disk are {counted}: what counts is the disk"

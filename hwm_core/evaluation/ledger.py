@@ -5,7 +5,6 @@ comes with other settings is refused.
 """
 
 import fcntl
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +14,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.config import differences
 from hwm_core.data.atomic import new_file, write_json
-from hwm_core.errors import BadBag, BadConfig
+from hwm_core.data.json_files import require_settings
+from hwm_core.errors import BadBag
 
 Numbers = Mapping[str, NDArray[Any]]
 """Of one batch of windows, by name; the first axis of each is the window."""
@@ -40,23 +39,17 @@ class Ledger:
 
     Raises:
         BadConfig: the folder was begun with other settings; says which.
+        BadBag: the file that says with which was cut.
     """
 
     def __init__(self, folder: str | Path, settings: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        wanted, path = json.loads(json.dumps(settings)), self.folder / "settings.json"
+        path = self.folder / "settings.json"
         with self.alone():
             if not path.exists():
-                write_json(path, wanted)
-            begun = json.loads(path.read_text())
-        if begun != wanted:
-            raise BadConfig(
-                f"Evaluation in {self.folder}",
-                expected="the settings it was begun with",
-                got=differences(begun, wanted),
-                remedy="Choose another folder, or begin anew.",
-            )
+                write_json(path, settings)
+            require_settings(path, settings, remedy="Choose another folder, or begin anew.")
 
     def __contains__(self, batch: object) -> bool:
         return isinstance(batch, int) and self._path(batch).exists()

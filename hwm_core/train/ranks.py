@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from hwm_core.device import read_device
 from hwm_core.errors import BadConfig
 
 PATIENCE = timedelta(hours=1)  # while the first rank evaluates and writes, the others wait for it
@@ -83,25 +84,18 @@ class Ranks:
 
 
 @contextmanager
-def joined_ranks(device: str) -> Iterator[Ranks]:
+def joined_ranks(device: str | torch.device) -> Iterator[Ranks]:
     """The group that `torchrun` started this process in, or this process alone.
 
-    Tensors on the CPU go through gloo, those on GPUs through NCCL, one GPU to a process. Raises BadConfig where a
-    machine has fewer GPUs than processes.
+    Tensors on the CPU go through gloo, those on GPUs through NCCL, one GPU to a process. Raises BadConfig for what is
+    no device of this machine, or where it has fewer GPUs than processes.
     """
+    place = read_device(device)
     if not (dist.is_available() and dist.is_torchelastic_launched()):
-        yield Ranks(torch.device(device))
+        yield Ranks(place)
         return
-    place = torch.device(device)
     if place.type == "cuda":
-        place = torch.device("cuda", dist.get_node_local_rank())
-        if place.index >= torch.cuda.device_count():
-            raise BadConfig(
-                "`torchrun --nproc-per-node`",
-                expected=f"{torch.cuda.device_count()} or less, the GPUs of this machine",
-                got=f"a process for GPU {place.index}",
-                remedy="Start as many processes as there are GPUs.",
-            )
+        place = read_device("cuda", dist.get_node_local_rank())
         torch.cuda.set_device(place)
     dist.init_process_group("cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
     try:

@@ -1,0 +1,103 @@
+"""What a LeRobot folder says of itself in meta/: rate and features, tasks, statistics of each episode."""
+
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+from pydantic import Field, NonNegativeInt, field_validator
+
+from hwm_core.data.json_files import Fields, read_json
+from hwm_core.data.lerobot_stats import STATISTICS, FeatureStats
+from hwm_core.errors import BadBag
+
+_REMEDY = "It was cut or is of another format; download it again."
+INFO = "meta/info.json"
+
+
+class Info(Fields):
+    """Those fields of meta/info.json that everything depends on."""
+
+    codebase_version: str
+    fps: float = Field(gt=0, allow_inf_nan=False)
+    features: dict[str, dict[str, Any]]
+
+
+class _Joints(Fields):
+    """A feature of joint values."""
+
+    shape: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    names: list[Any] | dict[str, Any] | None = None  # a list, a list of lists, or a mapping of lists
+
+    def joints(self) -> tuple[str, ...]:
+        """A name for each; numbered where the feature names none, or another number of them."""
+        names = list(self.names.values()) if isinstance(self.names, dict) else self.names or []
+        flat = list(chain.from_iterable(name if isinstance(name, list) else [name] for name in names))
+        size = self.shape[0]
+        return tuple(map(str, flat)) if len(flat) == size else tuple(f"joint_{index}" for index in range(size))
+
+
+class _Episode(Fields):
+    episode_index: int
+    tasks: list[Any] | None = None
+
+
+class _Task(Fields):
+    task_index: int
+    task: str
+
+
+class _Statistics(Fields):
+    episode_index: int
+    stats: dict[str, dict[str, Any]]
+
+    @field_validator("stats")
+    @classmethod
+    def _whole(cls, stats: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, some in stats.items():
+            if absent := [key for key in STATISTICS if not isinstance(some.get(key), list)]:
+                raise ValueError(f"lists {', '.join(absent)} of `{name}`")
+        return stats
+
+
+def read_info(path: Path) -> tuple[Info, dict[str, Any]]:
+    """The fields used of meta/info.json, and all of it. Raises BadBag."""
+    file = path / INFO
+    everything = read_json(file, "Check the path, or download the file again.")
+    return Info.of(everything, f"File {file}", _REMEDY), everything
+
+
+def joint_names(path: Path, info: Info, key: str) -> tuple[str, ...]:
+    """Of the joints of a feature, in order; empty where there is no such feature. Raises BadBag for a damaged one."""
+    feature = info.features.get(key)
+    return () if feature is None else _Joints.of(feature, f"File {path / INFO}: feature `{key}`", _REMEDY).joints()
+
+
+def read_episode_tasks(path: Path) -> dict[int, tuple[str, ...]]:
+    """{episode: what was done in it} of v2; empty where the dataset does not say. Raises BadBag."""
+    file = path / "meta/episodes.jsonl"
+    lines = _Episode.from_lines(file, _REMEDY) if file.exists() else []
+    return {line.episode_index: tuple(map(str, line.tasks or [])) for line in lines}
+
+
+def read_tasks(path: Path) -> dict[int, str]:
+    """{task_index: task}. Raises BadBag."""
+    old, new = path / "meta/tasks.jsonl", path / "meta/tasks.parquet"
+    if old.exists():
+        return {line.task_index: line.task for line in _Task.from_lines(old, _REMEDY)}
+    if not new.exists():
+        return {0: ""}
+    try:
+        rows = pyarrow.parquet.ParquetFile(new).read().to_pylist()
+        return {int(row.pop("task_index")): str(next(iter(row.values()), "")) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise BadBag(f"Table {new}", expected="task_index and task", got=got, remedy=_REMEDY) from None
+
+
+def read_statistics(path: Path) -> dict[int, Mapping[str, FeatureStats]]:
+    """{episode: statistics of each feature} of v2.1; empty where there are none. Raises BadBag."""
+    file = path / "meta/episodes_stats.jsonl"
+    return {line.episode_index: line.stats for line in _Statistics.from_lines(file, _REMEDY)} if file.exists() else {}

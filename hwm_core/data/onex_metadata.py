@@ -1,0 +1,72 @@
+"""What metadata.json of a 1X set says, of v2.0, v1.1 and ours: the fields used, checked."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from hwm_core.data.codes import CodeSpec
+from hwm_core.data.json_files import Fields
+from hwm_core.data.manifest import ActionKind
+from hwm_core.data.preprocessing import Preprocessing
+
+Count = Annotated[int, Field(ge=0, strict=True)]
+_REMEDY = "The file is damaged; download the set again, or tokenise the store again where it is yours."
+_COSMOS = CodeSpec(
+    kind="cosmos", codes="discrete", levels=(8, 8, 8, 5, 5, 5), latent_channels=6, temporal_factor=8, spatial_factor=8
+)
+
+
+class Said(Fields):
+    """What 1X's own v2.0 leaves unsaid, and ours says under `hwm`. The defaults are those of 1X."""
+
+    clip_frames: PositiveInt = 17
+    stride: PositiveInt | None = None
+    dtype: Literal["int32", "uint16", "float16", "float32"] = "int32"
+    shape: tuple[PositiveInt, ...] = Field(default=(3, 32, 32), min_length=3, max_length=4)
+    codes: CodeSpec = _COSMOS
+    kinds: tuple[ActionKind, ...] = ("states",)
+    names: tuple[str, ...] | None = None
+    manifests: dict[ActionKind, str] | None = None
+    preprocessing: Preprocessing | None = None
+    episodes: tuple[str, ...] = ()
+
+
+class SetMetadata(Fields):
+    """Of a set of v2.0, tokens or raw."""
+
+    num_shards: Annotated[int, Field(gt=0, strict=True)]
+    hz: float = Field(default=30, gt=0, allow_inf_nan=False)
+    hwm: Said = Said()
+
+
+class ShardMetadata(Fields):
+    """Of one shard of v2.0; the shape [T, h, w(, C)] of its clips is ours, of one that has any."""
+
+    shard_num_frames: Count
+    shape: tuple[PositiveInt, ...] | None = None
+
+
+class SetMetadataV1(Fields):
+    """Of a set of v1.1."""
+
+    num_images: Count
+    s: PositiveInt  # height and width of a grid
+    vocab_size: Annotated[int, Field(gt=0, strict=True)] = 2**18
+    token_dtype: Literal["uint16", "uint32", "int32", "int64"] = "uint32"
+    hz: float = Field(default=30, gt=0, allow_inf_nan=False)
+
+
+def read_metadata(path: Path) -> SetMetadata:
+    """Of the set in a folder. Raises BadBag where the file is absent, cut or wrong."""
+    return SetMetadata.from_json(path / "metadata.json", _REMEDY)
+
+
+def read_metadata_v1(path: Path) -> SetMetadataV1:
+    """Of the set of v1.1 in a folder. Raises BadBag where the file is absent, cut or wrong."""
+    return SetMetadataV1.from_json(path / "metadata.json", _REMEDY)
+
+
+def read_shard(file: Path) -> ShardMetadata:
+    """Raises BadBag where the file is absent, cut or wrong."""
+    return ShardMetadata.from_json(file, _REMEDY)

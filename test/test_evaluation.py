@@ -12,6 +12,8 @@ from untrained import untrained
 from hwm_core.data.manifest import fit_manifest
 from hwm_core.errors import BadActions, BadBag, BadConfig, RobotMismatch
 from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationResult, EvaluationWindows, ObjectTracks
+from hwm_core.evaluation.card import model_card
+from hwm_core.evaluation.judged import Judged
 from hwm_core.evaluation.report import all_tables, markdown, psnr_table, rows_table
 from hwm_core.evaluation.sensitivity import disturbed
 from hwm_core.evaluation.windows import has_still_camera, lenders
@@ -287,9 +289,19 @@ def test_objects_that_moved_more_than_2_cm_are_judged_apart() -> None:
 
 
 def test_gains_are_paired_and_carry_an_interval() -> None:
-    gain = evaluate(PerfectWorld(), EPISODES).gain("model", "copy_last", 16)
+    episodes = [*EPISODES, *(episode(name, ramp(60)) for name in ("third", "fourth", "fifth"))]
+    gain = evaluate(PerfectWorld(), episodes).gain("model", "copy_last", 16)
     assert gain.mean == pytest.approx(60 - 18.03, abs=0.01)
     assert gain.low is not None and gain.high is not None and gain.low <= gain.mean <= gain.high
+
+
+def test_of_four_episodes_a_gain_is_told_without_an_interval_in_every_table() -> None:
+    episodes = [*EPISODES, *(episode(name, ramp(60)) for name in ("third", "fourth"))]
+    result = evaluate(PerfectWorld(), episodes)
+    gain = psnr_table(result)["16"]["gain_over"]["copy_last"]
+    assert gain["low"] is None and gain["high"] is None
+    line = next(line for line in markdown(result).splitlines() if line.startswith("| model above copy last frame"))
+    assert " to " not in line
 
 
 def test_tables_are_json_and_hold_what_metrics_json_promises() -> None:
@@ -317,7 +329,7 @@ def test_progress_ends_with_all_windows() -> None:
     assert heard[-1] == (12, 12)
 
 
-def real_episodes() -> list[Episode]:
+def real_episodes(count: int = 2) -> list[Episode]:
     random = np.random.default_rng(0)
     return [
         episode(
@@ -327,8 +339,17 @@ def real_episodes() -> list[Episode]:
             frames=random.integers(0, 256, (44, 16, 16, 3), dtype=np.uint8),
             commands=random.normal(size=(44, 3)).astype(np.float32),
         )
-        for number in range(2)
+        for number in range(count)
     ]
+
+
+def test_a_card_says_which_differences_are_not_shown() -> None:
+    config = EvaluationConfig(horizons=(8,), stride=10, rows=("model", "shuffled", "copy_last"))
+    evaluation = Evaluation(WorldModel(untrained()), real_episodes(5), config)
+    card = model_card(Judged("a", "horizon", "five runs", evaluation, evaluation.run()))
+    # An untrained model on noise hears no actions that matter.
+    assert "Not shown to be above shuffled actions at 8 frames ahead" in card
+    assert "Fewer than" not in card
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])

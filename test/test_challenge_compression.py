@@ -3,6 +3,7 @@
 import json
 import math
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,18 @@ def test_a_clip_that_straddles_a_cut_or_is_partial_is_never_predicted_nor_seen(t
     assert samples[0].actions[:, 7].tolist() == [34 + frame for frame in counted]
     with pytest.raises(BadBag, match="without a cut"):
         samples_of(tokens_v2(tmp_path / "short", frames=(51,), cut=20), one)
+
+
+def test_samples_resemble_each_other_by_take_so_that_one_flat_shard_gives_an_interval(tmp_path) -> None:
+    # Like 1X's validation set one shard: six takes, of 4, 2, 2, 2, 2 and 2 clips. A window is two clips.
+    path = tokens_v2(tmp_path / "val", frames=(238, 34), cut=(68, 102, 136, 170, 204))
+    samples = samples_of(path, checkpoint(**V2))
+    # The second shard holds no frame 68: it is the last take of all.
+    assert [sample.take for sample in samples] == [0, 0, 1, 2, 3, 4, 5, 6]
+    one = checkpoint(**{**V2, "levels": [5, 4], "grid": [2, 2]})
+    judged = [replace(random_sample(one, number), take=sample.take) for number, sample in enumerate(samples)]
+    report = compress(Compressor(one, top=20), judged, tmp_path / "out.zip")
+    assert report["takes"] == 7 and report["actions_are_worth"]["low"] < report["actions_are_worth"]["high"]
 
 
 def test_frames_of_v1_are_left_out_to_match_the_model_s_rate(tmp_path) -> None:

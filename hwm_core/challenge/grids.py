@@ -17,7 +17,7 @@ from hwm_core.clips import num_frames
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens
 from hwm_core.data.tokens import TokenEpisode, frames_counted, out_of_vocabulary
-from hwm_core.data.windows import spread
+from hwm_core.data.windows import spread, takes_of
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
 
@@ -29,7 +29,7 @@ class Sample:
     """One thing to predict."""
 
     number: int  # its name in the archive
-    episode: int  # whose part it is; samples of one resemble each other
+    take: int  # the stretch between cuts it is of, over all shards; samples of one resemble each other
     seen: NDArray[np.int64]  # [T_past, h, w]
     actions: NDArray[np.float32]  # [F, A] in joint units and manifest order, of the frames that the model counts
     truth: NDArray[np.int64] | None  # [T_future, h, w]; None in a test set
@@ -110,16 +110,18 @@ def _windows(
             got=f"none in {len(episodes)} shards",
             remedy="Use a model of fewer latents, or more data.",
         )
-    chosen = spread(limit or len(starts), len(starts))
+    chosen = [starts[place] for place in spread(limit or len(starts), len(starts))]
     values = [manifest.actions_of(episode) for episode in episodes]
-    for number, place in enumerate(chosen):
-        which, start = starts[place]
+    takes = [takes_of(episode.segments)[episode.first_frames] for episode in episodes]
+    _, of_take = np.unique([(which, takes[which][start]) for which, start in chosen], axis=0, return_inverse=True)
+    for number, (which, start) in enumerate(chosen):
         episode = episodes[which]
         tokens = np.asarray(episode.tokens[start : start + extent : step])
         codes = _codes(episode.name, tokens.reshape(-1, *tokens.shape[2:]), config)
         first = int(episode.first_frames[start])
         past = config.num_past_latents
-        yield Sample(number, which, codes[:past], values[which][first + frames], codes[past:])
+        actions = values[which][first + frames]
+        yield Sample(number, int(of_take[number]), codes[:past], actions, codes[past:])
 
 
 def _counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:

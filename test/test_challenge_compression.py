@@ -16,7 +16,7 @@ from hwm_core.challenge.grids import open_samples
 from hwm_core.challenge.submission import Layout, check_sample, validate_archive, write_archive
 from hwm_core.checkpoint import Checkpoint
 from hwm_core.data.manifest import fit_manifest
-from hwm_core.data.onex import EVE_STATES, open_tokens
+from hwm_core.data.onex import COSMOS, EVE_STATES, open_tokens
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadBag, BadCheckpoint, BadConfig
 from hwm_core.families import build_model
@@ -53,7 +53,7 @@ def checkpoint(names=EVE_STATES, hz: float = 30.0, **config) -> Checkpoint:
 
 
 def samples_of(path, one: Checkpoint, **options):
-    return open_samples(path, one.model.config, one.manifest, one.preprocessing.frame_rate_hz, **options)
+    return open_samples(path, one, **options)
 
 
 def test_test_samples_keep_their_numbers_and_of_64_states_those_of_their_34_frames(tmp_path) -> None:
@@ -211,6 +211,22 @@ def test_models_of_another_shape_or_family_are_refused(tmp_path) -> None:
     )
     with pytest.raises(BadCheckpoint, match="masked"):
         Compressor(Checkpoint("flow", "flow", flow, None, None, None))
+
+
+def test_codes_of_another_tokenizer_are_refused_by_its_sha256(tmp_path) -> None:
+    path = tokens_v2(tmp_path / "val")
+    metadata = json.loads((path / "metadata.json").read_text())
+    made_by = COSMOS.model_copy(update={"kind": "causal", "sha256": "1" * 64})
+    (path / "metadata.json").write_text(json.dumps({**metadata, "hwm": {"codes": made_by.plain()}}))
+    one = checkpoint(**V2)
+    for codes in (made_by, COSMOS):  # COSMOS was not at hand: its weights are unknown
+        assert samples_of(path, replace(one, metadata={"codes": codes.plain()}))
+    other = made_by.model_copy(update={"sha256": "2" * 64})
+    with pytest.raises(BadConfig, match=f"expected sha256 {'2' * 64}, got sha256 {'1' * 64}. Use a checkpoint trained"):
+        samples_of(path, replace(one, metadata={"codes": other.plain()}))
+    coarse = COSMOS.model_copy(update={"spatial_factor": 16})
+    with pytest.raises(BadConfig, match="spatial_factor 16"):
+        samples_of(compression_test_v2(tmp_path / "test"), replace(one, metadata={"codes": coarse.plain()}))
 
 
 def random_sample(one: Checkpoint, number: int = 0, seed: int = 0):

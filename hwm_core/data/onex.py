@@ -36,10 +36,11 @@ _V1_FILES = {
     "neck_desired": ("neck_desired",),
 }
 _FOLDERS = {"video": "videos", "states": "robot_states", "segment_idx": "segment_indices", "metadata": "metadata"}
-# What 1X's own metadata.json leaves unsaid, and ours says.
-_COSMOS = CodeSpec(
+COSMOS = CodeSpec(
     kind="cosmos", codes="discrete", levels=(8, 8, 8, 5, 5, 5), latent_channels=6, temporal_factor=8, spatial_factor=8
 )
+"""Which tokenizer made 1X's v2.0: its metadata.json leaves it unsaid, and ours says it."""
+# The like of the layout.
 _V2 = {"clip_frames": 17, "shape": [3, 32, 32], "names": list(EVE_STATES), "dtype": "int32"}
 
 
@@ -89,7 +90,7 @@ def read_spec(path: str | Path) -> CodeSpec:
 
 
 def _spec(path: Path, said: Mapping[str, Any]) -> CodeSpec:
-    return CodeSpec.parse(said["codes"], where=f"{path}: codes") if "codes" in said else _COSMOS
+    return CodeSpec.parse(said["codes"], where=f"{path}: codes") if "codes" in said else COSMOS
 
 
 def open_test_samples(path: str | Path) -> TestSamples:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from test_distances import TracedLpips, script
+from test_evaluation_networks import WantsLong
 from test_replay import record
 from untrained import JOINTS, save_untrained
 
@@ -275,6 +276,19 @@ def test_without_its_file_a_metric_is_unavailable_in_every_file_and_the_rest_is_
     for text in (said, *(judged_by(out, name).decode() for name in ("table.md", "evaluation.html", "MODEL_CARD.md"))):
         assert all(f"{metric} unavailable: " in text for metric in ("LPIPS", "MS-SSIM", "FID", "KID", "FVD"))
     assert said.index("LPIPS unavailable") < said.index("PSNR in dB"), "told before hours of prediction"
+
+
+def test_a_network_that_does_not_take_clips_this_short_is_told_before_anything_is_predicted_and_in_every_file(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys
+) -> None:
+    out, network = tmp_path / "out", script(WantsLong(), tmp_path / "long.pt")
+    options = ("--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, "--extractor", f"i3d={network}")
+    run(evaluate.main, monkeypatch, *options)
+    judged = json.loads(judged_by(out))
+    assert "[1, 8, 3, 16, 16]" in judged["distances"]["FVD"]["unavailable"] and judged["networks"] == {}
+    said = capsys.readouterr().out
+    assert said.index("FVD unavailable") < said.index("PSNR in dB")
+    assert "KVD unavailable" in judged_by(out, "MODEL_CARD.md").decode()
 
 
 @pytest.mark.parametrize(("option", "kinds"), [("--lpips", "vgg16 or script"), ("--extractor", "inception or i3d")])

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS, command_line, write_result
-from benchmarks.tables import table
+from benchmarks.tables import signed, table
 from hwm_core.errors import BadBag, BadInput
+from hwm_core.metrics.bootstrap import Interval
 
 KINDS = ("states", "commands")
 ROWS = ("model", "single", "mean_of_8", "shuffled", "none", "copy_last", "tokenizer")
@@ -86,7 +87,7 @@ def _table(kind: str, at: Mapping[str, Mapping[str, Any]]) -> str:
     }
     for title, (row, over) in gains.items():
         intervals = ((one["gain_over"] if row == "gain_over" else one["gains_of"][row])[over] for one in at.values())
-        rows.append([title, *(f"{i['mean']:+.2f} ({i['low']:+.2f} to {i['high']:+.2f})" for i in intervals)])
+        rows.append([title, *(signed(Interval(**interval)) for interval in intervals)])
     return table([f"actions: {kind}; PSNR in dB, {windows} windows", *(f"{h} frames ahead" for h in at)], rows)
 
 

@@ -25,6 +25,7 @@ from torch import nn
 
 from hwm_core.config import Config
 from hwm_core.data.atomic import replaced_folder, standing
+from hwm_core.data.codes import CodeSpec, spec_of
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadCheckpoint, BadConfig
@@ -53,6 +54,16 @@ class Checkpoint:
         default_factory=dict
     )  # how it was made: steps, scores, revision; plain YAML types
     sha256: str = ""  # of checkpoint.yaml, and through the sums in it of all weights; set by loading
+
+    @property
+    def codes(self) -> CodeSpec | None:
+        """Whose codes it predicts; None where neither its training nor a tokenizer at hand says it.
+
+        Raises BadConfig for a note of the training that is none.
+        """
+        if "codes" in self.metadata:
+            return CodeSpec.parse(self.metadata["codes"], where=f"checkpoint {self.name}: codes")
+        return None if self.tokenizer is None else spec_of(self.tokenizer)
 
 
 class _TokenizerHeader(Config):

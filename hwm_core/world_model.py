@@ -132,10 +132,10 @@ class WorldModel:
             num_frames: F when `actions` is None; the model's future by default.
 
         Raises:
-            BadActions: wrong size, not finite.
+            BadActions: wrong size, not finite (NaN may be what was NaN in the past: joints that the robot lacks).
             BadConfig: another number of seeds than of candidates.
         """
-        future = None if actions is None else self._checked(actions)
+        future = None if actions is None else self._checked(actions, past)
         total = (num_frames or self.future_frames) if future is None else future.shape[1]
         candidates = len(past.latents) if future is None else len(future)
         if not isinstance(seed, int) and len(seed) != candidates:
@@ -222,7 +222,7 @@ class WorldModel:
         """uint8 [B, F, H, W, 3] -> [B, F, 3, H, W] in [0, 1] on the device."""
         return to_video(frames, self.device)
 
-    def _checked(self, actions: NDArray[np.float32] | Tensor) -> Tensor:
+    def _checked(self, actions: NDArray[np.float32] | Tensor, past: Past) -> Tensor:
         future = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
         if future.ndim != 3 or 0 in future.shape or future.shape[2] != self.manifest.dim:
             raise BadActions(
@@ -231,7 +231,8 @@ class WorldModel:
                 got=list(future.shape),
                 remedy="Give one row of joint values per future frame, in manifest order.",
             )
-        if not torch.isfinite(future).all():
+        lacked = past.actions[:, -1:].isnan()  # joints that a robot of several lacks, before and after
+        if not (future.isfinite() | (future.isnan() & lacked)).all():
             raise BadActions(
                 "future actions", expected="finite joint values", got="NaN or infinity", remedy="Drop that candidate."
             )

@@ -8,9 +8,11 @@ import av
 import numpy as np
 from recordings import picture
 
+Cut = int | tuple[int, ...]  # first frames of further takes
 
-def tokens_v2(path: Path, frames: tuple[int, ...] = (51, 40), folders: bool = False, cut: int = 0) -> Path:
-    """Shards whose clip c holds the code c everywhere; state t is all t. `cut`: a new take from there."""
+
+def tokens_v2(path: Path, frames: tuple[int, ...] = (51, 40), folders: bool = False, cut: Cut = 0) -> Path:
+    """Shards whose clip c holds the code c everywhere; state t is all t. `cut`: a new take from there, or there."""
     for number, count in enumerate(frames):
         clips = -(-count // 17)
         tokens = np.broadcast_to(np.arange(clips)[:, None, None, None], (clips, 3, 32, 32)).astype(np.int32)
@@ -30,7 +32,7 @@ def compression_test_v2(path: Path, numbers: tuple[int, ...] = (0, 1)) -> Path:
     return path
 
 
-def raw_v2(path: Path, frames: int = 20, cut: int = 0, filmed: int | None = None, step: int = 10) -> Path:
+def raw_v2(path: Path, frames: int = 20, cut: Cut = 0, filmed: int | None = None, step: int = 10) -> Path:
     """One shard whose frame t is of the grey `step` t."""
     _shard(path, 0, frames, cut, folders=True)
     with av.open(str(_place(path, "videos", True) / "video_0.mp4"), "w") as container:
@@ -57,12 +59,13 @@ def tokens_v1(path: Path, frames: int = 30, cut: int = 12) -> Path:
     return path
 
 
-def _shard(path: Path, number: int, frames: int, cut: int, folders: bool) -> None:
+def _shard(path: Path, number: int, frames: int, cut: Cut, folders: bool) -> None:
     t = np.arange(frames)
     np.repeat(t[:, None], 25, axis=1).astype(np.float32).tofile(
         _place(path, "robot_states", folders) / f"states_{number}.bin"
     )
-    segments = (t >= cut) if cut else np.zeros(frames)
+    cuts = (cut,) if isinstance(cut, int) else cut
+    segments = sum((t >= one for one in cuts if one), np.zeros(frames))
     segments.astype(np.int32).tofile(_place(path, "segment_indices", folders) / f"segment_idx_{number}.bin")
     (_place(path, "metadata", folders) / f"metadata_{number}.json").write_text(json.dumps({"shard_num_frames": frames}))
 

@@ -22,9 +22,9 @@ TOY = ["model.dim=24", "model.depth=1", "model.num_heads=2"]
 
 
 def made_up(folder: Path, family: str, variant: str, seed: int, level: float, **changes: object) -> None:
-    """A result of 3 episodes whose every decoding has `level` dB, and 1 dB less with another's motion."""
+    """A result of 5 episodes whose every decoding has `level` dB, and 1 dB less with another's motion."""
     decodings = ("mean_future", "single", "mean_of_4")
-    episodes = np.array([[0.2], [0.0], [-0.2]]) + np.zeros(3)
+    episodes = np.array([[0.2], [0.1], [0.0], [-0.1], [-0.2]]) + np.zeros(3)
     rows = {name: (level + episodes).tolist() for name in decodings}
     rows |= {f"{name}/shuffled": (level - 1 + episodes).tolist() for name in decodings}
     rows |= {"copy_last": (15 + episodes).tolist(), "tokenizer": (30 + episodes).tolist()}
@@ -32,7 +32,7 @@ def made_up(folder: Path, family: str, variant: str, seed: int, level: float, **
         "command": "made up",
         "date": "2000-01-01",
         "machine": {"cpu": "one", "torch": "2"},
-        "n": {"episodes": 3, "windows": 3, "samples_of_mean": 4},
+        "n": {"episodes": 5, "windows": 5, "samples_of_mean": 4},
         "family": family,
         "variant": variant,
         "seed": seed,

@@ -3,6 +3,7 @@
 import json
 import math
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hwm_core.challenge.grids import open_samples
 from hwm_core.challenge.submission import Layout, check_sample, validate_archive, write_archive
 from hwm_core.checkpoint import Checkpoint
 from hwm_core.data.manifest import fit_manifest
-from hwm_core.data.onex import EVE_STATES, open_tokens
+from hwm_core.data.onex import COSMOS, EVE_STATES, open_tokens
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadBag, BadCheckpoint, BadConfig
 from hwm_core.families import build_model
@@ -52,7 +53,7 @@ def checkpoint(names=EVE_STATES, hz: float = 30.0, **config) -> Checkpoint:
 
 
 def samples_of(path, one: Checkpoint, **options):
-    return open_samples(path, one.model.config, one.manifest, one.preprocessing.frame_rate_hz, **options)
+    return open_samples(path, one, **options)
 
 
 def test_test_samples_keep_their_numbers_and_of_64_states_those_of_their_34_frames(tmp_path) -> None:
@@ -141,6 +142,18 @@ def test_a_clip_that_straddles_a_cut_or_is_partial_is_never_predicted_nor_seen(t
         samples_of(tokens_v2(tmp_path / "short", frames=(51,), cut=20), one)
 
 
+def test_samples_resemble_each_other_by_take_so_that_one_flat_shard_gives_an_interval(tmp_path) -> None:
+    # Like 1X's validation set one shard: six takes, of 4, 2, 2, 2, 2 and 2 clips. A window is two clips.
+    path = tokens_v2(tmp_path / "val", frames=(238, 34), cut=(68, 102, 136, 170, 204))
+    samples = samples_of(path, checkpoint(**V2))
+    # The second shard holds no frame 68: it is the last take of all.
+    assert [sample.take for sample in samples] == [0, 0, 1, 2, 3, 4, 5, 6]
+    one = checkpoint(**{**V2, "levels": [5, 4], "grid": [2, 2]})
+    judged = [replace(random_sample(one, number), take=sample.take) for number, sample in enumerate(samples)]
+    report = compress(Compressor(one, top=20), judged, tmp_path / "out.zip")
+    assert report["takes"] == 7 and report["actions_are_worth"]["low"] < report["actions_are_worth"]["high"]
+
+
 def test_frames_of_v1_are_left_out_to_match_the_model_s_rate(tmp_path) -> None:
     path = tokens_v1(tmp_path / "val", frames=40, cut=12)
     names = open_tokens(path)[0].names
@@ -198,6 +211,22 @@ def test_models_of_another_shape_or_family_are_refused(tmp_path) -> None:
     )
     with pytest.raises(BadCheckpoint, match="masked"):
         Compressor(Checkpoint("flow", "flow", flow, None, None, None))
+
+
+def test_codes_of_another_tokenizer_are_refused_by_its_sha256(tmp_path) -> None:
+    path = tokens_v2(tmp_path / "val")
+    metadata = json.loads((path / "metadata.json").read_text())
+    made_by = COSMOS.model_copy(update={"kind": "causal", "sha256": "1" * 64})
+    (path / "metadata.json").write_text(json.dumps({**metadata, "hwm": {"codes": made_by.plain()}}))
+    one = checkpoint(**V2)
+    for codes in (made_by, COSMOS):  # COSMOS was not at hand: its weights are unknown
+        assert samples_of(path, replace(one, metadata={"codes": codes.plain()}))
+    other = made_by.model_copy(update={"sha256": "2" * 64})
+    with pytest.raises(BadConfig, match=f"expected sha256 {'2' * 64}, got sha256 {'1' * 64}. Use a checkpoint trained"):
+        samples_of(path, replace(one, metadata={"codes": other.plain()}))
+    coarse = COSMOS.model_copy(update={"spatial_factor": 16})
+    with pytest.raises(BadConfig, match="spatial_factor 16"):
+        samples_of(compression_test_v2(tmp_path / "test"), replace(one, metadata={"codes": coarse.plain()}))
 
 
 def random_sample(one: Checkpoint, number: int = 0, seed: int = 0):

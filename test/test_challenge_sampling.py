@@ -71,6 +71,18 @@ def test_no_moment_crosses_a_cut_or_the_end(raw, tmp_path) -> None:
         list(cut_moments(open_raw(raw_v2(tmp_path / "short", frames=80, cut=40)), model(), side=32))
 
 
+def test_moments_resemble_each_other_by_take_and_not_by_shard(tmp_path) -> None:
+    # One flat shard of 3 takes, of 160, 80 and 80 frames: two moments of the first, one of each other.
+    shards = open_raw(raw_v2(tmp_path / "val", frames=320, cut=(160, 240), step=1))
+    moments = list(cut_moments(shards, model(), side=16))
+    assert [(one.name, one.take) for one in moments] == [
+        ("val_0_0", 0),
+        ("val_0_77", 0),
+        ("val_0_160", 1),
+        ("val_0_240", 2),
+    ]
+
+
 @pytest.mark.parametrize("family", ["masked", "flow"])
 def test_a_mean_is_of_samples_that_differ_and_reach_frame_76_chunk_by_chunk(raw, family) -> None:
     made = model(family)

@@ -12,6 +12,8 @@ from untrained import untrained
 from hwm_core.data.manifest import fit_manifest
 from hwm_core.errors import BadActions, BadBag, BadConfig, RobotMismatch
 from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationResult, EvaluationWindows, ObjectTracks
+from hwm_core.evaluation.card import model_card
+from hwm_core.evaluation.judged import Judged
 from hwm_core.evaluation.report import all_tables, markdown, psnr_table, rows_table
 from hwm_core.evaluation.sensitivity import disturbed
 from hwm_core.evaluation.windows import has_still_camera, lenders
@@ -205,6 +207,53 @@ def test_motion_is_borrowed_from_another_episode() -> None:
     assert (windows.episode[lenders(windows, seed=0)] != windows.episode).all()
 
 
+UNION = fit_manifest("two", "commands", ("slide", "lift", "neck_yaw"), ("m", "m", "rad"), np.eye(3))
+
+
+def of_robot(name: str, lacks: str, count: int = 60) -> Episode:
+    """A run of one of two robots; the other's joint is NaN."""
+    values = np.stack([ramp(count)] * 3, axis=1).astype(np.float32)
+    values[:, UNION.names.index(lacks)] = np.nan
+    return episode(name, ramp(count), names=UNION.names, commands=values)
+
+
+def test_motion_is_borrowed_from_a_robot_with_the_same_joints() -> None:
+    episodes = [of_robot(name, lacks) for name, lacks in zip("abcde", ["lift", "slide", "lift", "slide", "slide"])]
+    windows = EvaluationWindows(episodes, UNION, PAST, FUTURE, stride=5)
+    lent = lenders(windows, seed=0)
+    assert (windows.episode[lent] != windows.episode).all()
+    borrowed = windows.borrowed(range(len(windows)), lent)
+    assert np.array_equal(np.isnan(borrowed), np.isnan(windows.actions(range(len(windows)))[:, PAST:]))
+
+
+def test_of_a_robot_with_one_episode_motion_is_borrowed_from_another_time_in_it() -> None:
+    episodes = [of_robot("a", "lift"), of_robot("b", "lift"), of_robot("alone", "slide", 80)]
+    windows = EvaluationWindows(episodes, UNION, PAST, FUTURE, stride=5)
+    lent = lenders(windows, seed=0)
+    assert set(windows.episode[lent[windows.episode == 2]]) == {2} and (lent != np.arange(len(windows))).all()
+    # 80 frames hold windows of 33 at 0 .. 45: those up to 10 and from 35 on have one that shares no frame with them
+    at = np.flatnonzero((windows.episode == 2) & (windows.start <= 10))
+    assert (windows.start[lent[at]] - windows.start[at] >= 33).all()
+
+
+def test_a_robot_with_one_window_has_no_motion_to_borrow_and_is_refused_by_what_it_lacks() -> None:
+    episodes = [of_robot("a", "lift"), of_robot("b", "lift"), of_robot("alone", "slide", 33)]
+    with pytest.raises(BadBag, match="one of a robot that lacks slide"):
+        lenders(EvaluationWindows(episodes, UNION, PAST, FUTURE, stride=5), seed=0)
+
+
+def test_several_robots_in_one_set_are_judged_and_a_nan_that_the_past_has_not_is_refused() -> None:
+    episodes, lacks = real_episodes(4), (1, 2, 1, 2)
+    for one, column in zip(episodes, lacks, strict=True):
+        one.commands[:, column] = np.nan
+    world = WorldModel(untrained())
+    result = evaluate(world, episodes, horizons=(8,), sensitivity=2)
+    assert all(np.isfinite(result.psnr(row, 8)) for row in result.rows)
+    past = world.observe(episodes[0].frames[:9], episodes[0].commands[:9])
+    with pytest.raises(BadActions, match="finite joint values"):
+        world.rollout(past, episodes[1].commands[None, 9:33], sampling=Sampling())
+
+
 def test_in_a_single_episode_motion_is_borrowed_from_another_time() -> None:
     windows = EvaluationWindows([episode("long", ramp(100))], MANIFEST, PAST, FUTURE, stride=5)
     lent = lenders(windows, seed=0)
@@ -251,6 +300,8 @@ def test_the_camera_is_still_when_its_joints_are() -> None:
     moving = np.stack([np.zeros(60), ramp(60)], axis=1).astype(np.float32)
     assert not has_still_camera(episode("nods", ramp(60), commands=moving))
     assert has_still_camera(episode("arm", ramp(60), names=("slide", "elbow"), commands=moving))
+    lacks = np.stack([ramp(60), np.full(60, np.nan)], axis=1).astype(np.float32)
+    assert has_still_camera(episode("of several robots", ramp(60), commands=lacks))
 
 
 def test_the_fixed_neck_table_counts_those_windows_alone() -> None:
@@ -287,9 +338,19 @@ def test_objects_that_moved_more_than_2_cm_are_judged_apart() -> None:
 
 
 def test_gains_are_paired_and_carry_an_interval() -> None:
-    gain = evaluate(PerfectWorld(), EPISODES).gain("model", "copy_last", 16)
+    episodes = [*EPISODES, *(episode(name, ramp(60)) for name in ("third", "fourth", "fifth"))]
+    gain = evaluate(PerfectWorld(), episodes).gain("model", "copy_last", 16)
     assert gain.mean == pytest.approx(60 - 18.03, abs=0.01)
     assert gain.low is not None and gain.high is not None and gain.low <= gain.mean <= gain.high
+
+
+def test_of_four_episodes_a_gain_is_told_without_an_interval_in_every_table() -> None:
+    episodes = [*EPISODES, *(episode(name, ramp(60)) for name in ("third", "fourth"))]
+    result = evaluate(PerfectWorld(), episodes)
+    gain = psnr_table(result)["16"]["gain_over"]["copy_last"]
+    assert gain["low"] is None and gain["high"] is None
+    line = next(line for line in markdown(result).splitlines() if line.startswith("| model above copy last frame"))
+    assert " to " not in line
 
 
 def test_tables_are_json_and_hold_what_metrics_json_promises() -> None:
@@ -317,7 +378,7 @@ def test_progress_ends_with_all_windows() -> None:
     assert heard[-1] == (12, 12)
 
 
-def real_episodes() -> list[Episode]:
+def real_episodes(count: int = 2) -> list[Episode]:
     random = np.random.default_rng(0)
     return [
         episode(
@@ -327,8 +388,17 @@ def real_episodes() -> list[Episode]:
             frames=random.integers(0, 256, (44, 16, 16, 3), dtype=np.uint8),
             commands=random.normal(size=(44, 3)).astype(np.float32),
         )
-        for number in range(2)
+        for number in range(count)
     ]
+
+
+def test_a_card_says_which_differences_are_not_shown() -> None:
+    config = EvaluationConfig(horizons=(8,), stride=10, rows=("model", "shuffled", "copy_last"))
+    evaluation = Evaluation(WorldModel(untrained()), real_episodes(5), config)
+    card = model_card(Judged("a", "horizon", "five runs", evaluation, evaluation.run()))
+    # An untrained model on noise hears no actions that matter.
+    assert "Not shown to be above shuffled actions at 8 frames ahead" in card
+    assert "Fewer than" not in card
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from test_distances import TracedLpips, script
+from test_evaluation_networks import WantsLong
 from test_replay import record
 from untrained import JOINTS, save_untrained
 
@@ -105,7 +106,8 @@ def test_every_file_of_an_evaluation_says_what_it_promises(
         assert len(row["by_frame"]["psnr_db"]) == 8 and (row["sampling"] is not None) == (name in drawn)
     assert judged["rows"]["mean_of_2"]["samples"] == 2
     assert set(judged["rows"]["model"]["mean"]) == {"psnr_db", "pooled_psnr_db", "ssim"}
-    assert judged["controllability_db"]["shuffled"]["mean"]["low"] is not None
+    worth = judged["controllability_db"]["shuffled"]["mean"]
+    assert worth["mean"] is not None and worth["low"] is worth["high"] is None, "2 episodes give no interval"
     assert list(judged["sensitivity"]["joints"]) == list(JOINTS)
     assert all(set(over) == {"mean", "low", "high"} for over in judged["psnr_db"]["8"]["gain_over"].values())
     assert {"copy_last", "model", "single"} == set(judged["psnr_db"]["8"]["gains_of"]["mean_of_2"])
@@ -113,7 +115,8 @@ def test_every_file_of_an_evaluation_says_what_it_promises(
     assert page.count("data:image/png") == 3 and page.count("data:image/svg+xml") >= 2
     assert "http" not in page and 'src="data:' in page, "the page needs nothing from elsewhere"
     card = judged_by(out, "MODEL_CARD.md").decode()
-    assert "right_elbow" in card and "6 windows of 2 episodes" in card and "Not shown to be above" in card
+    assert "right_elbow" in card and "6 windows of 2 episodes" in card
+    assert "Fewer than 5 episodes: there are no intervals" in card
     assert (checkpoint / "MODEL_CARD.md").read_text() == card
 
 
@@ -273,6 +276,19 @@ def test_without_its_file_a_metric_is_unavailable_in_every_file_and_the_rest_is_
     for text in (said, *(judged_by(out, name).decode() for name in ("table.md", "evaluation.html", "MODEL_CARD.md"))):
         assert all(f"{metric} unavailable: " in text for metric in ("LPIPS", "MS-SSIM", "FID", "KID", "FVD"))
     assert said.index("LPIPS unavailable") < said.index("PSNR in dB"), "told before hours of prediction"
+
+
+def test_a_network_that_does_not_take_clips_this_short_is_told_before_anything_is_predicted_and_in_every_file(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch, capsys
+) -> None:
+    out, network = tmp_path / "out", script(WantsLong(), tmp_path / "long.pt")
+    options = ("--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, "--extractor", f"i3d={network}")
+    run(evaluate.main, monkeypatch, *options)
+    judged = json.loads(judged_by(out))
+    assert "[1, 8, 3, 16, 16]" in judged["distances"]["FVD"]["unavailable"] and judged["networks"] == {}
+    said = capsys.readouterr().out
+    assert said.index("FVD unavailable") < said.index("PSNR in dB")
+    assert "KVD unavailable" in judged_by(out, "MODEL_CARD.md").decode()
 
 
 @pytest.mark.parametrize(("option", "kinds"), [("--lpips", "vgg16 or script"), ("--extractor", "inception or i3d")])

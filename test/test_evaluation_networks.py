@@ -19,6 +19,7 @@ from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.unavailable import Unavailable
 
 WINDOWS, FRAMES = 6, 4
+CLIP = (FRAMES, 16, 16)
 
 
 def noise(seed: int) -> np.ndarray:
@@ -28,7 +29,7 @@ def noise(seed: int) -> np.ndarray:
 @pytest.fixture
 def features(tmp_path) -> Features:
     files = {"script": script(Colours(), tmp_path / "colours.pt"), "i3d": script(PublishedI3d(), tmp_path / "i3d.pt")}
-    return Features([load_extractor(kind, path) for kind, path in files.items()])
+    return Features([load_extractor(kind, path) for kind, path in files.items()], CLIP)
 
 
 def parts(features: Features, size: int) -> list[Numbers]:
@@ -74,7 +75,7 @@ def test_of_many_frames_some_are_drawn_by_the_seed_and_alike_for_batches_of_any_
 def test_two_networks_whose_distances_would_have_one_name_are_refused(tmp_path) -> None:
     extractor = load_extractor("script", script(Colours(), tmp_path / "colours.pt"))
     with pytest.raises(BadConfig, match="FD-colours more than once"):
-        Features([extractor, extractor])
+        Features([extractor, extractor], CLIP)
 
 
 def test_lpips_is_of_each_frame_and_small_frames_have_no_ms_ssim(tmp_path) -> None:
@@ -113,6 +114,27 @@ def test_an_lpips_that_does_not_take_frames_of_this_size_is_unavailable_and_says
     assert missing.metric == "LPIPS" and "[1, 3, 16, 16]" in missing.reason
     assert measures.of("model", noise(0), noise(1)) == {}
     assert Measures((64, 64), structure=False, lpips=eye).unavailable == ()
+
+
+class WantsLong(PublishedI3d):
+    """Has four strides of 2 along time."""
+
+    def forward(
+        self, clips: torch.Tensor, rescale: bool = False, resize: bool = False, return_features: bool = False
+    ) -> torch.Tensor:
+        if clips.size(2) < 16:
+            raise RuntimeError("16 frames or more")
+        return torch.cat([clips.mean([2, 3, 4]), clips.std([2, 3, 4])], dim=1) @ self.rows.T
+
+
+def test_an_extractor_that_does_not_take_clips_of_this_length_is_unavailable_and_the_others_go_on(tmp_path) -> None:
+    long = load_extractor("i3d", script(WantsLong(), tmp_path / "long.pt"))
+    short = load_extractor("script", script(Colours(), tmp_path / "colours.pt"))
+    features = Features([long, short], CLIP)
+    assert features.extractors == [short] and list(found(features)) == ["FD-colours", "KD-colours"]
+    assert [one.metric for one in features.unavailable] == ["FVD", "KVD"]
+    assert "[1, 4, 3, 16, 16]" in features.unavailable[0].reason and "i3d_torchscript" in features.unavailable[0].remedy
+    assert Features([long, short], (16, 16, 16)).unavailable == ()
 
 
 def test_nothing_is_measured_or_missing_that_nobody_asked_for() -> None:

@@ -54,16 +54,16 @@ def test_uint8_differences_do_not_wrap() -> None:
 
 
 def test_bootstrap_of_equal_episodes_has_no_width() -> None:
-    interval = paired_bootstrap(np.array([1.0, 3.0, 1.0, 3.0]), np.array([0, 0, 1, 1]), seed=0)
+    interval = paired_bootstrap(np.tile([1.0, 3.0], 5), np.arange(10) // 2, seed=0)
     assert (interval.mean, interval.low, interval.high) == (2.0, 2.0, 2.0)
 
 
 def test_bootstrap_draws_episodes_not_windows() -> None:
-    # two episodes of means 0 and 1: a draw of two episodes gives 0, 0.5 or 1, with 1/4 at each end, so a 95 % interval
-    # reaches both ends; 200 windows drawn singly would have stayed within 0.43 .. 0.57
-    values = np.repeat([0.0, 1.0], 100)
-    interval = paired_bootstrap(values, np.repeat([0, 1], 100), seed=0)
-    assert (interval.mean, interval.low, interval.high) == (0.5, 0.0, 1.0)
+    # five episodes of means 0, 0, 1, 1, 1: of five drawn none is a 1 with 0.4^5 = 1 %, one at most with 8.7 %, so that
+    # the lower 2.5 % end at 0.2; 500 windows drawn singly would have stayed within 0.56 .. 0.64
+    values = np.repeat([0.0, 0.0, 1.0, 1.0, 1.0], 100)
+    interval = paired_bootstrap(values, np.repeat(np.arange(5), 100), seed=0)
+    assert (interval.mean, interval.low, interval.high) == (0.6, 0.2, 1.0)
 
 
 def test_bootstrap_covers_a_known_mean() -> None:
@@ -78,15 +78,18 @@ def test_bootstrap_covers_a_known_mean() -> None:
 
 
 def test_bootstrap_repeats_itself_and_skips_nan() -> None:
-    values = np.array([1.0, 2.0, np.nan, 4.0])
-    episodes = np.array([0, 1, 2, 3])
-    assert paired_bootstrap(values, episodes, seed=3) == paired_bootstrap(values, episodes, seed=3)
-    assert paired_bootstrap(values, episodes, seed=3).mean == pytest.approx(7 / 3)
+    values = np.array([1.0, 2.0, np.nan, 4.0, 5.0, 6.0])
+    interval = paired_bootstrap(values, np.arange(6), seed=3)
+    assert interval == paired_bootstrap(values, np.arange(6), seed=3)
+    assert interval.mean == pytest.approx(18 / 5) and interval.low is not None
 
 
-def test_one_episode_gives_a_mean_without_interval() -> None:
-    interval = paired_bootstrap(np.array([1.0, 2.0]), np.array([5, 5]), seed=0)
-    assert (interval.mean, interval.low, interval.high) == (1.5, None, None)
+@pytest.mark.parametrize("episodes", [1, 2, 4])
+def test_fewer_than_five_episodes_give_a_mean_without_interval(episodes: int) -> None:
+    values = np.arange(8.0)
+    interval = paired_bootstrap(values, np.arange(8) % episodes, seed=0)
+    assert (interval.mean, interval.low, interval.high) == (3.5, None, None)
+    assert paired_bootstrap(values, np.arange(8) % 5, seed=0).low is not None
 
 
 def test_spearman_is_one_for_any_increasing_function() -> None:

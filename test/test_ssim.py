@@ -51,8 +51,8 @@ def test_frames_that_are_too_small_or_of_two_shapes_are_refused() -> None:
 
 
 def test_delta_psnr_is_what_the_true_actions_are_worth() -> None:
-    # errors of 0.01 and 0.1: 20 dB and 10 dB in either episode
-    true, other = np.full(4, 0.01), np.full(4, 0.1)
-    found = delta_psnr(true, other, np.array([0, 0, 1, 1]), seed=0)
+    # errors of 0.01 and 0.1: 20 dB and 10 dB in each of five episodes
+    true, other, episodes = np.full(10, 0.01), np.full(10, 0.1), np.arange(10) // 2
+    found = delta_psnr(true, other, episodes, seed=0)
     assert (found.mean, found.low, found.high) == pytest.approx((10.0, 10.0, 10.0))
-    assert delta_psnr(true, true, np.array([0, 0, 1, 1]), seed=0).mean == 0.0
+    assert delta_psnr(true, true, episodes, seed=0).mean == 0.0

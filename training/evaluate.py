@@ -95,13 +95,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
     extractors, missing = _extractors(arguments, device)
     lpips = _lpips(arguments, device)
-    for absent in (*missing, lpips):
-        if isinstance(absent, Unavailable):
-            print(absent)  # now, not after hours of prediction
     evaluations = [
         Evaluation(model, episodes, config, objects=objects, extractors=extractors, lpips=lpips, beside=world_models)
         for model in world_models
     ]
+    for absent in (*missing, *evaluations[0].unavailable):
+        print(absent)  # now, not after hours of prediction
     judged, done = [], True
     for label, evaluation in zip(labels(world_models), evaluations, strict=True):
         folder = folder_of(arguments.out, label, len(evaluations)) / "windows"

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from hwm_core.challenge.compression import compress
 from hwm_core.challenge.compressor import Compressor
-from hwm_core.challenge.grids import masked_config, open_samples
+from hwm_core.challenge.grids import open_samples
 from hwm_core.challenge.moments import cut_moments, identity
 from hwm_core.challenge.sampling import SamplingTrack, run_track
 from hwm_core.challenge.submission import Layout, validate_archive
@@ -52,8 +52,7 @@ def _compress(options: argparse.Namespace) -> int:
     compressor = Compressor(
         checkpoint, sampling=sampling, seed=options.seed, top=options.top, dtype=getattr(torch, options.dtype)
     )
-    rate = checkpoint.preprocessing.frame_rate_hz
-    samples = open_samples(options.data, masked_config(checkpoint.model), checkpoint.manifest, rate, options.limit)
+    samples = open_samples(options.data, checkpoint, options.limit)
     with tqdm(total=len(samples), unit="sample", disable=None) as bar:
         report = compress(
             compressor,

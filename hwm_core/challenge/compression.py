@@ -86,7 +86,7 @@ def _identity(samples: Sequence[Sample]) -> str:
     """sha256 of all that is given of them: a run begun on other data is not gone on with."""
     digest = hashlib.sha256()
     for sample in samples:
-        digest.update(f"{sample.number} {sample.episode}".encode())
+        digest.update(f"{sample.number} {sample.take}".encode())
         for array in (sample.seen, sample.actions, sample.truth):
             digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
@@ -117,7 +117,7 @@ def _judge(compressor: Compressor, found: TopCodes, place: int, truth: NDArray[n
 def _report(
     compressor: Compressor, samples: Sequence[Sample], scores: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    episodes = np.array([sample.episode for sample in samples])
+    takes = np.array([sample.take for sample in samples])
     whole = {row: np.array([score[row]["nats_of_all"] / score[row]["tokens"] for score in scores]) for row in ROWS}
     tops = {row: [_top(score[row]) for score in scores] for row in ROWS}
     of_top = {row: np.array([one.ce for one in parts]) for row, parts in tops.items()}
@@ -127,6 +127,7 @@ def _report(
         "checkpoint": {"name": compressor.checkpoint.name, "sha256": compressor.checkpoint.sha256},
         "settings": dict(settings),
         "samples": len(samples),
+        "takes": len(np.unique(takes)),
         "tokens": int(truths.size),
         "rows": {
             row: {
@@ -139,7 +140,7 @@ def _report(
             for row in ROWS
         },
         "baselines": {"uniform": math.log(compressor.vocabulary), **_copy_last(seen, truths, compressor.vocabulary)},
-        "actions_are_worth": vars(paired_bootstrap(of_top["none"] - of_top["model"], episodes, compressor.seed)),
+        "actions_are_worth": vars(paired_bootstrap(of_top["none"] - of_top["model"], takes, compressor.seed)),
     }
 
 

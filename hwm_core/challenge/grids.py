@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.checkpoint import Checkpoint
 from hwm_core.clips import num_frames
+from hwm_core.data.codes import CodeSpec
 from hwm_core.data.manifest import ActionManifest
-from hwm_core.data.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens
+from hwm_core.data.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens, read_spec
+from hwm_core.data.onex_metadata import COSMOS
 from hwm_core.data.tokens import TokenEpisode, frames_counted, out_of_vocabulary
-from hwm_core.data.windows import spread
+from hwm_core.data.windows import spread, takes_of
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
-
-V2_CODES = 64_000
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Sample:
     """One thing to predict."""
 
     number: int  # its name in the archive
-    episode: int  # whose part it is; samples of one resemble each other
+    take: int  # the stretch between cuts it is of, over all shards; samples of one resemble each other
     seen: NDArray[np.int64]  # [T_past, h, w]
     actions: NDArray[np.float32]  # [F, A] in joint units and manifest order, of the frames that the model counts
     truth: NDArray[np.int64] | None  # [T_future, h, w]; None in a test set
@@ -47,26 +48,28 @@ def masked_config(model: object) -> MaskedConfig:
     return model.config
 
 
-def open_samples(
-    path: str | Path, config: MaskedConfig, manifest: ActionManifest, frame_rate_hz: float, limit: int | None = None
-) -> list[Sample]:
-    """The test samples of a folder, or windows of a token set (v2.0, v1.1, ours).
+def open_samples(path: str | Path, checkpoint: Checkpoint, limit: int | None = None) -> list[Sample]:
+    """The test samples of a folder, or windows of a token set (v2.0, v1.1, ours), for a model to predict.
+
+    Frames of v1.1 are left out to match the model's rate.
 
     Args:
-        config: of the model that predicts.
-        manifest: which of the values, and in which order.
-        frame_rate_hz: of the model; frames of v1.1 are left out to match it.
         limit: at most so many windows, spread evenly over the set.
 
     Raises:
         BadBag: absent, cut or damaged files; no window fits.
-        BadCheckpoint: a model of other grids, codes or rate than the set's.
+        BadCheckpoint: a model of another family, or of other grids, codes or rate than the set's.
+        BadConfig: a model that was trained on codes of another tokenizer.
         RobotMismatch, BadActions: as `ActionManifest.actions_of`.
     """
-    path = Path(path)
+    path, config, manifest = Path(path), masked_config(checkpoint.model), checkpoint.manifest
     if is_token_set(path):
-        return list(_windows(open_tokens(path), config, manifest, frame_rate_hz, limit))
-    return _test_samples(path, config, manifest)[:limit]
+        episodes = open_tokens(path)
+        _require_tokenizer(path, checkpoint, read_spec(path))
+        return list(_windows(episodes, config, manifest, checkpoint.preprocessing.frame_rate_hz, limit))
+    samples = _test_samples(path, config, manifest)[:limit]
+    _require_tokenizer(path, checkpoint, COSMOS)
+    return samples
 
 
 def _test_samples(path: Path, config: MaskedConfig, manifest: ActionManifest) -> list[Sample]:
@@ -75,7 +78,7 @@ def _test_samples(path: Path, config: MaskedConfig, manifest: ActionManifest) ->
     frames = _counted(clip, config)
     if config.num_past_latents != clip or frames[-1] >= rows:
         raise _unfit(f"{clip} grids seen, and a future within their {rows} states", config)
-    _require_grid(found.tokens.shape[2:], V2_CODES, config)
+    _require_grid(found.tokens.shape[2:], COSMOS.vocabulary, config)
     columns = manifest.match(EVE_STATES)
     samples = []
     for number, tokens, states in zip(found.numbers, found.tokens, found.states, strict=True):
@@ -110,16 +113,18 @@ def _windows(
             got=f"none in {len(episodes)} shards",
             remedy="Use a model of fewer latents, or more data.",
         )
-    chosen = spread(limit or len(starts), len(starts))
+    chosen = [starts[place] for place in spread(limit or len(starts), len(starts))]
     values = [manifest.actions_of(episode) for episode in episodes]
-    for number, place in enumerate(chosen):
-        which, start = starts[place]
+    takes = [takes_of(episode.segments)[episode.first_frames] for episode in episodes]
+    _, of_take = np.unique([(which, takes[which][start]) for which, start in chosen], axis=0, return_inverse=True)
+    for number, (which, start) in enumerate(chosen):
         episode = episodes[which]
         tokens = np.asarray(episode.tokens[start : start + extent : step])
         codes = _codes(episode.name, tokens.reshape(-1, *tokens.shape[2:]), config)
         first = int(episode.first_frames[start])
         past = config.num_past_latents
-        yield Sample(number, which, codes[:past], values[which][first + frames], codes[past:])
+        actions = values[which][first + frames]
+        yield Sample(number, int(of_take[number]), codes[:past], actions, codes[past:])
 
 
 def _counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:
@@ -151,6 +156,13 @@ def _step(episode: TokenEpisode, config: MaskedConfig, frame_rate_hz: float) -> 
             remedy="Use a model trained at that rate.",
         )
     return step
+
+
+def _require_tokenizer(path: Path, checkpoint: Checkpoint, made_by: CodeSpec) -> None:
+    """Of another tokenizer the same numbers mean other pictures."""
+    if (trained_on := checkpoint.codes) is not None:
+        remedy = "Use a checkpoint trained on these codes, or tokenise the store again with the checkpoint's tokenizer."
+        trained_on.require(made_by, where=str(path), remedy=remedy)
 
 
 def _require_grid(grid: Sequence[int], codes: int, config: MaskedConfig) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hwm_core.data.onex import EVE_STATES, shard_file, shard_states
 from hwm_core.data.onex_raw import OneXRawRecording
 from hwm_core.data.video import Clip
-from hwm_core.data.windows import spread, starts_within
+from hwm_core.data.windows import spread, starts_within, takes_of
 from hwm_core.errors import BadActions, BadBag, BadCheckpoint
 from hwm_core.world_model import WorldModel
 
@@ -27,7 +27,7 @@ class Moment:
     """One thing to predict."""
 
     number: int
-    episode: int  # shard
+    take: int  # the stretch between cuts it is of, over all shards; moments of one resemble each other
     name: str  # shard and first frame
     frames: NDArray[np.uint8]  # [P, h, w, 3] as the model sees them
     actions: NDArray[np.float32]  # [P + future, A] in joint units and manifest order, at the model's rate
@@ -83,12 +83,13 @@ def cut_moments(
             got=f"none in {len(recordings)} shards",
             remedy="Use other shards.",
         )
-    chosen = spread(limit or len(starts), len(starts))
-    wanted = [(number, *starts[index]) for number, index in enumerate(chosen)]
+    chosen = [starts[index] for index in spread(limit or len(starts), len(starts))]
+    takes = [takes_of(_segments(recording)) for recording in recordings]
+    _, of_take = np.unique([(place, takes[place][start]) for place, start in chosen], axis=0, return_inverse=True)
     for place, recording in enumerate(recordings):
-        mine = [(number, start) for number, of, start in wanted if of == place]
+        mine = [(number, int(of_take[number]), start) for number, (of, start) in enumerate(chosen) if of == place]
         if mine:
-            yield from _cut(recording, place, mine, world_model, side)
+            yield from _cut(recording, mine, world_model, side)
 
 
 def identity(recordings: Sequence[OneXRawRecording]) -> str:
@@ -102,13 +103,17 @@ def identity(recordings: Sequence[OneXRawRecording]) -> str:
 
 def moment_starts(recording: OneXRawRecording, stride: int) -> list[int]:
     """First frames of the moments of a shard, every `stride` frames of each take."""
-    _, segments = shard_states(recording.path, recording.shard, len(EVE_STATES))
-    return starts_within(segments, LENGTH, stride).tolist()
+    return starts_within(_segments(recording), LENGTH, stride).tolist()
+
+
+def _segments(recording: OneXRawRecording) -> NDArray[np.int32]:
+    return shard_states(recording.path, recording.shard, len(EVE_STATES))[1]
 
 
 def _cut(
-    recording: OneXRawRecording, place: int, starts: Sequence[tuple[int, int]], world_model: WorldModel, side: int
+    recording: OneXRawRecording, wanted: Sequence[tuple[int, int, int]], world_model: WorldModel, side: int
 ) -> Iterator[Moment]:
+    """Those of one shard: number, take and first frame of each, in order."""
     step = frames_per_step(world_model, recording.frame_rate_hz)
     states, _ = shard_states(recording.path, recording.shard, len(EVE_STATES))
     values = states[:, world_model.manifest.match(EVE_STATES)]
@@ -117,9 +122,9 @@ def _cut(
     whole = world_model.preprocessing.model_copy(update={"height": side, "width": side})
     small: dict[int, NDArray[np.uint8]] = {}
     large: dict[int, NDArray[np.uint8]] = {}
-    needed_small = {int(start + frame) for _, start in starts for frame in past}
-    needed_large = {start + frame for _, start in starts for frame in (SEEN - 1, LENGTH - 1)}
-    waiting = list(starts)
+    needed_small = {int(start + frame) for _, _, start in wanted for frame in past}
+    needed_large = {start + frame for _, _, start in wanted for frame in (SEEN - 1, LENGTH - 1)}
+    waiting = list(wanted)
     remedy = "It was cut, or belongs to another shard; download it again."
     video = Clip(shard_file(recording.path, "video", recording.shard, "mp4"))
     pictures = video.decode_exactly(len(states), because="as the metadata say", remedy=remedy)
@@ -128,11 +133,11 @@ def _cut(
             small[number] = world_model.preprocessing.apply(picture)
         if number in needed_large:
             large[number] = whole.apply(picture)
-        while waiting and number == waiting[0][1] + LENGTH - 1:
-            which, start = waiting.pop(0)
+        while waiting and number == waiting[0][2] + LENGTH - 1:
+            which, take, start = waiting.pop(0)
             yield Moment(
                 number=which,
-                episode=place,
+                take=take,
                 name=f"{recording.name}_{start}",
                 frames=np.stack([small[int(start + frame)] for frame in past]),
                 actions=values[start + np.concatenate([past, future])],

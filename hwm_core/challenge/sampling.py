@@ -145,7 +145,7 @@ def _do(world_model: WorldModel, moment: Moment, track: SamplingTrack, chosen: s
         row: {"mse": float(frame_mse(frame, moment.truth)), "ssim": float(frame_ssim(frame, moment.truth))}
         for row, frame in rows.items()
     }
-    score = {"name": moment.name, "episode": moment.episode, "rows": judged}
+    score = {"name": moment.name, "take": moment.take, "rows": judged}
     work.write(f"{moment.name}.json", score)
     return score
 
@@ -153,18 +153,19 @@ def _do(world_model: WorldModel, moment: Moment, track: SamplingTrack, chosen: s
 def _report(world_model: WorldModel, scores: list[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:
     rows = list(scores[0]["rows"])
     mse = {row: np.array([score["rows"][row]["mse"] for score in scores]) for row in rows}
-    episodes = np.array([score["episode"] for score in scores])
+    takes = np.array([score["take"] for score in scores])
     return {
         "protocol": "1X sampling",
         "checkpoint": {"name": world_model.name, "sha256": world_model.sha256},
         "settings": dict(settings),
         "moments": len(scores),
+        "takes": len(np.unique(takes)),
         "rows": {
             row: {
                 "psnr_db": mean_psnr(mse[row]),
                 "pooled_psnr_db": pooled_psnr(mse[row]),
                 "ssim": float(np.mean([score["rows"][row]["ssim"] for score in scores])),
-                "above_copy_last_db": vars(paired_bootstrap(psnr(mse[row]) - psnr(mse["copy_last"]), episodes, 0)),
+                "above_copy_last_db": vars(paired_bootstrap(psnr(mse[row]) - psnr(mse["copy_last"]), takes, 0)),
             }
             for row in rows
         },

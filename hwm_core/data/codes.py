@@ -26,7 +26,12 @@ class CodeSpec(Config):
         """How many codes there are; 0 of continuous ones."""
         return int(np.prod(self.levels)) if self.levels else 0
 
-    def require(self, other: "CodeSpec", where: str) -> None:
+    def require(
+        self,
+        other: "CodeSpec",
+        where: str,
+        remedy: str = "Give the tokenizer that made these codes, or tokenise the store again with yours.",
+    ) -> None:
         """Raises BadConfig where codes of `other` are not these; weights count where both are known."""
         mine, its = self.plain(), other.plain()
         if None in (self.sha256, other.sha256):
@@ -38,7 +43,7 @@ class CodeSpec(Config):
                 f"{where}: tokenizer",
                 expected=", ".join(f"{key} {mine[key]}" for key in differ),
                 got=", ".join(f"{key} {its[key]}" for key in differ),
-                remedy="Give the tokenizer that made these codes, or tokenise the store again with yours.",
+                remedy=remedy,
             )
 
 

@@ -12,9 +12,10 @@ from hwm_core.data.preprocessing import Preprocessing
 
 Count = Annotated[int, Field(ge=0, strict=True)]
 _REMEDY = "The file is damaged; download the set again, or tokenise the store again where it is yours."
-_COSMOS = CodeSpec(
+COSMOS = CodeSpec(
     kind="cosmos", codes="discrete", levels=(8, 8, 8, 5, 5, 5), latent_channels=6, temporal_factor=8, spatial_factor=8
 )
+"""Which tokenizer made 1X's v2.0: its metadata.json leaves it unsaid, and ours says it."""
 
 
 class Said(Fields):
@@ -24,7 +25,7 @@ class Said(Fields):
     stride: PositiveInt | None = None
     dtype: Literal["int32", "uint16", "float16", "float32"] = "int32"
     shape: tuple[PositiveInt, ...] = Field(default=(3, 32, 32), min_length=3, max_length=4)
-    codes: CodeSpec = _COSMOS
+    codes: CodeSpec = COSMOS
     kinds: tuple[ActionKind, ...] = ("states",)
     names: tuple[str, ...] | None = None
     manifests: dict[ActionKind, str] | None = None

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from hwm_core.clips import num_frames
 from hwm_core.data.codes import is_within
 from hwm_core.data.manifest import ActionManifest
+from hwm_core.data.windows import takes_of
 from hwm_core.errors import BadBag
 
 
@@ -45,7 +46,7 @@ class TokenEpisode:
         """
         first = self.first_frames
         first = first[first + self.clip_frames <= len(self.segments)]
-        cuts = np.concatenate([[0], np.cumsum(np.diff(self.segments) != 0)])  # numbers may come again: count changes
+        cuts = takes_of(self.segments)
         runs = np.arange(len(first) - clips + 1, dtype=np.int64)
         apart = np.concatenate([[0], np.cumsum(np.diff(first) != self.clip_frames)])  # changes where clips do not meet
         last = runs + clips - 1

@@ -27,6 +27,11 @@ def starts_within(segments: NDArray[np.integer], length: int, stride: int = 1) -
     )
 
 
+def takes_of(segments: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Which stretch between cuts each frame [F] is of, counted from 0. Segment numbers may come again."""
+    return np.cumsum(np.diff(segments, prepend=segments[:1]) != 0)
+
+
 def spread(count: int, of: int) -> NDArray[np.int64]:
     """`count` indices below `of`, or all of them, evenly spread from the first to the last."""
     return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(np.int64))

@@ -10,7 +10,7 @@ import yaml
 from hwm_core.evaluation.judged import Judged
 from hwm_core.evaluation.report import every_table, sensitivity_table, title
 from hwm_core.evaluation.table import gain
-from hwm_core.metrics.bootstrap import Interval
+from hwm_core.metrics.bootstrap import FEWEST, Interval
 
 _DEAF_DB = 50.0  # pictures this near to each other differ by less than a grey level
 
@@ -71,7 +71,7 @@ def _protocol(judged: Judged) -> Iterator[str]:
         yield f"Single samples and means of {config.samples}: {config.drawing or config.sampling}."
     for metric, network in judged.evaluation.networks.items():
         yield f"{metric} by the network `{network}`."
-    yield "Intervals are of 95 %: a paired bootstrap over episodes."
+    yield f"Intervals are of 95 %: a paired bootstrap over episodes, where there are {FEWEST} or more."
 
 
 def _numbers(judged: Judged) -> str:
@@ -81,8 +81,8 @@ def _numbers(judged: Judged) -> str:
 def _limits(judged: Judged) -> Iterator[str]:
     world, result = judged.world_model, judged.result
     yield f"Judged on {result.num_episodes} episodes of {world.manifest.robot} and on no other robot, camera or scene."
-    if result.num_episodes < 2:
-        yield "One episode: there are no intervals, and the numbers are about that run."
+    if result.num_episodes < FEWEST:
+        yield f"Fewer than {FEWEST} episodes: there are no intervals, and no difference is shown beyond these runs."
     for over in ("copy_last", "shuffled", "none"):
         for horizon in result.horizons if over in result.rows else ():
             interval = result.gain("model", over, horizon)

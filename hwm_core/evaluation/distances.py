@@ -5,7 +5,8 @@ batches, so that they are the same on any number of ranks.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from hwm_core.evaluation.table import digits
 from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.frechet import FrechetStatistics, frechet_distance
 from hwm_core.metrics.kid import KernelDistance, kernel_distance
+from hwm_core.metrics.unavailable import Unavailable, or_unavailable
 
 Distances = Mapping[str, Mapping[str, float | KernelDistance]]
 """{metric: {row: of its pictures from the true ones}}; Fréchet distances are squared."""
@@ -33,10 +35,16 @@ _MOST = 21_000  # the frames of the paper; 172 MB a row, of 2048 features
 
 
 class Features:
-    """Networks to compare pictures by. Raises BadConfig for two whose distances have one name."""
+    """Networks to compare pictures by: those that take clips of this size; of the others, why not.
 
-    def __init__(self, extractors: Sequence[Extractor]) -> None:
-        self.extractors = extractors
+    Args:
+        clip: (F, H, W) of the clips to come.
+
+    Raises:
+        BadConfig: two networks whose distances have one name.
+    """
+
+    def __init__(self, extractors: Sequence[Extractor], clip: tuple[int, int, int]) -> None:
         metrics = [extractor.metric for extractor in extractors]
         if twice := {metric for metric in metrics if metrics.count(metric) > 1}:
             raise BadConfig(
@@ -45,17 +53,21 @@ class Features:
                 got=f"{' and '.join(sorted(twice))} more than once",
                 remedy="Name each kind once, or rename a file.",
             )
+        probe = np.random.default_rng(0).integers(0, 256, (1, *clip, 3), dtype=np.uint8)
+        tried = {e: or_unavailable(e.metric, partial(_features, e, probe)) for e in extractors}
+        self.extractors = [e for e, found in tried.items() if not isinstance(found, Unavailable)]
+        self.unavailable = tuple(
+            replace(found, metric=metric)
+            for e, found in tried.items()
+            if isinstance(found, Unavailable)
+            for metric in (e.metric, e.kernel_metric)
+        )
 
     def of(self, row: str | None, frames: NDArray[np.uint8]) -> Numbers:
         """Features of frames [B, F, H, W, 3] of a row, None for the truth, by the names they are kept by."""
         if row in _UNJUDGED:
             return {}
-        clips = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 1, 4, 2, 3)
-        numbers = {}
-        for extractor in self.extractors:
-            features = extractor.features(clips if extractor.takes_clips else clips.flatten(0, 1))
-            numbers[_key(row or _TRUTH, extractor)] = features.unflatten(0, (len(clips), -1)).numpy()
-        return numbers
+        return {_key(row or _TRUTH, extractor): _features(extractor, frames).numpy() for extractor in self.extractors}
 
     def distances(self, rows: Sequence[str], parts: Iterable[Numbers], *, windows: int, seed: int) -> Distances:
         """By Fréchet and by kernel distance.
@@ -123,6 +135,13 @@ def distance_words(found: float | KernelDistance) -> str:
     if not isinstance(found, KernelDistance):
         return digits(found)
     return digits(found.mean) if found.subsets == 1 else f"{digits(found.mean)} ± {found.std:.2g}"
+
+
+def _features(extractor: Extractor, frames: NDArray[np.uint8]) -> Tensor:
+    """Of frames [B, F, H, W, 3]: [B, R, D], a row for each frame or one for each clip."""
+    clips = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 1, 4, 2, 3)
+    features = extractor.features(clips if extractor.takes_clips else clips.flatten(0, 1))
+    return features.unflatten(0, (len(clips), -1))
 
 
 def _wanted(count: int, seed: int) -> Tensor:

@@ -58,7 +58,7 @@ class Evaluation:
         beside: Sequence[WorldModel] = (),
     ) -> None:
         self.world_model, self.episodes, self.config = world_model, episodes, config or EvaluationConfig()
-        self.rows, self.features = rows_of(self.config), Features(extractors)
+        self.rows = rows_of(self.config)
         self.windows = EvaluationWindows(
             episodes,
             world_model.manifest,
@@ -68,6 +68,7 @@ class Evaluation:
             self.config.max_windows,
         )
         height, width = episodes[0].frames.shape[1:3]
+        self.features = Features(extractors, (self.config.num_frames, height, width))
         self.measures = Measures((height, width), structure=self.config.ssim, lpips=lpips)
         count = len(self.windows)
         self._batches = np.array_split(np.arange(count), -(-count // self.config.batch))
@@ -150,6 +151,11 @@ class Evaluation:
         networks = {metric: e.identity for e in self.features.extractors for metric in (e.metric, e.kernel_metric)}
         lpips = self.measures.lpips
         return networks if lpips is None else {**networks, "LPIPS": lpips.identity}
+
+    @property
+    def unavailable(self) -> tuple[Unavailable, ...]:
+        """What was asked for and these frames do not allow."""
+        return (*self.features.unavailable, *self.measures.unavailable)
 
     def identity(self) -> dict[str, Any]:
         """Everything the numbers depend on, JSON-able: model, episodes, windows, settings, arithmetic."""

@@ -36,7 +36,7 @@ class Judged:
     source: str  # where the episodes come from, in words
     evaluation: Evaluation
     result: EvaluationResult
-    unavailable: tuple[Unavailable, ...] = ()  # distances that were wanted
+    unavailable: tuple[Unavailable, ...] = ()  # distances that were wanted, for want of a file
 
     @property
     def world_model(self) -> WorldModel:
@@ -45,7 +45,7 @@ class Judged:
     @property
     def missing(self) -> tuple[Unavailable, ...]:
         """Everything that was wanted and cannot be given."""
-        return (*self.unavailable, *self.evaluation.measures.unavailable)
+        return (*self.unavailable, *self.evaluation.unavailable)
 
     def markdown(self) -> str:
         """The tables, and what is missing in them: table.md."""
@@ -66,7 +66,7 @@ class Judged:
             "controllability_db": controllability(self.result),
             "distances": {
                 **distances_plain(self.result),
-                **{missing.metric: missing.plain() for missing in self.unavailable},
+                **{one.metric: one.plain() for one in (*self.unavailable, *self.evaluation.features.unavailable)},
             },
             "networks": self.evaluation.networks,
             "unavailable": {missing.metric: missing.plain() for missing in self.missing},

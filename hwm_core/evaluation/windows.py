@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.windows import spread, valid_starts
 from hwm_core.errors import BadBag
+from hwm_core.evaluation import borrowing
+from hwm_core.evaluation.borrowing import played_from
 from hwm_core.types import Episode
 
 Indices = Sequence[int] | NDArray[np.int64]  # of windows
@@ -40,7 +42,8 @@ class EvaluationWindows:
         self.past_frames, self.future_frames = past_frames, future_frames
         self._frames = [episode.frames for episode in episodes]
         self._actions = [manifest.actions_of(episode) for episode in episodes]
-        self._limits = np.asarray(manifest.lower, np.float32), np.asarray(manifest.upper, np.float32)
+        self._manifest = manifest
+        self._lacking = np.stack([np.isnan(values).any(axis=0) for values in self._actions])  # [episodes, A]
         starts = [valid_starts(episode, past_frames + future_frames, stride) for episode in episodes]
         self.episode = np.repeat(np.arange(len(episodes)), [len(some) for some in starts])  # [W]
         self.start = np.concatenate([np.empty(0, np.int64), *starts])  # [W] first frame seen
@@ -69,24 +72,32 @@ class EvaluationWindows:
     def borrowed(self, windows: Indices, lenders: Indices) -> NDArray[np.float32]:
         """The lenders' future motion played from the windows' own state, [B, future, A], kept within the joint limits.
 
-        Motion, not pose: the lenders' absolute values would make the robot jump, which is a far easier control.
+        Motion, not pose: `borrowing` says why.
         """
         own, other = self.actions(windows), self.actions(lenders)
         newest = self.past_frames - 1
-        return self._from_here(own, other[:, newest + 1 :] - other[:, newest, None])
+        return played_from(own[:, newest], other[:, newest + 1 :] - other[:, newest, None], self._manifest)
 
     def backwards(self, windows: Indices) -> NDArray[np.float32]:
         """Their own future motion, last frame first, played from their own state, kept within the joint limits."""
         own, newest = self.actions(windows), self.past_frames - 1
-        return self._from_here(own, own[:, newest:-1][:, ::-1] - own[:, -1, None])
+        return played_from(own[:, newest], own[:, newest:-1][:, ::-1] - own[:, -1, None], self._manifest)
 
     def held(self, windows: Indices) -> NDArray[np.float32]:
         """Their newest action, held: no motion."""
         own = self.actions(windows)
         return np.repeat(own[:, self.past_frames - 1, None], self.future_frames, axis=1)
 
-    def _from_here(self, own: NDArray[np.float32], motion: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.clip(own[:, self.past_frames - 1, None] + motion, *self._limits).astype(np.float32)
+    @property
+    def robot(self) -> NDArray[np.int64]:
+        """[W] which windows are of robots that lack the same joints: equal numbers."""
+        _, number = np.unique(self._lacking, axis=0, return_inverse=True)
+        return number.reshape(-1)[self.episode]
+
+    def lacked(self, window: int) -> list[str]:
+        """Joints that its robot lacks."""
+        lacking = self._lacking[self.episode[window]]
+        return [name for name, is_so in zip(self._manifest.names, lacking, strict=True) if is_so]
 
     def _span(self, window: int) -> slice:
         start = int(self.start[window])
@@ -94,30 +105,34 @@ class EvaluationWindows:
 
 
 def lenders(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:
-    """For every window the window [W] whose motion it borrows, drawn at random: of another episode where there is one.
+    """For every window the window [W] whose motion it borrows, as `borrowing.lenders`; of a robot with the same joints.
 
     Raises:
-        BadBag: there is only one window.
+        BadBag: there is only one window, or only one of a robot with these joints.
     """
     if len(windows) < 2:
         raise BadBag("Evaluation", expected="two windows", got="one", remedy="Record longer, or use a smaller stride.")
-    rng = np.random.default_rng(seed)
-    episode, start = windows.episode, windows.start
     length = windows.past_frames + windows.future_frames
-    answer = np.empty(len(windows), np.int64)
-    for window in range(len(windows)):
-        elsewhere = episode != episode[window]
-        preferred = (
-            elsewhere,
-            np.abs(start - start[window]) >= length,
-            np.arange(len(windows)) != window,
+    answer = borrowing.lenders(windows.episode, windows.start, length, seed, windows.robot)
+    if (alone := answer < 0).any():
+        lacked = ", ".join(windows.lacked(int(np.flatnonzero(alone)[0])))
+        raise BadBag(
+            "Evaluation",
+            expected="two windows of every robot, so that one may borrow the other's motion",
+            got=f"one of a robot that lacks {lacked}" if lacked else "one of a robot that has every joint",
+            remedy="Record more of that robot, use a smaller stride, or leave its episode out.",
         )
-        answer[window] = rng.choice(np.flatnonzero(next(some for some in preferred if some.any())))
     return answer
 
 
 def has_still_camera(episode: Episode) -> bool:
-    """Whether no joint that carries the camera moves. An episode without such joints has a still camera."""
+    """Whether no joint that carries the camera moves. An episode without such joints has a still camera.
+
+    So has one whose robot lacks them in a layout of several (NaN).
+    """
     values = episode.states if episode.commands is None else episode.commands
     columns = [i for i, name in enumerate(episode.names) if any(part in name.lower() for part in _CAMERA_JOINTS)]
-    return values is None or not columns or float(np.ptp(values[:, columns], axis=0).max()) < _STILL
+    if values is None or not columns:
+        return True
+    moves = np.ptp(values[:, columns], axis=0)
+    return float(moves.max(initial=0, where=~np.isnan(moves))) < _STILL

@@ -1,7 +1,9 @@
 """How sure a difference is: paired bootstrap over episodes.
 
 Windows of one episode resemble each other, so episodes are drawn, not windows (a cluster bootstrap: Davison & Hinkley,
-Bootstrap Methods and their Application, 1997, section 3.8).
+Bootstrap Methods and their Application, 1997, section 3.8). Over few episodes percentiles promise more than they hold:
+of normal means an interval of 95 % holds the true one 51 % of the time with 2 episodes, 74 % with 3, 81 % with 4, 84 %
+with 5 and 91 % with 12. Below FEWEST there is none.
 """
 
 from dataclasses import dataclass
@@ -9,10 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+FEWEST = 5
+"""Episodes that an interval needs."""
+
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its percentile interval; the bounds are None where one episode alone cannot give any."""
+    """A mean with its percentile interval; the bounds are None where fewer than FEWEST episodes cannot give any."""
 
     mean: float
     low: float | None
@@ -30,7 +35,7 @@ def paired_bootstrap(
 
     Args:
         differences: [W] row A minus row B of the same window; NaN windows do not count.
-        episodes: [W] which episode each window belongs to.
+        episodes: [W] which episode each window belongs to; or other clusters whose windows resemble each other.
 
     Returns:
         The mean over all windows with its interval; mean is NaN when no window counts.
@@ -42,7 +47,7 @@ def paired_bootstrap(
     totals = np.bincount(cluster, weights=differences[counted])
     counts = np.bincount(cluster)
     mean = float(totals.sum() / counts.sum())
-    if len(counts) < 2:
+    if len(counts) < FEWEST:
         return Interval(mean, None, None)
     drawn = np.random.default_rng(seed).integers(len(counts), size=(resamples, len(counts)))
     means = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from hwm_core.errors import BadCheckpoint, BadConfig, BadInput
 
+SCRIPT_ERRORS = (RuntimeError, TypeError, torch.jit.Error)
+"""What a TorchScript module raises that does not take its input; the last is for what it raises itself."""
 _PROBE_SIDE, _PROBE_FRAMES = 64, 16
 
 
@@ -89,7 +91,7 @@ class Extractor:
             )
         try:
             features = KINDS[self.kind].call(self._module, frames.to(self._device))
-        except (RuntimeError, TypeError) as error:
+        except SCRIPT_ERRORS as error:
             raise BadInput(
                 f"Extractor {self.name}",
                 expected=f"a network for input {list(frames.shape)}",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hwm_core.errors import BadCheckpoint, BadConfig, BadInput
-from hwm_core.metrics.extractors import load_script
+from hwm_core.metrics.extractors import SCRIPT_ERRORS, load_script
 
 # How a file is called: two pictures float [N, 3, H, W] in [0, 1] -> distances [N].
 KINDS: Mapping[str, tuple[Callable[[Any, Tensor, Tensor], Tensor], str]] = {
@@ -66,7 +66,7 @@ class Lpips:
         a, b = (frames.to(self._device).float() / 255 for frames in (prediction, truth))
         try:
             distances = self._call(self._module, a, b)
-        except (RuntimeError, TypeError) as error:
+        except SCRIPT_ERRORS as error:
             raise BadInput(
                 self.name,
                 expected=f"a network for frames {list(prediction.shape)}",

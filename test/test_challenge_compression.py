@@ -16,7 +16,8 @@ from hwm_core.challenge.grids import open_samples
 from hwm_core.challenge.submission import Layout, check_sample, validate_archive, write_archive
 from hwm_core.checkpoint import Checkpoint
 from hwm_core.data.manifest import fit_manifest
-from hwm_core.data.onex import COSMOS, EVE_STATES, open_tokens
+from hwm_core.data.onex import EVE_STATES, open_tokens
+from hwm_core.data.onex_metadata import COSMOS
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadBag, BadCheckpoint, BadConfig
 from hwm_core.families import build_model

@@ -1,6 +1,7 @@
 """Look at recordings and data sets, convert them, and check them.
 
     python -m training.data inspect recordings --layout unitree_g1_inspire --sheets sheets
+    python -m training.data inspect world_model_tokenized_data --layout 1x_eve
     python -m training.data verify g1_yellow_bottle
     python -m training.data split g1_yellow_bottle --nth 5 --out split.yaml
     python -m training.data statistics g1_yellow_bottle --robot g1 --out g1.yaml
@@ -13,9 +14,9 @@ What trains on pictures is made by training.prepare_data.
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import yaml
 from tqdm import tqdm
@@ -25,20 +26,22 @@ from hwm_core.data.atomic import new_file
 from hwm_core.data.bag import Topics
 from hwm_core.data.codes import spec_of
 from hwm_core.data.conversion import Conversion
-from hwm_core.data.inspection import Inspection, inspect
+from hwm_core.data.inspection import Dimension, Inspection, inspect
 from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.lerobot_versions import Version, convert_version
-from hwm_core.data.onex import is_token_set
+from hwm_core.data.onex import find_token_sets, open_episodes
 from hwm_core.data.prepare import measure_manifests
-from hwm_core.data.recording import Recording
+from hwm_core.data.recording import Recording, number_in
 from hwm_core.data.robot import Joint, Robot, read_robot
-from hwm_core.data.sources import LeRobotRecording, find_recordings
+from hwm_core.data.sources import LeRobotRecording, find_recordings, recordings_in
 from hwm_core.data.split import split_by_number, split_by_share
 from hwm_core.data.store import Split, manifest_path, open_store
 from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
 from hwm_core.data.to_rosbag2 import write_bags
+from hwm_core.data.token_inspection import TokenInspection, inspect_tokens
 from hwm_core.data.token_store import manifest_sha256
 from hwm_core.data.tokenise import TokeniseOptions, require_tokenisable, tokenise
+from hwm_core.data.tokens import TokenEpisode
 from hwm_core.data.verification import Finding, is_store, verify_metadata, verify_recording
 from hwm_core.data.video import Codec
 from hwm_core.errors import BadBag, BadConfig, BadInput
@@ -46,6 +49,8 @@ from hwm_core.pictures.canvas import write_png
 from hwm_core.pictures.thumbnails import thumbnail_sheet
 from hwm_core.types import Episode
 from training.devices import own_device
+
+Named = TypeVar("Named", Recording, TokenEpisode)
 
 
 def main() -> int:
@@ -59,10 +64,18 @@ def main() -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    """Measure each recording, and draw it."""
+    """Measure each recording or set of tokens, and draw what has pictures."""
     joint = _joint(options)
+    sets, recordings = _sources(options)
     faults = 0
-    for recording in _recordings(options):
+    for path in sets:
+        try:
+            bar = tqdm(_chosen(options, open_episodes(path)), unit="episode", disable=None)
+            _tell_tokens(inspect_tokens(str(path), bar, joint), options)
+        except BadInput as fault:
+            faults += 1
+            print(f"{path}: {fault}", file=sys.stderr)
+    for recording in recordings:
         try:
             found = inspect(recording, joint)
         except BadInput as fault:
@@ -87,25 +100,48 @@ def _tell(found: Inspection, every_dimension: bool) -> None:
         print(f"  ! {remark}")
     if every_dimension:
         lags = {found.lag_names[one.column]: one.frames for one in found.lag.joints} if found.lag else {}
-        for stream, some in found.dimensions.items():
-            for one in some:
-                follows = f"  lag {lags[one.name]:+.1f}" if stream == "states" and one.name in lags else ""
-                spread = f"{one.lower:+9.3f} to {one.upper:+9.3f}  std {one.std:.4f}"
-                print(f"  {stream:9} {one.name:28} {spread}{follows}")
+        _tell_dimensions(found.dimensions, lags)
+
+
+def _tell_tokens(found: TokenInspection, options: argparse.Namespace) -> None:
+    latents, height, width, *channels = found.grid
+    print(f"{found.name}  {found.episodes} episodes, {found.takes} takes")
+    print(f"  values    {found.frames:6} at {found.frame_rate_hz:g} Hz")
+    print(f"  clips     {found.clips:6} of {found.clip_frames} frames: {latents} latents of {height}x{width}")
+    if found.vocabulary:
+        share = found.codes_used / found.vocabulary
+        print(f"  codes     {found.codes_used:6} of {found.vocabulary} used, {share:.1%}")
+    elif found.latents:
+        print(f"  numbers   {found.latents[0]:+.3f} to {found.latents[1]:+.3f}, {channels[0]} to a cell")
+    for remark in found.remarks():
+        print(f"  ! {remark}")
+    if options.sheets:
+        print("  no sheet: tokens hold no pictures")
+    if options.dimensions:
+        _tell_dimensions(found.dimensions, {})
+
+
+def _tell_dimensions(dimensions: Mapping[str, Sequence[Dimension]], lags: Mapping[str, float]) -> None:
+    for stream, some in dimensions.items():
+        for one in some:
+            follows = f"  lag {lags[one.name]:+.1f}" if stream == "states" and one.name in lags else ""
+            spread = f"{one.lower:+9.3f} to {one.upper:+9.3f}  std {one.std:.4f}"
+            print(f"  {stream:9} {one.name:28} {spread}{follows}")
 
 
 def _verify(options: argparse.Namespace) -> int:
     """Read everything and say what is wrong with it."""
     findings: list[Finding] = []
     for source in options.sources:
-        if is_token_set(source) or is_store(source):
+        without_pictures = find_token_sets(source) or is_store(source)
+        if without_pictures:
             findings += verify_metadata(source)
-        else:
-            found = find_recordings(source, _topics(options), options.camera, options.stamps)
-            for dataset in sorted({one.dataset.path for one in found if isinstance(one, LeRobotRecording)}):
-                findings += verify_metadata(dataset)
-            for recording in tqdm(found, unit="recording", disable=None):
-                findings += verify_recording(recording)
+        find = recordings_in if without_pictures else find_recordings
+        found = find(source, _topics(options), options.camera, options.stamps)
+        for dataset in sorted({one.dataset.path for one in found if isinstance(one, LeRobotRecording)}):
+            findings += verify_metadata(dataset)
+        for recording in tqdm(found, unit="recording", disable=None):
+            findings += verify_recording(recording)
     for one in findings:
         print(f"{one.level}: {one.where}: {one.text}")
     faults = sum(one.level == "fault" for one in findings)
@@ -128,10 +164,13 @@ def _split(options: argparse.Namespace) -> int:
 
 
 def _statistics(options: argparse.Namespace) -> int:
-    """Measure the joints of all recordings together, as action manifests."""
+    """Measure the joints of all recordings and tokens together, as action manifests."""
     layout = union([read_layout(name) for name in options.layout]) if options.layout else None
     robot = layout.description() if layout else read_robot(options.robot)
-    manifests = measure_manifests(tqdm(_recordings(options), unit="recording", disable=None), robot, layout)
+    sets, recordings = _sources(options)
+    tokens = [one for path in sets for one in _chosen(options, open_episodes(path))]
+    sources = tqdm([*tokens, *recordings], unit="recording", disable=None)
+    manifests = measure_manifests(sources, robot, layout)
     for kind, manifest in manifests.items():
         print(f"{kind} of {manifest.robot}")
         for row in zip(manifest.names, manifest.units, manifest.lower, manifest.upper, manifest.mean, manifest.std):
@@ -225,11 +264,29 @@ def _recordings(options: argparse.Namespace) -> list[Recording]:
     found = [
         one for source in options.sources for one in find_recordings(source, topics, options.camera, options.stamps)
     ]
-    if options.episodes:
-        found = [one for one in found if one.number in options.episodes]
-        if not found:
-            raise BadBag("Recordings", expected=f"numbers {options.episodes}", got="none of them", remedy="Check them.")
-    return found
+    return _chosen(options, found)
+
+
+def _sources(options: argparse.Namespace) -> tuple[list[Path], list[Recording]]:
+    """Sets of tokens, and recordings."""
+    sets: list[Path] = []
+    recordings: list[Recording] = []
+    for source in options.sources:
+        below = find_token_sets(source)
+        find = recordings_in if below else find_recordings
+        sets += below
+        recordings += find(source, _topics(options), options.camera, options.stamps)
+    return sets, _chosen(options, recordings) if recordings else []
+
+
+def _chosen(options: argparse.Namespace, found: list[Named]) -> list[Named]:
+    """Those of the numbers asked for. Raises BadBag where there is none."""
+    if not options.episodes:
+        return found
+    some = [one for one in found if number_in(one.name) in options.episodes]
+    if not some:
+        raise BadBag("Recordings", expected=f"numbers {options.episodes}", got="none of them", remedy="Check them.")
+    return some
 
 
 def _topics(options: argparse.Namespace) -> Topics:
@@ -292,7 +349,7 @@ def _parse() -> argparse.Namespace:
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
     topics = Topics()
-    parser.add_argument("sources", nargs="+", type=Path, help="bags, data sets, videos with tables, or folders of them")
+    parser.add_argument("sources", nargs="+", type=Path, help="bags, data sets, videos with tables, tokens, or folders")
     parser.add_argument("--episodes", type=int, nargs="+", help="numbers; default: all")
     parser.add_argument("--camera", help="video key, where a LeRobot dataset has several")
     parser.add_argument("--image-topic", default=topics.image, help="or its /compressed (%(default)s)")

@@ -15,15 +15,21 @@ _LEAST_STEP = 0.05  # a smaller jump (rad, m, closure) is of no matter
 
 
 def doubts(
-    name: str, values: NDArray[np.floating], unit: str | None = None, limits: tuple[float, float] | None = None
+    name: str,
+    values: NDArray[np.floating],
+    unit: str | None = None,
+    limits: tuple[float, float] | None = None,
+    takes: NDArray[np.integer] | None = None,
 ) -> list[str]:
     """What is doubtful in the values [N] of one dimension, a clause each.
 
     Args:
         unit: as declared; None: unknown, guessed by the name.
         limits: as declared.
+        takes: numbers [N] of the takes that the values are of; from one to the next no step is looked at.
     """
-    values = values[np.isfinite(values)]
+    finite = np.isfinite(values)
+    values = values[finite]
     if len(values) == 0:
         return ["no values"]
     low, high, reach = float(values.min()), float(values.max()), float(np.abs(values).max())
@@ -36,6 +42,8 @@ def doubts(
     if doubt := unit_doubt(values, guessed):
         found.append(doubt)
     steps = np.abs(np.diff(values))
+    if takes is not None:
+        steps = steps[np.diff(takes[finite]) == 0]
     if len(steps) and unit in ("rad", None) and (np.abs(steps - 2 * np.pi) < 0.2).any():
         found.append("steps of a full turn: wraps around")
     elif len(steps) > 20:

@@ -1,6 +1,6 @@
 """What one recording holds, measured: rates, gaps, repeated pictures, what each joint does, their lag."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -93,12 +93,7 @@ class Inspection:
                 )
             if rate.jumps:
                 found.append(f"{stream}: the clock jumps back {rate.jumps} times")
-        for stream, some in self.dimensions.items():
-            if constant := [one.name for one in some if one.constant]:
-                found.append(f"{stream}: {len(constant)} of {len(some)} dimensions are constant: {', '.join(constant)}")
-            for one in some:
-                if others := [doubt for doubt in one.doubts if not doubt.startswith("constant")]:
-                    found.append(f"{stream}: {one.name} {'; '.join(others)}")
+        found += dimension_remarks(self.dimensions)
         if self.lag is not None:
             ms = 1000 * abs(self.lag.frames) / self.rates["images"].hz
             verb = "lead" if self.lag.frames > 0 else "follow"
@@ -109,6 +104,28 @@ class Inspection:
         if told := self.report.remarks():
             found.append(told)
         return found
+
+
+def dimension_remarks(dimensions: Mapping[str, Sequence[Dimension]]) -> list[str]:
+    """Of each stream which dimensions are constant, and which doubtful, a sentence each."""
+    found = []
+    for stream, some in dimensions.items():
+        if constant := [one.name for one in some if one.constant]:
+            found.append(f"{stream}: {len(constant)} of {len(some)} dimensions are constant: {', '.join(constant)}")
+        for one in some:
+            if others := [doubt for doubt in one.doubts if not doubt.startswith("constant")]:
+                found.append(f"{stream}: {one.name} {'; '.join(others)}")
+    return found
+
+
+def measure_dimensions(
+    names: Sequence[str],
+    values: NDArray[np.floating],
+    joint: Callable[[str], Joint] | None,
+    takes: NDArray[np.integer] | None = None,
+) -> tuple[Dimension, ...]:
+    """Each column of `values` [N, A]; `joint` and `takes` as of `inspect` and `doubts`."""
+    return tuple(_dimension(name, column, joint, takes) for name, column in zip(names, values.T, strict=True))
 
 
 def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, thumbnails: int = 24) -> Inspection:
@@ -128,7 +145,7 @@ def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, t
     assembly = Assembly(recording.name, small).feed(watch.over(recording.events()))
     rows = assembly.rows(rate)
     dimensions = {
-        stream: tuple(_dimension(name, column, joint) for name, column in zip(names, values.T, strict=True))
+        stream: measure_dimensions(names, values, joint)
         for stream, names, values in (
             ("states", rows.state_names, rows.states),
             ("commands", rows.command_names, rows.commands),
@@ -191,7 +208,12 @@ class _Watch:
         return content
 
 
-def _dimension(name: str, values: NDArray[np.floating], joint: Callable[[str], Joint] | None) -> Dimension:
+def _dimension(
+    name: str,
+    values: NDArray[np.floating],
+    joint: Callable[[str], Joint] | None,
+    takes: NDArray[np.integer] | None,
+) -> Dimension:
     known = joint(name) if joint else None
     values = values.astype(np.float64)
     return Dimension(
@@ -201,7 +223,7 @@ def _dimension(name: str, values: NDArray[np.floating], joint: Callable[[str], J
         mean=float(values.mean()),
         std=float(values.std()),
         constant=bool(values.std() < CONSTANT_STD),
-        doubts=tuple(doubts(name, values, known.unit if known else None, known.limits if known else None)),
+        doubts=tuple(doubts(name, values, known.unit if known else None, known.limits if known else None, takes)),
     )
 
 

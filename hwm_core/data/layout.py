@@ -8,7 +8,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,11 @@ from pydantic import Field, model_validator
 from hwm_core.config import Config
 from hwm_core.data.doubts import unit_doubt
 from hwm_core.data.robot import Joint, Robot
+from hwm_core.data.tokens import TokenEpisode
 from hwm_core.errors import BadActions, BadConfig, RobotMismatch
 from hwm_core.types import Episode
 
+E = TypeVar("E", Episode, TokenEpisode)
 Unit = Literal["rad", "deg", "m", "rad/s", "m/s", "unit"]
 
 
@@ -80,7 +82,7 @@ class Layout(Config):
             place[own] = index
         return np.array([place.get(name, -1) for name in self.names], dtype=np.int64)
 
-    def arrange(self, episode: Episode) -> Episode:
+    def arrange(self, episode: E) -> E:
         """The episode with this layout's dimensions; NaN where its robot has none.
 
         Raises:

@@ -34,6 +34,7 @@ _V1_FILES = {
     "driving_command": ("driving_linear", "driving_angular"),
     "neck_desired": ("neck_desired",),
 }
+BEGUN = "tokenise.json"  # of a set of ours: with what it was begun
 _FOLDERS = {"video": "videos", "states": "robot_states", "segment_idx": "segment_indices", "metadata": "metadata"}
 
 
@@ -51,6 +52,42 @@ def is_token_set(path: Path) -> bool:
     return (path / "metadata.json").exists() and (
         (path / "video.bin").exists() or any(path.glob("video_*.bin")) or any(path.glob("videos/video_*.bin"))
     )
+
+
+def is_test_set(path: Path) -> bool:
+    """Whether `open_test_samples` should be tried: files of codes that no metadata describe."""
+    said = (path / BEGUN).exists() or any(path.glob("metadata*"))
+    return not said and (any(path.glob("video_*.bin")) or any(path.glob("videos/video_*.bin")))
+
+
+def find_token_sets(path: str | Path) -> list[Path]:
+    """Token sets and test sets, `path` itself or the folders below it, by name."""
+    path = Path(path)
+    if is_token_set(path) or is_test_set(path):
+        return [path]
+    folders = sorted(one for one in path.glob("*") if one.is_dir() and not one.name.startswith("."))
+    return [one for folder in folders for one in find_token_sets(folder)]
+
+
+def open_episodes(path: str | Path) -> list[TokenEpisode]:
+    """Of a token set; or of a test set, one for each sample: a clip, and states beyond its end. Raises BadBag."""
+    path = Path(path)
+    if not is_test_set(path):
+        return open_tokens(path)
+    found, said = open_test_samples(path), SetMetadata(num_shards=1)
+    return [
+        TokenEpisode(
+            name=f"{path.name}_{number}",
+            tokens=tokens[None],
+            clip_frames=said.hwm.clip_frames,
+            vocabulary=said.hwm.codes.vocabulary,
+            frame_rate_hz=said.hz,
+            segments=np.zeros(len(states), dtype=np.int32),
+            names=EVE_STATES,
+            states=states,
+        )
+        for number, tokens, states in zip(found.numbers, found.tokens, found.states, strict=True)
+    ]
 
 
 def open_tokens(path: str | Path) -> list[TokenEpisode]:
@@ -82,7 +119,7 @@ def read_spec(path: str | Path) -> CodeSpec:
 
 
 def open_test_samples(path: str | Path) -> TestSamples:
-    """video_i.bin int32 [3, 32, 32] with states_i.bin float32 [64, 25]. Raises BadBag where one is absent or cut."""
+    """video_i.bin int32 [3, 32, 32] with states_i.bin float32 [64, 25]. Raises BadBag for absent, cut or NaN ones."""
     path = Path(path)
     videos = {_number(file): file for file in path.rglob("video_*.bin")}
     if not videos:
@@ -91,7 +128,7 @@ def open_test_samples(path: str | Path) -> TestSamples:
     tokens, states = [], []
     for number in numbers:
         tokens.append(_array(videos[number], np.int32, (3, 32, 32)))
-        states.append(_array(shard_file(path, "states", number, "bin"), np.float32, (64, len(EVE_STATES))))
+        states.append(_states(path, number, (64, len(EVE_STATES))))
     return TestSamples(numbers, np.stack(tokens), np.stack(states))
 
 
@@ -107,12 +144,17 @@ def shard_file(path: Path, what: str, number: int, suffix: str) -> Path:
 def shard_states(path: Path, number: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """States [F, width] and segments [F] of a shard of v2.0, tokens or raw. Raises BadBag, as for NaN."""
     frames = read_shard(shard_file(path, "metadata", number, "json")).shard_num_frames
-    states = _array(shard_file(path, "states", number, "bin"), np.float32, (frames, width))
+    states = _states(path, number, (frames, width))
+    return states, _array(shard_file(path, "segment_idx", number, "bin"), np.int32, (frames,))
+
+
+def _states(path: Path, number: int, shape: tuple[int, int]) -> NDArray[np.float32]:
+    states: NDArray[np.float32] = _array(shard_file(path, "states", number, "bin"), np.float32, shape)
     if not np.isfinite(states).all():
         raise BadBag(
             f"States {number} of {path}", expected="finite numbers", got="NaN or infinity", remedy="Download it again."
         )
-    return states, _array(shard_file(path, "segment_idx", number, "bin"), np.int32, (frames,))
+    return states
 
 
 def _open_shard(path: Path, number: int, metadata: SetMetadata) -> TokenEpisode:

@@ -15,11 +15,12 @@ import yaml
 from hwm_core.data.assembly import ReadReport
 from hwm_core.data.atomic import new_file
 from hwm_core.data.layout import Layout
-from hwm_core.data.manifest import ActionKind, ActionManifest, fit_manifest
+from hwm_core.data.manifest import ActionKind, ActionManifest, Actions, fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
 from hwm_core.data.robot import Robot
 from hwm_core.data.store import Split, manifest_path, open_store, read_header, write_episode
+from hwm_core.data.tokens import TokenEpisode
 from hwm_core.errors import BadBag, BadInput
 from hwm_core.types import Episode
 
@@ -108,21 +109,25 @@ def fit_manifests(
 
 
 def measure_manifests(
-    recordings: Iterable[Recording], robot: Robot, layout: Layout | None = None
+    sources: Iterable[Recording | TokenEpisode], robot: Robot, layout: Layout | None = None
 ) -> dict[ActionKind, ActionManifest]:
-    """The manifests of recordings as they are, without a store: of all their frames. Raises BadInput."""
-    episodes: list[Episode] = []
-    for recording in recordings:
-        height, width = recording.picture().shape[:2]
-        small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1)
+    """The manifests of recordings and tokens as they are, without a store: of all their frames. Raises BadInput."""
+    episodes: list[Episode | TokenEpisode] = []
+    for source in sources:
         names = None if layout or not episodes else episodes[0].names
-        episode, _ = recording.read(small, names)
+        if isinstance(source, TokenEpisode):
+            tokens = source if names is None else source.with_joints(names)
+            episodes.append(layout.arrange(tokens) if layout else tokens)
+            continue
+        height, width = source.picture().shape[:2]
+        small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1)
+        episode, _ = source.read(small, names)
         episodes.append(layout.arrange(episode) if layout else episode)
     return _fit(episodes, robot, layout.aliases if layout else None)
 
 
 def _fit(
-    episodes: Sequence[Episode], robot: Robot, aliases: Mapping[str, str] | None
+    episodes: Sequence[Actions], robot: Robot, aliases: Mapping[str, str] | None
 ) -> dict[ActionKind, ActionManifest]:
     names = episodes[0].names
     joints = [robot.joint(name) for name in names]

@@ -25,8 +25,7 @@ class Recording(ABC):
     @property
     def number(self) -> int | None:
         """The number its name ends with."""
-        digits = re.search(r"\d+$", self.name)
-        return int(digits[0]) if digits else None
+        return number_in(self.name)
 
     @abstractmethod
     def events(self) -> Iterator[Event | Cut]:
@@ -57,3 +56,9 @@ class Recording(ABC):
                     assert isinstance(content, Picture)
                     return content.rgb
         raise fault or BadBag(f"Recording {self.name}", expected="pictures", got="none", remedy="Check the camera.")
+
+
+def number_in(name: str) -> int | None:
+    """The number that a name ends with."""
+    digits = re.search(r"\d+$", name)
+    return int(digits[0]) if digits else None

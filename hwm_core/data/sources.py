@@ -9,7 +9,7 @@ from hwm_core.data.bag_reader import StampSource, bag_events, bag_name, bag_topi
 from hwm_core.data.events import Cut, Event
 from hwm_core.data.labels import Labels
 from hwm_core.data.lerobot import LeRobotDataset, episode_name, lerobot_events, open_lerobot
-from hwm_core.data.onex import is_token_set
+from hwm_core.data.onex import BEGUN, find_token_sets
 from hwm_core.data.onex_raw import is_raw_set, open_raw
 from hwm_core.data.recording import Recording
 from hwm_core.data.video_table import TABLE_SUFFIXES, VIDEO_SUFFIXES, VideoRecording
@@ -71,15 +71,22 @@ def find_recordings(
         BadBag: nothing to read there, or tokens in place of pictures.
     """
     path = Path(path)
-    if is_token_set(path):
-        raise BadBag(
-            f"Source {path}",
-            expected="pictures",
-            got="tokens of the 1X challenge's layout",
-            remedy="They are trained on as they are; `inspect` and `verify` read them.",
-        )
-    found = _below(path, topics, camera, stamps)
+    found = recordings_in(path, topics, camera, stamps)
     if not found:
+        if find_token_sets(path):
+            raise BadBag(
+                f"Source {path}",
+                expected="pictures",
+                got="tokens, as of the 1X challenge",
+                remedy="They are trained on as they are; of `training.data` inspect, statistics and verify read them.",
+            )
+        if any(one.exists() for one in (path / BEGUN, *path.glob(f"*/{BEGUN}"))):
+            raise BadBag(
+                f"Source {path}",
+                expected="a whole recording or set",
+                got="tokens that are not finished",
+                remedy="Run `data tokenise` again.",
+            )
         raise BadBag(
             f"Source {path}",
             expected="a rosbag2 (metadata.yaml, .mcap, .db3), a LeRobot folder (meta/info.json), 1X's video_*.mp4 with "
@@ -90,12 +97,16 @@ def find_recordings(
     return found
 
 
-def _below(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> list[Recording]:
+def recordings_in(
+    path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header"
+) -> list[Recording]:
+    """As `find_recordings`; empty where there is nothing to read."""
+    path = Path(path)
     found = _here(path, topics, camera, stamps)
     if found or not path.is_dir():
         return found
     children = sorted(one for one in path.iterdir() if not one.name.startswith("."))
-    return [one for child in children for one in _below(child, topics, camera, stamps)]
+    return [one for child in children for one in recordings_in(child, topics, camera, stamps)]
 
 
 def _here(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> list[Recording]:

@@ -15,13 +15,14 @@ import numpy as np
 from hwm_core.data.codes import CodeSpec
 from hwm_core.data.layout import read_layout
 from hwm_core.data.manifest import ActionKind, ActionManifest, fit_manifest
-from hwm_core.data.onex import is_token_set, open_tokens, read_spec
+from hwm_core.data.onex import BEGUN, is_token_set, open_tokens, read_spec
 from hwm_core.data.onex_metadata import Said, read_metadata
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.store import manifest_path
 from hwm_core.data.tokens import TokenEpisode
 from hwm_core.errors import BadBag, BadConfig
 
+SIDES = ("train", "val")  # how the names begin of the set to train on and of the one to judge by
 _ROBOT = "1x_eve"
 _PICTURES_1X = 256  # pixels: height and width of what 1X tokenised, 32 x 8 and 16 x 16
 _ASKED = {"driving_linear": "m/s", "driving_angular": "rad/s", "neck_desired": "rad"}  # units beyond the layout's
@@ -53,7 +54,7 @@ def open_token_store(path: str | Path) -> TokenStore:
         BadConfig: the two are not of one tokenizer, camera and robot, or a manifest is not the one they were made with.
     """
     path = Path(path)
-    sides = [_side(path, begin) for begin in ("train", "val")]
+    sides = [_side(path, begin) for begin in SIDES]
     said, other = (_said(side) for side in sides)
     codes = read_spec(sides[0])
     read_spec(sides[1]).require(codes, where=f"{sides[1]} beside {sides[0].name}")
@@ -89,7 +90,7 @@ def _side(path: Path, begin: str) -> Path:
     """The one set whose name begins so."""
     found = [one for one in _folders(path) if one.name.startswith(begin) and is_token_set(one)]
     if len(found) != 1:
-        begun = any((one / "tokenise.json").exists() for one in _folders(path) if one.name.startswith(begin))
+        begun = any((one / BEGUN).exists() for one in _folders(path) if one.name.startswith(begin))
         raise BadBag(
             f"Tokens {path}",
             expected=f"one set named {begin}...",

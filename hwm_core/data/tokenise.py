@@ -27,14 +27,13 @@ from hwm_core.config import Config
 from hwm_core.data.atomic import new_file, write_json
 from hwm_core.data.codes import CodeSpec, stored_dtype
 from hwm_core.data.json_files import require_settings
+from hwm_core.data.onex import BEGUN
 from hwm_core.data.onex_metadata import ShardMetadata
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.windows import valid_starts
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.frames import to_video
 from hwm_core.types import Episode
-
-_BEGUN = "tokenise.json"
 
 
 class Encoder(Protocol):
@@ -103,8 +102,8 @@ def tokenise(
     options, out = options or TokeniseOptions(), Path(out)
     require_tokenisable(episodes, preprocessing, out, spec=spec, options=options, manifests=manifests)
     settings = _settings(episodes, preprocessing, spec, options, manifests or {})
-    if not (out / _BEGUN).exists():
-        write_json(out / _BEGUN, settings, tag=options.rank)
+    if not (out / BEGUN).exists():
+        write_json(out / BEGUN, settings, tag=options.rank)
     for number in range(options.rank, len(episodes), options.world_size):
         episode = episodes[number]
         starts = valid_starts(episode, settings["clip_frames"], options.stride or settings["clip_frames"])
@@ -143,7 +142,7 @@ def require_tokenisable(
         raise BadBag(
             "Tokenise", expected=f"a stretch of {frames} frames", got="none", remedy="Use clips of fewer latents."
         )
-    if (begun := Path(out) / _BEGUN).exists():
+    if (begun := Path(out) / BEGUN).exists():
         require_settings(begun, settings, remedy="Use another folder, or remove this one.")
 
 

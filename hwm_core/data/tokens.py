@@ -1,7 +1,7 @@
 """Episodes of codes in place of pictures, and windows of them: what 1X publishes, and what `tokenise` makes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from hwm_core.clips import num_frames
 from hwm_core.data.codes import is_within
-from hwm_core.data.manifest import ActionManifest
+from hwm_core.data.manifest import ActionManifest, match_names
 from hwm_core.data.windows import takes_of
 from hwm_core.errors import BadBag
 
@@ -38,6 +38,22 @@ class TokenEpisode:
     def first_frames(self) -> NDArray[np.int64]:
         """First frame of each clip, [C]; without `starts` one clip begins where the one before it ends."""
         return np.arange(len(self.tokens), dtype=np.int64) * self.clip_frames if self.starts is None else self.starts
+
+    def with_joints(self, names: Sequence[str]) -> "TokenEpisode":
+        """With these joints, in this order. Raises RobotMismatch where some are missing."""
+        columns = match_names(names, self.names, whose=f"episode {self.name}")
+        states, commands = (None if some is None else some[:, columns] for some in (self.states, self.commands))
+        return replace(self, names=tuple(names), states=states, commands=commands)
+
+    @property
+    def partial_clips(self) -> int:
+        """How many are cut short at the end."""
+        return int((self.first_frames + self.clip_frames > len(self.segments)).sum())
+
+    @property
+    def straddling_clips(self) -> int:
+        """How many are whole and straddle a cut."""
+        return len(self.tokens) - self.partial_clips - len(self.valid_starts())
 
     def valid_starts(self, clips: int = 1, stride: int = 1) -> NDArray[np.int64]:
         """First clips of the runs of `clips` neighbours that are whole and straddle no cut.

@@ -11,10 +11,11 @@ from hwm_core.data.assembly import Assembly
 from hwm_core.data.codes import is_within
 from hwm_core.data.lerobot import LeRobotDataset, open_lerobot, read_table
 from hwm_core.data.lerobot_meta import read_statistics, read_tasks
-from hwm_core.data.onex import is_token_set, open_tokens
+from hwm_core.data.onex import BEGUN, find_token_sets, is_token_set, open_episodes
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
 from hwm_core.data.store import open_store
+from hwm_core.data.token_store import SIDES, open_token_store
 from hwm_core.data.tokens import TokenEpisode, out_of_vocabulary
 from hwm_core.errors import BadInput
 
@@ -42,14 +43,12 @@ def verify_recording(recording: Recording) -> list[Finding]:
 
 def verify_metadata(path: Path) -> Iterator[Finding]:
     """What belongs to a whole set and to no recording of it: totals, cameras, time grids of LeRobot; sizes and codes of
-    tokens; a store's episodes."""
+    tokens, and whether the sets of one folder fit; a store's episodes."""
     try:
         if (path / "meta" / "info.json").exists():
             yield from _lerobot(open_lerobot(path))
-        elif is_token_set(path):
-            for episode in open_tokens(path):
-                yield from _tokens(episode)
-        elif is_store(path):
+        yield from _token_sets(path)
+        if is_store(path):
             store = open_store(path)
             if not store.validation:
                 yield Finding("note", path.name, "no validation episodes: no number of a model on it means anything")
@@ -103,11 +102,45 @@ def _lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
             yield Finding("note", where, f"there is no `{key}`")
 
 
+def _token_sets(path: Path) -> Iterator[Finding]:
+    """Of every set at or below `path`, and of those side by side whether they can be trained on together."""
+    sets = find_token_sets(path)
+    damaged: set[Path] = set()
+    for one in sets:
+        for finding in _token_set(one):
+            yield finding
+            damaged |= {one.parent} if finding.level == "fault" else set()
+    for folder in sorted({one.parent for one in sets if one != path} - damaged):
+        yield from _pair(folder)
+
+
+def _token_set(path: Path) -> Iterator[Finding]:
+    try:
+        for episode in open_episodes(path):
+            yield from _tokens(episode)
+    except BadInput as fault:
+        yield Finding("fault", path.name, str(fault))
+
+
+def _pair(folder: Path) -> Iterator[Finding]:
+    names = [one.name for one in sorted(folder.iterdir()) if is_token_set(one) or (one / BEGUN).exists()]
+    sides = [[name for name in names if name.startswith(begin)] for begin in SIDES]
+    if any(len(some) != 1 for some in sides):
+        if any(sides):
+            told = f"training takes a folder with one set named {SIDES[0]}... and one named {SIDES[1]}...; here are "
+            yield Finding("note", folder.name, told + ", ".join(names))
+        return
+    try:
+        open_token_store(folder)
+    except BadInput as fault:
+        yield Finding("fault", folder.name, str(fault))
+
+
 def _tokens(episode: TokenEpisode) -> Iterator[Finding]:
     if not is_within(episode.tokens, episode.vocabulary):
         yield Finding("fault", episode.name, str(out_of_vocabulary(episode.name, episode.tokens, episode.vocabulary)))
-    whole = int((episode.first_frames + episode.clip_frames <= len(episode.segments)).sum())
-    if partial := len(episode.tokens) - whole:
+    if partial := episode.partial_clips:
         yield Finding("note", episode.name, f"{partial} clip cut short at the end: never used")
-    if straddling := whole - len(episode.valid_starts()):
+    if straddling := episode.straddling_clips:
+        whole = len(episode.tokens) - partial
         yield Finding("note", episode.name, f"{straddling} of {whole} clips straddle a cut: never used")

@@ -208,15 +208,21 @@ class WorldModel:
     @torch.inference_mode()
     def reconstruct(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Clips uint8 [B, 1 + 8k, H, W, 3] through the tokenizer and back: what a perfect model could show."""
-        with self._arithmetic():
+        with self.arithmetic():
             return to_frames(self.tokenizer.decode(self.tokenizer.encode(self.to_video(frames))))
 
     def goal_latent(self, image: NDArray[np.uint8]) -> Tensor:
         """The latent [H, W, C] of a still clip of `image`, uint8 [H, W, 3] preprocessed."""
         still = self.to_video(image[None, None])
-        with self._arithmetic():
+        with self.arithmetic():
             tokens = self.tokenizer.encode(still.expand(-1, 1 + self.model.config.temporal_factor, -1, -1, -1))
             return self.tokenizer.embed(tokens)[0, -1].float()
+
+    @contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """The precision that it computes in."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            yield
 
     def to_video(self, frames: NDArray[np.uint8]) -> Tensor:
         """uint8 [B, F, H, W, 3] -> [B, F, 3, H, W] in [0, 1] on the device."""
@@ -240,7 +246,7 @@ class WorldModel:
 
     @torch.inference_mode()
     def _observe(self, video: Tensor, actions: Tensor) -> Past:
-        with self._arithmetic():
+        with self.arithmetic():
             codes = self.tokenizer.encode(video)
             known = self._predictor.observe(codes, self.manifest.normalise(actions))
         return Past(self.tokenizer.embed(codes).float(), actions, video[:, -1], known)
@@ -253,7 +259,7 @@ class WorldModel:
         if actions is not None:
             missing = self.future_frames - actions.shape[1]
             actions = self.manifest.normalise(torch.cat([actions, actions[:, -1:].expand(-1, missing, -1)], dim=1))
-        with self._arithmetic():
+        with self.arithmetic():
             future = self._predictor.predict(
                 past.known,
                 actions,
@@ -276,15 +282,10 @@ class WorldModel:
     def _decode(self, past: Past, rollout: Rollout) -> Tensor:
         latents = rollout.latents
         whole = torch.cat([past.latents.expand(len(latents), *past.latents.shape[1:]), latents], dim=1)
-        with self._arithmetic():
+        with self.arithmetic():
             video = self.tokenizer.decode_latents(whole).float().clamp(0, 1)
         painted = video[:, self.past_frames :]
         return carried(painted, video[:, self.past_frames - 1], past.newest) if rollout.carry_detail else painted
-
-    @contextmanager
-    def _arithmetic(self) -> Iterator[None]:
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
-            yield
 
 
 def _joined(parts: list[Rollout]) -> Rollout:

@@ -39,7 +39,11 @@ def test_a_tree_of_v2_becomes_a_report_and_a_valid_archive(tmp_path: Path, capsy
     assert onex.main(["compress", *common, *judged]) == 0
     report = json.loads((tmp_path / "val.json").read_text())
     assert report["samples"] == 1 and set(report["rows"]) == {"model", "none", "teacher_forced"}
-    assert "top_50_ce" in capsys.readouterr().out
+    assert report["unavailable"]["shuffled"]["remedy"] == "Judge two or more."
+    assert "Top-50 CE" in capsys.readouterr().out
+    card = (tmp_path / "val.MODEL_CARD.md").read_text()
+    assert "1 samples of 1 takes, seed 0" in card and "Fewer than 5 takes" in card and "shuffled unavailable" in card
+    assert "Its tokenizer is not at hand" in card and "kind: cosmos" in card
     compression_test_v2(tmp_path / "other", (0, 1))
     assert onex.main(["validate", str(archive), "--data", str(tmp_path / "other")]) == 1
     assert "without 1" in capsys.readouterr().err
@@ -68,7 +72,7 @@ def test_a_raw_tree_becomes_predictions_and_a_report(tmp_path: Path, capsys) -> 
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert report["moments"] == 1 and report["settings"]["track"]["sampling"]["soft"] is False
     assert list((tmp_path / "out/predictions").iterdir()) == [tmp_path / "out/predictions/raw_0_0.png"]
-    assert "mean_of_2 + blur" in capsys.readouterr().out
+    assert "mean of 2 + blur" in capsys.readouterr().out
     assert onex.main(["sample", *options, *settings]) == 2
     assert "one that exists" in capsys.readouterr().err
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from onex_sets import compression_test_v2, tokens_v1, tokens_v2
 
-from hwm_core.challenge.compression import compress
+from hwm_core.challenge.compression import borrowing_motion, compress
 from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.grids import open_samples
 from hwm_core.challenge.submission import Layout, check_sample, validate_archive, write_archive
@@ -32,6 +32,9 @@ V2 = {
     "num_future_latents": 3,
 }
 V1 = {"levels": [512, 512], "grid": [16, 16], "temporal_factor": 1, "num_past_latents": 3, "num_future_latents": 1}
+
+
+SUFFIXES = (".MODEL_CARD.md", ".json", ".table.md", ".zip")
 
 
 def checkpoint(names=EVE_STATES, hz: float = 30.0, **config) -> Checkpoint:
@@ -77,8 +80,33 @@ def test_samples_whose_truth_is_known_are_judged_beside_baselines(tmp_path) -> N
         assert row["top_20_ce"] == pytest.approx(row["ce"], rel=1e-5) and row["hit_rate"] == 1.0
     assert report["rows"]["model"]["ce"] != report["rows"]["none"]["ce"], "the actions are heard"
     assert report["rows"]["model"]["ce"] != report["rows"]["teacher_forced"]["ce"], "and so are the true grids"
-    worth = report["rows"]["none"]["top_20_ce"] - report["rows"]["model"]["top_20_ce"]
-    assert report["actions_are_worth"]["mean"] == pytest.approx(worth)
+    assert report["rows"]["model"]["ce"] != report["rows"]["shuffled"]["ce"], "another motion is another future"
+    ce = {row: numbers["top_20_ce"] for row, numbers in report["rows"].items()} | report["baselines"]
+    for other in ("shuffled", "none", "copy_last"):
+        assert report["gain_over"][other]["mean"] == pytest.approx(ce[other] - ce["model"])
+        assert report["gain_over"][other]["low"] is None, "2 takes give no interval"
+    # Copying with the one best probability p costs the entropy of p, and the choice among 19 codes of the others.
+    p = report["baselines"]["copy_last_accuracy"]
+    assert ce["copy_last"] == pytest.approx(-p * math.log(p) - (1 - p) * math.log((1 - p) / 19))
+    for row in report["rows"].values():
+        assert (row["samples"], row["takes"], row["seed"]) == (4, 2, 0)
+    table = (tmp_path / "out.table.md").read_text()
+    assert "| 4 samples of 2 takes, seed 0 | Top-20 CE |" in table and "model below shuffled actions | " in table
+    card = (tmp_path / "out.MODEL_CARD.md").read_text()
+    assert table in card and "Robot 1x_eve" in card and "Fewer than 5 takes" in card
+
+
+def test_shuffled_is_the_motion_of_another_take_from_the_sample_s_own_state_within_the_joint_limits() -> None:
+    one = checkpoint(**{**V2, "levels": [5, 4], "grid": [2, 2]})
+    samples = [random_sample(one, number) for number in range(4)]  # two takes of two samples
+    past, lower, upper = one.model.config.past_frames, one.manifest.lower, one.manifest.upper
+    for sample, borrower in zip(samples, borrowing_motion(samples, Compressor(one)), strict=True):
+        assert np.array_equal(borrower.actions[:past], sample.actions[:past])
+        own = sample.actions[past - 1]
+        lenders = [other for other in samples if other.take != sample.take]
+        played = [np.clip(own + other.actions[past:] - other.actions[past - 1], lower, upper) for other in lenders]
+        assert any(np.allclose(borrower.actions[past:], each, atol=1e-6) for each in played)
+    assert borrowing_motion(samples[:1], Compressor(one)) == []
 
 
 def test_the_ranked_codes_are_those_of_the_model_s_own_distribution() -> None:
@@ -152,7 +180,9 @@ def test_samples_resemble_each_other_by_take_so_that_one_flat_shard_gives_an_int
     one = checkpoint(**{**V2, "levels": [5, 4], "grid": [2, 2]})
     judged = [replace(random_sample(one, number), take=sample.take) for number, sample in enumerate(samples)]
     report = compress(Compressor(one, top=20), judged, tmp_path / "out.zip")
-    assert report["takes"] == 7 and report["actions_are_worth"]["low"] < report["actions_are_worth"]["high"]
+    assert report["takes"] == 7
+    for gained in report["gain_over"].values():
+        assert gained["low"] < gained["mean"] < gained["high"]
 
 
 def test_frames_of_v1_are_left_out_to_match_the_model_s_rate(tmp_path) -> None:
@@ -196,7 +226,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, monkeypatch)
         )
     assert compress(compressor, samples, tmp_path / "part.zip", batch=2) == whole
     assert (tmp_path / "part.zip").read_bytes() == (tmp_path / "whole.zip").read_bytes()
-    written = ["part.json", "part.zip", "whole.json", "whole.zip"]
+    written = [f"{name}{suffix}" for name in ("part", "whole") for suffix in SUFFIXES]
     assert sorted(path.name for path in tmp_path.iterdir()) == written
     with pytest.raises(BadConfig, match="one that exists"):
         compress(compressor, samples, tmp_path / "part.zip", batch=2)

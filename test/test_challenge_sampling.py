@@ -9,7 +9,7 @@ import torch
 from onex_sets import raw_v2
 from untrained import untrained
 
-from hwm_core.challenge.moments import cut_moments, frames_per_step, moment_starts
+from hwm_core.challenge.moments import cut_moments, frames_per_step, identity, moment_starts
 from hwm_core.challenge.postprocess import blur, match_histogram
 from hwm_core.challenge.sampling import SamplingTrack, judge_moment, predict_mean, run_track
 from hwm_core.data.onex import EVE_STATES
@@ -45,6 +45,41 @@ def test_a_model_sees_what_ends_with_frame_16_and_is_judged_on_frame_76(raw) -> 
     assert (grey(first.last[None]), grey(first.truth[None])) == (pytest.approx([16], abs=3), pytest.approx([76], abs=3))
     assert second.actions[:, 5].tolist() == list(range(88, 157))
     assert grey(second.truth[None]) == pytest.approx([156], abs=3)
+
+
+def test_borrowed_motion_is_another_take_s_from_the_own_state_and_one_moment_alone_has_none(tmp_path) -> None:
+    # Two takes whose states rise by 1 a frame and by 3 a frame.
+    path = raw_v2(tmp_path / "set", frames=160, cut=80, step=1)
+    states = np.concatenate([np.arange(80), 100 + 3 * np.arange(80)])[:, None].repeat(25, axis=1).astype(np.float32)
+    states.tofile(path / "robot_states/states_0.bin")
+    made = model()
+    free = made.manifest.model_copy(update={"lower": (-1e4,) * 25, "upper": (1e4,) * 25})
+    made.manifest = free
+    first, second = cut_moments(open_raw(path), made, side=16)
+    assert first.borrowed.shape == (60, 25)
+    assert np.allclose(first.borrowed[:, 0], 16 + 3 * np.arange(1, 61))
+    assert np.allclose(second.borrowed[:, 0], 148 + np.arange(1, 61))
+    made.manifest = free.model_copy(update={"upper": (150.0,) * 25})
+    _, held = cut_moments(open_raw(path), made, side=16)
+    assert held.borrowed.max() == 150, "kept within the joint limits"
+    (alone,) = cut_moments(open_raw(path), made, side=16, limit=1)
+    rows = judge_moment(made, alone, SamplingTrack.parse(SMALL))
+    assert alone.borrowed is None and "shuffled" not in rows
+
+
+def test_the_single_sample_stands_beside_means_that_do_not_name_it(raw) -> None:
+    made = model()
+    moment = next(cut_moments(open_raw(raw), made, side=32))
+    assert list(judge_moment(made, moment, SamplingTrack.parse({**SMALL, "ensemble": (2,)})))[:2] == [
+        "model",
+        "mean_of_2",
+    ]
+
+
+def test_other_moments_of_the_same_set_are_told_from_these(raw) -> None:
+    shards = open_raw(raw)
+    assert identity(shards) == identity(shards) != identity(shards, stride=10)
+    assert identity(shards, limit=3) != identity(shards)
 
 
 def test_a_slower_model_sees_every_second_frame(raw) -> None:
@@ -116,6 +151,7 @@ def test_every_row_is_a_frame_of_the_size_judged_and_copy_last_is_what_was_seen(
         "mean_of_3 + blur",
         "mean_of_3 + histogram",
         "mean_of_3 + blur + histogram",
+        "shuffled",
         "copy_last",
         "copy_last + blur",
         "resized",
@@ -143,7 +179,17 @@ def test_a_run_writes_pictures_and_a_report_and_goes_on_where_it_was_stopped(raw
     assert report == run_track(made, moments(), track, tmp_path / "whole", data="val")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
     assert json.loads((tmp_path / "out/report.json").read_text()) == report and report["moments"] == 2
-    assert set(report["rows"]["model"]) == {"psnr_db", "pooled_psnr_db", "ssim", "above_copy_last_db"}
+    numbers = {"psnr_db", "pooled_psnr_db", "ssim", "gain_over", "moments", "takes", "seed"}
+    assert {frozenset(row) for row in report["rows"].values()} == {frozenset(numbers)}
+    assert set(report["rows"]["model"]["gain_over"]) == {"copy_last", "shuffled"}
+    for row in ("mean_of_3", "mean_of_3 + blur"):
+        gained = report["rows"][row]["gain_over"]
+        assert set(gained) == {"copy_last", "model"} and gained["model"]["low"] is None, "2 takes give no interval"
+        above = report["rows"][row]["psnr_db"] - report["rows"]["model"]["psnr_db"]
+        assert gained["model"]["mean"] == pytest.approx(above)
+    table, card = ((tmp_path / "out" / name).read_text() for name in ("table.md", "MODEL_CARD.md"))
+    assert "| mean of 3 above model | " in table and "| model above shuffled actions | " in table and table in card
+    assert "2 moments of 2 takes, seed 0" in card and "can do no better" in card
     for name in ("set_0_0", "set_0_80"):
         picture = cv2.imread(str(tmp_path / f"out/predictions/{name}.png"))
         assert picture.shape == (32, 32, 3)

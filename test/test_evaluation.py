@@ -14,7 +14,7 @@ from hwm_core.errors import BadActions, BadBag, BadConfig, RobotMismatch
 from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationResult, EvaluationWindows, ObjectTracks
 from hwm_core.evaluation.card import model_card
 from hwm_core.evaluation.judged import Judged
-from hwm_core.evaluation.report import all_tables, markdown, psnr_table, rows_table
+from hwm_core.evaluation.report import all_tables, markdown, psnr_table, rows_table, tokens_plain
 from hwm_core.evaluation.sensitivity import disturbed
 from hwm_core.evaluation.windows import has_still_camera, lenders
 from hwm_core.sampling.config import Sampling
@@ -409,6 +409,34 @@ def test_a_real_model_is_judged_alike_every_time_and_in_batches_of_any_size(fami
     for horizon in ("8", "16", "24"):
         for row in ("model", "shuffled", "none", "copy_last", "tokenizer"):
             assert tables[2][horizon][row] == pytest.approx(tables[0][horizon][row], abs=0.02)
+
+
+@pytest.mark.parametrize("horizon", [8, 24, 30])
+def test_codes_are_judged_in_every_latent_of_the_future_with_own_with_other_and_without_actions(horizon: int) -> None:
+    checkpoint = untrained()
+    for parameter in checkpoint.model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(len(parameter)))
+    world, episodes = WorldModel(checkpoint, dtype=torch.float32), real_episodes()
+    evaluation = Evaluation(world, episodes, EvaluationConfig(horizons=(horizon,), tokens=True, batch=3))
+    result = evaluation.run()
+    assert result.tokens is not None and result.tokens.uniform_ce == pytest.approx(np.log(25))
+    # As training judges it: the mean over all windows at once; 24 frames are the model's whole future.
+    frames, actions = evaluation.windows.frames(range(len(result))), evaluation.windows.actions(range(len(result)))
+    ahead = 9 + min(horizon, 24)
+    tokens = world.tokenizer.encode(world.to_video(frames[:, :ahead]))
+    played = world.manifest.normalise(torch.from_numpy(actions[:, :ahead]))
+    with torch.inference_mode():
+        for row, heard in (("model", played), ("none", None)):
+            whole = world.model.whole_future(tokens, heard, torch.Generator())
+            assert result.tokens.ce[row].mean() == pytest.approx(float(whole["loss"]), rel=1e-4)
+            assert result.tokens.accuracy[row].mean() == pytest.approx(float(whole["accuracy"]), abs=1e-6)
+    assert len({round(ce.mean(), 6) for ce in result.tokens.ce.values()}) == 3, "the actions are heard"
+    assert "| model below no actions | " in markdown(result)
+
+
+def test_a_flow_model_has_no_codes_to_judge() -> None:
+    result = evaluate(WorldModel(untrained(family="flow")), real_episodes(), horizons=(8,), tokens=True)
+    assert result.tokens is None and tokens_plain(result, EvaluationConfig()) is None
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])

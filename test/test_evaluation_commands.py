@@ -109,6 +109,10 @@ def test_every_file_of_an_evaluation_says_what_it_promises(
     worth = judged["controllability_db"]["shuffled"]["mean"]
     assert worth["mean"] is not None and worth["low"] is worth["high"] is None, "2 episodes give no interval"
     assert list(judged["sensitivity"]["joints"]) == list(JOINTS)
+    codes = judged["tokens"]
+    assert set(codes["rows"]) == {"model", "shuffled", "none"} and set(codes["gain_over"]) == {"shuffled", "none"}
+    assert all(row["windows"] == 6 and row["seed"] == 0 and row["ce"] > 0 for row in codes["rows"].values())
+    assert "CE, nats a code" in judged_by(out, "table.md").decode()
     assert all(set(over) == {"mean", "low", "high"} for over in judged["psnr_db"]["8"]["gain_over"].values())
     assert {"copy_last", "model", "single"} == set(judged["psnr_db"]["8"]["gains_of"]["mean_of_2"])
     page = judged_by(out, "evaluation.html").decode()

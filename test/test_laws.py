@@ -22,8 +22,8 @@ FLOORS = (
     {"checkpoint", "train", "variants"},
     {"world_model"},
     {"imagination"},
-    {"challenge", "evaluation", "live"},
-    {"replay"},
+    {"evaluation", "live"},
+    {"challenge", "replay"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

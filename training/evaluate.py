@@ -140,6 +140,7 @@ def _config(arguments: argparse.Namespace) -> EvaluationConfig:
         {
             "sensitivity": arguments.sensitivity,
             "ssim": not arguments.no_ssim,
+            "tokens": True,
             "batch": arguments.batch,
             "seed": arguments.draws_seed,
             "sampling": overridden({}, arguments.sampling),

@@ -5,15 +5,15 @@
     python -m training.onex validate submission.zip --data test_v2.0
     python -m training.onex sample --checkpoint runs/x/checkpoint --data raw/val --out predictions --limit 450
 
-`compress` writes the archive; where the truth is known, also a report beside it (val.json). `sample` writes a folder
-of pictures with report.json. Stopped, either goes on when it is called again. docs/challenge.md explains the numbers.
+`compress` writes the archive; where the truth is known, also a report, tables and a model card beside it (val.json,
+val.table.md, val.MODEL_CARD.md). `sample` writes a folder of pictures with report.json, table.md and MODEL_CARD.md.
+Stopped, either goes on when it is called again. docs/challenge.md explains the numbers.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -22,6 +22,7 @@ from hwm_core.challenge.compression import compress
 from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.grids import open_samples
 from hwm_core.challenge.moments import cut_moments, identity
+from hwm_core.challenge.report import compression_tables, sampling_tables
 from hwm_core.challenge.sampling import SamplingTrack, run_track
 from hwm_core.challenge.submission import Layout, validate_archive
 from hwm_core.checkpoint import load_checkpoint
@@ -64,8 +65,7 @@ def _compress(options: argparse.Namespace) -> int:
         )
     print(f"{options.out}: {len(samples)} samples, valid")
     if report is not None:
-        _tell(report["rows"])
-        print(f"baselines: {', '.join(f'{name} {value:.4g}' for name, value in report['baselines'].items())}")
+        print(*(table.markdown() for table in compression_tables(report)), sep="\n")
     return 0
 
 
@@ -90,25 +90,20 @@ def _sample(options: argparse.Namespace) -> int:
     given = read_yaml(options.settings) if options.settings else {}
     track = SamplingTrack.parse(overridden(given, options.set), where="settings")
     shards = open_raw(options.data)
-    moments = cut_moments(shards, world_model, side=track.side, stride=options.stride, limit=options.limit)
+    which = {"stride": options.stride, "limit": options.limit}
+    moments = cut_moments(shards, world_model, side=track.side, seed=track.seed, **which)
     with tqdm(unit="moment", disable=None) as bar:
         report = run_track(
             world_model,
             moments,
             track,
             options.out,
-            data=identity(shards),
+            data=identity(shards, **which),
             progress=lambda done: bar.update(done - bar.n),
         )
-    _tell(report["rows"])
+    print(*(table.markdown() for table in sampling_tables(report)), sep="\n")
     print(f"{options.out}: {report['moments']} moments")
     return 0
-
-
-def _tell(rows: Mapping[str, Mapping[str, Any]]) -> None:
-    for row, numbers in rows.items():
-        told = "  ".join(f"{name} {value:.4f}" for name, value in numbers.items() if isinstance(value, float))
-        print(f"{row:28} {told}")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

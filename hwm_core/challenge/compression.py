@@ -2,16 +2,18 @@
 
 Rows, each judged on the same samples:
     model           what is handed in: nothing but past grids and actions is heard
+    shuffled        the same, given another take's motion from this sample's own state
     none            the same with the action stream dropped
     teacher_forced  each grid given the true grids before it: a bound, not a prediction (v1.1 ranks by it)
 Beside them: `uniform`, log(vocabulary), and `copy_last`, a distribution with one probability for "this token stays as
-in the newest grid seen" and the rest evenly over all other codes. That probability is the best in hindsight, so that
-no copying does better.
+in the newest grid seen" and the rest evenly over all other codes (so that its Top-500 CE is its CE). That probability
+is the best in hindsight: no copying does better.
 """
 
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,15 @@ from numpy.typing import NDArray
 
 from hwm_core.challenge.compressor import Compressor, TopCodes
 from hwm_core.challenge.grids import Sample
+from hwm_core.challenge.report import compression_card, compression_tables, nothing_to_borrow
 from hwm_core.challenge.submission import check_pattern, write_archive, write_sample
 from hwm_core.challenge.unfinished import Unfinished
-from hwm_core.data.atomic import write_json
+from hwm_core.data.atomic import write_json, write_text
+from hwm_core.evaluation.borrowing import lenders, played_from
 from hwm_core.metrics.bootstrap import paired_bootstrap
 from hwm_core.metrics.tokens import NOTHING, TOP, TopCrossEntropy, top_cross_entropy
 
-ROWS = ("model", "none", "teacher_forced")
+ROWS = ("model", "shuffled", "none", "teacher_forced")
 
 
 def compress(
@@ -39,7 +43,9 @@ def compress(
     pattern: str = "{number}.npz",
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[str, Any] | None:
-    """Write the archive, whole and valid or not at all; where the truth is known also the report, as `out` in .json.
+    """Write the archive, whole and valid or not at all; where the truth is known also the report.
+
+    The report is `out` in .json, with its tables as .table.md and a model card as .MODEL_CARD.md.
 
     Stopped and called again with the same arguments it goes on, to the same bytes.
 
@@ -54,6 +60,7 @@ def compress(
         BadConfig: `out` exists, or was begun with other arguments; a pattern without the number.
     """
     settings = {
+        "format": 2,
         "checkpoint": compressor.checkpoint.sha256,
         "sampling": compressor.sampling.plain(),
         "seed": compressor.seed,
@@ -66,16 +73,19 @@ def compress(
     out = Path(out)
     work = Unfinished(out, settings)
     known = all(sample.truth is not None for sample in samples)
+    borrowers = borrowing_motion(samples, compressor) if known else []
     for first in range(0, len(samples), batch):
         some = samples[first : first + batch]
         if not all(_is_done(work, sample) for sample in some):
-            _do(compressor, some, work)
+            _do(compressor, some, borrowers[first : first + batch], work)
         progress(first + len(some), len(samples))
     report = None
     if known:
         scores = [work.read(f"{sample.number}.json") for sample in samples]
         report = _report(compressor, samples, scores, settings)
         write_json(out.with_suffix(".json"), report)
+        write_text(out.with_suffix(".table.md"), "\n".join(table.markdown() for table in compression_tables(report)))
+        write_text(out.with_suffix(".MODEL_CARD.md"), compression_card(compressor.checkpoint, report))
     files = {sample.number: work.path(f"{sample.number}.npz") for sample in samples}
     write_archive(out, files, compressor.layout, pattern)
     work.remove()
@@ -92,13 +102,30 @@ def _identity(samples: Sequence[Sample]) -> str:
     return digest.hexdigest()
 
 
+def borrowing_motion(samples: Sequence[Sample], compressor: Compressor) -> list[Sample]:
+    """Each with another one's motion played from its own state, of another take where there is one; [] of one alone."""
+    takes, places = np.array([sample.take for sample in samples]), np.arange(len(samples))
+    if len(samples) < 2:
+        return []
+    past, manifest = compressor.config.past_frames, compressor.manifest
+    borrowers = []
+    for sample, lender in zip(samples, lenders(takes, places, 1, compressor.seed), strict=True):  # none shares a frame
+        own, other = sample.actions, samples[lender].actions
+        future = played_from(own[past - 1], other[past:] - other[past - 1], manifest)
+        borrowers.append(replace(sample, actions=np.concatenate([own[:past], future])))
+    return borrowers
+
+
 def _is_done(work: Unfinished, sample: Sample) -> bool:
     return work.path(f"{sample.number}.json").exists()  # written last
 
 
-def _do(compressor: Compressor, samples: Sequence[Sample], work: Unfinished) -> None:
+def _do(compressor: Compressor, samples: Sequence[Sample], borrowers: Sequence[Sample], work: Unfinished) -> None:
+    """`borrowers` are these samples with the actions of the row `shuffled`, where there are any."""
     known = all(sample.truth is not None for sample in samples)
-    rows = {row: compressor.predict(samples, row) for row in (ROWS if known else ROWS[:1])}
+    rows = {row: compressor.predict(samples, row) for row in ROWS if row == "model" or (known and row != "shuffled")}
+    if borrowers:
+        rows["shuffled"] = compressor.predict(borrowers)
     work.begin()
     for place, sample in enumerate(samples):
         found = rows["model"]
@@ -118,16 +145,19 @@ def _report(
     compressor: Compressor, samples: Sequence[Sample], scores: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     takes = np.array([sample.take for sample in samples])
-    whole = {row: np.array([score[row]["nats_of_all"] / score[row]["tokens"] for score in scores]) for row in ROWS}
-    tops = {row: [_top(score[row]) for score in scores] for row in ROWS}
+    rows = [row for row in ROWS if row in scores[0]]
+    whole = {row: np.array([score[row]["nats_of_all"] / score[row]["tokens"] for score in scores]) for row in rows}
+    tops = {row: [_top(score[row]) for score in scores] for row in rows}
     of_top = {row: np.array([one.ce for one in parts]) for row, parts in tops.items()}
     seen, truths = (np.stack(parts) for parts in zip(*((one.seen, one.truth) for one in samples), strict=True))
+    copied, stays = _copy_last(seen, truths, compressor.vocabulary)
+    against = {row: of_top[row] for row in ("shuffled", "none") if row in rows} | {"copy_last": copied}
+    origin = {"samples": len(samples), "takes": len(np.unique(takes)), "seed": compressor.seed}
     return {
         "protocol": "1X compression",
         "checkpoint": {"name": compressor.checkpoint.name, "sha256": compressor.checkpoint.sha256},
         "settings": dict(settings),
-        "samples": len(samples),
-        "takes": len(np.unique(takes)),
+        **origin,
         "tokens": int(truths.size),
         "rows": {
             row: {
@@ -136,11 +166,20 @@ def _report(
                 "hit_rate": sum(tops[row], NOTHING).hit_rate,
                 "ce_of_hits": _number(sum(tops[row], NOTHING).ce_of_hits),
                 "accuracy": sum(tops[row], NOTHING).accuracy,
+                **origin,
             }
-            for row in ROWS
+            for row in rows
         },
-        "baselines": {"uniform": math.log(compressor.vocabulary), **_copy_last(seen, truths, compressor.vocabulary)},
-        "actions_are_worth": vars(paired_bootstrap(of_top["none"] - of_top["model"], takes, compressor.seed)),
+        "baselines": {
+            "uniform": math.log(compressor.vocabulary),
+            "copy_last": float(copied.mean()),
+            "copy_last_accuracy": stays,
+        },
+        "gain_over": {
+            other: vars(paired_bootstrap(nats - of_top["model"], takes, compressor.seed))
+            for other, nats in against.items()
+        },
+        "unavailable": {} if "shuffled" in rows else {"shuffled": nothing_to_borrow("samples").plain()},
     }
 
 
@@ -148,13 +187,17 @@ def _top(score: Mapping[str, Any]) -> TopCrossEntropy:
     return TopCrossEntropy(**{key: value for key, value in score.items() if key != "nats_of_all"})
 
 
-def _copy_last(seen: NDArray[np.int64], truths: NDArray[np.int64], vocabulary: int) -> dict[str, float]:
-    stays = float((seen[:, -1:] == truths).mean())
-    parts = ((stays, 1), (1 - stays, vocabulary - 1))
-    return {
-        "copy_last": -sum(share * math.log(share / codes) for share, codes in parts if share > 0),
-        "copy_last_accuracy": stays,
-    }
+def _copy_last(
+    seen: NDArray[np.int64], truths: NDArray[np.int64], vocabulary: int
+) -> tuple[NDArray[np.float64], float]:
+    """Nats a token of each sample, and the share of tokens that stay: that probability is the best one for all."""
+    stay = (seen[:, -1:] == truths).mean(axis=(1, 2, 3))
+    share = float(stay.mean())  # samples have as many tokens
+    nats = np.zeros(len(stay))
+    for of_sample, probability in ((stay, share), (1 - stay, (1 - share) / (vocabulary - 1))):
+        if probability > 0:  # else no sample has such a token
+            nats -= of_sample * math.log(probability)
+    return nats, share
 
 
 def _number(value: float) -> float | None:

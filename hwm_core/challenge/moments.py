@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.onex import EVE_STATES, shard_file, shard_states
 from hwm_core.data.onex_raw import OneXRawRecording
 from hwm_core.data.video import Clip
 from hwm_core.data.windows import spread, starts_within, takes_of
 from hwm_core.errors import BadActions, BadBag, BadCheckpoint
+from hwm_core.evaluation.borrowing import lenders, played_from
 from hwm_core.world_model import WorldModel
 
 LENGTH, SEEN = 77, 17
@@ -31,6 +33,7 @@ class Moment:
     name: str  # shard and first frame
     frames: NDArray[np.uint8]  # [P, h, w, 3] as the model sees them
     actions: NDArray[np.float32]  # [P + future, A] in joint units and manifest order, at the model's rate
+    borrowed: NDArray[np.float32] | None  # [future, A] another one's motion from the own state; None of one alone
     last: NDArray[np.uint8]  # [side, side, 3] the last frame seen
     truth: NDArray[np.uint8]  # [side, side, 3] the frame to come
 
@@ -64,12 +67,14 @@ def cut_moments(
     side: int,
     stride: int = LENGTH,
     limit: int | None = None,
+    seed: int = 0,
 ) -> Iterator[Moment]:
     """Moments every `stride` frames of every take, none across a cut and none partial; decoded as they are asked for.
 
     Args:
         side: pixels of the frame that is judged.
         limit: at most so many, spread evenly over all.
+        seed: of the borrowing: motion is that of another take where there is one.
 
     Raises:
         BadBag: no take is long enough, or a shard is damaged.
@@ -86,15 +91,22 @@ def cut_moments(
     chosen = [starts[index] for index in spread(limit or len(starts), len(starts))]
     takes = [takes_of(_segments(recording)) for recording in recordings]
     _, of_take = np.unique([(place, takes[place][start]) for place, start in chosen], axis=0, return_inverse=True)
+    of_take = of_take.reshape(-1)
+    lent = lenders(of_take, np.array([start for _, start in chosen]), LENGTH, seed)
+    lend = [None if place < 0 else (recordings[chosen[place][0]], chosen[place][1]) for place in lent]
     for place, recording in enumerate(recordings):
-        mine = [(number, int(of_take[number]), start) for number, (of, start) in enumerate(chosen) if of == place]
+        mine = [
+            _Wanted(number, int(of_take[number]), start, lender)
+            for number, ((of, start), lender) in enumerate(zip(chosen, lend, strict=True))
+            if of == place
+        ]
         if mine:
             yield from _cut(recording, mine, world_model, side)
 
 
-def identity(recordings: Sequence[OneXRawRecording]) -> str:
-    """sha256 of the states and takes of these shards: what tells one set from another."""
-    digest = hashlib.sha256()
+def identity(recordings: Sequence[OneXRawRecording], stride: int = LENGTH, limit: int | None = None) -> str:
+    """sha256 of the states and takes of these shards, and which moments are cut: what tells one set from another."""
+    digest = hashlib.sha256(f"{stride} {limit}".encode())
     for one in recordings:
         for array in shard_states(one.path, one.shard, len(EVE_STATES)):
             digest.update(array.tobytes())
@@ -110,39 +122,67 @@ def _segments(recording: OneXRawRecording) -> NDArray[np.int32]:
     return shard_states(recording.path, recording.shard, len(EVE_STATES))[1]
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    number: int
+    take: int
+    start: int
+    lender: tuple[OneXRawRecording, int] | None  # and its first frame
+
+
+def _motion(
+    recording: OneXRawRecording, start: int, future: NDArray[np.int64], manifest: ActionManifest
+) -> NDArray[np.float32]:
+    """[future, A] how the states of a moment move away from its last frame seen; read anew, shards are large."""
+    values = _values(recording, manifest)
+    return values[start + future] - values[start + SEEN - 1]
+
+
+def _values(recording: OneXRawRecording, manifest: ActionManifest) -> NDArray[np.float32]:
+    """[F, A] in manifest order."""
+    return shard_states(recording.path, recording.shard, len(EVE_STATES))[0][:, manifest.match(EVE_STATES)]
+
+
 def _cut(
-    recording: OneXRawRecording, wanted: Sequence[tuple[int, int, int]], world_model: WorldModel, side: int
+    recording: OneXRawRecording, wanted: Sequence[_Wanted], world_model: WorldModel, side: int
 ) -> Iterator[Moment]:
-    """Those of one shard: number, take and first frame of each, in order."""
+    """Those of one shard, in order."""
+    manifest = world_model.manifest
     step = frames_per_step(world_model, recording.frame_rate_hz)
-    states, _ = shard_states(recording.path, recording.shard, len(EVE_STATES))
-    values = states[:, world_model.manifest.match(EVE_STATES)]
+    values = _values(recording, manifest)
     past = np.arange(SEEN - 1 - (world_model.past_frames - 1) * step, SEEN, step)
     future = np.arange(SEEN - 1 + step, LENGTH, step)
     whole = world_model.preprocessing.model_copy(update={"height": side, "width": side})
     small: dict[int, NDArray[np.uint8]] = {}
     large: dict[int, NDArray[np.uint8]] = {}
-    needed_small = {int(start + frame) for _, _, start in wanted for frame in past}
-    needed_large = {start + frame for _, _, start in wanted for frame in (SEEN - 1, LENGTH - 1)}
+    starts = [one.start for one in wanted]
+    needed_small = {int(start + frame) for start in starts for frame in past}
+    needed_large = {start + frame for start in starts for frame in (SEEN - 1, LENGTH - 1)}
     waiting = list(wanted)
     remedy = "It was cut, or belongs to another shard; download it again."
     video = Clip(shard_file(recording.path, "video", recording.shard, "mp4"))
-    pictures = video.decode_exactly(len(states), because="as the metadata say", remedy=remedy)
+    pictures = video.decode_exactly(len(values), because="as the metadata say", remedy=remedy)
     for number, (_, picture) in enumerate(pictures):
         if number in needed_small:
             small[number] = world_model.preprocessing.apply(picture)
         if number in needed_large:
             large[number] = whole.apply(picture)
-        while waiting and number == waiting[0][2] + LENGTH - 1:
-            which, take, start = waiting.pop(0)
+        while waiting and number == waiting[0].start + LENGTH - 1:
+            one = waiting.pop(0)
+            start = one.start
+            borrowed = None
+            if one.lender is not None:
+                motion = _motion(*one.lender, future, manifest)
+                borrowed = played_from(values[start + SEEN - 1], motion, manifest)
             yield Moment(
-                number=which,
-                take=take,
+                number=one.number,
+                take=one.take,
                 name=f"{recording.name}_{start}",
                 frames=np.stack([small[int(start + frame)] for frame in past]),
                 actions=values[start + np.concatenate([past, future])],
+                borrowed=borrowed,
                 last=large[start + SEEN - 1],
                 truth=large[start + LENGTH - 1],
             )
-            small = {frame: one for frame, one in small.items() if frame > start}
-            large = {frame: one for frame, one in large.items() if frame > start}
+            small = {frame: picture for frame, picture in small.items() if frame > start}
+            large = {frame: picture for frame, picture in large.items() if frame > start}

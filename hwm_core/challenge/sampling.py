@@ -4,6 +4,7 @@ Any world model is rolled out, chunk after chunk where its own future is shorter
 size that is judged. Rows, each with SSIM beside it:
     model               one sample
     mean_of_N           the mean of N samples, of each size asked for
+    shuffled            one sample, given another take's motion from this moment's own state
     mean_of_N + ...     that of the largest N, blurred, with the colours of the last frame seen, and both
     copy_last (+ blur)  the last frame seen
     resized             the truth at the model's size and back: a ceiling for every prediction
@@ -11,6 +12,7 @@ size that is judged. Rows, each with SSIM beside it:
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ from pydantic import Field, field_validator
 
 from hwm_core.challenge.moments import Moment
 from hwm_core.challenge.postprocess import blur, match_histogram
+from hwm_core.challenge.report import nothing_to_borrow, sampling_card, sampling_tables
 from hwm_core.challenge.unfinished import Unfinished
 from hwm_core.config import Config
-from hwm_core.data.atomic import new_file, new_folder, write_json
+from hwm_core.data.atomic import new_file, new_folder, write_json, write_text
 from hwm_core.errors import BadConfig
 from hwm_core.metrics.bootstrap import paired_bootstrap
 from hwm_core.metrics.psnr import frame_mse, mean_psnr, pooled_psnr, psnr
@@ -38,7 +41,7 @@ class SamplingTrack(Config):
     """Settings of the protocol."""
 
     side: int = Field(default=512, ge=16, description="pixels of the frame that is judged")
-    ensemble: tuple[int, ...] = Field(default=(1, 5, 20), description="sizes of the means, rising")
+    ensemble: tuple[int, ...] = Field(default=(1, 5, 20), description="sizes of the means, rising; 1 is always there")
     blur: float = Field(default=2.0, gt=0, description="deviation of the Gaussian, pixels")
     sampling: Sampling = Sampling()
     seed: int = Field(default=0, description="of the first sample; the others follow from it")
@@ -75,14 +78,19 @@ def predict_mean(
 
 def judge_moment(world_model: WorldModel, moment: Moment, track: SamplingTrack) -> dict[str, Frame]:
     """The frame of every row, uint8 [side, side, 3]."""
-    means = predict_mean(world_model, moment, track.sampling, track.seed, track.ensemble)
-    best, rows = track.ensemble[-1], {}
+    sizes = tuple(sorted({1, *track.ensemble}))
+    means = predict_mean(world_model, moment, track.sampling, track.seed, sizes)
+    best, rows = sizes[-1], {}
     for size, mean in means.items():
         rows["model" if size == 1 else f"mean_of_{size}"] = _enlarged(mean, track.side)
     name = "model" if best == 1 else f"mean_of_{best}"
     rows[f"{name} + blur"] = blur(rows[name], track.blur)
     rows[f"{name} + histogram"] = match_histogram(rows[name], moment.last)
     rows[f"{name} + blur + histogram"] = match_histogram(rows[f"{name} + blur"], moment.last)
+    if moment.borrowed is not None:
+        actions = np.concatenate([moment.actions[: len(moment.frames)], moment.borrowed])
+        other = predict_mean(world_model, replace(moment, actions=actions), track.sampling, track.seed, (1,))
+        rows["shuffled"] = _enlarged(other[1], track.side)
     rows["copy_last"] = moment.last
     rows["copy_last + blur"] = blur(moment.last, track.blur)
     small = world_model.preprocessing.apply(moment.truth)
@@ -101,6 +109,8 @@ def run_track(
 ) -> dict[str, Any]:
     """Write a folder with the predictions as PNG and report.json, whole or not at all; returns the report.
 
+    Beside the report lie its tables, table.md, and a model card, MODEL_CARD.md.
+
     Stopped and called again with the same arguments it goes on to the same result; the frames of moments that are done
     are decoded again, not predicted.
 
@@ -112,7 +122,13 @@ def run_track(
         BadConfig: `out` exists or was begun otherwise; settings that cannot be met.
     """
     chosen = track.handed_in or ("model" if track.ensemble[-1] == 1 else f"mean_of_{track.ensemble[-1]}")
-    settings = {"checkpoint": world_model.sha256, "track": track.plain(), "data": data, "handed_in": chosen}
+    settings = {
+        "format": 2,
+        "checkpoint": world_model.sha256,
+        "track": track.plain(),
+        "data": data,
+        "handed_in": chosen,
+    }
     work = Unfinished(out, settings)
     scores: list[Mapping[str, Any]] = []
     for moment in moments:
@@ -122,12 +138,14 @@ def run_track(
         progress(len(scores))
     if not scores:
         raise BadConfig("moments", expected="one or more", got="none", remedy="Use other shards, or a larger limit.")
-    report = _report(world_model, scores, settings)
+    report = _report(world_model, scores, track, settings)
     with new_folder(out) as folder:
         (folder / "predictions").mkdir()
         for score in scores:
             shutil.copyfile(work.path(f"{score['name']}.png"), folder / "predictions" / f"{score['name']}.png")
         write_json(folder / "report.json", report)
+        write_text(folder / "table.md", "\n".join(table.markdown() for table in sampling_tables(report)))
+        write_text(folder / "MODEL_CARD.md", sampling_card(world_model, report))
     work.remove()
     return report
 
@@ -150,26 +168,43 @@ def _do(world_model: WorldModel, moment: Moment, track: SamplingTrack, chosen: s
     return score
 
 
-def _report(world_model: WorldModel, scores: list[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:
+def _report(
+    world_model: WorldModel, scores: list[Mapping[str, Any]], track: SamplingTrack, settings: Mapping[str, Any]
+) -> dict[str, Any]:
     rows = list(scores[0]["rows"])
     mse = {row: np.array([score["rows"][row]["mse"] for score in scores]) for row in rows}
     takes = np.array([score["take"] for score in scores])
+    origin = {"moments": len(scores), "takes": len(np.unique(takes)), "seed": track.seed}
     return {
         "protocol": "1X sampling",
         "checkpoint": {"name": world_model.name, "sha256": world_model.sha256},
         "settings": dict(settings),
-        "moments": len(scores),
-        "takes": len(np.unique(takes)),
+        **origin,
         "rows": {
             row: {
                 "psnr_db": mean_psnr(mse[row]),
                 "pooled_psnr_db": pooled_psnr(mse[row]),
                 "ssim": float(np.mean([score["rows"][row]["ssim"] for score in scores])),
-                "above_copy_last_db": vars(paired_bootstrap(psnr(mse[row]) - psnr(mse["copy_last"]), takes, 0)),
+                "gain_over": {
+                    other: vars(paired_bootstrap(psnr(mse[row]) - psnr(mse[other]), takes, track.seed))
+                    for other in _compared(row)
+                    if other in rows
+                },
+                **origin,
             }
             for row in rows
         },
+        "unavailable": {} if "shuffled" in rows else {"shuffled": nothing_to_borrow("moments").plain()},
     }
+
+
+def _compared(row: str) -> tuple[str, ...]:
+    """The rows that it is set against: means against the single sample too."""
+    if row == "copy_last":
+        return ()
+    if row == "model":
+        return ("copy_last", "shuffled")
+    return ("copy_last", "model") if row.startswith(("mean_of_", "model + ")) else ("copy_last",)
 
 
 def _enlarged(frame: Frame, side: int) -> Frame:

@@ -82,5 +82,10 @@ def new_file(path: str | Path, tag: int = 0) -> Iterator[Path]:
 
 def write_json(path: str | Path, value: Mapping[str, Any], tag: int = 0) -> None:
     """Write one JSON object, whole or not at all; `tag` as of `new_file`."""
+    write_text(path, json.dumps(value, indent=1) + "\n", tag)
+
+
+def write_text(path: str | Path, text: str, tag: int = 0) -> None:
+    """The same of any text."""
     with new_file(path, tag) as partial:
-        partial.write_text(json.dumps(value, indent=1) + "\n")
+        partial.write_text(text)

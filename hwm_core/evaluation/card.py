@@ -3,54 +3,95 @@
 Every line comes from the checkpoint or from the result; what neither says is left out, or named as missing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 import yaml
 
+from hwm_core.data.manifest import ActionManifest
+from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.evaluation.judged import Judged
 from hwm_core.evaluation.report import every_table, sensitivity_table, title
-from hwm_core.evaluation.table import gain
+from hwm_core.evaluation.table import Table, gain
 from hwm_core.metrics.bootstrap import FEWEST, Interval
 
 _DEAF_DB = 50.0  # pictures this near to each other differ by less than a grey level
 
 
+class Described(Protocol):
+    """A Checkpoint, or a WorldModel."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def model(self) -> Any: ...
+    @property
+    def tokenizer(self) -> Any | None: ...
+    @property
+    def manifest(self) -> ActionManifest: ...
+    @property
+    def preprocessing(self) -> Preprocessing: ...
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...
+    @property
+    def sha256(self) -> str: ...
+
+
 def model_card(judged: Judged) -> str:
     """Markdown."""
+    tables = every_table(judged.result, judged.evaluation.config)
+    return card(judged.world_model, tables, data=_data(judged), protocol=_protocol(judged), limits=_limits(judged))
+
+
+def card(
+    model: Described, tables: Iterable[Table], *, data: Iterable[str], protocol: Iterable[str], limits: Iterable[str]
+) -> str:
+    """Markdown: the checkpoint, and sentences of what it was judged on, how, and what the numbers do not say."""
     sections = {
-        "Model": _list(_model(judged)),
-        "How it was made": _made(judged),
-        "Data it was judged on": _list(_data(judged)),
-        "Protocol": _list(_protocol(judged)),
-        "Numbers": _numbers(judged),
-        "Limits": _list(_limits(judged)),
+        "Model": _list(_model(model)),
+        "How it was made": _made(model.metadata),
+        "Data it was judged on": _list(data),
+        "Protocol": _list(protocol),
+        "Numbers": "\n".join(table.markdown() for table in tables),
+        "Limits": _list(limits),
     }
     parts = (f"## {heading}\n\n{text}" for heading, text in sections.items())
-    return f"# {judged.world_model.name}\n\n" + "\n".join(parts)
+    return f"# {model.name}\n\n" + "\n".join(parts)
 
 
-def _list(lines: Iterator[str]) -> str:
+def is_shown(interval: Interval) -> bool:
+    """Whether a gain is above zero, with its interval where there is one."""
+    return (interval.mean if interval.low is None else interval.low) > 0
+
+
+def _list(lines: Iterable[str]) -> str:
     return "".join(f"* {line}\n" for line in lines)
 
 
-def _model(judged: Judged) -> Iterator[str]:
-    world, config = judged.world_model, judged.world_model.model.config
-    manifest, camera = world.manifest, world.preprocessing
-    yield f"Family {world.family}, variant {config.variant}: {world.num_parameters:,} parameters with its tokenizer."
-    yield f"sha256 {world.sha256}" if world.sha256 else "Not loaded from a file: no sha256."
+def _model(one: Described) -> Iterator[str]:
+    config, manifest, camera = one.model.config, one.manifest, one.preprocessing
+    parts = [one.model] if one.tokenizer is None else [one.model, one.tokenizer]
+    count = sum(p.numel() for part in parts for p in part.parameters())
+    tokenizer = "without a tokenizer" if one.tokenizer is None else "with its tokenizer"
+    yield f"Family {one.family}, variant {config.variant}: {count:,} parameters {tokenizer}."
+    yield f"sha256 {one.sha256}" if one.sha256 else "Not loaded from a file: no sha256."
     yield (
-        f"Sees {world.past_frames} frames and predicts {world.future_frames} at {world.frame_rate_hz:g} Hz, "
+        f"Sees {config.past_frames} frames and predicts {config.future_frames} at {camera.frame_rate_hz:g} Hz, "
         f"{camera.width} x {camera.height} px (crop {camera.crop})."
     )
     yield f"Robot {manifest.robot}; its {manifest.kind} are the actions, {manifest.dim}: {', '.join(manifest.names)}."
-    yield f"Tokenizer {world.tokenizer.kind}: {world.tokenizer.config.plain()}."
+    if one.tokenizer is None:
+        yield "Its tokenizer is not at hand: it predicts codes, and nothing paints them."
+    else:
+        yield f"Tokenizer {one.tokenizer.kind}: {one.tokenizer.config.plain()}."
 
 
-def _made(judged: Judged) -> str:
-    metadata = dict(judged.world_model.metadata)
+def _made(metadata: Mapping[str, Any]) -> str:
     if not metadata:
         return "The checkpoint does not say.\n"
-    return f"As the checkpoint says:\n\n```yaml\n{yaml.safe_dump(metadata, sort_keys=False, width=100)}```\n"
+    return f"As the checkpoint says:\n\n```yaml\n{yaml.safe_dump(dict(metadata), sort_keys=False, width=100)}```\n"
 
 
 def _data(judged: Judged) -> Iterator[str]:
@@ -74,10 +115,6 @@ def _protocol(judged: Judged) -> Iterator[str]:
     yield f"Intervals are of 95 %: a paired bootstrap over episodes, where there are {FEWEST} or more."
 
 
-def _numbers(judged: Judged) -> str:
-    return "\n".join(table.markdown() for table in every_table(judged.result, judged.evaluation.config))
-
-
 def _limits(judged: Judged) -> Iterator[str]:
     world, result = judged.world_model, judged.result
     yield f"Judged on {result.num_episodes} episodes of {world.manifest.robot} and on no other robot, camera or scene."
@@ -86,7 +123,7 @@ def _limits(judged: Judged) -> Iterator[str]:
     for over in ("copy_last", "shuffled", "none"):
         for horizon in result.horizons if over in result.rows else ():
             interval = result.gain("model", over, horizon)
-            if not _above_zero(interval):
+            if not is_shown(interval):
                 yield f"Not shown to be above {title(over)} at {horizon} frames ahead: {gain(interval)} dB."
     if "tokenizer" in result.rows:
         ceiling = ", ".join(f"{result.psnr('tokenizer', h):.2f} dB at {h}" for h in result.horizons)
@@ -108,7 +145,3 @@ def _limits(judged: Judged) -> Iterator[str]:
     for missing in judged.missing:
         yield f"{missing}"
     yield "PSNR rewards a blurred mean of the possible futures: look at the pictures."
-
-
-def _above_zero(interval: Interval) -> bool:
-    return (interval.mean if interval.low is None else interval.low) > 0

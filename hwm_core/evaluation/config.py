@@ -30,6 +30,7 @@ class EvaluationConfig(Config):
     samples: int | None = Field(default=None, ge=1, description="adds rows: a single sample, and the mean of so many")
     drawing: Sampling | None = Field(default=None, description="how these are drawn; None: as `sampling` says")
     ssim: bool = Field(default=False, description="SSIM, and MS-SSIM where it fits, beside PSNR")
+    tokens: bool = Field(default=False, description="cross-entropy and accuracy of codes, of a masked model")
     sensitivity: int = Field(default=0, ge=0, description="windows in which one joint after the other is disturbed")
     seed: int = Field(default=0, ge=0, description="of the draws, a stream for every window, and of the borrowing")
     batch: int = Field(default=16, ge=1, description="windows at a time; it moves the numbers by rounding alone")

@@ -17,6 +17,7 @@ from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.rows import Batch, rows_of
 from hwm_core.evaluation.sensitivity import probe
+from hwm_core.evaluation.token_scores import TokenScores, judge_tokens, predicts_tokens
 from hwm_core.evaluation.windows import EvaluationWindows, Indices, has_still_camera, lenders
 from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.lpips import Lpips
@@ -74,6 +75,7 @@ class Evaluation:
         self._batches = np.array_split(np.arange(count), -(-count // self.config.batch))
         self._tracks = None if objects is None else [objects[episode.name] for episode in episodes]
         self._lenders = lenders(self.windows, self.config.seed)
+        self._judges_tokens = self.config.tokens and predicts_tokens(world_model)
         self._probed = set(spread(self.config.sensitivity, count).tolist()) if self.config.sensitivity else set()
 
     def run(self, progress: Progress = lambda done, of: None) -> EvaluationResult:
@@ -115,6 +117,7 @@ class Evaluation:
             start=self.windows.start,
             newest=self.windows.start + self.windows.past_frames - 1,
             still_camera=still,
+            tokens=TokenScores.of(numbers, self.world_model.model.vocabulary.size) if self._judges_tokens else None,
             distances=self.features.distances(
                 tuple(self.rows),
                 (parts[number] for number in every),
@@ -187,6 +190,8 @@ class Evaluation:
             numbers.update(self.measures.of(row, predicted, truth))
             if moved is not None:
                 numbers[f"{row}/moved"], _ = masked_mse(predicted, truth, moved)
+        if self._judges_tokens:
+            numbers.update(judge_tokens(batch))
         if self._probed:
             probes = [probe(batch, i) if w in self._probed else None for i, w in enumerate(windows.tolist())]
             nothing = np.full((2, self.world_model.manifest.dim), np.nan)

@@ -17,6 +17,7 @@ from hwm_core.evaluation.report import (
     rows_table,
     sensitivity_table,
     title,
+    tokens_plain,
 )
 from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.table import Table, gain
@@ -70,6 +71,7 @@ class Judged:
             },
             "networks": self.evaluation.networks,
             "unavailable": {missing.metric: missing.plain() for missing in self.missing},
+            "tokens": tokens_plain(self.result, settings),
             "sensitivity": sensitivity_table(self.result),
         }
 

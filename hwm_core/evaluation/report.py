@@ -10,6 +10,7 @@ from hwm_core.evaluation.distances import distance_plain, distance_words
 from hwm_core.evaluation.measures import MEASURES
 from hwm_core.evaluation.result import EvaluationResult, Region
 from hwm_core.evaluation.table import Table, decimals, gain
+from hwm_core.evaluation.token_scores import TokenScores
 from hwm_core.metrics.bootstrap import Interval
 from hwm_core.metrics.psnr import pooled_psnr, psnr
 
@@ -93,9 +94,11 @@ def sensitivity_table(result: EvaluationResult) -> dict[str, Any] | None:
 
 def tables(result: EvaluationResult) -> list[Table]:
     """The same for people: rows against horizons, and the gains with their intervals; a table for each part. Then
-    one for each measure, and the distances."""
+    one for each measure, the distances, and the codes."""
     measured = [measure_table(result, name) for name in result.measures]
-    return [*map(_table, _views(result)), *measured, *([distances_table(result)] if result.distances else [])]
+    distances = [distances_table(result)] if result.distances else []
+    tokens = [] if result.tokens is None else [tokens_table(result, result.tokens)]
+    return [*map(_table, _views(result)), *measured, *distances, *tokens]
 
 
 def markdown(result: EvaluationResult) -> str:
@@ -126,6 +129,34 @@ def measure_table(result: EvaluationResult, name: str) -> Table:
     head = [f"{MEASURES[name]}, {len(result)} windows", *(f"{h} frames ahead" for h in result.horizons)]
     lines = [[title(row), *(f"{result.measure(name, row, h):.3f}" for h in result.horizons)] for row in result.rows]
     return Table(MEASURES[name], head, lines)
+
+
+def tokens_plain(result: EvaluationResult, config: EvaluationConfig) -> dict[str, Any] | None:
+    """{"rows": {row: nats a code, accuracy, n and seed}, "uniform_ce", "gain_over": {row: nats saved}}, JSON-able."""
+    if (tokens := result.tokens) is None:
+        return None
+    origin = {"windows": len(result), "episodes": result.num_episodes, "seed": config.seed}
+    return {
+        "rows": {
+            row: {"ce": _four(tokens.ce[row].mean()), "accuracy": _four(tokens.accuracy[row].mean()), **origin}
+            for row in tokens.ce
+        },
+        "uniform_ce": _four(tokens.uniform_ce),
+        "gain_over": {
+            row: interval_plain(tokens.saved(row, result.episode, config.seed)) for row in tokens.ce if row != "model"
+        },
+    }
+
+
+def tokens_table(result: EvaluationResult, tokens: TokenScores) -> Table:
+    """Nats a code and accuracy of each row, and what the true actions save."""
+    lines = [[title(row), f"{tokens.ce[row].mean():.3f}", f"{tokens.accuracy[row].mean():.3f}"] for row in tokens.ce]
+    lines.append(["uniform", f"{tokens.uniform_ce:.3f}", "-"])
+    for row in tokens.ce:
+        if row != "model":
+            lines.append([f"model below {title(row)}", gain(tokens.saved(row, result.episode, seed=0), 3), "-"])
+    head = [f"{len(result)} windows", "CE, nats a code", "accuracy"]
+    return Table("Codes of the whole future, predicted at once", head, lines)
 
 
 def distances_plain(result: EvaluationResult) -> dict[str, dict[str, Any]]:
@@ -165,6 +196,10 @@ def interval_plain(interval: Interval) -> dict[str, float | None]:
 def number(value: float | None) -> float | None:
     """Rounded, and None for NaN, which JSON does not know."""
     return None if value is None or math.isnan(value) else round(value, 3)
+
+
+def _four(value: float) -> float:
+    return round(float(value), 4)
 
 
 @dataclass(frozen=True)

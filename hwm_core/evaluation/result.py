@@ -12,6 +12,7 @@ from hwm_core.evaluation.distances import Distances
 from hwm_core.evaluation.ledger import Numbers
 from hwm_core.evaluation.measures import measured
 from hwm_core.evaluation.sensitivity import Sensitivity
+from hwm_core.evaluation.token_scores import TokenScores
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.controllability import delta_psnr
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr, psnr
@@ -52,6 +53,7 @@ class EvaluationResult:
     moved_pixels: NDArray[np.int64] | None  # [W, F]
     sensitivity: Sensitivity | None
     distances: Distances
+    tokens: TokenScores | None  # of a masked model, where asked for
 
     @classmethod
     def of(
@@ -67,6 +69,7 @@ class EvaluationResult:
         newest: NDArray[np.int64],
         still_camera: NDArray[np.bool_],
         distances: Distances,
+        tokens: TokenScores | None,
     ) -> "EvaluationResult":
         """From the joined numbers of all batches."""
         sensitivity, probes = None, numbers.get("probe")
@@ -86,6 +89,7 @@ class EvaluationResult:
             moved_pixels=numbers.get("moved_pixels"),
             sensitivity=sensitivity,
             distances=distances,
+            tokens=tokens,
         )
 
     def __len__(self) -> int:
@@ -115,6 +119,7 @@ class EvaluationResult:
             newest=self.newest[windows],
             still_camera=self.still_camera[windows],
             moved_pixels=None if self.moved_pixels is None else self.moved_pixels[windows],
+            tokens=None if self.tokens is None else self.tokens.only(windows),
         )
 
     def psnr(self, row: str, horizon: int, region: Region = "frame") -> float:

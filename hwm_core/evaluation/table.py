@@ -31,8 +31,8 @@ def digits(value: float) -> str:
     return decimals(value) if abs(value) >= 1 else f"{value:.4g}"
 
 
-def gain(interval: Interval) -> str:
+def gain(interval: Interval, places: int = 2) -> str:
     """A difference with its interval, where there is one."""
     if interval.low is None or interval.high is None:
-        return f"{interval.mean:+.2f}"
-    return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
+        return f"{interval.mean:+.{places}f}"
+    return f"{interval.mean:+.{places}f} ({interval.low:+.{places}f} to {interval.high:+.{places}f})"

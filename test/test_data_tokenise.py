@@ -5,13 +5,15 @@ import sys
 
 import numpy as np
 import pytest
+import recordings
 import torch
 from test_data_windows import PREPROCESSING, episode
 
 from hwm_core.checkpoint import save_tokenizer
 from hwm_core.data.codes import spec_of
 from hwm_core.data.onex import open_tokens
-from hwm_core.data.store import write_episode
+from hwm_core.data.store import open_store, write_episode
+from hwm_core.data.token_store import open_token_store
 from hwm_core.data.tokenise import TokeniseOptions, tokenise
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.tokenizers import build_tokenizer
@@ -211,3 +213,29 @@ def test_the_command_tokenises_both_splits_and_its_set_is_verified(tmp_path, mon
     np.full(64, 99, np.int32)[: shard.tokens.size].tofile(out / "training" / "video_0.bin")
     assert data.main() == 1
     assert "codes 0 to 15" in capsys.readouterr().out
+
+
+def test_recordings_are_prepared_and_tokenised_in_one_go_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
+    for number in range(3):
+        recordings.record(tmp_path / f"bags/run_{number}", recordings.run(12))
+    config = {"kind": "causal", "temporal_factor": 4, "spatial_factor": 4, "levels": [4, 4], "width": 16}
+    save_tokenizer(tmp_path / "codes", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
+    out = tmp_path / "tokens"
+
+    def tokenise_them(*more: str) -> int:
+        words = ["tokenise", str(tmp_path / "bags"), "--tokenizer", str(tmp_path / "codes"), "--latents", "2"]
+        words += ["--stride", "1", "--out", str(out), *more]
+        monkeypatch.setattr(
+            "sys.argv", ["data", *words, "--prepare", "--robot", "r", "--size", "12", "--validation-nth", "3"]
+        )
+        return data.main()
+
+    assert tokenise_them("--rank", "0", "--world-size", "2") == 2
+    assert "Prepare with one process first" in capsys.readouterr().err and not out.exists()
+    assert tokenise_them() == 0
+    found = open_token_store(out)
+    assert [one.name for one in found.training] == ["run_1", "run_2"] and found.manifests["states"].robot == "r"
+    assert open_store(out / "store").preprocessing.height == 12
+    before = {path: path.read_bytes() for path in out.rglob("*.bin")}
+    assert tokenise_them() == 0
+    assert {path: path.read_bytes() for path in out.rglob("*.bin")} == before

@@ -7,6 +7,7 @@
     python -m training.data statistics g1_yellow_bottle --robot g1 --out g1.yaml
     python -m training.data convert recordings --to lerobot-v3.0 --out set
     python -m training.data tokenise store --tokenizer runs/tokenizer/tokenizer --latents 5 --stride 1 --out tokens
+    python -m training.data tokenise recordings --tokenizer runs/tokenizer/tokenizer --out tokens --prepare --robot g1
 
 What trains on pictures is made by training.prepare_data.
 """
@@ -48,6 +49,7 @@ from hwm_core.errors import BadBag, BadConfig, BadInput
 from hwm_core.pictures.canvas import write_png
 from hwm_core.pictures.thumbnails import thumbnail_sheet
 from hwm_core.types import Episode
+from training import prepare_data
 from training.devices import own_device
 
 Named = TypeVar("Named", Recording, TokenEpisode)
@@ -214,13 +216,13 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _tokenise(options: argparse.Namespace) -> int:
-    """A store's pictures to codes, both splits."""
+    """Pictures to codes, both splits: a store's, or with --prepare those of bags, data sets and videos."""
     options.device = own_device(options.device)
     chosen = TokeniseOptions.parse(
         {key: getattr(options, key) for key in TokeniseOptions.model_fields}, where="tokenise"
     )
-    store = open_store(options.store)
     tokenizer = load_tokenizer(options.tokenizer, options.device)
+    store = open_store(options.sources[0] if options.prepare is None else _prepared(options))
     if getattr(tokenizer, "wants_statistics", False):
         raise BadConfig(
             f"--tokenizer {options.tokenizer}",
@@ -248,6 +250,22 @@ def _tokenise(options: argparse.Namespace) -> int:
         share = "" if options.world_size == 1 else f", share {options.rank + 1} of {options.world_size}"
         print(f"{options.out / split}: {clips} clips of {mine} episodes; {left_out} frames fill no clip{share}")
     return 0
+
+
+def _prepared(options: argparse.Namespace) -> Path:
+    """The store of the sources, beside their tokens; what is there already is kept."""
+    if options.world_size > 1:
+        raise BadConfig(
+            "--prepare",
+            expected="one process",
+            got=f"{options.world_size}",
+            remedy="Prepare with one process first (training.prepare_data), and share out the store's episodes.",
+        )
+    store = options.out / "store"
+    words = [*map(str, options.sources), "--out", str(store), *options.prepare]
+    if prepare_data.main(words) == 2:
+        raise BadBag("--prepare", expected="recordings to make a store of", got="the error above", remedy="Mend it.")
+    return store
 
 
 def _joint(options: argparse.Namespace) -> Callable[[str], Joint] | None:
@@ -331,7 +349,15 @@ def _parse() -> argparse.Namespace:
     convert.add_argument("--task", help="what was done, for LeRobot; default: as the source says")
     convert.add_argument("--robot", help="its name, for LeRobot; default: as the source says")
     tokens = command("tokenise", _tokenise)
-    tokens.add_argument("store", type=Path, help="made by training.prepare_data")
+    tokens.add_argument(
+        "sources", nargs="+", type=Path, help="a store, made by training.prepare_data; or recordings, with --prepare"
+    )
+    tokens.add_argument(
+        "--prepare",
+        nargs=argparse.REMAINDER,
+        metavar="OPTION",
+        help="last: of recordings, the options of training.prepare_data but --out; their store is OUT/store",
+    )
     tokens.add_argument("--tokenizer", type=Path, required=True, help="folder of a trained one")
     tokens.add_argument("--out", type=Path, required=True, help="run again to go on")
     tokens.add_argument("--latents", type=int, default=3, help="of a clip (%(default)s)")

@@ -8,6 +8,7 @@ fills store/training and store/validation, and fits the action manifests store/s
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -28,9 +29,9 @@ from hwm_core.errors import BadBag, BadConfig, BadInput
 _MANY_HELD = 0.05
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Exit status 0: all read; 1: some recordings were left out; 2: nothing could be done."""
-    options = _parse()
+    options = _parse(arguments)
     try:
         return _prepare(options)
     except BadInput as error:
@@ -127,7 +128,7 @@ def _aspect(recordings: list[Recording]) -> float:
     raise fault
 
 
-def _parse() -> argparse.Namespace:
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     topics = Topics()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="+", type=Path, help="bag, data set, video with a table, or a folder of them")
@@ -157,7 +158,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--command-topic", default=topics.commands, help="%(default)s")
     parser.add_argument("--stamps", choices=("header", "receive"), default="header", help="what times messages")
     parser.add_argument("--workers", type=int, default=1, help="processes that read (%(default)s)")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

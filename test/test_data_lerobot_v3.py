@@ -60,6 +60,7 @@ def test_there_and_back_keeps_every_frame_row_and_task(old, new, tmp_path):
         assert after.entry(number).tasks == before.entry(number).tasks
 
 
+STATS = {"min": [0, 0], "max": [1, 1], "mean": [0.5, 0.5], "std": [0.1, 0.1], "count": [20]}
 META = {"v2.1": ["tasks.jsonl", "episodes_stats.jsonl"], "v3.0": ["tasks.parquet"]}
 
 
@@ -86,11 +87,17 @@ def test_tasks_and_statistics_that_were_cut_are_not_converted_and_verify_finds_t
     [
         ("tasks.jsonl", {"task": "pick"}, "line 2: key `task_index`"),
         ("episodes_stats.jsonl", {"episode_index": 0, "stats": {"action": {"min": [0]}}}, "max, mean, std, count"),
+        *(
+            ("episodes_stats.jsonl", {"episode_index": 0, "stats": {"action": {**STATS, key: value}}}, "of one shape")
+            for key, value in (("min", [[0]]), ("mean", [None]), ("std", ["x"]), ("max", []), ("count", [1, 2]))
+        ),
+        ("episodes_stats.jsonl", {"episode_index": 3, "stats": {"index": STATS}}, r"expected values \[1\], got \[2\]"),
         ("episodes.jsonl", {"tasks": []}, "line 2: key `episode_index`"),
     ],
 )
 def test_a_line_without_what_is_used_is_refused_by_its_number(old, tmp_path, file, line, said):
-    good = {"task_index": 0, "task": "", "episode_index": 0, "stats": {}}
+    one = {key: [0] for key in STATS}
+    good = {"task_index": 0, "task": "", "episode_index": 0, "stats": {"index": one}}
     (old / "meta" / file).write_text("".join(json.dumps(one) + "\n" for one in (good, line)))
     with pytest.raises(BadBag, match=said):
         convert_version(old, tmp_path / "other", "v3.0")

@@ -15,7 +15,7 @@ What trains on pictures is made by training.prepare_data.
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
@@ -27,7 +27,7 @@ from hwm_core.data.atomic import new_file
 from hwm_core.data.bag import Topics
 from hwm_core.data.codes import spec_of
 from hwm_core.data.conversion import Conversion
-from hwm_core.data.inspection import Dimension, Inspection, inspect
+from hwm_core.data.inspection import inspect
 from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.lerobot_versions import Version, convert_version
 from hwm_core.data.onex import find_token_sets, open_episodes
@@ -39,7 +39,7 @@ from hwm_core.data.split import split_by_number, split_by_share
 from hwm_core.data.store import Split, manifest_path, open_store
 from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
 from hwm_core.data.to_rosbag2 import write_bags
-from hwm_core.data.token_inspection import TokenInspection, inspect_tokens
+from hwm_core.data.token_inspection import inspect_tokens
 from hwm_core.data.token_store import manifest_sha256
 from hwm_core.data.tokenise import TokeniseOptions, require_tokenisable, tokenise
 from hwm_core.data.tokens import TokenEpisode
@@ -51,6 +51,7 @@ from hwm_core.pictures.thumbnails import thumbnail_sheet
 from hwm_core.types import Episode
 from training import prepare_data
 from training.devices import own_device
+from training.inspected import of_recording, of_tokens
 
 Named = TypeVar("Named", Recording, TokenEpisode)
 
@@ -73,10 +74,14 @@ def _inspect(options: argparse.Namespace) -> int:
     for path in sets:
         try:
             bar = tqdm(_chosen(options, open_episodes(path)), unit="episode", disable=None)
-            _tell_tokens(inspect_tokens(str(path), bar, joint), options)
+            found_tokens = inspect_tokens(str(path), bar, joint)
         except BadInput as fault:
             faults += 1
             print(f"{path}: {fault}", file=sys.stderr)
+            continue
+        print(*of_tokens(found_tokens, options.dimensions), sep="\n")
+        if options.sheets:
+            print("  no sheet: tokens hold no pictures")
     for recording in recordings:
         try:
             found = inspect(recording, joint)
@@ -84,51 +89,12 @@ def _inspect(options: argparse.Namespace) -> int:
             faults += 1
             print(f"{recording.name}: {fault}", file=sys.stderr)
             continue
-        _tell(found, options.dimensions)
+        print(*of_recording(found, options.dimensions), sep="\n")
         if options.sheets:
             options.sheets.mkdir(parents=True, exist_ok=True)
             sheet = thumbnail_sheet(found.name, found.remarks(), found.thumbnails, found.thumbnail_s)
             write_png(options.sheets / f"{found.name}.png", sheet)
     return 1 if faults else 0
-
-
-def _tell(found: Inspection, every_dimension: bool) -> None:
-    print(f"{found.name}  {found.size[1]}x{found.size[0]}")
-    for stream, rate in found.rates.items():
-        print(
-            f"  {stream:9} {rate.messages:6} at {rate.hz:.2f} Hz, jitter {rate.jitter_ms:.2f} ms, {len(rate.gaps)} gaps"
-        )
-    for remark in found.remarks():
-        print(f"  ! {remark}")
-    if every_dimension:
-        lags = {found.lag_names[one.column]: one.frames for one in found.lag.joints} if found.lag else {}
-        _tell_dimensions(found.dimensions, lags)
-
-
-def _tell_tokens(found: TokenInspection, options: argparse.Namespace) -> None:
-    latents, height, width, *channels = found.grid
-    print(f"{found.name}  {found.episodes} episodes, {found.takes} takes")
-    print(f"  values    {found.frames:6} at {found.frame_rate_hz:g} Hz")
-    print(f"  clips     {found.clips:6} of {found.clip_frames} frames: {latents} latents of {height}x{width}")
-    if found.vocabulary:
-        share = found.codes_used / found.vocabulary
-        print(f"  codes     {found.codes_used:6} of {found.vocabulary} used, {share:.1%}")
-    elif found.latents:
-        print(f"  numbers   {found.latents[0]:+.3f} to {found.latents[1]:+.3f}, {channels[0]} to a cell")
-    for remark in found.remarks():
-        print(f"  ! {remark}")
-    if options.sheets:
-        print("  no sheet: tokens hold no pictures")
-    if options.dimensions:
-        _tell_dimensions(found.dimensions, {})
-
-
-def _tell_dimensions(dimensions: Mapping[str, Sequence[Dimension]], lags: Mapping[str, float]) -> None:
-    for stream, some in dimensions.items():
-        for one in some:
-            follows = f"  lag {lags[one.name]:+.1f}" if stream == "states" and one.name in lags else ""
-            spread = f"{one.lower:+9.3f} to {one.upper:+9.3f}  std {one.std:.4f}"
-            print(f"  {stream:9} {one.name:28} {spread}{follows}")
 
 
 def _verify(options: argparse.Namespace) -> int:

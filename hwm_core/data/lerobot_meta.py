@@ -5,6 +5,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 from pydantic import Field, NonNegativeInt, field_validator
@@ -55,11 +56,22 @@ class _Statistics(Fields):
 
     @field_validator("stats")
     @classmethod
-    def _whole(cls, stats: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def _numbers(cls, stats: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         for name, some in stats.items():
-            if absent := [key for key in STATISTICS if not isinstance(some.get(key), list)]:
-                raise ValueError(f"lists {', '.join(absent)} of `{name}`")
+            _shape(name, some)
         return stats
+
+
+def _shape(name: str, some: Mapping[str, Any]) -> tuple[int, ...]:
+    """Of the values of one feature. Raises ValueError where they are no statistics."""
+    try:
+        *values, count = (np.asarray(some[key]) for key in STATISTICS)
+        sound = all(one.dtype.kind in "bif" and one.shape == values[0].shape for one in values)
+    except (KeyError, ValueError):
+        sound = False
+    if not sound or values[0].size == 0 or count.dtype.kind not in "if" or count.shape != (1,):
+        raise ValueError(f"{', '.join(STATISTICS)} of `{name}`, lists of numbers of one shape")
+    return values[0].shape
 
 
 def read_info(path: Path) -> tuple[Info, dict[str, Any]]:
@@ -100,4 +112,12 @@ def read_tasks(path: Path) -> dict[int, str]:
 def read_statistics(path: Path) -> dict[int, Mapping[str, FeatureStats]]:
     """{episode: statistics of each feature} of v2.1; empty where there are none. Raises BadBag."""
     file = path / "meta/episodes_stats.jsonl"
-    return {line.episode_index: line.stats for line in _Statistics.from_lines(file, _REMEDY)} if file.exists() else {}
+    lines = _Statistics.from_lines(file, _REMEDY) if file.exists() else []
+    found: dict[int, Mapping[str, FeatureStats]] = {line.episode_index: line.stats for line in lines}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for episode, stats in found.items():
+        for name, some in stats.items():
+            if (shape := _shape(name, some)) != shapes.setdefault(name, shape):
+                got = f"{list(shape)} in episode {episode}"
+                raise BadBag(f"File {file}: `{name}`", expected=f"values {list(shapes[name])}", got=got, remedy=_REMEDY)
+    return found

@@ -59,12 +59,12 @@ def inspect_tokens(
     seen: list[TokenEpisode] = []
     used, extremes = np.zeros(0, dtype=bool), []
     for one in episodes:
-        used = used if len(used) else np.zeros(one.vocabulary, dtype=bool)
         for first in range(0, len(one.tokens), _AT_ONCE):
             codes = np.asarray(one.tokens[first : first + _AT_ONCE])
             if not is_within(codes, one.vocabulary):
                 raise out_of_vocabulary(one.name, codes, one.vocabulary)
             if one.vocabulary:
+                used = np.pad(used, (0, max(0, int(codes.max()) + 1 - len(used))))
                 used[codes.reshape(-1)] = True
             else:
                 extremes += [float(codes.min()), float(codes.max())]

@@ -89,14 +89,21 @@ def test_tasks_and_statistics_that_were_cut_are_not_converted_and_verify_finds_t
         ("episodes_stats.jsonl", {"episode_index": 0, "stats": {"action": {"min": [0]}}}, "max, mean, std, count"),
         *(
             ("episodes_stats.jsonl", {"episode_index": 0, "stats": {"action": {**STATS, key: value}}}, "of one shape")
-            for key, value in (("min", [[0]]), ("mean", [None]), ("std", ["x"]), ("max", []), ("count", [1, 2]))
+            for key, value in (
+                ("min", [[0]]),
+                ("mean", [None]),
+                ("std", ["x"]),
+                ("max", []),
+                ("count", [1, 2]),
+                ("count", [0]),
+            )
         ),
         ("episodes_stats.jsonl", {"episode_index": 3, "stats": {"index": STATS}}, r"expected values \[1\], got \[2\]"),
         ("episodes.jsonl", {"tasks": []}, "line 2: key `episode_index`"),
     ],
 )
 def test_a_line_without_what_is_used_is_refused_by_its_number(old, tmp_path, file, line, said):
-    one = {key: [0] for key in STATS}
+    one = {key: [1] for key in STATS}
     good = {"task_index": 0, "task": "", "episode_index": 0, "stats": {"index": one}}
     (old / "meta" / file).write_text("".join(json.dumps(one) + "\n" for one in (good, line)))
     with pytest.raises(BadBag, match=said):

@@ -69,7 +69,7 @@ def _shape(name: str, some: Mapping[str, Any]) -> tuple[int, ...]:
         sound = all(one.dtype.kind in "bif" and one.shape == values[0].shape for one in values)
     except (KeyError, ValueError):
         sound = False
-    if not sound or values[0].size == 0 or count.dtype.kind not in "if" or count.shape != (1,):
+    if not sound or values[0].size == 0 or count.dtype.kind not in "if" or count.shape != (1,) or not count >= 1:
         raise ValueError(f"{', '.join(STATISTICS)} of `{name}`, lists of numbers of one shape")
     return values[0].shape
 

@@ -215,6 +215,18 @@ def test_the_command_tokenises_both_splits_and_its_set_is_verified(tmp_path, mon
     assert "codes 0 to 15" in capsys.readouterr().out
 
 
+def test_a_joint_that_a_robot_lacks_is_nan_in_its_set_too_and_a_single_nan_is_refused(tmp_path):
+    one = episode("run_1")
+    one.states[:, 1] = np.nan
+    list(run([one], tmp_path / "set"))
+    (shard,) = open_tokens(tmp_path / "set")
+    assert np.isnan(shard.states[:, 1]).all() and np.isfinite(shard.states[:, 0]).all()
+    shard.states[3, 0] = np.nan
+    shard.states.tofile(tmp_path / "set" / "states_0.bin")
+    with pytest.raises(BadBag, match="expected finite numbers, got NaN"):
+        open_tokens(tmp_path / "set")
+
+
 def test_recordings_are_prepared_and_tokenised_in_one_go_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
     for number in range(3):
         recordings.record(tmp_path / f"bags/run_{number}", recordings.run(12))

@@ -141,16 +141,23 @@ def shard_file(path: Path, what: str, number: int, suffix: str) -> Path:
     raise BadBag(f"Set {path}", expected=f"{name}, or {_FOLDERS[what]}/{name}", got="neither", remedy="Download it.")
 
 
-def shard_states(path: Path, number: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """States [F, width] and segments [F] of a shard of v2.0, tokens or raw. Raises BadBag, as for NaN."""
+def shard_states(
+    path: Path, number: int, width: int, masked: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """States [F, width] and segments [F] of a shard of v2.0, tokens or raw. Raises BadBag, as for NaN.
+
+    Args:
+        masked: a column of nothing but NaN is a joint that this robot lacks, one of several in the set.
+    """
     frames = read_shard(shard_file(path, "metadata", number, "json")).shard_num_frames
-    states = _states(path, number, (frames, width))
+    states = _states(path, number, (frames, width), masked)
     return states, _array(shard_file(path, "segment_idx", number, "bin"), np.int32, (frames,))
 
 
-def _states(path: Path, number: int, shape: tuple[int, int]) -> NDArray[np.float32]:
+def _states(path: Path, number: int, shape: tuple[int, int], masked: bool = False) -> NDArray[np.float32]:
     states: NDArray[np.float32] = _array(shard_file(path, "states", number, "bin"), np.float32, shape)
-    if not np.isfinite(states).all():
+    lacks = np.isnan(states).all(axis=0) & masked
+    if not np.isfinite(states[:, ~lacks]).all():
         raise BadBag(
             f"States {number} of {path}", expected="finite numbers", got="NaN or infinity", remedy="Download it again."
         )
@@ -160,7 +167,7 @@ def _states(path: Path, number: int, shape: tuple[int, int]) -> NDArray[np.float
 def _open_shard(path: Path, number: int, metadata: SetMetadata) -> TokenEpisode:
     said = metadata.hwm
     names, clip, sources = said.names or EVE_STATES, said.clip_frames, said.episodes
-    states, segments = shard_states(path, number, len(names))
+    states, segments = shard_states(path, number, len(names), masked=said.names is not None)  # ours says whose
     commands = None
     if "commands" in said.kinds:
         commands = _array(path / f"commands_{number}.bin", np.float32, states.shape)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.decodings import DECODINGS, TITLES
-from benchmarks.tables import signed, table
+from benchmarks.tables import table
 from benchmarks.tiny_runs import interval
+from hwm_core.evaluation.table import gain
 
 CHOSEN_BY = "mean_future"
 
@@ -40,8 +41,8 @@ def _of_robot(robot: str, results: Sequence[dict[str, Any]]) -> str:
                 "x".join(map(str, one["levels"])),
                 _psnr(one, "tokenizer"),
                 *(_psnr(one, decoding) for decoding in DECODINGS),
-                signed(interval(heard)),
-                "best" if one is best else signed(interval(behind)),
+                gain(interval(heard)),
+                "best" if one is best else gain(interval(behind)),
             ]
         )
     header = ["codes", "levels", "tokenizer alone", *(TITLES[decoding] for decoding in DECODINGS)]

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS, command_line, write_result
-from benchmarks.tables import signed, table
+from benchmarks.tables import table
 from hwm_core.errors import BadBag, BadInput
+from hwm_core.evaluation.table import gain
 from hwm_core.metrics.bootstrap import Interval
 
 KINDS = ("states", "commands")
@@ -87,7 +88,7 @@ def _table(kind: str, at: Mapping[str, Mapping[str, Any]]) -> str:
     }
     for title, (row, over) in gains.items():
         intervals = ((one["gain_over"] if row == "gain_over" else one["gains_of"][row])[over] for one in at.values())
-        rows.append([title, *(signed(Interval(**interval)) for interval in intervals)])
+        rows.append([title, *(gain(Interval(**interval)) for interval in intervals)])
     return table([f"actions: {kind}; PSNR in dB, {windows} windows", *(f"{h} frames ahead" for h in at)], rows)
 
 

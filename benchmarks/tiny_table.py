@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.decodings import DECODINGS, TITLES
-from benchmarks.tables import signed, table
+from benchmarks.tables import table
 from benchmarks.tiny_pace import Pace, read_pace
 from benchmarks.tiny_runs import CHOSEN_BY, FAMILIES, PACE, VARIANTS, Run, best, interval, missing, of, read_runs
+from hwm_core.evaluation.table import gain
 from hwm_core.metrics.bootstrap import Interval
 
 LITTLE = 0.5  # dB; in the paper's table the variants lie within 0.71 dB (masked) and 0.1 dB (flow) of each other
@@ -44,7 +45,7 @@ def _quality(runs: Sequence[Run]) -> str:
             f"{run.figures['parameters']:,}",
             f"{run.figures['steps']:,}",
             *(_psnr(run, decoding) for decoding in DECODINGS),
-            *(signed(run.heard(decoding, horizon)) for decoding in ("mean_future", "mean_of_4")),
+            *(gain(run.heard(decoding, horizon)) for decoding in ("mean_future", "mean_of_4")),
         ]
         for run in runs
     ]
@@ -98,7 +99,7 @@ def _masked_against_flow(runs: Sequence[Run]) -> str:
             seeds = ", ".join(f"{each.mean():+.2f}" for each in differences)
             agreed = len({bool(each.mean() > 0) for each in differences}) == 1
             verdict = _verdict(found, above=0.0) if agreed else "undecided: seeds differ"
-            rows.append([TITLES[decoding], str(horizon), signed(found), seeds, verdict])
+            rows.append([TITLES[decoding], str(horizon), gain(found), seeds, verdict])
     return (
         f"**Claim: masked beats flow.** Masked `{masked}` less flow `{flow}`, each the best of its family by its "
         f"{TITLES[CHOSEN_BY[0]]} at {CHOSEN_BY[1]} frames with the first seed; dB, 95 % over episodes.\n\n"
@@ -125,7 +126,7 @@ def _sharing(runs: Sequence[Run]) -> str:
             base, other = first["base"], first[variant]
             loss = interval(base.by_episode(decoding, horizon) - other.by_episode(decoding, horizon))
             saved = 1 - other.figures["parameters"] / base.figures["parameters"]
-            rows.append([family, f"`{variant}`", f"{saved:.0%}", signed(loss), _verdict(loss, below=LITTLE)])
+            rows.append([family, f"`{variant}`", f"{saved:.0%}", gain(loss), _verdict(loss, below=LITTLE)])
     if not rows:
         return ""
     return (

@@ -227,6 +227,16 @@ def test_a_joint_that_a_robot_lacks_is_nan_in_its_set_too_and_a_single_nan_is_re
         open_tokens(tmp_path / "set")
 
 
+def test_several_stores_are_not_tokenised_into_one_set(tmp_path, monkeypatch, capsys):
+    torch.manual_seed(0)
+    config = {"kind": "causal", "spatial_factor": 4, "levels": [4, 4], "width": 16}
+    save_tokenizer(tmp_path / "codes", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
+    words = ["tokenise", "one", "two", "--tokenizer", str(tmp_path / "codes"), "--out", str(tmp_path / "tokens")]
+    monkeypatch.setattr("sys.argv", ["data", *words])
+    assert data.main() == 2
+    assert "expected one store, or recordings with --prepare, got one, two" in capsys.readouterr().err
+
+
 def test_recordings_are_prepared_and_tokenised_in_one_go_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
     for number in range(3):
         recordings.record(tmp_path / f"bags/run_{number}", recordings.run(12))

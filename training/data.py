@@ -188,7 +188,6 @@ def _tokenise(options: argparse.Namespace) -> int:
         {key: getattr(options, key) for key in TokeniseOptions.model_fields}, where="tokenise"
     )
     tokenizer = load_tokenizer(options.tokenizer, options.device)
-    store = open_store(options.sources[0] if options.prepare is None else _prepared(options))
     if getattr(tokenizer, "wants_statistics", False):
         raise BadConfig(
             f"--tokenizer {options.tokenizer}",
@@ -196,6 +195,7 @@ def _tokenise(options: argparse.Namespace) -> int:
             got="a download without any",
             remedy="Train over it on the store first; the checkpoint's folder is then the tokenizer to name.",
         )
+    store = open_store(_only_store(options) if options.prepare is None else _prepared(options))
     both: dict[Split, list[Episode]] = {"training": store.training, "validation": store.validation}
     sides = {split: episodes for split, episodes in both.items() if episodes}
     belongs: dict[str, Any] = {
@@ -216,6 +216,17 @@ def _tokenise(options: argparse.Namespace) -> int:
         share = "" if options.world_size == 1 else f", share {options.rank + 1} of {options.world_size}"
         print(f"{options.out / split}: {clips} clips of {mine} episodes; {left_out} frames fill no clip{share}")
     return 0
+
+
+def _only_store(options: argparse.Namespace) -> Path:
+    if len(options.sources) > 1:
+        raise BadConfig(
+            "tokenise",
+            expected="one store, or recordings with --prepare",
+            got=", ".join(map(str, options.sources)),
+            remedy="Tokenise stores one by one; of recordings add --prepare and the options of training.prepare_data.",
+        )
+    return options.sources[0]
 
 
 def _prepared(options: argparse.Namespace) -> Path:

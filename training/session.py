@@ -18,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from hwm_core.config import read_yaml
-from hwm_core.data.atomic import new_file
+from hwm_core.data.atomic import new_file, write_text
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.pictures.canvas import write_png
 from hwm_core.pictures.samples import Sample, sample_sheet
@@ -150,12 +150,9 @@ def _describe(arguments: argparse.Namespace) -> None:
     """Write what the run is into its folder: recipe, data, code and machine."""
     out, made_by = arguments.out, revision()
     if not arguments.resume:
-        with new_file(out / "revision.txt") as partial:
-            partial.write_text(made_by + "\n")
+        write_text(out / "revision.txt", made_by + "\n")
     write_recipe(out / "recipe.yaml", arguments.recipe)
-    if arguments.identity is not None:
-        with new_file(out / "data.yaml") as partial:
-            partial.write_text(yaml.safe_dump(dict(arguments.identity), sort_keys=False))
+    write_text(out / "data.yaml", yaml.safe_dump(dict(arguments.identity), sort_keys=False))
     note_environment(out, made_by, arguments.resume)
 
 

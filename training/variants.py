@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from hwm_core.data.atomic import new_file
+from hwm_core.data.atomic import write_text
 from hwm_core.variants import markdown, parameters, summaries
 
 
@@ -19,8 +19,7 @@ def main() -> None:
     rows = summaries()
     print(markdown(rows), end="")
     if arguments.out:
-        with new_file(arguments.out) as partial:
-            partial.write_text(json.dumps(parameters(rows), indent=2) + "\n")
+        write_text(arguments.out, json.dumps(parameters(rows), indent=2) + "\n")
 
 
 if __name__ == "__main__":

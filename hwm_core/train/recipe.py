@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field
 
 from hwm_core.config import Config, overridden, read_yaml
-from hwm_core.data.atomic import new_file
+from hwm_core.data.atomic import write_text
 from hwm_core.data.augment import Augmentation
 from hwm_core.data.codes import CodeSpec
 from hwm_core.errors import BadConfig
@@ -103,8 +103,7 @@ def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
 
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Write `recipe` so that `read_recipe` reads it again; whole or not at all."""
-    with new_file(path) as partial:
-        partial.write_text(yaml.safe_dump(recipe.plain(), sort_keys=False, default_flow_style=None, width=120))
+    write_text(path, yaml.safe_dump(recipe.plain(), sort_keys=False, default_flow_style=None, width=120))
 
 
 def _presets() -> Any:

@@ -72,6 +72,24 @@ def test_the_centre_square_is_resized_by_area():
     assert small[..., 0].tolist() == [[150, 0, 0], [0, 0, 0], [0, 0, 0]]
 
 
+def test_what_is_cut_is_never_seen_and_the_square_is_of_what_is_left():
+    # 8x12: bars of 3 rows at the top and 1 at the bottom, and the right half; 4x6 is left, its square columns 1..4.
+    picture = np.full((8, 12, 3), 255, dtype=np.uint8)
+    picture[3:7, 1:5] = np.random.default_rng(0).integers(0, 200, (4, 4, 3))
+    cut = Preprocessing(source_aspect=12 / 8, cut=(3 / 8, 1 / 8, 0, 0.5), height=4, width=4)
+    assert np.array_equal(cut.apply(picture), picture[3:7, 1:5])
+    with pytest.raises(BadImage, match="another shape"):  # the aspect is that of the whole picture
+        cut.apply(picture[:, :6])
+
+
+def test_a_cut_that_leaves_nothing_is_refused():
+    for cut in ((0.5, 0.5, 0, 0), (0, 0, 0.7, 0.4), (-0.1, 0, 0, 0)):
+        with pytest.raises(BadConfig, match="`cut` to be four shares"):
+            Preprocessing.parse({"source_aspect": 1.0, "cut": cut})
+    with pytest.raises(BadImage, match="nothing is left"):
+        Preprocessing(source_aspect=1.0, cut=(0.6, 0.3, 0, 0)).apply(np.zeros((1, 1, 3), dtype=np.uint8))
+
+
 def test_without_a_crop_the_whole_picture_is_kept():
     picture = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     assert np.array_equal(Preprocessing(source_aspect=8 / 6, crop="none", height=6, width=8).apply(picture), picture)

@@ -8,6 +8,7 @@ from hwm_core.data.doubts import doubts
 from hwm_core.data.inspection import inspect
 from hwm_core.data.lag import estimate_lag
 from hwm_core.data.lerobot import open_lerobot, read_table
+from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.split import split_by_number, split_by_share
 from hwm_core.data.verification import verify_metadata, verify_recording
@@ -187,3 +188,14 @@ def test_gr1_s_letterbox_and_its_25_constant_commands_are_told():
     found = inspect(recordings[1])
     assert sum(one.constant for one in found.dimensions["commands"]) == 25
     assert found.bars[0] > 0.1 and found.bars[1] > 0.1
+
+
+@pytest.mark.realdata
+def test_gr1_s_letterbox_is_gone_when_the_shares_that_inspect_prints_are_cut():
+    recordings = {one.number: one for one in find_recordings(real_data("gr1_sim_picknplace"), TOPICS)}
+    camera = Preprocessing(source_aspect=1.0, crop="none", frame_rate_hz=20.0)
+    rows = [
+        recordings[1].read(one)[0].frames.max(axis=(0, 2, 3))  # the brightest of each row in any picture
+        for one in (camera, camera.model_copy(update={"cut": inspect(recordings[1]).bars}))
+    ]
+    assert (rows[0] < 16).sum() > 12 and rows[1].min() > 16

@@ -69,6 +69,7 @@ def _prepare(options: argparse.Namespace) -> int:
         )
     preprocessing = Preprocessing(
         source_aspect=0 if options.layout and len(options.layout) > 1 else _aspect(training),
+        cut=tuple(options.cut),
         crop=options.crop,
         height=options.size,
         width=options.size,
@@ -143,6 +144,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
     parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square")
+    parser.add_argument(
+        "--cut",
+        nargs=4,
+        type=float,
+        default=(0.0, 0.0, 0.0, 0.0),
+        metavar=("TOP", "BOTTOM", "LEFT", "RIGHT"),
+        help="shares of height and width to take off before the crop: black bars, or the second eye of a stereo camera",
+    )
     parser.add_argument("--rate", type=float, default=30.0, help="frames a second (%(default)s)")
     parser.add_argument("--frame-skip", type=int, default=0, metavar="N", help="leave out N frames after each kept")
     parser.add_argument("--drop-repeats", action="store_true", help="leave out pictures equal to the one before")

@@ -20,6 +20,10 @@ class Preprocessing(Config):
     """Crop, size, colour order and rate. Travels in every checkpoint."""
 
     source_aspect: float = Field(ge=0, description="width / height of the camera's pictures; 0: any, cut to a square")
+    cut: tuple[float, float, float, float] = Field(
+        default=(0.0, 0.0, 0.0, 0.0),
+        description="shares of height and width taken off first, at top, bottom, left and right: bars, a second eye",
+    )
     crop: Literal["none", "centre_square"] = "centre_square"
     height: int = Field(default=64, ge=1, description="pixels")
     width: int = Field(default=64, ge=1, description="pixels")
@@ -35,6 +39,13 @@ class Preprocessing(Config):
     def _any_aspect_becomes_one(self) -> "Preprocessing":
         if self.source_aspect == 0 and self.crop != "centre_square":
             raise ValueError("`crop` to be `centre_square` where `source_aspect` is 0: pictures of any shape")
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> "Preprocessing":
+        top, bottom, left, right = self.cut
+        if min(self.cut) < 0 or top + bottom >= 1 or left + right >= 1:
+            raise ValueError("`cut` to be four shares of at least 0, and those of one direction less than 1 together")
         return self
 
     def is_repeat(self, pixels: NDArray[np.uint8], previous: NDArray[np.uint8] | None) -> bool:
@@ -61,6 +72,18 @@ class Preprocessing(Config):
                 expected=f"width / height = {self.source_aspect:.3f}",
                 got=f"{width}x{height} = {width / height:.3f}",
                 remedy="Use a camera mode of the aspect the model was trained on, or train a model for this one.",
+            )
+        if any(self.cut):
+            top, bottom, left, right = self.cut
+            rgb = rgb[round(top * height) : height - round(bottom * height)]
+            rgb = rgb[:, round(left * width) : width - round(right * width)]
+            height, width = rgb.shape[:2]
+        if 0 in (height, width):
+            raise BadImage(
+                "Picture of which nothing is left",
+                expected=f"one so large that `cut` {list(self.cut)} leaves a pixel",
+                got="none",
+                remedy="Send larger pictures, or prepare the data with a smaller cut.",
             )
         if self.crop == "centre_square":
             side = min(height, width)

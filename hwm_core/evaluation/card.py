@@ -82,6 +82,8 @@ def _model(one: Described) -> Iterator[str]:
         f"{camera.width} x {camera.height} px (crop {camera.crop})."
     )
     yield f"Robot {manifest.robot}; its {manifest.kind} are the actions, {manifest.dim}: {', '.join(manifest.names)}."
+    if any(camera.cut):
+        yield f"Of the camera's picture {list(camera.cut)} is cut off at the top, bottom, left and right."
     if one.tokenizer is None:
         yield "Its tokenizer is not at hand: it predicts codes, and nothing paints them."
     else:

@@ -121,6 +121,29 @@ def test_the_flow_preset_trains_tokenizer_and_model_to_a_checkpoint_that_imagine
     assert world.family == "flow" and world.frames(past, rollout).shape == (2, 32, 16, 16, 3)
 
 
+def test_weights_by_what_a_channel_paints_are_measured_before_the_training_and_again_when_it_goes_on(
+    store, tmp_path, monkeypatch
+):
+    base = ["--preset", "flow_tiny", "--data", str(store)]
+    assert train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW]) == 0
+    weights, build = [], train.WorldModelTrainee
+
+    def watched(model, tokenizer, augmentation):
+        weights.append(model.channel_weights.clone())
+        return build(model, tokenizer, augmentation)
+
+    monkeypatch.setattr(train, "WorldModelTrainee", watched)
+    base += ["--tokenizer", str(tmp_path / "tokenizer" / "tokenizer")]
+    for wanted, *more in (("equal",), ("painted",), ("painted", "--resume")):
+        run = [*base, "--out", str(tmp_path / wanted), *more, *SMALL_FLOW, f"model.channel_weights={wanted}"]
+        assert train.main(run) == 0
+    assert torch.equal(weights[0], torch.ones_like(weights[0]))
+    assert weights[1].std() > 0.01 and abs(weights[1].mean() - 1) < 1e-5
+    assert torch.equal(weights[1], weights[2])
+    equal, painted = (load_checkpoint(tmp_path / one / "checkpoint").model.state_dict() for one in ("equal", "painted"))
+    assert any(not torch.equal(equal[name], painted[name]) for name in equal), "they change the training"
+
+
 def test_a_tokenizer_of_the_other_family_is_refused_before_training(store, tokenizer, tmp_path, capsys):
     base = ["--preset", "flow_tiny", "--data", str(store), "--tokenizer", str(tokenizer)]
     with pytest.raises(SystemExit):

@@ -16,9 +16,10 @@ import torch
 
 from hwm_core.checkpoint import Checkpoint, load_tokenizer, save_checkpoint
 from hwm_core.families import build_model
+from hwm_core.tokenizers.worth import channel_worth
 from hwm_core.train.material import open_material
 from hwm_core.train.samples import predicted_samples
-from hwm_core.train.trainees import WorldModelTrainee, unit
+from hwm_core.train.trainees import WorldModelTrainee, codes_of, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_model, fixed_batches
 from training.session import command, open_run, revision, run, same_data, watch
@@ -42,7 +43,11 @@ def train(arguments: argparse.Namespace) -> bool:
         measured = fixed_batches(material.windows, recipe.data.validation_windows)
         tokenizer.fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
     torch.manual_seed(recipe.train.seed)  # draws the initial weights
-    model = build_model(recipe.family, material.config.plain())
+    model: Any = build_model(recipe.family, material.config.plain())
+    if tokenizer is not None and getattr(model, "wants_weights", False):
+        few = {name: values.to(arguments.device) for name, values in fixed_batches(material.windows, 16)[0].items()}
+        draws = torch.Generator(arguments.device).manual_seed(0)
+        model.channel_weights.copy_(channel_worth(tokenizer, codes_of(few, tokenizer), draws))
     trainee = WorldModelTrainee(model, tokenizer, recipe.data.augmentation)
     made_by = {"revision": revision(), "recipe": recipe.plain(), "codes": material.codes.plain()}
     with watch(arguments) as reporter:

@@ -72,6 +72,10 @@ class FlowConfig(WorldModelConfig):
     start_rate: float = Field(
         default=0.0, ge=0, le=1, description="rate of samples at t = 0, where one step gives the mean future"
     )
+    channel_weights: Literal["equal", "painted"] = Field(
+        default="equal",
+        description="of the channels of a latent in the loss: alike, or by what each is worth in the decoder's pixels",
+    )
 
     @model_validator(mode="after")
     def _heads_turn_in_three_axes(self) -> "FlowConfig":
@@ -106,7 +110,13 @@ class SettledPast:
 
 
 class FlowWorldModel(nn.Module):
-    """Predicts the velocity from noise to the future latents, given past latents and past and future actions."""
+    """Predicts the velocity from noise to the future latents, given past latents and past and future actions.
+
+    `channel_weights` [C], of mean 1, weigh the channels in the loss. They belong to the training, and to no checkpoint:
+    ones until `hwm_core.tokenizers.worth` measures them.
+    """
+
+    channel_weights: Tensor
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
@@ -148,10 +158,16 @@ class FlowWorldModel(nn.Module):
         self.final_modulation = nn.Linear(dim, 2 * dim)
         if not config.cell_width:
             self.head = nn.Linear(dim, cell, bias=False)
+        self.register_buffer("channel_weights", torch.ones(config.latent_channels), persistent=False)
         initialise(self, config.init, config.depth)
         nn.init.zeros_(self.final_modulation.weight)
         if self.position is not None:
             nn.init.normal_(self.position, std=0.02 if config.init == "xavier" else 0.5)
+
+    @property
+    def wants_weights(self) -> bool:
+        """Whether `channel_weights` are to be measured before the training."""
+        return self.config.channel_weights == "painted"
 
     @property
     def device(self) -> torch.device:
@@ -181,7 +197,7 @@ class FlowWorldModel(nn.Module):
         wrong = velocity.float() - (data - (1 - self.config.sigma_min) * noise)
         if self.config.predicts == "data":
             wrong = wrong * noise_left(t, self.config.sigma_min).view(-1, 1, 1, 1, 1)
-        return wrong.square().mean(), {}
+        return self._weighed(wrong), {}
 
     def mean_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
         """Mean latents [B, T_future, H, W, C], a step from pure noise; of latents [B, T, H, W, C] the past is read.
@@ -193,9 +209,13 @@ class FlowWorldModel(nn.Module):
         return noise + self(noise, noise.new_zeros(len(noise)), past, actions).float()
 
     def whole_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
-        """Squared error of the mean future; arguments as of `loss`, None drops the actions."""
+        """Squared error of the mean future, weighed as the loss; arguments as of `loss`, None drops the actions."""
         mean = self.mean_future(latents, actions, generator)
-        return {"loss": F.mse_loss(mean, latents[:, self.config.num_past_latents :])}
+        return {"loss": self._weighed(mean - latents[:, self.config.num_past_latents :])}
+
+    def _weighed(self, wrong: Tensor) -> Tensor:
+        """The mean square of errors [B, T, H, W, C], each channel with its weight."""
+        return (wrong.square() * self.channel_weights).mean()
 
     def forward(
         self,

@@ -6,12 +6,15 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_train_commands import SMALL, SMALL_FLOW, store, tokenizer, train_model  # noqa: F401
 
 from hwm_core.errors import BadBag
 from hwm_core.pictures.samples import Sample, sample_sheet
+from hwm_core.train.reporter import Position
 from training import train, train_tokenizer
 from training.environment import note_environment
+from training.session import Screen
 
 
 def pictures(run):
@@ -65,3 +68,12 @@ def test_a_sheet_has_the_truth_above_what_was_made_of_it():
     assert sheet[52 + 16, column, 0] == 100 and sheet[52 + 36 + 16, column, 0] == 200
     alone = sample_sheet("run, step 1", "rebuilt", [Sample(grey[0][:0], grey[1], grey[2])], cell=32)
     assert alone[52 + 16, 12 + 16, 0] == 100
+
+
+def test_steps_that_a_killed_part_of_a_run_had_shown_are_shown_once(tmp_path):
+    for losses in ({20: 5.0, 40: 4.0, 60: 3.0}, {40: 4.5, 60: 3.5}):  # killed after 60, and on from the state of 20
+        with Screen(tmp_path) as screen:
+            for step, loss in losses.items():
+                screen.report(Position(step, float(step), 0.1), {"train/loss": loss})
+    events = EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")
+    assert [(one.step, one.value) for one in events] == [(20, 5.0), (40, 4.5), (60, 3.5)]

@@ -174,7 +174,8 @@ class Screen:
     """A reporter that writes TensorBoard events, moves a progress bar along the budget, and prints evaluations."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._events = folder, SummaryWriter(str(folder))
+        self._folder = folder
+        self._events: SummaryWriter | None = None
         self._bar = tqdm(total=100.0, bar_format="{percentage:5.1f}% |{bar:20}| {elapsed} {desc}")
 
     def __enter__(self) -> "Screen":
@@ -182,16 +183,18 @@ class Screen:
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
 
     def report(self, position: Position, numbers: Mapping[str, float]) -> None:
+        events = self._events_from(position.step)
         for name, value in numbers.items():
-            self._events.add_scalar(name, value, position.step)
+            events.add_scalar(name, value, position.step)
         if "train/loss" in numbers:
             self._bar.n = 100.0 * position.spent
             self._bar.set_description_str(f"step {position.step} loss {numbers['train/loss']:.4g}")
         else:
-            self._events.flush()
+            events.flush()
             shown = " ".join(f"{name.partition('/')[2]} {value:.4g}" for name, value in numbers.items())
             tqdm.write(f"step {position.step}, {position.elapsed_s / 60:.1f} min: {shown}")
 
@@ -200,7 +203,13 @@ class Screen:
         sheet = sample_sheet(f"{self._folder.name}, step {step}", made, samples)
         with new_file(self._folder / "samples" / f"step_{step:06d}.png") as partial:
             write_png(partial, sheet)
-        self._events.add_image("samples", sheet, step, dataformats="HWC")
+        self._events_from(step).add_image("samples", sheet, step, dataformats="HWC")
+
+    def _events_from(self, step: int) -> SummaryWriter:
+        """Where events go; what a part of the run that was killed wrote of this step and later ones counts no more."""
+        if self._events is None:
+            self._events = SummaryWriter(str(self._folder), purge_step=step)
+        return self._events
 
 
 def revision() -> str:

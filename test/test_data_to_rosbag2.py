@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from onex_sets import raw_v2
-from recordings import NAMES, PREPROCESSING, TOPICS, record, run, write_video
+from recordings import NAMES, PREPROCESSING, START, TOPICS, Message, record, run, write_video
 
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.to_rosbag2 import write_bags
+from hwm_core.errors import BadBag
 
 FIELDS = ("frames", "segments", "states", "commands")
 SQUARE = PREPROCESSING.model_copy(update={"source_aspect": 1.0})
@@ -79,3 +80,23 @@ def test_a_bag_whose_clock_jumps_back_is_the_same_in_another_bag(tmp_path):
     after, report = read_bag(tmp_path / "bags" / "looped", TOPICS, PREPROCESSING)
     assert report.clock_jumps == 1 and same_episode(before, after)
     assert np.array_equal(before.stamps_ns, after.stamps_ns)
+
+
+def test_a_message_that_cannot_be_read_is_left_out_and_told_and_the_rest_is_kept(tmp_path):
+    junk = Message(TOPICS.joint_states, START, b"\x00\x01\x00\x00junk")
+    source = record(tmp_path / "source", [*run(20), junk])
+    done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
+    assert not done.left_out
+    assert len(done.losses) == 1 and done.losses[0].startswith("messages that cannot be read: 1, the first: ")
+    (before, told), (after, report) = (
+        read_bag(bag, TOPICS, PREPROCESSING) for bag in (source, tmp_path / "bags" / "source")
+    )
+    assert (told.bad, report.bad) == (1, 0) and same_episode(before, after)
+
+
+def test_a_stream_of_which_nothing_can_be_read_leaves_no_bag(tmp_path):
+    junk = [Message(TOPICS.joint_states, START + t, b"\x00\x01\x00\x00junk") for t in range(3)]
+    source = record(tmp_path / "source", [m for m in run(20) if m.topic != TOPICS.joint_states] + junk)
+    with pytest.raises(BadBag):
+        write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
+    assert not list((tmp_path / "bags").glob("*"))

@@ -1,62 +1,83 @@
 """Recordings of any format to rosbag2: every event is one message, nothing is resampled, cuts are kept."""
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from hwm_core.data.bag import BagWriter, Topics
 from hwm_core.data.conversion import Conversion, convert_each
-from hwm_core.data.events import Cut, Event, Picture
+from hwm_core.data.events import Cut, Event, Picture, Stream
 from hwm_core.data.recording import Recording
+from hwm_core.errors import BadInput
 
 Form = Literal["raw", "jpeg", "png"]
 # Longer than MAX_GAP_PERIODS of any camera of 0.7 Hz or more.
 CUT_PAUSE_NS = 5_000_000_000
 
 
+@dataclass(frozen=True)
+class Written:
+    """What a bag is not, that its source is."""
+
+    cuts: int  # from the first on, stamps are later than in the source
+    bad: int  # messages that cannot be read, and are left out
+    first_fault: str  # of these; empty where there are none
+
+
 def write_bags(recordings: Iterable[Recording], folder: str | Path, topics: Topics, form: Form = "jpeg") -> Conversion:
     """Write a bag of each recording's name; those that are there are kept. Raises as `convert_each`."""
     beside: set[str] = set()
-    cuts: list[int] = []
+    done: list[Written] = []
 
     def write(recording: Recording) -> None:
         bag = Path(folder) / recording.name
         if not bag.exists():
-            cuts.append(write_rosbag2(recording.events(), bag, topics, form))
+            done.append(write_rosbag2(recording.events(), bag, topics, form))
         beside.update(recording.beside(), recording.labels().told())
 
     left_out = convert_each(recordings, write)
     losses = [f"not carried over: {', '.join(sorted(beside))}"] if beside else []
-    if sum(cuts):
-        pause = f"a pause of {CUT_PAUSE_NS / 1e9:g} s and a message on {topics.cuts} mark each of {sum(cuts)} cuts"
+    if cuts := sum(one.cuts for one in done):
+        pause = f"a pause of {CUT_PAUSE_NS / 1e9:g} s and a message on {topics.cuts} mark each of {cuts} cuts"
         losses.append(f"stamps after a cut: {pause}")
+    if bad := sum(one.bad for one in done):
+        first = next(one.first_fault for one in done if one.bad)
+        losses.append(f"messages that cannot be read: {bad}, the first: {first}")
     losses += ["pictures: jpeg of quality 90; png and raw keep every bit"] if form == "jpeg" else []
     return Conversion(losses, left_out)
 
 
-def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics, form: Form = "jpeg") -> int:
+def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics, form: Form = "jpeg") -> Written:
     """Write one rosbag2 folder: pictures, joint states and commands at their stamps, in their order of arrival.
 
     Compressed pictures go to the image topic's `/compressed`, as image_transport names it. png and raw keep every bit.
     A cut becomes a pause in the stamps, which any reader takes for a gap, and a message on `topics.cuts`, by which ours
-    knows that no joint value holds across it.
-
-    Returns:
-        The number of cuts: from the first on, stamps are later than in the source.
+    knows that no joint value holds across it. A message that cannot be read is left out and counted.
 
     Raises:
-        BadInput: of the source; nothing is left behind.
+        BadInput: of the source, or of a stream of which no message can be read; nothing is left behind.
     """
     image_topic = topics.image if form == "raw" else f"{topics.image}/compressed"
     shift_ns = cuts = 0
     received_ns: int | None = None  # of the newest message
     cut = False
+    sound: Counter[Stream] = Counter()
+    faults: dict[Stream, BadInput] = {}
+    bad = 0
     with BagWriter(bag) as writer:
         for event in events:
             if isinstance(event, Cut):
                 cut = received_ns is not None
                 continue
-            content = event.load()
+            try:
+                content = event.load()
+            except BadInput as fault:
+                bad += 1
+                faults.setdefault(event.stream, fault)
+                continue
+            sound[event.stream] += 1
             if cut and received_ns is not None:
                 shift_ns = max(shift_ns, received_ns + CUT_PAUSE_NS - content.stamp_ns)
                 writer.write_cut(topics.cuts, received_ns + 1)
@@ -69,4 +90,7 @@ def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics
             else:
                 topic = topics.joint_states if event.stream == "states" else topics.commands
                 writer.write_joints(topic, stamp_ns, content.names, content.positions, received_ns=received_ns)
-    return cuts
+        for stream, first in faults.items():
+            if not sound[stream]:
+                raise first
+    return Written(cuts, bad, str(next(iter(faults.values()), "")))

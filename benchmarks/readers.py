@@ -25,11 +25,13 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from torch.utils.data import DataLoader, Dataset
 
 from hwm_core.data.atomic import write_json
 from hwm_core.data.augment import Augmentation
-from hwm_core.data.bag import Topics
+from hwm_core.data.bag import Topics, message_types
 from hwm_core.data.codes import spec_of
 from hwm_core.data.manifest import ActionManifest, fit_manifest
 from hwm_core.data.onex import EVE_STATES, open_tokens
@@ -90,11 +92,15 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, float]
     """Windows a second of the readers, and those that training takes."""
     film(folder / "video" / "run.mp4", options.frames)
     (source,) = find_recordings(folder / "video", Topics())
-    write_rosbag2(source.events(), folder / "bag", Topics(), "jpeg")
-    paths = {"video and table (mpeg4)": folder / "video", "rosbag2 (jpeg)": folder / "bag"}
-    for name, version in (("LeRobot v2.1 (h264)", "v2.1"), ("LeRobot v3.0 (h264)", "v3.0")):
-        paths[name] = folder / version
-        write_lerobot([source], paths[name], LeRobotOptions(version=version, codec="h264"))  # type: ignore[arg-type]
+    paths = {"video and table (mpeg4)": folder / "video"}
+    for form in ("jpeg", "raw"):
+        paths[f"rosbag2, mcap ({form})"] = folder / form
+        write_rosbag2(source.events(), folder / form, Topics(), form)  # type: ignore[arg-type]
+    paths["rosbag2, sqlite3 (jpeg)"] = as_sqlite3(folder / "jpeg", folder / "sqlite3")
+    for version, codec in (("v2.1", "h264"), ("v2.1", "av1"), ("v3.0", "h264"), ("v3.0", "av1")):
+        path = paths[f"LeRobot {version} ({codec})"] = folder / f"{version}_{codec}"
+        write_lerobot([source], path, LeRobotOptions(version=version, codec=codec))  # type: ignore[arg-type]
+    paths["1X v2.0 raw (mpeg4)"] = onex_raw(folder / "raw_v2.0", options.frames)
     rates = {}
     for name, path in paths.items():
         rates[name] = options.frames / FRAMES * repeated(partial(read, path), options.seconds)
@@ -107,15 +113,19 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, float]
     recipe = read_recipe("tiny", ["data.actions=states"])
     torch.manual_seed(0)
     tokenizer = build_tokenizer(recipe.tokenizer).eval()
-    sets = {"cache": TokeniseOptions(latents=5, stride=1), "1X": TokeniseOptions(latents=3)}
-    for name, how in sets.items():
-        list(tokenise([episode], PREPROCESSING, tokenizer, folder / name, spec=spec_of(tokenizer), options=how))
+    latents = build_tokenizer(read_recipe("flow_tiny", ["data.actions=states"]).tokenizer).eval()
+    whole = TokeniseOptions(latents=5, stride=1)
+    sets = {"cache": (tokenizer, whole), "latents": (latents, whole), "1X": (tokenizer, TokeniseOptions(latents=3))}
+    for name, (made_by, how) in sets.items():
+        list(tokenise([episode], PREPROCESSING, made_by, folder / name, spec=spec_of(made_by), options=how))
     cache = TokenWindows(open_tokens(folder / "cache"), manifest, latents=5)
     datasets: dict[str, Dataset] = {
         "store": Windows(open_store(folder / "store").training, manifest, PAST, FRAMES - PAST),
         "1X tokens (ours, 3 latents of 16x16)": TokenWindows(open_tokens(folder / "1X"), manifest, latents=3),
         "1X tokens (v2.0, 3 latents of 32x32)": onex(folder / "v2.0", options.frames),
+        "1X tokens (v1.1, 16 frames of 16x16)": onex_v1(folder / "v1.1", options.frames),
         "token cache (5 latents of 16x16)": cache,
+        "latent cache (5 latents of 16x16)": TokenWindows(open_tokens(folder / "latents"), manifest, latents=5),
     }
     for name, windows in datasets.items():
         rates[name] = BATCH * repeated(batches(windows).__next__, options.seconds)
@@ -134,16 +144,17 @@ def _paper_step(text: str) -> tuple[str, float]:
     return found[1], int(found[3]) / float(found[2])
 
 
-def film(path: Path, frames: int) -> None:
-    """A moving pattern with noise, and joints that move with it."""
-    draw, (y, x) = np.random.default_rng(0), np.mgrid[0:480, 0:640]
+def film(path: Path, frames: int, size: tuple[int, int] = (640, 480)) -> None:
+    """A moving pattern with noise, of width and height `size`, and joints that move with it."""
+    draw, (width, height) = np.random.default_rng(0), size
+    y, x = np.mgrid[0:height, 0:width]
     path.parent.mkdir(parents=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=Fraction(30))
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for t in range(frames):
             waves = [127 + 100 * np.sin((x * (1 + c) + 2 * y + 9 * t) / 60) for c in range(3)]
-            picture = np.stack(waves, axis=-1) + draw.normal(scale=4, size=(480, 640, 3))
+            picture = np.stack(waves, axis=-1) + draw.normal(scale=4, size=(height, width, 3))
             shown = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")
             container.mux(stream.encode(shown))
         container.mux(stream.encode())
@@ -152,27 +163,67 @@ def film(path: Path, frames: int) -> None:
     path.with_suffix(".csv").write_text("\n".join(rows) + "\n")
 
 
+def as_sqlite3(bag: Path, path: Path) -> Path:
+    """The same bag in the other storage."""
+    with Reader(bag) as reader, Writer(path, version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        types = message_types()
+        there = {c.topic: writer.add_connection(c.topic, c.msgtype, typestore=types) for c in reader.connections}
+        for connection, received_ns, data in reader.messages():
+            writer.write(there[connection.topic], received_ns, data)
+    return path
+
+
 def read(path: Path) -> None:
     for recording in find_recordings(path, Topics()):
-        recording.read(PREPROCESSING)
+        aspect = recording.picture().shape[1] / recording.picture().shape[0]
+        recording.read(PREPROCESSING.model_copy(update={"source_aspect": aspect}))
 
 
 def onex(path: Path, frames: int) -> TokenWindows:
     """A shard of 1X's v2.0 of random codes."""
-    path.mkdir()
     draw, clips = np.random.default_rng(0), frames // 17
-    states = draw.normal(size=(clips * 17, 25)).astype(np.float32)
-    arrays = {
-        "video": draw.integers(0, 64000, (clips, 3, 32, 32), dtype=np.int32),
-        "states": states,
-        "segment_idx": np.zeros(clips * 17, np.int32),
-    }
-    for name, values in arrays.items():
-        values.tofile(path / f"{name}_0.bin")
-    (path / "metadata_0.json").write_text(json.dumps({"shard_num_frames": clips * 17}))
+    path.mkdir()
+    draw.integers(0, 64000, (clips, 3, 32, 32), dtype=np.int32).tofile(path / "video_0.bin")
+    return onex_windows(path, onex_shard(path, clips * 17), latents=3)
+
+
+def onex_raw(path: Path, frames: int) -> Path:
+    """A shard of 1X's v2.0 raw."""
+    film(path / "video_0.mp4", frames, (512, 512))
+    onex_shard(path, frames)
+    return path
+
+
+def onex_shard(path: Path, frames: int) -> NDArray[np.float32]:
+    """What a shard of v2.0 has beside its video; the states [F, 25]."""
+    states = np.random.default_rng(1).normal(size=(frames, len(EVE_STATES))).astype(np.float32)
+    states.tofile(path / "states_0.bin")
+    np.zeros(frames, np.int32).tofile(path / "segment_idx_0.bin")
+    (path / "metadata_0.json").write_text(json.dumps({"shard_num_frames": frames}))
     (path / "metadata.json").write_text(json.dumps({"num_shards": 1, "hz": 30}))
-    manifest = fit_manifest("1x_eve", "states", EVE_STATES, ["rad"] * 25, states)
-    return TokenWindows(open_tokens(path), manifest, latents=3)
+    return states
+
+
+def onex_v1(path: Path, frames: int) -> TokenWindows:
+    """A set of 1X's v1.1 of random codes."""
+    draw = np.random.default_rng(0)
+    (path / "actions").mkdir(parents=True)
+    draw.integers(0, 2**18, (frames, 16, 16), dtype=np.uint32).tofile(path / "video.bin")
+    np.zeros(frames, np.int32).tofile(path / "segment_ids.bin")
+    widths = {"joint_pos": 21, "driving_command": 2, "neck_desired": 1, "l_hand_closure": 1, "r_hand_closure": 1}
+    for name, width in widths.items():
+        draw.normal(size=(frames, width)).astype(np.float32).tofile(path / "actions" / f"{name}.bin")
+    said = {"num_images": frames, "s": 16, "vocab_size": 2**18, "hz": 30, "token_dtype": "uint32"}
+    (path / "metadata.json").write_text(json.dumps(said))
+    (episode,) = open_tokens(path)
+    return onex_windows(path, episode.states, latents=16, names=episode.names)
+
+
+def onex_windows(
+    path: Path, states: NDArray[np.float32], latents: int, names: Sequence[str] = EVE_STATES
+) -> TokenWindows:
+    manifest = fit_manifest("1x_eve", "states", names, ["rad"] * len(names), states)
+    return TokenWindows(open_tokens(path), manifest, latents=latents)
 
 
 def batches(windows: Dataset) -> Iterator[Any]:

@@ -216,6 +216,7 @@ def onex_v1(path: Path, frames: int) -> TokenWindows:
     said = {"num_images": frames, "s": 16, "vocab_size": 2**18, "hz": 30, "token_dtype": "uint32"}
     (path / "metadata.json").write_text(json.dumps(said))
     (episode,) = open_tokens(path)
+    assert episode.states is not None
     return onex_windows(path, episode.states, latents=16, names=episode.names)
 
 

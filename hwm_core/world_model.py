@@ -26,7 +26,7 @@ class Past:
 
     latents: Tensor  # [B, T_past, H, W, C]
     actions: Tensor  # [B, F_past, A] joint units
-    newest: Tensor  # [B, 3, H, W] the newest frame, in [0, 1]
+    video: Tensor  # [B, F_past, 3, H, W] in [0, 1]
     known: Any  # what the family's predictor keeps of it: codes, and exact keys and values where rows allow it
 
 
@@ -249,7 +249,7 @@ class WorldModel:
         with self.arithmetic():
             codes = self.tokenizer.encode(video)
             known = self._predictor.observe(codes, self.manifest.normalise(actions))
-        return Past(self.tokenizer.embed(codes).float(), actions, video[:, -1], known)
+        return Past(self.tokenizer.embed(codes).float(), actions, video, known)
 
     @torch.inference_mode()
     def _rollout_once(
@@ -271,12 +271,15 @@ class WorldModel:
         return Rollout(future.latents.float(), future.tokens, None, sampling.carry_detail)
 
     def _roll_on(self, past: Past, part: Rollout, actions: Tensor | None) -> Past:
-        """The newest imagined frames, encoded again, as the next past."""
+        """The newest frames, imagined or, of a future shorter than the past, still seen, encoded as the next past."""
         assert part.video is not None
         if actions is None:
             actions = past.actions[:, -1:].expand(len(part.video), part.video.shape[1], -1)
-        newest = torch.cat([past.actions.expand(len(actions), -1, -1), actions], dim=1)[:, -self.past_frames :]
-        return self._observe(part.video[:, -self.past_frames :], newest)
+        frames, held = (
+            torch.cat([before.expand(len(after), *before.shape[1:]), after], dim=1)[:, -self.past_frames :]
+            for before, after in ((past.video, part.video), (past.actions, actions))
+        )
+        return self._observe(frames, held)
 
     @torch.inference_mode()
     def _decode(self, past: Past, rollout: Rollout) -> Tensor:
@@ -285,7 +288,7 @@ class WorldModel:
         with self.arithmetic():
             video = self.tokenizer.decode_latents(whole).float().clamp(0, 1)
         painted = video[:, self.past_frames :]
-        return carried(painted, video[:, self.past_frames - 1], past.newest) if rollout.carry_detail else painted
+        return carried(painted, video[:, self.past_frames - 1], past.video[:, -1]) if rollout.carry_detail else painted
 
 
 def _joined(parts: list[Rollout]) -> Rollout:

@@ -78,7 +78,7 @@ def test_carried_detail_changes_what_is_painted_and_nothing_that_is_drawn(world:
     assert torch.equal(plain.latents, carrying.latents)
     painted = world.video(past, plain)
     rebuilt = world.tokenizer.decode_latents(past.latents)[:, -1]
-    expected = carried(painted, rebuilt, past.newest)
+    expected = carried(painted, rebuilt, past.video[:, -1])
     assert not torch.equal(expected, painted)
     torch.testing.assert_close(world.video(past, carrying), expected, rtol=0, atol=1e-5)
 
@@ -155,6 +155,31 @@ def test_a_rollout_beyond_the_model_continues_from_its_own_newest_frames(world: 
     again = world._observe(video[:, -9:], actions[:, 15:24])
     on = world._rollout_once(again, actions[:, 24:], 1, sampling, draws)
     torch.testing.assert_close(world.video(past, long)[:, 24:], world.video(again, on), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["masked", "flow"])
+@pytest.mark.parametrize("heard", [True, False], ids=["actions", "no actions"])
+def test_a_future_shorter_than_the_past_is_continued_from_frames_imagined_and_frames_seen(
+    family: str, heard: bool
+) -> None:
+    # As in the paper: 9 frames seen and 8 predicted, so that one frame of the next past is still a real one.
+    world = WorldModel(untrained(family=family, num_future_latents=1), dtype=FLOAT32)
+    frames, recent = context(world)
+    actions = torch.from_numpy(candidates(2, 20)) if heard else None
+    played = [None] * 3 if actions is None else [actions[:, :8], actions[:, 8:16], actions[:, 16:]]
+    long = world.rollout(world.observe(frames, recent), actions, sampling=Sampling(), seed=5, num_frames=20)
+    draws, seen, held = Draws(5, world.device), world.to_video(frames[None]), torch.from_numpy(recent)[None]
+    parts = []
+    for chunk in played:
+        past = world._observe(seen, held)
+        parts.append(world.video(past, world._rollout_once(past, chunk, 1, Sampling(), draws)))
+        following = held[:, -1:].expand(1, 8, -1) if chunk is None else chunk
+        seen, held = (
+            torch.cat([old.expand(len(new), *old.shape[1:]), new], dim=1)[:, -9:]
+            for old, new in ((seen, parts[-1]), (held, following))
+        )
+    torch.testing.assert_close(long.video, torch.cat(parts, dim=1), rtol=0, atol=1e-6)
+    assert torch.equal(seen[:, 0], parts[-2][:, -1]), "the last past begins with a frame of the chunk before"
 
 
 def test_dropped_actions_give_one_future_per_context_that_hears_no_action_at_all(

@@ -95,7 +95,7 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, float]
     paths = {"video and table (mpeg4)": folder / "video"}
     for form in ("jpeg", "raw"):
         paths[f"rosbag2, mcap ({form})"] = folder / form
-        write_rosbag2(source.events(), folder / form, Topics(), form)  # type: ignore[arg-type]
+        write_rosbag2(source.events(), folder / form, Topics(), form)
     paths["rosbag2, sqlite3 (jpeg)"] = as_sqlite3(folder / "jpeg", folder / "sqlite3")
     for version, codec in (("v2.1", "h264"), ("v2.1", "av1"), ("v3.0", "h264"), ("v3.0", "av1")):
         path = paths[f"LeRobot {version} ({codec})"] = folder / f"{version}_{codec}"

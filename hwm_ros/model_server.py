@@ -192,6 +192,8 @@ def _info(model: WorldModel, parameters: ModelParameters) -> ModelInfo:
         robot=manifest.robot,
         action_kind=ModelInfo.COMMANDS if manifest.kind == "commands" else ModelInfo.STATES,
         joint_names=list(manifest.names),
+        aliases=list(manifest.aliases),
+        alias_joints=list(manifest.aliases.values()),
         units=list(manifest.units),
         lower=list(manifest.lower),
         upper=list(manifest.upper),

@@ -15,7 +15,6 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image, JointState
 
 from hwm_core.config import Config
-from hwm_core.data.manifest import match_names
 from hwm_core.planning.follower import PlanFollower, command_in_force
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
@@ -28,6 +27,7 @@ from hwm_ros.parameters import declare_parameters, read_parameters
 from hwm_ros.plan_goal import PlanGoal
 from hwm_ros.qos import JOINTS_IN, JOINTS_OUT, LATCHED, RELIABLE, publish, subscribe
 from hwm_ros.remote_scorer import RemoteScorer
+from hwm_ros.robot_joints import RobotJoints
 from hwm_ros.srv import SetGoal
 
 _WATCH_S = 0.1
@@ -43,7 +43,7 @@ class MpcPlannerParameters(Config):
     max_velocity: float = Field(default=3.0, gt=0.0, description="speed limit of every joint in rad/s (or m/s)")
     planner: PlannerConfig = PlannerConfig()
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of the search")
-    score_timeout_s: float = Field(default=20.0, gt=0.0, description="wall time to wait for the scores of one request")
+    score_timeout_s: float = Field(default=20.0, gt=0.0, description="wall time to wait for the model's answer")
     frame_timeout_s: float = Field(default=10.0, gt=0.0, description="wall time without a frame that aborts a goal")
 
 
@@ -56,11 +56,13 @@ class MpcPlannerNode(Node):
         self._settings = settings = read_parameters(self, MpcPlannerParameters)
         self._worker = Worker("mpc_planner")
         self._busy = False  # a goal was accepted and has no result yet
+        self._handle: ServerGoalHandle | None = None  # of that goal
         self._ready: Future | None = None  # awaited by a goal until nothing is missing
+        self._goal_set: Future | None = None  # awaited by a goal until the world model has its image
         self._waiting_since = 0.0
         self._goal: PlanGoal | None = None
         self._info: ModelInfo | None = None
-        self._joints: JointState | None = None
+        self._joints = RobotJoints()
         self._status: ContextStatus | None = None
         self._last_command: NDArray[np.float32] | None = None  # [A] published by this node
 
@@ -72,7 +74,7 @@ class MpcPlannerNode(Node):
         awaiting = ReentrantCallbackGroup()
         status = f"{settings.world_model}/context_status"
         subscribe(self, ModelInfo, f"{settings.world_model}/model_info", self._on_info, LATCHED)
-        subscribe(self, JointState, "joint_states", self._on_joints, JOINTS_IN)
+        subscribe(self, JointState, "joint_states", self._joints.hear, JOINTS_IN)
         subscribe(self, ContextStatus, status, self._on_status, RELIABLE, awaiting)
         self._server = ActionServer(
             self,
@@ -101,6 +103,7 @@ class MpcPlannerNode(Node):
         return GoalResponse.ACCEPT
 
     async def _execute(self, handle: ServerGoalHandle) -> PlanActions.Result:
+        self._handle = handle
         try:
             self._ready, self._waiting_since = Future(executor=self.executor), time.monotonic()
             await self._ready
@@ -112,29 +115,30 @@ class MpcPlannerNode(Node):
         except Exception as error:
             result = PlanActions.Result(error_code=error_code(error), error_msg=error_text(error))
         finally:
-            self._goal, self._busy = None, False
+            self._ready = self._goal_set = self._goal = self._handle = None
+            self._busy = False
         self._conclude(handle, result)
         return result
 
     async def _send_goal(self, goal: Image) -> None:
         if len(goal.data) == 0:
             return
-        answer = await self._set_goal.call_async(SetGoal.Request(goal=goal))
+        self._waiting_since = time.monotonic()
+        self._goal_set = self._set_goal.call_async(SetGoal.Request(goal=goal))
+        answer = await self._goal_set
+        self._goal_set = None
         if answer.error_code != ErrorCode.NONE:
             raise Refused(answer.error_code, answer.error_msg)
 
     def _begin(self, handle: ServerGoalHandle) -> PlanGoal:
-        info, joints, settings = self._info, self._joints, self._settings
+        info, settings = self._info, self._settings
         assert info is not None
-        assert joints is not None
         horizon = settings.planner.horizon_frames
         if horizon > info.future_frames:
             reason = f"`planner.horizon_frames` is {horizon}, but the model predicts {info.future_frames}. Lower it."
             raise Refused(ErrorCode.BAD_REQUEST, reason)
         space = _space(info, settings.max_velocity)
-        measured = np.asarray(joints.position, np.float32)
-        measured = measured[match_names(space.names, joints.name, whose="the joint states")]
-        start = command_in_force(measured, self._last_command, space)
+        start = command_in_force(self._joints.measured(info), self._last_command, space)
         planner = RecedingHorizonPlanner(settings.planner, space, settings.seed)
         follower = PlanFollower(space, settings.replan_frames, start)
         return PlanGoal(handle, planner, follower, Future(executor=self.executor))
@@ -150,37 +154,44 @@ class MpcPlannerNode(Node):
 
     def _watch(self) -> None:
         """Notice what sends no message: a client that cancels, nodes that stay away."""
-        goal, limit_s = self._goal, self._settings.frame_timeout_s
-        if self._ready is not None:
-            self._watch_start(self._ready, limit_s)
-        elif goal is not None and goal.handle.is_cancel_requested:
-            goal.finish(ErrorCode.CANCELED, "Canceled by the client.")
-        elif goal is not None and goal.silent_s() > limit_s:
+        waited_s, limit_s = time.monotonic() - self._waiting_since, self._settings.frame_timeout_s
+        if self._handle is not None and self._handle.is_cancel_requested:
+            self._give_up(ErrorCode.CANCELED, "Canceled by the client.")
+        elif self._ready is not None:
+            # Nodes that have just started find each other within a second or so.
+            missing = self._missing()
+            if not missing:
+                self._ready.set_result(None)
+                self._ready = None
+            elif waited_s > limit_s:
+                self._give_up(ErrorCode.NO_CONTEXT, f"Waited {limit_s:g} s in vain for {missing}.")
+        elif self._goal_set is not None:
+            if waited_s > (limit_s := self._settings.score_timeout_s):
+                self._give_up(ErrorCode.TIMEOUT, f"The world model did not take the goal within {limit_s:g} s.")
+        elif self._goal is not None and self._goal.silent_s() > limit_s:
             hint = "" if self._settings.publish_commands else " A robot in lockstep waits for publish_commands:=true."
-            goal.finish(ErrorCode.TIMEOUT, f"No new frame for {limit_s:g} s.{hint}")
+            self._give_up(ErrorCode.TIMEOUT, f"No new frame for {limit_s:g} s.{hint}")
 
-    def _watch_start(self, ready: Future, limit_s: float) -> None:
-        """Nodes that have just started find each other within a second or so."""
-        missing = self._missing()
-        if not missing:
-            ready.set_result(None)
-        elif time.monotonic() - self._waiting_since > limit_s:
-            ready.set_exception(Refused(ErrorCode.NO_CONTEXT, f"Waited {limit_s:g} s in vain for {missing}."))
-        if ready.done():
-            self._ready = None
+    def _give_up(self, code: int, reason: str) -> None:
+        """End the goal, whatever it waits for."""
+        if self._goal is not None:
+            self._goal.finish(code, reason)
+        for awaited in (self._ready, self._goal_set):
+            if awaited is not None and not awaited.done():
+                awaited.set_exception(Refused(code, reason))
+        if self._goal_set is not None:
+            self._set_goal.remove_pending_request(self._goal_set)
+        self._ready = self._goal_set = None
 
     def _missing(self) -> str:
         if self._info is None or self._status is None or not self._set_goal.service_is_ready():
             return f"an active node `{self._settings.world_model}` that sees camera images"
-        return "" if self._joints is not None else "a joint state: a plan starts from where the robot is"
+        return "" if self._joints else "a joint state: a plan starts from where the robot is"
 
     # ---------------------------------------------------------------- frame by frame
 
     def _on_info(self, message: ModelInfo) -> None:
         self._info = message
-
-    def _on_joints(self, message: JointState) -> None:
-        self._joints = message
 
     async def _on_status(self, status: ContextStatus) -> None:
         self._status = status
@@ -196,9 +207,8 @@ class MpcPlannerNode(Node):
         if not status.ready:
             if status.error_code != ErrorCode.NO_CONTEXT:
                 raise Refused(status.error_code, status.error_msg)
-            self._command(
-                goal, stamp_ns
-            )  # hold still while the context fills; where actions are commands, that fills it
+            # Still while the context fills; where actions are commands, that fills it.
+            self._command(goal.follower.hold(stamp_ns), stamp_ns)
             return
         if goal.follower.due(stamp_ns) and not goal.planning:
             if self._settings.lockstep:
@@ -206,7 +216,7 @@ class MpcPlannerNode(Node):
             else:
                 start_task(self, self._plan, goal, stamp_ns)
         if not goal.over:
-            self._command(goal, stamp_ns)
+            self._command(goal.follower.command(stamp_ns), stamp_ns)
             goal.commanded()
 
     async def _plan(self, goal: PlanGoal, stamp_ns: int) -> None:
@@ -233,11 +243,11 @@ class MpcPlannerNode(Node):
         goal.planned(message, plan.cost, time.perf_counter() - began)
         self._plans.publish(message)
 
-    def _command(self, goal: PlanGoal, stamp_ns: int) -> None:
-        action = goal.follower.command(stamp_ns)
+    def _command(self, action: NDArray[np.float32], stamp_ns: int) -> None:
         if self._settings.publish_commands and self._info is not None:
             self._last_command = action
-            self._commands.publish(convert.joint_message(self._info.joint_names, action, convert.header(stamp_ns)))
+            names = self._joints.own_names(self._info)  # a driver knows its joints by no others
+            self._commands.publish(convert.joint_message(names, action, convert.header(stamp_ns)))
 
 
 def _space(info: ModelInfo, max_velocity: float) -> JointSpace:

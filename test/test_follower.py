@@ -51,6 +51,27 @@ def test_no_command_moves_faster_than_the_speed_limit(follower):
     assert [round(float(follower.command(stamp(frame))[0]), 6) for frame in (0, 1, 3)] == [0.1, 0.2, 0.4]
 
 
+def test_after_a_pause_of_the_camera_no_command_is_a_leap(follower):
+    follower.adopt(stamp(0), plan(0.9, 0.9))
+    follower.command(stamp(0))
+    assert follower.command(stamp(60)) == pytest.approx(0.4)  # 0.1, and three frames' worth after two seconds
+
+
+def test_while_held_nothing_moves_and_the_old_plan_is_not_taken_up_again(follower):
+    follower.adopt(stamp(0), plan(0.1, 0.2, 0.3, 0.4, 0.5))
+    assert follower.command(stamp(0)) == pytest.approx(0.1)
+    assert follower.hold(stamp(1)) == pytest.approx(0.1) and follower.hold(stamp(2)) == pytest.approx(0.1)
+    assert follower.command(stamp(3)) == pytest.approx(0.1) and follower.due(stamp(3))
+
+
+def test_a_robot_outside_its_limits_stays_there_until_a_plan_leads_it_back_at_the_speed_limit():
+    outside = PlanFollower(SPACE, replan_frames=3, start=np.array([1.25], np.float32))
+    assert outside.command(stamp(0)) == pytest.approx(1.25)
+    outside.adopt(stamp(1), plan(5.0, 5.0, 5.0, 0.95))
+    commands = [float(outside.command(stamp(frame))[0]) for frame in range(1, 5)]
+    np.testing.assert_allclose(commands, [1.15, 1.05, 1.0, 0.95], atol=1e-6)
+
+
 def test_no_command_leaves_the_joint_limits(follower):
     follower.adopt(stamp(0), plan(*[5.0] * 30))
     assert max(float(follower.command(stamp(frame))[0]) for frame in range(30)) == 1.0

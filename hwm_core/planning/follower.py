@@ -7,6 +7,8 @@ from hwm_core.planning.joint_space import JointSpace
 
 # A robot trails its command by no more than this; further off, it was moved by something else.
 _TRAILING_S = 0.25
+# A camera loses a frame or two; after a longer pause the robot has come to rest, and its next command is no leap.
+_MOST_FRAMES = 3
 
 
 def command_in_force(
@@ -20,8 +22,9 @@ def command_in_force(
 class PlanFollower:
     """Follows the newest plan from the frame it was made for, holds its last action beyond its end.
 
-    No command leaves the joint limits, or is further from the one before than the speed limit allows: between the frame
-    a plan was made for and its arrival the robot has gone on with the old one.
+    No command is further from the one before than the speed limit allows: between the frame a plan was made for and its
+    arrival the robot has gone on with the old one. None leaves the joint limits; a robot that begins outside of them is
+    led back at that speed.
 
     Args:
         space: limits of the joints.
@@ -35,7 +38,7 @@ class PlanFollower:
         self._frame_rate_hz, self._replan_frames = space.frame_rate_hz, replan_frames
         self._plan: tuple[int, NDArray[np.float32]] | None = None
         self._newest_ns: int | None = None
-        self.newest = np.clip(start, self._lower, self._upper)  # [A] the command in force
+        self.newest = start  # [A] the command in force
 
     def adopt(self, stamp_ns: int, actions: NDArray[np.float32]) -> None:
         """Follow actions [F, A]; row 0 is the command of the frame at `stamp_ns`."""
@@ -54,11 +57,16 @@ class PlanFollower:
         if self._plan is not None:
             start_ns, actions = self._plan
             wanted = actions[min(self._frames_between(start_ns, stamp_ns), len(actions) - 1)]
-            frames = 1 if self._newest_ns is None else max(1, self._frames_between(self._newest_ns, stamp_ns))
-            reach = frames * self._max_step
-            self.newest = np.clip(np.clip(wanted, self.newest - reach, self.newest + reach), self._lower, self._upper)
+            frames = 1 if self._newest_ns is None else self._frames_between(self._newest_ns, stamp_ns)
+            reach = min(max(1, frames), _MOST_FRAMES) * self._max_step
+            self.newest = np.clip(np.clip(wanted, self._lower, self._upper), self.newest - reach, self.newest + reach)
         self._newest_ns = stamp_ns
         return self.newest
+
+    def hold(self, stamp_ns: int) -> NDArray[np.float32]:
+        """The command in force [A] for the frame at `stamp_ns`; the plan is forgotten: it was of another past."""
+        self._plan = None
+        return self.command(stamp_ns)
 
     def _frames_between(self, earlier_ns: int, later_ns: int) -> int:
         return max(0, round((later_ns - earlier_ns) * 1e-9 * self._frame_rate_hz))

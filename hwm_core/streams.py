@@ -23,4 +23,3 @@ class Stream(str, Enum):
 VIDEO = (Stream.PAST_VIDEO, Stream.FUTURE_VIDEO)
 ACTIONS = (Stream.PAST_ACTIONS, Stream.FUTURE_ACTIONS)
 PAST = (Stream.PAST_VIDEO, Stream.PAST_ACTIONS)
-FUTURE = (Stream.FUTURE_VIDEO, Stream.FUTURE_ACTIONS)

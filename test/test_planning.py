@@ -38,12 +38,6 @@ def test_terms_sum_to_costs() -> None:
     np.testing.assert_allclose(sum(scores.terms.values()), scores.costs)
 
 
-def test_statistics_tell_what_each_term_did() -> None:
-    told = engine().score(PAST, goal_at(5.0), candidates(5.0, 16.0)).statistics()["joint_limits"]
-    assert told.of_best == told.lowest == 0.0
-    assert told.mean == pytest.approx(told.highest / 2)
-
-
 def test_short_candidates_hold_their_last_action() -> None:
     short = engine().score(PAST, goal_at(5.0), candidates(9.0, 5.0, frames=1))
     full = engine().score(PAST, goal_at(5.0), candidates(9.0, 5.0))

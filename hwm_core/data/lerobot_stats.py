@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 STATISTICS = ("min", "max", "mean", "std", "count")
 FeatureStats = dict[str, list]  # by these names; pictures as [3, 1, 1] in [0, 1]
-# Pictures looked at per episode; LeRobot samples about as many.
-MOST_PICTURES = 100
 
 
 def column_stats(values: NDArray) -> FeatureStats:

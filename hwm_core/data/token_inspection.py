@@ -10,6 +10,7 @@ from hwm_core.data.codes import is_within
 from hwm_core.data.inspection import Dimension, dimension_remarks, measure_dimensions
 from hwm_core.data.robot import Joint
 from hwm_core.data.tokens import TokenEpisode, out_of_vocabulary
+from hwm_core.data.windows import takes_of
 from hwm_core.errors import BadBag
 
 _AT_ONCE = 256  # clips looked at
@@ -91,9 +92,12 @@ def inspect_tokens(
 
 
 def _takes(episodes: list[TokenEpisode]) -> NDArray[np.int64]:
-    """Number of the take of every frame, episode after episode; a change of segment begins a new one."""
-    begins = [np.concatenate([[True], np.diff(one.segments) != 0])[: len(one.segments)] for one in episodes]
-    return np.cumsum(np.concatenate(begins))
+    """Number of the take of every frame, episode after episode."""
+    takes, first = [], 0
+    for one in episodes:
+        takes.append(first + takes_of(one.segments))
+        first = takes[-1].max(initial=first - 1) + 1
+    return np.concatenate(takes)
 
 
 def _dimensions(

@@ -19,16 +19,6 @@ PastT = TypeVar("PastT")
 
 
 @dataclass(frozen=True)
-class TermStatistics:
-    """One term over all candidates. A term whose highest and lowest agree does not choose."""
-
-    lowest: float
-    mean: float
-    highest: float
-    of_best: float  # its part in the cost of the best candidate
-
-
-@dataclass(frozen=True)
 class Scores:
     """The costs of S candidates; lower is better."""
 
@@ -36,12 +26,6 @@ class Scores:
     terms: Mapping[str, NDArray[np.float32]]  # {name: [S]}, weighted: they sum to the costs
     best: int  # index of the lowest cost
     seconds: Mapping[str, float]  # {"rollout", "cost"}: where the time went
-
-    def statistics(self) -> dict[str, TermStatistics]:
-        return {
-            name: TermStatistics(float(v.min()), float(v.mean()), float(v.max()), float(v[self.best]))
-            for name, v in self.terms.items()
-        }
 
 
 class ScoreEngine(Generic[PastT]):

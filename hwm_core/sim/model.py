@@ -132,13 +132,6 @@ class SimHumanoid:
         """Centres [n, 3] of the objects, in the order of OBJECTS."""
         return self.data.qpos[self._object_qpos][:, :3].copy()
 
-    def robot_touches_object(self) -> bool:
-        """Whether a part of the robot touched an object in the last physics step."""
-        pairs = self.model.geom_bodyid[self.data.contact.geom[: self.data.ncon]].reshape(-1, 2)
-        is_object = np.isin(pairs, self._object_bodies)
-        is_robot = self.model.body_rootid[pairs] == self.model.body("torso").id
-        return bool((is_object.any(1) & is_robot.any(1)).any())
-
     def render(self) -> NDArray[np.uint8]:
         """The head camera's picture, uint8 [H, W, 3] RGB. Raises MissingGL where the machine has no offscreen GL."""
         renderer = self._open_renderer()
@@ -192,7 +185,6 @@ class SimHumanoid:
         self._object_qpos = np.array([model.joint(name).qposadr[0] + np.arange(7) for name in OBJECTS])
         self._object_of_geom = np.zeros(model.ngeom + 1, np.uint8)
         self._object_of_geom[[model.geom(name).id for name in OBJECTS]] = np.arange(1, len(OBJECTS) + 1)
-        self._object_bodies = np.array([model.body(name).id for name in OBJECTS])
 
     def _start_postures(self, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
         """Endless postures around home."""

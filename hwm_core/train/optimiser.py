@@ -14,8 +14,8 @@ def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.op
     """Optimisers that share out the parameters that want a gradient; biases, norms and other vectors do not decay.
 
     "muon" (https://kellerjordan.github.io/posts/muon) takes the matrices of the hidden linear layers and the kernels of
-    the hidden convolutions, its update scaled to AdamW's size so that one learning rate serves both; embeddings, stems,
-    heads and vectors stay AdamW's.
+    the hidden convolutions, its update scaled to AdamW's size so that one learning rate serves both. AdamW's stay
+    embeddings, vectors, and layers whose names say that they meet pixels, codes or logits (`_ENDS`).
     """
     hidden = _hidden(module, nn.Linear) if config.optimiser == "muon" else []
     kernels = _hidden(module, nn.Conv2d) if config.optimiser == "muon" else []
@@ -64,7 +64,7 @@ class KernelMuon(torch.optim.Muon):
         return loss
 
 
-_ENDS = ("head", "stem", "latents")  # in the names of layers that meet pixels, codes or logits
+_ENDS = ("head", "stem", "latents")  # in their names
 
 
 def _hidden(module: nn.Module, kind: type[nn.Linear] | type[nn.Conv2d]) -> list[Tensor]:

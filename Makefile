@@ -69,10 +69,10 @@ define g1_model
 @$(IN_ENV) python -m training.tune_decoder --preset g1 --data $(G1_RUN)/store --checkpoint $(G1_RUN)/$(1)/model/checkpoint \
   --out $(G1_RUN)/$(1)/tuned $(call resume,$(G1_RUN)/$(1)/tuned) $(TRAIN_ARGS)
 @$(IN_ENV) python -m training.evaluate --checkpoint $(G1_RUN)/$(1)/tuned/checkpoint --store $(G1_RUN)/store --no-ssim \
-  --horizons 3 8 10 16 30 --samples 8 --drawing steps=4 --out $(G1_RUN)/$(1)/evaluation
+  --horizons 3 8 10 16 30 --sampling carry_detail=true --samples 8 --drawing steps=2 carry_detail=true --out $(G1_RUN)/$(1)/evaluation
 endef
 
-results-g1: setup ## Train on the recordings of G1=folder, judge, write benchmarks/results/g1.json; 2 hours of one core; goes on
+results-g1: setup ## Train on the recordings of G1=folder, judge, write benchmarks/results/g1.json; 3.5 hours of one core; goes on
 	@test -n "$(G1)" || { echo "make results-g1 G1=folder: the folder of a LeRobot set of the G1" >&2; exit 2; }
 	@$(IN_ENV) python -m training.prepare_data $(G1) --layout unitree_g1_inspire --crop centre_square --validation-nth 5 \
 	  --out $(G1_RUN)/store --workers $$(nproc)

@@ -180,7 +180,6 @@ def _load(parameters: ModelParameters) -> LiveModel:
 
 def _info(model: WorldModel, parameters: ModelParameters) -> ModelInfo:
     manifest, preprocessing = model.manifest, model.preprocessing
-    scale = [0.0 if constant else std for std, constant in zip(manifest.std, manifest.constant)]
     return ModelInfo(
         name=model.name,
         sha256=model.sha256,
@@ -197,7 +196,7 @@ def _info(model: WorldModel, parameters: ModelParameters) -> ModelInfo:
         units=list(manifest.units),
         lower=list(manifest.lower),
         upper=list(manifest.upper),
-        scale=scale,
+        scale=list(manifest.scale),
         frame_rate_hz=model.frame_rate_hz,
         past_frames=model.past_frames,
         future_frames=model.future_frames,

@@ -137,7 +137,8 @@ class MpcPlannerNode(Node):
         if horizon > info.future_frames:
             reason = f"`planner.horizon_frames` is {horizon}, but the model predicts {info.future_frames}. Lower it."
             raise Refused(ErrorCode.BAD_REQUEST, reason)
-        space = _space(info, settings.max_velocity)
+        limits = (info.joint_names, info.lower, info.upper, info.scale)
+        space = JointSpace.from_limits(*limits, info.frame_rate_hz, settings.max_velocity)
         start = command_in_force(self._joints.measured(info), self._last_command, space)
         planner = RecedingHorizonPlanner(settings.planner, space, settings.seed)
         follower = PlanFollower(space, settings.replan_frames, start)
@@ -248,18 +249,6 @@ class MpcPlannerNode(Node):
             self._last_command = action
             names = self._joints.own_names(self._info)  # a driver knows its joints by no others
             self._commands.publish(convert.joint_message(names, action, convert.header(stamp_ns)))
-
-
-def _space(info: ModelInfo, max_velocity: float) -> JointSpace:
-    lower = torch.tensor(info.lower)
-    return JointSpace(
-        names=tuple(info.joint_names),
-        lower=lower,
-        upper=torch.tensor(info.upper),
-        max_step=torch.full_like(lower, max_velocity / info.frame_rate_hz),
-        scale=torch.tensor(info.scale),
-        frame_rate_hz=info.frame_rate_hz,
-    )
 
 
 def main() -> None:

@@ -63,13 +63,18 @@ class ActionManifest(Config):
         """Number of joints A."""
         return len(self.names)
 
+    @property
+    def scale(self) -> tuple[float, ...]:
+        """Standard deviation of each joint; 0 of those that never moved."""
+        return tuple(0.0 if constant else std for std, constant in zip(self.std, self.constant, strict=True))
+
     def normalise(self, values: Array) -> Array:
         """Z-score of `values` [..., A]; constant joints, and those a robot lacks (NaN), become exactly 0.
 
         Raises BadActions on another size.
         """
         self._check(values)
-        scale = [0.0 if constant else 1 / std for std, constant in zip(self.std, self.constant, strict=True)]
+        scale = [1 / std if std else 0.0 for std in self.scale]
         scores = (values - _like(values, self.mean)) * _like(values, scale)
         if hasattr(scores, "new_tensor"):
             return scores.masked_fill(scores.isnan(), 0)

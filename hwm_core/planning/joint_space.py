@@ -1,5 +1,6 @@
 """Where candidate actions may go: joint limits, speed limits, and the scale of each joint."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,19 +26,26 @@ class JointSpace:
         cls, manifest: ActionManifest, frame_rate_hz: float, max_velocity: float, device: torch.device | str = "cpu"
     ) -> "JointSpace":
         """The manifest's limits and scales, with one speed limit (joint units per second) for all joints."""
+        limits = (manifest.names, manifest.lower, manifest.upper, manifest.scale)
+        return cls.from_limits(*limits, frame_rate_hz, max_velocity, device)
 
-        def tensor(values: object) -> Tensor:
-            return torch.as_tensor(values, dtype=torch.float32, device=device)
-
-        still = tensor([0.0 if constant else 1.0 for constant in manifest.constant])
-        return cls(
-            names=tuple(manifest.names),
-            lower=tensor(manifest.lower),
-            upper=tensor(manifest.upper),
-            max_step=torch.full_like(still, max_velocity / frame_rate_hz),
-            scale=tensor(manifest.std) * still,
-            frame_rate_hz=frame_rate_hz,
+    @classmethod
+    def from_limits(
+        cls,
+        names: Sequence[str],
+        lower: Sequence[float],
+        upper: Sequence[float],
+        scale: Sequence[float],
+        frame_rate_hz: float,
+        max_velocity: float,
+        device: torch.device | str = "cpu",
+    ) -> "JointSpace":
+        """Of A joints, with one speed limit (joint units per second) for all of them."""
+        low, high, spread = (
+            torch.as_tensor(values, dtype=torch.float32, device=device) for values in (lower, upper, scale)
         )
+        max_step = torch.full_like(low, max_velocity / frame_rate_hz)
+        return cls(tuple(names), low, high, max_step, spread, frame_rate_hz)
 
     def index(self, names: tuple[str, ...]) -> Tensor:
         """Columns of the named joints. Raises RobotMismatch for a name that the model was not trained with."""

@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from torch.utils.data import DataLoader, Dataset
 
-from hwm_core.data.atomic import write_json
+from benchmarks.record import RESULTS, command_line, write_result
+from benchmarks.tables import table
 from hwm_core.data.augment import Augmentation
 from hwm_core.data.bag import Topics, message_types
 from hwm_core.data.codes import spec_of
@@ -49,9 +50,7 @@ from hwm_core.train.order import BatchOrder
 from hwm_core.train.recipe import read_recipe
 from hwm_core.train.trainees import WorldModelTrainee
 from hwm_core.train.trainer import Trainer
-from training.environment import describe_environment
 
-RESULTS = Path(__file__).parent / "results" / "readers.json"
 FRAMES, PAST, BATCH = 33, 9, 16
 PREPROCESSING = Preprocessing(source_aspect=4 / 3, height=64, width=64)
 JOINTS = tuple(f"joint_{number}" for number in range(16))
@@ -71,20 +70,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="NAME=SECONDSxWINDOWS",
         help="measured elsewhere",
     )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="%(default)s")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--out", type=Path, default=RESULTS / "readers.json", help="(%(default)s)")
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser.parse_args(words)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         readers, takes = measure(Path(folder), options)
-    document = {
-        "environment": {key: value for key, value in describe_environment().items() if key != "packages"},
-        "n": {"frames of a recording": options.frames, "seconds": options.seconds, "training steps": options.steps},
-        "window": {"frames": FRAMES, "pixels": 64},
-        "windows_per_s": {name: round(rate, 1) for name, rate in readers.items()},
-        "taken_by_training_windows_per_s": takes,
-    }
-    write_json(options.out, document)
-    print(table(document))
+    write_result(
+        options.out,
+        command=command_line("benchmarks.readers", words),
+        n={"frames_of_a_recording": options.frames, "training_steps": options.steps},
+        figures={
+            "window": {"frames": FRAMES, "pixels": 64},
+            "windows_per_s": {name: round(rate, 1) for name, rate in readers.items()},
+            "taken_by_training_windows_per_s": takes,
+        },
+    )
+    rates = {**readers, **{f"*taken by:* {name}": rate for name, rate in takes.items()}}
+    shown = ((name, rate if isinstance(rate, str) else f"{rate:,.1f}") for name, rate in rates.items())
+    print(table(["reader", "windows a second"], list(shown)))
     return 0
 
 
@@ -256,16 +260,6 @@ def tiny_rate(
     for _ in range(options.steps):
         trainer.train_step(batch)
     return BATCH * options.steps / (time.process_time() - began)
-
-
-def table(document: dict[str, Any]) -> str:
-    """Markdown."""
-    rows = [f"| {name} | {rate:,.1f} |" for name, rate in document["windows_per_s"].items()]
-    takes = document["taken_by_training_windows_per_s"]
-    rows += [
-        f"| *taken by:* {name} | {rate if isinstance(rate, str) else f'{rate:,.1f}'} |" for name, rate in takes.items()
-    ]
-    return "\n".join(["| reader | windows a second |", "|---|---|", *rows])
 
 
 if __name__ == "__main__":

@@ -64,6 +64,14 @@ def test_while_held_nothing_moves_and_the_old_plan_is_not_taken_up_again(followe
     assert follower.command(stamp(3)) == pytest.approx(0.1) and follower.due(stamp(3))
 
 
+def test_a_plan_that_was_in_the_making_when_the_robot_was_held_is_not_followed(follower):
+    follower.hold(stamp(2))
+    follower.adopt(stamp(1), plan(0.1, 0.1, 0.1))
+    assert follower.command(stamp(3)) == 0 and follower.due(stamp(3))
+    follower.adopt(stamp(3), plan(0.1, 0.1))
+    assert follower.command(stamp(4)) == pytest.approx(0.1)
+
+
 def test_a_robot_outside_its_limits_stays_there_until_a_plan_leads_it_back_at_the_speed_limit():
     outside = PlanFollower(SPACE, replan_frames=3, start=np.array([1.25], np.float32))
     assert outside.command(stamp(0)) == pytest.approx(1.25)

@@ -38,11 +38,13 @@ class PlanFollower:
         self._frame_rate_hz, self._replan_frames = space.frame_rate_hz, replan_frames
         self._plan: tuple[int, NDArray[np.float32]] | None = None
         self._newest_ns: int | None = None
+        self._held_ns: int | None = None
         self.newest = start  # [A] the command in force
 
     def adopt(self, stamp_ns: int, actions: NDArray[np.float32]) -> None:
-        """Follow actions [F, A]; row 0 is the command of the frame at `stamp_ns`."""
-        self._plan = (stamp_ns, actions)
+        """Follow actions [F, A]; row 0 is the command of the frame at `stamp_ns`. Not those made before a `hold`."""
+        if self._held_ns is None or stamp_ns > self._held_ns:
+            self._plan = (stamp_ns, actions)
 
     def elapsed_frames(self, stamp_ns: int) -> int:
         """Frames from the one the plan was made for to the one at `stamp_ns`; 0 without a plan."""
@@ -65,7 +67,7 @@ class PlanFollower:
 
     def hold(self, stamp_ns: int) -> NDArray[np.float32]:
         """The command in force [A] for the frame at `stamp_ns`; the plan is forgotten: it was of another past."""
-        self._plan = None
+        self._plan, self._held_ns = None, stamp_ns
         return self.command(stamp_ns)
 
     def _frames_between(self, earlier_ns: int, later_ns: int) -> int:

@@ -52,6 +52,7 @@ from hwm_core.types import Episode
 from training import prepare_data
 from training.devices import own_device
 from training.inspected import of_recording, of_tokens
+from training.numbers import positive
 
 Named = TypeVar("Named", Recording, TokenEpisode)
 
@@ -169,8 +170,15 @@ def _convert(options: argparse.Namespace) -> int:
             # From one version to the other nothing is decoded: all cameras and columns go along.
             done = Conversion(convert_version(datasets.pop(), options.out, version), left_out=[])
         else:
-            chosen = LeRobotOptions(
-                version=version, fps=options.fps, codec=options.codec or "av1", task=options.task, robot=options.robot
+            chosen = LeRobotOptions.parse(
+                {
+                    "version": version,
+                    "fps": options.fps,
+                    "codec": options.codec or "av1",
+                    "task": options.task,
+                    "robot": options.robot,
+                },
+                where="convert",
             )
             done = write_lerobot(recordings, options.out, chosen)
     print(f"{options.out}: {len(recordings) - len(done.left_out)} recordings as {options.to}")
@@ -306,7 +314,7 @@ def _parse() -> argparse.Namespace:
     split = command("split", _split)
     _add_sources(split)
     how = split.add_mutually_exclusive_group(required=True)
-    how.add_argument("--nth", type=int, help="keep those whose number N divides")
+    how.add_argument("--nth", type=positive, help="keep those whose number N divides")
     how.add_argument("--share", type=float, help="keep about this share, drawn by name")
     split.add_argument("--seed", type=int, default=0, help="of the draw (%(default)s)")
     split.add_argument("--out", type=Path, required=True, help="file, for training.prepare_data --split")

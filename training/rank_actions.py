@@ -20,13 +20,14 @@ from hwm_core.evaluation.reaching import ReachConfig
 from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.world_model import WorldModel
 from training.devices import own_device
+from training.numbers import positive
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or tiny or flow_tiny, which ship")
-    parser.add_argument("--seeds", type=int, default=10, help="number of tasks (%(default)s)")
+    parser.add_argument("--seeds", type=positive, default=10, help="number of tasks (%(default)s)")
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first task (%(default)s)")
     parser.add_argument("--config", type=Path, help="YAML of planner, objective, scoring, max_velocity")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")

@@ -18,13 +18,14 @@ from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.pictures import plan_strip, write_png
 from hwm_core.world_model import WorldModel
 from training.devices import own_device
+from training.numbers import positive
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or tiny or flow_tiny, which ship")
-    parser.add_argument("--seeds", type=int, default=5, help="number of episodes (%(default)s)")
+    parser.add_argument("--seeds", type=positive, default=5, help="number of episodes (%(default)s)")
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first episode (%(default)s)")
     parser.add_argument("--config", type=Path, help="YAML of planner, objective, scoring, max_velocity, replan_frames")
     parser.add_argument("--simulator", action="store_true", help="plan with the true dynamics")

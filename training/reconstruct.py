@@ -26,6 +26,7 @@ from hwm_core.evaluation.reconstruction import examples, markdown, measure, rebu
 from hwm_core.pictures import VideoWriter, contact_sheet, heat, side_by_side, write_png
 from hwm_core.types import Episode
 from training.devices import own_device
+from training.numbers import positive
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, required=True, help="made by training.prepare_data")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--split", choices=("training", "validation"), default="validation", help="(%(default)s)")
-    parser.add_argument("--latents", type=int, default=5, help="of a window (%(default)s)")
-    parser.add_argument("--stride", type=int, default=5, help="frames between the starts of windows (%(default)s)")
-    parser.add_argument("--windows", type=int, default=128, help="at most, evenly spread (%(default)s)")
-    parser.add_argument("--batch", type=int, default=8, help="windows at a time (%(default)s)")
+    parser.add_argument("--latents", type=positive, default=5, help="of a window (%(default)s)")
+    parser.add_argument("--stride", type=positive, default=5, help="frames between the starts of windows (%(default)s)")
+    parser.add_argument("--windows", type=positive, default=128, help="at most, evenly spread (%(default)s)")
+    parser.add_argument("--batch", type=positive, default=8, help="windows at a time (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--video", action="store_true", help="rebuild the first episode from end to end")
     options = parser.parse_args(arguments)

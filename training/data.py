@@ -92,9 +92,9 @@ def _inspect(options: argparse.Namespace) -> int:
             continue
         print(*of_recording(found, options.dimensions), sep="\n")
         if options.sheets:
-            options.sheets.mkdir(parents=True, exist_ok=True)
             sheet = thumbnail_sheet(found.name, found.remarks(), found.thumbnails, found.thumbnail_s)
-            write_png(options.sheets / f"{found.name}.png", sheet)
+            with new_file(options.sheets / f"{found.name}.png") as partial:
+                write_png(partial, sheet)
     return 1 if faults else 0
 
 

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.config import overridden
+from hwm_core.data.atomic import new_file
 from hwm_core.data.store import open_store, require_preprocessing
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.evaluation import Evaluation, EvaluationConfig, ObjectTracks
@@ -128,7 +129,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
         for path, one in zip(paths, results, strict=True):
             if arguments.card_beside:
                 card = folder_of(arguments.out, one.label, len(results)) / "MODEL_CARD.md"
-                shutil.copyfile(card, path / card.name)
+                with new_file(path / card.name) as partial_card:
+                    shutil.copyfile(card, partial_card)
     for one in results:
         print(f"{one.label}\n\n{one.markdown()}")
     print("Written:", *written, sep="\n  ")

@@ -7,13 +7,13 @@ simulator's columns are the same cost on what really happens: as good as this co
 """
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.data.atomic import write_json
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.ranking import Ranking, rank_actions
 from hwm_core.evaluation.reaching import ReachConfig
@@ -52,7 +52,7 @@ def main() -> None:
     print(_line("mean", means["model"], means["simulator"]))
     if arguments.out:
         by_seed = {r.seed: {row: asdict(agreement) for row, agreement in r.agreement().items()} for r in rankings}
-        arguments.out.write_text(json.dumps({"mean": means, "seeds": by_seed}, indent=2) + "\n")
+        write_json(arguments.out, {"mean": means, "seeds": by_seed})
 
 
 def _rank(world_model: WorldModel, seed: int, config: ReachConfig) -> Ranking:

@@ -6,12 +6,12 @@ writes reach.json and a picture strip per seed. --simulator plans with the simul
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
 from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.data.atomic import new_file, write_json
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.reaching import Reach, ReachConfig, reach
 from hwm_core.evaluation.simulated import FIRST_SEED
@@ -45,7 +45,7 @@ def main() -> None:
     ratio = float(np.median([row["distance_after_m"] / row["distance_before_m"] for row in rows]))
     successes = sum(row["success"] for row in rows)
     print(f"{successes} of {len(rows)} reached; the median palm ends at {ratio:.2f} of its distance at the start")
-    (arguments.out / "reach.json").write_text(json.dumps({"median_ratio": ratio, "episodes": rows}, indent=2) + "\n")
+    write_json(arguments.out / "reach.json", {"median_ratio": ratio, "episodes": rows})
 
 
 def _report(done: Reach, out: Path) -> dict[str, float | bool]:
@@ -54,7 +54,8 @@ def _report(done: Reach, out: Path) -> dict[str, float | bool]:
     print(f"seed {done.seed}: palm to goal {before:.3f} m -> {after:.3f} m, {verdict}", flush=True)
     notes = (f"palm to goal {before:.3f} m -> {after:.3f} m", f"{done.plans} plans")
     strip = plan_strip(f"Reach, seed {done.seed}: {verdict}", notes, done.frames[0], done.goal, done.frames[1:])
-    write_png(out / f"reach_{done.seed}.png", strip)
+    with new_file(out / f"reach_{done.seed}.png") as partial:
+        write_png(partial, strip)
     return {"seed": done.seed, "distance_before_m": before, "distance_after_m": after, "success": done.success}
 
 

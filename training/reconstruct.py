@@ -18,7 +18,7 @@ from tqdm import tqdm
 from hwm_core.assets import checkpoint_path
 from hwm_core.checkpoint import load_tokenizer
 from hwm_core.clips import num_frames
-from hwm_core.data.atomic import new_file, write_json
+from hwm_core.data.atomic import new_file, write_json, write_text
 from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
 from hwm_core.errors import BadInput
@@ -80,9 +80,9 @@ def report(options: argparse.Namespace) -> None:
         examples(tokenizer, windows, found.mse, device),
         rate,
     )
-    write_png(options.out / "contact_sheet.png", sheet)
-    with new_file(options.out / "table.md") as partial:
-        partial.write_text(markdown(found))
+    with new_file(options.out / "contact_sheet.png") as partial:
+        write_png(partial, sheet)
+    write_text(options.out / "table.md", markdown(found))
     write_json(options.out / "reconstruction.json", document)
     if options.video:
         _film(tokenizer, episodes[0], frames, options.out, rate, device)

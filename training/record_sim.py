@@ -21,6 +21,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from hwm_core.config import Config
+from hwm_core.data.atomic import write_text
 from hwm_core.data.robot import Joint, Robot
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.sim.description import ROBOT, joints
@@ -103,7 +104,7 @@ def _agree(folder: Path, recording: RecordingSettings) -> None:
         (folder / split).mkdir(parents=True, exist_ok=True)
     for card, wanted in ((folder / "recording.yaml", recording), (folder / "robot.yaml", _robot())):
         if not card.exists():
-            card.write_text(yaml.safe_dump(wanted.plain(), sort_keys=False))
+            write_text(card, yaml.safe_dump(wanted.plain(), sort_keys=False))
         elif (there := type(wanted).read(card)) != wanted:
             raise BadConfig(
                 f"Recordings in {folder}",

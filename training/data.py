@@ -163,12 +163,13 @@ def _convert(options: argparse.Namespace) -> int:
         done = write_bags(shown, options.out, _topics(options), options.form)
     else:
         version = cast(Version, options.to.removeprefix("lerobot-"))
-        datasets = {one.dataset.path for one in recordings if isinstance(one, LeRobotRecording)}
-        whole = len(datasets) == 1 and all(isinstance(one, LeRobotRecording) for one in recordings)
-        asked = (options.codec, options.episodes, options.fps, options.task, options.robot)
+        cameras = {one.dataset.path: one.dataset.cameras for one in recordings if isinstance(one, LeRobotRecording)}
+        whole = len(cameras) == 1 and all(isinstance(one, LeRobotRecording) for one in recordings)
+        one_of_several = None if (options.camera,) in cameras.values() else options.camera
+        asked = (options.codec, options.episodes, options.fps, options.task, options.robot, one_of_several)
         if whole and all(one is None for one in asked):
             # From one version to the other nothing is decoded: all cameras and columns go along.
-            done = Conversion(convert_version(datasets.pop(), options.out, version), left_out=[])
+            done = Conversion(convert_version(next(iter(cameras)), options.out, version), left_out=[])
         else:
             chosen = LeRobotOptions.parse(
                 {

@@ -49,13 +49,15 @@ class Config(BaseModel):
 
 
 def read_yaml(path: str | Path) -> Any:
-    """Parse one YAML file. Raises BadConfig when it is absent or malformed."""
+    """Parse one YAML file. Raises BadConfig when it is absent, malformed or no text."""
     try:
-        return yaml.safe_load(Path(path).read_text())
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadConfig(
             str(path), expected="a readable YAML file", got=error.strerror, remedy="Check the path."
         ) from None
+    except UnicodeDecodeError as error:
+        raise BadConfig(str(path), expected="text in UTF-8", got=str(error), remedy="Save it as UTF-8.") from None
     except yaml.YAMLError as error:
         raise BadConfig(
             str(path), expected="valid YAML", got=str(error).replace("\n", " "), remedy="Correct the marked line."
@@ -64,6 +66,8 @@ def read_yaml(path: str | Path) -> Any:
 
 def overridden(mapping: Any, overrides: Iterable[str]) -> Any:
     """`mapping` with `key=value` or `section.key=value` overrides; values are YAML. Raises BadConfig."""
+    if not isinstance(mapping, Mapping):
+        return mapping  # `parse` refuses it by the name of its file
     changed = mapping
     for override in overrides:
         path, equals, text = override.partition("=")

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from hwm_core.config import Config
+from hwm_core.data.atomic import new_file, write_text
 from hwm_core.data.bag import Topics
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationWindows
@@ -94,10 +95,11 @@ def replay(
         examples(evaluation, result, config.examples),
         world_model.frame_rate_hz,
     )
-    write_png(done.sheet_path, sheet)
+    with new_file(done.sheet_path) as partial:
+        write_png(partial, sheet)
     _write_video(done.video_path, world_model, episode, config)
-    done.table_path.write_text(done.table)
-    done.metrics_path.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    write_text(done.table_path, done.table)
+    write_text(done.metrics_path, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     return done
 
 
@@ -106,7 +108,7 @@ def _write_video(path: Path, world_model: WorldModel, episode: Episode, config: 
     rate, seen, future = world_model.frame_rate_hz, world_model.past_frames, world_model.future_frames
     windows = EvaluationWindows([episode], world_model.manifest, seen, future, stride=future)
     count = min(len(windows), max(1, int(config.max_video_seconds * rate) // future))
-    with VideoWriter(path, rate) as video:
+    with new_file(path) as partial, VideoWriter(partial, rate) as video:
         for window in range(count):
             frames, actions = windows.frames([window])[0], windows.actions([window])[0]
             past = world_model.observe(frames[:seen], actions[:seen])

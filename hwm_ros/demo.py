@@ -20,6 +20,7 @@ import rclpy
 from tqdm import tqdm
 
 from hwm_core.assets import SHIPPED_OF, checkpoint_path
+from hwm_core.data.atomic import new_file, write_text
 from hwm_core.data.bag import Topics
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.image import decode_image
@@ -114,7 +115,7 @@ def _live(arguments: argparse.Namespace, world_model: WorldModel) -> None:
         "checkpoint": describe(world_model),
         "device": str(world_model.device),
     }
-    (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    write_text(out / "metrics.json", json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     print(f"\n{table}\n{_latency_table(episode)}")
 
 
@@ -148,7 +149,8 @@ def _show_reach(world_model: WorldModel, live: ReachEpisode, bag: Path, reach: d
         f"{len(plans)} plans",
     )
     strip = plan_strip(f"Reach, seed {reach['seed']}: {verdict}", notes, episode.frames[0], goal, episode.frames[1:])
-    write_png(out / "reach.png", strip)
+    with new_file(out / "reach.png") as partial:
+        write_png(partial, strip)
 
 
 def _replay(bag: Path, world_model: WorldModel, out: Path) -> Replay:
@@ -170,7 +172,8 @@ def _evaluate(world_model: WorldModel, episodes: int, out: Path) -> tuple[dict[s
         examples(evaluation, result, EXAMPLES),
         world_model.frame_rate_hz,
     )
-    write_png(out / "contact_sheet.png", sheet)
+    with new_file(out / "contact_sheet.png") as partial:
+        write_png(partial, sheet)
     return all_tables(result), markdown(result)
 
 

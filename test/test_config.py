@@ -63,6 +63,19 @@ def test_a_file_that_is_not_yaml_is_refused(tmp_path):
         read_recipe(str(tmp_path / "mine.yaml"))
 
 
+def test_a_file_that_is_not_text_is_refused_by_its_name(tmp_path):
+    (tmp_path / "recipe.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadConfig, match=r"recipe.yaml: expected text in UTF-8, got .* byte 0xff .* Save it as UTF-8"):
+        read_recipe(str(tmp_path / "recipe.yaml"))
+
+
+def test_a_list_in_the_place_of_a_recipe_is_refused_with_and_without_overrides(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("- train\n")
+    for overrides in ([], ["train.steps=1"]):
+        with pytest.raises(BadConfig, match=r"recipe.yaml: expected a mapping of keys to values, got list"):
+            read_recipe(str(tmp_path / "recipe.yaml"), overrides)
+
+
 def test_training_without_a_budget_is_refused():
     with pytest.raises(BadConfig, match="budget"):
         TrainingConfig.parse({"batch_size": 4})

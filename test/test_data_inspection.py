@@ -32,6 +32,13 @@ def test_rates_gaps_and_clock_jumps_are_those_of_the_stamps(tmp_path):
     assert any("the clock jumps back 1 times" in remark for remark in found.remarks())
 
 
+def test_joints_and_a_camera_of_unlike_clocks_are_refused_by_their_times(tmp_path):
+    later = 1000 * 10**9  # ns
+    messages = [m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns + later, m.content) for m in run(20)]
+    with pytest.raises(BadBag, match=r"pictures at 100\..* states at 1100\..* Stamp all with one clock"):
+        inspected(tmp_path, messages)
+
+
 def test_pictures_that_repeat_show_the_true_rate_of_the_camera(tmp_path):
     messages = run(40)
     stills = [m for m in messages if m.topic == TOPICS.image and (m.content[0, 0, 0] % 4) == 3]

@@ -1,5 +1,6 @@
 """Embodiments: declared layouts, several robots in one store, units that cannot be."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from recordings import PREPROCESSING, TOPICS, Message, picture, real_data, record, run
+from recordings import PREPROCESSING, TOPICS, Message, lerobot_dataset, picture, real_data, record, run
 from test_data_windows import episode
 
 from hwm_core.context import Context
@@ -190,6 +191,27 @@ def test_the_commands_inspect_verify_split_measure_and_prepare(tmp_path, monkeyp
     assert call(data, "verify", bags) == 1
     assert "fault: run_2" in capsys.readouterr().out
     assert call(data, "inspect", tmp_path / "nowhere") == 2
+
+
+def test_a_camera_chosen_among_several_is_alone_in_the_other_version_too_and_where_it_is_alone_nothing_is_decoded(
+    tmp_path, monkeypatch, capsys
+):
+    head, hand = "observation.images.head", "observation.images.hand"
+    old = lerobot_dataset(tmp_path / "old", (0,), frames=5)
+
+    def converted(out, *options):
+        """Cameras of the new set, and whether pictures were encoded anew."""
+        words = ["convert", old, "--to", "lerobot-v3.0", "--out", tmp_path / out, *options]
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, words)])
+        assert data.main() == 0
+        return open_lerobot(tmp_path / out).cameras, "lost: pictures: codec" in capsys.readouterr().out
+
+    assert converted("alone", "--camera", head) == ((head,), False)
+    info = (old / "meta/info.json").read_text()
+    (old / "meta/info.json").write_text(info.replace("observation.images.absent", hand))
+    shutil.copytree(old / "videos/chunk-000" / head, old / "videos/chunk-000" / hand)
+    assert converted("all") == ((hand, head), False)
+    assert converted("chosen", "--camera", head) == ((head,), True)
 
 
 @pytest.mark.realdata

@@ -189,6 +189,28 @@ def test_of_bad_recordings_alone_nothing_is_written_and_the_reason_is_told(tmp_p
     assert not [one for one in (tmp_path / "out").rglob("*") if one.is_file()]
 
 
+def files_in(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+@pytest.mark.parametrize("bad", ["run_0", "run_2"])
+def test_of_a_recording_left_out_in_a_later_stretch_nothing_is_in_the_dataset_or_told_of_it(tmp_path, bad, version):
+    larger = [
+        m if m.topic != TOPICS.image else Message(m.topic, m.stamp_ns, np.tile(m.content, (2, 2, 1))) for m in run(6)
+    ]
+    later = run(6, start=START + 40 * PERIOD)  # after a gap of a second, of half the size
+    record(tmp_path / "bags" / bad, larger + later)
+    record(tmp_path / "bags" / "run_1", grid_run(8))
+    recordings = find_recordings(tmp_path / "bags", TOPICS)
+    options = LOSSLESS.model_copy(update={"version": version})
+    done = write_lerobot(recordings, tmp_path / "out", options)
+    assert [one.partition(":")[0] for one in done.left_out] == [bad]
+    alone = write_lerobot([one for one in recordings if one.name != bad], tmp_path / "alone", options)
+    assert done.losses == alone.losses
+    assert files_in(tmp_path / "out") == files_in(tmp_path / "alone")
+
+
 def test_at_a_named_rate_too_a_bad_recording_leaves_nothing(tmp_path):
     record(tmp_path / "run_0", [m for m in run(6) if m.topic != TOPICS.image])
     with pytest.raises(BadBag):

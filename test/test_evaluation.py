@@ -14,9 +14,19 @@ from hwm_core.errors import BadActions, BadBag, BadConfig, RobotMismatch
 from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationResult, EvaluationWindows, ObjectTracks
 from hwm_core.evaluation.card import model_card
 from hwm_core.evaluation.judged import Judged
-from hwm_core.evaluation.report import all_tables, markdown, psnr_table, rows_table, tokens_plain
+from hwm_core.evaluation.report import (
+    all_tables,
+    interval_plain,
+    markdown,
+    psnr_table,
+    rows_table,
+    tokens_plain,
+)
 from hwm_core.evaluation.sensitivity import disturbed
+from hwm_core.evaluation.table import gain
 from hwm_core.evaluation.windows import has_still_camera, lenders
+from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
+from hwm_core.metrics.psnr import psnr
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
@@ -411,12 +421,17 @@ def test_a_real_model_is_judged_alike_every_time_and_in_batches_of_any_size(fami
             assert tables[2][horizon][row] == pytest.approx(tables[0][horizon][row], abs=0.02)
 
 
-@pytest.mark.parametrize("horizon", [8, 24, 30])
-def test_codes_are_judged_in_every_latent_of_the_future_with_own_with_other_and_without_actions(horizon: int) -> None:
+def strange_world() -> WorldModel:
+    """A masked model that has learned nothing, and hears its actions."""
     checkpoint = untrained()
     for parameter in checkpoint.model.parameters():
         torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(len(parameter)))
-    world, episodes = WorldModel(checkpoint, dtype=torch.float32), real_episodes()
+    return WorldModel(checkpoint, dtype=torch.float32)
+
+
+@pytest.mark.parametrize("horizon", [8, 24, 30])
+def test_codes_are_judged_in_every_latent_of_the_future_with_own_with_other_and_without_actions(horizon: int) -> None:
+    world, episodes = strange_world(), real_episodes()
     evaluation = Evaluation(world, episodes, EvaluationConfig(horizons=(horizon,), tokens=True, batch=3))
     result = evaluation.run()
     assert result.tokens is not None and result.tokens.uniform_ce == pytest.approx(np.log(25))
@@ -432,6 +447,30 @@ def test_codes_are_judged_in_every_latent_of_the_future_with_own_with_other_and_
             assert result.tokens.accuracy[row].mean() == pytest.approx(float(whole["accuracy"]), abs=1e-6)
     assert len({round(ce.mean(), 6) for ce in result.tokens.ce.values()}) == 3, "the actions are heard"
     assert "| model below no actions | " in markdown(result)
+
+
+def test_the_seed_of_the_settings_draws_every_interval_of_a_gain_in_numbers_and_in_tables() -> None:
+    config = EvaluationConfig(horizons=(8,), stride=10, rows=("model", "shuffled", "copy_last"), tokens=True, seed=5)
+    result = Evaluation(strange_world(), real_episodes(6), config).run()
+
+    def drawn(values: np.ndarray) -> Interval:
+        return paired_bootstrap(values, result.episode, seed=5)
+
+    model, shuffled = (psnr(result.rows[row].frame) for row in ("model", "shuffled"))
+    at_8 = drawn(model[:, 7] - shuffled[:, 7])
+    assert at_8 != paired_bootstrap(model[:, 7] - shuffled[:, 7], result.episode, seed=0)
+    assert result.gain("model", "shuffled", 8) == result.delta_psnr("shuffled", 8) == at_8
+    assert result.whole_gain("model", "shuffled") == drawn(model.mean(axis=1) - shuffled.mean(axis=1))
+    assert result.tokens is not None
+    # Hundredfold: the three places of the table then tell one seed from another.
+    tokens = replace(result.tokens, ce={row: 100 * ce for row, ce in result.tokens.ce.items()})
+    result = replace(result, tokens=tokens)
+    saved = drawn(tokens.ce["shuffled"] - tokens.ce["model"])
+    plain = tokens_plain(result, config)
+    assert plain is not None and plain["gain_over"]["shuffled"] == interval_plain(saved)
+    drawn_by_0 = paired_bootstrap(tokens.ce["shuffled"] - tokens.ce["model"], result.episode, seed=0)
+    assert gain(drawn_by_0, 3) != gain(saved, 3)
+    assert f"| model below shuffled actions | {gain(saved, 3)} |" in markdown(result)
 
 
 def test_a_flow_model_has_no_codes_to_judge() -> None:

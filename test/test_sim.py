@@ -10,6 +10,7 @@ import pytest
 
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadActions
+from hwm_core.evaluation.simulated import object_tracks
 from hwm_core.sim.description import CONTROL_HZ, START_NS, joints
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.motion import MotionMix, plan_segment
@@ -183,6 +184,15 @@ def test_masks_shrink_with_the_frames_they_belong_to(episode):
     blocks = episode.object_masks.reshape(120, 32, 2, 32, 2).transpose(0, 1, 3, 2, 4).reshape(120, 32, 32, 4)
     uniform = (blocks == blocks[..., :1]).all(axis=-1)
     np.testing.assert_array_equal(small[uniform], blocks[uniform][:, 0])
+
+
+def test_at_half_the_rate_the_objects_are_those_of_the_frames_kept(episode):
+    slow = Preprocessing(source_aspect=1.0, height=64, width=64, frame_rate_hz=15)
+    kept = np.searchsorted(episode.stamps_ns, episode.to_episode(slow).stamps_ns)
+    assert len(kept) == 60
+    tracks = object_tracks(episode, slow)
+    np.testing.assert_array_equal(tracks.labels, episode.object_masks[kept])
+    np.testing.assert_array_equal(tracks.positions, episode.object_positions[kept])
 
 
 def test_a_machine_without_gl_is_told_what_to_install():

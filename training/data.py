@@ -52,6 +52,7 @@ from hwm_core.types import Episode
 from training import prepare_data
 from training.devices import own_device
 from training.inspected import of_recording, of_tokens
+from training.numbers import positive
 
 Named = TypeVar("Named", Recording, TokenEpisode)
 
@@ -91,9 +92,9 @@ def _inspect(options: argparse.Namespace) -> int:
             continue
         print(*of_recording(found, options.dimensions), sep="\n")
         if options.sheets:
-            options.sheets.mkdir(parents=True, exist_ok=True)
             sheet = thumbnail_sheet(found.name, found.remarks(), found.thumbnails, found.thumbnail_s)
-            write_png(options.sheets / f"{found.name}.png", sheet)
+            with new_file(options.sheets / f"{found.name}.png") as partial:
+                write_png(partial, sheet)
     return 1 if faults else 0
 
 
@@ -162,15 +163,23 @@ def _convert(options: argparse.Namespace) -> int:
         done = write_bags(shown, options.out, _topics(options), options.form)
     else:
         version = cast(Version, options.to.removeprefix("lerobot-"))
-        datasets = {one.dataset.path for one in recordings if isinstance(one, LeRobotRecording)}
-        whole = len(datasets) == 1 and all(isinstance(one, LeRobotRecording) for one in recordings)
-        asked = (options.codec, options.episodes, options.fps, options.task, options.robot)
+        cameras = {one.dataset.path: one.dataset.cameras for one in recordings if isinstance(one, LeRobotRecording)}
+        whole = len(cameras) == 1 and all(isinstance(one, LeRobotRecording) for one in recordings)
+        one_of_several = None if (options.camera,) in cameras.values() else options.camera
+        asked = (options.codec, options.episodes, options.fps, options.task, options.robot, one_of_several)
         if whole and all(one is None for one in asked):
             # From one version to the other nothing is decoded: all cameras and columns go along.
-            done = Conversion(convert_version(datasets.pop(), options.out, version), left_out=[])
+            done = Conversion(convert_version(next(iter(cameras)), options.out, version), left_out=[])
         else:
-            chosen = LeRobotOptions(
-                version=version, fps=options.fps, codec=options.codec or "av1", task=options.task, robot=options.robot
+            chosen = LeRobotOptions.parse(
+                {
+                    "version": version,
+                    "fps": options.fps,
+                    "codec": options.codec or "av1",
+                    "task": options.task,
+                    "robot": options.robot,
+                },
+                where="convert",
             )
             done = write_lerobot(recordings, options.out, chosen)
     print(f"{options.out}: {len(recordings) - len(done.left_out)} recordings as {options.to}")
@@ -306,7 +315,7 @@ def _parse() -> argparse.Namespace:
     split = command("split", _split)
     _add_sources(split)
     how = split.add_mutually_exclusive_group(required=True)
-    how.add_argument("--nth", type=int, help="keep those whose number N divides")
+    how.add_argument("--nth", type=positive, help="keep those whose number N divides")
     how.add_argument("--share", type=float, help="keep about this share, drawn by name")
     split.add_argument("--seed", type=int, default=0, help="of the draw (%(default)s)")
     split.add_argument("--out", type=Path, required=True, help="file, for training.prepare_data --split")

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.config import overridden
+from hwm_core.data.atomic import new_file
 from hwm_core.data.store import open_store, require_preprocessing
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.evaluation import Evaluation, EvaluationConfig, ObjectTracks
@@ -34,6 +35,7 @@ from hwm_core.metrics.unavailable import Unavailable, or_unavailable
 from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
 from training.devices import own_device
+from training.numbers import positive
 
 
 def main() -> None:
@@ -45,7 +47,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, help="folder of an external tokenizer that has moved")
     parser.add_argument("--store", type=Path, help="judge on the validation episodes of this store")
     parser.add_argument("--seed", type=int, help="seed of the first simulated episode")
-    parser.add_argument("--episodes", type=int, default=16, help="how many are simulated (%(default)s)")
+    parser.add_argument("--episodes", type=positive, default=16, help="how many are simulated (%(default)s)")
     parser.add_argument("--protocol", choices=list(PROTOCOLS), default="horizon", help="what is judged (%(default)s)")
     parser.add_argument("--horizons", type=int, nargs="+", help="frames ahead (8 16 24; paper: 8)")
     parser.add_argument("--stride", type=int, help="frames between the starts of windows (5; paper: 8)")
@@ -65,7 +67,7 @@ def main() -> None:
     )
     parser.add_argument("--lpips", metavar="KIND=FILE", help="network for LPIPS: vgg16 or script, docs/evaluation.md")
     parser.add_argument("--batch", type=int, default=16, help="windows at a time (%(default)s)")
-    parser.add_argument("--examples", type=int, default=4, help="windows on the contact sheet (%(default)s)")
+    parser.add_argument("--examples", type=positive, default=4, help="windows on the contact sheet (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--rank", type=int, default=int(os.environ.get("RANK", "0")), help="this process's share")
     parser.add_argument("--world-size", type=int, default=int(os.environ.get("WORLD_SIZE", "1")), help="of so many")
@@ -127,7 +129,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
         for path, one in zip(paths, results, strict=True):
             if arguments.card_beside:
                 card = folder_of(arguments.out, one.label, len(results)) / "MODEL_CARD.md"
-                shutil.copyfile(card, path / card.name)
+                with new_file(path / card.name) as partial_card:
+                    shutil.copyfile(card, partial_card)
     for one in results:
         print(f"{one.label}\n\n{one.markdown()}")
     print("Written:", *written, sep="\n  ")

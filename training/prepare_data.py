@@ -24,6 +24,7 @@ from hwm_core.data.sources import find_recordings
 from hwm_core.data.split import SplitFile
 from hwm_core.data.store import Split
 from hwm_core.errors import BadBag, BadConfig, BadInput
+from training.numbers import not_negative, positive
 
 # Of the frames: fewer are pictures lost here and there.
 _MANY_HELD = 0.05
@@ -67,14 +68,17 @@ def _prepare(options: argparse.Namespace) -> int:
             got=f"{len(training)} and {len(validation)}",
             remedy="Name recordings with --validation, or keep every N-th one with --validation-nth N.",
         )
-    preprocessing = Preprocessing(
-        source_aspect=0 if options.layout and len(options.layout) > 1 else _aspect(training),
-        cut=tuple(options.cut),
-        crop=options.crop,
-        height=options.size,
-        width=options.size,
-        frame_rate_hz=options.rate / (1 + options.frame_skip),
-        drop_repeats=options.drop_repeats,
+    preprocessing = Preprocessing.parse(
+        {
+            "source_aspect": 0 if options.layout and len(options.layout) > 1 else _aspect(training),
+            "cut": tuple(options.cut),
+            "crop": options.crop,
+            "height": options.size,
+            "width": options.size,
+            "frame_rate_hz": options.rate / (1 + options.frame_skip),
+            "drop_repeats": options.drop_repeats,
+        },
+        where="prepare_data",
     )
     recordings: dict[Split, list[Recording]] = {"training": training, "validation": validation}
     frames = faults = 0
@@ -153,12 +157,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="shares of height and width to take off before the crop: black bars, or the second eye of a stereo camera",
     )
     parser.add_argument("--rate", type=float, default=30.0, help="frames a second (%(default)s)")
-    parser.add_argument("--frame-skip", type=int, default=0, metavar="N", help="leave out N frames after each kept")
+    parser.add_argument(
+        "--frame-skip", type=not_negative, default=0, metavar="N", help="leave out N frames after each kept"
+    )
     parser.add_argument("--drop-repeats", action="store_true", help="leave out pictures equal to the one before")
     parser.add_argument("--split", type=Path, help="file of `data split`: which sources are kept from training")
     parser.add_argument("--validation", nargs="+", type=Path, default=[], metavar="SOURCE", help="to judge by")
     parser.add_argument(
-        "--validation-nth", type=int, default=0, metavar="N", help="also sources whose number N divides"
+        "--validation-nth", type=not_negative, default=0, metavar="N", help="also sources whose number N divides"
     )
     parser.add_argument("--joints", nargs="+", help="joints, in this order; default: those of the first recording")
     parser.add_argument("--camera", help="video key, where a LeRobot dataset has several")
@@ -166,7 +172,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--joint-topic", default=topics.joint_states, help="%(default)s")
     parser.add_argument("--command-topic", default=topics.commands, help="%(default)s")
     parser.add_argument("--stamps", choices=("header", "receive"), default="header", help="what times messages")
-    parser.add_argument("--workers", type=int, default=1, help="processes that read (%(default)s)")
+    parser.add_argument("--workers", type=positive, default=1, help="processes that read (%(default)s)")
     return parser.parse_args(arguments)
 
 

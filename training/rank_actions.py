@@ -7,26 +7,27 @@ simulator's columns are the same cost on what really happens: as good as this co
 """
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.data.atomic import write_json
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.ranking import Ranking, rank_actions
 from hwm_core.evaluation.reaching import ReachConfig
 from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.world_model import WorldModel
 from training.devices import own_device
+from training.numbers import positive
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or tiny or flow_tiny, which ship")
-    parser.add_argument("--seeds", type=int, default=10, help="number of tasks (%(default)s)")
+    parser.add_argument("--seeds", type=positive, default=10, help="number of tasks (%(default)s)")
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first task (%(default)s)")
     parser.add_argument("--config", type=Path, help="YAML of planner, objective, scoring, max_velocity")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
@@ -51,7 +52,7 @@ def main() -> None:
     print(_line("mean", means["model"], means["simulator"]))
     if arguments.out:
         by_seed = {r.seed: {row: asdict(agreement) for row, agreement in r.agreement().items()} for r in rankings}
-        arguments.out.write_text(json.dumps({"mean": means, "seeds": by_seed}, indent=2) + "\n")
+        write_json(arguments.out, {"mean": means, "seeds": by_seed})
 
 
 def _rank(world_model: WorldModel, seed: int, config: ReachConfig) -> Ranking:

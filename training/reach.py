@@ -6,25 +6,26 @@ writes reach.json and a picture strip per seed. --simulator plans with the simul
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
 from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.data.atomic import new_file, write_json
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.reaching import Reach, ReachConfig, reach
 from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.pictures import plan_strip, write_png
 from hwm_core.world_model import WorldModel
 from training.devices import own_device
+from training.numbers import positive
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default=SHIPPED, help="a checkpoint's folder, or tiny or flow_tiny, which ship")
-    parser.add_argument("--seeds", type=int, default=5, help="number of episodes (%(default)s)")
+    parser.add_argument("--seeds", type=positive, default=5, help="number of episodes (%(default)s)")
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first episode (%(default)s)")
     parser.add_argument("--config", type=Path, help="YAML of planner, objective, scoring, max_velocity, replan_frames")
     parser.add_argument("--simulator", action="store_true", help="plan with the true dynamics")
@@ -44,7 +45,7 @@ def main() -> None:
     ratio = float(np.median([row["distance_after_m"] / row["distance_before_m"] for row in rows]))
     successes = sum(row["success"] for row in rows)
     print(f"{successes} of {len(rows)} reached; the median palm ends at {ratio:.2f} of its distance at the start")
-    (arguments.out / "reach.json").write_text(json.dumps({"median_ratio": ratio, "episodes": rows}, indent=2) + "\n")
+    write_json(arguments.out / "reach.json", {"median_ratio": ratio, "episodes": rows})
 
 
 def _report(done: Reach, out: Path) -> dict[str, float | bool]:
@@ -53,7 +54,8 @@ def _report(done: Reach, out: Path) -> dict[str, float | bool]:
     print(f"seed {done.seed}: palm to goal {before:.3f} m -> {after:.3f} m, {verdict}", flush=True)
     notes = (f"palm to goal {before:.3f} m -> {after:.3f} m", f"{done.plans} plans")
     strip = plan_strip(f"Reach, seed {done.seed}: {verdict}", notes, done.frames[0], done.goal, done.frames[1:])
-    write_png(out / f"reach_{done.seed}.png", strip)
+    with new_file(out / f"reach_{done.seed}.png") as partial:
+        write_png(partial, strip)
     return {"seed": done.seed, "distance_before_m": before, "distance_after_m": after, "success": done.success}
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from hwm_core.assets import checkpoint_path
 from hwm_core.checkpoint import load_tokenizer
 from hwm_core.clips import num_frames
-from hwm_core.data.atomic import new_file, write_json
+from hwm_core.data.atomic import new_file, write_json, write_text
 from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
 from hwm_core.errors import BadInput
@@ -26,6 +26,7 @@ from hwm_core.evaluation.reconstruction import examples, markdown, measure, rebu
 from hwm_core.pictures import VideoWriter, contact_sheet, heat, side_by_side, write_png
 from hwm_core.types import Episode
 from training.devices import own_device
+from training.numbers import positive
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, required=True, help="made by training.prepare_data")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--split", choices=("training", "validation"), default="validation", help="(%(default)s)")
-    parser.add_argument("--latents", type=int, default=5, help="of a window (%(default)s)")
-    parser.add_argument("--stride", type=int, default=5, help="frames between the starts of windows (%(default)s)")
-    parser.add_argument("--windows", type=int, default=128, help="at most, evenly spread (%(default)s)")
-    parser.add_argument("--batch", type=int, default=8, help="windows at a time (%(default)s)")
+    parser.add_argument("--latents", type=positive, default=5, help="of a window (%(default)s)")
+    parser.add_argument("--stride", type=positive, default=5, help="frames between the starts of windows (%(default)s)")
+    parser.add_argument("--windows", type=positive, default=128, help="at most, evenly spread (%(default)s)")
+    parser.add_argument("--batch", type=positive, default=8, help="windows at a time (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--video", action="store_true", help="rebuild the first episode from end to end")
     options = parser.parse_args(arguments)
@@ -79,9 +80,9 @@ def report(options: argparse.Namespace) -> None:
         examples(tokenizer, windows, found.mse, device),
         rate,
     )
-    write_png(options.out / "contact_sheet.png", sheet)
-    with new_file(options.out / "table.md") as partial:
-        partial.write_text(markdown(found))
+    with new_file(options.out / "contact_sheet.png") as partial:
+        write_png(partial, sheet)
+    write_text(options.out / "table.md", markdown(found))
     write_json(options.out / "reconstruction.json", document)
     if options.video:
         _film(tokenizer, episodes[0], frames, options.out, rate, device)

@@ -21,11 +21,13 @@ from pydantic import Field
 from tqdm import tqdm
 
 from hwm_core.config import Config
+from hwm_core.data.atomic import write_text
 from hwm_core.data.robot import Joint, Robot
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.sim.description import ROBOT, joints
 from hwm_core.sim.gl import mujoco
 from hwm_core.sim.recorder import record_episode
+from training.numbers import not_negative, positive
 
 FIRST_SEED = {"train": 0, "val": 1_000_000}  # far apart: more training episodes never meet the validation ones
 
@@ -46,9 +48,9 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the recordings; those there are kept")
-    parser.add_argument("--train", type=int, default=200, help="training episodes (%(default)s)")
-    parser.add_argument("--val", type=int, default=20, help="validation episodes (%(default)s)")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="recorded at a time (%(default)s)")
+    parser.add_argument("--train", type=not_negative, default=200, help="training episodes (%(default)s)")
+    parser.add_argument("--val", type=not_negative, default=20, help="validation episodes (%(default)s)")
+    parser.add_argument("--processes", type=positive, default=os.cpu_count(), help="recorded at a time (%(default)s)")
     for name in ("seconds", "camera_size", "image_form"):
         field = RecordingSettings.model_fields[name]
         parser.add_argument(
@@ -102,7 +104,7 @@ def _agree(folder: Path, recording: RecordingSettings) -> None:
         (folder / split).mkdir(parents=True, exist_ok=True)
     for card, wanted in ((folder / "recording.yaml", recording), (folder / "robot.yaml", _robot())):
         if not card.exists():
-            card.write_text(yaml.safe_dump(wanted.plain(), sort_keys=False))
+            write_text(card, yaml.safe_dump(wanted.plain(), sort_keys=False))
         elif (there := type(wanted).read(card)) != wanted:
             raise BadConfig(
                 f"Recordings in {folder}",

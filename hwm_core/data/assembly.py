@@ -164,14 +164,7 @@ class Assembly:
         commands, with_command = self._commands.before(stamps, [frame.commands_epoch for frame in self._frames])
         if commands is not None:
             commands = commands[:, match_names(names, self._commands.names, whose="commands")]
-        kept = np.flatnonzero(with_state & with_command)
-        if len(kept) == 0:
-            raise BadBag(
-                self._name,
-                expected="joint values at the stamps of the pictures",
-                got=f"pictures at {_span(stamps)}, states at {self._states}, commands at {self._commands}",
-                remedy="Stamp all with one clock, or read with receive times instead of header stamps.",
-            )
+        kept = self._kept(stamps, with_state & with_command)
         episode = Episode(
             name=self._name,
             frames=np.stack([self._frames[index].pixels for index in kept]),
@@ -204,7 +197,7 @@ class Assembly:
         following[:-1] = np.where(np.diff(segments) == 0, np.maximum(stamps[1:], stamps[:-1] + 1), following[:-1])
         states, with_state = self._states.at(stamps, [frame.states_epoch for frame in self._frames])
         commands, with_command = self._commands.before(following, [frame.commands_epoch for frame in self._frames])
-        kept = np.flatnonzero(with_state & with_command)
+        kept = self._kept(stamps, with_state & with_command)
         return Rows(
             stamps_ns=stamps[kept],
             segments=self._segments(kept),
@@ -214,10 +207,20 @@ class Assembly:
             commands=None if commands is None else commands[kept],
         )
 
+    def _kept(self, stamps: NDArray[np.int64], known: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Indices of the frames whose joint values are known. Raises BadBag where there is none."""
+        kept = np.flatnonzero(known)
+        if len(kept) == 0:
+            raise BadBag(
+                self._name,
+                expected="joint values at the stamps of the pictures",
+                got=f"pictures at {_span(stamps)}, states at {self._states}, commands at {self._commands}",
+                remedy="Stamp all with one clock, or read with receive times instead of header stamps.",
+            )
+        return kept
+
     def _segments(self, kept: NDArray[np.int64]) -> NDArray[np.int32]:
         """Segments of the frames kept. A frame left out is a hole: what comes after it is another segment."""
-        if len(kept) == 0:
-            return np.empty(0, dtype=np.int32)
         segments = np.array([self._frames[index].segment for index in kept])
         new_segment = (np.diff(segments) != 0) | (np.diff(kept) != 1)
         return np.concatenate([[0], np.cumsum(new_segment)]).astype(np.int32)

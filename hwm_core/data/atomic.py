@@ -1,6 +1,7 @@
 """Folders and files that appear whole or not at all."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -66,7 +67,8 @@ def _previous(path: Path) -> Path:
 
 @contextmanager
 def new_file(path: str | Path, tag: int = 0) -> Iterator[Path]:
-    """A file beside `path` that replaces it when the block ends well.
+    """A file beside `path` that is flushed to the disk and replaces it when the block ends well: a reader sees the old
+    file or the new one, never half.
 
     Processes that may write the same path at the same time have a `tag` each.
     """
@@ -75,6 +77,8 @@ def new_file(path: str | Path, tag: int = 0) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{tag}.partial" if tag else f".{path.name}.partial")
     try:
         yield partial
+        with partial.open("r+b") as file:
+            os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -3,7 +3,8 @@
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -106,10 +107,16 @@ def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: Le
     """
     fps = options.fps or _first_rate_hz(recordings)
     told = _Told()
+
+    def write(recording: Recording) -> None:
+        nonlocal told
+        with writer.whole_recording():
+            told = _write(recording, writer, fps, told)
+
     with new_folder(path) as folder:
         work = folder / "v2.1"
         writer = _Writer(work, fps, options, _labels(recordings, options))
-        left_out = convert_each(recordings, lambda recording: _write(recording, writer, fps, told))
+        left_out = convert_each(recordings, write)
         writer.finish()
         numbers = _own_numbers(writer.sources) if options.version == "v3.0" else {}
         if not numbers:
@@ -173,7 +180,9 @@ def _own_numbers(sources: Sequence[Recording]) -> dict[int, int]:
     return numbers if len(set(numbers.values())) == len(sources) else {}
 
 
-def _write(recording: Recording, writer: "_Writer", fps: float, told: _Told) -> None:
+def _write(recording: Recording, writer: "_Writer", fps: float, before: _Told) -> _Told:
+    """Write one. Returns what was lost `before` and on the way of this one."""
+    told = deepcopy(before)
     height, width = recording.picture().shape[:2]
     # Only times and joints are wanted of the first pass; pictures are as small as can be.
     small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1, frame_rate_hz=fps)
@@ -202,6 +211,7 @@ def _write(recording: Recording, writer: "_Writer", fps: float, told: _Told) -> 
         told.worst_shift_ns = max(told.worst_shift_ns, int(np.abs(stamps[first:end] - grid).max()))
         told.psnr += writer.add(recording, tasks or ("",), rows, first, end, pictures)
     told.left_out += pictures.rest()
+    return told
 
 
 class _Writer:
@@ -216,6 +226,21 @@ class _Writer:
         self._stats: list[dict[str, Any]] = []
         self._tasks: dict[str, int] = {}  # {task: its index}
         self.sources: list[Recording] = []  # of each episode
+
+    @contextmanager
+    def whole_recording(self) -> Iterator[None]:
+        """What the block adds stays when it ends well; otherwise all of it is taken back."""
+        names, shape, frames, tasks, count = self._names, self._shape, self._frames, dict(self._tasks), len(self._lines)
+        try:
+            yield
+        except BaseException:
+            for number in range(count, len(self._lines) + 1):  # the last may be half written
+                for kind in _PATHS:
+                    self._path(kind, number).unlink(missing_ok=True)
+            self._names, self._shape, self._frames, self._tasks = names, shape, frames, tasks
+            for rows in (self._lines, self._stats, self.sources):
+                del rows[count:]
+            raise
 
     def renamed(self, labels: Labels) -> list[str]:
         """Names of a recording that are others in the dataset, though no one asked for that."""

@@ -117,6 +117,7 @@ class Evaluation:
             start=self.windows.start,
             newest=self.windows.start + self.windows.past_frames - 1,
             still_camera=still,
+            seed=self.config.seed,
             tokens=TokenScores.of(numbers, self.world_model.model.vocabulary.size) if self._judges_tokens else None,
             distances=self.features.distances(
                 tuple(self.rows),

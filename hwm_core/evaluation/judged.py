@@ -131,10 +131,9 @@ def caption(world_model: WorldModel, sampling: Sampling) -> str:
 
 def _difference(row: str, a: Judged, b: Judged) -> Difference:
     gained = psnr(a.result.rows[row].frame) - psnr(b.result.rows[row].frame)  # [W, F]
-    episode, seed = a.result.episode, a.evaluation.config.seed
 
     def interval(values: Any) -> Interval:
-        return paired_bootstrap(np.asarray(values), episode, seed)
+        return paired_bootstrap(np.asarray(values), a.result.episode, a.result.seed)
 
     by_horizon = {h: interval(gained[:, h - 1]) for h in a.result.horizons}
     return Difference(row, a.label, b.label, by_horizon, interval(gained.mean(axis=1)))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.atomic import new_file
 from hwm_core.pictures import VideoWriter, side_by_side
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Episode
@@ -30,7 +31,7 @@ def plan_film(
     captions: Sequence[str],
     sampling: Sampling,
 ) -> None:
-    """Write an MP4 of the episode from its first plan on, at the model's rate.
+    """Write an MP4, whole or not at all, of the episode from its first plan on, at the model's rate.
 
     Args:
         episode: preprocessed as the model wants it, with commands.
@@ -40,7 +41,7 @@ def plan_film(
     """
     expected = _expected(world_model, episode, plans, sampling)
     first, last = min(expected), len(episode) - 1
-    with VideoWriter(path, world_model.frame_rate_hz) as video:
+    with new_file(path) as partial, VideoWriter(partial, world_model.frame_rate_hz) as video:
         for frame in range(first, last + 1):
             next_frame, at_the_end = expected[frame]
             panels = {

@@ -142,9 +142,7 @@ def tokens_plain(result: EvaluationResult, config: EvaluationConfig) -> dict[str
             for row in tokens.ce
         },
         "uniform_ce": _four(tokens.uniform_ce),
-        "gain_over": {
-            row: interval_plain(tokens.saved(row, result.episode, config.seed)) for row in tokens.ce if row != "model"
-        },
+        "gain_over": {row: interval_plain(result.nats_saved(row)) for row in tokens.ce if row != "model"},
     }
 
 
@@ -154,7 +152,7 @@ def tokens_table(result: EvaluationResult, tokens: TokenScores) -> Table:
     lines.append(["uniform", f"{tokens.uniform_ce:.3f}", "-"])
     for row in tokens.ce:
         if row != "model":
-            lines.append([f"model below {title(row)}", gain(tokens.saved(row, result.episode, seed=0), 3), "-"])
+            lines.append([f"model below {title(row)}", gain(result.nats_saved(row), 3), "-"])
     head = [f"{len(result)} windows", "CE, nats a code", "accuracy"]
     return Table("Codes of the whole future, predicted at once", head, lines)
 

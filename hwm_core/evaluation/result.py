@@ -54,6 +54,7 @@ class EvaluationResult:
     sensitivity: Sensitivity | None
     distances: Distances
     tokens: TokenScores | None  # of a masked model, where asked for
+    seed: int  # of the evaluation's settings; it draws the episodes of every interval
 
     @classmethod
     def of(
@@ -70,6 +71,7 @@ class EvaluationResult:
         still_camera: NDArray[np.bool_],
         distances: Distances,
         tokens: TokenScores | None,
+        seed: int,
     ) -> "EvaluationResult":
         """From the joined numbers of all batches."""
         sensitivity, probes = None, numbers.get("probe")
@@ -90,6 +92,7 @@ class EvaluationResult:
             sensitivity=sensitivity,
             distances=distances,
             tokens=tokens,
+            seed=seed,
         )
 
     def __len__(self) -> int:
@@ -139,20 +142,26 @@ class EvaluationResult:
         """[W] the mean over all frames ahead of their PSNR (dB)."""
         return psnr(self.rows[row].frame).mean(axis=1)
 
-    def gain(self, row: str, over: str, horizon: int, region: Region = "frame", seed: int = 0) -> Interval:
+    def gain(self, row: str, over: str, horizon: int, region: Region = "frame") -> Interval:
         """How many dB `row` is above `over`, with a 95 % interval over episodes."""
         gains = psnr(self._errors(row, horizon, region)) - psnr(self._errors(over, horizon, region))
-        return paired_bootstrap(gains, self.episode, seed)
+        return paired_bootstrap(gains, self.episode, self.seed)
 
-    def delta_psnr(self, row: str, horizon: int, seed: int = 0) -> Interval:
+    def delta_psnr(self, row: str, horizon: int) -> Interval:
         """How many dB the true actions are worth against those of `row`."""
         return delta_psnr(
-            self._errors("model", horizon, "frame"), self._errors(row, horizon, "frame"), self.episode, seed
+            self._errors("model", horizon, "frame"), self._errors(row, horizon, "frame"), self.episode, self.seed
         )
 
-    def whole_gain(self, row: str, over: str, seed: int = 0) -> Interval:
+    def whole_gain(self, row: str, over: str) -> Interval:
         """`gain` of the mean over all frames ahead."""
-        return paired_bootstrap(self.window_psnr(row) - self.window_psnr(over), self.episode, seed)
+        return paired_bootstrap(self.window_psnr(row) - self.window_psnr(over), self.episode, self.seed)
+
+    def nats_saved(self, over: str) -> Interval:
+        """How many nats a code `model` is below `over`; of a result with `tokens`."""
+        if self.tokens is None:
+            raise ValueError("evaluated without codes")
+        return self.tokens.saved(over, self.episode, self.seed)
 
     def count(self, horizon: int, region: Region = "frame") -> int:
         """Windows that count."""

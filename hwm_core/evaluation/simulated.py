@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.evaluation.objects import ObjectTracks
-from hwm_core.sim.recorder import simulate_episode
+from hwm_core.sim.recorder import SimEpisode, simulate_episode
 from hwm_core.types import Episode
 
 FIRST_SEED = 2_000_000  # far from the seeds that are recorded to train and validate on
@@ -24,5 +24,10 @@ def held_out(
         simulated = simulate_episode(seed, seconds=seconds, masks=True)
         episode = simulated.to_episode(preprocessing)
         episodes.append(episode)
-        objects[episode.name] = ObjectTracks(simulated.object_positions, simulated.masks_like(preprocessing))
+        objects[episode.name] = object_tracks(simulated, preprocessing)
     return episodes, objects
+
+
+def object_tracks(simulated: SimEpisode, preprocessing: Preprocessing) -> ObjectTracks:
+    """Where the objects were at the frames of `simulated.to_episode(preprocessing)`; it was simulated with masks."""
+    return ObjectTracks(simulated.positions_like(preprocessing), simulated.masks_like(preprocessing))

@@ -25,7 +25,7 @@ class EvaluationWindows:
         at_most: of more windows, so many are kept, spread evenly.
 
     Raises:
-        BadBag: no window fits.
+        BadBag: there is no episode, or no window fits.
         RobotMismatch: an episode lacks joints of the manifest.
         BadActions: an episode lacks the manifest's kind of actions.
     """
@@ -39,6 +39,13 @@ class EvaluationWindows:
         stride: int,
         at_most: int | None = None,
     ) -> None:
+        if not episodes:
+            raise BadBag(
+                "Evaluation",
+                expected="episodes to judge",
+                got="none",
+                remedy="Keep some from training: `prepare_data --validation-nth N`, or --validation.",
+            )
         self.past_frames, self.future_frames = past_frames, future_frames
         self._frames = [episode.frames for episode in episodes]
         self._actions = [manifest.actions_of(episode) for episode in episodes]

@@ -63,13 +63,20 @@ class SimEpisode:
             commands=np.where(newest[:, None] < 0, self.home, self.commands[newest]),
         )
 
+    def positions_like(self, preprocessing: Preprocessing) -> NDArray[np.float32]:
+        """Where the objects are at the frames of `to_episode`, [F, n, 3] in metres."""
+        indices, _ = preprocessing.pick_frames(self.stamps_ns)
+        return self.object_positions[indices]
+
     def masks_like(self, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-        """The object masks on the grid of preprocessed frames, uint8 [F, height, width]: k where object k covers half
-        of the pixel or more. Needs an episode simulated with masks, at the preprocessing's own frame rate.
+        """The object masks on the grid of the frames of `to_episode`, uint8 [F, height, width]: k where object k covers
+        half of the pixel or more. Needs an episode simulated with masks.
         """
         assert self.object_masks is not None, "simulate_episode(..., masks=True)"
+        indices, _ = preprocessing.pick_frames(self.stamps_ns)
+        masks = (self.object_masks[i] for i in indices)
         # The three objects take the place of the three colours, and so go through the very same crop and resizing.
-        layers = (np.stack([(mask == k) * np.uint8(255) for k in (1, 2, 3)], axis=-1) for mask in self.object_masks)
+        layers = (np.stack([(mask == k) * np.uint8(255) for k in (1, 2, 3)], axis=-1) for mask in masks)
         coverage = np.stack([preprocessing.apply(layer) for layer in layers])
         return np.where(coverage.max(axis=-1) >= 128, coverage.argmax(axis=-1) + 1, 0).astype(np.uint8)
 

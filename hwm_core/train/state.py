@@ -4,7 +4,6 @@
 loads on any number of processes. Both appear and disappear whole, and the newer one is the run's.
 """
 
-import os
 import pickle
 import shutil
 import struct
@@ -16,6 +15,7 @@ import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.api import CheckpointException
 
+from hwm_core.data.atomic import new_file
 from hwm_core.errors import BadCheckpoint
 from hwm_core.train.ranks import Ranks
 
@@ -52,13 +52,9 @@ def _remove(state: Path) -> None:
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
-    """Write beside the file, flush to the disk, rename: a reader sees the old state or the new one, never half."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    """Write a state whole or not at all."""
+    with new_file(path) as partial, partial.open("wb") as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -1,0 +1,106 @@
+"""Command lines that cannot be done end with exit status 2 and a sentence, not with a stack trace."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recordings import record, run
+from untrained import JOINTS, save_untrained
+
+from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.store import write_episode
+from hwm_core.types import Episode
+from training import data, evaluate, prepare_data, rank_actions, reach, reconstruct, record_sim
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys):
+    """Runs a command; returns what it says, where it ends with 2."""
+
+    def call(module, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        try:
+            status = module.main()
+        except SystemExit as exit_:
+            status = exit_.code
+        assert status == 2
+        return capsys.readouterr().err
+
+    return call
+
+
+@pytest.fixture
+def bags(tmp_path: Path) -> Path:
+    for number in (1, 2):
+        record(tmp_path / f"bags/run_{number}", run(8))
+    return tmp_path / "bags"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--size", 0), "`height`: expected Input should be greater than or equal to 1, got 0"),
+        (("--rate", 0), "`frame_rate_hz`: expected Input should be greater than 0, got 0.0"),
+        (("--cut", 0.6, 0.6, 0, 0), "expected `cut` to be four shares of at least 0"),
+        (("--frame-skip", -1), "argument --frame-skip: expected a whole number of at least 0, got -1"),
+        (("--validation-nth", -1), "argument --validation-nth: expected a whole number of at least 0, got -1"),
+        (("--workers", 0), "argument --workers: expected a whole number of at least 1, got 0"),
+        (("--workers", "two"), "argument --workers: expected a whole number of at least 1, got two"),
+    ],
+)
+def test_a_setting_that_no_store_can_have_is_refused(bags: Path, refused, options, said: str) -> None:
+    store = bags.parent / "store"
+    told = refused(prepare_data, bags, "--robot", "r", "--validation-nth", 2, "--out", store, *options)
+    assert said in told and not store.exists()
+
+
+def test_several_robots_without_a_square_are_refused(bags: Path, refused) -> None:
+    layouts = ("--layout", "unitree_g1_inspire", "fourier_gr1")
+    told = refused(prepare_data, bags, *layouts, "--crop", "none", "--validation-nth", 2, "--out", bags.parent / "s")
+    assert "expected `crop` to be `centre_square`" in told
+
+
+def test_a_data_set_of_no_frames_a_second_and_a_split_by_zero_are_refused(bags: Path, refused) -> None:
+    out = bags.parent / "out"
+    told = refused(data, "convert", bags, "--to", "lerobot-v3.0", "--fps", 0, "--out", out)
+    assert "`fps`: expected Input should be greater than 0, got 0.0" in told
+    assert "--nth: expected a whole number of at least 1" in refused(data, "split", bags, "--nth", 0, "--out", out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        (evaluate, ("--episodes", 0)),
+        (evaluate, ("--examples", 0)),
+        (reach, ("--seeds", 0)),
+        (rank_actions, ("--seeds", 0)),
+        (record_sim, ("--out", "recordings", "--processes", 0)),
+        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--latents", 0)),
+        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--stride", 0)),
+        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--windows", 0)),
+        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--batch", 0)),
+    ],
+)
+def test_a_count_of_none_is_refused(tmp_path: Path, refused, monkeypatch, module, options) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert f"{options[-2]}: expected a whole number of at least 1, got 0" in refused(module, *options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_without_validation_episodes_is_not_judged(tmp_path: Path, refused) -> None:
+    preprocessing = Preprocessing(source_aspect=1.0, height=16, width=16)
+    episode = Episode(
+        name="only",
+        frames=np.zeros((44, 16, 16, 3), np.uint8),
+        stamps_ns=np.arange(44, dtype=np.int64) * 33_333_333,
+        segments=np.zeros(44, np.int32),
+        names=JOINTS,
+        states=None,
+        commands=np.zeros((44, 3), np.float32),
+    )
+    write_episode(tmp_path / "store/training", episode, preprocessing)
+    checkpoint = save_untrained(tmp_path / "checkpoint")
+    told = refused(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")
+    assert "expected episodes to judge, got none" in told and "--validation-nth" in told

@@ -11,10 +11,11 @@ from recordings import NAMES, PREPROCESSING, START, TOPICS, lerobot_dataset, rea
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.lerobot import lerobot_to_rosbag2, open_lerobot, read_lerobot
 from hwm_core.data.manifest import ActionManifest
-from hwm_core.data.prepare import fit_manifests, is_nth, prepare_episodes
+from hwm_core.data.prepare import fit_manifests, prepare_episodes
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.robot import Joint, Robot
 from hwm_core.data.sources import find_recordings
+from hwm_core.data.split import is_nth
 from hwm_core.data.store import open_store
 from hwm_core.errors import BadBag, BadInput
 from training import data, prepare_data
@@ -74,7 +75,7 @@ def test_of_several_cameras_one_must_be_named(folder):
 def test_a_video_of_another_length_than_the_table_is_refused(folder):
     for frames in (15, 25):
         write_video(folder / VIDEO.format(0), frames, "mpeg4")
-        with pytest.raises(BadBag, match="expected a video of 20 frames"):
+        with pytest.raises(BadBag, match="expected 20 frames, one for each row of episode 0"):
             read_lerobot(open_lerobot(folder), 0, PREPROCESSING)
 
 

@@ -16,12 +16,12 @@ from tqdm import tqdm
 from hwm_core.data.assembly import ReadReport
 from hwm_core.data.bag import Topics
 from hwm_core.data.layout import layout_names, read_layout, union
-from hwm_core.data.prepare import fit_manifests, is_nth, prepare_episodes
+from hwm_core.data.prepare import fit_manifests, prepare_episodes
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
 from hwm_core.data.robot import read_robot
 from hwm_core.data.sources import find_recordings
-from hwm_core.data.split import SplitFile
+from hwm_core.data.split import SplitFile, is_nth
 from hwm_core.data.store import Split
 from hwm_core.errors import BadBag, BadConfig, BadInput
 from training.numbers import not_negative, positive

@@ -20,7 +20,7 @@ from hwm_core.checkpoint import load_tokenizer
 from hwm_core.clips import num_frames
 from hwm_core.data.atomic import new_file, write_json, write_text
 from hwm_core.data.store import open_store
-from hwm_core.data.windows import Windows
+from hwm_core.data.windows import Windows, spread
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.reconstruction import examples, markdown, measure, rebuild, table
 from hwm_core.pictures import VideoWriter, contact_sheet, heat, side_by_side, write_png
@@ -58,8 +58,7 @@ def report(options: argparse.Namespace) -> None:
     episodes = getattr(store, options.split)
     frames = num_frames(options.latents, tokenizer.temporal_factor)
     every = Windows(episodes, None, 1, frames - 1, stride=options.stride)
-    count = min(options.windows, len(every))
-    windows = Subset(every, torch.linspace(0, len(every) - 1, count).round().long().tolist())
+    windows = Subset(every, spread(options.windows, len(every)).tolist())
     found = measure(
         tokenizer,
         tqdm(DataLoader(windows, options.batch), unit="batch", desc="rebuilding", disable=None),

@@ -5,7 +5,6 @@ v2: one table and one video per episode. v3.0: many episodes per file; meta/epis
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,16 +137,11 @@ def samples(dataset: LeRobotDataset, number: int, camera: str | None = None) -> 
         raise BadBag(
             f"Episode {number} of {dataset.path}", expected=f"a video of `{key}`", got="none", remedy="Download it."
         )
-    for row, picture in zip_longest(range(len(stamps)), clip.decode()):
-        if row is None or picture is None:
-            raise BadBag(
-                f"Episode {number} of {dataset.path}",
-                expected=f"a video of {len(stamps)} frames, one per row",
-                got="more frames" if row is None else f"{row} frames",
-                remedy="The video or the table was cut; download it again.",
-            )
+    remedy = "The video or the table was cut; download it again."
+    because = f"one for each row of episode {number}"
+    for row, (_, picture) in enumerate(clip.decode_exactly(len(stamps), because=because, remedy=remedy)):
         state, command = (None if some is None else some[row] for some in (states, commands))
-        yield Sample(int(stamps[row]), picture[1], state, command)
+        yield Sample(int(stamps[row]), picture, state, command)
 
 
 def lerobot_events(dataset: LeRobotDataset, number: int, camera: str | None = None) -> Iterator[Event]:

@@ -20,7 +20,7 @@ from hwm_core.errors import BadBag
 Version = Literal["v2.1", "v3.0"]
 # LeRobot's own sizes: what one file of v3.0 holds at most, and how many files or episodes a chunk.
 _TABLE_BYTES, _VIDEO_BYTES, _CHUNK = 100 * 2**20, 200 * 2**20, 1000
-_V2_PATHS = {
+V2_PATHS = {
     "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
     "video_path": "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
 }
@@ -74,12 +74,12 @@ def _write_v2(dataset: LeRobotDataset, folder: Path) -> list[str]:
         for row in _rows(dataset):
             chunk, length = row.number // _CHUNK, row.table.num_rows
             table = _numbered(row.table, row.number, index)
-            path = folder / _V2_PATHS["data_path"].format(episode_chunk=chunk, episode_index=row.number)
+            path = folder / V2_PATHS["data_path"].format(episode_chunk=chunk, episode_index=row.number)
             path.parent.mkdir(parents=True, exist_ok=True)
             pyarrow.parquet.write_table(table, path)
             for key, clip in row.clips.items():
                 names = {"episode_chunk": chunk, "video_key": key, "episode_index": row.number}
-                path = folder / _V2_PATHS["video_path"].format(**names)
+                path = folder / V2_PATHS["video_path"].format(**names)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 copy_packets([clip], [length], dataset.fps, path)
                 total_videos += 1
@@ -91,7 +91,7 @@ def _write_v2(dataset: LeRobotDataset, folder: Path) -> list[str]:
     lines = [json.dumps({"task_index": number, "task": task}) for number, task in sorted(tasks.items())]
     (folder / "meta/tasks.jsonl").write_text("".join(line + "\n" for line in lines))
     more = {"total_videos": total_videos, "total_chunks": max(dataset.episodes) // _CHUNK + 1}
-    _write_info(dataset, folder, "v2.1", _V2_PATHS, index, tasks, more)
+    _write_info(dataset, folder, "v2.1", V2_PATHS, index, tasks, more)
     return []
 
 

@@ -35,11 +35,6 @@ class Prepared:
     fault: str = ""
 
 
-def is_nth(recording: Recording, nth: int) -> bool:
-    """Whether `nth` divides the recording's number: a split that stays as it is when recordings are added."""
-    return recording.number is not None and recording.number % nth == 0
-
-
 def prepare_episodes(
     recordings: Mapping[Split, Sequence[Recording]],
     store: str | Path,

@@ -30,9 +30,14 @@ class SplitFile(Config):
         return sides
 
 
+def is_nth(recording: Recording, nth: int) -> bool:
+    """Whether `nth` divides the recording's number: a split that stays as it is when recordings are added."""
+    return recording.number is not None and recording.number % nth == 0
+
+
 def split_by_number(recordings: Sequence[Recording], nth: int) -> SplitFile:
     """Those whose number `nth` divides are validation."""
-    return _split(recordings, {one.name for one in recordings if one.number is not None and one.number % nth == 0})
+    return _split(recordings, {one.name for one in recordings if is_nth(one, nth)})
 
 
 def split_by_share(recordings: Sequence[Recording], share: float, seed: int = 0) -> SplitFile:

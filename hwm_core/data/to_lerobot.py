@@ -24,7 +24,7 @@ from hwm_core.data.conversion import Conversion, convert_each
 from hwm_core.data.events import Cut, Event, JointValues, Picture
 from hwm_core.data.labels import Labels
 from hwm_core.data.lerobot_stats import FeatureStats, column_stats, picture_stats
-from hwm_core.data.lerobot_versions import Version, convert_version
+from hwm_core.data.lerobot_versions import V2_PATHS, Version, convert_version
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
 from hwm_core.data.video import Clip, Codec, FrameEncoder
@@ -32,10 +32,6 @@ from hwm_core.errors import BadBag, BadInput
 
 # Pictures of an episode that its statistics and the codec's loss are measured on.
 _PROBES = 16
-_PATHS = {
-    "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
-    "video_path": "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
-}
 
 
 class LeRobotOptions(Config):
@@ -235,7 +231,7 @@ class _Writer:
             yield
         except BaseException:
             for number in range(count, len(self._lines) + 1):  # the last may be half written
-                for kind in _PATHS:
+                for kind in V2_PATHS:
                     self._path(kind, number).unlink(missing_ok=True)
             self._names, self._shape, self._frames, self._tasks = names, shape, frames, tasks
             for rows in (self._lines, self._stats, self.sources):
@@ -328,7 +324,7 @@ class _Writer:
             "chunks_size": 1000,
             "fps": fps,
             "splits": {"train": f"0:{len(self._lines)}"},
-            **_PATHS,
+            **V2_PATHS,
             "features": features,
         }
         (meta / "info.json").write_text(json.dumps(info, indent=4) + "\n")
@@ -359,7 +355,7 @@ class _Writer:
 
     def _path(self, kind: str, number: int) -> Path:
         names = {"episode_chunk": number // 1000, "episode_index": number, "video_key": self.labels.camera}
-        return self._folder / _PATHS[kind].format(**names)
+        return self._folder / V2_PATHS[kind].format(**names)
 
 
 class _Matched:

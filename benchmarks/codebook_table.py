@@ -11,13 +11,15 @@ import numpy as np
 from benchmarks.decodings import DECODINGS, TITLES
 from benchmarks.tables import table
 from benchmarks.tiny_runs import interval
+from hwm_core.errors import BadConfig
 from hwm_core.evaluation.table import gain
 
 CHOSEN_BY = "mean_future"
+_ALIKE = ("n", "horizons", "tokenizer_steps", "steps")
 
 
 def report(folder: Path) -> str:
-    """Markdown, a table for each robot whose recordings were used."""
+    """Markdown, a table for each robot whose recordings were used. Raises BadConfig for runs of unlike conditions."""
     results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     robots = sorted({result["robot"] for result in results})
     if not robots:
@@ -28,6 +30,8 @@ def report(folder: Path) -> str:
 def _of_robot(robot: str, results: Sequence[dict[str, Any]]) -> str:
     results = sorted(results, key=lambda one: math.prod(one["levels"]))
     first, machine = results[0], results[0]["machine"]
+    for one in results[1:]:
+        _require_alike(first, one)
     middle = len(first["horizons"]) // 2
     ahead = first["horizons"][middle]
     best = max(results, key=lambda one: _by_episode(one, CHOSEN_BY)[:, middle].mean())
@@ -54,6 +58,21 @@ def _of_robot(robot: str, results: Sequence[dict[str, Any]]) -> str:
         "one seed."
     )
     return f"{conditions}\n\n{table(header, rows)}"
+
+
+def _require_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Of the same budgets, judged on the same windows: copying the last frame, which knows no model, tells."""
+    differ = [key for key in _ALIKE if one[key] != other[key]]
+    if not differ and one["psnr_db"]["copy_last"] != other["psnr_db"]["copy_last"]:
+        differ = ["psnr_db"]
+    if differ:
+        few, many = (f"{math.prod(run['levels']):,} codes" for run in (one, other))
+        raise BadConfig(
+            f"Codebooks of {few} and of {many}",
+            expected="the same budgets and windows",
+            got=f"others in {', '.join(differ)}",
+            remedy="Run one of them again with the settings and the store of the other.",
+        )
 
 
 def _by_episode(result: dict[str, Any], row: str) -> np.ndarray:

@@ -1,28 +1,30 @@
 import json
 
 import numpy as np
+import pytest
 from toy_store import ROBOT, write_toy_store
 
 from benchmarks import codebooks
 from benchmarks.codebook_table import report
 from hwm_core.checkpoint import load_tokenizer
+from hwm_core.errors import BadConfig
 
 TOY = ["tokenizer.width=16", "tokenizer.encoder_blocks=1", "tokenizer.decoder_blocks=1", "train_tokenizer.batch_size=2"]
 TOY += ["model.dim=24", "model.depth=1", "model.num_heads=2", "train.batch_size=2", "data.validation_windows=2"]
 
 
-def made_up(folder, levels: list[int], predicted: float, rebuilt: float) -> None:
+def made_up(folder, levels: list[int], predicted: float, rebuilt: float, steps: int = 6, copied: float = 15.0) -> None:
     """A result of 5 episodes; another's motion costs 1 dB."""
     rows = {row: np.full((5, 3), predicted).tolist() for row in ("mean_future", "single", "mean_of_4")}
     rows |= {f"{row}/shuffled": np.full((5, 3), predicted - 1).tolist() for row in tuple(rows)}
-    rows |= {"copy_last": np.full((5, 3), 15.0).tolist(), "tokenizer": np.full((5, 3), rebuilt).tolist()}
+    rows |= {"copy_last": np.full((5, 3), copied).tolist(), "tokenizer": np.full((5, 3), rebuilt).tolist()}
     result = {
         "machine": {"cpu": "one"},
         "n": {"episodes": 5, "windows": 5},
         "robot": ROBOT,
         "levels": levels,
         "tokenizer_steps": 7,
-        "steps": 6,
+        "steps": steps,
         "horizons": [8, 16, 24],
         "psnr_db": rows,
     }
@@ -35,6 +37,14 @@ def test_the_size_is_best_whose_prediction_is_best_not_the_one_that_rebuilds_bes
     few, many = report(tmp_path).splitlines()[-2:]
     assert few.startswith("| 16 | 4x4 | 25.00") and few.endswith("| best |")
     assert many.startswith("| 512 | 8x8x8 | 30.00") and many.endswith("| +1.50 (+1.50 to +1.50) |")
+
+
+@pytest.mark.parametrize(("unlike", "named"), [({"steps": 7}, "steps"), ({"copied": 15.5}, "psnr_db")])
+def test_runs_of_other_budgets_or_windows_are_not_put_in_one_table(tmp_path, unlike: dict, named: str) -> None:
+    made_up(tmp_path, [8, 8, 8], predicted=20.0, rebuilt=30.0)
+    made_up(tmp_path, [4, 4], predicted=21.5, rebuilt=25.0, **unlike)
+    with pytest.raises(BadConfig, match=f"16 codes and of 512 codes.*{named}"):
+        report(tmp_path)
 
 
 def test_a_size_is_trained_judged_and_not_done_twice(tmp_path, capsys) -> None:

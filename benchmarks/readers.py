@@ -179,8 +179,8 @@ def as_sqlite3(bag: Path, path: Path) -> Path:
 
 def read(path: Path) -> None:
     for recording in find_recordings(path, Topics()):
-        aspect = recording.picture().shape[1] / recording.picture().shape[0]
-        recording.read(PREPROCESSING.model_copy(update={"source_aspect": aspect}))
+        height, width = recording.picture().shape[:2]
+        recording.read(PREPROCESSING.model_copy(update={"source_aspect": width / height}))
 
 
 def onex(path: Path, frames: int) -> TokenWindows:

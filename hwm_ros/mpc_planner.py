@@ -64,6 +64,7 @@ class MpcPlannerNode(Node):
         self._info: ModelInfo | None = None
         self._joints = RobotJoints()
         self._status: ContextStatus | None = None
+        self._own_names: list[str] = []  # the model's joints as the robot of the running goal calls them
         self._last_command: NDArray[np.float32] | None = None  # [A] published by this node
 
         self._scorer = RemoteScorer(self, settings.world_model, settings.score_timeout_s)
@@ -139,7 +140,8 @@ class MpcPlannerNode(Node):
             raise Refused(ErrorCode.BAD_REQUEST, reason)
         limits = (info.joint_names, info.lower, info.upper, info.scale)
         space = JointSpace.from_limits(*limits, info.frame_rate_hz, settings.max_velocity)
-        start = command_in_force(self._joints.measured(info), self._last_command, space)
+        measured, self._own_names = self._joints.measured(info)
+        start = command_in_force(measured, self._last_command, space)
         planner = RecedingHorizonPlanner(settings.planner, space, settings.seed)
         follower = PlanFollower(space, settings.replan_frames, start)
         return PlanGoal(handle, planner, follower, Future(executor=self.executor))
@@ -245,10 +247,9 @@ class MpcPlannerNode(Node):
         self._plans.publish(message)
 
     def _command(self, action: NDArray[np.float32], stamp_ns: int) -> None:
-        if self._settings.publish_commands and self._info is not None:
+        if self._settings.publish_commands:
             self._last_command = action
-            names = self._joints.own_names(self._info)  # a driver knows its joints by no others
-            self._commands.publish(convert.joint_message(names, action, convert.header(stamp_ns)))
+            self._commands.publish(convert.joint_message(self._own_names, action, convert.header(stamp_ns)))
 
 
 def main() -> None:

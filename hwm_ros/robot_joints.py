@@ -24,20 +24,15 @@ class RobotJoints:
         self._newest.pop(joints, None)
         self._newest[joints] = message
 
-    def measured(self, info: ModelInfo) -> NDArray[np.float32]:
-        """The newest positions [A] of the model's joints.
+    def measured(self, info: ModelInfo) -> tuple[NDArray[np.float32], list[str]]:
+        """The newest positions [A] of the model's joints, and the names under which the robot tells of them.
+
+        A driver knows its joints by no other names.
 
         Raises:
             RobotMismatch: no message holds all of them; names what the newest lacks.
             BadActions: the newest that does is not finite, or not of one position per name.
         """
-        return self._of(info)[0]
-
-    def own_names(self, info: ModelInfo) -> list[str]:
-        """The model's joints by the names under which the robot tells of them. Raises as `measured`."""
-        return self._of(info)[1]
-
-    def _of(self, info: ModelInfo) -> tuple[NDArray[np.float32], list[str]]:
         aliases = dict(zip(info.aliases, info.alias_joints, strict=True))
         track = JointTrack(info.joint_names, capacity=1, aliases=aliases)
         mismatch: RobotMismatch | None = None

@@ -26,13 +26,13 @@ import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.record import RESULTS, command_line, write_result
+from benchmarks.sqlite_bag import as_sqlite3
 from benchmarks.tables import table
 from hwm_core.data.augment import Augmentation
-from hwm_core.data.bag import Topics, message_types
+from hwm_core.data.bag import Topics
 from hwm_core.data.codes import spec_of
 from hwm_core.data.manifest import ActionManifest, fit_manifest
 from hwm_core.data.onex import EVE_STATES, open_tokens
@@ -165,16 +165,6 @@ def film(path: Path, frames: int, size: tuple[int, int] = (640, 480)) -> None:
     values = np.cumsum(draw.normal(scale=0.02, size=(frames, len(JOINTS))), axis=0)
     rows = [",".join(f"state.{name}" for name in JOINTS), *(",".join(f"{v:.5f}" for v in row) for row in values)]
     path.with_suffix(".csv").write_text("\n".join(rows) + "\n")
-
-
-def as_sqlite3(bag: Path, path: Path) -> Path:
-    """The same bag in the other storage."""
-    with Reader(bag) as reader, Writer(path, version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
-        types = message_types()
-        there = {c.topic: writer.add_connection(c.topic, c.msgtype, typestore=types) for c in reader.connections}
-        for connection, received_ns, data in reader.messages():
-            writer.write(there[connection.topic], received_ns, data)
-    return path
 
 
 def read(path: Path) -> None:

@@ -12,9 +12,8 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
-from hwm_core.data.bag import BagWriter, Topics, message_types
+from hwm_core.data.bag import BagWriter, Topics
 from hwm_core.data.preprocessing import Preprocessing
 
 START = 100_000_000_000
@@ -63,16 +62,6 @@ def record(path: Path, messages: list[Message], form: str = "raw") -> Path:
                 bag.write_serialized(message.topic, "sensor_msgs/msg/JointState", message.content, received)
             else:
                 bag.write_joints(message.topic, message.stamp_ns, *message.content, received_ns=received)
-    return path
-
-
-def as_sqlite3(bag: Path, path: Path) -> Path:
-    """The same bag in the other storage."""
-    with Reader(bag) as reader, Writer(path, version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
-        types = message_types()
-        connections = {c.topic: writer.add_connection(c.topic, c.msgtype, typestore=types) for c in reader.connections}
-        for connection, received, data in reader.messages():
-            writer.write(connections[connection.topic], received, data)
     return path
 
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, as_sqlite3, picture, real_data, record, run
+from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, picture, real_data, record, run
 from rosbags.rosbag2 import Reader
 
+from benchmarks.sqlite_bag import as_sqlite3
 from hwm_core.data.bag import BagWriter, Topics, message_types
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.sources import find_recordings

@@ -20,6 +20,7 @@ from hwm_core.evaluation.report import (
     markdown,
     psnr_table,
     rows_table,
+    sensitivity_table,
     tokens_plain,
 )
 from hwm_core.evaluation.sensitivity import disturbed
@@ -259,6 +260,8 @@ def test_several_robots_in_one_set_are_judged_and_a_nan_that_the_past_has_not_is
     world = WorldModel(untrained())
     result = evaluate(world, episodes, horizons=(8,), sensitivity=2)
     assert all(np.isfinite(result.psnr(row, 8)) for row in result.rows)
+    table = sensitivity_table(result)  # of the first window and the last, whose robots lack one arm each
+    assert table is not None and [joint["windows"] for joint in table["joints"].values()] == [2, 1, 1]
     past = world.observe(episodes[0].frames[:9], episodes[0].commands[:9])
     with pytest.raises(BadActions, match="finite joint values"):
         world.rollout(past, episodes[1].commands[None, 9:33], sampling=Sampling())

@@ -138,7 +138,7 @@ def _limits(judged: Judged) -> Iterator[str]:
         yield f"Constant in its training data, so that it cannot hear them: {', '.join(constant)}."
     probed = sensitivity_table(result)
     if probed is not None:
-        between = {name: joint["psnr_db_between"] for name, joint in probed["joints"].items()}
+        between = {name: joint["psnr_db_between"] for name, joint in probed["joints"].items() if joint["windows"]}
         if deaf := [name for name, psnr in between.items() if psnr > _DEAF_DB and name not in constant]:
             yield (
                 f"Moved by their standard deviation these joints leave the pictures within {_DEAF_DB:g} dB: "

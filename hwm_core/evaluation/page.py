@@ -100,7 +100,7 @@ def _sensitivity(judged: Judged) -> list[Picture]:
     table = sensitivity_table(judged.result)
     if table is None:
         return []
-    changes = {name: joint["mean_absolute_change"] for name, joint in table["joints"].items()}
+    changes = {name: joint["mean_absolute_change"] for name, joint in table["joints"].items() if joint["windows"]}
     words = f"each joint off by its standard deviation, {table['windows']} windows"
     return [Picture(f"How far the predicted pictures move: {words}", _svg(bar_chart(changes, "mean absolute change")))]
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.distances import distance_plain, distance_words
 from hwm_core.evaluation.measures import MEASURES
@@ -72,7 +74,10 @@ def controllability(result: EvaluationResult) -> dict[str, dict[str, Any]]:
 
 
 def sensitivity_table(result: EvaluationResult) -> dict[str, Any] | None:
-    """{"windows", "joints": {name: how far it was disturbed, how far the pictures moved}}, JSON-able."""
+    """{"windows", "joints": {name: how far it was disturbed, how far the pictures moved}}, JSON-able.
+
+    Of a joint those windows count whose robot has it; where none does, the numbers are None.
+    """
     probed = result.sensitivity
     if probed is None:
         return None
@@ -84,7 +89,8 @@ def sensitivity_table(result: EvaluationResult) -> dict[str, Any] | None:
                 "disturbed_by": round(std, 6),
                 "unit": unit,
                 "constant": constant,
-                "mean_absolute_change": round(float(change.mean()), 6),
+                "windows": int((~np.isnan(change)).sum()),
+                "mean_absolute_change": None if np.isnan(change).all() else round(float(np.nanmean(change)), 6),
                 "psnr_db_between": number(pooled_psnr(mse)),
             }
             for name, unit, std, constant, change, mse in joints

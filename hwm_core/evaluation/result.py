@@ -76,7 +76,7 @@ class EvaluationResult:
         """From the joined numbers of all batches."""
         sensitivity, probes = None, numbers.get("probe")
         if probes is not None:
-            change, mse = probes[~np.isnan(probes[:, 0, 0])].swapaxes(0, 1)
+            change, mse = probes[~np.isnan(probes).all(axis=(1, 2))].swapaxes(0, 1)
             sensitivity = Sensitivity.of(manifest, change, mse)
         return cls(
             horizons=horizons,

@@ -19,7 +19,7 @@ class Sensitivity:
     std: tuple[float, ...]  # how far each was disturbed
     constant: tuple[bool, ...]  # joints that the model cannot hear: their normalised value is always 0
     change: NDArray[np.float64]  # [n, A] mean absolute change of the predicted frames, values in [0, 1]
-    mse: NDArray[np.float64]  # [n, A] mean squared change
+    mse: NDArray[np.float64]  # [n, A] mean squared change; both NaN where the window's robot lacks the joint
 
     @classmethod
     def of(cls, manifest: ActionManifest, change: NDArray[np.float64], mse: NDArray[np.float64]) -> "Sensitivity":
@@ -34,7 +34,10 @@ def disturbed(manifest: ActionManifest, actions: NDArray[np.float32]) -> NDArray
 
 
 def probe(batch: Batch, of: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean absolute and mean squared change [A] of the predicted frames of window `of` of the batch, joint by joint."""
+    """Mean absolute and mean squared change [A] of the predicted frames of window `of` of the batch, joint by joint.
+
+    NaN for joints that its robot lacks.
+    """
     world_model, seen = batch.world_model, batch.world_model.past_frames
     actions = batch.motions["model"][of]
     past = world_model.observe(batch.frames[of, :seen], batch.past.actions[of].cpu().numpy())
@@ -44,4 +47,6 @@ def probe(batch: Batch, of: int) -> tuple[NDArray[np.float64], NDArray[np.float6
     )[:, : batch.config.num_frames]
     own, others = frames[0], frames[1:]
     change = np.stack([np.abs(other.astype(np.float64) - own).mean() / 255 for other in others])
-    return change, np.stack([frame_mse(other, own).mean() for other in others])
+    mse = np.stack([frame_mse(other, own).mean() for other in others])
+    lacks = np.isnan(actions).any(axis=0)
+    return np.where(lacks, np.nan, change), np.where(lacks, np.nan, mse)

@@ -34,6 +34,11 @@ def read_device(name: str | torch.device, local_rank: int | None = None) -> torc
     return device
 
 
+def arithmetic(device: torch.device, dtype: torch.dtype) -> dict[str, str]:
+    """What the last digits of a result depend on beside its inputs, JSON-able: work begun with one goes on with it."""
+    return {"device": device.type, "dtype": str(dtype), "torch": torch.__version__}
+
+
 def _count(kind: str) -> int:
     """Of devices of a kind that can be computed on here."""
     module: Any = getattr(torch, kind, None)  # torch.cpu, torch.cuda, torch.mps, ...

@@ -11,7 +11,9 @@ from untrained import JOINTS, save_untrained
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.store import write_episode
 from hwm_core.types import Episode
-from training import data, evaluate, prepare_data, rank_actions, reach, reconstruct, record_sim
+from training import data, evaluate, onex, prepare_data, rank_actions, reach, reconstruct, record_sim
+
+ONEX = ("--checkpoint", "tiny", "--data", "set", "--out", "out")
 
 
 @pytest.fixture
@@ -81,6 +83,11 @@ def test_a_data_set_of_no_frames_a_second_and_a_split_by_zero_are_refused(bags: 
         (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--stride", 0)),
         (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--windows", 0)),
         (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--batch", 0)),
+        (onex, ("compress", *ONEX, "--limit", 0)),
+        (onex, ("compress", *ONEX, "--batch", 0)),
+        (onex, ("compress", *ONEX, "--top", 0)),
+        (onex, ("sample", *ONEX, "--stride", 0)),
+        (onex, ("validate", "archive.zip", "--vocabulary", 0)),
     ],
 )
 def test_a_count_of_none_is_refused(tmp_path: Path, refused, monkeypatch, module, options) -> None:

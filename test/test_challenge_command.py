@@ -38,7 +38,12 @@ def test_a_tree_of_v2_becomes_a_report_and_a_valid_archive(tmp_path: Path, capsy
     judged = ["--data", str(tmp_path / "val"), "--out", str(tmp_path / "val.zip"), "--top", "50"]
     assert onex.main(["compress", *common, *judged]) == 0
     report = json.loads((tmp_path / "val.json").read_text())
-    assert report["samples"] == 1 and set(report["rows"]) == {"model", "none", "teacher_forced"}
+    assert report["samples"] == 1 and set(report["rows"]) == {
+        "model",
+        "none",
+        "teacher_forced",
+        "teacher_forced_no_actions",
+    }
     assert report["unavailable"]["shuffled"]["remedy"] == "Judge two or more."
     assert "Top-50 CE" in capsys.readouterr().out
     card = (tmp_path / "val.MODEL_CARD.md").read_text()

@@ -32,9 +32,8 @@ V2 = {
     "num_future_latents": 3,
 }
 V1 = {"levels": [512, 512], "grid": [16, 16], "temporal_factor": 1, "num_past_latents": 3, "num_future_latents": 1}
-
-
 SUFFIXES = (".MODEL_CARD.md", ".json", ".table.md", ".zip")
+DEAF = "teacher_forced_no_actions"
 
 
 def checkpoint(names=EVE_STATES, hz: float = 30.0, **config) -> Checkpoint:
@@ -151,11 +150,21 @@ def test_the_truth_is_heard_by_the_teacher_forced_row_alone() -> None:
     other = random_sample(one, seed=1)
     changed = type(sample)(sample.number, 0, sample.seen, sample.actions, other.truth)
     compressor = Compressor(one, top=20)
-    for row, heard in (("model", False), ("none", False), ("teacher_forced", True)):
+    for row, heard in (("model", False), ("none", False), ("teacher_forced", True), (DEAF, True)):
         a, b = compressor.predict([sample], row), compressor.predict([changed], row)
         assert torch.equal(a.log_probs, b.log_probs) != heard, row
     forced = compressor.predict([sample], "teacher_forced"), compressor.predict([changed], "teacher_forced")
     assert torch.equal(forced[0].log_probs[:, 0], forced[1].log_probs[:, 0]), "no grid hears itself"
+
+
+def test_rows_without_actions_hear_those_of_the_past_neither() -> None:
+    one = checkpoint(**{**V2, "levels": [5, 4], "grid": [2, 2]})
+    sample = random_sample(one)
+    moved = replace(sample, actions=sample.actions + 1)
+    compressor = Compressor(one, top=20)
+    for row, heard in (("model", True), ("teacher_forced", True), ("none", False), (DEAF, False)):
+        a, b = compressor.predict([sample], row), compressor.predict([moved], row)
+        assert torch.equal(a.log_probs, b.log_probs) != heard, row
 
 
 def test_a_clip_that_straddles_a_cut_or_is_partial_is_never_predicted_nor_seen(tmp_path) -> None:

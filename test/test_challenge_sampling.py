@@ -1,6 +1,7 @@
 """1X's sampling track: which frames are seen and judged, what is averaged, blurred and coloured, what is written."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -23,11 +24,13 @@ DRAWN = Sampling(temperature=1.0, soft=False)
 SMALL = {"side": 32, "ensemble": (1, 3), "blur": 1.0, "sampling": DRAWN.plain()}
 
 
-def model(family: str = "masked", hz: float = 30.0, kind: str = "states", **config) -> WorldModel:
+def model(
+    family: str = "masked", hz: float = 30.0, kind: str = "states", dtype: torch.dtype = torch.float32, **config
+) -> WorldModel:
     """Of 16 px: 9 frames seen, 24 predicted."""
     made = untrained(kind, EVE_STATES, family=family, **config)
     preprocessing = made.preprocessing.model_copy(update={"frame_rate_hz": hz})
-    return WorldModel(type(made)(**{**vars(made), "preprocessing": preprocessing}), dtype=torch.float32)
+    return WorldModel(type(made)(**{**vars(made), "preprocessing": preprocessing}), dtype=dtype)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +144,16 @@ def test_several_equal_samples_are_refused(raw) -> None:
     assert set(predict_mean(made, moment, Sampling(), 0, (1,))) == {1}
 
 
+@pytest.mark.parametrize("family", ["masked", "flow"])
+def test_equal_moments_are_drawn_apart_and_one_moment_always_alike(raw, family) -> None:
+    made = model(family)
+    moment = next(cut_moments(open_raw(raw), made, side=32))
+    track = SamplingTrack.parse({**SMALL, "sampling": (DRAWN if family == "masked" else Sampling(steps=2)).plain()})
+    one, again, other = (judge_moment(made, replace(moment, number=number), track) for number in (0, 0, 1))
+    assert np.array_equal(one["mean_of_3"], again["mean_of_3"])
+    assert not np.array_equal(one["model"], other["model"])
+
+
 def test_every_row_is_a_frame_of_the_size_judged_and_copy_last_is_what_was_seen(raw) -> None:
     made = model()
     moment = next(cut_moments(open_raw(raw), made, side=32))
@@ -175,6 +188,8 @@ def test_a_run_writes_pictures_and_a_report_and_goes_on_where_it_was_stopped(raw
     assert [path.name for path in tmp_path.iterdir()] == ["out.unfinished"]
     with pytest.raises(BadConfig, match="the data it was begun with"):
         run_track(made, moments(), track, tmp_path / "out", data="other")
+    with pytest.raises(BadConfig, match="arithmetic"):
+        run_track(model(dtype=torch.bfloat16), moments(), track, tmp_path / "out", data="val")
     report = run_track(made, moments(), track, tmp_path / "out", data="val")
     assert report == run_track(made, moments(), track, tmp_path / "whole", data="val")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]

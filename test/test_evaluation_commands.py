@@ -14,6 +14,7 @@ from untrained import JOINTS, save_untrained
 
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.store import write_episode
+from hwm_core.evaluation.engine import Evaluation
 from hwm_core.types import Episode
 from training import evaluate, replay
 
@@ -223,6 +224,25 @@ def test_two_ranks_together_write_what_one_writes_distances_by_a_local_network_t
     assert set(distances) == {"model", "copy_last", "tokenizer"}
     assert distances["copy_last"] < distances["model"], "true pictures look true"
     assert "FD-colours" in judged_by(one, "MODEL_CARD.md").decode()
+
+
+def test_of_several_checkpoints_the_files_are_written_whichever_rank_is_the_last_of_each(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
+) -> None:
+    judge, begun = Evaluation.judge, []
+
+    def behind_then_ahead(self, ledger, *, rank, ranks, progress) -> None:
+        """Rank 0 ends with the first checkpoint before rank 1 has begun, and with the second after rank 1."""
+        begun.append((self, ledger))
+        if len(begun) == 2:
+            for evaluation, parts in begun:
+                judge(evaluation, parts, rank=1, ranks=ranks)
+        judge(self, ledger, rank=rank, ranks=ranks, progress=progress)
+
+    monkeypatch.setattr(Evaluation, "judge", behind_then_ahead)
+    options = ("--checkpoint", checkpoint, checkpoint, "--store", store, "--rank", 0, "--world-size", 2)
+    run(evaluate.main, monkeypatch, *options, "--out", tmp_path / "out", *FEW)
+    assert (tmp_path / "out/evaluation.json").exists()
 
 
 def test_kernel_distances_and_lpips_stand_in_every_file_beside_the_sums_of_their_networks(

@@ -103,7 +103,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     ]
     for absent in (*missing, *evaluations[0].unavailable):
         print(absent)  # now, not after hours of prediction
-    judged, done = [], True
+    judged = []
     for label, evaluation in zip(labels(world_models), evaluations, strict=True):
         folder = folder_of(arguments.out, label, len(evaluations)) / "windows"
         if arguments.anew:
@@ -115,9 +115,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
                 bar.total = of
                 bar.update(done - bar.n)
 
-            done &= evaluation.judge(ledger, rank=arguments.rank, ranks=arguments.world_size, progress=progress)
+            evaluation.judge(ledger, rank=arguments.rank, ranks=arguments.world_size, progress=progress)
         judged.append((label, evaluation, ledger))
-    if not done:
+    if not all(evaluation.is_judged(ledger) for _, evaluation, ledger in judged):  # asked once all are done with theirs
         print(f"Rank {arguments.rank} is done; the last one writes the files.")
         return
     results = [

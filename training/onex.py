@@ -34,6 +34,7 @@ from hwm_core.metrics.tokens import TOP
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model import WorldModel
 from training.devices import own_device
+from training.numbers import positive
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,21 +113,21 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     compress_ = commands.add_parser("compress", help=_compress.__doc__)
     compress_.set_defaults(run=_compress)
     _add_common(compress_, "float32", "a test set (video_i.bin, states_i.bin), or a token set")
-    compress_.add_argument("--batch", type=int, default=4, help="samples at once (%(default)s)")
-    compress_.add_argument("--top", type=int, default=TOP, help="codes of each token (%(default)s)")
+    compress_.add_argument("--batch", type=positive, default=4, help="samples at once (%(default)s)")
+    compress_.add_argument("--top", type=positive, default=TOP, help="codes of each token (%(default)s)")
     compress_.add_argument("--seed", type=int, default=0, help="of the draws (%(default)s)")
     compress_.add_argument("--name", default="{number}.npz", help="of the archive's members (%(default)s)")
     validate = commands.add_parser("validate", help=_validate.__doc__)
     validate.set_defaults(run=_validate)
     validate.add_argument("archive", type=Path)
     validate.add_argument("--data", type=Path, help="the test set, each sample of which must be there")
-    validate.add_argument("--shape", type=int, nargs=3, default=(3, 32, 32), help="grids, rows, columns (3 32 32)")
-    validate.add_argument("--vocabulary", type=int, default=64_000, help="number of codes (%(default)s)")
-    validate.add_argument("--top", type=int, default=TOP, help="codes of each token (%(default)s)")
+    validate.add_argument("--shape", type=positive, nargs=3, default=(3, 32, 32), help="grids, rows, columns (3 32 32)")
+    validate.add_argument("--vocabulary", type=positive, default=64_000, help="number of codes (%(default)s)")
+    validate.add_argument("--top", type=positive, default=TOP, help="codes of each token (%(default)s)")
     sample = commands.add_parser("sample", help=_sample.__doc__)
     sample.set_defaults(run=_sample)
     _add_common(sample, "bfloat16", "a raw set (video_i.mp4)")
-    sample.add_argument("--stride", type=int, default=77, help="frames between moments (%(default)s)")
+    sample.add_argument("--stride", type=positive, default=77, help="frames between moments (%(default)s)")
     sample.add_argument("--settings", type=Path, help="YAML file of side, ensemble, blur, sampling, seed, handed_in")
     return parser.parse_args(arguments)
 
@@ -135,7 +136,7 @@ def _add_common(parser: argparse.ArgumentParser, dtype: str, data: str) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of a trained model")
     parser.add_argument("--data", type=Path, required=True, help=data)
     parser.add_argument("--out", type=Path, required=True, help="what is written; run again to go on")
-    parser.add_argument("--limit", type=int, help="at most so many, spread evenly")
+    parser.add_argument("--limit", type=positive, help="at most so many, spread evenly")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default=dtype, help="arithmetic (%(default)s)")
     parser.add_argument("set", nargs="*", metavar="key=value", help="steps=2 parallel=false; blur=3 sampling.steps=2")

@@ -4,7 +4,9 @@ Rows, each judged on the same samples:
     model           what is handed in: nothing but past grids and actions is heard
     shuffled        the same, given another take's motion from this sample's own state
     none            the same with the action stream dropped
-    teacher_forced  each grid given the true grids before it: a bound, not a prediction (v1.1 ranks by it)
+    teacher_forced  each grid given the true grids before it: a bound, not a prediction
+    teacher_forced_no_actions
+                    the same with the action stream dropped: 1X ranked v1.1 by it, without the actions to come
 Beside them: `uniform`, log(vocabulary), and `copy_last`, a distribution with one probability for "this token stays as
 in the newest grid seen" and the rest evenly over all other codes (so that its Top-500 CE is its CE). That probability
 is the best in hindsight: no copying does better.
@@ -27,11 +29,12 @@ from hwm_core.challenge.report import compression_card, compression_tables, noth
 from hwm_core.challenge.submission import check_pattern, write_archive, write_sample
 from hwm_core.challenge.unfinished import Unfinished
 from hwm_core.data.atomic import write_json, write_text
+from hwm_core.device import arithmetic
 from hwm_core.evaluation.borrowing import lenders, played_from
 from hwm_core.metrics.bootstrap import paired_bootstrap
 from hwm_core.metrics.tokens import NOTHING, TOP, TopCrossEntropy, top_cross_entropy
 
-ROWS = ("model", "shuffled", "none", "teacher_forced")
+ROWS = ("model", "shuffled", "none", "teacher_forced", "teacher_forced_no_actions")
 
 
 def compress(
@@ -60,11 +63,11 @@ def compress(
         BadConfig: `out` exists, or was begun with other arguments; a pattern without the number.
     """
     settings = {
-        "format": 2,
+        "format": 3,
         "checkpoint": compressor.checkpoint.sha256,
         "sampling": compressor.sampling.plain(),
         "seed": compressor.seed,
-        "dtype": str(compressor.dtype),
+        "arithmetic": arithmetic(compressor.device, compressor.dtype),
         "top": compressor.top,
         "batch": batch,
         "data": _identity(samples),

@@ -17,6 +17,7 @@ from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.maskgit import decode
 from hwm_core.sampling.predictor import MaskedPredictor
 
+_DEAF = ("none", "teacher_forced_no_actions")  # rows that hear no actions, of the past neither
 _CHUNK = 1024  # sites whose codes are ranked at once: 64,000 logits of each are 262 MB
 
 
@@ -68,7 +69,8 @@ class Compressor:
         """Rank the codes to come; `of_truth` where every sample has its truth.
 
         Args:
-            row: model, none (without actions), or teacher_forced (each grid hears the true ones before it).
+            row: model; none (without actions); teacher_forced (each grid hears the true ones before it), or
+                teacher_forced_no_actions.
         """
         past = self.config.past_frames
         seen = self._codes([sample.seen for sample in samples])
@@ -82,13 +84,13 @@ class Compressor:
             watch = _Watch(self, len(samples), truth)
             decode(
                 self.model,
-                self._predictor.decoder(known, None if row == "none" else actions[:, past:], len(samples)),
+                self._predictor.decoder(known, None if row in _DEAF else actions[:, past:], len(samples)),
                 len(samples),
                 self.config.num_future_latents,
                 self.sampling,
                 lambda shape: torch.rand(shape, generator=generator, device=self.device),
                 watch,
-                truth if row == "teacher_forced" else None,
+                truth if row.startswith("teacher_forced") else None,
             )
         return watch.result()
 

@@ -40,16 +40,17 @@ def compression_tables(report: Report) -> list[Table]:
 
 def compression_card(model: Described, report: Report) -> str:
     """Markdown."""
+    settings = report["settings"]
     protocol = [
         "1X World Model Challenge, compression: the codes of the grids to come, from past grids and all actions.",
         "Top-k CE: a code among the k likeliest costs -log p, any other -log of an even share of what these left.",
-        f"Distributions: {report['settings']['sampling']}; seed {report['seed']}; {report['settings']['dtype']}.",
+        f"Distributions: {settings['sampling']}; seed {report['seed']}; {settings['arithmetic']['dtype']}.",
     ]
     limits = [
         *_few(report),
         *_not_shown("nats a token", report["gain_over"]),
-        "1X's scorer is not published: what a code outside the 500 costs is not known, and these are numbers of ours.",
-        "The row `teacher forced` hears the true grids before each one: a bound, and no prediction.",
+        "1X's scorer of v2.0 is not published: what it takes for a code outside the 500 is not known.",
+        "The rows `teacher forced` hear the true grids before each one: bounds, and no predictions.",
     ]
     return card(
         model, compression_tables(report), data=_data(report, "samples"), protocol=_protocol(protocol), limits=limits

@@ -27,11 +27,13 @@ from hwm_core.challenge.report import nothing_to_borrow, sampling_card, sampling
 from hwm_core.challenge.unfinished import Unfinished
 from hwm_core.config import Config
 from hwm_core.data.atomic import new_file, new_folder, write_json, write_text
+from hwm_core.device import arithmetic
 from hwm_core.errors import BadConfig
 from hwm_core.metrics.bootstrap import paired_bootstrap
 from hwm_core.metrics.psnr import frame_mse, mean_psnr, pooled_psnr, psnr
 from hwm_core.metrics.ssim import frame_ssim
 from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.draws import derived_seed
 from hwm_core.world_model import WorldModel
 
 Frame = NDArray[np.uint8]  # [side, side, 3]
@@ -44,7 +46,7 @@ class SamplingTrack(Config):
     ensemble: tuple[int, ...] = Field(default=(1, 5, 20), description="sizes of the means, rising; 1 is always there")
     blur: float = Field(default=2.0, gt=0, description="deviation of the Gaussian, pixels")
     sampling: Sampling = Sampling()
-    seed: int = Field(default=0, description="of the first sample; the others follow from it")
+    seed: int = Field(default=0, description="of all draws; every moment and every sample has its own")
     handed_in: str = Field(default="", description="row whose frames are written; default: the largest mean")
 
     @field_validator("ensemble")
@@ -78,8 +80,8 @@ def predict_mean(
 
 def judge_moment(world_model: WorldModel, moment: Moment, track: SamplingTrack) -> dict[str, Frame]:
     """The frame of every row, uint8 [side, side, 3]."""
-    sizes = tuple(sorted({1, *track.ensemble}))
-    means = predict_mean(world_model, moment, track.sampling, track.seed, sizes)
+    sizes, seed = tuple(sorted({1, *track.ensemble})), derived_seed(track.seed, moment.number)
+    means = predict_mean(world_model, moment, track.sampling, seed, sizes)
     best, rows = sizes[-1], {}
     for size, mean in means.items():
         rows["model" if size == 1 else f"mean_of_{size}"] = _enlarged(mean, track.side)
@@ -89,7 +91,7 @@ def judge_moment(world_model: WorldModel, moment: Moment, track: SamplingTrack) 
     rows[f"{name} + blur + histogram"] = match_histogram(rows[f"{name} + blur"], moment.last)
     if moment.borrowed is not None:
         actions = np.concatenate([moment.actions[: len(moment.frames)], moment.borrowed])
-        other = predict_mean(world_model, replace(moment, actions=actions), track.sampling, track.seed, (1,))
+        other = predict_mean(world_model, replace(moment, actions=actions), track.sampling, seed, (1,))
         rows["shuffled"] = _enlarged(other[1], track.side)
     rows["copy_last"] = moment.last
     rows["copy_last + blur"] = blur(moment.last, track.blur)
@@ -123,9 +125,10 @@ def run_track(
     """
     chosen = track.handed_in or ("model" if track.ensemble[-1] == 1 else f"mean_of_{track.ensemble[-1]}")
     settings = {
-        "format": 2,
+        "format": 3,
         "checkpoint": world_model.sha256,
         "track": track.plain(),
+        "arithmetic": arithmetic(world_model.device, world_model.dtype),
         "data": data,
         "handed_in": chosen,
     }

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hwm_core.data.windows import spread
+from hwm_core.device import arithmetic
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.distances import Features, without_features
 from hwm_core.evaluation.ledger import Numbers, Parts
@@ -84,8 +84,8 @@ class Evaluation:
         self.judge(parts, progress=progress)
         return self.result(parts)
 
-    def judge(self, parts: Parts, *, rank: int = 0, ranks: int = 1, progress: Progress = lambda done, of: None) -> bool:
-        """Judge what is not judged yet; returns whether nothing is left, for other ranks neither.
+    def judge(self, parts: Parts, *, rank: int = 0, ranks: int = 1, progress: Progress = lambda done, of: None) -> None:
+        """Judge what is not judged yet.
 
         Args:
             parts: what is judged already, and where the rest goes.
@@ -99,6 +99,9 @@ class Evaluation:
                 parts[number] = self._judged(self._batches[number])
             done += len(self._batches[number])
             progress(done, total)
+
+    def is_judged(self, parts: Parts) -> bool:
+        """Whether nothing is left, for other ranks neither."""
         return all(number in parts for number in range(len(self._batches)))
 
     def result(self, parts: Parts) -> EvaluationResult:
@@ -166,11 +169,7 @@ class Evaluation:
         return {
             "format": 2,
             "checkpoint": {"name": self.world_model.name, "sha256": self.world_model.sha256},
-            "arithmetic": {
-                "device": self.world_model.device.type,
-                "dtype": str(self.world_model.dtype),
-                "torch": torch.__version__,
-            },
+            "arithmetic": arithmetic(self.world_model.device, self.world_model.dtype),
             "episodes": {"count": len(self.episodes), "sha256": _digest(self.episodes)},
             "objects": self._tracks is not None,
             "networks": self.networks,

@@ -469,7 +469,7 @@ def test_the_seed_of_the_settings_draws_every_interval_of_a_gain_in_numbers_and_
     tokens = replace(result.tokens, ce={row: 100 * ce for row, ce in result.tokens.ce.items()})
     result = replace(result, tokens=tokens)
     saved = drawn(tokens.ce["shuffled"] - tokens.ce["model"])
-    plain = tokens_plain(result, config)
+    plain = tokens_plain(result)
     assert plain is not None and plain["gain_over"]["shuffled"] == interval_plain(saved)
     drawn_by_0 = paired_bootstrap(tokens.ce["shuffled"] - tokens.ce["model"], result.episode, seed=0)
     assert gain(drawn_by_0, 3) != gain(saved, 3)
@@ -478,7 +478,7 @@ def test_the_seed_of_the_settings_draws_every_interval_of_a_gain_in_numbers_and_
 
 def test_a_flow_model_has_no_codes_to_judge() -> None:
     result = evaluate(WorldModel(untrained(family="flow")), real_episodes(), horizons=(8,), tokens=True)
-    assert result.tokens is None and tokens_plain(result, EvaluationConfig()) is None
+    assert result.tokens is None and tokens_plain(result) is None
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])

@@ -168,6 +168,7 @@ def test_checkpoints_side_by_side_are_compared_window_by_window(
     means = [together["checkpoints"][label]["psnr_db"]["8"]["model"] for label in (a, b)]
     assert of_model["of"] == b and of_model["over"] == a
     assert of_model["8"]["mean"] == pytest.approx(means[1] - means[0], abs=2e-3)
+    assert of_model["windows"] == 6 and of_model["seed"] == 0 and not of_model["above_copied"]
     assert "Side by side" in judged_by(out, "evaluation.html").decode()
 
 
@@ -184,6 +185,21 @@ def test_the_protocol_of_the_paper_judges_each_frame_once_against_the_tokenizers
     assert "none named" in judged["distances"]["FID"]["unavailable"]
     assert "FID unavailable" in judged_by(out, "MODEL_CARD.md").decode()
     assert judged["distances"]["KID"] == judged["distances"]["FID"] == judged["unavailable"]["FID"]
+
+
+def test_models_with_truths_of_their_own_are_compared_by_what_each_is_above_its_copied_frame(
+    tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
+) -> None:
+    flow, out = save_untrained(tmp_path / "flow", family="flow"), tmp_path / "out"
+    options = ("--protocol", "paper", "--sensitivity", 0, "--no-ssim", "--out", out)
+    run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, flow, "--store", store, *options)
+    together = json.loads(judged_by(out))
+    [of_model] = [one for one in together["differences"] if one["row"] == "model"]
+    a, b = (together["checkpoints"][label]["psnr_db"]["8"] for label in (of_model["over"], of_model["of"]))
+    assert of_model["above_copied"] and a["copy_last"] != b["copy_last"], "two tokenizers, two truths"
+    leads = [at["model"] - at["copy_last"] for at in (a, b)]
+    assert of_model["8"]["mean"] == pytest.approx(leads[1] - leads[0], abs=3e-3)
+    assert "model, above the copied frame: " in judged_by(out, "table.md").decode()
 
 
 class MeanColours(torch.nn.Module):
@@ -222,7 +238,8 @@ def test_two_ranks_together_write_what_one_writes_distances_by_a_local_network_t
         assert judged_by(one, name) == judged_by(two, name), name
     distances = json.loads(judged_by(one))["distances"]["FD-colours"]
     assert set(distances) == {"model", "copy_last", "tokenizer"}
-    assert distances["copy_last"] < distances["model"], "true pictures look true"
+    assert distances["copy_last"]["distance"] < distances["model"]["distance"], "true pictures look true"
+    assert {(one["windows"], one["episodes"], one["seed"]) for one in distances.values()} == {(6, 2, 0)}
     assert "FD-colours" in judged_by(one, "MODEL_CARD.md").decode()
 
 

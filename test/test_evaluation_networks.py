@@ -151,12 +151,13 @@ def test_small_distances_keep_their_digits_and_kernel_distances_their_deviation(
             "KID": {"model": KernelDistance(0.00123456, 0.000456, 100, 1000)},
             "KD-one": {"model": KernelDistance(-0.25, 0.0, 1, 48)},
         }
-        num_frames = 8
+        num_frames, num_episodes, seed = 8, 2, 5
 
         def __len__(self) -> int:
             return 6
 
     assert distances_table(Result()).lines == [["model", "12.35", "0.001235 ± 0.00046", "-0.25"]]
     kid = distances_plain(Result())["KID"]["model"]
-    assert kid == {"mean": 0.00123456, "std": 0.000456, "subsets": 100, "subset_size": 1000}
+    n = {"windows": 6, "episodes": 2, "seed": 5, "frames_of_window": 8}
+    assert kid == {"mean": 0.00123456, "std": 0.000456, "subsets": 100, "subset_size": 1000, **n}
     assert (digits(1234.5), digits(0.5)) == ("1234.50", "0.5")

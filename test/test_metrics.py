@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from hwm_core.metrics.bootstrap import paired_bootstrap
 from hwm_core.metrics.latency import Latencies
@@ -20,6 +22,14 @@ def test_one_grey_level_in_five_is_14_db() -> None:
 
 def test_a_perfect_frame_is_worth_60_db_and_no_more() -> None:
     assert psnr(frame_mse(grey(7), grey(7))) == pytest.approx([60.0])
+
+
+def test_psnr_is_that_of_torchmetrics() -> None:
+    one, other = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8, 3), np.uint8)
+    theirs = peak_signal_noise_ratio(
+        torch.from_numpy(one / 255), torch.from_numpy(other / 255), 1.0, reduction="none", dim=(1, 2, 3)
+    )
+    np.testing.assert_allclose(psnr(frame_mse(one, other)), theirs, rtol=1e-6)
 
 
 def test_mean_of_windows_and_pooled_differ_as_defined() -> None:

@@ -1,4 +1,4 @@
-"""Judge checkpoints on episodes that they have never seen.
+"""Judge checkpoints on episodes kept from their training.
 
     python -m training.evaluate --checkpoint tiny                      fresh simulated episodes, by seed
     python -m training.evaluate --checkpoint runs/g1 --store store     the validation episodes of a store

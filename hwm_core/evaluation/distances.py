@@ -123,11 +123,11 @@ def without_features(part: Numbers) -> Numbers:
     return {name: values for name, values in part.items() if f"/{_MARK}/" not in name}
 
 
-def distance_plain(found: float | KernelDistance) -> float | dict[str, float]:
+def distance_plain(found: float | KernelDistance) -> dict[str, float]:
     """JSON-able, to six digits: many of these numbers are far below 1."""
     if isinstance(found, KernelDistance):
         return {key: value if isinstance(value, int) else float(f"{value:.6g}") for key, value in asdict(found).items()}
-    return float(f"{found:.6g}")
+    return {"distance": float(f"{found:.6g}")}
 
 
 def distance_words(found: float | KernelDistance) -> str:

@@ -24,7 +24,7 @@ def write_reports(out: str | Path, judged: Sequence[Judged], num_examples: int =
     Of one checkpoint: evaluation.json, table.md, contact_sheet.png, evaluation.html, MODEL_CARD.md. Of several each has
     a folder with these but the page, and `out` holds evaluation.json and table.md with their differences, and the page.
     """
-    out, heading = Path(out), f"{len(judged[0].evaluation.episodes)} episodes the model has never seen"
+    out, heading = Path(out), f"{len(judged[0].evaluation.episodes)} episodes"
     files: dict[Path, bytes] = {}
     for one in judged:
         folder, config = folder_of(out, one.label, len(judged)), one.evaluation.config

@@ -1,6 +1,6 @@
 """A checkpoint and its numbers, and what one checkpoint is above another on the same windows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -14,6 +14,7 @@ from hwm_core.evaluation.report import (
     distances_plain,
     interval_plain,
     markdown,
+    origin,
     rows_table,
     sensitivity_table,
     title,
@@ -71,25 +72,32 @@ class Judged:
             },
             "networks": self.evaluation.networks,
             "unavailable": {missing.metric: missing.plain() for missing in self.missing},
-            "tokens": tokens_plain(self.result, settings),
+            "tokens": tokens_plain(self.result),
             "sensitivity": sensitivity_table(self.result),
         }
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How many dB `row` of one checkpoint is above that of another, paired by window."""
+    """How many dB `row` of one checkpoint is above that of another, paired by window.
+
+    Where each has a truth of its own, that of its tokenizer, it is what `row` is above the frame copied: by how much
+    the one leads its own copied frame more than the other does.
+    """
 
     row: str
     of: str
     over: str
+    above_copied: bool
     horizons: dict[int, Interval]
     mean: Interval  # of all frames ahead
+    origin: Mapping[str, int]  # n and seed
 
     def plain(self) -> dict[str, Any]:
         """JSON-able."""
         by_horizon = {str(h): interval_plain(interval) for h, interval in self.horizons.items()}
-        return {"row": self.row, "of": self.of, "over": self.over, **by_horizon, "mean": interval_plain(self.mean)}
+        which = {"row": self.row, "of": self.of, "over": self.over, "above_copied": self.above_copied}
+        return {**which, **self.origin, **by_horizon, "mean": interval_plain(self.mean)}
 
 
 def differences(judged: Sequence[Judged]) -> list[Difference]:
@@ -103,10 +111,13 @@ def differences_table(found: Sequence[Difference]) -> Table:
     """The same for people."""
     head = ["PSNR in dB, paired by window", *(f"{h} frames ahead" for h in found[0].horizons), "mean of all frames"]
     lines = [
-        [f"{title(one.row)}: {one.of} above {one.over}", *map(gain, (*one.horizons.values(), one.mean))]
-        for one in found
+        [f"{_titled(one)}: {one.of} above {one.over}", *map(gain, (*one.horizons.values(), one.mean))] for one in found
     ]
     return Table("Between checkpoints", head, lines)
+
+
+def _titled(one: Difference) -> str:
+    return f"{title(one.row)}, above the copied frame" if one.above_copied else title(one.row)
 
 
 def labels(world_models: Sequence[WorldModel]) -> list[str]:
@@ -130,10 +141,15 @@ def caption(world_model: WorldModel, sampling: Sampling) -> str:
 
 
 def _difference(row: str, a: Judged, b: Judged) -> Difference:
+    mine, other = (one.result.rows["copy_last"].frame for one in (a, b))
+    above_copied = not np.array_equal(mine, other)  # copying knows no model: the truths differ
     gained = psnr(a.result.rows[row].frame) - psnr(b.result.rows[row].frame)  # [W, F]
+    if above_copied:
+        gained -= psnr(mine) - psnr(other)
 
     def interval(values: Any) -> Interval:
         return paired_bootstrap(np.asarray(values), a.result.episode, a.result.seed)
 
     by_horizon = {h: interval(gained[:, h - 1]) for h in a.result.horizons}
-    return Difference(row, a.label, b.label, by_horizon, interval(gained.mean(axis=1)))
+    of_all = interval(gained.mean(axis=1))
+    return Difference(row, a.label, b.label, above_copied, by_horizon, of_all, origin(a.result))

@@ -62,10 +62,16 @@ def rows_table(result: EvaluationResult, config: EvaluationConfig) -> dict[str, 
     return {row: {**_origin(row, result, config), **_curves(row, result)} for row in result.rows}
 
 
+def origin(result: EvaluationResult) -> dict[str, int]:
+    """What stands beside every number: over how much it was measured, and the seed of all draws."""
+    return {"windows": len(result), "episodes": result.num_episodes, "seed": result.seed}
+
+
 def controllability(result: EvaluationResult) -> dict[str, dict[str, Any]]:
-    """{"shuffled" and "none": {horizon, and "mean" of all frames ahead: interval}}: delta-PSNR in dB, JSON-able."""
+    """delta-PSNR in dB, {"shuffled" and "none": {horizon, and "mean" of all frames ahead: interval; n, seed}}."""
     return {
         row: {
+            **origin(result),
             **{str(h): interval_plain(result.delta_psnr(row, h)) for h in result.horizons},
             "mean": interval_plain(result.whole_gain("model", row)),
         }
@@ -137,14 +143,13 @@ def measure_table(result: EvaluationResult, name: str) -> Table:
     return Table(MEASURES[name], head, lines)
 
 
-def tokens_plain(result: EvaluationResult, config: EvaluationConfig) -> dict[str, Any] | None:
+def tokens_plain(result: EvaluationResult) -> dict[str, Any] | None:
     """{"rows": {row: nats a code, accuracy, n and seed}, "uniform_ce", "gain_over": {row: nats saved}}, JSON-able."""
     if (tokens := result.tokens) is None:
         return None
-    origin = {"windows": len(result), "episodes": result.num_episodes, "seed": config.seed}
     return {
         "rows": {
-            row: {"ce": _four(tokens.ce[row].mean()), "accuracy": _four(tokens.accuracy[row].mean()), **origin}
+            row: {"ce": _four(tokens.ce[row].mean()), "accuracy": _four(tokens.accuracy[row].mean()), **origin(result)}
             for row in tokens.ce
         },
         "uniform_ce": _four(tokens.uniform_ce),
@@ -164,9 +169,11 @@ def tokens_table(result: EvaluationResult, tokens: TokenScores) -> Table:
 
 
 def distances_plain(result: EvaluationResult) -> dict[str, dict[str, Any]]:
-    """{metric: {row: distance; of a kernel distance the mean over subsets, with their deviation}}, JSON-able."""
+    """{metric: {row: distance, n and seed; of a kernel distance mean and deviation over subsets}}, JSON-able."""
+    counted = {**origin(result), "frames_of_window": result.num_frames}
     return {
-        metric: {row: distance_plain(found) for row, found in rows.items()} for metric, rows in result.distances.items()
+        metric: {row: {**distance_plain(found), **counted} for row, found in rows.items()}
+        for metric, rows in result.distances.items()
     }
 
 
@@ -233,6 +240,7 @@ def _at(result: EvaluationResult, horizon: int, region: Region) -> dict[str, Any
     drawn = {row: gain for row, gain in gains.items() if row != "model"}
     return {
         **{row: number(result.psnr(row, horizon, region)) for row in result.rows},
+        **origin(result),
         "windows": result.count(horizon, region),
         "pooled": {row: number(result.pooled_psnr(row, horizon, region)) for row in result.rows},
         "gain_over": gains["model"],
@@ -245,9 +253,7 @@ def _origin(row: str, result: EvaluationResult, config: EvaluationConfig) -> dic
     sampling = config.drawing or config.sampling if sampled else config.sampling
     drawn = sampled or row in _DRAWN_FROM
     return {
-        "windows": len(result),
-        "episodes": result.num_episodes,
-        "seed": config.seed,
+        **origin(result),
         "samples": config.samples if row.startswith("mean_of_") else 1 if drawn else None,
         "sampling": sampling.plain() if drawn else None,
     }

@@ -15,6 +15,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image, JointState
 
 from hwm_core.config import Config
+from hwm_core.errors import BadInput
 from hwm_core.planning.follower import PlanFollower, command_in_force
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
@@ -31,6 +32,7 @@ from hwm_ros.robot_joints import RobotJoints
 from hwm_ros.srv import SetGoal
 
 _WATCH_S = 0.1
+_STALE_S = 0.5  # joint states this far behind the newest frame do not say where the robot is
 
 
 class MpcPlannerParameters(Config):
@@ -91,6 +93,7 @@ class MpcPlannerNode(Node):
     def destroy_node(self) -> None:
         if self._goal is not None:
             self._goal.finish(ErrorCode.CANCELED, "The planner was shut down.")
+        self._scorer.close()  # or the worker's search would wait for an answer that nobody hears any more
         self._worker.close()
         super().destroy_node()
 
@@ -105,12 +108,14 @@ class MpcPlannerNode(Node):
 
     async def _execute(self, handle: ServerGoalHandle) -> PlanActions.Result:
         self._handle = handle
+        if not self._settings.lockstep:  # there the frame that waits for a command is an old one
+            self._status = None
         try:
             self._ready, self._waiting_since = Future(executor=self.executor), time.monotonic()
             await self._ready
             await self._send_goal(handle.request.goal)
             self._goal = goal = self._begin(handle)
-            if self._status is not None:  # in lockstep the frame that waits for a command is an old one
+            if self._status is not None:
                 await self._on_status(self._status)
             result = goal.result(*await goal.done)
         except Exception as error:
@@ -140,8 +145,9 @@ class MpcPlannerNode(Node):
             raise Refused(ErrorCode.BAD_REQUEST, reason)
         limits = (info.joint_names, info.lower, info.upper, info.scale)
         space = JointSpace.from_limits(*limits, info.frame_rate_hz, settings.max_velocity)
-        measured, self._own_names = self._joints.measured(info)
-        start = command_in_force(measured, self._last_command, space)
+        measured = self._joints.measured(info)
+        self._own_names = measured.names
+        start = command_in_force(measured.positions, self._last_command, space)
         planner = RecedingHorizonPlanner(settings.planner, space, settings.seed)
         follower = PlanFollower(space, settings.replan_frames, start)
         return PlanGoal(handle, planner, follower, Future(executor=self.executor))
@@ -189,7 +195,13 @@ class MpcPlannerNode(Node):
     def _missing(self) -> str:
         if self._info is None or self._status is None or not self._set_goal.service_is_ready():
             return f"an active node `{self._settings.world_model}` that sees camera images"
-        return "" if self._joints else "a joint state: a plan starts from where the robot is"
+        if not self._joints:
+            return "a joint state: a plan starts from where the robot is"
+        try:
+            behind_s = 1e-9 * (convert.stamp_ns(self._status.header.stamp) - self._joints.measured(self._info).stamp_ns)
+        except BadInput:
+            return ""  # `_begin` says what is wrong with them
+        return "" if behind_s <= _STALE_S else f"a newer joint state: the newest is {behind_s:.1f} s behind the camera"
 
     # ---------------------------------------------------------------- frame by frame
 
@@ -240,6 +252,8 @@ class MpcPlannerNode(Node):
             return
         finally:
             goal.planning = False
+        if goal.over:
+            return
         actions = plan.actions.numpy()
         follower.adopt(stamp_ns, actions)
         message = convert.sequence_message(actions, names, convert.header(stamp_ns))

@@ -57,7 +57,12 @@ class PlanGoal:
         self._heard_at = time.monotonic()
 
     def commanded(self) -> None:
-        """One frame is done: tell the client, and finish when it was the last or the cost is low enough."""
+        """One frame is done: tell the client, and finish when it was the last or the cost is low enough.
+
+        Frames before the first plan, when the robot stands still, do not count.
+        """
+        if not self._plan_seconds:
+            return
         self._frames_done += 1
         self.handle.publish_feedback(self._feedback())
         wanted: PlanActions.Goal = self.handle.request

@@ -42,7 +42,8 @@ def node_process(
         arguments: more words after --ros-args.
 
     Raises:
-        NodeDied: it had ended before, or does not end with 0; the message ends with the end of its log.
+        NodeDied: it had ended before, does not end with 0, or not within 20 s; the message ends with the end of its
+            log.
     """
     command = [str(Path(get_package_prefix("hwm_ros")) / "lib" / "hwm_ros" / executable), "--ros-args", *arguments]
     for name, value in parameters.items():
@@ -54,7 +55,11 @@ def node_process(
         if process.poll() is not None:
             raise NodeDied(f"{executable} ended with {process.returncode}:\n{_end_of(log)}")
         process.send_signal(signal.SIGTERM)
-        if process.wait(_STOP_S) != 0:
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            raise NodeDied(f"{executable} did not end within {_STOP_S:g} s of SIGTERM:\n{_end_of(log)}") from None
+        if process.returncode != 0:
             raise NodeDied(f"{executable} ended with {process.returncode} on SIGTERM:\n{_end_of(log)}")
     finally:
         if process.poll() is None:

@@ -1,5 +1,6 @@
 """Costs of candidates from the world_model node: publish, wait for the scores of the same request."""
 
+import secrets
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from itertools import count
@@ -25,8 +26,9 @@ class RemoteScorer:
 
     def __init__(self, node: Node, world_model: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._numbers = count(1)
+        self._numbers = count(secrets.randbits(62))  # other planners ask the same node, and each begins elsewhere
         self._waiting: dict[int, Future] = {}
+        self._closed = False
         self._candidates = publish(node, ActionCandidates, f"{world_model}/candidates", RELIABLE)
         subscribe(node, ActionScores, f"{world_model}/scores", self._on_scores, RELIABLE)
 
@@ -34,11 +36,13 @@ class RemoteScorer:
         """Costs [S] of candidates [S, F, A] in joint units, planned from the frame at `stamp_ns`.
 
         Raises:
-            Refused: the world model answered with an error, or not in time.
+            Refused: the world model answered with an error, with another number of costs, or not in time; or `close`.
         """
         number = next(self._numbers)
         answer: Future = Future()
         self._waiting[number] = answer
+        if self._closed:  # asked after it waits: `close` sees either the flag heard or the answer waiting
+            answer.set_exception(_shut_down())
         values = candidates.float().cpu().numpy()
         self._candidates.publish(convert.candidates_message(values, joint_names, convert.header(stamp_ns), number))
         try:
@@ -49,9 +53,23 @@ class RemoteScorer:
             del self._waiting[number]
         if scores.error_code != ErrorCode.NONE:
             raise Refused(scores.error_code, scores.error_msg)
+        if len(scores.costs) != len(candidates):
+            told = f"{len(scores.costs)} costs of {len(candidates)} candidates"
+            raise Refused(ErrorCode.INTERNAL, f"The world model gave {told}. Is a node of another version running?")
         return torch.tensor(scores.costs)
+
+    def close(self) -> None:
+        """Refuse who waits, and whoever asks later."""
+        self._closed = True
+        for answer in list(self._waiting.values()):
+            if not answer.done():
+                answer.set_exception(_shut_down())
 
     def _on_scores(self, message: ActionScores) -> None:
         answer = self._waiting.get(message.request_id)  # other planners' answers pass by
         if answer is not None and not answer.done():
             answer.set_result(message)
+
+
+def _shut_down() -> Refused:
+    return Refused(ErrorCode.CANCELED, "The planner was shut down.")

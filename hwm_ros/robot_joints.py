@@ -1,12 +1,24 @@
 """A robot's joint states as a planner needs them: values by the model's names, and the names the robot goes by."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import JointState
 
 from hwm_core.data.joints import JointTrack
 from hwm_core.errors import RobotMismatch
+from hwm_ros import convert
 from hwm_ros.msg import ModelInfo
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Where the robot is."""
+
+    stamp_ns: int
+    positions: NDArray[np.float32]  # [A] in the model's order
+    names: list[str]  # of the same joints, as the robot tells of them: its driver knows no others
 
 
 class RobotJoints:
@@ -24,10 +36,8 @@ class RobotJoints:
         self._newest.pop(joints, None)
         self._newest[joints] = message
 
-    def measured(self, info: ModelInfo) -> tuple[NDArray[np.float32], list[str]]:
-        """The newest positions [A] of the model's joints, and the names under which the robot tells of them.
-
-        A driver knows its joints by no other names.
+    def measured(self, info: ModelInfo) -> Measured:
+        """The newest positions of the model's joints.
 
         Raises:
             RobotMismatch: no message holds all of them; names what the newest lacks.
@@ -43,6 +53,7 @@ class RobotJoints:
                 mismatch = mismatch or error
                 continue
             said = {aliases.get(name, name): name for name in message.name}
-            return track.before([1])[0], [said[name] for name in info.joint_names]
+            names = [said[name] for name in info.joint_names]
+            return Measured(convert.stamp_ns(message.header.stamp), track.before([1])[0], names)
         assert mismatch is not None, "a message was heard"
         raise mismatch

@@ -1,12 +1,15 @@
 """The planner beside a world model that this test plays: what it hears of the robot, and what when nobody answers."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+import torch
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 import rclpy
 from action_msgs.msg import GoalStatus
 from hwm_ros.action import PlanActions
-from hwm_ros.msg import ActionCandidates, ActionScores, ContextStatus, ErrorCode, ModelInfo
+from hwm_ros.msg import ActionCandidates, ActionScores, ActionSequence, ContextStatus, ErrorCode, ModelInfo
 from hwm_ros.srv import SetGoal
 from rclpy.action import ActionClient
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -14,6 +17,8 @@ from ros_harness import Peer, process
 from sensor_msgs.msg import Image, JointState
 
 from hwm_ros import convert
+from hwm_ros.node import Refused
+from hwm_ros.remote_scorer import RemoteScorer
 
 pytestmark = pytest.mark.ros
 
@@ -46,9 +51,12 @@ class PlayedModel(Peer):
         self.node.create_subscription(ActionCandidates, "/world_model/candidates", self._score, 10)
         self.node.create_timer(0.03, self._tick)
         self.listen(JointState, "/joint_commands", 200)
+        self.listen(ActionSequence, "/mpc_planner/plan")
         self.actions = ActionClient(self.node, PlanActions, "/mpc_planner/plan_actions")
         self.told: list[dict[str, float]] = []  # joint states, a message each
-        self._now = 1_000_000_000
+        self.answers = True  # requests for scores
+        self.asked: list[ActionCandidates] = []
+        self.now_ns = 1_000_000_000
         self.info.publish(INFO)
 
     def close(self) -> None:
@@ -56,14 +64,19 @@ class PlayedModel(Peer):
         super().close()
 
     def _tick(self) -> None:
-        self._now += PERIOD
+        self.now_ns += PERIOD
         for joints in self.told:
             self.states.publish(
-                JointState(header=convert.header(self._now), name=list(joints), position=list(joints.values()))
+                JointState(header=convert.header(self.now_ns), name=list(joints), position=list(joints.values()))
             )
-        self.status.publish(ContextStatus(header=convert.header(self._now), ready=True))
+        self.status.publish(ContextStatus(header=convert.header(self.now_ns), ready=True))
 
     def _score(self, asked: ActionCandidates) -> None:
+        self.asked.append(asked)
+        if self.answers:
+            self.answer(asked)
+
+    def answer(self, asked: ActionCandidates) -> None:
         self.scores.publish(ActionScores(request_id=asked.request_id, costs=[0.0] * asked.num_candidates))
 
     def send(self, **goal):
@@ -87,6 +100,13 @@ def model(tmp_path_factory):
     peer.close()
 
 
+def test_a_robot_of_other_joints_aborts_the_goal_by_name(model):
+    model.told = [{"left_elbow_joint": 0.0, "waist": 0.0}]
+    done = model.result(model.send(num_frames=1))
+    assert done.status == GoalStatus.STATUS_ABORTED
+    assert done.result.error_code == ErrorCode.ROBOT_MISMATCH and "neck" in done.result.error_msg
+
+
 def test_a_robot_is_heard_under_the_names_it_publishes_and_commanded_by_them(model):
     model.told = [{"neck": 0.25, "left_elbow_joint": 0.5, "wrist": 0.0}]
     result = model.result(model.send(num_frames=60)).result
@@ -105,14 +125,48 @@ def test_hands_that_are_told_by_themselves_on_the_topic_of_the_arms_do_no_harm(m
         assert result.error_code == ErrorCode.NONE, result.error_msg
 
 
-def test_a_robot_of_other_joints_aborts_the_goal_by_name():
-    from hwm_core.errors import RobotMismatch
-    from hwm_ros.robot_joints import RobotJoints
+def test_a_goal_counts_frames_from_its_first_plan_on(model):
+    model.told = [{"left_elbow": 0.1, "neck": 0.2}]
+    result = model.result(model.send(num_frames=1)).result
+    assert (result.frames_done, result.best_cost) == (1, 0.0) and result.plans_made >= 1
 
-    joints = RobotJoints()
-    joints.hear(JointState(name=["left_elbow_joint", "waist"], position=[0.0, 0.0]))
-    with pytest.raises(RobotMismatch, match="neck"):
-        joints.measured(INFO)
+
+def test_where_the_robot_was_long_ago_no_plan_begins(model):
+    model.told = [{"left_elbow": 0.1, "neck": 0.2}]
+    assert model.result(model.send(num_frames=1)).result.error_code == ErrorCode.NONE
+    model.told, model.now_ns = [], model.now_ns + 2 * 10**9
+    done = model.result(model.send(num_frames=1))
+    assert done.status == GoalStatus.STATUS_ABORTED and done.result.error_code == ErrorCode.NO_CONTEXT
+    assert "a newer joint state" in done.result.error_msg and "behind the camera" in done.result.error_msg
+
+
+def test_a_plan_that_comes_after_its_goal_was_canceled_is_not_told(model):
+    model.told = [{"left_elbow": 0.1, "neck": 0.2}]
+    plans, before, model.answers = model.heard["/mpc_planner/plan"], len(model.asked), False
+    handle = model.send(num_frames=60)
+    model.until(lambda: len(model.asked) > before, "a search")
+    cancel = handle.cancel_goal_async()
+    model.until(cancel.done, "the cancel")
+    assert model.result(handle).status == GoalStatus.STATUS_CANCELED
+    heard, model.answers = len(plans), True
+    model.answer(model.asked[-1])
+    # The worker is free again: the next goal is planned, and its plans are the first that are told.
+    result = model.result(model.send(num_frames=1)).result
+    assert result.error_code == ErrorCode.NONE and len(plans) - heard == result.plans_made
+
+
+def test_who_waits_for_scores_is_refused_when_the_planner_shuts_down():
+    peer = Peer()
+    scorer = RemoteScorer(peer.node, "nobody", timeout_s=60.0)
+    with ThreadPoolExecutor(1) as worker:
+        waiting = worker.submit(scorer.score, torch.zeros(2, 3, 1), ["neck"], 1)
+        peer.until(lambda: scorer._waiting, "the question")
+        scorer.close()
+        with pytest.raises(Refused, match="shut down"):
+            waiting.result(timeout=10.0)
+        with pytest.raises(Refused, match="shut down"):
+            worker.submit(scorer.score, torch.zeros(2, 3, 1), ["neck"], 1).result(timeout=10.0)
+    peer.close()
 
 
 def test_a_world_model_that_never_takes_the_goal_image_aborts_the_goal_and_the_next_one_is_served(model):

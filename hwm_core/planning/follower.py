@@ -46,13 +46,14 @@ class PlanFollower:
         if self._held_ns is None or stamp_ns > self._held_ns:
             self._plan = (stamp_ns, actions)
 
-    def elapsed_frames(self, stamp_ns: int) -> int:
-        """Frames from the one the plan was made for to the one at `stamp_ns`; 0 without a plan."""
-        return self._frames_between(self._plan[0], stamp_ns) if self._plan else 0
+    def elapsed_frames(self, stamp_ns: int) -> int | None:
+        """Frames from the one the plan was made for to the one at `stamp_ns`; None without a plan."""
+        return self._frames_between(self._plan[0], stamp_ns) if self._plan else None
 
     def due(self, stamp_ns: int) -> bool:
         """Whether a new plan is due at the frame at `stamp_ns`."""
-        return self._plan is None or self.elapsed_frames(stamp_ns) >= self._replan_frames
+        elapsed = self.elapsed_frames(stamp_ns)
+        return elapsed is None or elapsed >= self._replan_frames
 
     def command(self, stamp_ns: int) -> NDArray[np.float32]:
         """The command [A] of the frame at `stamp_ns`; without a plan, the command in force."""

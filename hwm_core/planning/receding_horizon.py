@@ -49,14 +49,19 @@ class RecedingHorizonPlanner:
         self._last: Tensor | None = None  # [F, A] the newest plan
 
     def plan(
-        self, score: Scorer, newest: Tensor, elapsed_frames: int, keep_going: Callable[[Iteration], bool] = go_on
+        self,
+        score: Scorer,
+        newest: Tensor,
+        elapsed_frames: int | None,
+        keep_going: Callable[[Iteration], bool] = go_on,
     ) -> Plan:
         """Search for the best actions of the coming frames.
 
         Args:
             score: costs of candidates [S, F, A].
             newest: [A] the action before the first planned one.
-            elapsed_frames: frames since the last plan was made; its rest is where the search starts.
+            elapsed_frames: frames since the last plan was made; its rest is where the search starts. None: that plan is
+                not followed, and the search starts from standing still.
             keep_going: hears of every iteration, returns False to make do with what was found so far.
         """
         optimum = minimise(
@@ -77,13 +82,9 @@ class RecedingHorizonPlanner:
         )
         return self._trajectories(self._spread * noise, newest)
 
-    def reset(self) -> None:
-        """Forget the last plan: the goal has changed, or the robot was moved."""
-        self._last = None
-
-    def _warm_start(self, newest: Tensor, elapsed_frames: int) -> Tensor:
+    def _warm_start(self, newest: Tensor, elapsed_frames: int | None) -> Tensor:
         """Knots [K, D] of the last plan's rest, its last action held; without a last plan: of standing still."""
-        if self._last is None:
+        if self._last is None or elapsed_frames is None:
             return torch.zeros_like(self._spread)
         frames = [min(frame + elapsed_frames, len(self._last) - 1) for frame in self._knot_frames]
         return (self._last[frames] - newest)[:, self._joints]

@@ -134,7 +134,7 @@ def load_checkpoint(
         name=header.name,
         family=header.family,
         model=model.to(device).eval(),
-        tokenizer=None if coder is None else coder.to(device).eval(),
+        tokenizer=None if coder is None else coder.to(device).eval().requires_grad_(False),
         manifest=header.manifest,
         preprocessing=header.preprocessing,
         metadata=header.metadata,

@@ -15,8 +15,8 @@ from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
 
-# Seconds of joint values kept: ten times what nine frames at 15 Hz span, at up to 500 messages a second.
-_JOINT_CAPACITY = 3000
+# Joint values kept: so many, or twice what the window spans at the highest rate.
+_JOINT_CAPACITY, _JOINT_RATE_HZ = 3000, 1000
 
 
 class NoContext(BadInput):
@@ -81,8 +81,9 @@ class Context:
             # The newest joint state is often a few milliseconds older than the newest image: it holds for one period.
             hold_s = 1 / self._preprocessing.frame_rate_hz
             names, aliases = self._manifest.names, self._manifest.aliases
-            self._states = JointTrack(names, capacity=_JOINT_CAPACITY, hold_s=hold_s, aliases=aliases)
-            self._commands = JointTrack(names, capacity=_JOINT_CAPACITY, aliases=aliases)
+            capacity = max(_JOINT_CAPACITY, round(2 * self._num_frames * hold_s * _JOINT_RATE_HZ))
+            self._states = JointTrack(names, capacity=capacity, hold_s=hold_s, aliases=aliases)
+            self._commands = JointTrack(names, capacity=capacity, aliases=aliases)
             self._mismatch: dict[JointTrack, RobotMismatch] = {}
 
     def add_image(self, stamp_ns: int, message: Any) -> None:

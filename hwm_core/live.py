@@ -15,7 +15,7 @@ from hwm_core.imagination import Imagination
 from hwm_core.planning.costs import Objective
 from hwm_core.planning.dynamics import Goal
 from hwm_core.planning.joint_space import JointSpace
-from hwm_core.planning.scoring import ScoreEngine, Scores
+from hwm_core.planning.scoring import ScoreEngine, Scores, wait_for
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model import Past, WorldModel
 
@@ -108,6 +108,7 @@ class LiveModel:
         self._check_number(candidates)
         began = self._clock()
         past, is_new = self._observe(window)
+        wait_for(past.latents)
         encode_seconds = self._clock() - began if is_new else 0.0
         return Answer(window.stamp_ns, self._engine.score(past, aim, candidates), encode_seconds)
 

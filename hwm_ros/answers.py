@@ -124,14 +124,13 @@ class Answers:
         try:
             server = self._host.active()
             shown = await server.shown()
+            head, rate = convert.header(shown.window.stamp_ns, self._host.camera_frame), server.info.frame_rate_hz
+            if to_frames:
+                self._frames.publish(convert.frames_message(shown.frames[None], shown.source, rate, head))
+            if to_picture:
+                strip = prediction_strip(shown.window.frames, shown.frames, rate, _SHOWN_AS[shown.source])
+                self._picture.publish(convert.image_message(strip, head))
         except (BadInput, Superseded, Stopped):  # the status of every image tells
             return
         except Exception as error:
             self._host.fail(error)
-            return
-        head, rate = convert.header(shown.window.stamp_ns, self._host.camera_frame), server.info.frame_rate_hz
-        if to_frames:
-            self._frames.publish(convert.frames_message(shown.frames[None], shown.source, rate, head))
-        if to_picture:
-            strip = prediction_strip(shown.window.frames, shown.frames, rate, _SHOWN_AS[shown.source])
-            self._picture.publish(convert.image_message(strip, head))

@@ -76,6 +76,8 @@ class ModelServer:
     def close(self) -> None:
         """End the thread; waiting questions are answered with an error."""
         self._worker.close()
+        if self.world_model.device.type == "cuda":
+            torch.cuda.empty_cache()  # other processes want what the weights leave
 
     def start(self) -> None:
         """Begin with an empty context."""
@@ -144,14 +146,14 @@ class ModelServer:
         if (newest_ns := self.context.newest_stamp_ns) is not None:
             values["newest_frame_age_s"] = (now_ns - newest_ns) * 1e-9
         if self.world_model.device.type == "cuda":
-            values["device_memory_mb"] = torch.cuda.max_memory_allocated(self.world_model.device) / 2**20
+            values["device_memory_peak_mb"] = torch.cuda.max_memory_allocated(self.world_model.device) / 2**20
         return values | {
             f"{stage}_{p}_ms": ms for stage, row in self.latencies.summary().items() for p, ms in row.items()
         }
 
     def _show(self) -> Shown:
-        window = self.context.window()
-        plan = self._live.rest_of(self._best[1], self._best[0], window.stamp_ns) if self._best else None
+        window, best = self.context.window(), self._best  # once: the executor may replace it meanwhile
+        plan = None if best is None else self._live.rest_of(best[1], best[0], window.stamp_ns)
         actions = self._live.hold(self.context.newest_action()) if plan is None else plan
         source = PredictedFrames.HOLD if plan is None else PredictedFrames.PLAN
         return Shown(window, source, self._live.predict(window, actions[None])[0])

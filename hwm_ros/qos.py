@@ -37,6 +37,13 @@ LATCHED = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 
+_OVERRIDABLE = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
+
 
 def subscribe(
     node: Node,
@@ -60,7 +67,7 @@ def subscribe(
         copy(profile),  # rclpy writes overrides into the profile it is given
         callback_group=group,
         event_callbacks=SubscriptionEventCallbacks(incompatible_qos=mismatch),
-        qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
     )
 
 
@@ -77,13 +84,15 @@ def publish(node: Node, kind: type, topic: str, profile: QoSProfile) -> Publishe
         topic,
         copy(profile),
         event_callbacks=PublisherEventCallbacks(incompatible_qos=mismatch),
-        qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
     )
 
 
 def _explain(topic: str, other: str, ours: str, policy: QoSPolicyKind) -> str:
     name = qos_policy_name_from_kind(policy).lower()
+    can = policy in _OVERRIDABLE
+    here = f", or set the parameter `qos_overrides.{topic}.{ours}.{name}` here" if can else ""
     return (
         f"{topic}: a {other} there has an incompatible QoS policy ({name}); no message passes between us. "
-        f"Change it there, or set the parameter `qos_overrides.{topic}.{ours}.{name}` here."
+        f"Change it there{here}."
     )

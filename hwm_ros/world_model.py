@@ -230,7 +230,7 @@ class WorldModelNode(LifecycleNode):
         if self._fault:
             level, summary = DiagnosticStatus.ERROR, self._fault
         self._diagnostics.publish(health(self, level, summary, values))
-        self._received.clear()
+        self._received = Counter(dict.fromkeys(self._received, 0))  # a topic that has fallen silent is told of too
         if self._entities:  # an answer that failed is past; a transition that failed is the state we are in
             self._fault = ""
 

@@ -7,17 +7,18 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 CONFIG = PathJoinSubstitution([FindPackageShare("hwm_ros"), "config"])
 
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
 # name, default, what it is for
 ARGUMENTS = (
     ("namespace", "", "namespace of the nodes"),
-    ("use_sim_time", "false", "go by /clock"),
+    ("use_sim_time", "", "go by /clock; empty: as in params_file"),
     ("params_file", PathJoinSubstitution([CONFIG, "hwm_ros.yaml"]), "ROS parameters of the nodes"),
-    ("autostart", "true", "configure and activate the world model; false where a lifecycle manager does"),
+    ("autostart", "", "configure and activate the world model; empty: as in params_file"),
     ("use_respawn", "false", "start a node again when it ends"),
     ("log_level", "info", "debug, info, warn, error or fatal"),
     ("checkpoint", "", "folder of a checkpoint; empty: as in params_file"),
@@ -26,14 +27,19 @@ ARGUMENTS = (
     ("joint_states_topic", "joint_states", "sensor_msgs/JointState, measured"),
     ("joint_commands_topic", "joint_commands", "sensor_msgs/JointState, commanded"),
     ("planner", "false", "start mpc_planner"),
-    ("publish_commands", "false", "let the planner move the robot"),
+    ("publish_commands", "", "let the planner move the robot; empty: as in params_file, where it does not"),
     ("sim", "false", "start sim_robot"),
 )
 
 
 def _nodes(context: LaunchContext) -> list[Node]:
     """Empty arguments leave the parameter file's values alone."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in ("checkpoint", "device")}
+
+    def given(*names: str) -> dict:
+        """Those that are not empty."""
+        values = {name: LaunchConfiguration(name).perform(context) for name in names}
+        return {name: _TRUTH.get(value.lower(), value) for name, value in values.items() if value}
+
     remappings = [
         ("head_camera/image_raw", LaunchConfiguration("image_topic")),
         ("head_camera/image_raw/compressed", [LaunchConfiguration("image_topic"), "/compressed"]),
@@ -47,7 +53,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
             executable=executable,
             name=executable,
             namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), {"use_sim_time": _boolean("use_sim_time")} | parameters],
+            parameters=[LaunchConfiguration("params_file"), given("use_sim_time") | parameters],
             remappings=remappings,
             respawn=_is_true(context, "use_respawn"),
             respawn_delay=2.0,
@@ -56,24 +62,15 @@ def _nodes(context: LaunchContext) -> list[Node]:
             condition=condition,
         )
 
-    own = {name: value for name, value in given.items() if value}
     return [
-        node("world_model", own | {"autostart": _boolean("autostart")}),
-        node(
-            "mpc_planner",
-            {"publish_commands": _boolean("publish_commands")},
-            IfCondition(LaunchConfiguration("planner")),
-        ),
+        node("world_model", given("checkpoint", "device", "autostart")),
+        node("mpc_planner", given("publish_commands"), IfCondition(LaunchConfiguration("planner"))),
         node("sim_robot", {"use_sim_time": False}, IfCondition(LaunchConfiguration("sim"))),
     ]
 
 
-def _boolean(name: str) -> ParameterValue:
-    return ParameterValue(LaunchConfiguration(name), value_type=bool)
-
-
 def _is_true(context: LaunchContext, name: str) -> bool:
-    return LaunchConfiguration(name).perform(context).lower() in ("true", "1")
+    return _TRUTH.get(LaunchConfiguration(name).perform(context).lower()) is True
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -205,6 +205,17 @@ def test_a_second_publisher_of_other_joints_is_counted_but_does_not_refuse_the_r
     assert ctx.window().stamp_ns == START + 8 * PERIOD
 
 
+def test_a_long_window_at_a_low_rate_is_covered_by_joint_states_at_1_khz():
+    slow = Context(
+        manifest("states"), Preprocessing(source_aspect=1.0, crop="none", height=8, width=8, frame_rate_hz=5.0), 17
+    )
+    for millisecond in range(3300):
+        slow.add_states(START + millisecond * 1_000_000, NAMES, [0.0] * len(NAMES))
+        if millisecond % 200 == 0:
+            slow.add_image(START + millisecond * 1_000_000, image(1))
+    assert slow.window().actions.shape == (17, len(NAMES))
+
+
 def test_a_reset_forgets_frames_joints_and_counters():
     ctx = context()
     feed(ctx, range(9))

@@ -199,7 +199,9 @@ def test_processes_prepare_what_one_process_does(folder, tmp_path):
     recordings = find_recordings(folder, TOPICS)
     prepared(recordings, tmp_path / "one")
     prepared(recordings, tmp_path / "two", names=NAMES, workers=2)
-    for one, two in zip(open_store(tmp_path / "one").training, open_store(tmp_path / "two").training):
+    pairs = list(zip(open_store(tmp_path / "one").training, open_store(tmp_path / "two").training, strict=True))
+    assert len(pairs) == len(recordings)
+    for one, two in pairs:
         assert np.array_equal(one.frames, two.frames) and np.array_equal(one.states, two.states)
 
 

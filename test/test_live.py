@@ -93,7 +93,9 @@ def test_warming_up_leaves_no_goal_and_no_past_behind(live):
 
 
 @pytest.mark.gpu
-def test_a_gpu_gives_the_same_costs(live):
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same_costs():
+    live = LiveModel(WorldModel(untrained(), dtype=torch.float32), LiveConfig(), Objective())  # masked: draws nothing
     checkpoint = untrained()
     checkpoint.model.cuda()
     checkpoint.tokenizer.cuda()

@@ -8,6 +8,7 @@ import pytest
 
 from hwm_core.pictures import Example, VideoWriter, contact_sheet, heat, plan_strip, side_by_side, write_png
 from hwm_core.pictures.canvas import PAPER, TRUTH, enlarge, evenly
+from hwm_core.pictures.prediction_strip import prediction_strip
 
 
 def clip(count: int, height: int = 16, width: int = 16, seed: int = 0) -> np.ndarray:
@@ -26,6 +27,7 @@ def colours(picture: np.ndarray) -> set[tuple[int, ...]]:
 def test_columns_end_with_the_last_frame() -> None:
     assert evenly(6, 24) == [3, 7, 11, 15, 19, 23]
     assert evenly(3, 8) == [2, 4, 7]
+    assert evenly(6, 2) == [0, 1] and evenly(2, 0) == []
 
 
 def test_enlarging_keeps_the_aspect() -> None:
@@ -53,6 +55,12 @@ def test_pictures_reach_neither_margin(width: int) -> None:
     sheet = contact_sheet("Title", "subtitle", [example(width), example(width)], 30.0)
     for edge in (sheet[:20], sheet[-20:], sheet[:, :20], sheet[:, -20:]):
         assert colours(edge) == {PAPER}
+
+
+@pytest.mark.parametrize(("seen", "to_come"), [(1, 24), (9, 2)])
+def test_a_strip_shows_what_there_is_of_a_short_past_or_future(seen: int, to_come: int) -> None:
+    whole = prediction_strip(clip(9), clip(24), 30.0, "plan", cell_height=16)
+    assert prediction_strip(clip(seen), clip(to_come), 30.0, "plan", cell_height=16).shape[1] < whole.shape[1]
 
 
 def test_a_plan_strip_holds_start_way_end_and_goal() -> None:

@@ -10,6 +10,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 from diagnostic_msgs.msg import DiagnosticArray
 from hwm_ros.msg import ActionScores, ContextStatus, ErrorCode, ModelInfo, PredictedFrames
 from hwm_ros.srv import GetModelInfo, PredictRollout, ResetContext, ScoreActions, SetGoal
+from rcl_interfaces.srv import ListParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_harness import Peer, process
 from sensor_msgs.msg import Image, JointState
@@ -272,6 +273,8 @@ def test_a_publisher_of_incompatible_qos_is_logged_with_the_fix(robot):
     fix = "qos_overrides./world_model/candidates.subscription.reliability"
     robot.until(lambda: fix in robot.log.read_text(), "the log line")
     robot.node.destroy_publisher(publisher)
+    there = robot.call(ListParameters, "/world_model/list_parameters", ListParameters.Request(depth=0)).result.names
+    assert {fix, fix.replace("reliability", "durability")} <= set(there), "what the log names can be set"
 
 
 def test_diagnostics_tell_rates_latencies_drops_and_memory(ready):

@@ -117,6 +117,7 @@ def _windows(
     values = [manifest.actions_of(episode) for episode in episodes]
     takes = [takes_of(episode.segments)[episode.first_frames] for episode in episodes]
     _, of_take = np.unique([(which, takes[which][start]) for which, start in chosen], axis=0, return_inverse=True)
+    of_take = of_take.reshape(-1)  # numpy 2.0 gives [W, 1]
     for number, (which, start) in enumerate(chosen):
         episode = episodes[which]
         tokens = np.asarray(episode.tokens[start : start + extent : step])

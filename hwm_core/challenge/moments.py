@@ -39,7 +39,12 @@ class Moment:
 
 
 def frames_per_step(world_model: WorldModel, frame_rate_hz: float) -> int:
-    """Frames of the recording for each of the model's. Raises BadCheckpoint where the protocol does not fit it."""
+    """Frames of the recording for each of the model's.
+
+    Raises:
+        BadActions: a model of commands.
+        BadCheckpoint: one whose rate or past the protocol does not fit.
+    """
     if world_model.manifest.kind != "states":
         raise BadActions(
             "Actions of the model",

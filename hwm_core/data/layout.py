@@ -3,7 +3,7 @@
 Layouts of several robots make a union; a robot that lacks a dimension has NaN there, which training sees as the mean.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib.resources import files
@@ -56,11 +56,6 @@ class Layout(Config):
     def aliases(self) -> dict[str, str]:
         """{published name: name of the dimension}."""
         return {alias: one.name for one in self.dimensions for alias in one.aliases}
-
-    def knows(self, names: Iterable[str]) -> bool:
-        """Whether every name is a dimension's."""
-        known = {*self.names, *self.aliases}
-        return all(name in known for name in names)
 
     def columns(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Where each dimension stands in `names`, [A]; -1 where it is missing.

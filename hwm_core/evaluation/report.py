@@ -206,7 +206,7 @@ def interval_plain(interval: Interval) -> dict[str, float | None]:
 
 def number(value: float | None) -> float | None:
     """Rounded, and None for NaN, which JSON does not know."""
-    return None if value is None or math.isnan(value) else round(value, 3)
+    return None if value is None or math.isnan(value) else round(value, 4)
 
 
 def _four(value: float) -> float:

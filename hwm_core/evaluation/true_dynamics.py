@@ -46,8 +46,8 @@ class TrueDynamics:
             watcher = Watcher(self._robot, self._world_model)
             clips.append(np.stack([*past.frames, *map(watcher.step, actions)]))
         self._robot.restore(past.state)
-        video = torch.from_numpy(np.stack(clips)).permute(0, 1, 4, 2, 3).float() / 255
-        with torch.inference_mode():
+        video = torch.from_numpy(np.stack(clips)).to(self._world_model.device).permute(0, 1, 4, 2, 3).float() / 255
+        with torch.inference_mode(), self._world_model.arithmetic():
             tokenizer, seen = self._world_model.tokenizer, len(past.frames)
-            latents = tokenizer.embed(tokenizer.encode(video.to(self._world_model.device)))
+            latents = tokenizer.embed(tokenizer.encode(video))
         return TrueFuture(latents[:, 1 + (seen - 1) // tokenizer.temporal_factor :], video[:, seen:])

@@ -87,7 +87,8 @@ def heat(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.
 
 
 def evenly(count: int, of: int) -> list[int]:
-    """`count` indices spread over range(of), the last one included."""
+    """`count` indices, or all of them, spread over range(of), the last one included."""
+    count = min(count, of)
     return [round((i + 1) * of / count) - 1 for i in range(count)]
 
 

@@ -17,7 +17,7 @@ def prediction_strip(
     num_predicted: int = 6,
     cell_height: int = 144,
 ) -> Frame:
-    """One row, uint8 [H, W, 3] RGB: the newest frames seen, then frames spread over the prediction.
+    """One row, uint8 [H, W, 3] RGB: frames spread over what was seen, the newest among them, then over the prediction.
 
     Args:
         seen: [P, H, W, 3], newest last.
@@ -28,12 +28,12 @@ def prediction_strip(
     behind = [i + 1 - len(seen) for i in evenly(num_seen, len(seen))]
     cells = enlarge(np.concatenate([seen[[i - 1 for i in behind]], predicted[ahead]]), cell_height)
     step = cells.shape[2] + _GAP
-    split = _MARGIN + num_seen * step + _GAP
+    split = _MARGIN + len(behind) * step + _GAP
     canvas = Canvas(2 * _MARGIN + len(cells) * step + 2 * _GAP, 2 * _TITLE + cell_height + _MARGIN)
     canvas.text(_MARGIN, 5, "seen", 14, INK, bold=True)
     canvas.text(split + _GAP, 5, f"predicted: {label}", 14, MODEL, bold=True)
     for column, (picture, frame) in enumerate(zip(cells, behind + [i + 1 for i in ahead])):
-        x = _MARGIN + column * step + (2 * _GAP if column >= num_seen else 0)
+        x = _MARGIN + column * step + (2 * _GAP if column >= len(behind) else 0)
         canvas.text(x, _TITLE + 3, f"{frame / frame_rate_hz:+.2f} s", 12, GREY)
         canvas.paste(picture, x, 2 * _TITLE)
     canvas.line(split, _TITLE, split, 2 * _TITLE + cell_height, MODEL)

@@ -23,13 +23,12 @@ class Sample:
 def sample_sheet(
     title: str, made: str, samples: Sequence[Sample], num_seen: int = 2, num_columns: int = 6, cell: int = 96
 ) -> Frame:
-    """One page, uint8 [H, W, 3] RGB: of each window the newest frames seen, then its truth above what was made of it.
+    """One page, uint8 [H, W, 3] RGB: of each window some frames seen, then its truth above what was made of it.
 
     Args:
         made: what the lower rows are called.
     """
-    shown = evenly(min(num_columns, len(samples[0].truth)), len(samples[0].truth))
-    seen = evenly(min(num_seen, len(samples[0].seen)), len(samples[0].seen)) if len(samples[0].seen) else []
+    shown, seen = evenly(num_columns, len(samples[0].truth)), evenly(num_seen, len(samples[0].seen))
     step = enlarge(samples[0].truth[:1], cell).shape[2] + _GAP
     split = _MARGIN + len(seen) * step + (2 * _GAP if seen else 0)
     pair = 2 * (cell + _GAP) + _ROWS

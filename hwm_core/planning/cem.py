@@ -41,7 +41,6 @@ class Iteration:
     number: int  # from 1
     of: int
     best_cost: float  # the lowest so far
-    mean_cost: float  # over this iteration's samples
     spread: float  # mean standard deviation of the next iteration's samples
 
 
@@ -85,7 +84,7 @@ def minimise(
         deviation = torch.lerp(elites.std(dim=0, correction=0), deviation, config.momentum).maximum(floor)
         if float(costs[order[0]]) < best_cost:
             best, best_cost = elites[0], float(costs[order[0]])
-        told = Iteration(number, config.iterations, best_cost, float(costs.mean()), float(deviation.mean()))
+        told = Iteration(number, config.iterations, best_cost, float(deviation.mean()))
         if not keep_going(told):
             break
     return Optimum(best, best_cost, mean, number)

@@ -51,7 +51,7 @@ class ScoreEngine(Generic[PastT]):
         actions = self._checked(candidates)
         began = self._clock()
         prediction = self._dynamics.rollout(past, actions)
-        _finish(prediction.latents)
+        wait_for(prediction.latents)
         predicted = self._clock()
         terms = self._objective.terms(
             Candidates(actions, self._dynamics.recent_actions(past).to(actions), prediction, goal, self._space)
@@ -90,7 +90,7 @@ class ScoreEngine(Generic[PastT]):
         return torch.cat([actions, held], dim=1)
 
 
-def _finish(tensor: Tensor) -> None:
+def wait_for(tensor: Tensor) -> None:
     """Wait for the device, so that the next reading of the clock is true."""
     if tensor.is_cuda:
         torch.cuda.synchronize(tensor.device)

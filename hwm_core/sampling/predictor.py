@@ -104,7 +104,8 @@ class MaskedPredictor:
         return Future(self.model.to_grid(decoded.latents), self.model.to_grid(decoded.tokens))
 
     def varies(self, sampling: Sampling) -> bool:
-        if sampling.steps == 1 and sampling.parallel:  # everything is shown at once, and nothing hears what was drawn
+        at_once = sampling.parallel or self.config.num_future_latents == 1
+        if sampling.steps == 1 and at_once:  # everything is shown together, and nothing hears what was drawn
             return sampling.temperature > 0 and not sampling.soft
         return sampling.temperature > 0 or (sampling.order == "random" and sampling.steps > 1)
 

@@ -37,7 +37,7 @@ class LiveConfig(Config):
     )
     scoring: Sampling = Field(default=Sampling(), description="decoding of candidates")
     showing: Sampling = Field(default=Sampling(), description="decoding of the pictures shown")
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of what is drawn; all candidates share it")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of what is drawn; all candidates share it")
 
 
 @dataclass(frozen=True)

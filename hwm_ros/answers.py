@@ -13,7 +13,7 @@ from hwm_ros import convert
 from hwm_ros.model_server import ModelServer
 from hwm_ros.msg import ActionCandidates, ActionScores, ErrorCode, PredictedFrames
 from hwm_ros.node import STEADY, NotActive, error_code, error_text
-from hwm_ros.qos import RELIABLE, publish, subscribe
+from hwm_ros.qos import RELIABLE, create_publisher, create_subscription
 from hwm_ros.srv import GetModelInfo, PredictRollout, ResetContext, ScoreActions, SetGoal
 
 _SHOWN_AS = {PredictedFrames.HOLD: "newest action held", PredictedFrames.PLAN: "the planner's newest best"}
@@ -44,9 +44,9 @@ class Answers:
         self._node, self._host = node, host
         # A callback that awaits the worker keeps its group busy; in the default group it would hold the images back.
         self._awaiting = ReentrantCallbackGroup()
-        self._scores = publish(node, ActionScores, "~/scores", RELIABLE)
-        self._frames = publish(node, PredictedFrames, "~/predicted_frames", RELIABLE)
-        self._picture = publish(node, Image, "~/prediction_image", RELIABLE)
+        self._scores = create_publisher(node, ActionScores, "~/scores", RELIABLE)
+        self._frames = create_publisher(node, PredictedFrames, "~/predicted_frames", RELIABLE)
+        self._picture = create_publisher(node, Image, "~/prediction_image", RELIABLE)
         for kind, name, callback in (
             (ScoreActions, "score_actions", self._on_score_actions),
             (PredictRollout, "predict_rollout", self._on_predict_rollout),
@@ -59,7 +59,9 @@ class Answers:
     def begin(self, prediction_rate_hz: float) -> list[Any]:
         """Listen to candidates and show predictions; the subscription and the timer to destroy at the end."""
         entities: list[Any] = [
-            subscribe(self._node, ActionCandidates, "~/candidates", self._on_candidates, RELIABLE, self._awaiting)
+            create_subscription(
+                self._node, ActionCandidates, "~/candidates", self._on_candidates, RELIABLE, self._awaiting
+            )
         ]
         if prediction_rate_hz > 0:
             entities.append(self._node.create_timer(1 / prediction_rate_hz, self._show, self._awaiting, STEADY))

@@ -34,8 +34,8 @@ class ModelParameters(Config):
     """What is loaded, and how it answers."""
 
     checkpoint: str = Field(default=SHIPPED, description="folder of a checkpoint; `tiny` (masked) and `flow_tiny` ship")
-    device: str = Field(default="cpu", description="of torch, for example cpu or cuda:0")
-    dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="of the arithmetic")
+    device: str = Field(default="cpu", description="device the model runs on, as PyTorch names it: cpu, cuda:0")
+    dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="precision of the arithmetic")
     live: LiveConfig = LiveConfig()
     objective: Objective = Field(default=Objective(), json_schema_extra=LIVE)
 

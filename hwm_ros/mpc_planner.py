@@ -26,7 +26,7 @@ from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
 from hwm_ros.node import STEADY, Refused, error_code, error_text, on_executor, run, start_task
 from hwm_ros.parameters import declare_parameters, read_parameters
 from hwm_ros.plan_goal import PlanGoal
-from hwm_ros.qos import JOINTS_IN, JOINTS_OUT, LATCHED, RELIABLE, publish, subscribe
+from hwm_ros.qos import JOINTS_IN, JOINTS_OUT, LATCHED, RELIABLE, create_publisher, create_subscription
 from hwm_ros.remote_scorer import RemoteScorer
 from hwm_ros.robot_joints import RobotJoints
 from hwm_ros.srv import SetGoal
@@ -39,12 +39,12 @@ class MpcPlannerParameters(Config):
     """Parameters of the node."""
 
     world_model: str = Field(default="world_model", description="name of the world_model node to query")
-    publish_commands: bool = Field(default=False, description="move the robot; otherwise plans are only told")
+    publish_commands: bool = Field(default=False, description="move the robot; otherwise plans are only published")
     lockstep: bool = Field(default=False, description="hold a frame's command back until the plan due at it is made")
     replan_frames: int = Field(default=5, ge=1, le=1000, description="frames after which a plan is replaced")
     max_velocity: float = Field(default=3.0, gt=0.0, description="speed limit of every joint in rad/s (or m/s)")
     planner: PlannerConfig = PlannerConfig()
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of the search")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the search's random numbers")
     score_timeout_s: float = Field(default=20.0, gt=0.0, description="wall time to wait for the model's answer")
     frame_timeout_s: float = Field(default=10.0, gt=0.0, description="wall time without a frame that aborts a goal")
 
@@ -71,14 +71,14 @@ class MpcPlannerNode(Node):
 
         self._scorer = RemoteScorer(self, settings.world_model, settings.score_timeout_s)
         self._set_goal = self.create_client(SetGoal, f"{settings.world_model}/set_goal")
-        self._commands = publish(self, JointState, "joint_commands", JOINTS_OUT)
-        self._plans = publish(self, ActionSequence, "~/plan", RELIABLE)
+        self._commands = create_publisher(self, JointState, "joint_commands", JOINTS_OUT)
+        self._plans = create_publisher(self, ActionSequence, "~/plan", RELIABLE)
         # Callbacks that await keep their group busy; in the default group they would hold back what they wait for.
         awaiting = ReentrantCallbackGroup()
         status = f"{settings.world_model}/context_status"
-        subscribe(self, ModelInfo, f"{settings.world_model}/model_info", self._on_info, LATCHED)
-        subscribe(self, JointState, "joint_states", self._joints.hear, JOINTS_IN)
-        subscribe(self, ContextStatus, status, self._on_status, RELIABLE, awaiting)
+        create_subscription(self, ModelInfo, f"{settings.world_model}/model_info", self._on_info, LATCHED)
+        create_subscription(self, JointState, "joint_states", self._joints.hear, JOINTS_IN)
+        create_subscription(self, ContextStatus, status, self._on_status, RELIABLE, awaiting)
         self._server = ActionServer(
             self,
             PlanActions,

@@ -45,7 +45,7 @@ _OVERRIDABLE = (
 )
 
 
-def subscribe(
+def create_subscription(
     node: Node,
     kind: type,
     topic: str,
@@ -71,7 +71,7 @@ def subscribe(
     )
 
 
-def publish(node: Node, kind: type, topic: str, profile: QoSProfile) -> Publisher:
+def create_publisher(node: Node, kind: type, topic: str, profile: QoSProfile) -> Publisher:
     """A publisher whose policies can be overridden by parameter, and whose mismatches are logged with the fix."""
 
     def mismatch(event: Any) -> None:

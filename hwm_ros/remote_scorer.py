@@ -12,7 +12,7 @@ from torch import Tensor
 from hwm_ros import convert
 from hwm_ros.msg import ActionCandidates, ActionScores, ErrorCode
 from hwm_ros.node import Refused
-from hwm_ros.qos import RELIABLE, publish, subscribe
+from hwm_ros.qos import RELIABLE, create_publisher, create_subscription
 
 
 class RemoteScorer:
@@ -29,8 +29,8 @@ class RemoteScorer:
         self._numbers = count(secrets.randbits(62))  # other planners ask the same node, and each begins elsewhere
         self._waiting: dict[int, Future] = {}
         self._closed = False
-        self._candidates = publish(node, ActionCandidates, f"{world_model}/candidates", RELIABLE)
-        subscribe(node, ActionScores, f"{world_model}/scores", self._on_scores, RELIABLE)
+        self._candidates = create_publisher(node, ActionCandidates, f"{world_model}/candidates", RELIABLE)
+        create_subscription(node, ActionScores, f"{world_model}/scores", self._on_scores, RELIABLE)
 
     def score(self, candidates: Tensor, joint_names: list[str], stamp_ns: int) -> Tensor:
         """Costs [S] of candidates [S, F, A] in joint units, planned from the frame at `stamp_ns`.

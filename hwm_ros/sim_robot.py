@@ -17,7 +17,7 @@ from hwm_core.sim.session import SimSession
 from hwm_ros import convert
 from hwm_ros.node import STEADY, error_code, error_text, run
 from hwm_ros.parameters import declare_parameters, read_parameters
-from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, TRACK, publish, subscribe
+from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, TRACK, create_publisher, create_subscription
 from hwm_ros.srv import ResetSimulation
 
 # In lockstep a frame that nobody answers is published again after this time, with its joint state: a subscriber may
@@ -29,9 +29,9 @@ class SimRobotParameters(Config):
     """Parameters of the node."""
 
     seed: int = Field(
-        default=2_000_000, ge=0, le=2**31 - 1, description="of the first reach task: scene, start and goal"
+        default=2_000_000, ge=0, le=2**31 - 1, description="seed of the first reach task: scene, start and goal"
     )
-    camera_size: int = Field(default=128, ge=16, le=1080, description="pixels, height and width")
+    camera_size: int = Field(default=128, ge=16, le=1080, description="height and width of the images in pixels")
     image_transport: Literal["raw", "compressed"] = Field(
         default="raw", description="sensor_msgs/Image, or jpeg on <topic>/compressed"
     )
@@ -50,12 +50,12 @@ class SimRobotNode(Node):
         self._session = SimSession(self._settings.seed, self._settings.camera_size)
         raw = self._settings.image_transport == "raw"
         kind, suffix = (Image, "") if raw else (CompressedImage, "/compressed")
-        self._images = publish(self, kind, f"head_camera/image_raw{suffix}", RELIABLE)
-        self._states = publish(self, JointState, "joint_states", JOINTS_OUT)
-        self._clock_time = publish(self, Clock, "/clock", RELIABLE)
-        self._goal = publish(self, Image, "~/goal_image", LATCHED)
-        self._distance = publish(self, Float64, "~/palm_distance", TRACK)
-        subscribe(self, JointState, "joint_commands", self._on_command, JOINTS_OUT)
+        self._images = create_publisher(self, kind, f"head_camera/image_raw{suffix}", RELIABLE)
+        self._states = create_publisher(self, JointState, "joint_states", JOINTS_OUT)
+        self._clock_time = create_publisher(self, Clock, "/clock", RELIABLE)
+        self._goal = create_publisher(self, Image, "~/goal_image", LATCHED)
+        self._distance = create_publisher(self, Float64, "~/palm_distance", TRACK)
+        create_subscription(self, JointState, "joint_commands", self._on_command, JOINTS_OUT)
         self.create_service(ResetSimulation, "~/reset", self._on_reset)
         if self._settings.lockstep:
             self._again = self.create_timer(_AGAIN_S, self._publish_again, clock=STEADY)

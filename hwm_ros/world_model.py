@@ -19,7 +19,7 @@ from hwm_ros.model_server import ModelParameters, ModelServer
 from hwm_ros.msg import ContextStatus, ModelInfo
 from hwm_ros.node import STEADY, NotActive, error_code, error_text, health, memory_mb, run
 from hwm_ros.parameters import declare_parameters, read_parameters, watch_parameters
-from hwm_ros.qos import JOINTS_IN, LATCHED, RELIABLE, SENSOR, publish, subscribe
+from hwm_ros.qos import JOINTS_IN, LATCHED, RELIABLE, SENSOR, create_publisher, create_subscription
 
 _DIAGNOSTICS_S = 1.0
 
@@ -32,7 +32,7 @@ class WorldModelParameters(ModelParameters):
         default="raw", description="sensor_msgs/Image, or CompressedImage on <topic>/compressed"
     )
     zero_stamps: Literal["refuse", "receive_time"] = Field(
-        default="refuse", description="what becomes of messages without a stamp"
+        default="refuse", description="messages without a stamp: refused, or stamped with the time they arrive"
     )
     prediction_rate_hz: float = Field(
         default=2.0, ge=0.0, le=60.0, description="predictions shown per second, while someone subscribes; 0: none"
@@ -73,9 +73,9 @@ class WorldModelNode(LifecycleNode):
         self._fault = ""  # why the last transition or answer failed
         self._received: Counter[str] = Counter()  # messages since the last diagnostics
 
-        self._info = publish(self, ModelInfo, "~/model_info", LATCHED)
-        self._status = publish(self, ContextStatus, "~/context_status", RELIABLE)
-        self._diagnostics = publish(self, DiagnosticArray, "/diagnostics", RELIABLE)
+        self._info = create_publisher(self, ModelInfo, "~/model_info", LATCHED)
+        self._status = create_publisher(self, ContextStatus, "~/context_status", RELIABLE)
+        self._diagnostics = create_publisher(self, DiagnosticArray, "/diagnostics", RELIABLE)
         self._answers = Answers(self, self)
         self.create_timer(_DIAGNOSTICS_S, self._report, clock=STEADY)
         if self.get_parameter("autostart").value and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
@@ -100,12 +100,12 @@ class WorldModelNode(LifecycleNode):
         self._fault = ""
         kind, suffix = (Image, "") if settings.image_transport == "raw" else (CompressedImage, "/compressed")
         self._entities = [
-            subscribe(self, kind, f"head_camera/image_raw{suffix}", self._on_image, SENSOR),
-            subscribe(self, JointState, "joint_states", self._on_states, JOINTS_IN),
+            create_subscription(self, kind, f"head_camera/image_raw{suffix}", self._on_image, SENSOR),
+            create_subscription(self, JointState, "joint_states", self._on_states, JOINTS_IN),
             *self._answers.begin(settings.prediction_rate_hz),
         ]
         if server.info.action_kind == ModelInfo.COMMANDS:
-            self._entities.append(subscribe(self, JointState, "joint_commands", self._on_command, JOINTS_IN))
+            self._entities.append(create_subscription(self, JointState, "joint_commands", self._on_command, JOINTS_IN))
 
     @_reported
     def on_deactivate(self) -> None:

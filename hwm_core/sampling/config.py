@@ -19,8 +19,10 @@ class Sampling(Config):
     carry_detail: bool = Field(
         default=False, description="paint with the newest real frame's detail where the picture stands still"
     )
-    order: Literal["random", "confidence", "halton"] = Field(default="halton", description="masked: order of revealing")
-    temperature: float = Field(default=0.0, ge=0, description="masked: of the token draw; 0 is greedy")
+    order: Literal["random", "confidence", "halton"] = Field(
+        default="halton", description="masked: order of revealing tokens"
+    )
+    temperature: float = Field(default=0.0, ge=0, description="masked: temperature of the token draw; 0 is greedy")
     soft: bool = Field(
         default=True, description="masked: decode the mean latents under the model instead of the drawn codes"
     )
@@ -29,7 +31,7 @@ class Sampling(Config):
         description="masked: all latents of the model's future in one pass, none hearing the others' tokens",
     )
     solver: Literal["euler", "midpoint", "heun"] = Field(
-        default="euler", description="flow: of the ODE; midpoint and heun evaluate the model twice a step"
+        default="euler", description="flow: ODE solver; midpoint and heun evaluate the model twice a step"
     )
     guidance_scale: float = Field(
         default=1.0, ge=0, description="flow: classifier-free guidance; 1 is without, the paper's 3 costs twice as much"

@@ -79,7 +79,12 @@ def identify(codec: nn.Module, folder: Path, device: torch.device, dtype: torch.
         raise _broken(folder, " or ".join(SIBLINGS), got, "Give the folder of one of these video tokenizers.")
     stated = [other for other in SIBLINGS if other.lower() in folder.name.lower()]
     if stated and name not in stated:
-        raise _broken(folder, f"{stated[0]}, as its name says", name, "Look which download these files are.")
+        raise _broken(
+            folder,
+            f"{stated[0]}, as its name says",
+            name,
+            f"Rename the folder {name}, or download {stated[0]} again.",
+        )
     if not _agree(prefix, codes):
         raise _broken(folder, "an encoder that never looks ahead", "other codes when later frames go", "Use another.")
     return name

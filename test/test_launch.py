@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,11 @@ def test_the_launched_nodes_become_active_score_candidates_and_end_well(peer, tm
     log = tmp_path / "log.txt"
     with log.open("w") as out:
         launched = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
         )
     try:
         peer.listen(ContextStatus, "/robot/world_model/context_status")
@@ -69,12 +74,13 @@ def test_the_launched_nodes_become_active_score_candidates_and_end_well(peer, tm
         assert state.current_state.id == State.PRIMARY_STATE_ACTIVE
         scores = ask_for_scores(peer, names)
         assert (scores.error_code, len(scores.costs)) == (ErrorCode.NONE, 3)
-        assert "mpc_planner" in peer.node.get_node_names()
+        peer.until(lambda: "mpc_planner" in peer.node.get_node_names(), "the planner")
         launched.send_signal(signal.SIGINT)
         assert launched.wait(30) == 0, log.read_text()
         assert log.read_text().count("process has finished cleanly") == 3, log.read_text()
     finally:
-        launched.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(launched.pid, signal.SIGKILL)  # whatever failed, no node stays behind
 
 
 def ask_for_scores(peer: Peer, names: tuple[str, ...]) -> ActionScores:

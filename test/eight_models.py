@@ -32,6 +32,7 @@ AIDS = {
     "shown": "guess",
     "position": "learned",
     "modulation": "time_and_actions",
+    "qk_norm": "each",
     "cell_width": 8,
     "cell_blocks": 1,
 }

@@ -59,6 +59,23 @@ def test_predicted_data_becomes_the_velocity_of_the_path_to_them() -> None:
     torch.testing.assert_close(velocity_to(data, interpolate(noise, data, t, 0.1), t, 0.1), data - (1 - 0.1) * noise)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_with_norms_of_queries_and_keys_in_every_variant_their_size_counts_for_nothing(variant: str) -> None:
+    row = Row("flow", variant, "paper")
+    latents, actions = row.clip()
+
+    def changed_by_longer_queries(qk_norm: str) -> float:
+        net = row.build(qk_norm=qk_norm)
+        before = row.predict(net, latents, actions)
+        for name, weight in net.named_parameters():
+            if ".query." in name:
+                weight.data *= 100
+        return float((row.predict(net, latents, actions) - before).abs().max())
+
+    assert changed_by_longer_queries("each") < 1e-4
+    assert (changed_by_longer_queries("paper") > 1e-2) == (variant in ("modality_shared", "fully_shared"))
+
+
 @pytest.mark.parametrize("time", [0.0, 0.3, 0.9])
 def test_what_the_linear_guess_of_the_data_misses_has_nothing_to_do_with_the_point(time: float) -> None:
     noise, data = torch.randn(2, 400_000, 1, generator=torch.Generator().manual_seed(0)).unbind(0)

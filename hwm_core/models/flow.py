@@ -58,6 +58,10 @@ class FlowConfig(WorldModelConfig):
         default="time",
         description="what modulates future video: the time, or also its latent's actions and how far they lead",
     )
+    qk_norm: Literal["paper", "each"] = Field(
+        default="paper",
+        description="`each` norms queries and keys in every variant, in the paper those that share weights do without",
+    )
     cell_width: int = Field(
         default=0, ge=0, description="channels of convolutions around the transformer (U-ViT); 0: none, as in the paper"
     )
@@ -143,7 +147,8 @@ class FlowWorldModel(nn.Module):
         else:
             self.future_patches = nn.Linear(cell, dim)
         rows = [
-            flow_row(variant, config.context, last=i == config.depth - 1) for i, variant in enumerate(config.variants)
+            flow_row(variant, config.context, last=i == config.depth - 1, qk_norm=config.qk_norm)
+            for i, variant in enumerate(config.variants)
         ]
         self.clean = rows[0].clean
         self.cache_obstacle = cache_obstacle(rows, config.num_past_latents, config.num_latents, by_latent=False)

@@ -156,7 +156,7 @@ def _flow_split(hears: Hears) -> BlockRow:
     return BlockRow(attention, mlp=modality, modulation=modality)
 
 
-def flow_row(variant: str, context: str, *, last: bool = False) -> BlockRow:
+def flow_row(variant: str, context: str, *, last: bool = False, qk_norm: str = "paper") -> BlockRow:
     """A block of the flow family (paper section 2.4): attention inside a chunk is full, over every token.
 
     Args:
@@ -164,11 +164,15 @@ def flow_row(variant: str, context: str, *, last: bool = False) -> BlockRow:
         context: "paper" (the past is modulated by t and, in joint attention, hears the future) or "clean_context" (the
             past is modulated at t = 1 and hears no future, so that it can be cached).
         last: the last block updates only the future video, and has no MLP for the others.
+        qk_norm: "paper" (queries and keys are normed where the paper's variant does so) or "each" (in every variant).
     """
     clean = context == "clean_context"
     row = FLOW_VARIANTS[variant]({stream: PAST if clean and stream.is_past else _ALL for stream in _ALL})
+    attention = row.attention
+    if qk_norm == "each":
+        attention = tuple(replace(part, qk_norm="each") for part in attention)
     mlp = {Stream.FUTURE_VIDEO: row.mlp[Stream.FUTURE_VIDEO]} if last else row.mlp
-    return replace(row, mlp=mlp, clean=frozenset(PAST) if clean else frozenset())
+    return replace(row, attention=attention, mlp=mlp, clean=frozenset(PAST) if clean else frozenset())
 
 
 FLOW_VARIANTS: Mapping[str, Callable[[Hears], BlockRow]] = {

@@ -1,0 +1,160 @@
+"""A regression U-Net on pixels, trained and judged as our models are: the same episodes, windows and controls.
+
+    python -m benchmarks.regression --data g1_store --actions states --minutes 11 --out runs/regression
+
+A mean of possible futures is what PSNR asks for, and this network is made for nothing else. Writes
+benchmarks/results/regression/<robot>_<actions>.json and prints the table.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.record import RESULTS, command_line, write_result
+from benchmarks.tables import table
+from benchmarks.unet import RegressionTrainee, RegressionUNet
+from hwm_core.data.augment import Augmentation
+from hwm_core.data.manifest import ActionManifest
+from hwm_core.data.store import open_store
+from hwm_core.data.windows import Windows
+from hwm_core.errors import BadConfig, BadInput
+from hwm_core.evaluation.report import interval_plain
+from hwm_core.evaluation.table import decimals, gain
+from hwm_core.evaluation.windows import EvaluationWindows, lenders
+from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
+from hwm_core.metrics.psnr import frame_mse, psnr
+from hwm_core.train.config import TrainingConfig
+from hwm_core.train.trainees import unit
+from hwm_core.train.trainer import Trainer
+from training.session import Screen, revision
+
+PAST, FUTURE = 9, 32  # frames, as preset `g1`
+UNTOLD = 0.15  # of the windows in training, as its `action_dropout`
+_TRAINING: Mapping[str, Any] = {
+    "clock": "processor",
+    "batch_size": 32,
+    "optimiser": "muon",
+    "learning_rate": 4e-3,
+    "schedule": "cosine",
+    "weight_decay": 0.05,
+    "ema_decay": 0.995,
+}
+_TITLES = {
+    "regression": "regression",
+    "shuffled": "shuffled actions",
+    "none": "no actions",
+    "copy_last": "copy last frame",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Exit status 0: done; 2: bad input."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="an episode store")
+    parser.add_argument("--out", type=Path, required=True, help="folder for TensorBoard")
+    parser.add_argument("--actions", choices=("states", "commands"), default="states", help="(%(default)s)")
+    parser.add_argument("--minutes", type=float, default=11.0, help="of the process's computing (%(default)s)")
+    parser.add_argument("--horizons", type=int, nargs="+", default=[3, 8, 10, 16, 30], help="(3 8 10 16 30)")
+    parser.add_argument("--stride", type=int, default=5, help="frames between windows that are judged (%(default)s)")
+    parser.add_argument("--results", type=Path, default=RESULTS / "regression", help="folder of results (%(default)s)")
+    parsed = parser.parse_args(words)
+    try:
+        result = _run(parsed)
+    except BadInput as error:
+        parser.error(str(error))
+    path = parsed.results / f"{result['robot']}_{parsed.actions}.json"
+    write_result(path, command=command_line("benchmarks.regression", words), n=result.pop("n"), figures=result)
+    print(report(result))
+    return 0
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Markdown: every row, and what the regression is above the others."""
+    rows = [[_TITLES[row], *map(decimals, values)] for row, values in result["psnr_db"].items()]
+    for row, gains in result["gain_over"].items():
+        rows.append([f"regression above {_TITLES[row]}", *(gain(Interval(**one)) for one in gains)])
+    horizons = (f"{ahead} frames ahead" for ahead in result["horizons"])
+    return table([f"actions: {result['actions']}; PSNR in dB", *horizons], rows)
+
+
+def _run(arguments: argparse.Namespace) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    store = open_store(arguments.data)
+    if (manifest := store.manifests.get(arguments.actions)) is None:
+        has = " or ".join(store.manifests)
+        raise BadConfig("--actions", expected=has, got=arguments.actions, remedy="Choose the kind that was recorded.")
+    held_out = EvaluationWindows(store.validation, manifest, PAST, FUTURE, arguments.stride)
+    model = RegressionUNet(past=PAST, future=FUTURE, joints=manifest.dim)
+    with Screen(arguments.out) as screen:
+        training = TrainingConfig(max_minutes=arguments.minutes, **_TRAINING)
+        trainer = Trainer(RegressionTrainee(model, Augmentation(), UNTOLD), training, reporter=screen)
+        trainer.fit(Windows(store.training, manifest, PAST, FUTURE))
+    found = {
+        row: psnr(errors) for row, errors in _errors(trainer.result(), held_out, manifest, arguments.horizons).items()
+    }
+    gains = {row: (found["regression"] - values).T for row, values in found.items() if row != "regression"}
+    return {
+        "n": {"episodes": len(store.validation), "windows": len(held_out)},
+        "robot": manifest.robot,
+        "actions": arguments.actions,
+        "horizons": arguments.horizons,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "minutes": arguments.minutes,
+        "steps": trainer.step,
+        "psnr_db": {row: values.mean(0).round(4).tolist() for row, values in found.items()},
+        "gain_over": {
+            row: [interval_plain(paired_bootstrap(one, held_out.episode, seed=0)) for one in rows]
+            for row, rows in gains.items()
+        },
+        "revision": revision(),
+    }
+
+
+@torch.no_grad()
+def _errors(
+    model: RegressionUNet, windows: EvaluationWindows, manifest: ActionManifest, horizons: Sequence[int]
+) -> dict[str, NDArray[np.float64]]:
+    """Mean squared error [W, horizons] of every row of the table."""
+    model.eval()
+    lender = lenders(windows, seed=0)
+    found: dict[str, list[NDArray[np.float64]]] = {row: [] for row in _TITLES}
+    for some in np.array_split(np.arange(len(windows)), -(-len(windows) // 32)):
+        frames, own = windows.frames(some), windows.actions(some)
+        seen = unit(torch.from_numpy(frames[:, :PAST]).permute(0, 1, 4, 2, 3))
+        other = np.concatenate([own[:, :PAST], windows.borrowed(some, lender[some])], axis=1)
+        shown = {
+            "regression": _painted(model, seen, manifest.normalise(own), 1.0, horizons),
+            "shuffled": _painted(model, seen, manifest.normalise(other), 1.0, horizons),
+            "none": _painted(model, seen, manifest.normalise(own), 0.0, horizons),
+            "copy_last": np.repeat(frames[:, PAST - 1, None], len(horizons), axis=1),
+        }
+        wanted = frames[:, PAST - 1 + np.asarray(horizons)]
+        for row, pictures in shown.items():
+            found[row].append(frame_mse(pictures, wanted))
+    return {row: np.concatenate(parts) for row, parts in found.items()}
+
+
+def _painted(
+    model: RegressionUNet, seen: Tensor, actions: NDArray[np.float32], told: float, horizons: Sequence[int]
+) -> NDArray[np.uint8]:
+    """Frames [B, horizons, H, W, 3]."""
+    count, played = len(seen), torch.from_numpy(actions)
+    with torch.autocast("cpu", torch.bfloat16):
+        frames = [
+            model(seen, played, torch.full((count,), told), torch.full((count,), ahead)).float() for ahead in horizons
+        ]
+    video = torch.stack(frames, dim=1).clamp(0, 1).permute(0, 1, 3, 4, 2)
+    return (255 * video).round().to(torch.uint8).numpy()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -34,10 +34,8 @@ class CodeSpec(Config):
     ) -> None:
         """Raises BadConfig where codes of `other` are not these; weights count where both are known."""
         mine, its = self.plain(), other.plain()
-        if None in (self.sha256, other.sha256):
-            mine["sha256"] = its["sha256"] = None
-        if self.sha256 is None or other.sha256 is None:  # of one that is not at hand the name is all there is
-            mine["kind"] = its["kind"] = None
+        if None in (self.sha256, other.sha256):  # of one that is not at hand the shape of its codes is all there is
+            mine["sha256"] = its["sha256"] = mine["kind"] = its["kind"] = None
         if differ := [key for key in mine if mine[key] != its[key]]:
             raise BadConfig(
                 f"{where}: tokenizer",

@@ -45,9 +45,11 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._empty:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
+        try:
+            if kind is None and not self._empty:
+                self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
 
 
 def side_by_side(panels: Mapping[str, Frame], caption: str, progress: float, height: int = 320) -> Frame:

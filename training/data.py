@@ -16,6 +16,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
@@ -32,7 +33,7 @@ from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.lerobot_versions import Version, convert_version
 from hwm_core.data.onex import find_token_sets, open_episodes
 from hwm_core.data.prepare import measure_manifests
-from hwm_core.data.recording import Recording, number_in
+from hwm_core.data.recording import Recording, number_in, refuse_repeats
 from hwm_core.data.robot import Joint, Robot, read_robot
 from hwm_core.data.sources import LeRobotRecording, find_recordings, recordings_in
 from hwm_core.data.split import split_by_number, split_by_share
@@ -71,6 +72,8 @@ def _inspect(options: argparse.Namespace) -> int:
     """Measure each recording or set of tokens, and draw what has pictures."""
     joint = _joint(options)
     sets, recordings = _sources(options)
+    if options.sheets:
+        refuse_repeats(recordings)
     faults = 0
     for path in sets:
         try:
@@ -159,8 +162,8 @@ def _convert(options: argparse.Namespace) -> int:
     """To another format; what is lost, and what was left out, is printed."""
     recordings = _recordings(options)
     if options.to == "rosbag2":
-        shown = tqdm(recordings, unit="recording", disable=None)
-        done = write_bags(shown, options.out, _topics(options), options.form)
+        shown = partial(tqdm, unit="recording", disable=None)
+        done = write_bags(recordings, options.out, _topics(options), options.form, shown)
     else:
         version = cast(Version, options.to.removeprefix("lerobot-"))
         cameras = {one.dataset.path: one.dataset.cameras for one in recordings if isinstance(one, LeRobotRecording)}
@@ -182,7 +185,10 @@ def _convert(options: argparse.Namespace) -> int:
                 where="convert",
             )
             done = write_lerobot(recordings, options.out, chosen)
-    print(f"{options.out}: {len(recordings) - len(done.left_out)} recordings as {options.to}")
+    made = len(recordings) - len(done.left_out) - len(done.kept)
+    print(f"{options.out}: {made} recordings as {options.to}")
+    if done.kept:
+        print(f"already there, kept as made before, whatever the options: {', '.join(done.kept)}")
     for loss in done.losses:
         print(f"  lost: {loss}")
     for one in done.left_out:

@@ -1,11 +1,11 @@
 """Recordings into an episode store: resumable, one whole episode at a time, manifests from the training split only."""
 
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hwm_core.data.atomic import new_file
 from hwm_core.data.layout import Layout
 from hwm_core.data.manifest import ActionKind, ActionManifest, Actions, fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.data.recording import Recording
+from hwm_core.data.recording import Recording, refuse_repeats
 from hwm_core.data.robot import Robot
 from hwm_core.data.store import Split, manifest_path, open_store, read_header, write_episode
 from hwm_core.data.tokens import TokenEpisode
@@ -57,7 +57,7 @@ def prepare_episodes(
         BadBag: two recordings of one name, or a store made with another preprocessing, joints or split.
     """
     store = Path(store)
-    _refuse_repeats(recordings)
+    refuse_repeats(chain.from_iterable(recordings.values()))  # in both splits: trained on and judged by
     if layout is not None:
         names = layout.names
     for partial_write in store.glob("*/.*.partial"):  # of a run that was killed
@@ -143,18 +143,6 @@ def _fit(
                 aliases=aliases,
             )
     return manifests
-
-
-def _refuse_repeats(recordings: Mapping[Split, Sequence[Recording]]) -> None:
-    """A recording in both splits would be trained on and judged by; one of two that share a name would be lost."""
-    counts = Counter(recording.name for some in recordings.values() for recording in some)
-    if repeated := [name for name, count in counts.items() if count > 1]:
-        raise BadBag(
-            "Recordings",
-            expected="each to be named once, for training or for validation",
-            got=f"{len(repeated)} named twice, the first `{repeated[0]}`",
-            remedy="Keep validation out of the folders to train on; rename recordings that only share a name.",
-        )
 
 
 def _prepare_one(

@@ -128,7 +128,7 @@ def open_test_samples(path: str | Path) -> TestSamples:
     tokens, states = [], []
     for number in numbers:
         tokens.append(_array(videos[number], np.int32, (3, 32, 32)))
-        states.append(_states(path, number, (64, len(EVE_STATES))))
+        states.append(_joint_values(shard_file(path, "states", number, "bin"), (64, len(EVE_STATES))))
     return TestSamples(numbers, np.stack(tokens), np.stack(states))
 
 
@@ -150,27 +150,32 @@ def shard_states(
         masked: a column of nothing but NaN is a joint that this robot lacks, one of several in the set.
     """
     frames = read_shard(shard_file(path, "metadata", number, "json")).shard_num_frames
-    states = _states(path, number, (frames, width), masked)
+    states = _joint_values(shard_file(path, "states", number, "bin"), (frames, width), masked)
     return states, _array(shard_file(path, "segment_idx", number, "bin"), np.int32, (frames,))
 
 
-def _states(path: Path, number: int, shape: tuple[int, int], masked: bool = False) -> NDArray[np.float32]:
-    states: NDArray[np.float32] = _array(shard_file(path, "states", number, "bin"), np.float32, shape)
-    lacks = np.isnan(states).all(axis=0) & masked
-    if not np.isfinite(states[:, ~lacks]).all():
+def _joint_values(file: Path, shape: tuple[int, int], masked: bool = False) -> NDArray[np.float32]:
+    """States or commands [F, A]; `masked` as of `shard_states`."""
+    values: NDArray[np.float32] = _array(file, np.float32, shape)
+    lacks = np.isnan(values).all(axis=0) & masked
+    if not np.isfinite(values[:, ~lacks]).all():
         raise BadBag(
-            f"States {number} of {path}", expected="finite numbers", got="NaN or infinity", remedy="Download it again."
+            f"File {file}",
+            expected="finite numbers",
+            got="NaN or infinity",
+            remedy="Download it again, or tokenise the store again where it is yours.",
         )
-    return states
+    return values
 
 
 def _open_shard(path: Path, number: int, metadata: SetMetadata) -> TokenEpisode:
     said = metadata.hwm
     names, clip, sources = said.names or EVE_STATES, said.clip_frames, said.episodes
-    states, segments = shard_states(path, number, len(names), masked=said.names is not None)  # ours says whose
+    masked = said.names is not None  # ours says whose
+    states, segments = shard_states(path, number, len(names), masked)
     commands = None
     if "commands" in said.kinds:
-        commands = _array(path / f"commands_{number}.bin", np.float32, states.shape)
+        commands = _joint_values(path / f"commands_{number}.bin", (len(states), len(names)), masked)
     starts = _starts(path / f"starts_{number}.bin", clip, len(states)) if said.stride else None
     shape = (-(-len(states) // clip) if starts is None else len(starts), *said.shape)
     return TokenEpisode(
@@ -208,7 +213,7 @@ def _open_v1(path: Path) -> TokenEpisode:
     for stem, some in _V1_FILES.items():
         file = path / "actions" / f"{stem}.bin"
         if file.exists() or stem == "joint_pos":
-            columns.append(_array(file, np.float32, (frames, len(some))))
+            columns.append(_joint_values(file, (frames, len(some))))
             names += some
     return TokenEpisode(
         name=path.name,

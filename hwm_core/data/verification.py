@@ -38,6 +38,9 @@ def verify_recording(recording: Recording) -> list[Finding]:
     except BadInput as fault:
         return [Finding("fault", recording.name, str(fault))]
     told = report.remarks()
+    if report.lost_frames:
+        text = f"{report.lost_frames} frames are lost to joint messages that cannot be used: {told}"
+        return [Finding("fault", recording.name, text)]
     return [Finding("note", recording.name, told)] if told else []
 
 

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 from onex_sets import raw_v2
-from recordings import NAMES, PREPROCESSING, START, TOPICS, Message, record, run, write_video
+from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, record, run, write_video
 
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.sources import find_recordings
@@ -90,11 +90,20 @@ def test_a_message_that_cannot_be_read_is_left_out_and_told_and_the_rest_is_kept
     source = record(tmp_path / "source", [*run(20), junk])
     done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
     assert not done.left_out
-    assert len(done.losses) == 1 and done.losses[0].startswith("messages that cannot be read: 1, the first: ")
+    assert len(done.losses) == 1 and done.losses[0].startswith("messages that cannot be used: 1, the first: ")
     (before, told), (after, report) = (
         read_bag(bag, TOPICS, PREPROCESSING) for bag in (source, tmp_path / "bags" / "source")
     )
     assert (told.bad, report.bad) == (1, 0) and same_episode(before, after)
+
+
+def test_joint_messages_of_nan_are_written_as_they_are_and_counted(tmp_path):
+    end = START + 20 * PERIOD
+    bad = [Message(TOPICS.joint_states, end + t, (NAMES, (0, np.nan, 0))) for t in (0, 1)]
+    source = record(tmp_path / "source", [*run(20), *bad])
+    done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
+    assert done.losses == ["values of 2 joint messages: NaN or infinity in the source, written as they are"]
+    assert read_bag(tmp_path / "bags" / "source", TOPICS, PREPROCESSING)[1].bad == 2
 
 
 def test_a_stream_of_which_nothing_can_be_read_leaves_no_bag(tmp_path):

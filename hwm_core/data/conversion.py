@@ -16,6 +16,11 @@ class Conversion:
     kept: list[str] = field(default_factory=list)  # names of those there already, made with whatever options
 
 
+def told_of_bad(bad: int, first_fault: str) -> list[str]:
+    """What to say of messages of the source that are left out because they cannot be used; nothing of none."""
+    return [f"messages that cannot be used: {bad}, the first: {first_fault}"] if bad else []
+
+
 def convert_each(recordings: Iterable[Recording], convert: Callable[[Recording], None]) -> list[str]:
     """Convert one after the other. A bad one among others is left out, so that it does not cost the rest.
 

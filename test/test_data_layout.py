@@ -64,6 +64,27 @@ def test_degrees_for_radians_and_closures_beyond_one_are_refused():
         hand.arrange(episode(lengths=(3,), commands=False))
 
 
+@pytest.mark.parametrize(("joint", "status"), [("{unit: rad}", 2), ("{unit: deg}", 0), ("{}", 0)])
+def test_degrees_are_refused_of_a_robot_that_declares_radians_and_told_where_it_declares_nothing(
+    tmp_path, monkeypatch, capsys, joint, status
+):
+    for number in (1, 2):
+        record(tmp_path / f"bags/run_{number}", run(12))  # the elbow reaches 110, the others 11
+    robot = tmp_path / "robot.yaml"
+    robot.write_text(f"name: r\njoints: {{elbow: {joint}, '*': {{unit: deg}}}}")
+    for module, words in (
+        (prepare_data, ["--validation-nth", "2", "--size", "12", "--out", tmp_path / "store"]),
+        (data, ["--out", tmp_path / "r.yaml"]),
+    ):
+        first = ["command", *(["statistics"] if module is data else []), tmp_path / "bags", "--robot", robot]
+        monkeypatch.setattr(sys, "argv", [*map(str, [*first, *words])])
+        assert module.main() == status
+        told = capsys.readouterr()
+        refused = "States: elbow: expected values in rad, as the robot r declares, got" in told.err
+        assert refused is (status == 2) and ("degrees for radians?" in told.out) is (joint == "{}")
+        assert ("No unit is declared, so radians are assumed" in told.out) is (joint == "{}")
+
+
 def test_a_union_has_every_dimension_once_with_the_wider_limits_and_one_unit():
     left = Layout(robot="l", dimensions=(Dimension(name="a", limits=(-1, 1)), Dimension(name="b")))
     right = Layout(robot="r", dimensions=(Dimension(name="a", limits=(-2, 0.5)), Dimension(name="c")))

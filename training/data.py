@@ -32,7 +32,7 @@ from hwm_core.data.inspection import inspect
 from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.lerobot_versions import Version, convert_version
 from hwm_core.data.onex import find_token_sets, open_episodes
-from hwm_core.data.prepare import measure_manifests
+from hwm_core.data.prepare import measure_manifests, undeclared_units
 from hwm_core.data.recording import Recording, number_in, refuse_repeats
 from hwm_core.data.robot import Joint, Robot, read_robot
 from hwm_core.data.sources import LeRobotRecording, find_recordings, recordings_in
@@ -152,6 +152,8 @@ def _statistics(options: argparse.Namespace) -> int:
                 f"  {name:28} {unit:6} {lower:+9.3f} to {upper:+9.3f}  mean {mean:+9.3f}  "
                 + ("constant" if still else f"std {std:.4f}")
             )
+    for doubt in undeclared_units(manifests, robot):
+        print(doubt)
     if options.out:
         with new_file(options.out) as partial:
             partial.write_text(yaml.safe_dump({kind: one.plain() for kind, one in manifests.items()}, sort_keys=False))

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from hwm_core.data.assembly import ReadReport
 from hwm_core.data.bag import Topics
 from hwm_core.data.layout import layout_names, read_layout, union
-from hwm_core.data.prepare import fit_manifests, prepare_episodes
+from hwm_core.data.prepare import fit_manifests, prepare_episodes, undeclared_units
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
 from hwm_core.data.robot import read_robot
@@ -101,6 +101,8 @@ def _prepare(options: argparse.Namespace) -> int:
     if held := _held(reports, options.rate, options.frame_skip):
         print(held)
     print(f"actions: {' and '.join(manifests)}")
+    for doubt in undeclared_units(manifests, robot):
+        print(doubt)
     for kind, manifest in manifests.items():
         if constant := [name for name, still in zip(manifest.names, manifest.constant) if still]:
             print(f"{kind}: {len(constant)} of {manifest.dim} dimensions are constant: {', '.join(constant)}")

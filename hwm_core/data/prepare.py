@@ -14,6 +14,7 @@ import yaml
 
 from hwm_core.data.assembly import ReadReport
 from hwm_core.data.atomic import new_file
+from hwm_core.data.doubts import require_unit, undeclared_doubt
 from hwm_core.data.layout import Layout
 from hwm_core.data.manifest import ActionKind, ActionManifest, Actions, fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
@@ -94,7 +95,7 @@ def fit_manifests(
 
     Raises:
         BadBag: the store is empty or damaged.
-        BadActions: the joints were for the most part far outside the limits given.
+        BadActions: the joints were for the most part far outside the limits given, or cannot be of the unit declared.
     """
     manifests = _fit(open_store(store).training, robot, aliases)
     for kind, manifest in manifests.items():
@@ -121,6 +122,17 @@ def measure_manifests(
     return _fit(episodes, robot, layout.aliases if layout else None)
 
 
+def undeclared_units(manifests: Mapping[ActionKind, ActionManifest], robot: Robot) -> list[str]:
+    """Joints that seem not to be in radians, and of which `robot` does not say the unit, a sentence each."""
+    remedy = "No unit is declared, so radians are assumed: declare it in the robot's file."
+    return [
+        f"{kind}: {name} {doubt} {remedy}"
+        for kind, one in manifests.items()
+        for name, *extremes in zip(one.names, one.lower, one.upper, strict=True)
+        if not robot.joint(name).declared and (doubt := undeclared_doubt(name, np.array(extremes)))
+    ]
+
+
 def _fit(
     episodes: Sequence[Actions], robot: Robot, aliases: Mapping[str, str] | None
 ) -> dict[ActionKind, ActionManifest]:
@@ -132,12 +144,16 @@ def _fit(
         values = [episode.states if kind == "states" else episode.commands for episode in episodes]
         recorded = [some for some in values if some is not None]
         if recorded:
+            together = np.concatenate(recorded)
+            for joint, name, column in zip(joints, names, together.T, strict=True):
+                if joint.declared:
+                    require_unit(column, joint.unit, f"{kind.capitalize()}: {name}", f"the robot {robot.name}")
             manifests[kind] = fit_manifest(
                 robot.name,
                 kind,
                 names,
                 [joint.unit for joint in joints],
-                np.concatenate(recorded),
+                together,
                 [joint.limits for joint in joints],
                 masked=True,  # readers refuse NaN, so it can only be a layout's dimension that the robot lacks
                 aliases=aliases,

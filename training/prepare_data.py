@@ -20,7 +20,7 @@ from hwm_core.data.prepare import fit_manifests, prepare_episodes, undeclared_un
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
 from hwm_core.data.robot import read_robot
-from hwm_core.data.sources import find_recordings
+from hwm_core.data.sources import joined, search_recordings
 from hwm_core.data.split import SplitFile, is_nth
 from hwm_core.data.store import Split
 from hwm_core.errors import BadBag, BadConfig, BadInput
@@ -51,10 +51,11 @@ def _prepare(options: argparse.Namespace) -> int:
     layout = union([read_layout(name) for name in options.layout]) if options.layout else None
     robot = layout.description() if layout else read_robot(options.robot)
     topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
-    training, validation = (
-        [one for path in paths for one in find_recordings(path, topics, options.camera, options.stamps)]
+    both = [
+        joined(search_recordings(path, topics, options.camera, options.stamps) for path in paths)
         for paths in (options.sources, options.validation)
-    )
+    ]
+    training, validation = (found.usable() for found in both)
     if options.split:
         sides = SplitFile.read(options.split).apply(training)
         training, validation = sides["training"], validation + sides["validation"]
@@ -81,10 +82,13 @@ def _prepare(options: argparse.Namespace) -> int:
         where="prepare_data",
     )
     recordings: dict[Split, list[Recording]] = {"training": training, "validation": validation}
-    frames = faults = 0
+    damaged = joined(both).left_out()
+    frames, faults = 0, len(damaged)
     reports: list[ReadReport] = []
     outcomes = prepare_episodes(recordings, options.out, preprocessing, options.joints, options.workers, layout)
     with tqdm(total=len(training) + len(validation), unit="episode") as progress:
+        for one in damaged:
+            progress.write(f"left out {one}")
         for outcome in outcomes:
             progress.update()
             if outcome.fault:

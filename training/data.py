@@ -31,11 +31,11 @@ from hwm_core.data.conversion import Conversion
 from hwm_core.data.inspection import inspect
 from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.lerobot_versions import Version, convert_version
-from hwm_core.data.onex import find_token_sets, open_episodes
+from hwm_core.data.onex import count_doubts, find_token_sets, open_episodes
 from hwm_core.data.prepare import measure_manifests, undeclared_units
 from hwm_core.data.recording import Recording, number_in, refuse_repeats
 from hwm_core.data.robot import Joint, Robot, read_robot
-from hwm_core.data.sources import Found, LeRobotRecording, joined, recordings_in, search_recordings
+from hwm_core.data.sources import Found, LeRobotRecording, data_sets, joined, recordings_in, search_recordings
 from hwm_core.data.split import split_by_number, split_by_share
 from hwm_core.data.store import Split, manifest_path, open_store
 from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
@@ -76,6 +76,9 @@ def _inspect(options: argparse.Namespace) -> int:
     if options.sheets:
         refuse_repeats(recordings)
     faults = _tell_left_out(found_here)
+    for path in (*sets, *data_sets(recordings)):
+        for doubt in count_doubts(path):
+            print(f"{path}: {doubt}")
     for path in sets:
         try:
             bar = tqdm(_chosen(options, open_episodes(path)), unit="episode", disable=None)
@@ -112,7 +115,7 @@ def _verify(options: argparse.Namespace) -> int:
         search = recordings_in if without_pictures else search_recordings
         found = search(source, _topics(options), options.camera, options.stamps)
         findings += [Finding("fault", path.name, str(fault)) for path, fault in found.damaged]
-        for dataset in sorted({one.dataset.path for one in found.recordings if isinstance(one, LeRobotRecording)}):
+        for dataset in data_sets(found.recordings):
             findings += verify_metadata(dataset)
         for recording in tqdm(found.recordings, unit="recording", disable=None):
             findings += verify_recording(recording)

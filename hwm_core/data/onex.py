@@ -6,6 +6,7 @@ float32 [F, 25], segment_idx_i.bin int32 [F], metadata_i.json; flat, or in sub-f
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,16 @@ class TestSamples:
 
 
 def is_token_set(path: Path) -> bool:
-    """Whether `open_tokens` should be tried."""
-    return (path / "metadata.json").exists() and (
-        (path / "video.bin").exists() or any(path.glob("video_*.bin")) or any(path.glob("videos/video_*.bin"))
-    )
+    """Whether `open_tokens` should be tried: codes that are neither a test set nor unfinished, metadata or not."""
+    codes = (path / "video.bin").exists() or any(path.glob("video_*.bin")) or any(path.glob("videos/video_*.bin"))
+    unfinished = (path / BEGUN).exists() and not (path / "metadata.json").exists()
+    return codes and not unfinished and not is_test_set(path)
 
 
 def is_test_set(path: Path) -> bool:
-    """Whether `open_test_samples` should be tried: files of codes that no metadata describe."""
-    said = (path / BEGUN).exists() or any(path.glob("metadata*"))
-    return not said and (any(path.glob("video_*.bin")) or any(path.glob("videos/video_*.bin")))
+    """Whether `open_test_samples` should be tried: codes and states side by side, and nothing else."""
+    more = (path / BEGUN).exists() or any(path.glob("metadata*")) or any(path.glob("segment_*"))
+    return not more and any(path.glob("video_*.bin")) and any(path.glob("states_*.bin"))
 
 
 def find_token_sets(path: str | Path) -> list[Path]:
@@ -97,6 +98,26 @@ def open_tokens(path: str | Path) -> list[TokenEpisode]:
         return [_open_v1(path)]
     metadata = read_metadata(path)
     return [_open_shard(path, number, metadata) for number in range(metadata.num_shards)]
+
+
+def count_doubts(path: Path) -> list[str]:
+    """Counts in the metadata.json of a set of v2.0, tokens or raw, that are not those on disk, a sentence each."""
+    with suppress(BadBag):  # whoever reads the set will say so
+        metadata = read_metadata(path)
+        shards = metadata.num_shards
+        files = sum(
+            1 for folder in ("", "videos/") for kind in ("bin", "mp4") for _ in path.glob(f"{folder}video_*.{kind}")
+        )
+        images = sum(
+            read_shard(shard_file(path, "metadata", number, "json")).shard_num_frames for number in range(shards)
+        )
+        found = []
+        if files > shards:
+            found.append(f"metadata.json says num_shards {shards}, on disk are {files}: the others are not read")
+        if metadata.num_images not in (None, images):
+            found.append(f"metadata.json says num_images {metadata.num_images}, the shards hold {images}: these count")
+        return found
+    return []
 
 
 def read_spec(path: str | Path) -> CodeSpec:

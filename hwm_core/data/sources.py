@@ -10,7 +10,7 @@ from hwm_core.data.events import Cut, Event
 from hwm_core.data.labels import Labels
 from hwm_core.data.lerobot import LeRobotDataset, episode_name, lerobot_events, open_lerobot
 from hwm_core.data.onex import BEGUN, find_token_sets
-from hwm_core.data.onex_raw import is_raw_set, open_raw
+from hwm_core.data.onex_raw import OneXRawRecording, is_raw_set, open_raw
 from hwm_core.data.recording import Recording
 from hwm_core.data.video_table import TABLE_SUFFIXES, VIDEO_SUFFIXES, VideoRecording
 from hwm_core.errors import BadBag, BadInput
@@ -78,6 +78,14 @@ class Found:
     def left_out(self) -> list[str]:
         """The data sets that are damaged, each with the reason."""
         return [f"{path}: {fault}" for path, fault in self.damaged]
+
+
+def data_sets(recordings: Iterable[Recording]) -> list[Path]:
+    """The LeRobot datasets and the raw sets that recordings are of."""
+    return sorted(
+        {one.dataset.path for one in recordings if isinstance(one, LeRobotRecording)}
+        | {one.path for one in recordings if isinstance(one, OneXRawRecording)}
+    )
 
 
 def joined(parts: Iterable[Found]) -> Found:

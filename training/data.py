@@ -54,6 +54,7 @@ from training import prepare_data
 from training.devices import own_device
 from training.inspected import of_recording, of_tokens
 from training.numbers import positive
+from training.paths import paths_told
 
 Named = TypeVar("Named", Recording, TokenEpisode)
 
@@ -62,7 +63,8 @@ def main() -> int:
     """Run the command line. Exit status 0: done; 1: faults were found, or recordings left out; 2: bad input."""
     options = _parse()
     try:
-        return options.run(options)
+        with paths_told():
+            return options.run(options)
     except BadInput as error:
         print(error, file=sys.stderr)
         return 2

@@ -23,8 +23,10 @@ from hwm_core.data.robot import read_robot
 from hwm_core.data.sources import joined, search_recordings
 from hwm_core.data.split import SplitFile, is_nth
 from hwm_core.data.store import Split
+from hwm_core.data.verification import is_store
 from hwm_core.errors import BadBag, BadConfig, BadInput
 from training.numbers import not_negative, positive
+from training.paths import paths_told
 
 # Of the frames: fewer are pictures lost here and there.
 _MANY_HELD = 0.05
@@ -34,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Exit status 0: all read; 1: some recordings were left out; 2: nothing could be done."""
     options = _parse(arguments)
     try:
-        return _prepare(options)
+        with paths_told():
+            return _prepare(options)
     except BadInput as error:
         print(error, file=sys.stderr)
         return 2
@@ -47,6 +50,13 @@ def _prepare(options: argparse.Namespace) -> int:
             expected="a YAML file, or the name of a robot of whose joints nothing is known",
             got=f"`{options.robot}`, whose joints a layout knows",
             remedy=f"Give --layout {options.robot} in its place.",
+        )
+    if options.layout and options.joints:
+        raise BadConfig(
+            "--joints",
+            expected="none beside --layout, whose dimensions are the joints",
+            got=" ".join(options.joints),
+            remedy="Leave it out, or name a layout file of these joints.",
         )
     layout = union([read_layout(name) for name in options.layout]) if options.layout else None
     robot = layout.description() if layout else read_robot(options.robot)
@@ -83,7 +93,7 @@ def _prepare(options: argparse.Namespace) -> int:
     )
     recordings: dict[Split, list[Recording]] = {"training": training, "validation": validation}
     damaged = joined(both).left_out()
-    frames, faults = 0, len(damaged)
+    frames, faults, fault = 0, len(damaged), ""  # the first of those read
     reports: list[ReadReport] = []
     outcomes = prepare_episodes(recordings, options.out, preprocessing, options.joints, options.workers, layout)
     with tqdm(total=len(training) + len(validation), unit="episode") as progress:
@@ -92,7 +102,7 @@ def _prepare(options: argparse.Namespace) -> int:
         for outcome in outcomes:
             progress.update()
             if outcome.fault:
-                faults += 1
+                faults, fault = faults + 1, fault or f"{outcome.name}: {outcome.fault}"
                 progress.write(f"left out {outcome.name}: {outcome.fault}")
             elif outcome.report:
                 frames += outcome.report.frames
@@ -100,6 +110,8 @@ def _prepare(options: argparse.Namespace) -> int:
                 if remarks := outcome.report.remarks():
                     progress.write(f"{outcome.name}: {remarks}")
             progress.set_postfix(frames=frames)
+    if fault and not is_store(options.out):
+        raise BadBag("Recordings", expected="some to train on that can be used", got="none", remedy=fault)
     manifests = fit_manifests(options.out, robot, layout.aliases if layout else None)
     print(f"{options.out}: {len(training)} training and {len(validation)} validation episodes, {faults} left out")
     if held := _held(reports, options.rate, options.frame_skip):

@@ -14,6 +14,7 @@ import yaml
 
 from hwm_core.data.assembly import ReadReport
 from hwm_core.data.atomic import new_file
+from hwm_core.data.clock import MAX_GAP_PERIODS, rounded_rate_hz
 from hwm_core.data.doubts import require_unit, undeclared_doubt
 from hwm_core.data.layout import Layout
 from hwm_core.data.manifest import ActionKind, ActionManifest, Actions, fit_manifest
@@ -172,12 +173,25 @@ def _prepare_one(
     recording, split = task
     try:
         episode, report = recording.read(preprocessing, None if layout else names)
+        _require_neighbours(episode, preprocessing.frame_rate_hz)
         if layout is not None:
             episode = layout.arrange(episode)
         write_episode(store / split, episode, preprocessing)
     except BadInput as fault:
         return Prepared(recording.name, split, fault=str(fault)), names
     return Prepared(recording.name, split, report), episode.names
+
+
+def _require_neighbours(episode: Episode, rate_hz: float) -> None:
+    """Raises BadBag where each of several frames is a segment of its own: no window could be made of them."""
+    if len(episode) > 1 and (np.diff(episode.segments) != 0).all():
+        measured = rounded_rate_hz(float(np.median(np.abs(np.diff(episode.stamps_ns)))))
+        raise BadBag(
+            f"Recording {episode.name} at {rate_hz:g} Hz",
+            expected=f"frames no further apart than {MAX_GAP_PERIODS} periods: what is, is a gap",
+            got=f"pictures with joint values at {measured:.4g} Hz",
+            remedy=f"Prepare at that rate: `--rate {measured:.4g}`.",
+        )
 
 
 def _find(store: Path, name: str, split: Split) -> Path | None:

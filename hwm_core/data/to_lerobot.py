@@ -38,7 +38,9 @@ class LeRobotOptions(Config):
     """How the dataset is written."""
 
     version: Version = "v3.0"
-    fps: float | None = Field(default=None, gt=0, description="absent: the rate of the first recording's camera")
+    fps: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="absent: the rate of the first recording's camera"
+    )
     codec: Codec = "av1"
     # Absent: as the source names it, and where it does not, `observation.images.head`, no task, and `unknown`.
     camera: str | None = None

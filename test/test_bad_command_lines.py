@@ -39,6 +39,20 @@ def bags(tmp_path: Path) -> Path:
     return tmp_path / "bags"
 
 
+def write_still(folder: Path) -> None:
+    """An episode in which nothing moves."""
+    episode = Episode(
+        name="only",
+        frames=np.zeros((44, 16, 16, 3), np.uint8),
+        stamps_ns=np.arange(44, dtype=np.int64) * 33_333_333,
+        segments=np.zeros(44, np.int32),
+        names=JOINTS,
+        states=None,
+        commands=np.zeros((44, 3), np.float32),
+    )
+    write_episode(folder, episode, Preprocessing(source_aspect=1.0, height=16, width=16))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -87,6 +101,15 @@ def test_what_is_to_be_written_under_a_file_is_refused_by_its_path(bags: Path, r
             assert str(file) in told and told.count("expected") == 1, told
 
 
+def test_a_report_to_be_written_under_a_file_is_refused_by_its_path(tmp_path: Path, refused) -> None:
+    for split in ("training", "validation"):
+        write_still(tmp_path / "store" / split)
+    checkpoint, out = save_untrained(tmp_path / "checkpoint"), tmp_path / "file" / "out"
+    out.parent.write_text("")
+    told = refused(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", out)
+    assert f"Path {out}" in told and "expected one that can be read and written, got Not a directory" in told
+
+
 def test_several_robots_without_a_square_are_refused(bags: Path, refused) -> None:
     layouts = ("--layout", "unitree_g1_inspire", "fourier_gr1")
     told = refused(prepare_data, bags, *layouts, "--crop", "none", "--validation-nth", 2, "--out", bags.parent / "s")
@@ -127,17 +150,7 @@ def test_a_count_of_none_is_refused(tmp_path: Path, refused, monkeypatch, module
 
 
 def test_a_store_without_validation_episodes_is_not_judged(tmp_path: Path, refused) -> None:
-    preprocessing = Preprocessing(source_aspect=1.0, height=16, width=16)
-    episode = Episode(
-        name="only",
-        frames=np.zeros((44, 16, 16, 3), np.uint8),
-        stamps_ns=np.arange(44, dtype=np.int64) * 33_333_333,
-        segments=np.zeros(44, np.int32),
-        names=JOINTS,
-        states=None,
-        commands=np.zeros((44, 3), np.float32),
-    )
-    write_episode(tmp_path / "store/training", episode, preprocessing)
+    write_still(tmp_path / "store/training")
     checkpoint = save_untrained(tmp_path / "checkpoint")
     told = refused(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")
     assert "expected episodes to judge, got none" in told and "--validation-nth" in told

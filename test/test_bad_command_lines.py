@@ -39,12 +39,29 @@ def bags(tmp_path: Path) -> Path:
     return tmp_path / "bags"
 
 
+def write_still(folder: Path) -> None:
+    """An episode in which nothing moves."""
+    episode = Episode(
+        name="only",
+        frames=np.zeros((44, 16, 16, 3), np.uint8),
+        stamps_ns=np.arange(44, dtype=np.int64) * 33_333_333,
+        segments=np.zeros(44, np.int32),
+        names=JOINTS,
+        states=None,
+        commands=np.zeros((44, 3), np.float32),
+    )
+    write_episode(folder, episode, Preprocessing(source_aspect=1.0, height=16, width=16))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--size", 0), "`height`: expected Input should be greater than or equal to 1, got 0"),
         (("--rate", 0), "`frame_rate_hz`: expected Input should be greater than 0, got 0.0"),
         (("--cut", 0.6, 0.6, 0, 0), "expected `cut` to be four shares of at least 0"),
+        (("--rate", "inf"), "`frame_rate_hz`: expected Input should be a finite number, got inf"),
+        *((("--cut", *cut), "expected `cut` to be four shares") for cut in (("nan", 0, 0, 0), (0, 0, 0, "nan"))),
+        (("--rate", 1000), "at 1000 Hz: expected frames no further apart than 3.5 periods: what is, is a gap"),
         (("--frame-skip", -1), "argument --frame-skip: expected a whole number of at least 0, got -1"),
         (("--validation-nth", -1), "argument --validation-nth: expected a whole number of at least 0, got -1"),
         (("--workers", 0), "argument --workers: expected a whole number of at least 1, got 0"),
@@ -55,6 +72,42 @@ def test_a_setting_that_no_store_can_have_is_refused(bags: Path, refused, option
     store = bags.parent / "store"
     told = refused(prepare_data, bags, "--robot", "r", "--validation-nth", 2, "--out", store, *options)
     assert said in told and not store.exists()
+
+
+def test_the_rate_of_a_camera_too_slow_for_the_one_asked_for_is_told(bags: Path, refused) -> None:
+    # 30 Hz: a period of 120 Hz times 3.5 is 29 ms, shorter than the 33 ms between pictures; of 100 Hz 35 ms.
+    store = ("--robot", "r", "--validation-nth", 2, "--out", bags.parent / "store", "--rate")
+    assert "got pictures with joint values at 30 Hz. Prepare at that rate" in refused(prepare_data, bags, *store, 120)
+    assert prepare_data.main([*map(str, (bags, *store, 100))]) == 0
+
+
+def test_joints_beside_a_layout_which_are_its_dimensions_are_refused(bags: Path, refused) -> None:
+    words = ("--layout", "fourier_gr1", "--joints", "neck", "elbow", "--validation-nth", 2, "--out", bags.parent / "s")
+    assert "--joints: expected none beside --layout" in refused(prepare_data, bags, *words)
+
+
+def test_what_is_to_be_written_under_a_file_is_refused_by_its_path(bags: Path, refused) -> None:
+    file = bags.parent / "file"
+    file.write_text("")
+    for out in (file, file / "below"):
+        robot = ("--robot", "r", "--out", out)
+        for told in (
+            refused(prepare_data, bags, *robot, "--validation-nth", 2),
+            refused(data, "convert", bags, "--to", "rosbag2", "--out", out),
+            refused(data, "convert", bags, "--to", "lerobot-v3.0", "--out", out),
+            refused(data, "statistics", bags, "--robot", "r", "--out", out / "r.yaml"),
+            refused(data, "inspect", bags, "--sheets", out),
+        ):
+            assert str(file) in told and told.count("expected") == 1, told
+
+
+def test_a_report_to_be_written_under_a_file_is_refused_by_its_path(tmp_path: Path, refused) -> None:
+    for split in ("training", "validation"):
+        write_still(tmp_path / "store" / split)
+    checkpoint, out = save_untrained(tmp_path / "checkpoint"), tmp_path / "file" / "out"
+    out.parent.write_text("")
+    told = refused(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", out)
+    assert f"Path {out}" in told and "expected one that can be read and written, got Not a directory" in told
 
 
 def test_several_robots_without_a_square_are_refused(bags: Path, refused) -> None:
@@ -97,17 +150,7 @@ def test_a_count_of_none_is_refused(tmp_path: Path, refused, monkeypatch, module
 
 
 def test_a_store_without_validation_episodes_is_not_judged(tmp_path: Path, refused) -> None:
-    preprocessing = Preprocessing(source_aspect=1.0, height=16, width=16)
-    episode = Episode(
-        name="only",
-        frames=np.zeros((44, 16, 16, 3), np.uint8),
-        stamps_ns=np.arange(44, dtype=np.int64) * 33_333_333,
-        segments=np.zeros(44, np.int32),
-        names=JOINTS,
-        states=None,
-        commands=np.zeros((44, 3), np.float32),
-    )
-    write_episode(tmp_path / "store/training", episode, preprocessing)
+    write_still(tmp_path / "store/training")
     checkpoint = save_untrained(tmp_path / "checkpoint")
     told = refused(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")
     assert "expected episodes to judge, got none" in told and "--validation-nth" in told

@@ -151,6 +151,21 @@ def test_metadata_that_count_more_than_there_is_are_noted_and_a_cut_video_is_a_f
     assert [one.level for one in verify_recording(second)] == ["fault"]
 
 
+@pytest.mark.parametrize(("bad", "level"), [(9, "note"), (30, "fault")])
+def test_states_of_nan_are_a_note_where_they_are_interpolated_over_and_a_fault_where_frames_are_lost(
+    tmp_path, bad, level
+):
+    messages = run(40)  # states at 90 Hz: 9 in a row leave 0.11 s without any, 30 leave 0.34 s
+    places = [index for index, m in enumerate(messages) if m.topic == TOPICS.joint_states][30 : 30 + bad]
+    for index in places:
+        messages[index] = Message(TOPICS.joint_states, messages[index].stamp_ns, (NAMES, (0, np.nan, 0)))
+    record(tmp_path / "run", messages)
+    (found,) = verify_recording(find_recordings(tmp_path / "run", TOPICS)[0])
+    assert found.level == level and f"{bad} bad messages" in found.text and "NaN or infinity for elbow" in found.text
+    # The first sound state after the 30 is at 20 periods, the last one before at 9 2/3: frames 10 to 19.
+    assert ("10 frames are lost" in found.text) is (level == "fault")
+
+
 def test_a_split_by_share_keeps_everyone_s_side_when_recordings_are_added(tmp_path):
     for number in range(12):
         record(tmp_path / f"run_{number}", [Message(TOPICS.image, START, picture(0))])

@@ -64,6 +64,27 @@ def test_degrees_for_radians_and_closures_beyond_one_are_refused():
         hand.arrange(episode(lengths=(3,), commands=False))
 
 
+@pytest.mark.parametrize(("joint", "status"), [("{unit: rad}", 2), ("{unit: deg}", 0), ("{}", 0)])
+def test_degrees_are_refused_of_a_robot_that_declares_radians_and_told_where_it_declares_nothing(
+    tmp_path, monkeypatch, capsys, joint, status
+):
+    for number in (1, 2):
+        record(tmp_path / f"bags/run_{number}", run(12))  # the elbow reaches 110, the others 11
+    robot = tmp_path / "robot.yaml"
+    robot.write_text(f"name: r\njoints: {{elbow: {joint}, '*': {{unit: deg}}}}")
+    for module, words in (
+        (prepare_data, ["--validation-nth", "2", "--size", "12", "--out", tmp_path / "store"]),
+        (data, ["--out", tmp_path / "r.yaml"]),
+    ):
+        first = ["command", *(["statistics"] if module is data else []), tmp_path / "bags", "--robot", robot]
+        monkeypatch.setattr(sys, "argv", [*map(str, [*first, *words])])
+        assert module.main() == status
+        told = capsys.readouterr()
+        refused = "States: elbow: expected values in rad, as the robot r declares, got" in told.err
+        assert refused is (status == 2) and ("degrees for radians?" in told.out) is (joint == "{}")
+        assert ("No unit is declared, so radians are assumed" in told.out) is (joint == "{}")
+
+
 def test_a_union_has_every_dimension_once_with_the_wider_limits_and_one_unit():
     left = Layout(robot="l", dimensions=(Dimension(name="a", limits=(-1, 1)), Dimension(name="b")))
     right = Layout(robot="r", dimensions=(Dimension(name="a", limits=(-2, 0.5)), Dimension(name="c")))
@@ -191,6 +212,35 @@ def test_the_commands_inspect_verify_split_measure_and_prepare(tmp_path, monkeyp
     assert call(data, "verify", bags) == 1
     assert "fault: run_2" in capsys.readouterr().out
     assert call(data, "inspect", tmp_path / "nowhere") == 2
+
+
+def test_a_damaged_data_set_in_a_folder_is_named_and_costs_no_other_one(tmp_path, monkeypatch, capsys):
+    folder, out = tmp_path / "all", tmp_path / "out"
+    for number in (1, 2):
+        record(folder / f"bags/run_{number}", run(8))
+    for name in ("damaged", "sound"):
+        lerobot_dataset(folder / name, (0,), frames=8)
+    (folder / "damaged/meta/info.json").write_text('{"fps": 30')
+
+    def call(module, *words):
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, words)])
+        status, told = module.main(), capsys.readouterr()
+        assert "damaged/meta/info.json: expected a JSON object" in told.out + told.err
+        return status, told.out
+
+    status, told = call(data, "verify", folder)
+    assert status == 1 and told.endswith("1 faults, 5 notes\n")  # a frame without a command in each; 2 of `sound`
+    status, told = call(data, "inspect", folder)
+    assert status == 1 and all(f"{name}  " in told for name in ("run_1", "run_2", "sound_000000"))
+    status, told = call(data, "convert", folder, "--to", "rosbag2", "--out", out / "bags")
+    assert status == 1 and "3 recordings as rosbag2" in told and len(list((out / "bags").iterdir())) == 3
+    assert call(data, "split", folder, "--nth", 2, "--out", out / "split.yaml")[0] == 1
+    store = ("--robot", "r", "--size", 12, "--validation-nth", 2, "--out", out / "store")
+    status, told = call(prepare_data, folder, *store)
+    assert status == 1 and len(open_store(out / "store").training) == 1
+    assert call(data, "statistics", folder, "--robot", "r")[0] == 2  # of a part they would be, and not say so
+    for words in (["inspect"], ["convert", "--to", "rosbag2", "--out", out / "none"]):
+        assert call(data, words[0], folder / "damaged", *words[1:])[0] == 2
 
 
 def test_a_camera_chosen_among_several_is_alone_in_the_other_version_too_and_where_it_is_alone_nothing_is_decoded(

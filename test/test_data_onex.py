@@ -171,6 +171,17 @@ def test_states_that_are_not_numbers_and_codes_outside_the_vocabulary_are_refuse
         open_tokens(path)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["joint_pos", "driving_command", "neck_desired", "r_hand_closure"])
+def test_v1_values_that_are_not_finite_are_refused_by_their_file(tmp_path, name, value):
+    file = tokens_v1(tmp_path / "set") / "actions" / f"{name}.bin"
+    values = np.fromfile(file, np.float32)
+    values[3] = value
+    values.tofile(file)
+    with pytest.raises(BadBag, match=rf"{name}\.bin: expected finite numbers"):
+        open_tokens(tmp_path / "set")
+
+
 def test_test_samples_are_three_grids_with_the_states_to_come(tmp_path):
     for number in range(11):  # 10 comes after 9, not after 1
         np.full((3, 32, 32), number, np.int32).tofile(tmp_path / f"video_{number}.bin")

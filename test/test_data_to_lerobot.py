@@ -78,6 +78,24 @@ def test_every_loss_is_said(tmp_path):
     assert read_lerobot(dataset, 1, PREPROCESSING.model_copy(update={"frame_rate_hz": 15}))[0].commands is None
 
 
+def test_messages_that_are_left_out_on_the_way_are_told_with_the_first_reason(tmp_path):
+    for number in range(2):
+        messages = grid_run(12)
+        for index, m in enumerate(messages):
+            t = index // 3
+            if m.topic == TOPICS.joint_states and t in (4, 8):
+                messages[index] = Message(m.topic, m.stamp_ns, (NAMES, (0, np.nan, 0)))
+            elif m.topic == TOPICS.image and t == 6:
+                messages[index] = Message(m.topic, m.stamp_ns, picture(0, 24, 24))  # of another shape
+        messages.append(Message(TOPICS.joint_states, messages[-1].stamp_ns - 5_000_000, (NAMES, (0, 0, 0))))
+        record(tmp_path / f"bags/run_{number}", messages)
+    losses = write_lerobot(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "set", LOSSLESS).losses
+    assert "2 messages that came late: their stamp is not after the one before" in losses
+    (bad,) = [loss for loss in losses if loss.startswith("messages that cannot be used: 6, the first: ")]
+    assert "NaN or infinity for elbow" in bad
+    assert "2 frames show a picture again, because the camera gave no good one in time" in losses
+
+
 def test_what_else_a_source_holds_is_named(tmp_path):
     (recording,) = find_recordings(lerobot_dataset(tmp_path / "set", (0,)), TOPICS)
     assert recording.beside() == ()

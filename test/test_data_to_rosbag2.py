@@ -1,14 +1,17 @@
 """Recordings of any format to bags: what joins takes in one file must not join them in the bag."""
 
+import sys
+
 import numpy as np
 import pytest
 from onex_sets import raw_v2
-from recordings import NAMES, PREPROCESSING, START, TOPICS, Message, record, run, write_video
+from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, record, run, write_video
 
 from hwm_core.data.bag_reader import read_bag
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.to_rosbag2 import write_bags
 from hwm_core.errors import BadBag
+from training import data
 
 FIELDS = ("frames", "segments", "states", "commands")
 SQUARE = PREPROCESSING.model_copy(update={"source_aspect": 1.0})
@@ -87,11 +90,20 @@ def test_a_message_that_cannot_be_read_is_left_out_and_told_and_the_rest_is_kept
     source = record(tmp_path / "source", [*run(20), junk])
     done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
     assert not done.left_out
-    assert len(done.losses) == 1 and done.losses[0].startswith("messages that cannot be read: 1, the first: ")
+    assert len(done.losses) == 1 and done.losses[0].startswith("messages that cannot be used: 1, the first: ")
     (before, told), (after, report) = (
         read_bag(bag, TOPICS, PREPROCESSING) for bag in (source, tmp_path / "bags" / "source")
     )
     assert (told.bad, report.bad) == (1, 0) and same_episode(before, after)
+
+
+def test_joint_messages_of_nan_are_written_as_they_are_and_counted(tmp_path):
+    end = START + 20 * PERIOD
+    bad = [Message(TOPICS.joint_states, end + t, (NAMES, (0, np.nan, 0))) for t in (0, 1)]
+    source = record(tmp_path / "source", [*run(20), *bad])
+    done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
+    assert done.losses == ["values of 2 joint messages: NaN or infinity in the source, written as they are"]
+    assert read_bag(tmp_path / "bags" / "source", TOPICS, PREPROCESSING)[1].bad == 2
 
 
 def test_a_stream_of_which_nothing_can_be_read_leaves_no_bag(tmp_path):
@@ -100,3 +112,36 @@ def test_a_stream_of_which_nothing_can_be_read_leaves_no_bag(tmp_path):
     with pytest.raises(BadBag):
         write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
     assert not list((tmp_path / "bags").glob("*"))
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Status, and what was printed."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["data", *map(str, words)])
+        status = data.main()
+        told = capsys.readouterr()
+        return status, told.out + told.err
+
+    return call
+
+
+def test_two_recordings_of_one_name_are_refused_where_one_would_take_the_other_s_place(tmp_path, command):
+    one, two = (record(tmp_path / site / "run_0", run(6)) for site in ("a", "b"))
+    for words in (("convert", one, two, "--to", "rosbag2", "--out"), ("inspect", one, two, "--sheets")):
+        status, told = command(*words, tmp_path / "out")
+        assert status == 2 and "1 named twice, the first `run_0`" in told and not (tmp_path / "out").exists()
+    assert command("inspect", one, two)[0] == 0
+
+
+def test_bags_that_were_there_are_named_apart_from_those_made(tmp_path, command):
+    for name in ("run_0", "run_1"):
+        record(tmp_path / "bags" / name, run(6))
+    out = tmp_path / "out"
+    assert "1 recordings as rosbag2" in command("convert", tmp_path / "bags/run_0", "--to", "rosbag2", "--out", out)[1]
+    status, told = command("convert", tmp_path / "bags", "--to", "rosbag2", "--out", out, "--form", "png")
+    assert status == 0 and f"{out}: 1 recordings as rosbag2" in told
+    assert "already there, kept as made before, whatever the options: run_0\n" in told
+    told = command("convert", tmp_path / "bags", "--to", "rosbag2", "--out", out)[1]
+    assert f"{out}: 0 recordings as rosbag2" in told and "run_0, run_1" in told and "lost" not in told

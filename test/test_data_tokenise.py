@@ -50,6 +50,23 @@ def contents(folder):
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
+@pytest.mark.parametrize("kind", ["states", "commands"])
+def test_of_our_sets_a_column_may_be_nan_throughout_and_nothing_else_may_be_or_be_infinite(tmp_path, kind):
+    list(run([episode("run_1", lengths=(10,))], tmp_path / "set"))
+    file = tmp_path / "set" / f"{kind}_0.bin"
+    values = np.fromfile(file, np.float32).reshape(10, -1)
+    values[:, 1] = np.nan  # a joint that this robot lacks
+    values.tofile(file)
+    (lacking,) = open_tokens(tmp_path / "set")
+    assert np.isnan(getattr(lacking, kind)[:, 1]).all()
+    for column, value in ((0, np.nan), (0, np.inf), (1, np.inf)):
+        bad = values.copy()
+        bad[2, column] = value
+        bad.tofile(file)
+        with pytest.raises(BadBag, match=rf"{kind}_0\.bin: expected finite numbers"):
+            open_tokens(tmp_path / "set")
+
+
 def test_what_was_tokenised_is_read_as_a_set_of_whole_clips_with_their_values(tmp_path):
     told = list(run([episode("run_1", lengths=(12, 4, 6)), episode("run_2")], tmp_path / "set"))
     assert [(one.name, one.clips, one.left_out) for one in told] == [("run_1", 3, 7), ("run_2", 4, 0)]

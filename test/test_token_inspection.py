@@ -1,5 +1,7 @@
 """Looking at sets of tokens, measuring and verifying them: 1X's, ours, those side by side, and test sets."""
 
+import json
+
 import numpy as np
 import pytest
 import yaml
@@ -233,3 +235,39 @@ def test_where_pictures_are_wanted_tokens_of_every_kind_are_refused_as_what_they
     for path in (pair, pair / "training"):
         with pytest.raises(BadBag, match=r"tokens that are not finished.*data tokenise"):
             find_recordings(path, TOPICS)
+
+
+@pytest.mark.parametrize("folders", [True, False])
+def test_a_set_that_lost_its_metadata_json_is_no_test_set_and_says_what_is_missing(tmp_path, folders, command):
+    path = tokens_v2(tmp_path / "train_v2.0", folders=folders)
+    (path / "metadata.json").unlink()
+    (fault,) = faults(path)
+    assert f"Set {path}: expected its metadata.json, got no such file" in fault
+    for other in [*path.glob("metadata_*.json"), *path.glob("metadata/*")]:
+        other.unlink()
+    assert faults(path) == [fault] and faults(tmp_path) == [fault]
+    status, told = command("inspect", path)
+    assert status == 1 and "expected its metadata.json" in told
+    raw = raw_v2(tmp_path / "raw", frames=9)
+    (raw / "metadata.json").unlink()
+    assert f"fault: raw: Set {raw}: expected its metadata.json" in command("verify", raw)[1]
+
+
+@pytest.mark.parametrize("make", [tokens_v2, raw_v2])
+def test_counts_of_metadata_json_that_are_not_those_on_disk_are_noted(tmp_path, command, make):
+    path = make(tmp_path / "set")
+    held = 91 if make is tokens_v2 else 20
+    said = {"num_shards": 2 if make is tokens_v2 else 1, "hz": 30, "num_images": held}
+    (path / "metadata.json").write_text(json.dumps(said))
+    assert not [one for one in verify_metadata(path) if "metadata.json says" in one.text]
+    (path / "metadata.json").write_text(json.dumps({**said, "num_images": held + 9}))
+    wrong = f"metadata.json says num_images {held + 9}, the shards hold {held}: these count"
+    more = "metadata.json says num_shards 1, on disk are 2: the others are not read"
+    for verb in ("verify", "inspect"):
+        status, told = command(verb, path)
+        assert status == 0 and wrong in told and more not in told
+    video = next(path.rglob("video_0.*"))
+    video.with_stem("video_1").write_bytes(video.read_bytes())
+    (path / "metadata.json").write_text(json.dumps({"num_shards": 1}))
+    for verb in ("verify", "inspect"):
+        assert more in command(verb, path)[1]

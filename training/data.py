@@ -16,6 +16,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
@@ -30,11 +31,11 @@ from hwm_core.data.conversion import Conversion
 from hwm_core.data.inspection import inspect
 from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.lerobot_versions import Version, convert_version
-from hwm_core.data.onex import find_token_sets, open_episodes
-from hwm_core.data.prepare import measure_manifests
-from hwm_core.data.recording import Recording, number_in
+from hwm_core.data.onex import count_doubts, find_token_sets, open_episodes
+from hwm_core.data.prepare import measure_manifests, undeclared_units
+from hwm_core.data.recording import Recording, number_in, refuse_repeats
 from hwm_core.data.robot import Joint, Robot, read_robot
-from hwm_core.data.sources import LeRobotRecording, find_recordings, recordings_in
+from hwm_core.data.sources import Found, LeRobotRecording, data_sets, joined, recordings_in, search_recordings
 from hwm_core.data.split import split_by_number, split_by_share
 from hwm_core.data.store import Split, manifest_path, open_store
 from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
@@ -53,6 +54,7 @@ from training import prepare_data
 from training.devices import own_device
 from training.inspected import of_recording, of_tokens
 from training.numbers import positive
+from training.paths import paths_told
 
 Named = TypeVar("Named", Recording, TokenEpisode)
 
@@ -61,7 +63,8 @@ def main() -> int:
     """Run the command line. Exit status 0: done; 1: faults were found, or recordings left out; 2: bad input."""
     options = _parse()
     try:
-        return options.run(options)
+        with paths_told():
+            return options.run(options)
     except BadInput as error:
         print(error, file=sys.stderr)
         return 2
@@ -70,8 +73,14 @@ def main() -> int:
 def _inspect(options: argparse.Namespace) -> int:
     """Measure each recording or set of tokens, and draw what has pictures."""
     joint = _joint(options)
-    sets, recordings = _sources(options)
-    faults = 0
+    sets, found_here = _sources(options)
+    recordings = found_here.recordings
+    if options.sheets:
+        refuse_repeats(recordings)
+    faults = _tell_left_out(found_here)
+    for path in (*sets, *data_sets(recordings)):
+        for doubt in count_doubts(path):
+            print(f"{path}: {doubt}")
     for path in sets:
         try:
             bar = tqdm(_chosen(options, open_episodes(path)), unit="episode", disable=None)
@@ -105,11 +114,12 @@ def _verify(options: argparse.Namespace) -> int:
         without_pictures = find_token_sets(source) or is_store(source)
         if without_pictures:
             findings += verify_metadata(source)
-        find = recordings_in if without_pictures else find_recordings
-        found = find(source, _topics(options), options.camera, options.stamps)
-        for dataset in sorted({one.dataset.path for one in found if isinstance(one, LeRobotRecording)}):
+        search = recordings_in if without_pictures else search_recordings
+        found = search(source, _topics(options), options.camera, options.stamps)
+        findings += [Finding("fault", path.name, str(fault)) for path, fault in found.damaged]
+        for dataset in data_sets(found.recordings):
             findings += verify_metadata(dataset)
-        for recording in tqdm(found, unit="recording", disable=None):
+        for recording in tqdm(found.recordings, unit="recording", disable=None):
             findings += verify_recording(recording)
     for one in findings:
         print(f"{one.level}: {one.where}: {one.text}")
@@ -120,7 +130,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _split(options: argparse.Namespace) -> int:
     """Choose what is kept from training."""
-    recordings = _recordings(options)
+    found = _recordings(options)
+    recordings = found.usable()
     split = (
         split_by_number(recordings, options.nth)
         if options.nth
@@ -129,16 +140,18 @@ def _split(options: argparse.Namespace) -> int:
     with new_file(options.out) as partial:
         partial.write_text(yaml.safe_dump(split.plain(), sort_keys=False))
     print(f"{options.out}: {len(split.training)} to train on, {len(split.validation)} to validate")
-    return 0
+    return 1 if _tell_left_out(found) else 0
 
 
 def _statistics(options: argparse.Namespace) -> int:
     """Measure the joints of all recordings and tokens together, as action manifests."""
     layout = union([read_layout(name) for name in options.layout]) if options.layout else None
     robot = layout.description() if layout else read_robot(options.robot)
-    sets, recordings = _sources(options)
+    sets, found = _sources(options)
+    if found.damaged:  # of a part no one asked for, the statistics would be
+        raise found.damaged[0][1]
     tokens = [one for path in sets for one in _chosen(options, open_episodes(path))]
-    sources = tqdm([*tokens, *recordings], unit="recording", disable=None)
+    sources = tqdm([*tokens, *found.recordings], unit="recording", disable=None)
     manifests = measure_manifests(sources, robot, layout)
     for kind, manifest in manifests.items():
         print(f"{kind} of {manifest.robot}")
@@ -149,6 +162,8 @@ def _statistics(options: argparse.Namespace) -> int:
                 f"  {name:28} {unit:6} {lower:+9.3f} to {upper:+9.3f}  mean {mean:+9.3f}  "
                 + ("constant" if still else f"std {std:.4f}")
             )
+    for doubt in undeclared_units(manifests, robot):
+        print(doubt)
     if options.out:
         with new_file(options.out) as partial:
             partial.write_text(yaml.safe_dump({kind: one.plain() for kind, one in manifests.items()}, sort_keys=False))
@@ -157,10 +172,11 @@ def _statistics(options: argparse.Namespace) -> int:
 
 def _convert(options: argparse.Namespace) -> int:
     """To another format; what is lost, and what was left out, is printed."""
-    recordings = _recordings(options)
+    found = _recordings(options)
+    recordings = found.usable()
     if options.to == "rosbag2":
-        shown = tqdm(recordings, unit="recording", disable=None)
-        done = write_bags(shown, options.out, _topics(options), options.form)
+        shown = partial(tqdm, unit="recording", disable=None)
+        done = write_bags(recordings, options.out, _topics(options), options.form, shown)
     else:
         version = cast(Version, options.to.removeprefix("lerobot-"))
         cameras = {one.dataset.path: one.dataset.cameras for one in recordings if isinstance(one, LeRobotRecording)}
@@ -182,12 +198,15 @@ def _convert(options: argparse.Namespace) -> int:
                 where="convert",
             )
             done = write_lerobot(recordings, options.out, chosen)
-    print(f"{options.out}: {len(recordings) - len(done.left_out)} recordings as {options.to}")
+    made = len(recordings) - len(done.left_out) - len(done.kept)
+    print(f"{options.out}: {made} recordings as {options.to}")
+    if done.kept:
+        print(f"already there, kept as made before, whatever the options: {', '.join(done.kept)}")
     for loss in done.losses:
         print(f"  lost: {loss}")
     for one in done.left_out:
         print(f"left out {one}", file=sys.stderr)
-    return 1 if done.left_out else 0
+    return 1 if _tell_left_out(found) or done.left_out else 0
 
 
 def _tokenise(options: argparse.Namespace) -> int:
@@ -263,24 +282,31 @@ def _joint(options: argparse.Namespace) -> Callable[[str], Joint] | None:
     return read_robot(options.robot).joint if options.robot else None
 
 
-def _recordings(options: argparse.Namespace) -> list[Recording]:
+def _recordings(options: argparse.Namespace) -> Found:
     topics = _topics(options)
-    found = [
-        one for source in options.sources for one in find_recordings(source, topics, options.camera, options.stamps)
-    ]
-    return _chosen(options, found)
+    found = joined(search_recordings(source, topics, options.camera, options.stamps) for source in options.sources)
+    return Found(_chosen(options, found.usable()), found.damaged)
 
 
-def _sources(options: argparse.Namespace) -> tuple[list[Path], list[Recording]]:
+def _sources(options: argparse.Namespace) -> tuple[list[Path], Found]:
     """Sets of tokens, and recordings."""
     sets: list[Path] = []
-    recordings: list[Recording] = []
+    parts: list[Found] = []
     for source in options.sources:
         below = find_token_sets(source)
-        find = recordings_in if below else find_recordings
+        search = recordings_in if below else search_recordings
         sets += below
-        recordings += find(source, _topics(options), options.camera, options.stamps)
-    return sets, _chosen(options, recordings) if recordings else []
+        parts.append(search(source, _topics(options), options.camera, options.stamps))
+    found = joined(parts)
+    recordings = found.recordings if sets else found.usable()
+    return sets, Found(_chosen(options, recordings) if recordings else [], found.damaged)
+
+
+def _tell_left_out(found: Found) -> int:
+    """Name the data sets that are damaged; returns how many."""
+    for one in found.left_out():
+        print(f"left out {one}", file=sys.stderr)
+    return len(found.damaged)
 
 
 def _chosen(options: argparse.Namespace, found: list[Named]) -> list[Named]:

@@ -36,6 +36,7 @@ from hwm_core.types import Episode
 from hwm_core.world_model import WorldModel
 from training.devices import own_device
 from training.numbers import positive
+from training.paths import paths_told
 
 
 def main() -> None:
@@ -76,7 +77,8 @@ def main() -> None:
     parser.add_argument("--card-beside", action="store_true", help="a model card into the checkpoint's folder, too")
     arguments = parser.parse_args()
     try:
-        evaluate(arguments)
+        with paths_told():
+            evaluate(arguments)
     except BadInput as error:
         parser.error(str(error))
 

@@ -35,13 +35,15 @@ from hwm_core.sampling.config import Sampling
 from hwm_core.world_model import WorldModel
 from training.devices import own_device
 from training.numbers import positive
+from training.paths import paths_told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Exit status 0: done, and an archive is valid; 1: it is not; 2: bad input."""
     options = _parse(arguments)
     try:
-        return options.run(options)
+        with paths_told():
+            return options.run(options)
     except BadInput as error:
         print(error, file=sys.stderr)
         return 1 if options.run is _validate else 2

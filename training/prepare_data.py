@@ -16,15 +16,17 @@ from tqdm import tqdm
 from hwm_core.data.assembly import ReadReport
 from hwm_core.data.bag import Topics
 from hwm_core.data.layout import layout_names, read_layout, union
-from hwm_core.data.prepare import fit_manifests, prepare_episodes
+from hwm_core.data.prepare import fit_manifests, prepare_episodes, undeclared_units
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
 from hwm_core.data.robot import read_robot
-from hwm_core.data.sources import find_recordings
+from hwm_core.data.sources import joined, search_recordings
 from hwm_core.data.split import SplitFile, is_nth
 from hwm_core.data.store import Split
+from hwm_core.data.verification import is_store
 from hwm_core.errors import BadBag, BadConfig, BadInput
 from training.numbers import not_negative, positive
+from training.paths import paths_told
 
 # Of the frames: fewer are pictures lost here and there.
 _MANY_HELD = 0.05
@@ -34,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Exit status 0: all read; 1: some recordings were left out; 2: nothing could be done."""
     options = _parse(arguments)
     try:
-        return _prepare(options)
+        with paths_told():
+            return _prepare(options)
     except BadInput as error:
         print(error, file=sys.stderr)
         return 2
@@ -48,13 +51,21 @@ def _prepare(options: argparse.Namespace) -> int:
             got=f"`{options.robot}`, whose joints a layout knows",
             remedy=f"Give --layout {options.robot} in its place.",
         )
+    if options.layout and options.joints:
+        raise BadConfig(
+            "--joints",
+            expected="none beside --layout, whose dimensions are the joints",
+            got=" ".join(options.joints),
+            remedy="Leave it out, or name a layout file of these joints.",
+        )
     layout = union([read_layout(name) for name in options.layout]) if options.layout else None
     robot = layout.description() if layout else read_robot(options.robot)
     topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
-    training, validation = (
-        [one for path in paths for one in find_recordings(path, topics, options.camera, options.stamps)]
+    both = [
+        joined(search_recordings(path, topics, options.camera, options.stamps) for path in paths)
         for paths in (options.sources, options.validation)
-    )
+    ]
+    training, validation = (found.usable() for found in both)
     if options.split:
         sides = SplitFile.read(options.split).apply(training)
         training, validation = sides["training"], validation + sides["validation"]
@@ -81,14 +92,17 @@ def _prepare(options: argparse.Namespace) -> int:
         where="prepare_data",
     )
     recordings: dict[Split, list[Recording]] = {"training": training, "validation": validation}
-    frames = faults = 0
+    damaged = joined(both).left_out()
+    frames, faults, fault = 0, len(damaged), ""  # the first of those read
     reports: list[ReadReport] = []
     outcomes = prepare_episodes(recordings, options.out, preprocessing, options.joints, options.workers, layout)
     with tqdm(total=len(training) + len(validation), unit="episode") as progress:
+        for one in damaged:
+            progress.write(f"left out {one}")
         for outcome in outcomes:
             progress.update()
             if outcome.fault:
-                faults += 1
+                faults, fault = faults + 1, fault or f"{outcome.name}: {outcome.fault}"
                 progress.write(f"left out {outcome.name}: {outcome.fault}")
             elif outcome.report:
                 frames += outcome.report.frames
@@ -96,11 +110,15 @@ def _prepare(options: argparse.Namespace) -> int:
                 if remarks := outcome.report.remarks():
                     progress.write(f"{outcome.name}: {remarks}")
             progress.set_postfix(frames=frames)
+    if fault and not is_store(options.out):
+        raise BadBag("Recordings", expected="some to train on that can be used", got="none", remedy=fault)
     manifests = fit_manifests(options.out, robot, layout.aliases if layout else None)
     print(f"{options.out}: {len(training)} training and {len(validation)} validation episodes, {faults} left out")
     if held := _held(reports, options.rate, options.frame_skip):
         print(held)
     print(f"actions: {' and '.join(manifests)}")
+    for doubt in undeclared_units(manifests, robot):
+        print(doubt)
     for kind, manifest in manifests.items():
         if constant := [name for name, still in zip(manifest.names, manifest.constant) if still]:
             print(f"{kind}: {len(constant)} of {manifest.dim} dimensions are constant: {', '.join(constant)}")

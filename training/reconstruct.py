@@ -27,6 +27,7 @@ from hwm_core.pictures import VideoWriter, contact_sheet, heat, side_by_side, wr
 from hwm_core.types import Episode
 from training.devices import own_device
 from training.numbers import positive
+from training.paths import paths_told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--video", action="store_true", help="rebuild the first episode from end to end")
     options = parser.parse_args(arguments)
     try:
-        report(options)
+        with paths_told():
+            report(options)
     except BadInput as error:
         parser.error(str(error))
     return 0

@@ -31,6 +31,7 @@ class ReadReport:
     clock_jumps: int = 0  # backward jumps of the camera's clock; each starts a segment
     frames: int = 0  # of the episode
     unaligned_frames: int = 0  # left out: no state around them, or no command before them
+    lost_frames: int = 0  # of these, those amid others where joint messages were bad: too many to interpolate over
     held: int = 0  # frames that show the picture before again, because the camera gave no new one in time
     shown_hz: float = 0.0  # of the median interval between pictures shown; 0 where there are too few
     first_fault: str = ""  # why the first of the bad messages was left out
@@ -179,6 +180,7 @@ class Assembly:
         return episode, replace(
             self.report(len(kept)),
             unaligned_frames=len(stamps) - len(kept),
+            lost_frames=int(kept[-1] - kept[0]) + 1 - len(kept) if self._faults.keys() - {"images"} else 0,
             held=int((intervals == 0).sum()),
             shown_hz=rounded_rate_hz(float(np.median(fresh))) if len(fresh) else 0.0,
         )

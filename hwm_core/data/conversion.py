@@ -1,7 +1,7 @@
 """What becomes of recordings on their way into another format; one policy for every format."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hwm_core.data.recording import Recording
 from hwm_core.errors import BadBag, BadInput
@@ -13,6 +13,12 @@ class Conversion:
 
     losses: list[str]  # of the recordings that were converted
     left_out: list[str]  # recordings that could not be used, each with the reason
+    kept: list[str] = field(default_factory=list)  # names of those there already, made with whatever options
+
+
+def told_of_bad(bad: int, first_fault: str) -> list[str]:
+    """What to say of messages of the source that are left out because they cannot be used; nothing of none."""
+    return [f"messages that cannot be used: {bad}, the first: {first_fault}"] if bad else []
 
 
 def convert_each(recordings: Iterable[Recording], convert: Callable[[Recording], None]) -> list[str]:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.manifest import CONSTANT_STD
+from hwm_core.errors import BadActions
 
 # No joint turns further than this either way, cables being what they are; degrees do.
 _MOST_RADIANS = 2.2 * np.pi
@@ -32,14 +33,11 @@ def doubts(
     values = values[finite]
     if len(values) == 0:
         return ["no values"]
-    low, high, reach = float(values.min()), float(values.max()), float(np.abs(values).max())
+    low, high = float(values.min()), float(values.max())
     found = []
     if values.std() < CONSTANT_STD:
         found.append(f"constant at {np.median(values):.4g}")
-    guessed = unit or (
-        "rad" if reach <= _MOST_RADIANS or not any(word in name.lower() for word in _CLOSURES) else "unit"
-    )
-    if doubt := unit_doubt(values, guessed):
+    if doubt := unit_doubt(values, unit) if unit else undeclared_doubt(name, values):
         found.append(doubt)
     steps = np.abs(np.diff(values))
     if takes is not None:
@@ -55,6 +53,24 @@ def doubts(
         if share := float(((values < limits[0] - slack) | (values > limits[1] + slack)).mean()):
             found.append(f"{share:.1%} beyond its limits {limits[0]:g} to {limits[1]:g}")
     return found
+
+
+def require_unit(values: NDArray[np.floating], unit: str, whose: str, declared_by: str) -> None:
+    """Raises BadActions where the values cannot be of the unit declared."""
+    if doubt := unit_doubt(values, unit):
+        raise BadActions(
+            whose,
+            expected=f"values in {unit}, as {declared_by} declares",
+            got=doubt,
+            remedy="Convert the values where they are published, or declare their unit.",
+        )
+
+
+def undeclared_doubt(name: str, values: NDArray[np.floating]) -> str:
+    """Why the values are not in radians, or of what seems a hand no closure; empty where they may be."""
+    reach = float(np.abs(values).max(initial=0))
+    closure = reach > _MOST_RADIANS and any(word in name.lower() for word in _CLOSURES)
+    return unit_doubt(values, "unit" if closure else "rad")
 
 
 def unit_doubt(values: NDArray[np.floating], unit: str) -> str:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hwm_core.config import Config
-from hwm_core.data.doubts import unit_doubt
+from hwm_core.data.doubts import require_unit
 from hwm_core.data.robot import Joint, Robot
 from hwm_core.data.tokens import TokenEpisode
-from hwm_core.errors import BadActions, BadConfig, RobotMismatch
+from hwm_core.errors import BadConfig, RobotMismatch
 from hwm_core.types import Episode
 
 E = TypeVar("E", Episode, TokenEpisode)
@@ -105,13 +105,7 @@ class Layout(Config):
         arranged[:, columns >= 0] = values[:, columns[columns >= 0]]
         for index in np.flatnonzero(columns >= 0):
             one = self.dimensions[index]
-            if doubt := unit_doubt(arranged[:, index], one.unit):
-                raise BadActions(
-                    f"{whose}: {one.name}",
-                    expected=f"values in {one.unit}, as the layout {self.robot} declares",
-                    got=doubt,
-                    remedy="Convert the values where they are published, or declare their unit.",
-                )
+            require_unit(arranged[:, index], one.unit, f"{whose}: {one.name}", f"the layout {self.robot}")
         return arranged
 
 

@@ -6,6 +6,7 @@ float32 [F, 25], segment_idx_i.bin int32 [F], metadata_i.json; flat, or in sub-f
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,16 @@ class TestSamples:
 
 
 def is_token_set(path: Path) -> bool:
-    """Whether `open_tokens` should be tried."""
-    return (path / "metadata.json").exists() and (
-        (path / "video.bin").exists() or any(path.glob("video_*.bin")) or any(path.glob("videos/video_*.bin"))
-    )
+    """Whether `open_tokens` should be tried: codes that are neither a test set nor unfinished, metadata or not."""
+    codes = (path / "video.bin").exists() or any(path.glob("video_*.bin")) or any(path.glob("videos/video_*.bin"))
+    unfinished = (path / BEGUN).exists() and not (path / "metadata.json").exists()
+    return codes and not unfinished and not is_test_set(path)
 
 
 def is_test_set(path: Path) -> bool:
-    """Whether `open_test_samples` should be tried: files of codes that no metadata describe."""
-    said = (path / BEGUN).exists() or any(path.glob("metadata*"))
-    return not said and (any(path.glob("video_*.bin")) or any(path.glob("videos/video_*.bin")))
+    """Whether `open_test_samples` should be tried: codes and states side by side, and nothing else."""
+    more = (path / BEGUN).exists() or any(path.glob("metadata*")) or any(path.glob("segment_*"))
+    return not more and any(path.glob("video_*.bin")) and any(path.glob("states_*.bin"))
 
 
 def find_token_sets(path: str | Path) -> list[Path]:
@@ -99,6 +100,26 @@ def open_tokens(path: str | Path) -> list[TokenEpisode]:
     return [_open_shard(path, number, metadata) for number in range(metadata.num_shards)]
 
 
+def count_doubts(path: Path) -> list[str]:
+    """Counts in the metadata.json of a set of v2.0, tokens or raw, that are not those on disk, a sentence each."""
+    with suppress(BadBag):  # whoever reads the set will say so
+        metadata = read_metadata(path)
+        shards = metadata.num_shards
+        files = sum(
+            1 for folder in ("", "videos/") for kind in ("bin", "mp4") for _ in path.glob(f"{folder}video_*.{kind}")
+        )
+        images = sum(
+            read_shard(shard_file(path, "metadata", number, "json")).shard_num_frames for number in range(shards)
+        )
+        found = []
+        if files > shards:
+            found.append(f"metadata.json says num_shards {shards}, on disk are {files}: the others are not read")
+        if metadata.num_images not in (None, images):
+            found.append(f"metadata.json says num_images {metadata.num_images}, the shards hold {images}: these count")
+        return found
+    return []
+
+
 def read_spec(path: str | Path) -> CodeSpec:
     """Which tokenizer made the codes of a set. Raises BadBag for damaged metadata."""
     path = Path(path)
@@ -128,7 +149,7 @@ def open_test_samples(path: str | Path) -> TestSamples:
     tokens, states = [], []
     for number in numbers:
         tokens.append(_array(videos[number], np.int32, (3, 32, 32)))
-        states.append(_states(path, number, (64, len(EVE_STATES))))
+        states.append(_joint_values(shard_file(path, "states", number, "bin"), (64, len(EVE_STATES))))
     return TestSamples(numbers, np.stack(tokens), np.stack(states))
 
 
@@ -150,27 +171,32 @@ def shard_states(
         masked: a column of nothing but NaN is a joint that this robot lacks, one of several in the set.
     """
     frames = read_shard(shard_file(path, "metadata", number, "json")).shard_num_frames
-    states = _states(path, number, (frames, width), masked)
+    states = _joint_values(shard_file(path, "states", number, "bin"), (frames, width), masked)
     return states, _array(shard_file(path, "segment_idx", number, "bin"), np.int32, (frames,))
 
 
-def _states(path: Path, number: int, shape: tuple[int, int], masked: bool = False) -> NDArray[np.float32]:
-    states: NDArray[np.float32] = _array(shard_file(path, "states", number, "bin"), np.float32, shape)
-    lacks = np.isnan(states).all(axis=0) & masked
-    if not np.isfinite(states[:, ~lacks]).all():
+def _joint_values(file: Path, shape: tuple[int, int], masked: bool = False) -> NDArray[np.float32]:
+    """States or commands [F, A]; `masked` as of `shard_states`."""
+    values: NDArray[np.float32] = _array(file, np.float32, shape)
+    lacks = np.isnan(values).all(axis=0) & masked
+    if not np.isfinite(values[:, ~lacks]).all():
         raise BadBag(
-            f"States {number} of {path}", expected="finite numbers", got="NaN or infinity", remedy="Download it again."
+            f"File {file}",
+            expected="finite numbers",
+            got="NaN or infinity",
+            remedy="Download it again, or tokenise the store again where it is yours.",
         )
-    return states
+    return values
 
 
 def _open_shard(path: Path, number: int, metadata: SetMetadata) -> TokenEpisode:
     said = metadata.hwm
     names, clip, sources = said.names or EVE_STATES, said.clip_frames, said.episodes
-    states, segments = shard_states(path, number, len(names), masked=said.names is not None)  # ours says whose
+    masked = said.names is not None  # ours says whose
+    states, segments = shard_states(path, number, len(names), masked)
     commands = None
     if "commands" in said.kinds:
-        commands = _array(path / f"commands_{number}.bin", np.float32, states.shape)
+        commands = _joint_values(path / f"commands_{number}.bin", (len(states), len(names)), masked)
     starts = _starts(path / f"starts_{number}.bin", clip, len(states)) if said.stride else None
     shape = (-(-len(states) // clip) if starts is None else len(starts), *said.shape)
     return TokenEpisode(
@@ -208,7 +234,7 @@ def _open_v1(path: Path) -> TokenEpisode:
     for stem, some in _V1_FILES.items():
         file = path / "actions" / f"{stem}.bin"
         if file.exists() or stem == "joint_pos":
-            columns.append(_array(file, np.float32, (frames, len(some))))
+            columns.append(_joint_values(file, (frames, len(some))))
             names += some
     return TokenEpisode(
         name=path.name,

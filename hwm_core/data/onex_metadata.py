@@ -9,6 +9,7 @@ from hwm_core.data.codes import CodeSpec
 from hwm_core.data.json_files import Fields
 from hwm_core.data.manifest import ActionKind
 from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.errors import BadBag
 
 Count = Annotated[int, Field(ge=0, strict=True)]
 _REMEDY = "The file is damaged; download the set again, or tokenise the store again where it is yours."
@@ -37,6 +38,7 @@ class SetMetadata(Fields):
     """Of a set of v2.0, tokens or raw."""
 
     num_shards: Annotated[int, Field(gt=0, strict=True)]
+    num_images: Count | None = None  # of all shards
     hz: float = Field(default=30, gt=0, allow_inf_nan=False)
     hwm: Said = Said()
 
@@ -60,14 +62,26 @@ class SetMetadataV1(Fields):
 
 def read_metadata(path: Path) -> SetMetadata:
     """Of the set in a folder. Raises BadBag where the file is absent, cut or wrong."""
-    return SetMetadata.from_json(path / "metadata.json", _REMEDY)
+    return SetMetadata.from_json(_metadata_file(path), _REMEDY)
 
 
 def read_metadata_v1(path: Path) -> SetMetadataV1:
     """Of the set of v1.1 in a folder. Raises BadBag where the file is absent, cut or wrong."""
-    return SetMetadataV1.from_json(path / "metadata.json", _REMEDY)
+    return SetMetadataV1.from_json(_metadata_file(path), _REMEDY)
 
 
 def read_shard(file: Path) -> ShardMetadata:
     """Raises BadBag where the file is absent, cut or wrong."""
     return ShardMetadata.from_json(file, _REMEDY)
+
+
+def _metadata_file(path: Path) -> Path:
+    if not (file := path / "metadata.json").exists():
+        raise BadBag(
+            f"Set {path}",
+            expected="its metadata.json",
+            got="no such file",
+            remedy="Download it, or tokenise the store again where the set is yours. A test set has none: only "
+            "video_N.bin with states_N.bin beside them.",
+        )
+    return file

@@ -46,9 +46,10 @@ class OneXRawRecording(Recording):
 
 
 def is_raw_set(path: Path) -> bool:
-    """Whether `open_raw` should be tried."""
+    """Whether `open_raw` should be tried: videos with metadata, or with the states that such a set has."""
     videos = any(path.glob("video_*.mp4")) or any(path.glob("videos/video_*.mp4"))
-    return videos and (path / "metadata.json").exists()
+    states = any(path.glob("states_*.bin")) or any(path.glob("robot_states/states_*.bin"))
+    return videos and (states or (path / "metadata.json").exists())
 
 
 def open_raw(path: str | Path) -> list[OneXRawRecording]:

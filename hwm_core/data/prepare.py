@@ -1,11 +1,11 @@
 """Recordings into an episode store: resumable, one whole episode at a time, manifests from the training split only."""
 
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,10 +14,12 @@ import yaml
 
 from hwm_core.data.assembly import ReadReport
 from hwm_core.data.atomic import new_file
+from hwm_core.data.clock import MAX_GAP_PERIODS, rounded_rate_hz
+from hwm_core.data.doubts import require_unit, undeclared_doubt
 from hwm_core.data.layout import Layout
 from hwm_core.data.manifest import ActionKind, ActionManifest, Actions, fit_manifest
 from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.data.recording import Recording
+from hwm_core.data.recording import Recording, refuse_repeats
 from hwm_core.data.robot import Robot
 from hwm_core.data.store import Split, manifest_path, open_store, read_header, write_episode
 from hwm_core.data.tokens import TokenEpisode
@@ -57,7 +59,7 @@ def prepare_episodes(
         BadBag: two recordings of one name, or a store made with another preprocessing, joints or split.
     """
     store = Path(store)
-    _refuse_repeats(recordings)
+    refuse_repeats(chain.from_iterable(recordings.values()))  # in both splits: trained on and judged by
     if layout is not None:
         names = layout.names
     for partial_write in store.glob("*/.*.partial"):  # of a run that was killed
@@ -94,7 +96,7 @@ def fit_manifests(
 
     Raises:
         BadBag: the store is empty or damaged.
-        BadActions: the joints were for the most part far outside the limits given.
+        BadActions: the joints were for the most part far outside the limits given, or cannot be of the unit declared.
     """
     manifests = _fit(open_store(store).training, robot, aliases)
     for kind, manifest in manifests.items():
@@ -121,6 +123,17 @@ def measure_manifests(
     return _fit(episodes, robot, layout.aliases if layout else None)
 
 
+def undeclared_units(manifests: Mapping[ActionKind, ActionManifest], robot: Robot) -> list[str]:
+    """Joints that seem not to be in radians, and of which `robot` does not say the unit, a sentence each."""
+    remedy = "No unit is declared, so radians are assumed: declare it in the robot's file."
+    return [
+        f"{kind}: {name} {doubt} {remedy}"
+        for kind, one in manifests.items()
+        for name, *extremes in zip(one.names, one.lower, one.upper, strict=True)
+        if not robot.joint(name).declared and (doubt := undeclared_doubt(name, np.array(extremes)))
+    ]
+
+
 def _fit(
     episodes: Sequence[Actions], robot: Robot, aliases: Mapping[str, str] | None
 ) -> dict[ActionKind, ActionManifest]:
@@ -132,29 +145,21 @@ def _fit(
         values = [episode.states if kind == "states" else episode.commands for episode in episodes]
         recorded = [some for some in values if some is not None]
         if recorded:
+            together = np.concatenate(recorded)
+            for joint, name, column in zip(joints, names, together.T, strict=True):
+                if joint.declared:
+                    require_unit(column, joint.unit, f"{kind.capitalize()}: {name}", f"the robot {robot.name}")
             manifests[kind] = fit_manifest(
                 robot.name,
                 kind,
                 names,
                 [joint.unit for joint in joints],
-                np.concatenate(recorded),
+                together,
                 [joint.limits for joint in joints],
                 masked=True,  # readers refuse NaN, so it can only be a layout's dimension that the robot lacks
                 aliases=aliases,
             )
     return manifests
-
-
-def _refuse_repeats(recordings: Mapping[Split, Sequence[Recording]]) -> None:
-    """A recording in both splits would be trained on and judged by; one of two that share a name would be lost."""
-    counts = Counter(recording.name for some in recordings.values() for recording in some)
-    if repeated := [name for name, count in counts.items() if count > 1]:
-        raise BadBag(
-            "Recordings",
-            expected="each to be named once, for training or for validation",
-            got=f"{len(repeated)} named twice, the first `{repeated[0]}`",
-            remedy="Keep validation out of the folders to train on; rename recordings that only share a name.",
-        )
 
 
 def _prepare_one(
@@ -168,12 +173,25 @@ def _prepare_one(
     recording, split = task
     try:
         episode, report = recording.read(preprocessing, None if layout else names)
+        _require_neighbours(episode, preprocessing.frame_rate_hz)
         if layout is not None:
             episode = layout.arrange(episode)
         write_episode(store / split, episode, preprocessing)
     except BadInput as fault:
         return Prepared(recording.name, split, fault=str(fault)), names
     return Prepared(recording.name, split, report), episode.names
+
+
+def _require_neighbours(episode: Episode, rate_hz: float) -> None:
+    """Raises BadBag where each of several frames is a segment of its own: no window could be made of them."""
+    if len(episode) > 1 and (np.diff(episode.segments) != 0).all():
+        measured = rounded_rate_hz(float(np.median(np.abs(np.diff(episode.stamps_ns)))))
+        raise BadBag(
+            f"Recording {episode.name} at {rate_hz:g} Hz",
+            expected=f"frames no further apart than {MAX_GAP_PERIODS} periods: what is, is a gap",
+            got=f"pictures with joint values at {measured:.4g} Hz",
+            remedy=f"Prepare at that rate: `--rate {measured:.4g}`.",
+        )
 
 
 def _find(store: Path, name: str, split: Split) -> Path | None:

@@ -29,7 +29,7 @@ class Preprocessing(Config):
     width: int = Field(default=64, ge=1, description="pixels")
     interpolation: Literal["area"] = "area"
     colour: Literal["rgb"] = "rgb"
-    frame_rate_hz: float = Field(default=30.0, gt=0)
+    frame_rate_hz: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     drop_repeats: bool = Field(
         default=False,
         description="a picture equal to the one before is no new one: for cameras slower than their label",
@@ -44,7 +44,7 @@ class Preprocessing(Config):
     @model_validator(mode="after")
     def _something_is_left(self) -> "Preprocessing":
         top, bottom, left, right = self.cut
-        if min(self.cut) < 0 or top + bottom >= 1 or left + right >= 1:
+        if not (min(self.cut) >= 0 and top + bottom < 1 and left + right < 1):  # NaN is not, either
             raise ValueError("`cut` to be four shares of at least 0, and those of one direction less than 1 together")
         return self
 

@@ -2,7 +2,8 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,18 @@ class Recording(ABC):
                     assert isinstance(content, Picture)
                     return content.rgb
         raise fault or BadBag(f"Recording {self.name}", expected="pictures", got="none", remedy="Check the camera.")
+
+
+def refuse_repeats(recordings: Iterable[Recording]) -> None:
+    """What is made of recordings goes by their names: of two that share one, one would be lost. Raises BadBag."""
+    counts = Counter(recording.name for recording in recordings)
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise BadBag(
+            "Recordings",
+            expected="each to be named once, for training or for validation",
+            got=f"{len(repeated)} named twice, the first `{repeated[0]}`",
+            remedy="Keep validation out of the folders to train on; rename recordings that only share a name.",
+        )
 
 
 def number_in(name: str) -> int | None:

@@ -15,6 +15,11 @@ class Joint(Config):
         default=None, description="lower and upper, in `unit`; absent: the extremes seen in training"
     )
 
+    @property
+    def declared(self) -> bool:
+        """Whether the unit is said, or assumed."""
+        return "unit" in self.model_fields_set
+
     @model_validator(mode="after")
     def _ordered(self) -> "Joint":
         if self.limits is not None and not self.limits[0] < self.limits[1]:

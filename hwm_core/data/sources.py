@@ -1,6 +1,6 @@
 """Recordings of any kind behind one face: rosbag2 folders and files, and the episodes of LeRobot datasets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from hwm_core.data.events import Cut, Event
 from hwm_core.data.labels import Labels
 from hwm_core.data.lerobot import LeRobotDataset, episode_name, lerobot_events, open_lerobot
 from hwm_core.data.onex import BEGUN, find_token_sets
-from hwm_core.data.onex_raw import is_raw_set, open_raw
+from hwm_core.data.onex_raw import OneXRawRecording, is_raw_set, open_raw
 from hwm_core.data.recording import Recording
 from hwm_core.data.video_table import TABLE_SUFFIXES, VIDEO_SUFFIXES, VideoRecording
-from hwm_core.errors import BadBag
+from hwm_core.errors import BadBag, BadInput
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,51 @@ class LeRobotRecording(Recording):
         return Labels(self.dataset.camera(self.camera), str(self.dataset.info.get("robot_type") or ""), tasks)
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a search came upon."""
+
+    recordings: list[Recording]
+    damaged: list[tuple[Path, BadInput]]  # data sets that cannot be opened: they do not cost the others
+
+    def usable(self) -> list[Recording]:
+        """The recordings. Raises BadInput, what is wrong with the first data set, where there are none."""
+        if self.damaged and not self.recordings:
+            raise self.damaged[0][1]
+        return self.recordings
+
+    def left_out(self) -> list[str]:
+        """The data sets that are damaged, each with the reason."""
+        return [f"{path}: {fault}" for path, fault in self.damaged]
+
+
+def data_sets(recordings: Iterable[Recording]) -> list[Path]:
+    """The LeRobot datasets and the raw sets that recordings are of."""
+    return sorted(
+        {one.dataset.path for one in recordings if isinstance(one, LeRobotRecording)}
+        | {one.path for one in recordings if isinstance(one, OneXRawRecording)}
+    )
+
+
+def joined(parts: Iterable[Found]) -> Found:
+    """All of several searches."""
+    parts = list(parts)
+    return Found([one for part in parts for one in part.recordings], [one for part in parts for one in part.damaged])
+
+
 def find_recordings(
     path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header"
 ) -> list[Recording]:
+    """As `search_recordings`. Raises BadInput where a data set is damaged, too."""
+    found = search_recordings(path, topics, camera, stamps)
+    if found.damaged:
+        raise found.damaged[0][1]
+    return found.recordings
+
+
+def search_recordings(
+    path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header"
+) -> Found:
     """What `path` holds, by name: a recording, a dataset, or a folder of them at any depth.
 
     Raises:
@@ -72,7 +114,7 @@ def find_recordings(
     """
     path = Path(path)
     found = recordings_in(path, topics, camera, stamps)
-    if not found:
+    if not found.recordings and not found.damaged:
         if find_token_sets(path):
             raise BadBag(
                 f"Source {path}",
@@ -97,16 +139,17 @@ def find_recordings(
     return found
 
 
-def recordings_in(
-    path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header"
-) -> list[Recording]:
-    """As `find_recordings`; empty where there is nothing to read."""
+def recordings_in(path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header") -> Found:
+    """As `search_recordings`; empty where there is nothing to read."""
     path = Path(path)
-    found = _here(path, topics, camera, stamps)
+    try:
+        found = _here(path, topics, camera, stamps)
+    except BadInput as fault:
+        return Found([], [(path, fault)])
     if found or not path.is_dir():
-        return found
+        return Found(found, [])
     children = sorted(one for one in path.iterdir() if not one.name.startswith("."))
-    return [one for child in children for one in recordings_in(child, topics, camera, stamps)]
+    return joined(recordings_in(child, topics, camera, stamps) for child in children)
 
 
 def _here(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> list[Recording]:

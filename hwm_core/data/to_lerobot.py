@@ -20,7 +20,7 @@ from hwm_core.config import Config
 from hwm_core.data.assembly import Assembly, Rows
 from hwm_core.data.atomic import new_folder
 from hwm_core.data.clock import rounded_rate_hz
-from hwm_core.data.conversion import Conversion, convert_each
+from hwm_core.data.conversion import Conversion, convert_each, told_of_bad
 from hwm_core.data.events import Cut, Event, JointValues, Picture
 from hwm_core.data.labels import Labels
 from hwm_core.data.lerobot_stats import FeatureStats, column_stats, picture_stats
@@ -38,7 +38,9 @@ class LeRobotOptions(Config):
     """How the dataset is written."""
 
     version: Version = "v3.0"
-    fps: float | None = Field(default=None, gt=0, description="absent: the rate of the first recording's camera")
+    fps: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="absent: the rate of the first recording's camera"
+    )
     codec: Codec = "av1"
     # Absent: as the source names it, and where it does not, `observation.images.head`, no task, and `unknown`.
     camera: str | None = None
@@ -53,6 +55,9 @@ class _Told:
     worst_shift_ns: int = 0
     left_out: int = 0
     held: int = 0
+    bad: int = 0
+    first_fault: str = ""  # of these
+    late: int = 0
     split: list[str] = field(default_factory=list)
     beside: set[str] = field(default_factory=set)
     psnr: list[float] = field(default_factory=list)
@@ -71,7 +76,8 @@ class _Told:
                 f"stamps, moved by up to {self.worst_shift_ns / 1e6:.3f} ms onto a fixed rate",
             ),
             (self.left_out, f"{self.left_out} pictures between the frames of that rate or without joint values"),
-            (self.held, f"{self.held} frames show a picture again, because the camera was slower or paused"),
+            (self.held, f"{self.held} frames show a picture again, because the camera gave no good one in time"),
+            (self.late, f"{self.late} messages that came late: their stamp is not after the one before"),
             (self.split, f"gaps: these became several episodes: {', '.join(self.split)}"),
             (self.rounded, "joint values beyond single precision: they are stored as float32"),
             (
@@ -87,7 +93,7 @@ class _Told:
             (self.renumbered, f"episode numbers, counted anew: {', '.join(self.renumbered)}"),
             (self.beside, f"not carried over: {', '.join(sorted(self.beside))}"),
         ]
-        return [sentence for holds, sentence in facts if holds]
+        return [sentence for holds, sentence in facts if holds] + told_of_bad(self.bad, self.first_fault)
 
 
 def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: LeRobotOptions) -> Conversion:
@@ -183,7 +189,7 @@ def _write(recording: Recording, writer: "_Writer", fps: float, before: _Told) -
     # Only times and joints are wanted of the first pass; pictures are as small as can be.
     small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1, frame_rate_hz=fps)
     assembly = Assembly(recording.name, small).feed(_noting_precision(recording.events(), told))
-    rows = assembly.rows(fps)
+    rows, report = assembly.rows(fps), assembly.report()
     bounds = np.append(np.unique(rows.segments, return_index=True)[1], len(rows.stamps_ns))
     stretches = [(int(a), int(b)) for a, b in pairwise(bounds) if b - a > 1]
     if not stretches:
@@ -199,6 +205,8 @@ def _write(recording: Recording, writer: "_Writer", fps: float, before: _Told) -
     told.renamed |= set(writer.renamed(recording.labels()))
     if len(tasks := writer.labels.tasks or recording.labels().tasks) > 1:
         told.several_tasks.append(recording.name)
+    told.bad, told.first_fault = told.bad + report.bad, told.first_fault or report.first_fault
+    told.late += report.late
     stamps = rows.stamps_ns
     told.held += sum(int((np.diff(stamps[a:b]) == 0).sum()) for a, b in stretches)
     pictures = _Matched(_pictures(recording.events()), stamps)

@@ -1,15 +1,17 @@
 """Recordings of any format to rosbag2: every event is one message, nothing is resampled, cuts are kept."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from hwm_core.data.bag import BagWriter, Topics
-from hwm_core.data.conversion import Conversion, convert_each
+from hwm_core.data.conversion import Conversion, convert_each, told_of_bad
 from hwm_core.data.events import Cut, Event, Picture, Stream
-from hwm_core.data.recording import Recording
+from hwm_core.data.recording import Recording, refuse_repeats
 from hwm_core.errors import BadInput
 
 Form = Literal["raw", "jpeg", "png"]
@@ -24,29 +26,48 @@ class Written:
     cuts: int  # from the first on, stamps are later than in the source
     bad: int  # messages that cannot be read, and are left out
     first_fault: str  # of these; empty where there are none
+    not_finite: int  # joint messages with NaN or infinity, written as they are
 
 
-def write_bags(recordings: Iterable[Recording], folder: str | Path, topics: Topics, form: Form = "jpeg") -> Conversion:
-    """Write a bag of each recording's name; those that are there are kept. Raises as `convert_each`."""
+def write_bags(
+    recordings: Sequence[Recording],
+    folder: str | Path,
+    topics: Topics,
+    form: Form = "jpeg",
+    shown: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
+) -> Conversion:
+    """Write a bag of each recording's name; those that are there are kept, and told apart from those made.
+
+    Args:
+        shown: the recordings one after the other, as a progress bar gives them.
+
+    Raises:
+        BadBag: two recordings of one name.
+        BadInput: as `convert_each`.
+    """
+    refuse_repeats(recordings)
     beside: set[str] = set()
     done: list[Written] = []
+    kept: list[str] = []
 
     def write(recording: Recording) -> None:
         bag = Path(folder) / recording.name
-        if not bag.exists():
-            done.append(write_rosbag2(recording.events(), bag, topics, form))
+        if bag.exists():
+            kept.append(recording.name)
+            return
+        done.append(write_rosbag2(recording.events(), bag, topics, form))
         beside.update(recording.beside(), recording.labels().told())
 
-    left_out = convert_each(recordings, write)
+    left_out = convert_each(shown(recordings), write)
     losses = [f"not carried over: {', '.join(sorted(beside))}"] if beside else []
     if cuts := sum(one.cuts for one in done):
         pause = f"a pause of {CUT_PAUSE_NS / 1e9:g} s and a message on {topics.cuts} mark each of {cuts} cuts"
         losses.append(f"stamps after a cut: {pause}")
-    if bad := sum(one.bad for one in done):
-        first = next(one.first_fault for one in done if one.bad)
-        losses.append(f"messages that cannot be read: {bad}, the first: {first}")
-    losses += ["pictures: jpeg of quality 90; png and raw keep every bit"] if form == "jpeg" else []
-    return Conversion(losses, left_out)
+    losses += told_of_bad(sum(one.bad for one in done), next((one.first_fault for one in done if one.bad), ""))
+    if not_finite := sum(one.not_finite for one in done):
+        losses.append(f"values of {not_finite} joint messages: NaN or infinity in the source, written as they are")
+    losses += ["pictures: jpeg of quality 90; png and raw keep every bit"] if form == "jpeg" and done else []
+    return Conversion(losses, left_out, kept)
 
 
 def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics, form: Form = "jpeg") -> Written:
@@ -65,7 +86,7 @@ def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics
     cut = False
     sound: Counter[Stream] = Counter()
     faults: dict[Stream, BadInput] = {}
-    bad = 0
+    bad = not_finite = 0
     with BagWriter(bag) as writer:
         for event in events:
             if isinstance(event, Cut):
@@ -88,9 +109,10 @@ def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics
             if isinstance(content, Picture):
                 writer.write_image(image_topic, stamp_ns, content.rgb, form, "head_camera", received_ns)
             else:
+                not_finite += not np.isfinite(content.positions).all()
                 topic = topics.joint_states if event.stream == "states" else topics.commands
                 writer.write_joints(topic, stamp_ns, content.names, content.positions, received_ns=received_ns)
         for stream, first in faults.items():
             if not sound[stream]:
                 raise first
-    return Written(cuts, bad, str(next(iter(faults.values()), "")))
+    return Written(cuts, bad, str(next(iter(faults.values()), "")), not_finite)

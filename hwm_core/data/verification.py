@@ -11,7 +11,8 @@ from hwm_core.data.assembly import Assembly
 from hwm_core.data.codes import is_within
 from hwm_core.data.lerobot import LeRobotDataset, open_lerobot, read_table
 from hwm_core.data.lerobot_meta import read_statistics, read_tasks
-from hwm_core.data.onex import BEGUN, find_token_sets, is_token_set, open_episodes
+from hwm_core.data.onex import BEGUN, count_doubts, find_token_sets, is_token_set, open_episodes
+from hwm_core.data.onex_raw import is_raw_set
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
 from hwm_core.data.store import open_store
@@ -38,15 +39,20 @@ def verify_recording(recording: Recording) -> list[Finding]:
     except BadInput as fault:
         return [Finding("fault", recording.name, str(fault))]
     told = report.remarks()
+    if report.lost_frames:
+        text = f"{report.lost_frames} frames are lost to joint messages that cannot be used: {told}"
+        return [Finding("fault", recording.name, text)]
     return [Finding("note", recording.name, told)] if told else []
 
 
 def verify_metadata(path: Path) -> Iterator[Finding]:
-    """What belongs to a whole set and to no recording of it: totals, cameras, time grids of LeRobot; sizes and codes of
-    tokens, and whether the sets of one folder fit; a store's episodes."""
+    """What belongs to a whole set and to no recording of it: totals, cameras, time grids of LeRobot; totals of 1X;
+    sizes and codes of tokens, and whether the sets of one folder fit; a store's episodes."""
     try:
         if (path / "meta" / "info.json").exists():
             yield from _lerobot(open_lerobot(path))
+        if is_raw_set(path):
+            yield from _counts(path)
         yield from _token_sets(path)
         if is_store(path):
             store = open_store(path)
@@ -114,7 +120,13 @@ def _token_sets(path: Path) -> Iterator[Finding]:
         yield from _pair(folder)
 
 
+def _counts(path: Path) -> Iterator[Finding]:
+    for doubt in count_doubts(path):
+        yield Finding("note", path.name, doubt)
+
+
 def _token_set(path: Path) -> Iterator[Finding]:
+    yield from _counts(path)
     try:
         for episode in open_episodes(path):
             yield from _tokens(episode)

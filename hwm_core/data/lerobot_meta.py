@@ -30,14 +30,24 @@ class _Joints(Fields):
     """A feature of joint values."""
 
     shape: tuple[NonNegativeInt, ...] = Field(min_length=1)
-    names: list[Any] | dict[str, Any] | None = None  # a list, a list of lists, or a mapping of lists
+    names: list[Any] | dict[str, Any] | None = None  # a list or a list of lists; a mapping to lists or to positions
 
     def joints(self) -> tuple[str, ...]:
         """A name for each; numbered where the feature names none, or another number of them."""
-        names = list(self.names.values()) if isinstance(self.names, dict) else self.names or []
-        flat = list(chain.from_iterable(name if isinstance(name, list) else [name] for name in names))
-        size = self.shape[0]
-        return tuple(map(str, flat)) if len(flat) == size else tuple(f"joint_{index}" for index in range(size))
+        flat, size = self._flat(), self.shape[0]
+        return tuple(flat) if len(flat) == size else tuple(f"joint_{index}" for index in range(size))
+
+    def _flat(self) -> list[str]:
+        """Their names in order. Of a mapping to lists that share names, all begin with their list's."""
+        names = self.names or []
+        if isinstance(names, list):
+            return list(map(str, chain.from_iterable(_list(name) for name in names)))
+        if all(isinstance(position, int) for position in names.values()):
+            return sorted(names, key=lambda name: int(names[name]))
+        listed = [(key, str(name)) for key, some in names.items() for name in _list(some)]
+        groups = {name: key for key, name in listed}  # the last that has the name
+        shared = any(groups[name] != key for key, name in listed)
+        return [f"{key}_{name}" if shared else name for key, name in listed]
 
 
 class _Episode(Fields):
@@ -72,6 +82,10 @@ def _shape(name: str, some: Mapping[str, Any]) -> tuple[int, ...]:
     if not sound or values[0].size == 0 or count.dtype.kind not in "if" or count.shape != (1,) or not count >= 1:
         raise ValueError(f"{', '.join(STATISTICS)} of `{name}`, lists of numbers of one shape")
     return values[0].shape
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def read_info(path: Path) -> tuple[Info, dict[str, Any]]:

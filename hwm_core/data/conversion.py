@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hwm_core.data.recording import Recording
 from hwm_core.errors import BadBag, BadInput
+
+R = TypeVar("R", bound=Recording)
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Conversion:
     left_out: list[str]  # recordings that could not be used, each with the reason
 
 
-def convert_each(recordings: Iterable[Recording], convert: Callable[[Recording], None]) -> list[str]:
+def convert_each(recordings: Iterable[R], convert: Callable[[R], None]) -> list[str]:
     """Convert one after the other. A bad one among others is left out, so that it does not cost the rest.
 
     Returns:

@@ -123,7 +123,8 @@ def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: Le
             ]
         losses = told.sentences(options)
         if options.version == "v3.0":
-            losses += convert_version(work, folder / "v3.0", "v3.0", numbers)
+            regrouped = convert_version(work, folder / "v3.0", "v3.0", numbers)
+            losses, left_out = losses + regrouped.losses, left_out + regrouped.left_out
         for part in (folder / options.version).iterdir():
             part.rename(folder / part.name)
         for leftover in ("v2.1", "v3.0"):

@@ -185,6 +185,22 @@ def test_without_a_file_of_tasks_they_are_those_the_episodes_name(folder, tmp_pa
     assert [read_table(after, number)["task_index"].to_pylist() for number in (0, 1)] == [[0] * 20, [1] * 20]
 
 
+def test_tasks_that_no_file_names_keep_their_numbers(folder, tmp_path):
+    for number in (0, 1):
+        with_column(folder, number, "task_index", [number] * 20)
+    convert_version(folder, tmp_path / "out", "v3.0")
+    after = open_lerobot(tmp_path / "out")
+    assert [read_table(after, number)["task_index"][0].as_py() for number in (0, 1)] == [0, 1]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_episode_with_other_columns_than_the_first_has_no_place_in_v3(folder, tmp_path, number):
+    with_column(folder, number, "reward", [0.0] * 20)
+    (left_out,) = convert_version(folder, tmp_path / "out", "v3.0").left_out
+    assert left_out.startswith("set_000001: ") and "got one of the two without reward" in left_out
+    assert convert_version(folder, tmp_path / "old", "v2.1").left_out == []
+
+
 def test_an_absent_column_is_named_alone(folder):
     change_table(folder, 0, lambda table: table.drop_columns(["action"]))
     (fault,) = verify_recording(find_recordings(folder, Topics())[0])

@@ -24,7 +24,8 @@ from hwm_core.data.conversion import Conversion, convert_each
 from hwm_core.data.events import Cut, Event, JointValues, Picture
 from hwm_core.data.labels import Labels
 from hwm_core.data.lerobot_stats import FeatureStats, column_stats, picture_stats
-from hwm_core.data.lerobot_versions import V2_PATHS, Version, convert_version
+from hwm_core.data.lerobot_versions import Version, convert_version
+from hwm_core.data.lerobot_writers import V2_PATHS
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
 from hwm_core.data.video import Clip, Codec, FrameEncoder

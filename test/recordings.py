@@ -95,9 +95,9 @@ def lerobot_dataset(path: Path, episodes: tuple[int, ...] = (0, 3), frames: int 
     return path
 
 
-def write_video(path: Path, frames: int, codec: str) -> None:
+def write_video(path: Path, frames: int, codec: str, **options: str) -> None:
     """A video whose frame t is of the grey 10 t."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=Fraction(30))
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for t in range(frames):

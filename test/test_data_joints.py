@@ -102,6 +102,7 @@ def test_a_ring_stays_in_the_memory_it_began_with():
         (["a", "b"], [np.inf, 0], BadActions, "NaN or infinity for a"),
         (["a", "b"], [0], BadActions, "2 positions"),
         (["a", "b"], [], BadActions, "2 positions"),
+        (["a", "b", "a"], [0, 0, 9], RobotMismatch, "a more than once"),
         (["a", "B"], [0, 0], RobotMismatch, "`b`|among them b"),
         ([], [], RobotMismatch, "among them a, b"),
     ],
@@ -111,6 +112,11 @@ def test_a_bad_message_is_refused_and_changes_nothing(names, positions, fault, w
     with pytest.raises(fault, match=words):
         made.append(START + 50 * MS, names, positions)
     assert len(made) == 5
+
+
+def test_a_joint_that_is_asked_for_twice_is_refused():
+    with pytest.raises(RobotMismatch, match="a more than once"):
+        JointTrack(["a", "a"]).append(START, ["a", "b"], [0, 0])
 
 
 def test_joints_nobody_asked_for_may_be_nan():

@@ -17,7 +17,7 @@ from hwm_core.data.robot import Joint, Robot
 from hwm_core.data.sources import find_recordings
 from hwm_core.data.split import is_nth
 from hwm_core.data.store import open_store
-from hwm_core.errors import BadBag, BadInput
+from hwm_core.errors import BadBag, BadInput, RobotMismatch
 from training import data, prepare_data
 
 VIDEO = "videos/chunk-000/observation.images.head/episode_{:06d}.mp4"
@@ -27,6 +27,12 @@ TABLE = "data/chunk-000/episode_{:06d}.parquet"
 @pytest.fixture
 def folder(tmp_path):
     return lerobot_dataset(tmp_path / "set")
+
+
+def renamed(folder, names):
+    info = json.loads((folder / "meta/info.json").read_text())
+    info["features"]["observation.state"]["names"] = names
+    (folder / "meta/info.json").write_text(json.dumps(info))
 
 
 def prepared(recordings, store, preprocessing=PREPROCESSING, **options):
@@ -137,10 +143,27 @@ def test_an_episode_s_file_without_a_number_is_refused_by_its_name(folder, file)
 
 @pytest.mark.parametrize("names", [list(NAMES), [list(NAMES)], {"motors": list(NAMES)}])
 def test_joint_names_are_found_in_each_form_they_are_published_in(folder, names):
-    info = json.loads((folder / "meta/info.json").read_text())
-    info["features"]["observation.state"]["names"] = names
-    (folder / "meta/info.json").write_text(json.dumps(info))
+    renamed(folder, names)
     assert open_lerobot(folder).state_names == NAMES
+
+
+@pytest.mark.parametrize(
+    ("names", "read"),
+    [
+        ({"left": ["yaw", "roll"], "right": ["yaw"]}, ("left_yaw", "left_roll", "right_yaw")),
+        ({"left": ["l"], "right": ["r"], "head": "yaw"}, ("l", "r", "yaw")),  # apart as they are
+        ({"y": 1, "x": 0, "z": 2}, ("x", "y", "z")),  # each name's position
+    ],
+)
+def test_the_names_of_two_arms_stay_apart_and_names_with_positions_are_put_in_order(folder, names, read):
+    renamed(folder, names)
+    assert open_lerobot(folder).state_names == read
+
+
+def test_names_that_repeat_in_one_list_are_refused_when_read_naming_them(folder):
+    renamed(folder, ["yaw", "roll", "yaw"])
+    with pytest.raises(RobotMismatch, match="expected each name once, got yaw more than once"):
+        read_lerobot(open_lerobot(folder), 0, PREPROCESSING)
 
 
 def test_av1_video_is_read(tmp_path):

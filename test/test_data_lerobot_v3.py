@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 from recordings import NAMES, PREPROCESSING, lerobot_dataset, real_data
 
+from hwm_core.data.conversion import Conversion
 from hwm_core.data.lerobot import open_lerobot, read_lerobot
 from hwm_core.data.lerobot_stats import column_stats, pooled
 from hwm_core.data.lerobot_versions import convert_version
@@ -52,7 +53,7 @@ def test_episodes_read_from_shared_files_are_those_of_files_of_their_own_to_the_
 
 
 def test_there_and_back_keeps_every_frame_row_and_task(old, new, tmp_path):
-    assert convert_version(new, tmp_path / "again" / "set", "v2.1") == []
+    assert convert_version(new, tmp_path / "again" / "set", "v2.1") == Conversion(losses=[], left_out=[])
     before, after = open_lerobot(old), open_lerobot(tmp_path / "again" / "set")
     assert after.episodes == before.episodes
     for number in before.episodes:
@@ -111,9 +112,12 @@ def test_a_line_without_what_is_used_is_refused_by_its_number(old, tmp_path, fil
 
 
 def test_what_v3_cannot_keep_is_said(old, tmp_path):
-    losses = convert_version(old, tmp_path / "other", "v3.0")
-    assert "source_episode_index" in losses[0]
-    assert "observation.images.absent" in losses[1]
+    (old / "meta/modality.json").write_text("{}")
+    (old / "LICENSE").touch()
+    numbers, absent, files = convert_version(old, tmp_path / "other", "v3.0").losses
+    assert "source_episode_index" in numbers
+    assert "observation.images.absent" in absent
+    assert files == "not carried over: LICENSE, meta/modality.json"
 
 
 def test_info_counts_what_was_written_and_rows_are_numbered_through(new):
@@ -150,9 +154,9 @@ def test_a_file_cut_anywhere_is_refused_with_a_sentence(new, file, share):
 
 
 def test_a_damaged_source_leaves_nothing_behind(old, tmp_path):
-    video = old / "videos/chunk-000/observation.images.head/episode_000003.mp4"
-    video.write_bytes(video.read_bytes()[:800])
-    with pytest.raises(BadBag, match=r"episode_000003\.mp4"):
+    for video in old.rglob("*.mp4"):
+        video.write_bytes(video.read_bytes()[:800])
+    with pytest.raises(BadBag, match=r"none usable.*episode_000003\.mp4"):
         convert_version(old, tmp_path / "out" / "new", "v3.0")
     assert not list((tmp_path / "out").iterdir())
     with pytest.raises(BadBag, match="a new path"):

@@ -74,6 +74,16 @@ def test_a_robot_without_the_joints_is_refused_naming_them():
         manifest().match(())
 
 
+def test_joints_that_share_a_name_are_refused_by_it_and_strangers_may_share_one():
+    with pytest.raises(RobotMismatch, match="expected each name once, got neck more than once"):
+        manifest().match(("neck", "elbow", "neck", "locked"))
+    with pytest.raises(RobotMismatch, match="neck more than once"):
+        manifest(aliases={"head": "neck"}).match(("neck", "elbow", "locked", "head"))
+    with pytest.raises(RobotMismatch, match=r"robot `r`.*a more than once"):
+        fit_manifest("r", "states", ("a", "b", "a"), ("rad", "rad", "m"), VALUES)
+    assert manifest().match((*NAMES, "leg", "leg")).tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize("shape", [(2,), (5, 4), (3, 1), ()])
 def test_vectors_of_another_size_are_refused(shape):
     with pytest.raises(BadActions, match="neck, elbow, locked"):

@@ -5,7 +5,7 @@ import pytest
 from recordings import PREPROCESSING, TOPICS, write_video
 
 from hwm_core.data.sources import find_recordings
-from hwm_core.errors import BadBag
+from hwm_core.errors import BadBag, RobotMismatch
 
 HEADER = "state.neck,state.elbow,command.neck,note"
 
@@ -68,6 +68,13 @@ def test_an_npz_is_read_as_a_csv_is_and_takes_stay_apart(video):
 def test_a_table_that_cannot_be_right_is_refused_with_a_sentence(video, text, said):
     video.with_suffix(".csv").write_text(text)
     with pytest.raises(BadBag, match=said):
+        read(video)
+
+
+def test_a_table_that_names_two_joints_alike_is_refused(video):
+    rows = "\n".join("1,2" for _ in range(20))
+    video.with_suffix(".csv").write_text(f"state.neck,state.neck\n{rows}\n")
+    with pytest.raises(RobotMismatch, match="neck more than once"):
         read(video)
 
 

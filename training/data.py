@@ -27,7 +27,6 @@ from hwm_core.checkpoint import load_tokenizer
 from hwm_core.data.atomic import new_file
 from hwm_core.data.bag import Topics
 from hwm_core.data.codes import spec_of
-from hwm_core.data.conversion import Conversion
 from hwm_core.data.inspection import inspect
 from hwm_core.data.layout import layout_names, read_layout, union
 from hwm_core.data.lerobot_versions import Version, convert_version
@@ -185,7 +184,7 @@ def _convert(options: argparse.Namespace) -> int:
         asked = (options.codec, options.episodes, options.fps, options.task, options.robot, one_of_several)
         if whole and all(one is None for one in asked):
             # From one version to the other nothing is decoded: all cameras and columns go along.
-            done = Conversion(convert_version(next(iter(cameras)), options.out, version), left_out=[])
+            done = convert_version(next(iter(cameras)), options.out, version)
         else:
             chosen = LeRobotOptions.parse(
                 {

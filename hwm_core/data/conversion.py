@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hwm_core.data.recording import Recording
 from hwm_core.errors import BadBag, BadInput
+
+R = TypeVar("R", bound=Recording)
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ def told_of_bad(bad: int, first_fault: str) -> list[str]:
     return [f"messages that cannot be used: {bad}, the first: {first_fault}"] if bad else []
 
 
-def convert_each(recordings: Iterable[Recording], convert: Callable[[Recording], None]) -> list[str]:
+def convert_each(recordings: Iterable[R], convert: Callable[[R], None]) -> list[str]:
     """Convert one after the other. A bad one among others is left out, so that it does not cost the rest.
 
     Returns:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hwm_core.data.assembly import Assembly, ReadReport
 from hwm_core.data.bag import Topics
 from hwm_core.data.events import Event, JointValues, Picture, ready
-from hwm_core.data.lerobot_meta import INFO, joint_names, read_episode_tasks, read_info
+from hwm_core.data.lerobot_meta import INFO, joint_names, own_number, read_episode_tasks, read_info, read_tasks
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.to_rosbag2 import write_rosbag2
 from hwm_core.data.video import Clip
@@ -26,8 +26,6 @@ from hwm_core.types import Episode
 _JOINTS = ("observation.state", "action")
 # LeRobot's clock starts at 0, which in ROS means "no stamp".
 _START_NS = 1_000_000_000
-# Our column of v3.0's meta/episodes: the number an episode had before v3.0 wanted numbers without holes.
-SOURCE_NUMBER = "source_episode_index"
 
 
 @dataclass(frozen=True)
@@ -65,16 +63,29 @@ class LeRobotDataset:
 
     def camera(self, key: str | None = None) -> str:
         """The video key to use; None is enough where there is one. Raises BadBag naming those there are."""
+        if not self.cameras:
+            raise self._no_videos()
         if key is None and len(self.cameras) == 1:
             return self.cameras[0]
         if key not in self.cameras:
             raise BadBag(
                 f"Dataset {self.path}",
                 expected="a camera to be chosen" if key is None else f"videos of `{key}`",
-                got=f"videos of {', '.join(self.cameras) or 'no camera'}",
+                got=f"videos of {', '.join(self.cameras)}",
                 remedy="Name one of these.",
             )
         return key
+
+    def _no_videos(self) -> BadBag:
+        images, videos = (
+            [key for key, feature in self.info["features"].items() if feature.get("dtype") == kind]
+            for kind in ("image", "video")
+        )
+        got, remedy = "none", f"Download {', '.join(videos)}." if videos else f"{INFO} names none either: record some."
+        if images and not videos:
+            got = f"pictures that lie in the tables (dtype image): {', '.join(images)}"
+            remedy = "That is not supported: make videos of them with LeRobot."
+        return BadBag(f"Dataset {self.path}", expected="videos", got=got, remedy=remedy)
 
     def entry(self, number: int) -> LeRobotEpisode:
         """Raises BadBag for an absent number."""
@@ -191,13 +202,33 @@ def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | No
     entry = dataset.entry(number)
     shared = dataset.version.startswith("v3.")
     try:
+        require_columns(entry.table, pyarrow.parquet.read_schema(entry.table).names, columns or ())
         rows = [("episode_index", "=", entry.row)] if shared else None
         table = pyarrow.parquet.read_table(entry.table, columns=columns, filters=rows)
         if entry.length is not None and shared and table.num_rows != entry.length:
             raise ValueError(f"{table.num_rows} rows of episode {entry.row}, not {entry.length}")
     except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
+        if isinstance(error, BadBag):
+            raise
         raise _bad_table(entry.table, error) from error
     return table
+
+
+def require_columns(path: Path, there: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raises BadBag naming the columns that a table lacks."""
+    if absent := [name for name in wanted if name not in there]:
+        raise BadBag(
+            f"Table {path}",
+            expected=f"{'the columns' if len(absent) > 1 else 'the column'} {', '.join(absent)}, which info.json names",
+            got="none" if len(absent) > 1 else "no such column",
+            remedy="The file is of another format, or info.json of another dataset: download both again.",
+        )
+
+
+def tasks_of(dataset: LeRobotDataset) -> dict[int, str]:
+    """{task_index: task}; without a file of them those that the episodes name, in their order. Raises BadBag."""
+    named = dict.fromkeys(task for number in dataset.episodes for task in dataset.entry(number).tasks)
+    return read_tasks(dataset.path) or dict(enumerate(named)) or {0: ""}
 
 
 def _read_joints(
@@ -222,7 +253,7 @@ def _bad_table(path: Path, error: Exception) -> BadBag:
     return BadBag(
         f"Table {path}",
         expected="the columns timestamp, observation.state and action that info.json names",
-        got=f"{type(error).__name__}: {error}",
+        got=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
         remedy="The file was cut or is of another format; download it again.",
     )
 
@@ -251,9 +282,7 @@ def _entries_v3(path: Path, fps: float) -> dict[int, LeRobotEpisode]:
             table = path / f"data/chunk-{row['data/chunk_index']:03d}/file-{row['data/file_index']:03d}.parquet"
             if not table.exists():
                 continue
-            number, length = int(row["episode_index"]), int(row["length"])
-            if row.get(SOURCE_NUMBER) is not None:
-                number = int(row[SOURCE_NUMBER])
+            number, length = own_number(row), int(row["length"])
             keys = [key.split("/")[1] for key in row if key.startswith("videos/") and key.endswith("/chunk_index")]
             clips = {key: clip for key in keys if (clip := _clip_v3(path, row, key, length, fps)) is not None}
             entries[number] = LeRobotEpisode(
@@ -284,7 +313,7 @@ def _clip_v3(path: Path, row: Mapping[str, Any], key: str, length: int, fps: flo
             f"Episode {row['episode_index']} of {path}",
             expected=f"a video of {length} frames, one per row",
             got=f"{(end - start) * fps:.1f} frames between {start:.3f} and {end:.3f} s",
-            remedy="meta/episodes does not fit the video; convert the dataset again.",
+            remedy="meta/episodes does not fit the rows, or `fps` in info.json is wrong; convert the dataset again.",
         )
     return Clip(file, start, length)
 

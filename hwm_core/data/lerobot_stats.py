@@ -1,16 +1,23 @@
 """Statistics in the form LeRobot keeps them: per episode and feature, and pooled over episodes."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 STATISTICS = ("min", "max", "mean", "std", "count")
-FeatureStats = dict[str, list]  # by these names; pictures as [3, 1, 1] in [0, 1]
+# By these names, and where LeRobot made them by those of quantiles, q01 .. q99; pictures as [3, 1, 1] in [0, 1].
+FeatureStats = dict[str, list]
 
 
-def column_stats(values: NDArray) -> FeatureStats:
-    """Of rows [N] or [N, A]."""
+def quantiles_of(stats: Iterable[str]) -> list[str]:
+    """Those names of statistics that are of quantiles."""
+    return [name for name in stats if re.fullmatch(r"q\d\d", name)]
+
+
+def column_stats(values: NDArray, quantiles: Iterable[str] = ()) -> FeatureStats:
+    """Of rows [N] or [N, A]; with `quantiles` by name, "q01" say."""
     rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     return {
         "min": rows.min(axis=0).tolist(),
@@ -18,6 +25,7 @@ def column_stats(values: NDArray) -> FeatureStats:
         "mean": rows.mean(axis=0).tolist(),
         "std": rows.std(axis=0).tolist(),
         "count": [len(rows)],
+        **{name: np.quantile(rows, int(name[1:]) / 100, axis=0).tolist() for name in quantiles},
     }
 
 
@@ -30,11 +38,15 @@ def picture_stats(pictures: Sequence[NDArray[np.uint8]]) -> FeatureStats:
 
 
 def pooled(parts: Sequence[Mapping[str, list]]) -> FeatureStats:
-    """Of the episodes taken together: exact mean and standard deviation, not means of them."""
+    """Of the episodes taken together: exact mean and standard deviation, not means of them.
+
+    Of quantiles, which need all rows, the means weighted by count, as LeRobot has it; those that all episodes have.
+    """
     counts = np.array([part["count"][0] for part in parts], dtype=np.float64)
     mean, std = (np.array([part[key] for part in parts], dtype=np.float64) for key in ("mean", "std"))
     weights = (counts / counts.sum()).reshape(-1, *[1] * (mean.ndim - 1))
     total = (weights * mean).sum(axis=0)
+    quantiles = [name for name in quantiles_of(parts[0]) if all(name in part for part in parts)]
     variance = (weights * (std**2 + (mean - total) ** 2)).sum(axis=0)
     return {
         "min": np.min([part["min"] for part in parts], axis=0).tolist(),
@@ -42,4 +54,5 @@ def pooled(parts: Sequence[Mapping[str, list]]) -> FeatureStats:
         "mean": total.tolist(),
         "std": np.sqrt(variance).tolist(),
         "count": [int(counts.sum())],
+        **{name: (weights * np.array([part[name] for part in parts])).sum(axis=0).tolist() for name in quantiles},
     }

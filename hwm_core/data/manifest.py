@@ -1,5 +1,6 @@
 """The action manifest: which joints, in which order and unit, and how they are normalised."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, Protocol, TypeVar
@@ -134,7 +135,9 @@ def fit_manifest(
 
     Raises:
         BadActions: values missing, not finite, misshapen, or for the most part far outside the limits.
+        RobotMismatch: a name repeats.
     """
+    require_distinct(names, f"robot `{robot}`")
     values = np.asarray(training_values, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != len(names) or len(values) == 0:
         raise BadActions(
@@ -194,10 +197,17 @@ def _limits(
 
 
 def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDArray[np.int64]:
-    """Index of each wanted joint in `given`. Raises RobotMismatch naming missing joints and their likely new names."""
+    """Index of each wanted joint in `given`.
+
+    Raises:
+        RobotMismatch: joints are missing, with their likely new names; or a wanted one is named twice.
+    """
+    require_distinct(wanted, whose)
+    known = set(wanted)
+    require_distinct([name for name in given if name in known], whose)
     position = {name: index for index, name in enumerate(given)}
     if missing := [name for name in wanted if name not in position]:
-        unexpected = [name for name in given if name not in set(wanted)]
+        unexpected = [name for name in given if name not in known]
         near = {name: get_close_matches(name, unexpected, n=1) for name in missing}
         hints = "; ".join(f"`{name}` may now be `{close[0]}`" for name, close in near.items() if close)
         raise RobotMismatch(
@@ -208,6 +218,17 @@ def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDAr
             + "Publish all of them in one message, or ask only for joints that are there.",
         )
     return np.array([position[name] for name in wanted], dtype=np.int64)
+
+
+def require_distinct(names: Sequence[str], whose: str) -> None:
+    """Raises RobotMismatch where joints share a name: values of one would stand for the other's."""
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise RobotMismatch(
+            f"Joints of {whose}",
+            expected="each name once",
+            got=f"{', '.join(repeated)} more than once",
+            remedy="Give each joint a name of its own: the values of one would stand for the other's.",
+        )
 
 
 def _like(values: Any, row: Sequence[float]) -> Any:

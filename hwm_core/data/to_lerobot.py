@@ -24,7 +24,8 @@ from hwm_core.data.conversion import Conversion, convert_each, told_of_bad
 from hwm_core.data.events import Cut, Event, JointValues, Picture
 from hwm_core.data.labels import Labels
 from hwm_core.data.lerobot_stats import FeatureStats, column_stats, picture_stats
-from hwm_core.data.lerobot_versions import V2_PATHS, Version, convert_version
+from hwm_core.data.lerobot_versions import Version, convert_version
+from hwm_core.data.lerobot_writers import V2_PATHS
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
 from hwm_core.data.video import Clip, Codec, FrameEncoder
@@ -129,7 +130,8 @@ def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: Le
             ]
         losses = told.sentences(options)
         if options.version == "v3.0":
-            losses += convert_version(work, folder / "v3.0", "v3.0", numbers)
+            regrouped = convert_version(work, folder / "v3.0", "v3.0", numbers)
+            losses, left_out = losses + regrouped.losses, left_out + regrouped.left_out
         for part in (folder / options.version).iterdir():
             part.rename(folder / part.name)
         for leftover in ("v2.1", "v3.0"):

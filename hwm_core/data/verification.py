@@ -1,7 +1,7 @@
 """Is a data set what it says it is? Everything is read; what is wrong, and what is only odd, is told apart."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,12 +9,15 @@ import numpy as np
 
 from hwm_core.data.assembly import Assembly
 from hwm_core.data.codes import is_within
-from hwm_core.data.lerobot import LeRobotDataset, open_lerobot, read_table
-from hwm_core.data.lerobot_meta import read_statistics, read_tasks
+from hwm_core.data.json_files import read_json
+from hwm_core.data.lerobot import LeRobotDataset, open_lerobot, read_table, tasks_of
+from hwm_core.data.lerobot_meta import read_statistics
+from hwm_core.data.lerobot_rows import off_grid
 from hwm_core.data.onex import BEGUN, count_doubts, find_token_sets, is_token_set, open_episodes
 from hwm_core.data.onex_raw import is_raw_set
 from hwm_core.data.preprocessing import Preprocessing
 from hwm_core.data.recording import Recording
+from hwm_core.data.sources import LeRobotRecording
 from hwm_core.data.store import open_store
 from hwm_core.data.token_store import SIDES, open_token_store
 from hwm_core.data.tokens import TokenEpisode, out_of_vocabulary
@@ -31,7 +34,10 @@ class Finding:
 
 
 def verify_recording(recording: Recording) -> list[Finding]:
-    """Read one recording to its end."""
+    """Read one recording to its end; of a LeRobot dataset with every camera, unless one was chosen."""
+    if isinstance(recording, LeRobotRecording) and recording.camera is None and len(recording.dataset.cameras) > 1:
+        each = [replace(recording, camera=camera) for camera in recording.dataset.cameras]
+        return list(dict.fromkeys(finding for one in each for finding in verify_recording(one)))
     try:
         height, width = recording.picture().shape[:2]
         small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1)
@@ -70,6 +76,7 @@ def is_store(path: Path) -> bool:
 def _lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
     where, info = dataset.path.name, dataset.info
     rows = 0
+    moved: list[float] = []
     for number in dataset.episodes:
         try:
             stamps = np.asarray(read_table(dataset, number, ["timestamp"])["timestamp"].to_pylist(), dtype=np.float64)
@@ -77,22 +84,28 @@ def _lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
             yield Finding("fault", f"{where} episode {number}", str(fault))
             continue
         rows += len(stamps)
-        if len(stamps) > 1:
-            # LeRobot's own tolerance: a frame is looked up by its time.
-            off = np.abs(np.diff(stamps) - 1 / dataset.fps).max()
-            if off > 1e-3:
-                yield Finding(
-                    "note", f"{where} episode {number}", f"times leave the {dataset.fps:g} Hz grid by {off:.4f} s"
-                )
+        off, irregular = off_grid(stamps, dataset.fps)
+        moved += [off] if off else []
+        if irregular:
+            told = f"times leave the {dataset.fps:g} Hz grid by {irregular:.4f} s"
+            yield Finding("note", f"{where} episode {number}", told)
+    if moved:
+        told = (
+            f"timestamps of {len(moved)} episodes stand {max(moved, key=abs):+.4f} s off row / fps, by which LeRobot "
+        )
+        yield Finding("note", where, told + "looks pictures up; a conversion between versions counts them from 0")
     counts = {"total_episodes": len(dataset.episodes), "total_frames": rows}
     try:  # of what only a conversion wants
-        counts["total_tasks"] = len(read_tasks(dataset.path))
+        counts["total_tasks"] = len(tasks_of(dataset))
     except BadInput as fault:
         yield Finding("fault", where, str(fault))
-    try:
-        read_statistics(dataset.path)
-    except BadInput as fault:
-        yield Finding("fault", where, str(fault))
+    if dataset.version.startswith("v3.") and not (dataset.path / "meta/tasks.parquet").exists():
+        yield Finding("fault", where, "meta/tasks.parquet is missing, without which LeRobot opens no v3.0: download it")
+    for check in (lambda: read_statistics(dataset.path), lambda: _statistics_of_all(dataset.path)):
+        try:
+            check()
+        except BadInput as fault:
+            yield Finding("fault", where, str(fault))
     for key, counted in counts.items():
         if key in info and info[key] != counted:
             yield Finding(
@@ -106,6 +119,13 @@ def _lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
             yield Finding("note", where, f"`{key}` has no joint names: joint_0, joint_1, ... are made up")
         elif not names:
             yield Finding("note", where, f"there is no `{key}`")
+
+
+def _statistics_of_all(path: Path) -> None:
+    """Of the whole dataset, where it has them. Raises BadBag."""
+    file = path / "meta/stats.json"
+    if file.exists():
+        read_json(file, "It was cut: download it again, or convert the dataset, which makes them anew.")
 
 
 def _token_sets(path: Path) -> Iterator[Finding]:

@@ -110,8 +110,8 @@ def _masked_against_flow(runs: Sequence[Run]) -> str:
 
 def _by_variant(runs: Sequence[Run]) -> str:
     """Masked less flow, of every variant; first seeds."""
-    first = {(run.family, run.variant): run.psnr(*CHOSEN_BY) for run in runs if run.seed == 0}
-    return ", ".join(f"`{one}` {first['masked', one] - first['flow', one]:+.2f}" for one in VARIANTS)
+    first = {(run.family, run.variant): run.by_episode(*CHOSEN_BY) for run in runs if run.seed == 0}
+    return ", ".join(f"`{one}` {gain(interval(first['masked', one] - first['flow', one]))}" for one in VARIANTS)
 
 
 def _sharing(runs: Sequence[Run]) -> str:

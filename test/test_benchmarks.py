@@ -69,7 +69,8 @@ def test_a_claim_is_judged_by_which_side_the_whole_interval_lies_on(tmp_path, ma
     all_first_seeds(tmp_path, masked, flow)
     claim, sharing = report(tmp_path).split("**Claim: ")[1:]
     assert f"| one sample | 16 | {masked - flow:+.2f}" in claim and claim.count(f"| {verdict} |") == 9
-    assert f"Variant against variant, of one size: `base` {masked - flow:+.2f}, `split` {masked - flow:+.2f}," in claim
+    each = f"{masked - flow:+.2f} ({masked - flow:+.2f} to {masked - flow:+.2f})"
+    assert f"Variant against variant, of one size: `base` {each}, `split` {each}," in claim
     assert "| flow | `split` | 0% | -1.00 (-1.00 to -1.00) | confirmed |" in sharing
 
 

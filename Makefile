@@ -62,17 +62,24 @@ checkpoint: setup ## Make the shipped checkpoint anew, from recording to trainin
 	  --out $(CHECKPOINT_RUN)/tuned $(call resume,$(CHECKPOINT_RUN)/tuned) $(TRAIN_ARGS)
 	@echo "The checkpoint: $(CHECKPOINT_RUN)/tuned/checkpoint"
 
-# Of one kind of actions: world model, its decoder, and what they are worth.
+# The end of a training: actions as they are, so that the model hears them exactly.
+SETTLE := data.augmentation.action_noise=0 data.augmentation.joint_dropout=0 train.steps=240 train.learning_rate=1.0e-3 \
+  train.warmup_steps=20 train.ema_decay=0.99
+
+# Of one kind of actions: world model, the end of its training, its decoder, and what they are worth.
 define g1_model
 @$(IN_ENV) python -m training.train --preset g1 --data $(G1_RUN)/store --tokenizer $(G1_RUN)/tokenizer/tokenizer \
   --out $(G1_RUN)/$(1)/model $(call resume,$(G1_RUN)/$(1)/model) data.actions=$(1) $(TRAIN_ARGS)
-@$(IN_ENV) python -m training.tune_decoder --preset g1 --data $(G1_RUN)/store --checkpoint $(G1_RUN)/$(1)/model/checkpoint \
+@$(IN_ENV) python -m training.train --preset g1 --data $(G1_RUN)/store --tokenizer $(G1_RUN)/tokenizer/tokenizer \
+  --init $(G1_RUN)/$(1)/model/checkpoint --out $(G1_RUN)/$(1)/settled $(call resume,$(G1_RUN)/$(1)/settled) \
+  data.actions=$(1) $(SETTLE) $(TRAIN_ARGS)
+@$(IN_ENV) python -m training.tune_decoder --preset g1 --data $(G1_RUN)/store --checkpoint $(G1_RUN)/$(1)/settled/checkpoint \
   --out $(G1_RUN)/$(1)/tuned $(call resume,$(G1_RUN)/$(1)/tuned) $(TRAIN_ARGS)
 @$(IN_ENV) python -m training.evaluate --checkpoint $(G1_RUN)/$(1)/tuned/checkpoint --store $(G1_RUN)/store --no-ssim \
   --horizons 3 8 10 16 30 --sampling carry_detail=true --samples 8 --drawing steps=2 carry_detail=true --out $(G1_RUN)/$(1)/evaluation
 endef
 
-results-g1: setup ## Train on the recordings of G1=folder, judge, write benchmarks/results/g1.json; 3.5 hours of one core; goes on
+results-g1: setup ## Train on the recordings of G1=folder, judge, write benchmarks/results/g1.json; 3 hours of one core; goes on
 	@test -n "$(G1)" || { echo "make results-g1 G1=folder: the folder of a LeRobot set of the G1" >&2; exit 2; }
 	@$(IN_ENV) python -m training.prepare_data $(G1) --layout unitree_g1_inspire --crop centre_square --validation-nth 5 \
 	  --out $(G1_RUN)/store --workers $$(nproc)

@@ -104,6 +104,28 @@ def test_a_run_leaves_a_checkpoint_with_its_robot_camera_tokenizer_and_recipe(st
     }
 
 
+def test_a_run_may_begin_with_the_weights_of_another_and_is_refused_those_of_other_sizes(
+    store, tokenizer, tmp_path, capsys
+):
+    def run(name: str, *more: str) -> dict[str, torch.Tensor]:
+        train_model(store, tokenizer, tmp_path / name, *more)
+        return load_checkpoint(tmp_path / name / "checkpoint").model.state_dict()
+
+    def begun_with_first(name: str, *more: str) -> dict[str, torch.Tensor]:
+        command = ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(tmp_path / name)]
+        command += ["--init", str(tmp_path / "first" / "checkpoint"), "data.actions=states", *SMALL]
+        train.main([*command, "train.learning_rate=1.0e-12", "train.ema_decay=0.0", *more])
+        return load_checkpoint(tmp_path / name / "checkpoint").model.state_dict()
+
+    first, again = run("first"), begun_with_first("second", "train.seed=7", "model.dropout=0.1")
+    assert all(torch.equal(again[name], weight) for name, weight in first.items()), "of seed 7 they would be others"
+
+    with pytest.raises(SystemExit):
+        begun_with_first("other", "model.dim=32")
+    assert "Set the sizes in `model` to those of the checkpoint" in capsys.readouterr().err
+    assert not (tmp_path / "other" / "state.pt").exists()
+
+
 def test_the_flow_preset_trains_tokenizer_and_model_to_a_checkpoint_that_imagines(store, tmp_path):
     base = ["--preset", "flow_tiny", "--data", str(store)]
     assert train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW]) == 0

@@ -3,6 +3,7 @@
     python -m training.train --preset tiny --data store --tokenizer runs/tokenizer/tokenizer --out runs/tiny
     python -m training.train --preset tiny --data tokens --tokenizer runs/tokenizer/tokenizer --out runs/tiny
     python -m training.train --preset mine.yaml --data world_model_tokenized_data --out runs/1x      tokens of 1X
+    python -m training.train --preset tiny --data store --tokenizer ... --init runs/tiny/checkpoint --out runs/tuned
 
 writes runs/tiny/checkpoint, which everything else takes.
 """
@@ -14,9 +15,10 @@ from typing import Any
 
 import torch
 
-from hwm_core.checkpoint import Checkpoint, load_tokenizer, save_checkpoint
+from hwm_core.checkpoint import Checkpoint, load_checkpoint, load_tokenizer, save_checkpoint
 from hwm_core.families import build_model
 from hwm_core.tokenizers.worth import channel_worth
+from hwm_core.train.initial import begin_with
 from hwm_core.train.material import open_material
 from hwm_core.train.samples import predicted_samples
 from hwm_core.train.trainees import WorldModelTrainee, codes_of, unit
@@ -30,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     meaning = (
         "folder that training.train_tokenizer wrote, or a Cosmos download; of tokens made elsewhere it may be left out"
     )
-    return command(__doc__, train, arguments, optional=("tokenizer",), tokenizer=meaning)
+    init = "checkpoint whose weights to begin with: to fine-tune, or for a second stage of training"
+    return command(__doc__, train, arguments, optional=("tokenizer", "init"), tokenizer=meaning, init=init)
 
 
 def train(arguments: argparse.Namespace) -> bool:
@@ -44,6 +47,8 @@ def train(arguments: argparse.Namespace) -> bool:
         tokenizer.fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
     torch.manual_seed(recipe.train.seed)  # draws the initial weights
     model: Any = build_model(recipe.family, material.config.plain())
+    if arguments.init is not None and not arguments.resume:
+        begin_with(model, load_checkpoint(arguments.init), material, where=f"--init {arguments.init}")
     if tokenizer is not None and getattr(model, "wants_weights", False):
         few = {name: values.to(arguments.device) for name, values in fixed_batches(material.windows, 16)[0].items()}
         draws = torch.Generator(arguments.device).manual_seed(0)

@@ -18,12 +18,12 @@ import torch
 from hwm_core.checkpoint import Checkpoint, load_checkpoint, load_tokenizer, save_checkpoint
 from hwm_core.families import build_model
 from hwm_core.tokenizers.worth import channel_worth
-from hwm_core.train.initial import begin_with
 from hwm_core.train.material import open_material
 from hwm_core.train.samples import predicted_samples
 from hwm_core.train.trainees import WorldModelTrainee, codes_of, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_model, fixed_batches
+from training.initial import begin_with
 from training.session import command, open_run, revision, run, same_data, watch
 
 

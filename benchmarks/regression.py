@@ -25,14 +25,15 @@ from hwm_core.data.manifest import ActionManifest
 from hwm_core.data.store import open_store
 from hwm_core.data.windows import Windows
 from hwm_core.errors import BadConfig, BadInput
-from hwm_core.evaluation.report import interval_plain
+from hwm_core.evaluation.report import interval_plain, title
 from hwm_core.evaluation.table import decimals, gain
 from hwm_core.evaluation.windows import EvaluationWindows, lenders
+from hwm_core.frames import to_frames, to_video
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.psnr import frame_mse, psnr
 from hwm_core.train.config import TrainingConfig
-from hwm_core.train.trainees import unit
 from hwm_core.train.trainer import Trainer
+from training.numbers import positive
 from training.session import Screen, revision
 
 PAST, FUTURE = 9, 32  # frames, as preset `g1`
@@ -46,12 +47,7 @@ _TRAINING: Mapping[str, Any] = {
     "weight_decay": 0.05,
     "ema_decay": 0.995,
 }
-_TITLES = {
-    "regression": "regression",
-    "shuffled": "shuffled actions",
-    "none": "no actions",
-    "copy_last": "copy last frame",
-}
+ROWS = ("regression", "shuffled", "none", "copy_last")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,8 +58,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for TensorBoard")
     parser.add_argument("--actions", choices=("states", "commands"), default="states", help="(%(default)s)")
     parser.add_argument("--minutes", type=float, default=11.0, help="of the process's computing (%(default)s)")
-    parser.add_argument("--horizons", type=int, nargs="+", default=[3, 8, 10, 16, 30], help="(3 8 10 16 30)")
-    parser.add_argument("--stride", type=int, default=5, help="frames between windows that are judged (%(default)s)")
+    parser.add_argument(
+        "--horizons",
+        type=int,
+        choices=range(1, FUTURE + 1),
+        metavar="N",
+        nargs="+",
+        default=[3, 8, 10, 16, 30],
+        help="(3 8 10 16 30)",
+    )
+    parser.add_argument(
+        "--stride", type=positive, default=5, help="frames between windows that are judged (%(default)s)"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS / "regression", help="folder of results (%(default)s)")
     parsed = parser.parse_args(words)
     try:
@@ -78,9 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(result: Mapping[str, Any]) -> str:
     """Markdown: every row, and what the regression is above the others."""
-    rows = [[_TITLES[row], *map(decimals, values)] for row, values in result["psnr_db"].items()]
+    rows = [[title(row), *map(decimals, values)] for row, values in result["psnr_db"].items()]
     for row, gains in result["gain_over"].items():
-        rows.append([f"regression above {_TITLES[row]}", *(gain(Interval(**one)) for one in gains)])
+        rows.append([f"regression above {title(row)}", *(gain(Interval(**one)) for one in gains)])
     horizons = (f"{ahead} frames ahead" for ahead in result["horizons"])
     return table([f"actions: {result['actions']}; PSNR in dB", *horizons], rows)
 
@@ -93,9 +99,9 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
         has = " or ".join(store.manifests)
         raise BadConfig("--actions", expected=has, got=arguments.actions, remedy="Choose the kind that was recorded.")
     held_out = EvaluationWindows(store.validation, manifest, PAST, FUTURE, arguments.stride)
+    training = TrainingConfig.parse({"max_minutes": arguments.minutes, **_TRAINING}, where="--minutes")
     model = RegressionUNet(past=PAST, future=FUTURE, joints=manifest.dim)
     with Screen(arguments.out) as screen:
-        training = TrainingConfig(max_minutes=arguments.minutes, **_TRAINING)
         trainer = Trainer(RegressionTrainee(model, Augmentation(), UNTOLD), training, reporter=screen)
         trainer.fit(Windows(store.training, manifest, PAST, FUTURE))
     found = {
@@ -126,10 +132,10 @@ def _errors(
     """Mean squared error [W, horizons] of every row of the table."""
     model.eval()
     lender = lenders(windows, seed=0)
-    found: dict[str, list[NDArray[np.float64]]] = {row: [] for row in _TITLES}
+    found: dict[str, list[NDArray[np.float64]]] = {row: [] for row in ROWS}
     for some in np.array_split(np.arange(len(windows)), -(-len(windows) // 32)):
         frames, own = windows.frames(some), windows.actions(some)
-        seen = unit(torch.from_numpy(frames[:, :PAST]).permute(0, 1, 4, 2, 3))
+        seen = to_video(frames[:, :PAST])
         other = np.concatenate([own[:, :PAST], windows.borrowed(some, lender[some])], axis=1)
         shown = {
             "regression": _painted(model, seen, manifest.normalise(own), 1.0, horizons),
@@ -149,11 +155,8 @@ def _painted(
     """Frames [B, horizons, H, W, 3]."""
     count, played = len(seen), torch.from_numpy(actions)
     with torch.autocast("cpu", torch.bfloat16):
-        frames = [
-            model(seen, played, torch.full((count,), told), torch.full((count,), ahead)).float() for ahead in horizons
-        ]
-    video = torch.stack(frames, dim=1).clamp(0, 1).permute(0, 1, 3, 4, 2)
-    return (255 * video).round().to(torch.uint8).numpy()
+        frames = [model(seen, played, torch.full((count,), told), torch.full((count,), ahead)) for ahead in horizons]
+    return to_frames(torch.stack(frames, dim=1))
 
 
 if __name__ == "__main__":

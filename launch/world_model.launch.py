@@ -7,11 +7,10 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 CONFIG = PathJoinSubstitution([FindPackageShare("hwm_ros"), "config"])
-
-_TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 # name, default, what it is for
 ARGUMENTS = (
@@ -35,10 +34,10 @@ ARGUMENTS = (
 def _nodes(context: LaunchContext) -> list[Node]:
     """Empty arguments leave the parameter file's values alone."""
 
-    def given(*names: str) -> dict:
+    def given(kind: type, *names: str) -> dict:
         """Those that are not empty."""
-        values = {name: LaunchConfiguration(name).perform(context) for name in names}
-        return {name: _TRUTH.get(value.lower(), value) for name, value in values.items() if value}
+        arguments = {name: LaunchConfiguration(name) for name in names}
+        return {name: ParameterValue(one, value_type=kind) for name, one in arguments.items() if one.perform(context)}
 
     remappings = [
         ("head_camera/image_raw", LaunchConfiguration("image_topic")),
@@ -53,7 +52,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
             executable=executable,
             name=executable,
             namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), given("use_sim_time") | parameters],
+            parameters=[LaunchConfiguration("params_file"), given(bool, "use_sim_time") | parameters],
             remappings=remappings,
             respawn=_is_true(context, "use_respawn"),
             respawn_delay=2.0,
@@ -63,14 +62,14 @@ def _nodes(context: LaunchContext) -> list[Node]:
         )
 
     return [
-        node("world_model", given("checkpoint", "device", "autostart")),
-        node("mpc_planner", given("publish_commands"), IfCondition(LaunchConfiguration("planner"))),
+        node("world_model", given(str, "checkpoint", "device") | given(bool, "autostart")),
+        node("mpc_planner", given(bool, "publish_commands"), IfCondition(LaunchConfiguration("planner"))),
         node("sim_robot", {"use_sim_time": False}, IfCondition(LaunchConfiguration("sim"))),
     ]
 
 
 def _is_true(context: LaunchContext, name: str) -> bool:
-    return _TRUTH.get(LaunchConfiguration(name).perform(context).lower()) is True
+    return LaunchConfiguration(name).perform(context).lower() in ("true", "1")
 
 
 def generate_launch_description() -> LaunchDescription:

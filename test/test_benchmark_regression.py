@@ -62,7 +62,7 @@ def test_a_regression_is_trained_and_judged_beside_the_copied_frame(tmp_path, ca
     assert regression.main([*command, "--actions", "commands", "--minutes", "0.001"]) == 0
     result = json.loads((tmp_path / f"{ROBOT}_commands.json").read_text())
     assert result["n"] == {"episodes": 2, "windows": 12} and result["steps"] >= 1
-    assert {row: len(values) for row, values in result["psnr_db"].items()} == dict.fromkeys(regression._TITLES, 2)
+    assert {row: len(values) for row, values in result["psnr_db"].items()} == dict.fromkeys(regression.ROWS, 2)
     for ahead, at in enumerate(result["gain_over"]["copy_last"]):
         psnr = {row: values[ahead] for row, values in result["psnr_db"].items()}
         assert at["mean"] == pytest.approx(psnr["regression"] - psnr["copy_last"], abs=1e-3)
@@ -71,3 +71,7 @@ def test_a_regression_is_trained_and_judged_beside_the_copied_frame(tmp_path, ca
     with pytest.raises(SystemExit, match="2"):
         regression.main([*command, "--actions", "states"])
     assert "expected commands" in capsys.readouterr().err
+    for wrong in (["--minutes", "0"], ["--stride", "0"], ["--horizons", "99"]):
+        with pytest.raises(SystemExit, match="2"):
+            regression.main([*command, "--actions", "commands", *wrong])
+        assert wrong[0] in capsys.readouterr().err

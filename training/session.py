@@ -30,6 +30,7 @@ from hwm_core.train.reporter import Position, Reporter, Silent
 from hwm_core.train.state import newest_state, read_shards, read_state, save_run
 from hwm_core.train.trainer import Trainer
 from training.environment import note_environment
+from training.paths import paths_told
 
 
 def command(
@@ -62,7 +63,7 @@ def command(
         parser.add_argument(f"--{name}", type=Path, required=name not in optional, help=meaning)
     options = parser.parse_args(arguments)
     try:
-        with joined_ranks(options.device) as options.ranks:
+        with paths_told(), joined_ranks(options.device) as options.ranks:
             options.device = options.ranks.device
             return 0 if work(options) else 1
     except BadInput as error:

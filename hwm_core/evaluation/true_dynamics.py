@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.evaluation.moment import Moment, Watcher
+from hwm_core.frames import to_video
 from hwm_core.imagination import Imagination
 from hwm_core.planning.dynamics import Goal
 from hwm_core.sim.model import SimHumanoid
@@ -46,7 +47,7 @@ class TrueDynamics:
             watcher = Watcher(self._robot, self._world_model)
             clips.append(np.stack([*past.frames, *map(watcher.step, actions)]))
         self._robot.restore(past.state)
-        video = torch.from_numpy(np.stack(clips)).to(self._world_model.device).permute(0, 1, 4, 2, 3).float() / 255
+        video = to_video(np.stack(clips), self._world_model.device)
         with torch.inference_mode(), self._world_model.arithmetic():
             tokenizer, seen = self._world_model.tokenizer, len(past.frames)
             latents = tokenizer.embed(tokenizer.encode(video))

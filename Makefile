@@ -81,7 +81,7 @@ endef
 
 results-g1: setup ## Train on the recordings of G1=folder, judge, write benchmarks/results/g1.json; 3 hours of one core; goes on
 	@test -n "$(G1)" || { echo "make results-g1 G1=folder: the folder of a LeRobot set of the G1" >&2; exit 2; }
-	@$(IN_ENV) python -m training.prepare_data $(G1) --layout unitree_g1_inspire --crop centre_square --validation-nth 5 \
+	@$(IN_ENV) python -m training.prepare_data $(G1) --embodiment unitree_g1_inspire --crop centre_square --validation-nth 5 \
 	  --out $(G1_RUN)/store --workers $$(nproc)
 	@$(IN_ENV) python -m training.train_tokenizer --preset g1 --data $(G1_RUN)/store --out $(G1_RUN)/tokenizer \
 	  $(call resume,$(G1_RUN)/tokenizer) $(TRAIN_ARGS)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 requirements = [
     line.split("#")[0].strip()
@@ -16,26 +16,15 @@ setup(
     description="Humanoid World Models: predict a robot's camera and score its actions",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=[
-        "hwm_core",
-        "hwm_core.assets",
-        "hwm_core.challenge",
-        "hwm_core.data",
-        "hwm_core.evaluation",
-        "hwm_core.metrics",
-        "hwm_core.models",
-        "hwm_core.nn",
-        "hwm_core.pictures",
-        "hwm_core.planning",
-        "hwm_core.planning.costs",
-        "hwm_core.sampling",
-        "hwm_core.sim",
-        "hwm_core.tokenizers",
-        "hwm_core.train",
-        "training",
-    ],
+    packages=find_packages(include=["hwm_core", "hwm_core.*", "training"]),
     package_data={
-        "hwm_core": ["assets/**/*", "data/layouts/*.yaml", "evaluation/*.html", "presets/*.yaml", "sim/*.xml"],
+        "hwm_core": [
+            "assets/**/*",
+            "data/robot/embodiments/*.yaml",
+            "evaluation/*.html",
+            "presets/*.yaml",
+            "sim/*.xml",
+        ],
     },
     install_requires=requirements,
 )

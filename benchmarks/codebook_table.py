@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.decodings import DECODINGS, TITLES
 from benchmarks.tables import table
-from benchmarks.tiny_runs import interval
+from benchmarks.tiny.runs import interval
 from hwm_core.errors import BadConfig
 from hwm_core.evaluation.table import gain
 

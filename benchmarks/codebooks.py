@@ -16,12 +16,12 @@ from pathlib import Path
 import torch
 
 from benchmarks.codebook_table import report
-from benchmarks.judged import counted, judged
+from benchmarks.evaluated import counted, evaluated
 from benchmarks.record import RESULTS, command_line, write_result
-from hwm_core.data.store import open_store
+from hwm_core.data.episodes.store import open_store
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.windows import EvaluationWindows
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.model import WorldModel
 from training import train, train_tokenizer
 
 PRESET = "tiny"
@@ -82,7 +82,7 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
     windows = EvaluationWindows(store.validation, world_model.manifest, *lengths, arguments.stride)
     print(f"Judging {out.name} on {len(windows)} windows.")
     row = {"robot": robot, "levels": list(levels), "tokenizer_steps": arguments.tokenizer_steps}
-    figures = {**row, **judged(world_model, windows, arguments.horizons)}
+    figures = {**row, **evaluated(world_model, windows, arguments.horizons)}
     write_result(result, command=command, n=counted(windows), figures=figures)
     print(f"Written to {result}")
     return True

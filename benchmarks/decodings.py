@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwm_core.evaluation.windows import EvaluationWindows, lenders
+from hwm_core.evaluation.windows import EvaluationWindows, donors
 from hwm_core.metrics.psnr import frame_mse, psnr
 from hwm_core.sampling.config import Sampling
-from hwm_core.world_model import Past, Rollout, WorldModel
+from hwm_core.world_model.model import Past, Rollout, WorldModel
 
 SINGLE = {
     "masked": Sampling(steps=2, parallel=False, soft=False, temperature=1.0),
@@ -33,7 +33,7 @@ def judge(
     Rows are "copy_last", "tokenizer", and of each decoding "<decoding>" and "<decoding>/shuffled". An episode's value
     is the mean over its windows.
     """
-    ahead, seen, borrowed_from = np.asarray(horizons) - 1, windows.past_frames, lenders(windows, seed=0)
+    ahead, seen, donors_of = np.asarray(horizons) - 1, windows.past_frames, donors(windows, seed=0)
     errors: dict[str, list[NDArray[np.float64]]] = {}
     for some in np.array_split(np.arange(len(windows)), -(-len(windows) // batch)):
         frames, actions = windows.frames(some), windows.actions(some)
@@ -43,7 +43,7 @@ def judge(
             "tokenizer": world_model.reconstruct(frames)[:, seen:],
         }
         rows |= _decoded(world_model, past, actions[:, seen:])
-        borrowed = windows.borrowed(some, borrowed_from[some])
+        borrowed = windows.borrowed(some, donors_of[some])
         rows |= {f"{name}/shuffled": shown for name, shown in _decoded(world_model, past, borrowed).items()}
         for name, pictures in rows.items():
             errors.setdefault(name, []).append(frame_mse(pictures[:, ahead], frames[:, seen:][:, ahead]))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from hwm_core.data.store import open_store
+from hwm_core.data.episodes.store import open_store
 from hwm_core.errors import BadConfig
-from hwm_core.families import build_model
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.recipe import Recipe, read_recipe
+from hwm_core.world_model.registry import build_model
 
 PRESETS = {"masked": "tiny", "flow": "flow_tiny"}
 SHARING = "model.unshared_depth=1"  # of 4 blocks, or `tiny` would share nothing: the paper's 4 are all it has

@@ -39,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=RESULTS / "g1.json", help="(%(default)s)")
     parsed = parser.parse_args(words)
     try:
-        judged = read(parsed.run)
+        evaluated = read(parsed.run)
     except BadInput as error:
         parser.error(str(error))
-    one = next(iter(judged.values()))
+    one = next(iter(evaluated.values()))
     counts = {"episodes": len(one["episodes"]), "windows": next(iter(one["psnr_db"].values()))["windows"]}
     write_result(
         parsed.out,
@@ -50,30 +50,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         n={**counts, "samples_of_mean": one["settings"]["samples"]},
         figures={
             kind: {key: document[key] for key in ("checkpoint", "settings", "psnr_db", "controllability_db")}
-            for kind, document in judged.items()
+            for kind, document in evaluated.items()
         },
     )
-    print(report(judged))
+    print(report(evaluated))
     return 0
 
 
 def read(run: Path) -> dict[str, dict[str, Any]]:
     """{kind of actions: evaluation.json}. Raises BadBag where none is there."""
     found = {kind: run / kind / "evaluation" / "evaluation.json" for kind in KINDS}
-    judged = {kind: json.loads(path.read_text()) for kind, path in found.items() if path.exists()}
-    if not judged:
+    evaluated = {kind: json.loads(path.read_text()) for kind, path in found.items() if path.exists()}
+    if not evaluated:
         raise BadBag(
             str(run),
             expected=" or ".join(f"{kind}/evaluation/evaluation.json" for kind in KINDS),
             got="neither",
             remedy="Run `make results-g1 G1=recordings` first.",
         )
-    return judged
+    return evaluated
 
 
-def report(judged: Mapping[str, Mapping[str, Any]]) -> str:
+def report(evaluated: Mapping[str, Mapping[str, Any]]) -> str:
     """A table for each kind of actions, and what lies between its rows."""
-    return "\n\n".join(_table(kind, document["psnr_db"]) for kind, document in judged.items())
+    return "\n\n".join(_table(kind, document["psnr_db"]) for kind, document in evaluated.items())
 
 
 def _table(kind: str, at: Mapping[str, Mapping[str, Any]]) -> str:

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import peer_table, scale_table, tiny_table
+from benchmarks.peer import table as peer_table
 from benchmarks.record import RESULTS
-from hwm_core.data.atomic import new_file
+from benchmarks.scale import table as scale_table
+from benchmarks.tiny import table as tiny_table
+from hwm_core.io.atomic import new_file
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 TABLES: Mapping[str, Callable[[Path], str]] = {

@@ -31,25 +31,25 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.record import RESULTS, command_line, write_result
 from benchmarks.sqlite_bag import as_sqlite3
 from benchmarks.tables import table
-from hwm_core.data.augment import Augmentation
-from hwm_core.data.bag import Topics
-from hwm_core.data.codes import spec_of
-from hwm_core.data.manifest import ActionManifest, fit_manifest
-from hwm_core.data.onex import EVE_STATES, open_tokens
-from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.data.sources import find_recordings
-from hwm_core.data.store import open_store, write_episode
-from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
-from hwm_core.data.to_rosbag2 import write_rosbag2
-from hwm_core.data.tokenise import TokeniseOptions, tokenise
-from hwm_core.data.tokens import TokenWindows
-from hwm_core.data.windows import Windows
-from hwm_core.families import build_model
+from hwm_core.data.discover import find_recordings
+from hwm_core.data.episodes.augment import Augmentation
+from hwm_core.data.episodes.store import open_store, write_episode
+from hwm_core.data.episodes.windows import Windows
+from hwm_core.data.lerobot.export import LeRobotOptions, write_lerobot
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.manifest import ActionManifest, fit_manifest
+from hwm_core.data.rosbag2.export import write_rosbag2
+from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.data.tokens.episodes import TokenWindows
+from hwm_core.data.tokens.onex import EVE_STATES, open_tokens
+from hwm_core.data.tokens.spec import spec_of
+from hwm_core.data.tokens.tokenise import TokeniseOptions, tokenise
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.order import BatchOrder
 from hwm_core.train.recipe import read_recipe
-from hwm_core.train.trainees import WorldModelTrainee
+from hwm_core.train.tasks import WorldModelTask
 from hwm_core.train.trainer import Trainer
+from hwm_core.world_model.registry import build_model
 
 FRAMES, PAST, BATCH = 33, 9, 16
 PREPROCESSING = Preprocessing(source_aspect=4 / 3, height=64, width=64)
@@ -242,8 +242,8 @@ def tiny_rate(
 ) -> float:
     """Windows a second of the preset's training step over codes, without waiting for them."""
     config = recipe.model_config_for(tokenizer, (64, 64), manifest.dim)
-    trainee = WorldModelTrainee(build_model("masked", config.plain()), tokenizer, Augmentation(shift=0, colour=0))
-    trainer = Trainer(trainee, recipe.train)
+    task = WorldModelTask(build_model("masked", config.plain()), tokenizer, Augmentation(shift=0, colour=0))
+    trainer = Trainer(task, recipe.train)
     batch = next(batches(windows))
     trainer.train_step(batch)
     began = time.process_time()

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from hwm_core.data.atomic import new_file
+from hwm_core.io.atomic import new_file
 from training.environment import processor_name
 
 RESULTS = Path(__file__).parent / "results"

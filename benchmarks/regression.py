@@ -19,15 +19,15 @@ from torch import Tensor
 
 from benchmarks.record import RESULTS, command_line, write_result
 from benchmarks.tables import table
-from benchmarks.unet import RegressionTrainee, RegressionUNet
-from hwm_core.data.augment import Augmentation
-from hwm_core.data.manifest import ActionManifest
-from hwm_core.data.store import open_store
-from hwm_core.data.windows import Windows
+from benchmarks.unet import RegressionTask, RegressionUNet
+from hwm_core.data.episodes.augment import Augmentation
+from hwm_core.data.episodes.store import open_store
+from hwm_core.data.episodes.windows import Windows
+from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.evaluation.report import interval_plain, title
 from hwm_core.evaluation.table import decimals, gain
-from hwm_core.evaluation.windows import EvaluationWindows, lenders
+from hwm_core.evaluation.windows import EvaluationWindows, donors
 from hwm_core.frames import to_frames, to_video
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.psnr import frame_mse, psnr
@@ -102,7 +102,7 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
     training = TrainingConfig.parse({"max_minutes": arguments.minutes, **_TRAINING}, where="--minutes")
     model = RegressionUNet(past=PAST, future=FUTURE, joints=manifest.dim)
     with Screen(arguments.out) as screen:
-        trainer = Trainer(RegressionTrainee(model, Augmentation(), UNTOLD), training, reporter=screen)
+        trainer = Trainer(RegressionTask(model, Augmentation(), UNTOLD), training, reporter=screen)
         trainer.fit(Windows(store.training, manifest, PAST, FUTURE))
     found = {
         row: psnr(errors) for row, errors in _errors(trainer.result(), held_out, manifest, arguments.horizons).items()
@@ -131,12 +131,12 @@ def _errors(
 ) -> dict[str, NDArray[np.float64]]:
     """Mean squared error [W, horizons] of every row of the table."""
     model.eval()
-    lender = lenders(windows, seed=0)
+    donor = donors(windows, seed=0)
     found: dict[str, list[NDArray[np.float64]]] = {row: [] for row in ROWS}
     for some in np.array_split(np.arange(len(windows)), -(-len(windows) // 32)):
         frames, own = windows.frames(some), windows.actions(some)
         seen = to_video(frames[:, :PAST])
-        other = np.concatenate([own[:, :PAST], windows.borrowed(some, lender[some])], axis=1)
+        other = np.concatenate([own[:, :PAST], windows.borrowed(some, donor[some])], axis=1)
         shown = {
             "regression": _painted(model, seen, manifest.normalise(own), 1.0, horizons),
             "shuffled": _painted(model, seen, manifest.normalise(other), 1.0, horizons),

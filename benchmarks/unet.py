@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwm_core.data.augment import Augmentation
-from hwm_core.draws import integers, uniform
+from hwm_core.data.episodes.augment import Augmentation
 from hwm_core.nn.cells import GROUPS, CellBlock
-from hwm_core.train.trainee import Batch
-from hwm_core.train.trainees import unit
+from hwm_core.rng.batch_rows import integers, uniform
+from hwm_core.train.task import Batch
+from hwm_core.train.tasks import unit
 
 _POINTS = 8  # of the motion to come, evenly spread up to the frame that is painted
 _FOLD = 2  # pixels to a cell, along each side
@@ -79,7 +79,7 @@ class RegressionUNet(nn.Module):
         return torch.cat([told[:, None], ahead[:, None] / self.future, heard], dim=1)
 
 
-class RegressionTrainee:
+class RegressionTask:
     """The U-Net learns the frame at a horizon that is drawn for every window, by its squared error.
 
     `untold`: the part of the windows whose actions it is not told.

@@ -1,4 +1,4 @@
-"""Strict configuration: frozen, typed, unknown keys refused with a suggestion."""
+"""Strict configuration: frozen, typed, unknown keys rejected with a suggestion."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,7 +67,7 @@ def read_yaml(path: str | Path) -> Any:
 def overridden(mapping: Any, overrides: Iterable[str]) -> Any:
     """`mapping` with `key=value` or `section.key=value` overrides; values are YAML. Raises BadConfig."""
     if not isinstance(mapping, Mapping):
-        return mapping  # `parse` refuses it by the name of its file
+        return mapping  # `parse` rejects it by the name of its file
     changed = mapping
     for override in overrides:
         path, equals, text = override.partition("=")

@@ -7,8 +7,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from hwm_core.errors import BadInput
-from hwm_core.pictures.prediction_strip import prediction_strip
-from hwm_core.worker import Stopped, Superseded
+from hwm_core.live.worker import Stopped, Superseded
+from hwm_core.visualization.prediction_strip import prediction_strip
 from hwm_ros import convert
 from hwm_ros.model_server import ModelServer
 from hwm_ros.msg import ActionCandidates, ActionScores, ErrorCode, PredictedFrames
@@ -80,7 +80,7 @@ class Answers:
         try:
             return await self._host.active().score(message, goal, slot)
         except Exception as error:
-            return self._refuse(ActionScores(request_id=message.request_id, best_index=-1), error)
+            return self._reject(ActionScores(request_id=message.request_id, best_index=-1), error)
 
     async def _on_predict_rollout(
         self, request: PredictRollout.Request, response: PredictRollout.Response
@@ -88,31 +88,31 @@ class Answers:
         try:
             response.frames = await self._host.active().rollout(request.candidates)
         except Exception as error:
-            self._refuse(response, error)
+            self._reject(response, error)
         return response
 
     async def _on_set_goal(self, request: SetGoal.Request, response: SetGoal.Response) -> SetGoal.Response:
         try:
             await self._host.configured().set_goal(request.goal)
         except Exception as error:
-            self._refuse(response, error)
+            self._reject(response, error)
         return response
 
     def _on_reset_context(self, _: ResetContext.Request, response: ResetContext.Response) -> ResetContext.Response:
         try:
             self._host.configured().start()
         except NotActive as error:
-            self._refuse(response, error)
+            self._reject(response, error)
         return response
 
     def _on_get_model_info(self, _: GetModelInfo.Request, response: GetModelInfo.Response) -> GetModelInfo.Response:
         try:
             response.info = self._host.configured().info
         except NotActive as error:
-            self._refuse(response, error)
+            self._reject(response, error)
         return response
 
-    def _refuse(self, response: Any, error: Exception) -> Any:
+    def _reject(self, response: Any, error: Exception) -> Any:
         response.error_code, response.error_msg = error_code(error), error_text(error)
         if response.error_code == ErrorCode.INTERNAL:
             self._host.fail(error)

@@ -20,10 +20,10 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image, JointState
 
 from hwm_core.assets import SHIPPED, checkpoint_path
-from hwm_core.checkpoint import load_checkpoint, save_checkpoint
 from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.metrics.latency import percentiles_ms
+from hwm_core.world_model.checkpoint import load_checkpoint, save_checkpoint
 from hwm_ros import convert
 from hwm_ros.msg import ActionCandidates, ActionScores, ContextStatus, ErrorCode, ModelInfo
 from hwm_ros.processes import isolate, node_process
@@ -196,7 +196,7 @@ def main() -> None:
 
 
 def _for_this_camera(name_or_path: str, folder: Path) -> Path:
-    """The checkpoint as if its camera were 640x480: the node would refuse another aspect."""
+    """The checkpoint as if its camera were 640x480: the node would reject another aspect."""
     checkpoint = load_checkpoint(checkpoint_path(name_or_path))
     preprocessing = checkpoint.preprocessing.model_copy(update={"source_aspect": WIDTH / HEIGHT})
     save_checkpoint(folder, dataclasses.replace(checkpoint, preprocessing=preprocessing))

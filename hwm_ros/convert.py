@@ -1,4 +1,7 @@
-"""Between ROS messages and numpy arrays. Image bytes are read by `hwm_core.data.image`, the same code as for bags."""
+"""Between ROS messages and numpy arrays.
+
+Image bytes are read by `hwm_core.data.recording.image_message`, the same code as for bags.
+"""
 
 from array import array
 from collections.abc import Sequence

@@ -20,25 +20,25 @@ import rclpy
 from tqdm import tqdm
 
 from hwm_core.assets import SHIPPED_OF, checkpoint_path
-from hwm_core.data.atomic import new_file, write_text
-from hwm_core.data.bag import Topics
-from hwm_core.data.bag_reader import read_bag
-from hwm_core.data.image import decode_image
+from hwm_core.data.recording.image_message import decode_image
+from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.writer import Topics
 from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.evaluation import Evaluation
+from hwm_core.evaluation.examples import examples
 from hwm_core.evaluation.plan_film import TimedPlan, plan_film
+from hwm_core.evaluation.replay import Replay, ReplayConfig, caption, describe, replay
 from hwm_core.evaluation.report import all_tables, markdown
-from hwm_core.evaluation.showing import examples
 from hwm_core.evaluation.simulated import held_out
-from hwm_core.pictures import contact_sheet, plan_strip, write_png
-from hwm_core.replay import Replay, ReplayConfig, caption, describe, replay
+from hwm_core.io.atomic import new_file, write_text
 from hwm_core.sampling.config import Sampling
 from hwm_core.sim.tasks import SUCCESS_M
-from hwm_core.world_model import WorldModel
+from hwm_core.visualization import contact_sheet, plan_strip, write_png
+from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
-from hwm_ros.node import Refused
+from hwm_ros.node import Rejected
 from hwm_ros.processes import NodeDied, isolate
 from hwm_ros.reach_episode import ReachEpisode, run_reach_episode
 
@@ -73,7 +73,7 @@ def main() -> int:
             print(_replay(arguments.bag, world_model, arguments.out).table)
         else:
             _live(arguments, world_model)
-    except (BadInput, NodeDied, Refused) as error:
+    except (BadInput, NodeDied, Rejected) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     print(

@@ -16,14 +16,14 @@ from sensor_msgs.msg import Image
 
 from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.config import Config
-from hwm_core.context import Context, ContextWindow
-from hwm_core.data.image import decode_image
+from hwm_core.data.recording.image_message import decode_image
 from hwm_core.device import read_device
-from hwm_core.live import LiveConfig, LiveModel
+from hwm_core.live.context import Context, ContextWindow
+from hwm_core.live.model import LiveConfig, LiveModel
+from hwm_core.live.worker import Worker
 from hwm_core.metrics.latency import Latencies
 from hwm_core.planning.costs import Objective
-from hwm_core.worker import Worker
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
 from hwm_ros.msg import ActionCandidates, ActionScores, ModelInfo, PredictedFrames
 from hwm_ros.node import on_executor

@@ -16,14 +16,14 @@ from sensor_msgs.msg import Image, JointState
 
 from hwm_core.config import Config
 from hwm_core.errors import BadInput
+from hwm_core.live.worker import Worker
 from hwm_core.planning.follower import PlanFollower, command_in_force
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
-from hwm_core.worker import Worker
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
 from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
-from hwm_ros.node import STEADY, Refused, error_code, error_text, on_executor, run, start_task
+from hwm_ros.node import STEADY, Rejected, error_code, error_text, on_executor, run, start_task
 from hwm_ros.parameters import declare_parameters, read_parameters
 from hwm_ros.plan_goal import PlanGoal
 from hwm_ros.qos import JOINTS_IN, JOINTS_OUT, LATCHED, RELIABLE, create_publisher, create_subscription
@@ -134,7 +134,7 @@ class MpcPlannerNode(Node):
         answer = await self._goal_set
         self._goal_set = None
         if answer.error_code != ErrorCode.NONE:
-            raise Refused(answer.error_code, answer.error_msg)
+            raise Rejected(answer.error_code, answer.error_msg)
 
     def _begin(self, handle: ServerGoalHandle) -> PlanGoal:
         info, settings = self._info, self._settings
@@ -142,7 +142,7 @@ class MpcPlannerNode(Node):
         horizon = settings.planner.horizon_frames
         if horizon > info.future_frames:
             reason = f"`planner.horizon_frames` is {horizon}, but the model predicts {info.future_frames}. Lower it."
-            raise Refused(ErrorCode.BAD_REQUEST, reason)
+            raise Rejected(ErrorCode.BAD_REQUEST, reason)
         limits = (info.joint_names, info.lower, info.upper, info.scale)
         space = JointSpace.from_limits(*limits, info.frame_rate_hz, settings.max_velocity)
         measured = self._joints.measured(info)
@@ -187,7 +187,7 @@ class MpcPlannerNode(Node):
             self._goal.finish(code, reason)
         for awaited in (self._ready, self._goal_set):
             if awaited is not None and not awaited.done():
-                awaited.set_exception(Refused(code, reason))
+                awaited.set_exception(Rejected(code, reason))
         if self._goal_set is not None:
             self._set_goal.remove_pending_request(self._goal_set)
         self._ready = self._goal_set = None
@@ -221,7 +221,7 @@ class MpcPlannerNode(Node):
     async def _act(self, goal: PlanGoal, status: ContextStatus, stamp_ns: int) -> None:
         if not status.ready:
             if status.error_code != ErrorCode.NO_CONTEXT:
-                raise Refused(status.error_code, status.error_msg)
+                raise Rejected(status.error_code, status.error_msg)
             # Still while the context fills; where actions are commands, that fills it.
             self._command(goal.follower.hold(stamp_ns), stamp_ns)
             return

@@ -13,10 +13,10 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 
-from hwm_core.context import NoContext
 from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
-from hwm_core.live import NoGoal
-from hwm_core.worker import Stopped, Superseded
+from hwm_core.live.context import NoContext
+from hwm_core.live.model import NoGoal
+from hwm_core.live.worker import Stopped, Superseded
 from hwm_ros.msg import ErrorCode
 
 # Timers that watch the node itself go by this clock: a paused simulation must not silence them.
@@ -27,7 +27,7 @@ class NotActive(BadInput):
     """The lifecycle node is not active."""
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """Another node answered with an error, or not at all."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -50,7 +50,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
 
 def error_code(error: BaseException) -> int:
     """The ErrorCode of an exception."""
-    if isinstance(error, Refused):
+    if isinstance(error, Rejected):
         return error.code
     return next((code for kind, code in _CODES if isinstance(error, kind)), ErrorCode.INTERNAL)
 

@@ -21,7 +21,7 @@ LIVE: dict[str, Any] = {"live": True}
 
 
 @dataclass(frozen=True)
-class Row:
+class ParameterSpec:
     """One ROS parameter."""
 
     name: str
@@ -32,7 +32,9 @@ class Row:
     live: bool
 
 
-def rows(kind: type[Config], prefix: str = "", live: bool = False, defaults: Config | None = None) -> Iterator[Row]:
+def rows(
+    kind: type[Config], prefix: str = "", live: bool = False, defaults: Config | None = None
+) -> Iterator[ParameterSpec]:
     """The parameters of a configuration class whose fields all have defaults."""
     defaults = kind() if defaults is None else defaults
     for name, field in kind.model_fields.items():
@@ -43,7 +45,7 @@ def rows(kind: type[Config], prefix: str = "", live: bool = False, defaults: Con
             low = next((bound.ge for bound in field.metadata if hasattr(bound, "ge")), None)
             high = next((bound.le for bound in field.metadata if hasattr(bound, "le")), None)
             plain = list(default) if isinstance(default, tuple) else default
-            yield Row(prefix + name, plain, field.description or "", low, high, is_live)
+            yield ParameterSpec(prefix + name, plain, field.description or "", low, high, is_live)
 
 
 def declare_parameters(node: Node, kind: type[Config]) -> None:
@@ -96,7 +98,7 @@ def _parse(node: Node, kind: type[C], changes: Mapping[str, Any]) -> C:
     return kind.parse(tree, where=f"parameters of {node.get_name()}")
 
 
-def _descriptor(row: Row) -> ParameterDescriptor:
+def _descriptor(row: ParameterSpec) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(name=row.name, description=row.description)
     # An empty default says nothing about the type of an array's elements.
     descriptor.dynamic_typing = row.default == []

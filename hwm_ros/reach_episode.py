@@ -23,7 +23,7 @@ from hwm_core.sim.tasks import PLANNED_JOINTS, REACH_SECONDS
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
 from hwm_ros.msg import ActionScores, ActionSequence, ContextStatus, ErrorCode, ModelInfo
-from hwm_ros.node import Refused
+from hwm_ros.node import Rejected
 from hwm_ros.processes import NodeDied, node_process
 from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, TRACK
 from hwm_ros.recorder import Recorder
@@ -64,7 +64,7 @@ class ReachEpisode:
 
 
 class _Operator:
-    """Hears the nodes, and asks the planner for the reach."""
+    """Listens to the nodes, and asks the planner for the reach."""
 
     def __init__(self, check: Callable[[], None]) -> None:
         self._check = check
@@ -106,7 +106,7 @@ def run_reach_episode(
 
     Raises:
         NodeDied: a node ended, or went silent.
-        Refused: the planner gave up; says why.
+        Rejected: the planner gave up; says why.
     """
     model = {"checkpoint": checkpoint, "device": device, "use_sim_time": True}
     planner = {
@@ -166,7 +166,7 @@ def _reach(operator: _Operator, tell: Callable[[PlanActions.Feedback, int], None
     handle = operator.done(operator.planner.send_goal_async(goal, on_feedback), "the planner's yes", starting)
     answer: PlanActions.Result = operator.done(handle.get_result_async(), "the next frame", stepping).result
     if answer.error_code != ErrorCode.NONE:
-        raise Refused(answer.error_code, answer.error_msg)
+        raise Rejected(answer.error_code, answer.error_msg)
     # The last command moves the robot once more; that frame is on its way.
     operator.until(lambda: _settled(heard, convert.stamp_ns(feedbacks[-1].stamp)), "the last frame", stepping)
     for scores in heard[_SCORES]:

@@ -10,7 +10,7 @@ from ament_index_python.packages import get_package_share_directory
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from hwm_core.data.bag import BagWriter, message_types
+from hwm_core.data.rosbag2.writer import BagWriter, message_types
 
 
 class Recorder:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hwm_ros import convert
 from hwm_ros.msg import ActionCandidates, ActionScores, ErrorCode
-from hwm_ros.node import Refused
+from hwm_ros.node import Rejected
 from hwm_ros.qos import RELIABLE, create_publisher, create_subscription
 
 
@@ -36,7 +36,7 @@ class RemoteScorer:
         """Costs [S] of candidates [S, F, A] in joint units, planned from the frame at `stamp_ns`.
 
         Raises:
-            Refused: the world model answered with an error, with another number of costs, or not in time; or `close`.
+            Rejected: the world model answered with an error, with another number of costs, or not in time; or `close`.
         """
         number = next(self._numbers)
         answer: Future = Future()
@@ -48,14 +48,14 @@ class RemoteScorer:
         try:
             scores: ActionScores = answer.result(self._timeout_s)
         except FutureTimeout:
-            raise Refused(ErrorCode.TIMEOUT, f"The world model gave no scores within {self._timeout_s:g} s.") from None
+            raise Rejected(ErrorCode.TIMEOUT, f"The world model gave no scores within {self._timeout_s:g} s.") from None
         finally:
             del self._waiting[number]
         if scores.error_code != ErrorCode.NONE:
-            raise Refused(scores.error_code, scores.error_msg)
+            raise Rejected(scores.error_code, scores.error_msg)
         if len(scores.costs) != len(candidates):
             told = f"{len(scores.costs)} costs of {len(candidates)} candidates"
-            raise Refused(ErrorCode.INTERNAL, f"The world model gave {told}. Is a node of another version running?")
+            raise Rejected(ErrorCode.INTERNAL, f"The world model gave {told}. Is a node of another version running?")
         return torch.tensor(scores.costs)
 
     def close(self) -> None:
@@ -71,5 +71,5 @@ class RemoteScorer:
             answer.set_result(message)
 
 
-def _shut_down() -> Refused:
-    return Refused(ErrorCode.CANCELED, "The planner was shut down.")
+def _shut_down() -> Rejected:
+    return Rejected(ErrorCode.CANCELED, "The planner was shut down.")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import JointState
 
-from hwm_core.data.joints import JointTrack
+from hwm_core.data.recording.joints import JointTrack
 from hwm_core.errors import RobotMismatch
 from hwm_ros import convert
 from hwm_ros.msg import ModelInfo

@@ -10,7 +10,7 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import Float64, Header
 
 from hwm_core.config import Config
-from hwm_core.data.image import encode_image
+from hwm_core.data.recording.image_message import encode_image
 from hwm_core.errors import BadInput
 from hwm_core.sim.description import CAMERA_FRAME, CONTROL_HZ, JointReading
 from hwm_core.sim.session import SimSession

@@ -11,8 +11,8 @@ from pydantic import Field
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
-from hwm_core.context import Context, NoContext
 from hwm_core.errors import BadInput
+from hwm_core.live.context import Context, NoContext
 from hwm_ros import convert
 from hwm_ros.answers import Answers
 from hwm_ros.model_server import ModelParameters, ModelServer
@@ -31,8 +31,8 @@ class WorldModelParameters(ModelParameters):
     image_transport: Literal["raw", "compressed"] = Field(
         default="raw", description="sensor_msgs/Image, or CompressedImage on <topic>/compressed"
     )
-    zero_stamps: Literal["refuse", "receive_time"] = Field(
-        default="refuse", description="messages without a stamp: refused, or stamped with the time they arrive"
+    zero_stamps: Literal["reject", "receive_time"] = Field(
+        default="reject", description="messages without a stamp: rejected, or stamped with the time they arrive"
     )
     prediction_rate_hz: float = Field(
         default=2.0, ge=0.0, le=60.0, description="predictions shown per second, while someone subscribes; 0: none"

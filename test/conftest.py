@@ -7,4 +7,4 @@ torch.set_num_threads(1)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--regenerate-golden", action="store_true", help="write the loss curves of test/golden anew")
+    parser.addoption("--regenerate-golden", action="store_true", help="write the loss curves of test/train/golden anew")

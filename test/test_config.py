@@ -2,10 +2,10 @@ import pytest
 import yaml
 
 from hwm_core.errors import BadConfig
-from hwm_core.families import build_model
 from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.recipe import preset_names, read_recipe, write_recipe
+from hwm_core.world_model.registry import build_model
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -25,7 +25,7 @@ def test_every_preset_is_valid_and_survives_its_own_yaml(preset, tmp_path):
         ("data.strides=2", "Did you mean `stride`"),
     ],
 )
-def test_an_unknown_key_is_refused_with_the_nearest_known_one(override, hint):
+def test_an_unknown_key_is_rejected_with_the_nearest_known_one(override, hint):
     with pytest.raises(BadConfig, match=hint):
         read_recipe("tiny", [override])
 
@@ -33,7 +33,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(override, hint):
 @pytest.mark.parametrize(
     "override", ["train.steps=0", "train.learning_rate=fast", "train.precision=int8", "data.actions=torques"]
 )
-def test_a_value_out_of_range_is_refused_naming_its_key(override):
+def test_a_value_out_of_range_is_rejected_naming_its_key(override):
     with pytest.raises(BadConfig, match=override.split("=")[0]):
         read_recipe("tiny", [override])
 
@@ -47,41 +47,41 @@ def test_an_override_is_yaml_and_reaches_its_section():
 
 
 @pytest.mark.parametrize("override", ["train.steps", "train.steps: 7", "train.betas=[0.8"])
-def test_an_override_that_is_not_key_equals_yaml_is_refused(override):
+def test_an_override_that_is_not_key_equals_yaml_is_rejected(override):
     with pytest.raises(BadConfig, match=r"expected section\.key=value"):
         read_recipe("tiny", [override])
 
 
-def test_an_unknown_preset_is_refused_with_the_known_ones():
+def test_an_unknown_preset_is_rejected_with_the_known_ones():
     with pytest.raises(BadConfig, match="flow or flow_tiny or g1 or masked or tiny"):
         read_recipe("tyni")
 
 
-def test_a_file_that_is_not_yaml_is_refused(tmp_path):
+def test_a_file_that_is_not_yaml_is_rejected(tmp_path):
     (tmp_path / "mine.yaml").write_text("train: [1, 2")
     with pytest.raises(BadConfig, match="valid YAML"):
         read_recipe(str(tmp_path / "mine.yaml"))
 
 
-def test_a_file_that_is_not_text_is_refused_by_its_name(tmp_path):
+def test_a_file_that_is_not_text_is_rejected_by_its_name(tmp_path):
     (tmp_path / "recipe.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(BadConfig, match=r"recipe.yaml: expected text in UTF-8, got .* byte 0xff .* Save it as UTF-8"):
         read_recipe(str(tmp_path / "recipe.yaml"))
 
 
-def test_a_list_in_the_place_of_a_recipe_is_refused_with_and_without_overrides(tmp_path):
+def test_a_list_in_the_place_of_a_recipe_is_rejected_with_and_without_overrides(tmp_path):
     (tmp_path / "recipe.yaml").write_text("- train\n")
     for overrides in ([], ["train.steps=1"]):
         with pytest.raises(BadConfig, match=r"recipe.yaml: expected a mapping of keys to values, got list"):
             read_recipe(str(tmp_path / "recipe.yaml"), overrides)
 
 
-def test_training_without_a_budget_is_refused():
+def test_training_without_a_budget_is_rejected():
     with pytest.raises(BadConfig, match="budget"):
         TrainingConfig.parse({"batch_size": 4})
 
 
-def test_a_batch_that_accumulation_does_not_divide_is_refused():
+def test_a_batch_that_accumulation_does_not_divide_is_rejected():
     with pytest.raises(BadConfig, match="`accumulation` divides"):
         TrainingConfig.parse({"steps": 1, "batch_size": 4, "accumulation": 3})
 
@@ -92,7 +92,7 @@ def test_tokenizer_and_data_decide_the_geometry_of_the_model():
     assert (config.levels, config.grid, config.temporal_factor, config.action_dim) == ((2,) * 6, (8, 6), 2, 16)
 
 
-def test_a_model_that_contradicts_its_data_is_refused():
+def test_a_model_that_contradicts_its_data_is_rejected():
     tokenizer = PatchTokenizer(PatchTokenizerConfig())
     with pytest.raises(BadConfig, match="key `action_dim`: expected 16, as tokenizer and data have it, got 25"):
         read_recipe("tiny", ["model.action_dim=25"]).model_config_for(tokenizer, frame_size=(64, 64), action_dim=16)
@@ -122,7 +122,7 @@ def test_the_flow_preset_says_what_the_paper_says():
     assert recipe.tokenizer.latent_channels == 16 and recipe.tokenizer.spatial_factor == 16
 
 
-def test_a_tokenizer_of_the_other_family_is_refused():
+def test_a_tokenizer_of_the_other_family_is_rejected():
     with pytest.raises(BadConfig, match="expected continuous codes"):
         read_recipe("flow").model_config_for(PatchTokenizer(PatchTokenizerConfig()), (256, 256), 25)
 
@@ -143,11 +143,11 @@ def test_yaml_numbers_with_exponents_are_numbers():
         (["model.dim=31"], "to be a multiple of 4.* got dim 31, num_heads 3"),
     ],
 )
-def test_values_that_do_not_go_together_are_refused_by_their_names(change, sentence):
+def test_values_that_do_not_go_together_are_rejected_by_their_names(change, sentence):
     with pytest.raises(BadConfig, match=sentence):
         read_recipe("tiny", change)
 
 
-def test_a_patch_that_does_not_cover_the_grid_is_refused():
+def test_a_patch_that_does_not_cover_the_grid_is_rejected():
     with pytest.raises(BadConfig, match=r"expected `grid` of which `patch` divides both sides, got grid \[16, 16\]"):
         build_model("masked", {"grid": [16, 16], "patch": 3})

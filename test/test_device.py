@@ -1,4 +1,4 @@
-"""Where to compute, as users name it: taken, or refused with a sentence, by every command that asks."""
+"""Where to compute, as users name it: taken, or rejected with a sentence, by every command that asks."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from hwm_core.device import read_device
 from hwm_core.errors import BadConfig
 from hwm_core.train.ranks import joined_ranks
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.model import WorldModel
 from training import (
     data,
     evaluate,
@@ -44,7 +44,7 @@ def gpus(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["gpu0", "", "meta", "cpu:1", "cuda", "cuda:0", "cuda:-1", "hpu"])
-def test_what_is_no_device_or_none_of_this_machine_is_refused_with_those_there_are(gpus, name):
+def test_what_is_no_device_or_none_of_this_machine_is_rejected_with_those_there_are(gpus, name):
     gpus(0)
     with pytest.raises(
         BadConfig, match=r"Device: expected cpu \(what PyTorch finds here\), got `.*a PyTorch with CUDA"
@@ -73,7 +73,7 @@ def test_the_local_rank_is_what_torchrun_says(gpus, monkeypatch):
 
 @pytest.mark.parametrize("name", ["gpu0", "cuda"])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_refuses_what_is_no_device_before_anything_else(
+def test_every_command_rejects_what_is_no_device_before_anything_else(
     gpus, monkeypatch, capsys, tmp_path, command, name
 ):
     gpus(0)
@@ -88,7 +88,7 @@ def test_every_command_refuses_what_is_no_device_before_anything_else(
     assert not list(tmp_path.iterdir())
 
 
-def test_training_together_refuses_it_too():
+def test_training_together_rejects_it_too():
     with pytest.raises(BadConfig, match="Device"), joined_ranks("gpu0"):
         raise AssertionError("joined")
 

@@ -152,19 +152,19 @@ def test_beside_a_sourced_ros_no_ros_wheel_is_installed_and_its_numpy_and_cv2_ar
 )
 def test_a_missing_system_package_is_named_with_its_apt_line_before_any_download(machine, lacking, line):
     machine.lack(*lacking)
-    refused = machine.setup()
-    assert refused.returncode != 0
-    assert line in refused.stderr.splitlines()[-1]
-    assert "nothing has been downloaded yet" in refused.stderr
+    rejected = machine.setup()
+    assert rejected.returncode != 0
+    assert line in rejected.stderr.splitlines()[-1]
+    assert "nothing has been downloaded yet" in rejected.stderr
     assert machine.pip_log() == ""
     assert not (machine.root / ".venv").exists()
 
 
 def test_a_missing_opengl_library_is_named(machine):
     machine.module("ctypes", init="def CDLL(name): raise OSError(name)")
-    refused = machine.setup()
-    assert refused.returncode != 0
-    assert refused.stderr.splitlines()[-1].strip() == "sudo apt install libegl1 libgl1-mesa-dri"
+    rejected = machine.setup()
+    assert rejected.returncode != 0
+    assert rejected.stderr.splitlines()[-1].strip() == "sudo apt install libegl1 libgl1-mesa-dri"
 
 
 def test_a_missing_colcon_is_named_beside_a_sourced_ros(machine):
@@ -173,39 +173,39 @@ def test_a_missing_colcon_is_named_beside_a_sourced_ros(machine):
     assert "sudo apt install python3-colcon-common-extensions" in machine.setup().stderr
 
 
-def test_a_python_that_no_ros_wheel_fits_is_refused_with_those_that_do(machine):
+def test_a_python_that_no_ros_wheel_fits_is_rejected_with_those_that_do(machine):
     old = machine.path / "python3.9"
     old.write_text('#!/bin/bash\n[ "$1" = --version ] && echo Python 3.9.19\nexit 1\n')
     old.chmod(0o755)
-    refused = machine.setup(python=str(old))
-    assert refused.returncode != 0
-    assert "CPython 3.11 to 3.14" in refused.stderr
-    assert "Python 3.9.19" in refused.stderr
+    rejected = machine.setup(python=str(old))
+    assert rejected.returncode != 0
+    assert "CPython 3.11 to 3.14" in rejected.stderr
+    assert "Python 3.9.19" in rejected.stderr
     assert machine.pip_log() == ""
 
 
-def test_a_sourced_ros_of_another_python_is_refused(machine):
+def test_a_sourced_ros_of_another_python_is_rejected(machine):
     machine.source_ros()
     shutil.rmtree(machine.fakes / "rclpy")
-    refused = machine.setup(python=f"{BASE_PYTHON}")
-    assert refused.returncode != 0
-    assert "imports the rclpy of the sourced ROS 2 (jazzy)" in refused.stderr
+    rejected = machine.setup(python=f"{BASE_PYTHON}")
+    assert rejected.returncode != 0
+    assert "imports the rclpy of the sourced ROS 2 (jazzy)" in rejected.stderr
 
 
 def test_another_machine_than_the_wheels_are_for_is_told_to_source_ros(machine):
     machine.lack("uname")
     (machine.path / "uname").write_text("#!/bin/bash\necho Linux aarch64\n")
     (machine.path / "uname").chmod(0o755)
-    refused = machine.setup()
-    assert refused.returncode != 0
-    assert "this machine is Linux aarch64. Install ROS 2 and source it" in refused.stderr
+    rejected = machine.setup()
+    assert rejected.returncode != 0
+    assert "this machine is Linux aarch64. Install ROS 2 and source it" in rejected.stderr
 
 
 def test_a_full_disk_is_noticed_before_any_download(machine):
     machine.lack("df")
     (machine.path / "df").write_text("#!/bin/bash\necho header\necho /dev/vda 9000 8000 1000 89% /\n")
     (machine.path / "df").chmod(0o755)
-    refused = machine.setup()
-    assert refused.returncode != 0
-    assert "1000 MB are free" in refused.stderr
+    rejected = machine.setup()
+    assert rejected.returncode != 0
+    assert "1000 MB are free" in rejected.stderr
     assert machine.pip_log() == ""

@@ -11,21 +11,30 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("hwm_core", "hwm_ros", "training")
 
 # A room may import rooms of the floors above it, and none of its own floor. Rooms are the modules and packages of
-# hwm_core; data stands above sim because recordings, also simulated ones, are written by data.bag.
+# hwm_core; data stands above sim because recordings, also simulated ones, are written by data.rosbag2.
 FLOORS = (
-    {"assets", "detail", "draws", "errors", "frames", "types", "streams", "pictures", "worker"},
+    {"assets", "errors", "frames", "rng", "streams", "types", "visualization"},
     {"clips", "config", "device", "metrics"},
-    {"data", "nn", "tokenizers"},
-    {"context", "models", "planning", "sim"},
-    {"sampling"},
-    {"families"},
-    {"checkpoint", "train", "variants"},
+    {"io", "nn", "tokenizers"},
+    {"data", "models"},
+    {"planning", "sampling", "sim"},
     {"world_model"},
-    {"imagination"},
-    {"evaluation", "live"},
-    {"challenge", "replay"},
+    {"live", "train"},
+    {"evaluation"},
+    {"challenge"},
+)
+# The same for the rooms of hwm_core.data.
+DATA_FLOORS = (
+    {"robot"},
+    {"recording"},
+    {"rosbag2", "lerobot", "episodes"},
+    {"tokens"},
+    {"formats"},
+    {"discover"},
+    {"checks"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+DATA_FLOOR_OF = {room: floor for floor, rooms in enumerate(DATA_FLOORS) for room in rooms}
 
 
 def sources(package: str) -> list[Path]:
@@ -61,18 +70,22 @@ def room_of(name: str) -> str:
     return Path(name).with_suffix("").name
 
 
-def test_every_room_of_the_library_has_its_floor():
-    rooms = {path.relative_to(ROOT / "hwm_core").parts[0] for path in sources("hwm_core")}
-    assert {room_of(room) for room in rooms} - {"__init__"} == set(FLOOR_OF)
+@pytest.mark.parametrize(("folder", "floor_of"), [("hwm_core", FLOOR_OF), ("hwm_core/data", DATA_FLOOR_OF)])
+def test_every_room_has_its_floor(folder, floor_of):
+    rooms = {path.relative_to(ROOT / folder).parts[0] for path in sources(folder)}
+    assert {room_of(room) for room in rooms} - {"__init__"} == set(floor_of)
 
 
-def test_an_import_never_points_down():
+@pytest.mark.parametrize(("folder", "floor_of"), [("hwm_core", FLOOR_OF), ("hwm_core/data", DATA_FLOOR_OF)])
+def test_an_import_never_points_down(folder, floor_of):
+    inside = f"{folder.replace('/', '.')}."
     wrong = []
-    for path, module in imports_of("hwm_core"):
-        if not module.startswith("hwm_core."):
+    for path, module in imports_of(folder):
+        if not module.startswith(inside):
             continue
-        importer, imported = room_of(Path(path).parts[1]), module.split(".")[1]
-        if importer != imported and imported in FLOOR_OF and FLOOR_OF[imported] >= FLOOR_OF[importer]:
+        importer = room_of(Path(path).relative_to(folder).parts[0])
+        imported = module.removeprefix(inside).split(".")[0]
+        if importer != imported and imported in floor_of and floor_of[imported] >= floor_of[importer]:
             wrong.append(f"{path} imports {module}")
     assert not wrong
 

@@ -1,7 +1,7 @@
 """Look at recordings and data sets, convert them, and check them.
 
-    python -m training.data inspect recordings --layout unitree_g1_inspire --sheets sheets
-    python -m training.data inspect world_model_tokenized_data --layout 1x_eve
+    python -m training.data inspect recordings --embodiment unitree_g1_inspire --sheets sheets
+    python -m training.data inspect world_model_tokenized_data --embodiment 1x_eve
     python -m training.data verify g1_yellow_bottle
     python -m training.data split g1_yellow_bottle --nth 5 --out split.yaml
     python -m training.data statistics g1_yellow_bottle --robot g1 --out g1.yaml
@@ -23,32 +23,32 @@ from typing import Any, TypeVar, cast, get_args
 import yaml
 from tqdm import tqdm
 
-from hwm_core.checkpoint import load_tokenizer
-from hwm_core.data.atomic import new_file
-from hwm_core.data.bag import Topics
-from hwm_core.data.codes import spec_of
-from hwm_core.data.inspection import inspect
-from hwm_core.data.layout import layout_names, read_layout, union
-from hwm_core.data.lerobot_versions import Version, convert_version
-from hwm_core.data.onex import count_doubts, find_token_sets, open_episodes
-from hwm_core.data.prepare import measure_manifests, undeclared_units
-from hwm_core.data.recording import Recording, number_in, refuse_repeats
-from hwm_core.data.robot import Joint, Robot, read_robot
-from hwm_core.data.sources import Found, LeRobotRecording, data_sets, joined, recordings_in, search_recordings
-from hwm_core.data.split import split_by_number, split_by_share
-from hwm_core.data.store import Split, manifest_path, open_store
-from hwm_core.data.to_lerobot import LeRobotOptions, write_lerobot
-from hwm_core.data.to_rosbag2 import write_bags
-from hwm_core.data.token_inspection import inspect_tokens
-from hwm_core.data.token_store import manifest_sha256
-from hwm_core.data.tokenise import TokeniseOptions, require_tokenisable, tokenise
-from hwm_core.data.tokens import TokenEpisode
-from hwm_core.data.verification import Finding, is_store, verify_metadata, verify_recording
-from hwm_core.data.video import Codec
+from hwm_core.data.checks.inspection import inspect
+from hwm_core.data.checks.token_inspection import inspect_tokens
+from hwm_core.data.checks.verification import Finding, is_store, verify_metadata, verify_recording
+from hwm_core.data.discover import Found, LeRobotRecording, data_sets, joined, recordings_in, search_recordings
+from hwm_core.data.episodes.prepare import measure_manifests, undeclared_units
+from hwm_core.data.episodes.split import split_by_number, split_by_share
+from hwm_core.data.episodes.store import Split, manifest_path, open_store
+from hwm_core.data.lerobot.export import LeRobotOptions, write_lerobot
+from hwm_core.data.lerobot.versions import Version, convert_version
+from hwm_core.data.recording.recording import Recording, number_in, reject_repeats
+from hwm_core.data.recording.video_reader import Codec
+from hwm_core.data.robot.embodiment import embodiment_names, read_embodiment, union
+from hwm_core.data.robot.limits import Joint, Robot, read_robot
+from hwm_core.data.rosbag2.export import write_bags
+from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.data.tokens.episodes import TokenEpisode
+from hwm_core.data.tokens.onex import count_value_warnings, find_token_sets, open_episodes
+from hwm_core.data.tokens.spec import spec_of
+from hwm_core.data.tokens.store import manifest_sha256
+from hwm_core.data.tokens.tokenise import TokeniseOptions, require_tokenisable, tokenise
 from hwm_core.errors import BadBag, BadConfig, BadInput
-from hwm_core.pictures.canvas import write_png
-from hwm_core.pictures.thumbnails import thumbnail_sheet
+from hwm_core.io.atomic import new_file
 from hwm_core.types import Episode
+from hwm_core.visualization.canvas import write_png
+from hwm_core.visualization.thumbnails import thumbnail_sheet
+from hwm_core.world_model.checkpoint import load_tokenizer
 from training import prepare_data
 from training.devices import own_device
 from training.inspected import of_recording, of_tokens
@@ -75,11 +75,11 @@ def _inspect(options: argparse.Namespace) -> int:
     sets, found_here = _sources(options)
     recordings = found_here.recordings
     if options.sheets:
-        refuse_repeats(recordings)
+        reject_repeats(recordings)
     faults = _tell_left_out(found_here)
     for path in (*sets, *data_sets(recordings)):
-        for doubt in count_doubts(path):
-            print(f"{path}: {doubt}")
+        for warning in count_value_warnings(path):
+            print(f"{path}: {warning}")
     for path in sets:
         try:
             bar = tqdm(_chosen(options, open_episodes(path)), unit="episode", disable=None)
@@ -144,14 +144,14 @@ def _split(options: argparse.Namespace) -> int:
 
 def _statistics(options: argparse.Namespace) -> int:
     """Measure the joints of all recordings and tokens together, as action manifests."""
-    layout = union([read_layout(name) for name in options.layout]) if options.layout else None
-    robot = layout.description() if layout else read_robot(options.robot)
+    embodiment = union([read_embodiment(name) for name in options.embodiment]) if options.embodiment else None
+    robot = embodiment.description() if embodiment else read_robot(options.robot)
     sets, found = _sources(options)
     if found.damaged:  # of a part no one asked for, the statistics would be
         raise found.damaged[0][1]
     tokens = [one for path in sets for one in _chosen(options, open_episodes(path))]
     sources = tqdm([*tokens, *found.recordings], unit="recording", disable=None)
-    manifests = measure_manifests(sources, robot, layout)
+    manifests = measure_manifests(sources, robot, embodiment)
     for kind, manifest in manifests.items():
         print(f"{kind} of {manifest.robot}")
         for row in zip(manifest.names, manifest.units, manifest.lower, manifest.upper, manifest.mean, manifest.std):
@@ -161,8 +161,8 @@ def _statistics(options: argparse.Namespace) -> int:
                 f"  {name:28} {unit:6} {lower:+9.3f} to {upper:+9.3f}  mean {mean:+9.3f}  "
                 + ("constant" if still else f"std {std:.4f}")
             )
-    for doubt in undeclared_units(manifests, robot):
-        print(doubt)
+    for warning in undeclared_units(manifests, robot):
+        print(warning)
     if options.out:
         with new_file(options.out) as partial:
             partial.write_text(yaml.safe_dump({kind: one.plain() for kind, one in manifests.items()}, sort_keys=False))
@@ -274,10 +274,10 @@ def _prepared(options: argparse.Namespace) -> Path:
 
 def _joint(options: argparse.Namespace) -> Callable[[str], Joint] | None:
     """Units and limits by the names robots publish."""
-    if options.layout:
-        layout = union([read_layout(name) for name in options.layout])
-        robot: Robot = layout.description()
-        return lambda name: robot.joint(layout.aliases.get(name, name))
+    if options.embodiment:
+        embodiment = union([read_embodiment(name) for name in options.embodiment])
+        robot: Robot = embodiment.description()
+        return lambda name: robot.joint(embodiment.aliases.get(name, name))
     return read_robot(options.robot).joint if options.robot else None
 
 
@@ -398,7 +398,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 def _add_robot(parser: argparse.ArgumentParser, required: bool) -> None:
     robot = parser.add_mutually_exclusive_group(required=required)
     robot.add_argument("--robot", help="YAML file of its joints (units, limits), or just its name")
-    robot.add_argument("--layout", nargs="+", help=f"{', '.join(layout_names())}, or YAML files")
+    robot.add_argument("--embodiment", nargs="+", help=f"{', '.join(embodiment_names())}, or YAML files")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from hwm_core.data.atomic import write_json
-from hwm_core.data.json_files import Fields
+from hwm_core.io.atomic import write_json
+from hwm_core.io.json_files import Fields
 
 
 class _Starts(Fields):

@@ -21,19 +21,19 @@ from tqdm import tqdm
 
 from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.config import overridden
-from hwm_core.data.atomic import new_file
-from hwm_core.data.store import open_store, require_preprocessing
+from hwm_core.data.episodes.store import open_store, require_preprocessing
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.evaluation import Evaluation, EvaluationConfig, ObjectTracks
+from hwm_core.evaluation.comparison import CheckpointEvaluation, labels
 from hwm_core.evaluation.config import PROTOCOLS
 from hwm_core.evaluation.files import folder_of, write_reports
-from hwm_core.evaluation.judged import Judged, labels
-from hwm_core.evaluation.ledger import Ledger
+from hwm_core.io.atomic import new_file
+from hwm_core.io.ledger import Ledger
 from hwm_core.metrics.extractors import Extractor, load_extractor, metric_names
 from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.unavailable import Unavailable, or_unavailable
 from hwm_core.types import Episode
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.model import WorldModel
 from training.devices import own_device
 from training.numbers import positive
 from training.paths import paths_told
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=int(os.environ.get("RANK", "0")), help="this process's share")
     parser.add_argument("--world-size", type=int, default=int(os.environ.get("WORLD_SIZE", "1")), help="of so many")
     parser.add_argument("--out", type=Path, default=Path("evaluation_out"), help="folder to write (%(default)s)")
-    parser.add_argument("--anew", action="store_true", help="forget what was judged in --out")
+    parser.add_argument("--from-scratch", action="store_true", help="forget what was judged in --out")
     parser.add_argument("--card-beside", action="store_true", help="a model card into the checkpoint's folder, too")
     arguments = parser.parse_args()
     try:
@@ -85,7 +85,7 @@ def main() -> None:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Raises BadInput for whatever the user can put right."""
-    if not 0 <= arguments.rank < arguments.world_size or (arguments.anew and arguments.world_size > 1):
+    if not 0 <= arguments.rank < arguments.world_size or (arguments.from_scratch and arguments.world_size > 1):
         raise BadConfig(
             "ranks",
             expected="0 <= rank < world size, and one rank to begin anew",
@@ -105,10 +105,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
     ]
     for absent in (*missing, *evaluations[0].unavailable):
         print(absent)  # now, not after hours of prediction
-    judged = []
+    evaluated = []
     for label, evaluation in zip(labels(world_models), evaluations, strict=True):
         folder = folder_of(arguments.out, label, len(evaluations)) / "windows"
-        if arguments.anew:
+        if arguments.from_scratch:
             shutil.rmtree(folder, ignore_errors=True)
         ledger = Ledger(folder, evaluation.identity())
         with tqdm(unit="window", desc=f"predicting by {label}") as bar:
@@ -118,15 +118,17 @@ def evaluate(arguments: argparse.Namespace) -> None:
                 bar.update(done - bar.n)
 
             evaluation.judge(ledger, rank=arguments.rank, ranks=arguments.world_size, progress=progress)
-        judged.append((label, evaluation, ledger))
-    if not all(evaluation.is_judged(ledger) for _, evaluation, ledger in judged):  # asked once all are done with theirs
+        evaluated.append((label, evaluation, ledger))
+    if not all(
+        evaluation.is_evaluated(ledger) for _, evaluation, ledger in evaluated
+    ):  # asked once all are done with theirs
         print(f"Rank {arguments.rank} is done; the last one writes the files.")
         return
     results = [
-        Judged(label, arguments.protocol, source, evaluation, evaluation.result(ledger), missing)
-        for label, evaluation, ledger in judged
+        CheckpointEvaluation(label, arguments.protocol, source, evaluation, evaluation.result(ledger), missing)
+        for label, evaluation, ledger in evaluated
     ]
-    with judged[0][2].alone():
+    with evaluated[0][2].alone():
         written = write_reports(arguments.out, results, arguments.examples)
         for path, one in zip(paths, results, strict=True):
             if arguments.card_beside:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from hwm_core.checkpoint import Checkpoint
 from hwm_core.errors import BadConfig
-from hwm_core.train.material import Material
+from hwm_core.train.training_data import TrainingData
+from hwm_core.world_model.checkpoint import Checkpoint
 
 
-def begin_with(model: Any, checkpoint: Checkpoint, material: Material, where: str) -> None:
+def begin_with(model: Any, checkpoint: Checkpoint, material: TrainingData, where: str) -> None:
     """Give `model` the weights of `checkpoint`. What is no weight, as rates of dropout, may differ.
 
     Raises BadConfig where it is of other sizes, joints or codes.

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from hwm_core.data.inspection import Dimension, Inspection
-from hwm_core.data.token_inspection import TokenInspection
+from hwm_core.data.checks.inspection import Dimension, Inspection
+from hwm_core.data.checks.token_inspection import TokenInspection
 
 
 def of_recording(found: Inspection, every_dimension: bool) -> Iterator[str]:

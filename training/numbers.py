@@ -1,4 +1,4 @@
-"""Whole numbers on a command line: argparse refuses those out of range."""
+"""Whole numbers on a command line: argparse rejects those out of range."""
 
 import argparse
 

@@ -20,19 +20,19 @@ from tqdm import tqdm
 
 from hwm_core.challenge.compression import compress
 from hwm_core.challenge.compressor import Compressor
+from hwm_core.challenge.forecast_samples import cut_forecast_samples, identity
 from hwm_core.challenge.grids import open_samples
-from hwm_core.challenge.moments import cut_moments, identity
 from hwm_core.challenge.report import compression_tables, sampling_tables
 from hwm_core.challenge.sampling import SamplingTrack, run_track
-from hwm_core.challenge.submission import Layout, validate_archive
-from hwm_core.checkpoint import load_checkpoint
+from hwm_core.challenge.submission import ArchiveLayout, validate_archive
 from hwm_core.config import overridden, read_yaml
-from hwm_core.data.onex import is_token_set, open_test_samples
-from hwm_core.data.onex_raw import open_raw
+from hwm_core.data.formats.onex_raw import open_raw
+from hwm_core.data.tokens.onex import is_token_set, open_test_samples
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.metrics.tokens import TOP
 from hwm_core.sampling.config import Sampling
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.checkpoint import load_checkpoint
+from hwm_core.world_model.model import WorldModel
 from training.devices import own_device
 from training.numbers import positive
 from training.paths import paths_told
@@ -82,7 +82,9 @@ def _validate(options: argparse.Namespace) -> int:
             )
         numbers = open_test_samples(options.data).numbers
     grids, height, width = options.shape
-    count = validate_archive(options.archive, Layout(grids, height, width, options.vocabulary, options.top), numbers)
+    count = validate_archive(
+        options.archive, ArchiveLayout(grids, height, width, options.vocabulary, options.top), numbers
+    )
     print(f"{options.archive}: {count} samples, valid")
     return 0
 
@@ -94,11 +96,11 @@ def _sample(options: argparse.Namespace) -> int:
     track = SamplingTrack.parse(overridden(given, options.set), where="settings")
     shards = open_raw(options.data)
     which = {"stride": options.stride, "limit": options.limit}
-    moments = cut_moments(shards, world_model, side=track.side, seed=track.seed, **which)
+    samples = cut_forecast_samples(shards, world_model, side=track.side, seed=track.seed, **which)
     with tqdm(unit="moment", disable=None) as bar:
         report = run_track(
             world_model,
-            moments,
+            samples,
             track,
             options.out,
             data=identity(shards, **which),

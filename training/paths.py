@@ -8,7 +8,7 @@ from hwm_core.errors import BadConfig
 
 @contextmanager
 def paths_told() -> Iterator[None]:
-    """Raises BadConfig where the block meets a path that the system refuses: under a file, without rights."""
+    """Raises BadConfig where the block meets a path that the system rejects: under a file, without rights."""
     try:
         yield
     except OSError as error:

@@ -13,17 +13,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hwm_core.data.assembly import ReadReport
-from hwm_core.data.bag import Topics
-from hwm_core.data.layout import layout_names, read_layout, union
-from hwm_core.data.prepare import fit_manifests, prepare_episodes, undeclared_units
-from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.data.recording import Recording
-from hwm_core.data.robot import read_robot
-from hwm_core.data.sources import joined, search_recordings
-from hwm_core.data.split import SplitFile, is_nth
-from hwm_core.data.store import Split
-from hwm_core.data.verification import is_store
+from hwm_core.data.checks.verification import is_store
+from hwm_core.data.discover import joined, search_recordings
+from hwm_core.data.episodes.prepare import fit_manifests, prepare_episodes, undeclared_units
+from hwm_core.data.episodes.split import SplitFile, is_nth
+from hwm_core.data.episodes.store import Split
+from hwm_core.data.recording.assembly import ReadReport
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.recording.recording import Recording
+from hwm_core.data.robot.embodiment import embodiment_names, read_embodiment, union
+from hwm_core.data.robot.limits import read_robot
+from hwm_core.data.rosbag2.writer import Topics
 from hwm_core.errors import BadBag, BadConfig, BadInput
 from training.numbers import not_negative, positive
 from training.paths import paths_told
@@ -44,22 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    if options.robot in layout_names():
+    if options.robot in embodiment_names():
         raise BadConfig(
             "--robot",
             expected="a YAML file, or the name of a robot of whose joints nothing is known",
             got=f"`{options.robot}`, whose joints a layout knows",
-            remedy=f"Give --layout {options.robot} in its place.",
+            remedy=f"Give --embodiment {options.robot} in its place.",
         )
-    if options.layout and options.joints:
+    if options.embodiment and options.joints:
         raise BadConfig(
             "--joints",
-            expected="none beside --layout, whose dimensions are the joints",
+            expected="none beside --embodiment, whose dimensions are the joints",
             got=" ".join(options.joints),
             remedy="Leave it out, or name a layout file of these joints.",
         )
-    layout = union([read_layout(name) for name in options.layout]) if options.layout else None
-    robot = layout.description() if layout else read_robot(options.robot)
+    embodiment = union([read_embodiment(name) for name in options.embodiment]) if options.embodiment else None
+    robot = embodiment.description() if embodiment else read_robot(options.robot)
     topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
     both = [
         joined(search_recordings(path, topics, options.camera, options.stamps) for path in paths)
@@ -81,7 +81,7 @@ def _prepare(options: argparse.Namespace) -> int:
         )
     preprocessing = Preprocessing.parse(
         {
-            "source_aspect": 0 if options.layout and len(options.layout) > 1 else _aspect(training),
+            "source_aspect": 0 if options.embodiment and len(options.embodiment) > 1 else _aspect(training),
             "cut": tuple(options.cut),
             "crop": options.crop,
             "height": options.size,
@@ -95,7 +95,7 @@ def _prepare(options: argparse.Namespace) -> int:
     damaged = joined(both).left_out()
     frames, faults, fault = 0, len(damaged), ""  # the first of those read
     reports: list[ReadReport] = []
-    outcomes = prepare_episodes(recordings, options.out, preprocessing, options.joints, options.workers, layout)
+    outcomes = prepare_episodes(recordings, options.out, preprocessing, options.joints, options.workers, embodiment)
     with tqdm(total=len(training) + len(validation), unit="episode") as progress:
         for one in damaged:
             progress.write(f"left out {one}")
@@ -112,13 +112,13 @@ def _prepare(options: argparse.Namespace) -> int:
             progress.set_postfix(frames=frames)
     if fault and not is_store(options.out):
         raise BadBag("Recordings", expected="some to train on that can be used", got="none", remedy=fault)
-    manifests = fit_manifests(options.out, robot, layout.aliases if layout else None)
+    manifests = fit_manifests(options.out, robot, embodiment.aliases if embodiment else None)
     print(f"{options.out}: {len(training)} training and {len(validation)} validation episodes, {faults} left out")
     if held := _held(reports, options.rate, options.frame_skip):
         print(held)
     print(f"actions: {' and '.join(manifests)}")
-    for doubt in undeclared_units(manifests, robot):
-        print(doubt)
+    for warning in undeclared_units(manifests, robot):
+        print(warning)
     for kind, manifest in manifests.items():
         if constant := [name for name, still in zip(manifest.names, manifest.constant) if still]:
             print(f"{kind}: {len(constant)} of {manifest.dim} dimensions are constant: {', '.join(constant)}")
@@ -159,10 +159,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     robot = parser.add_mutually_exclusive_group(required=True)
     robot.add_argument("--robot", help="YAML file of its name and joints (units, limits), or just its name")
     robot.add_argument(
-        "--layout",
+        "--embodiment",
         nargs="+",
         metavar="LAYOUT",
-        help=f"of one robot, or of each of several: {', '.join(layout_names())}, or YAML files",
+        help=f"of one robot, or of each of several: {', '.join(embodiment_names())}, or YAML files",
     )
     parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
     parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square")

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from hwm_core.assets import SHIPPED, checkpoint_path
-from hwm_core.data.atomic import write_json
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.ranking import Ranking, rank_actions
 from hwm_core.evaluation.reaching import ReachConfig
 from hwm_core.evaluation.simulated import FIRST_SEED
-from hwm_core.world_model import WorldModel
+from hwm_core.io.atomic import write_json
+from hwm_core.world_model.model import WorldModel
 from training.devices import own_device
 from training.numbers import positive
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from hwm_core.assets import SHIPPED, checkpoint_path
-from hwm_core.data.atomic import new_file, write_json
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.reaching import Reach, ReachConfig, reach
 from hwm_core.evaluation.simulated import FIRST_SEED
-from hwm_core.pictures import plan_strip, write_png
-from hwm_core.world_model import WorldModel
+from hwm_core.io.atomic import new_file, write_json
+from hwm_core.visualization import plan_strip, write_png
+from hwm_core.world_model.model import WorldModel
 from training.devices import own_device
 from training.numbers import positive
 

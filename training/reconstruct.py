@@ -16,15 +16,15 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from hwm_core.assets import checkpoint_path
-from hwm_core.checkpoint import load_tokenizer
 from hwm_core.clips import num_frames
-from hwm_core.data.atomic import new_file, write_json, write_text
-from hwm_core.data.store import open_store
-from hwm_core.data.windows import Windows, spread
+from hwm_core.data.episodes.store import open_store
+from hwm_core.data.episodes.windows import Windows, spread
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.reconstruction import examples, markdown, measure, rebuild, table
-from hwm_core.pictures import VideoWriter, contact_sheet, heat, side_by_side, write_png
+from hwm_core.io.atomic import new_file, write_json, write_text
 from hwm_core.types import Episode
+from hwm_core.visualization import VideoWriter, contact_sheet, heat, side_by_side, write_png
+from hwm_core.world_model.checkpoint import load_tokenizer
 from training.devices import own_device
 from training.numbers import positive
 from training.paths import paths_told

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.errors import BadInput
-from hwm_core.replay import ReplayConfig, replay
-from hwm_core.world_model import WorldModel
+from hwm_core.evaluation.replay import ReplayConfig, replay
+from hwm_core.world_model.model import WorldModel
 from training.devices import own_device
 
 

@@ -18,17 +18,17 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from hwm_core.config import read_yaml
-from hwm_core.data.atomic import new_file, write_text
 from hwm_core.errors import BadConfig, BadInput
-from hwm_core.pictures.canvas import write_png
-from hwm_core.pictures.samples import Sample, sample_sheet
+from hwm_core.io.atomic import new_file, write_text
 from hwm_core.train.broken_step import BadGradient, read_broken_step, write_broken_step
-from hwm_core.train.material import require_same
 from hwm_core.train.ranks import Ranks, joined_ranks
 from hwm_core.train.recipe import Recipe, preset_names, read_recipe, write_recipe
 from hwm_core.train.reporter import Position, Reporter, Silent
 from hwm_core.train.state import newest_state, read_shards, read_state, save_run
 from hwm_core.train.trainer import Trainer
+from hwm_core.train.training_data import require_same
+from hwm_core.visualization.canvas import write_png
+from hwm_core.visualization.samples import Sample, sample_sheet
 from training.environment import note_environment
 from training.paths import paths_told
 

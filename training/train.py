@@ -15,14 +15,14 @@ from typing import Any
 
 import torch
 
-from hwm_core.checkpoint import Checkpoint, load_checkpoint, load_tokenizer, save_checkpoint
-from hwm_core.families import build_model
-from hwm_core.tokenizers.worth import channel_worth
-from hwm_core.train.material import open_material
+from hwm_core.tokenizers.decoder_sensitivity import channel_sensitivity
 from hwm_core.train.samples import predicted_samples
-from hwm_core.train.trainees import WorldModelTrainee, codes_of, unit
+from hwm_core.train.tasks import WorldModelTask, codes_of, unit
 from hwm_core.train.trainer import Trainer
+from hwm_core.train.training_data import open_training_data
 from hwm_core.train.validation import evaluate_model, fixed_batches
+from hwm_core.world_model.checkpoint import Checkpoint, load_checkpoint, load_tokenizer, save_checkpoint
+from hwm_core.world_model.registry import build_model
 from training.initial import begin_with
 from training.session import command, open_run, revision, run, same_data, watch
 
@@ -40,7 +40,7 @@ def train(arguments: argparse.Namespace) -> bool:
     """Whether the run has spent its budget. Raises BadInput for whatever the user can put right."""
     recipe = open_run(arguments)
     tokenizer = load_tokenizer(arguments.tokenizer, arguments.device) if arguments.tokenizer else None
-    material = open_material(arguments.data, recipe, tokenizer)
+    material = open_training_data(arguments.data, recipe, tokenizer)
     same_data(arguments, material.identity())
     if tokenizer is not None and getattr(tokenizer, "wants_statistics", False):
         measured = fixed_batches(material.windows, recipe.data.validation_windows)
@@ -52,11 +52,11 @@ def train(arguments: argparse.Namespace) -> bool:
     if tokenizer is not None and getattr(model, "wants_weights", False):
         few = {name: values.to(arguments.device) for name, values in fixed_batches(material.windows, 16)[0].items()}
         draws = torch.Generator(arguments.device).manual_seed(0)
-        model.channel_weights.copy_(channel_worth(tokenizer, codes_of(few, tokenizer), draws))
-    trainee = WorldModelTrainee(model, tokenizer, recipe.data.augmentation)
+        model.channel_weights.copy_(channel_sensitivity(tokenizer, codes_of(few, tokenizer), draws))
+    task = WorldModelTask(model, tokenizer, recipe.data.augmentation)
     made_by = {"revision": revision(), "recipe": recipe.plain(), "codes": material.codes.plain()}
     with watch(arguments) as reporter:
-        trainer = Trainer(trainee, recipe.train, ranks=arguments.ranks, reporter=reporter)
+        trainer = Trainer(task, recipe.train, ranks=arguments.ranks, reporter=reporter)
 
         def export(result: Any) -> None:
             checkpoint = Checkpoint(

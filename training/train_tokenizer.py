@@ -13,16 +13,16 @@ from typing import Any
 
 import torch
 
-from hwm_core.checkpoint import save_tokenizer
 from hwm_core.clips import num_frames
-from hwm_core.data.store import open_store
-from hwm_core.data.windows import Windows
+from hwm_core.data.episodes.store import open_store
+from hwm_core.data.episodes.windows import Windows
 from hwm_core.tokenizers import build_tokenizer
-from hwm_core.train.material import identity_of_store
 from hwm_core.train.samples import rebuilt_samples
-from hwm_core.train.trainees import TokenizerTrainee, unit
+from hwm_core.train.tasks import TokenizerTask, unit
 from hwm_core.train.trainer import Trainer
+from hwm_core.train.training_data import identity_of_store
 from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
+from hwm_core.world_model.checkpoint import save_tokenizer
 from training.session import command, open_run, run, same_data, watch
 
 
@@ -43,7 +43,7 @@ def train(arguments: argparse.Namespace) -> bool:
     torch.manual_seed(recipe.train_tokenizer.seed)  # draws the initial weights
     tokenizer = build_tokenizer(recipe.tokenizer)
     with watch(arguments) as reporter:
-        trainer = Trainer(TokenizerTrainee(tokenizer), recipe.train_tokenizer, ranks=arguments.ranks, reporter=reporter)
+        trainer = Trainer(TokenizerTask(tokenizer), recipe.train_tokenizer, ranks=arguments.ranks, reporter=reporter)
 
         def export(result: Any) -> None:
             made = deepcopy(result)  # training goes on without statistics

@@ -13,16 +13,16 @@ from typing import Any
 
 import torch
 
-from hwm_core.checkpoint import load_checkpoint, save_checkpoint
-from hwm_core.data.store import open_store, require_preprocessing
-from hwm_core.data.windows import Windows
+from hwm_core.data.episodes.store import open_store, require_preprocessing
+from hwm_core.data.episodes.windows import Windows
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers.causal import CausalAutoencoder
-from hwm_core.train.material import identity_of_store
 from hwm_core.train.samples import predicted_samples
-from hwm_core.train.trainees import DecoderTrainee
+from hwm_core.train.tasks import DecoderTask
 from hwm_core.train.trainer import Trainer
+from hwm_core.train.training_data import identity_of_store
 from hwm_core.train.validation import evaluate_decoder, fixed_batches
+from hwm_core.world_model.checkpoint import load_checkpoint, save_checkpoint
 from training.session import command, open_run, run, same_data, watch
 
 
@@ -57,9 +57,9 @@ def tune(arguments: argparse.Namespace) -> bool:
     windows = Windows(store.training, checkpoint.manifest, *lengths, stride=recipe.data.stride)
     held_out = fixed_batches(Windows(store.validation, checkpoint.manifest, *lengths), recipe.data.validation_windows)
     torch.manual_seed(settings.seed)
-    trainee = DecoderTrainee(checkpoint.tokenizer, checkpoint.model)
+    task = DecoderTask(checkpoint.tokenizer, checkpoint.model)
     with watch(arguments) as reporter:
-        trainer = Trainer(trainee, settings, ranks=arguments.ranks, reporter=reporter)
+        trainer = Trainer(task, settings, ranks=arguments.ranks, reporter=reporter)
 
         def export(result: Any) -> None:
             tuned = {"decoder_steps": trainer.step, "decoder_recipe": settings.plain()}

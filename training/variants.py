@@ -7,8 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
-from hwm_core.data.atomic import write_text
-from hwm_core.variants import markdown, parameters, summaries
+from hwm_core.io.atomic import write_text
+from hwm_core.world_model.variants import markdown, parameters, summaries
 
 
 def main() -> None:

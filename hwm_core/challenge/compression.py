@@ -24,13 +24,13 @@ import torch
 from numpy.typing import NDArray
 
 from hwm_core.challenge.compressor import Compressor, TopCodes
-from hwm_core.challenge.grids import Sample
-from hwm_core.challenge.report import compression_card, compression_tables, nothing_to_borrow
+from hwm_core.challenge.grids import GridSample
+from hwm_core.challenge.report import compression_card, compression_tables, no_donors
 from hwm_core.challenge.submission import check_pattern, write_archive, write_sample
-from hwm_core.challenge.unfinished import Unfinished
-from hwm_core.data.atomic import write_json, write_text
 from hwm_core.device import arithmetic
-from hwm_core.evaluation.borrowing import lenders, played_from
+from hwm_core.evaluation.counterfactual import donors, played_from
+from hwm_core.io.atomic import write_json, write_text
+from hwm_core.io.resumable import Unfinished
 from hwm_core.metrics.bootstrap import paired_bootstrap
 from hwm_core.metrics.tokens import NOTHING, TOP, TopCrossEntropy, top_cross_entropy
 
@@ -39,7 +39,7 @@ ROWS = ("model", "shuffled", "none", "teacher_forced", "teacher_forced_no_action
 
 def compress(
     compressor: Compressor,
-    samples: Sequence[Sample],
+    samples: Sequence[GridSample],
     out: str | Path,
     *,
     batch: int = 4,
@@ -76,11 +76,11 @@ def compress(
     out = Path(out)
     work = Unfinished(out, settings)
     known = all(sample.truth is not None for sample in samples)
-    borrowers = borrowing_motion(samples, compressor) if known else []
+    recipients = counterfactual_actions(samples, compressor) if known else []
     for first in range(0, len(samples), batch):
         some = samples[first : first + batch]
         if not all(_is_done(work, sample) for sample in some):
-            _do(compressor, some, borrowers[first : first + batch], work)
+            _do(compressor, some, recipients[first : first + batch], work)
         progress(first + len(some), len(samples))
     report = None
     if known:
@@ -95,7 +95,7 @@ def compress(
     return report
 
 
-def _identity(samples: Sequence[Sample]) -> str:
+def _identity(samples: Sequence[GridSample]) -> str:
     """sha256 of all that is given of them: a run begun on other data is not gone on with."""
     digest = hashlib.sha256()
     for sample in samples:
@@ -105,37 +105,41 @@ def _identity(samples: Sequence[Sample]) -> str:
     return digest.hexdigest()
 
 
-def borrowing_motion(samples: Sequence[Sample], compressor: Compressor) -> list[Sample]:
+def counterfactual_actions(samples: Sequence[GridSample], compressor: Compressor) -> list[GridSample]:
     """Each with another one's motion played from its own state, of another take where there is one; [] of one alone."""
     takes, places = np.array([sample.take for sample in samples]), np.arange(len(samples))
     if len(samples) < 2:
         return []
     past, manifest = compressor.config.past_frames, compressor.manifest
-    borrowers = []
-    for sample, lender in zip(samples, lenders(takes, places, 1, compressor.seed), strict=True):  # none shares a frame
-        own, other = sample.actions, samples[lender].actions
+    recipients = []
+    for sample, donor in zip(samples, donors(takes, places, 1, compressor.seed), strict=True):  # none shares a frame
+        own, other = sample.actions, samples[donor].actions
         future = played_from(own[past - 1], other[past:] - other[past - 1], manifest)
-        borrowers.append(replace(sample, actions=np.concatenate([own[:past], future])))
-    return borrowers
+        recipients.append(replace(sample, actions=np.concatenate([own[:past], future])))
+    return recipients
 
 
-def _is_done(work: Unfinished, sample: Sample) -> bool:
+def _is_done(work: Unfinished, sample: GridSample) -> bool:
     return work.path(f"{sample.number}.json").exists()  # written last
 
 
-def _do(compressor: Compressor, samples: Sequence[Sample], borrowers: Sequence[Sample], work: Unfinished) -> None:
-    """`borrowers` are these samples with the actions of the row `shuffled`, where there are any."""
+def _do(
+    compressor: Compressor, samples: Sequence[GridSample], recipients: Sequence[GridSample], work: Unfinished
+) -> None:
+    """`recipients` are these samples with the actions of the row `shuffled`, where there are any."""
     known = all(sample.truth is not None for sample in samples)
     rows = {row: compressor.predict(samples, row) for row in ROWS if row == "model" or (known and row != "shuffled")}
-    if borrowers:
-        rows["shuffled"] = compressor.predict(borrowers)
+    if recipients:
+        rows["shuffled"] = compressor.predict(recipients)
     work.begin()
     for place, sample in enumerate(samples):
         found = rows["model"]
         path = work.path(f"{sample.number}.npz")
         write_sample(path, found.codes[place].numpy(), found.log_probs[place].numpy(), compressor.layout)
-        judged = {row: _judge(compressor, found, place, sample.truth) for row, found in rows.items()} if known else {}
-        work.write(f"{sample.number}.json", judged)
+        evaluated = (
+            {row: _judge(compressor, found, place, sample.truth) for row, found in rows.items()} if known else {}
+        )
+        work.write(f"{sample.number}.json", evaluated)
 
 
 def _judge(compressor: Compressor, found: TopCodes, place: int, truth: NDArray[np.int64] | None) -> dict[str, float]:
@@ -145,7 +149,10 @@ def _judge(compressor: Compressor, found: TopCodes, place: int, truth: NDArray[n
 
 
 def _report(
-    compressor: Compressor, samples: Sequence[Sample], scores: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
+    compressor: Compressor,
+    samples: Sequence[GridSample],
+    scores: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     takes = np.array([sample.take for sample in samples])
     rows = [row for row in ROWS if row in scores[0]]
@@ -182,7 +189,7 @@ def _report(
             other: vars(paired_bootstrap(nats - of_top["model"], takes, compressor.seed))
             for other, nats in against.items()
         },
-        "unavailable": {} if "shuffled" in rows else {"shuffled": nothing_to_borrow("samples").plain()},
+        "unavailable": {} if "shuffled" in rows else {"shuffled": no_donors("samples").plain()},
     }
 
 

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwm_core.challenge.grids import Sample, masked_config
-from hwm_core.challenge.submission import Layout
-from hwm_core.checkpoint import Checkpoint
+from hwm_core.challenge.grids import GridSample, masked_config
+from hwm_core.challenge.submission import ArchiveLayout
 from hwm_core.metrics.tokens import TOP
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.maskgit import decode
 from hwm_core.sampling.predictor import MaskedPredictor
+from hwm_core.world_model.checkpoint import Checkpoint
 
 _DEAF = ("none", "teacher_forced_no_actions")  # rows that hear no actions, of the past neither
 _CHUNK = 1024  # sites whose codes are ranked at once: 64,000 logits of each are 262 MB
@@ -60,12 +60,12 @@ class Compressor:
         self._predictor = MaskedPredictor(self.model)
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> ArchiveLayout:
         """Of the archive that its predictions make."""
-        return Layout(self.config.num_future_latents, *self.config.grid, self.vocabulary, self.top)
+        return ArchiveLayout(self.config.num_future_latents, *self.config.grid, self.vocabulary, self.top)
 
     @torch.inference_mode()
-    def predict(self, samples: Sequence[Sample], row: str = "model") -> TopCodes:
+    def predict(self, samples: Sequence[GridSample], row: str = "model") -> TopCodes:
         """Rank the codes to come; `of_truth` where every sample has its truth.
 
         Args:

@@ -13,20 +13,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.checkpoint import Checkpoint
 from hwm_core.clips import num_frames
-from hwm_core.data.codes import CodeSpec
-from hwm_core.data.manifest import ActionManifest
-from hwm_core.data.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens, read_spec
-from hwm_core.data.onex_metadata import COSMOS
-from hwm_core.data.tokens import TokenEpisode, frames_counted, out_of_vocabulary
-from hwm_core.data.windows import spread, takes_of
+from hwm_core.data.episodes.windows import spread, takes_of
+from hwm_core.data.robot.manifest import ActionManifest
+from hwm_core.data.tokens.episodes import TokenEpisode, frames_counted, out_of_vocabulary
+from hwm_core.data.tokens.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens, read_spec
+from hwm_core.data.tokens.onex_metadata import COSMOS
+from hwm_core.data.tokens.spec import CodeSpec
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
+from hwm_core.world_model.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
-class Sample:
+class GridSample:
     """One thing to predict."""
 
     number: int  # its name in the archive
@@ -48,7 +48,7 @@ def masked_config(model: object) -> MaskedConfig:
     return model.config
 
 
-def open_samples(path: str | Path, checkpoint: Checkpoint, limit: int | None = None) -> list[Sample]:
+def open_samples(path: str | Path, checkpoint: Checkpoint, limit: int | None = None) -> list[GridSample]:
     """The test samples of a folder, or windows of a token set (v2.0, v1.1, ours), for a model to predict.
 
     Frames of v1.1 are left out to match the model's rate.
@@ -72,7 +72,7 @@ def open_samples(path: str | Path, checkpoint: Checkpoint, limit: int | None = N
     return samples
 
 
-def _test_samples(path: Path, config: MaskedConfig, manifest: ActionManifest) -> list[Sample]:
+def _test_samples(path: Path, config: MaskedConfig, manifest: ActionManifest) -> list[GridSample]:
     found = open_test_samples(path)
     clip, rows = found.tokens.shape[1], found.states.shape[1]
     frames = _counted(clip, config)
@@ -83,7 +83,7 @@ def _test_samples(path: Path, config: MaskedConfig, manifest: ActionManifest) ->
     samples = []
     for number, tokens, states in zip(found.numbers, found.tokens, found.states, strict=True):
         seen = _codes(f"sample {number}", tokens, config)
-        samples.append(Sample(int(number), int(number), seen, states[frames][:, columns], None))
+        samples.append(GridSample(int(number), int(number), seen, states[frames][:, columns], None))
     return samples
 
 
@@ -93,7 +93,7 @@ def _windows(
     manifest: ActionManifest,
     frame_rate_hz: float,
     limit: int | None,
-) -> Iterator[Sample]:
+) -> Iterator[GridSample]:
     """Runs of whole clips without a cut, one after the other, none sharing a frame with another."""
     per_clip = episodes[0].tokens.shape[1]
     step = _step(episodes[0], config, frame_rate_hz)
@@ -125,7 +125,7 @@ def _windows(
         first = int(episode.first_frames[start])
         past = config.num_past_latents
         actions = values[which][first + frames]
-        yield Sample(number, int(of_take[number]), codes[:past], actions, codes[past:])
+        yield GridSample(number, int(of_take[number]), codes[:past], actions, codes[past:])
 
 
 def _counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ _NATS = {"ce": "CE", "hit_rate": "hit rate", "ce_of_hits": "CE of hits", "accura
 _DECIBELS = {"psnr_db": "PSNR, dB", "pooled_psnr_db": "pooled PSNR, dB", "ssim": "SSIM"}
 
 
-def nothing_to_borrow(what: str) -> Unavailable:
+def no_donors(what: str) -> Unavailable:
     """Why there is no row `shuffled`."""
     return Unavailable("shuffled", f"one of the {what} alone: there is no other motion", "Judge two or more.")
 

@@ -21,20 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from hwm_core.challenge.moments import Moment
+from hwm_core.challenge.forecast_samples import ForecastSample
 from hwm_core.challenge.postprocess import blur, match_histogram
-from hwm_core.challenge.report import nothing_to_borrow, sampling_card, sampling_tables
-from hwm_core.challenge.unfinished import Unfinished
+from hwm_core.challenge.report import no_donors, sampling_card, sampling_tables
 from hwm_core.config import Config
-from hwm_core.data.atomic import new_file, new_folder, write_json, write_text
 from hwm_core.device import arithmetic
 from hwm_core.errors import BadConfig
+from hwm_core.io.atomic import new_file, new_folder, write_json, write_text
+from hwm_core.io.resumable import Unfinished
 from hwm_core.metrics.bootstrap import paired_bootstrap
 from hwm_core.metrics.psnr import frame_mse, mean_psnr, pooled_psnr, psnr
 from hwm_core.metrics.ssim import frame_ssim
+from hwm_core.rng.candidates import derived_seed
 from hwm_core.sampling.config import Sampling
-from hwm_core.sampling.draws import derived_seed
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.model import WorldModel
 
 Frame = NDArray[np.uint8]  # [side, side, 3]
 
@@ -58,16 +58,16 @@ class SamplingTrack(Config):
 
 
 def predict_mean(
-    world_model: WorldModel, moment: Moment, sampling: Sampling, seed: int, sizes: tuple[int, ...]
+    world_model: WorldModel, sample: ForecastSample, sampling: Sampling, seed: int, sizes: tuple[int, ...]
 ) -> dict[int, Frame]:
     """Means of the last frame over the first n samples, uint8 [h, w, 3] at the model's size, for each n of `sizes`.
 
     Raises BadConfig where several samples would be one and the same.
     """
-    seen = len(moment.frames)
-    past = world_model.observe(moment.frames, moment.actions[:seen])
-    future = moment.actions[None, seen:]
-    total = np.zeros(moment.frames.shape[1:], dtype=np.float64)
+    seen = len(sample.frames)
+    past = world_model.observe(sample.frames, sample.actions[:seen])
+    future = sample.actions[None, seen:]
+    total = np.zeros(sample.frames.shape[1:], dtype=np.float64)
     means: dict[int, Frame] = {}
     for drawn, rollout in enumerate(world_model.samples(past, future, sizes[-1], sampling=sampling, seed=seed), 1):
         # The last frame asked for; the last latent may hold frames beyond it.
@@ -78,31 +78,31 @@ def predict_mean(
     return means
 
 
-def judge_moment(world_model: WorldModel, moment: Moment, track: SamplingTrack) -> dict[str, Frame]:
+def evaluate_sample(world_model: WorldModel, sample: ForecastSample, track: SamplingTrack) -> dict[str, Frame]:
     """The frame of every row, uint8 [side, side, 3]."""
-    sizes, seed = tuple(sorted({1, *track.ensemble})), derived_seed(track.seed, moment.number)
-    means = predict_mean(world_model, moment, track.sampling, seed, sizes)
+    sizes, seed = tuple(sorted({1, *track.ensemble})), derived_seed(track.seed, sample.number)
+    means = predict_mean(world_model, sample, track.sampling, seed, sizes)
     best, rows = sizes[-1], {}
     for size, mean in means.items():
         rows["model" if size == 1 else f"mean_of_{size}"] = _enlarged(mean, track.side)
     name = "model" if best == 1 else f"mean_of_{best}"
     rows[f"{name} + blur"] = blur(rows[name], track.blur)
-    rows[f"{name} + histogram"] = match_histogram(rows[name], moment.last)
-    rows[f"{name} + blur + histogram"] = match_histogram(rows[f"{name} + blur"], moment.last)
-    if moment.borrowed is not None:
-        actions = np.concatenate([moment.actions[: len(moment.frames)], moment.borrowed])
-        other = predict_mean(world_model, replace(moment, actions=actions), track.sampling, seed, (1,))
+    rows[f"{name} + histogram"] = match_histogram(rows[name], sample.last)
+    rows[f"{name} + blur + histogram"] = match_histogram(rows[f"{name} + blur"], sample.last)
+    if sample.borrowed is not None:
+        actions = np.concatenate([sample.actions[: len(sample.frames)], sample.borrowed])
+        other = predict_mean(world_model, replace(sample, actions=actions), track.sampling, seed, (1,))
         rows["shuffled"] = _enlarged(other[1], track.side)
-    rows["copy_last"] = moment.last
-    rows["copy_last + blur"] = blur(moment.last, track.blur)
-    small = world_model.preprocessing.apply(moment.truth)
+    rows["copy_last"] = sample.last
+    rows["copy_last + blur"] = blur(sample.last, track.blur)
+    small = world_model.preprocessing.apply(sample.truth)
     rows["resized"] = _enlarged(small, track.side)
     return rows
 
 
 def run_track(
     world_model: WorldModel,
-    moments: Iterable[Moment],
+    samples: Iterable[ForecastSample],
     track: SamplingTrack,
     out: str | Path,
     *,
@@ -134,9 +134,9 @@ def run_track(
     }
     work = Unfinished(out, settings)
     scores: list[Mapping[str, Any]] = []
-    for moment in moments:
-        if (score := work.read(f"{moment.name}.json")) is None:
-            score = _do(world_model, moment, track, chosen, work)
+    for sample in samples:
+        if (score := work.read(f"{sample.name}.json")) is None:
+            score = _do(world_model, sample, track, chosen, work)
         scores.append(score)
         progress(len(scores))
     if not scores:
@@ -153,21 +153,23 @@ def run_track(
     return report
 
 
-def _do(world_model: WorldModel, moment: Moment, track: SamplingTrack, chosen: str, work: Unfinished) -> dict[str, Any]:
-    rows = judge_moment(world_model, moment, track)
+def _do(
+    world_model: WorldModel, sample: ForecastSample, track: SamplingTrack, chosen: str, work: Unfinished
+) -> dict[str, Any]:
+    rows = evaluate_sample(world_model, sample, track)
     if chosen not in rows:
         raise BadConfig("handed_in", expected=" or ".join(rows), got=f"`{chosen}`", remedy="Name a row.")
     work.begin()
-    with new_file(work.path(f"{moment.name}.png")) as partial:
+    with new_file(work.path(f"{sample.name}.png")) as partial:
         encoded, data = cv2.imencode(".png", cv2.cvtColor(rows[chosen], cv2.COLOR_RGB2BGR))
         assert encoded
         partial.write_bytes(data.tobytes())
-    judged = {
-        row: {"mse": float(frame_mse(frame, moment.truth)), "ssim": float(frame_ssim(frame, moment.truth))}
+    evaluated = {
+        row: {"mse": float(frame_mse(frame, sample.truth)), "ssim": float(frame_ssim(frame, sample.truth))}
         for row, frame in rows.items()
     }
-    score = {"name": moment.name, "take": moment.take, "rows": judged}
-    work.write(f"{moment.name}.json", score)
+    score = {"name": sample.name, "take": sample.take, "rows": evaluated}
+    work.write(f"{sample.name}.json", score)
     return score
 
 
@@ -197,7 +199,7 @@ def _report(
             }
             for row in rows
         },
-        "unavailable": {} if "shuffled" in rows else {"shuffled": nothing_to_borrow("moments").plain()},
+        "unavailable": {} if "shuffled" in rows else {"shuffled": no_donors("moments").plain()},
     }
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.atomic import new_file
 from hwm_core.errors import BadBag, BadConfig
+from hwm_core.io.atomic import new_file
 from hwm_core.metrics.tokens import TOP
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it was written
@@ -26,7 +26,7 @@ _ROUNDING = 1e-3  # of the sum of 500 probabilities in float32
 
 
 @dataclass(frozen=True)
-class Layout:
+class ArchiveLayout:
     """What an archive must hold."""
 
     grids: int = 3
@@ -40,7 +40,7 @@ class Layout:
         return (self.grids, self.height, self.width, self.top)
 
 
-def write_sample(path: Path, codes: NDArray[np.int32], log_probs: NDArray[np.float32], layout: Layout) -> None:
+def write_sample(path: Path, codes: NDArray[np.int32], log_probs: NDArray[np.float32], layout: ArchiveLayout) -> None:
     """Write one .npz, whole or not at all. Raises BadBag as `check_sample`."""
     check_sample(path.name, {"indices": codes, "values": log_probs}, layout)
     with new_file(path) as partial, partial.open("wb") as file:  # savez would add .npz to a name
@@ -53,7 +53,9 @@ def check_pattern(pattern: str) -> None:
         raise BadConfig("Names of members", expected="as a_{number}.npz", got=pattern, remedy="End it so.")
 
 
-def write_archive(path: str | Path, samples: Mapping[int, Path], layout: Layout, pattern: str = "{number}.npz") -> None:
+def write_archive(
+    path: str | Path, samples: Mapping[int, Path], layout: ArchiveLayout, pattern: str = "{number}.npz"
+) -> None:
     """Zip .npz files by the numbers of their samples; it appears whole and valid or not at all.
 
     Args:
@@ -74,7 +76,7 @@ def write_archive(path: str | Path, samples: Mapping[int, Path], layout: Layout,
         validate_archive(partial, layout, [*samples])
 
 
-def validate_archive(path: str | Path, layout: Layout, numbers: Sequence[int] | None = None) -> int:
+def validate_archive(path: str | Path, layout: ArchiveLayout, numbers: Sequence[int] | None = None) -> int:
     """Read all of it; returns how many samples it holds.
 
     Args:
@@ -112,7 +114,7 @@ def read_archive(path: str | Path) -> Iterator[tuple[int, dict[str, NDArray]]]:
         raise _bad(f"{path}", "a whole zip archive", f"{type(error).__name__}: {error}", "Write it again.") from error
 
 
-def check_sample(name: str, arrays: Mapping[str, NDArray], layout: Layout) -> None:
+def check_sample(name: str, arrays: Mapping[str, NDArray], layout: ArchiveLayout) -> None:
     """Raises BadBag for absent arrays, wrong types or shapes, codes outside the vocabulary or twice at one token, and
     for values that are not finite, not sorted or no log-probabilities."""
     for key, dtype in (("indices", np.int32), ("values", np.float32)):

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import yaml
 
-from hwm_core.data.manifest import ActionManifest
-from hwm_core.data.preprocessing import Preprocessing
-from hwm_core.evaluation.judged import Judged
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.manifest import ActionManifest
+from hwm_core.evaluation.comparison import CheckpointEvaluation
 from hwm_core.evaluation.report import every_table, sensitivity_table, title
 from hwm_core.evaluation.table import Table, gain
 from hwm_core.metrics.bootstrap import FEWEST, Interval
@@ -39,10 +39,12 @@ class Described(Protocol):
     def sha256(self) -> str: ...
 
 
-def model_card(judged: Judged) -> str:
+def model_card(evaluated: CheckpointEvaluation) -> str:
     """Markdown."""
-    tables = every_table(judged.result, judged.evaluation.config)
-    return card(judged.world_model, tables, data=_data(judged), protocol=_protocol(judged), limits=_limits(judged))
+    tables = every_table(evaluated.result, evaluated.evaluation.config)
+    return card(
+        evaluated.world_model, tables, data=_data(evaluated), protocol=_protocol(evaluated), limits=_limits(evaluated)
+    )
 
 
 def card(
@@ -96,15 +98,15 @@ def _made(metadata: Mapping[str, Any]) -> str:
     return f"As the checkpoint says:\n\n```yaml\n{yaml.safe_dump(dict(metadata), sort_keys=False, width=100)}```\n"
 
 
-def _data(judged: Judged) -> Iterator[str]:
-    result = judged.result
-    yield f"{judged.source[0].upper()}{judged.source[1:]}."
+def _data(evaluated: CheckpointEvaluation) -> Iterator[str]:
+    result = evaluated.result
+    yield f"{evaluated.source[0].upper()}{evaluated.source[1:]}."
     yield f"{len(result)} windows of {result.num_episodes} episodes: {', '.join(result.episode_names)}."
 
 
-def _protocol(judged: Judged) -> Iterator[str]:
-    config = judged.evaluation.config
-    yield f"`{judged.protocol}`: horizons {list(config.horizons)}, windows every {config.stride} frames."
+def _protocol(evaluated: CheckpointEvaluation) -> Iterator[str]:
+    config = evaluated.evaluation.config
+    yield f"`{evaluated.protocol}`: horizons {list(config.horizons)}, windows every {config.stride} frames."
     yield {
         "camera": "The truth is the camera's frames, preprocessed.",
         "tokenizer": "The truth is the camera's frames through the model's own tokenizer.",
@@ -112,14 +114,15 @@ def _protocol(judged: Judged) -> Iterator[str]:
     yield f"Futures: {config.sampling}; seed {config.seed}."
     if config.samples is not None:
         yield f"Single samples and means of {config.samples}: {config.drawing or config.sampling}."
-    for metric, network in judged.evaluation.networks.items():
+    for metric, network in evaluated.evaluation.networks.items():
         yield f"{metric} by the network `{network}`."
     yield f"Intervals are of 95 %: a paired bootstrap over episodes, where there are {FEWEST} or more."
 
 
-def _limits(judged: Judged) -> Iterator[str]:
-    world, result = judged.world_model, judged.result
-    yield f"Judged on {result.num_episodes} episodes of {world.manifest.robot} and on no other robot, camera or scene."
+def _limits(evaluated: CheckpointEvaluation) -> Iterator[str]:
+    world, result = evaluated.world_model, evaluated.result
+    robot = world.manifest.robot
+    yield f"Evaluated on {result.num_episodes} episodes of {robot} and on no other robot, camera or scene."
     if result.num_episodes < FEWEST:
         yield f"Fewer than {FEWEST} episodes: there are no intervals, and no difference is shown beyond these runs."
     for over in ("copy_last", "shuffled", "none"):
@@ -144,6 +147,6 @@ def _limits(judged: Judged) -> Iterator[str]:
                 f"Moved by their standard deviation these joints leave the pictures within {_DEAF_DB:g} dB: "
                 f"{', '.join(deaf)} ({probed['windows']} windows)."
             )
-    for missing in judged.missing:
+    for missing in evaluated.missing:
         yield f"{missing}"
     yield "PSNR rewards a blurred mean of the possible futures: look at the pictures."

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.errors import BadConfig
-from hwm_core.evaluation.ledger import Numbers
 from hwm_core.evaluation.table import digits
+from hwm_core.io.ledger import Numbers
 from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.frechet import FrechetStatistics, frechet_distance
 from hwm_core.metrics.kid import KernelDistance, kernel_distance
@@ -25,7 +25,7 @@ Distances = Mapping[str, Mapping[str, float | KernelDistance]]
 """{metric: {row: of its pictures from the true ones}}; Fréchet distances are squared."""
 
 _MARK, _TRUTH = "features", "truth"
-_UNJUDGED = (
+_NOT_EVALUATED = (
     "shuffled",
     "none",
     "zero",
@@ -65,7 +65,7 @@ class Features:
 
     def of(self, row: str | None, frames: NDArray[np.uint8]) -> Numbers:
         """Features of frames [B, F, H, W, 3] of a row, None for the truth, by the names they are kept by."""
-        if row in _UNJUDGED:
+        if row in _NOT_EVALUATED:
             return {}
         return {_key(row or _TRUTH, extractor): _features(extractor, frames).numpy() for extractor in self.extractors}
 
@@ -77,14 +77,14 @@ class Features:
             windows: how many all parts have.
             seed: of what the kernel distance draws.
         """
-        judged = [row for row in rows if row not in _UNJUDGED]
-        gathered = {(e, row): _Gathered(e, windows, seed) for e in self.extractors for row in (_TRUTH, *judged)}
+        evaluated = [row for row in rows if row not in _NOT_EVALUATED]
+        gathered = {(e, row): _Gathered(e, windows, seed) for e in self.extractors for row in (_TRUTH, *evaluated)}
         for part in parts:
             for (extractor, row), features in gathered.items():
                 features.update(torch.from_numpy(part[_key(row, extractor)]))
         found: dict[str, Mapping[str, float | KernelDistance]] = {}
         for extractor in self.extractors:
-            truth, sets = gathered[extractor, _TRUTH], {row: gathered[extractor, row] for row in judged}
+            truth, sets = gathered[extractor, _TRUTH], {row: gathered[extractor, row] for row in evaluated}
             true = truth.drawn()
             found[extractor.metric] = {
                 row: frechet_distance(features.statistics, truth.statistics) for row, features in sets.items()

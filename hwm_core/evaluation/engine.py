@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.windows import spread
+from hwm_core.data.episodes.windows import spread
 from hwm_core.device import arithmetic
+from hwm_core.evaluation.conditions import Batch, rows_of
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.distances import Features, without_features
-from hwm_core.evaluation.ledger import Numbers, Parts
 from hwm_core.evaluation.measures import Measures
 from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.evaluation.result import EvaluationResult
-from hwm_core.evaluation.rows import Batch, rows_of
 from hwm_core.evaluation.sensitivity import probe
-from hwm_core.evaluation.token_scores import TokenScores, judge_tokens, predicts_tokens
-from hwm_core.evaluation.windows import EvaluationWindows, Indices, has_still_camera, lenders
+from hwm_core.evaluation.token_scores import TokenScores, evaluate_tokens, predicts_tokens
+from hwm_core.evaluation.windows import EvaluationWindows, Indices, donors, has_still_camera
+from hwm_core.io.ledger import Numbers, Parts
 from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.psnr import frame_mse, masked_mse
 from hwm_core.metrics.unavailable import Unavailable
-from hwm_core.sampling.draws import derived_seed
+from hwm_core.rng.candidates import derived_seed
 from hwm_core.types import Episode
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.model import WorldModel
 
 Progress = Callable[[int, int], None]
 
@@ -74,8 +74,8 @@ class Evaluation:
         count = len(self.windows)
         self._batches = np.array_split(np.arange(count), -(-count // self.config.batch))
         self._tracks = None if objects is None else [objects[episode.name] for episode in episodes]
-        self._lenders = lenders(self.windows, self.config.seed)
-        self._judges_tokens = self.config.tokens and predicts_tokens(world_model)
+        self._donors = donors(self.windows, self.config.seed)
+        self._evaluates_tokens = self.config.tokens and predicts_tokens(world_model)
         self._probed = set(spread(self.config.sensitivity, count).tolist()) if self.config.sensitivity else set()
 
     def run(self, progress: Progress = lambda done, of: None) -> EvaluationResult:
@@ -96,11 +96,11 @@ class Evaluation:
         total, done = sum(len(self._batches[number]) for number in mine), 0
         for number in mine:
             if number not in parts:
-                parts[number] = self._judged(self._batches[number])
+                parts[number] = self._evaluated(self._batches[number])
             done += len(self._batches[number])
             progress(done, total)
 
-    def is_judged(self, parts: Parts) -> bool:
+    def is_evaluated(self, parts: Parts) -> bool:
         """Whether nothing is left, for other ranks neither."""
         return all(number in parts for number in range(len(self._batches)))
 
@@ -121,7 +121,7 @@ class Evaluation:
             newest=self.windows.start + self.windows.past_frames - 1,
             still_camera=still,
             seed=self.config.seed,
-            tokens=TokenScores.of(numbers, self.world_model.model.vocabulary.size) if self._judges_tokens else None,
+            tokens=TokenScores.of(numbers, self.world_model.model.vocabulary.size) if self._evaluates_tokens else None,
             distances=self.features.distances(
                 tuple(self.rows),
                 (parts[number] for number in every),
@@ -138,7 +138,7 @@ class Evaluation:
         frames, actions = self.windows.frames(windows), self.windows.actions(windows)
         motions = {
             "model": actions[:, seen:],
-            "shuffled": self.windows.borrowed(windows, self._lenders[np.asarray(windows)]),
+            "shuffled": self.windows.borrowed(windows, self._donors[np.asarray(windows)]),
             "zero": self.windows.held(windows),
             "reversed": self.windows.backwards(windows),
         }
@@ -177,7 +177,7 @@ class Evaluation:
             "settings": self.config.plain(),
         }
 
-    def _judged(self, windows: NDArray[np.int64]) -> Numbers:
+    def _evaluated(self, windows: NDArray[np.int64]) -> Numbers:
         batch, ahead = self.batch(windows), self.config.num_frames
         truth, moved = batch.truth[:, :ahead], self._moved(windows)
         numbers = dict(self.features.of(None, truth))
@@ -190,8 +190,8 @@ class Evaluation:
             numbers.update(self.measures.of(row, predicted, truth))
             if moved is not None:
                 numbers[f"{row}/moved"], _ = masked_mse(predicted, truth, moved)
-        if self._judges_tokens:
-            numbers.update(judge_tokens(batch))
+        if self._evaluates_tokens:
+            numbers.update(evaluate_tokens(batch))
         if self._probed:
             probes = [probe(batch, i) if w in self._probed else None for i, w in enumerate(windows.tolist())]
             nothing = np.full((2, self.world_model.manifest.dim), np.nan)

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwm_core.data.atomic import new_file
 from hwm_core.evaluation.card import model_card
-from hwm_core.evaluation.judged import Judged, caption, differences, differences_table
+from hwm_core.evaluation.comparison import CheckpointEvaluation, caption, differences, differences_table
+from hwm_core.evaluation.examples import examples
 from hwm_core.evaluation.page import page
-from hwm_core.evaluation.showing import examples
-from hwm_core.pictures import contact_sheet, png_bytes
+from hwm_core.io.atomic import new_file
+from hwm_core.visualization import contact_sheet, png_bytes
 
 
 def folder_of(out: Path, label: str, of: int) -> Path:
@@ -18,16 +18,16 @@ def folder_of(out: Path, label: str, of: int) -> Path:
     return out if of == 1 else out / label
 
 
-def write_reports(out: str | Path, judged: Sequence[Judged], num_examples: int = 4) -> list[Path]:
+def write_reports(out: str | Path, evaluated: Sequence[CheckpointEvaluation], num_examples: int = 4) -> list[Path]:
     """Write all of it, each file whole or not at all, and return the paths.
 
     Of one checkpoint: evaluation.json, table.md, contact_sheet.png, evaluation.html, MODEL_CARD.md. Of several each has
     a folder with these but the page, and `out` holds evaluation.json and table.md with their differences, and the page.
     """
-    out, heading = Path(out), f"{len(judged[0].evaluation.episodes)} episodes"
+    out, heading = Path(out), f"{len(evaluated[0].evaluation.episodes)} episodes"
     files: dict[Path, bytes] = {}
-    for one in judged:
-        folder, config = folder_of(out, one.label, len(judged)), one.evaluation.config
+    for one in evaluated:
+        folder, config = folder_of(out, one.label, len(evaluated)), one.evaluation.config
         sheet = contact_sheet(
             heading,
             caption(one.world_model, config.sampling),
@@ -38,16 +38,16 @@ def write_reports(out: str | Path, judged: Sequence[Judged], num_examples: int =
         files[folder / "table.md"] = one.markdown().encode()
         files[folder / "contact_sheet.png"] = png_bytes(sheet)
         files[folder / "MODEL_CARD.md"] = model_card(one).encode()
-    if len(judged) > 1:
-        found = differences(judged)
+    if len(evaluated) > 1:
+        found = differences(evaluated)
         together = {
-            "checkpoints": {one.label: one.document() for one in judged},
+            "checkpoints": {one.label: one.document() for one in evaluated},
             "differences": [one.plain() for one in found],
         }
-        tables = [f"# {one.label}\n\n{one.markdown()}" for one in judged]
+        tables = [f"# {one.label}\n\n{one.markdown()}" for one in evaluated]
         files[out / "evaluation.json"] = _json(together)
         files[out / "table.md"] = "\n".join([*tables, differences_table(found).markdown()]).encode()
-    files[out / "evaluation.html"] = page(heading, judged).encode()
+    files[out / "evaluation.html"] = page(heading, evaluated).encode()
     for path, data in files.items():
         with new_file(path) as partial:
             partial.write_bytes(data)

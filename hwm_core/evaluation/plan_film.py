@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.atomic import new_file
-from hwm_core.pictures import VideoWriter, side_by_side
+from hwm_core.io.atomic import new_file
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Episode
-from hwm_core.world_model import WorldModel
+from hwm_core.visualization import VideoWriter, side_by_side
+from hwm_core.world_model.model import WorldModel
 
 
 @dataclass(frozen=True)

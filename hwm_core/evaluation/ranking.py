@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.evaluation.moment import Watcher
 from hwm_core.evaluation.reaching import ReachConfig
+from hwm_core.evaluation.sim_observer import SimObserver
 from hwm_core.evaluation.true_dynamics import TrueDynamics
-from hwm_core.imagination import Imagination
 from hwm_core.metrics.ranking import spearman, top1_regret
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import RecedingHorizonPlanner
 from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.tasks import make_reach_task
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.dynamics import WorldModelDynamics
+from hwm_core.world_model.model import WorldModel
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,21 @@ def rank_actions(world_model: WorldModel, seed: int, config: ReachConfig) -> Ran
     space = JointSpace.from_manifest(world_model.manifest, world_model.frame_rate_hz, config.max_velocity)
     with SimHumanoid(seed) as robot:
         task = make_reach_task(robot, seed)
-        watcher = Watcher(robot, world_model)
-        watcher.hold_until_full()
-        moment = watcher.moment()
-        truth, imagination = TrueDynamics(robot, world_model), Imagination(world_model, sampling=config.scoring)
-        goal = imagination.goal(world_model.preprocessing.apply(task.goal_image))
-        candidates = RecedingHorizonPlanner(config.planner, space, seed).propose(truth.recent_actions(moment)[-1])
-        past = world_model.observe(moment.frames, moment.actions)
+        observer = SimObserver(robot, world_model)
+        observer.hold_until_full()
+        observation = observer.observation()
+        truth, dynamics = TrueDynamics(robot, world_model), WorldModelDynamics(world_model, sampling=config.scoring)
+        goal = dynamics.goal(world_model.preprocessing.apply(task.goal_image))
+        candidates = RecedingHorizonPlanner(config.planner, space, seed).propose(truth.recent_actions(observation)[-1])
+        past = world_model.observe(observation.frames, observation.actions)
         costs = {
-            "model": ScoreEngine(imagination, config.objective, space).score(past, goal, candidates).costs,
-            "simulator": ScoreEngine(truth, config.objective, space).score(moment, goal, candidates).costs,
+            "model": ScoreEngine(dynamics, config.objective, space).score(past, goal, candidates).costs,
+            "simulator": ScoreEngine(truth, config.objective, space).score(observation, goal, candidates).costs,
         }
         distances = []
         for actions in candidates.numpy():
-            robot.restore(moment.state)
+            robot.restore(observation.state)
             for action in actions:
-                watcher.act(action)
+                observer.act(action)
             distances.append(task.distance_m(robot))
     return Ranking(seed, np.array(distances), costs)

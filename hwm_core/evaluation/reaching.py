@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hwm_core.config import Config
-from hwm_core.evaluation.moment import Moment, Watcher
+from hwm_core.evaluation.sim_observer import SimObservation, SimObserver
 from hwm_core.evaluation.true_dynamics import TrueDynamics
-from hwm_core.imagination import Imagination
 from hwm_core.planning.costs import Objective
 from hwm_core.planning.dynamics import Dynamics
 from hwm_core.planning.joint_space import JointSpace
@@ -20,7 +19,8 @@ from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.sampling.config import Sampling
 from hwm_core.sim.model import CONTROL_HZ, SimHumanoid
 from hwm_core.sim.tasks import PLANNED_JOINTS, REACH_SECONDS, SUCCESS_M, make_reach_task
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.dynamics import WorldModelDynamics
+from hwm_core.world_model.model import WorldModel
 
 
 class ReachConfig(Config):
@@ -68,29 +68,29 @@ def reach(world_model: WorldModel, seed: int, config: ReachConfig, *, true_dynam
     space = JointSpace.from_manifest(world_model.manifest, world_model.frame_rate_hz, config.max_velocity)
     planner = RecedingHorizonPlanner(config.planner, space, seed)
     with SimHumanoid(seed) as robot:
-        watcher = Watcher(robot, world_model)
+        observer = SimObserver(robot, world_model)
         task = make_reach_task(robot, seed)
-        watcher.hold_until_full()
-        imagination = Imagination(world_model, sampling=config.scoring)
-        dynamics: Dynamics[Any] = TrueDynamics(robot, world_model) if true_dynamics else imagination
+        observer.hold_until_full()
+        learned = WorldModelDynamics(world_model, sampling=config.scoring)
+        dynamics: Dynamics[Any] = TrueDynamics(robot, world_model) if true_dynamics else learned
         engine = ScoreEngine(dynamics, config.objective, space)
-        goal = imagination.goal(world_model.preprocessing.apply(task.goal_image))
+        goal = learned.goal(world_model.preprocessing.apply(task.goal_image))
 
-        def plan(moment: Moment) -> NDArray[np.float32]:
-            past = moment if true_dynamics else world_model.observe(moment.frames, moment.actions)
+        def plan(observation: SimObservation) -> NDArray[np.float32]:
+            past = observation if true_dynamics else world_model.observe(observation.frames, observation.actions)
             return planner.plan(
                 lambda candidates: torch.from_numpy(engine.score(past, goal, candidates).costs),
-                newest=torch.from_numpy(moment.actions[-1]),
+                newest=torch.from_numpy(observation.actions[-1]),
                 elapsed_frames=config.replan_frames,
             ).actions.numpy()
 
-        distances, frames, plans = [task.distance_m(robot)], [watcher.moment().frames[-1]], 0
+        distances, frames, plans = [task.distance_m(robot)], [observer.observation().frames[-1]], 0
         for frame in range(round(REACH_SECONDS * CONTROL_HZ)):
             since_plan = frame % config.replan_frames
             if since_plan == 0:
-                actions = plan(watcher.moment())
+                actions = plan(observer.observation())
                 plans += 1
-            frames.append(watcher.step(actions[since_plan]))
+            frames.append(observer.step(actions[since_plan]))
             distances.append(task.distance_m(robot))
     goal_image = world_model.preprocessing.apply(task.goal_image)
     return Reach(seed, np.array(distances), np.stack(frames), goal_image, plans)

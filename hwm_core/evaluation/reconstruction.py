@@ -15,10 +15,10 @@ from hwm_core.clips import num_latents
 from hwm_core.frames import to_frames, to_video
 from hwm_core.metrics.psnr import frame_mse, mean_psnr, pooled_psnr, psnr
 from hwm_core.metrics.ssim import frame_ssim
-from hwm_core.pictures import Example
 from hwm_core.tokenizers import DiscreteTokenizer
 from hwm_core.tokenizers.usage import CodeUse, code_use
-from hwm_core.train.trainee import Batch
+from hwm_core.train.task import Batch
+from hwm_core.visualization import Example
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.manifest import ActionManifest
+from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.evaluation.distances import Distances
-from hwm_core.evaluation.ledger import Numbers
 from hwm_core.evaluation.measures import measured
 from hwm_core.evaluation.sensitivity import Sensitivity
 from hwm_core.evaluation.token_scores import TokenScores
+from hwm_core.io.ledger import Numbers
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.controllability import delta_psnr
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr, psnr

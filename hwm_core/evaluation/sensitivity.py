@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.manifest import ActionManifest
-from hwm_core.evaluation.rows import Batch
+from hwm_core.data.robot.manifest import ActionManifest
+from hwm_core.evaluation.conditions import Batch
 from hwm_core.metrics.psnr import frame_mse
 
 

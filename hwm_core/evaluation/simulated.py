@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hwm_core.data.preprocessing import Preprocessing
+from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.sim.recorder import SimEpisode, simulate_episode
 from hwm_core.types import Episode

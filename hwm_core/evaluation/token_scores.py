@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwm_core.evaluation.ledger import Numbers
-from hwm_core.evaluation.rows import Batch
+from hwm_core.evaluation.conditions import Batch
+from hwm_core.io.ledger import Numbers
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.models.masked import MaskedWorldModel
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.model import WorldModel
 
 TOKEN_ROWS = ("model", "shuffled", "none")
 _CE, _ACCURACY = "token_ce", "token_accuracy"
@@ -28,7 +28,7 @@ class TokenScores:
 
     @classmethod
     def of(cls, numbers: Numbers, vocabulary: int) -> "TokenScores":
-        """From what `judge_tokens` gave."""
+        """From what `evaluate_tokens` gave."""
         ce, accuracy = ({row: numbers[f"{row}/{key}"] for row in TOKEN_ROWS} for key in (_CE, _ACCURACY))
         return cls(ce, accuracy, vocabulary)
 
@@ -53,11 +53,11 @@ def predicts_tokens(world_model: WorldModel) -> bool:
 
 
 @torch.inference_mode()
-def judge_tokens(batch: Batch) -> Numbers:
+def evaluate_tokens(batch: Batch) -> Numbers:
     """Nats and accuracy [B] of every row, by the names they are kept by.
 
-    Judged are the latents of the windows' future that the model predicts in one go. A window at a time: 64,000 logits
-    of each code of 3 latents of 32x32 are 786 MB.
+    Evaluated are the latents of the windows' future that the model predicts in one go. A window at a time: 64,000
+    logits of each code of 3 latents of 32x32 are 786 MB.
     """
     world, model = batch.world_model, batch.world_model.model
     past, factor = world.past_frames, model.config.temporal_factor

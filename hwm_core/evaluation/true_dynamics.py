@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwm_core.evaluation.moment import Moment, Watcher
+from hwm_core.evaluation.sim_observer import SimObservation, SimObserver
 from hwm_core.frames import to_video
-from hwm_core.imagination import Imagination
 from hwm_core.planning.dynamics import Goal
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.world_model import WorldModel
+from hwm_core.world_model.dynamics import WorldModelDynamics
+from hwm_core.world_model.model import WorldModel
 
 
 @dataclass(frozen=True)
@@ -27,25 +27,25 @@ class TrueFuture:
 
 
 class TrueDynamics:
-    """`planning.Dynamics` whose past is a `Moment` of the robot."""
+    """`planning.Dynamics` whose past is a `SimObservation` of the robot."""
 
     def __init__(self, robot: SimHumanoid, world_model: WorldModel) -> None:
         self._robot, self._world_model = robot, world_model
         self.num_joints, self.horizon_frames = world_model.manifest.dim, world_model.future_frames
 
-    def recent_actions(self, past: Moment) -> Tensor:
+    def recent_actions(self, past: SimObservation) -> Tensor:
         return torch.from_numpy(past.actions[-2:])
 
     def goal(self, image: NDArray[np.uint8]) -> Goal:
-        return Imagination(self._world_model).goal(image)
+        return WorldModelDynamics(self._world_model).goal(image)
 
-    def rollout(self, past: Moment, candidates: Tensor) -> TrueFuture:
+    def rollout(self, past: SimObservation, candidates: Tensor) -> TrueFuture:
         """Really run every candidate from that moment, and go back to it."""
         clips = []
         for actions in candidates.cpu().numpy():
             self._robot.restore(past.state)
-            watcher = Watcher(self._robot, self._world_model)
-            clips.append(np.stack([*past.frames, *map(watcher.step, actions)]))
+            observer = SimObserver(self._robot, self._world_model)
+            clips.append(np.stack([*past.frames, *map(observer.step, actions)]))
         self._robot.restore(past.state)
         video = to_video(np.stack(clips), self._world_model.device)
         with torch.inference_mode(), self._world_model.arithmetic():

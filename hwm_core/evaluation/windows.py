@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.manifest import ActionManifest
-from hwm_core.data.windows import spread, valid_starts
+from hwm_core.data.episodes.windows import spread, valid_starts
+from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadBag
-from hwm_core.evaluation import borrowing
-from hwm_core.evaluation.borrowing import played_from
+from hwm_core.evaluation import counterfactual
+from hwm_core.evaluation.counterfactual import played_from
 from hwm_core.types import Episode
 
 Indices = Sequence[int] | NDArray[np.int64]  # of windows
@@ -76,12 +76,12 @@ class EvaluationWindows:
         """Actions of the same frames, [B, past + future, A] in joint units and manifest order."""
         return np.stack([self._actions[self.episode[w]][self._span(w)] for w in windows])
 
-    def borrowed(self, windows: Indices, lenders: Indices) -> NDArray[np.float32]:
+    def borrowed(self, windows: Indices, donors: Indices) -> NDArray[np.float32]:
         """The lenders' future motion played from the windows' own state, [B, future, A], kept within the joint limits.
 
         Motion, not pose: `borrowing` says why.
         """
-        own, other = self.actions(windows), self.actions(lenders)
+        own, other = self.actions(windows), self.actions(donors)
         newest = self.past_frames - 1
         return played_from(own[:, newest], other[:, newest + 1 :] - other[:, newest, None], self._manifest)
 
@@ -111,8 +111,8 @@ class EvaluationWindows:
         return slice(start, start + self.past_frames + self.future_frames)
 
 
-def lenders(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:
-    """For every window the window [W] whose motion it borrows, as `borrowing.lenders`; of a robot with the same joints.
+def donors(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:
+    """For every window the window [W] whose motion it borrows, as `counterfactual.donors`; of a like robot.
 
     Raises:
         BadBag: there is only one window, or only one of a robot with these joints.
@@ -120,7 +120,7 @@ def lenders(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:
     if len(windows) < 2:
         raise BadBag("Evaluation", expected="two windows", got="one", remedy="Record longer, or use a smaller stride.")
     length = windows.past_frames + windows.future_frames
-    answer = borrowing.lenders(windows.episode, windows.start, length, seed, windows.robot)
+    answer = counterfactual.donors(windows.episode, windows.start, length, seed, windows.robot)
     if (alone := answer < 0).any():
         lacked = ", ".join(windows.lacked(int(np.flatnonzero(alone)[0])))
         raise BadBag(

@@ -14,15 +14,15 @@ from einops import rearrange
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from hwm_core.draws import normal, uniform
 from hwm_core.models.config import WorldModelConfig
 from hwm_core.nn.attention import beside
-from hwm_core.nn.backbone import Backbone, Cache, refuse_cache
+from hwm_core.nn.attention_spec import flow_block
+from hwm_core.nn.backbone import Backbone, Cache, reject_cache
 from hwm_core.nn.cells import GROUPS, CellPath
 from hwm_core.nn.embed import time_features
-from hwm_core.nn.hearing import cache_obstacle
 from hwm_core.nn.initialise import Init, initialise
-from hwm_core.nn.rows import flow_row
+from hwm_core.nn.reachability import cache_obstacle
+from hwm_core.rng.batch_rows import normal, uniform
 from hwm_core.streams import Stream
 
 _LEAD_SCALE = 3.0  # normalised values change in a second by about a third of their spread
@@ -76,7 +76,7 @@ class FlowConfig(WorldModelConfig):
     start_rate: float = Field(
         default=0.0, ge=0, le=1, description="rate of samples at t = 0, where one step gives the mean future"
     )
-    channel_weights: Literal["equal", "painted"] = Field(
+    channel_weights: Literal["equal", "decoder_sensitivity"] = Field(
         default="equal",
         description="of the channels of a latent in the loss: alike, or by what each is worth in the decoder's pixels",
     )
@@ -97,16 +97,16 @@ class FlowConfig(WorldModelConfig):
 
 
 @dataclass(frozen=True)
-class SettledPast:
+class PastCache:
     """B pasts that are taken in: exact for every future and every time."""
 
     cache: Cache
     latents: Tensor  # [B, T_past, H, W, C], zero where dropped
     action: Tensor  # [B, A], the newest; zero where dropped
 
-    def beside(self, other: "SettledPast", batch: int) -> "SettledPast":
+    def beside(self, other: "PastCache", batch: int) -> "PastCache":
         """Two pasts, each shared by `batch` samples (or of that batch), as one of 2 * batch."""
-        return SettledPast(
+        return PastCache(
             self.cache.beside(other.cache, batch),
             beside(self.latents, other.latents, batch),
             beside(self.action, other.action, batch),
@@ -117,7 +117,7 @@ class FlowWorldModel(nn.Module):
     """Predicts the velocity from noise to the future latents, given past latents and past and future actions.
 
     `channel_weights` [C], of mean 1, weigh the channels in the loss. They belong to the training, and to no checkpoint:
-    ones until `hwm_core.tokenizers.worth` measures them.
+    ones until `hwm_core.tokenizers.decoder_sensitivity` measures them.
     """
 
     channel_weights: Tensor
@@ -147,7 +147,7 @@ class FlowWorldModel(nn.Module):
         else:
             self.future_patches = nn.Linear(cell, dim)
         rows = [
-            flow_row(variant, config.context, last=i == config.depth - 1, qk_norm=config.qk_norm)
+            flow_block(variant, config.context, last=i == config.depth - 1, qk_norm=config.qk_norm)
             for i, variant in enumerate(config.variants)
         ]
         self.clean = rows[0].clean
@@ -172,7 +172,7 @@ class FlowWorldModel(nn.Module):
     @property
     def wants_weights(self) -> bool:
         """Whether `channel_weights` are to be measured before the training."""
-        return self.config.channel_weights == "painted"
+        return self.config.channel_weights == "decoder_sensitivity"
 
     @property
     def device(self) -> torch.device:
@@ -247,7 +247,7 @@ class FlowWorldModel(nn.Module):
         streams = self._past(past, before, dropped, silent)
         return self._velocity(noisy, t, after, silent, self._begin_from(past, before, dropped), streams, None)
 
-    def settle(self, past: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None) -> SettledPast:
+    def prefill(self, past: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None) -> PastCache:
         """Take in the past, once for every future and every time.
 
         Args:
@@ -258,17 +258,17 @@ class FlowWorldModel(nn.Module):
         Raises:
             BadConfig: a variant and context whose past hears the future or the time; says which.
         """
-        refuse_cache(self.cache_obstacle)
+        reject_cache(self.cache_obstacle)
         streams = self._past(past, actions, dropped, dropped)
         clean = self._embed_time(past.new_ones(1))
         _, cache = self.backbone(streams, self._positions(streams), None, dict.fromkeys(streams, clean))
-        return SettledPast(cache, *self._begin_from(past, actions, dropped))
+        return PastCache(cache, *self._begin_from(past, actions, dropped))
 
     def predict(
-        self, settled: SettledPast, noisy: Tensor, t: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None
+        self, cache: PastCache, noisy: Tensor, t: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None
     ) -> Tensor:
         """Velocity, equal to `forward`'s; `actions` [B, F_future, A] are those of the future frames."""
-        return self._velocity(noisy, t, actions, dropped, (settled.latents, settled.action), {}, settled.cache)
+        return self._velocity(noisy, t, actions, dropped, (cache.latents, cache.action), {}, cache.cache)
 
     def _velocity(
         self,
@@ -278,7 +278,7 @@ class FlowWorldModel(nn.Module):
         silent: Tensor | None,
         begin: tuple[Tensor, Tensor],
         streams: Mapping[Stream, Tensor],
-        settled: Cache | None,
+        cache: Cache | None,
     ) -> Tensor:
         """From the past as tokens or as a cache; the future's latents and actions begin from those of `begin`."""
         past, now = begin
@@ -295,7 +295,7 @@ class FlowWorldModel(nn.Module):
         }
         conditions = {stream: clean if stream in self.clean else time for stream in streams}
         conditions[Stream.FUTURE_VIDEO] = condition
-        out, _ = self.backbone(streams, self._positions(streams), settled, conditions)
+        out, _ = self.backbone(streams, self._positions(streams), cache, conditions)
         tokens = F.layer_norm(out[Stream.FUTURE_VIDEO], (self.config.dim,))
         shift, scale = self.final_modulation(condition)[:, :, None].chunk(2, dim=-1)
         data = self._leave(tokens * (1 + scale) + shift, cells, past, condition)

@@ -9,14 +9,14 @@ from einops import rearrange
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from hwm_core.draws import integers, own_rows, uniform, uniform_of_batch
 from hwm_core.models.config import WorldModelConfig
 from hwm_core.models.vocabulary import Vocabulary
-from hwm_core.nn.backbone import Backbone, Cache, refuse_cache
+from hwm_core.nn.attention_spec import masked_block
+from hwm_core.nn.backbone import Backbone, Cache, reject_cache
 from hwm_core.nn.embed import ActionEncoder
-from hwm_core.nn.hearing import cache_obstacle
 from hwm_core.nn.initialise import Init, initialise
-from hwm_core.nn.rows import masked_row
+from hwm_core.nn.reachability import cache_obstacle
+from hwm_core.rng.batch_rows import integers, own_rows, uniform, uniform_of_batch
 from hwm_core.streams import Stream
 
 
@@ -52,7 +52,7 @@ class MaskedConfig(WorldModelConfig):
 
 
 @dataclass(frozen=True)
-class Settled:
+class KVCache:
     """Latents that will not change any more: their exact keys and values, and how many there are."""
 
     cache: Cache
@@ -72,7 +72,7 @@ class MaskedWorldModel(nn.Module):
         self.actions = ActionEncoder(
             config.action_dim, config.num_latents, config.temporal_factor, config.dim, config.mlp_ratio
         )
-        rows = [masked_row(variant, config.mask) for variant in config.variants]
+        rows = [masked_block(variant, config.mask) for variant in config.variants]
         self.cache_obstacle = cache_obstacle(rows, config.num_past_latents, config.num_latents)
         self.backbone = Backbone(
             rows,
@@ -154,37 +154,35 @@ class MaskedWorldModel(nn.Module):
         """Mean latents [B, T_future, H, W, C] when the whole future of tokens [B, T, H, W] is masked; draws nothing."""
         return self.to_grid(self.vocabulary.expected_latents(self(self._past_alone(tokens), actions)))
 
-    def settle(self, tokens: Tensor, actions: Tensor | None, settled: Settled | None = None) -> Settled:
+    def append(self, tokens: Tensor, actions: Tensor | None, cache: KVCache | None = None) -> KVCache:
         """Compute keys and values of latents whose tokens are final: the past, or a future latent after decoding.
 
         Args:
-            tokens: [B, n, h, w, P] by site, the n latents after `settled`.
+            tokens: [B, n, h, w, P] by site, the n latents after `cache`.
             actions: [B, f, A] normalised, the frames of these latents; None drops the stream.
 
         Raises:
             BadConfig: a variant whose latents hear later ones; names them.
         """
-        refuse_cache(self.cache_obstacle)
-        _, fresh = self._continue(tokens, actions, settled)
-        if settled is None:
-            return Settled(fresh, tokens.shape[1])
-        return Settled(settled.cache.then(fresh), settled.num_latents + tokens.shape[1])
+        reject_cache(self.cache_obstacle)
+        _, fresh = self._continue(tokens, actions, cache)
+        if cache is None:
+            return KVCache(fresh, tokens.shape[1])
+        return KVCache(cache.cache.then(fresh), cache.num_latents + tokens.shape[1])
 
-    def predict(self, settled: Settled, tokens: Tensor, actions: Tensor | None) -> Tensor:
-        """Logits [B, n, h, w, V] of the n latents after `settled`, equal to `forward`'s; arguments as of `settle`."""
-        hidden, _ = self._continue(tokens, actions, settled)
+    def predict(self, cache: KVCache, tokens: Tensor, actions: Tensor | None) -> Tensor:
+        """Logits [B, n, h, w, V] of the n latents after `cache`, equal to `forward`'s; arguments as of `append`."""
+        hidden, _ = self._continue(tokens, actions, cache)
         return self.vocabulary.head(self.final_norm(hidden)).unflatten(2, self.config.sites)
 
-    def _continue(self, tokens: Tensor, actions: Tensor | None, settled: Settled | None) -> tuple[Tensor, Cache]:
-        first = 0 if settled is None else settled.num_latents
+    def _continue(self, tokens: Tensor, actions: Tensor | None, cache: KVCache | None) -> tuple[Tensor, Cache]:
+        first = 0 if cache is None else cache.num_latents
         video, action = self._embed(tokens, actions, first)
         keys = (
-            (Stream.PAST_VIDEO, Stream.PAST_ACTIONS)
-            if settled is None
-            else (Stream.FUTURE_VIDEO, Stream.FUTURE_ACTIONS)
+            (Stream.PAST_VIDEO, Stream.PAST_ACTIONS) if cache is None else (Stream.FUTURE_VIDEO, Stream.FUTURE_ACTIONS)
         )
         at = torch.arange(first, first + tokens.shape[1], device=tokens.device)
-        out, fresh = self.backbone(dict(zip(keys, (video, action))), dict.fromkeys(keys, at), settled and settled.cache)
+        out, fresh = self.backbone(dict(zip(keys, (video, action))), dict.fromkeys(keys, at), cache and cache.cache)
         return out[keys[0]], fresh
 
     def _past_alone(self, tokens: Tensor) -> Tensor:

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwm_core.nn.attention_spec import AttentionSpec, Axis, Groups
 from hwm_core.nn.modulation import Conditions, Modulation
 from hwm_core.nn.rope import rotate
-from hwm_core.nn.rows import AttentionRow, Axis, Groups
 from hwm_core.streams import Stream
 
 Streams = Mapping[Stream, Tensor]
@@ -85,7 +85,7 @@ class NoNorm(nn.Module):
 class StreamAttention(nn.Module):
     """Multi-head attention in which each stream hears the streams that the row names, with the row's weights."""
 
-    def __init__(self, row: AttentionRow, dim: int, num_heads: int) -> None:
+    def __init__(self, row: AttentionSpec, dim: int, num_heads: int) -> None:
         super().__init__()
         self.row, self.num_heads = row, num_heads
         self.norm = _modules(row.norm, lambda: nn.LayerNorm(dim, elementwise_affine=not row.modulation))
@@ -98,7 +98,7 @@ class StreamAttention(nn.Module):
 
     def freeze_unused(self, listeners: frozenset[Stream]) -> None:
         """Freeze weights that neither the `listeners`, whose output is used, nor the streams they hear, go through."""
-        row, speakers = self.row, {speaker for listener in listeners for speaker in self.row.hears[listener]}
+        row, speakers = self.row, {speaker for listener in listeners for speaker in self.row.attends_to[listener]}
         freeze_all_but(self.norm, row.norm, listeners | speakers)
         freeze_all_but(self.modulation.linear, row.modulation, listeners | speakers)
         for module, groups in ((self.query, row.query), (self.query_norm, row.query), (self.out, row.out)):
@@ -208,7 +208,7 @@ def _modules(groups: Groups, made: Callable[[], nn.Module]) -> nn.ModuleDict:
     return nn.ModuleDict({group: made() for group in sorted(set(groups.values()))})
 
 
-def _head_norm(row: AttentionRow, groups: Groups, head_dim: int) -> nn.Module:
+def _head_norm(row: AttentionSpec, groups: Groups, head_dim: int) -> nn.Module:
     if row.qk_norm == "each":
         return HeadNorms({group: nn.LayerNorm(head_dim) for group in sorted(set(groups.values()))})
     return HeadNorm(head_dim) if row.qk_norm == "one" else NoNorm()
@@ -223,11 +223,11 @@ def _over_space(queries: Mapping[Stream, Tensor], fresh: Mapping[Stream, KeyValu
     return dict(zip(streams, out.split([queries[s].shape[1] for s in streams], dim=1)))
 
 
-def _by_hearing(row: AttentionRow, streams: Iterable[Stream]) -> list[tuple[list[Stream], tuple[Stream, ...]]]:
+def _by_hearing(row: AttentionSpec, streams: Iterable[Stream]) -> list[tuple[list[Stream], tuple[Stream, ...]]]:
     """Listeners grouped by what they hear."""
     groups: dict[tuple[Stream, ...], list[Stream]] = {}
     for stream in streams:
-        groups.setdefault(row.hears[stream], []).append(stream)
+        groups.setdefault(row.attends_to[stream], []).append(stream)
     return [(listeners, speakers) for speakers, listeners in groups.items()]
 
 

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from hwm_core.errors import BadConfig
 from hwm_core.nn.attention import KeyValue, Positions, Streams
+from hwm_core.nn.attention_spec import Axis, BlockSpec
 from hwm_core.nn.block import Block, BlockCache
-from hwm_core.nn.hearing import live_streams
 from hwm_core.nn.modulation import Conditions
+from hwm_core.nn.reachability import live_streams
 from hwm_core.nn.rope import space_angles, time_angles, volume_angles
-from hwm_core.nn.rows import Axis, BlockRow
 from hwm_core.streams import Stream
 
 NO_CONDITIONS: Conditions = MappingProxyType({})
@@ -48,7 +48,7 @@ class Backbone(nn.Module):
 
     def __init__(
         self,
-        rows: Sequence[BlockRow],
+        rows: Sequence[BlockSpec],
         *,
         grid: tuple[int, int],
         dim: int,
@@ -107,7 +107,7 @@ class Backbone(nn.Module):
         return {stream: angles(stream, index) for stream, index in at.items()}
 
 
-def refuse_cache(obstacle: str | None) -> None:
+def reject_cache(obstacle: str | None) -> None:
     """Raises BadConfig where there is an obstacle (see `hearing.cache_obstacle`) to an exact cache."""
     if obstacle is not None:
         raise BadConfig(

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from hwm_core.nn.attention import KeyValue, Positions, StreamAttention, Streams, freeze_all_but
+from hwm_core.nn.attention_spec import BlockSpec
 from hwm_core.nn.modulation import Conditions, Modulation
-from hwm_core.nn.rows import BlockRow
 from hwm_core.streams import Stream
 
 BlockCache = Sequence[Mapping[Stream, KeyValue]]
@@ -22,7 +22,7 @@ def mlp(dim: int, ratio: float, dropout: float = 0.0) -> nn.Sequential:
 class Block(nn.Module):
     """Pre-norm residual block over streams (paper section 2.4)."""
 
-    def __init__(self, row: BlockRow, dim: int, num_heads: int, mlp_ratio: float, dropout: float) -> None:
+    def __init__(self, row: BlockSpec, dim: int, num_heads: int, mlp_ratio: float, dropout: float) -> None:
         super().__init__()
         self.row = row
         self.attention = nn.ModuleList(StreamAttention(attention, dim, num_heads) for attention in row.attention)

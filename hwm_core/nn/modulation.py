@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from hwm_core.nn.rows import Groups
+from hwm_core.nn.attention_spec import Groups
 from hwm_core.streams import Stream
 
 Conditions = Mapping[Stream, Tensor]

@@ -22,15 +22,15 @@ class CEMConfig(Config):
     candidates: int = Field(default=64, ge=2, description="samples per iteration, S")
     iterations: int = Field(default=3, ge=1, description="how often the candidates are drawn anew")
     elites: int = Field(default=8, ge=1, description="the best samples, which shape the next iteration")
-    carried: int = Field(default=2, ge=0, description="elites that are judged again in the next iteration")
+    keep_elites: int = Field(default=2, ge=0, description="elites that are judged again in the next iteration")
     momentum: float = Field(default=0.1, ge=0.0, lt=1.0, description="share of the old mean and spread that stays")
     min_spread: float = Field(default=0.05, ge=0.0, description="the spread never falls below this share of its start")
     noise_exponent: float = Field(default=0.0, ge=0.0, description="0: white; 2: slow waves. For many knots")
 
     @model_validator(mode="after")
     def _elites_are_candidates(self) -> "CEMConfig":
-        if not self.carried <= self.elites < self.candidates:
-            raise ValueError("carried <= elites < candidates")
+        if not self.keep_elites <= self.elites < self.candidates:
+            raise ValueError("keep_elites <= elites < candidates")
         return self
 
 
@@ -76,7 +76,7 @@ def minimise(
     elites = mean.new_empty((0, *mean.shape))
     for number in range(1, config.iterations + 1):
         noise = coloured_noise((config.candidates, *mean.shape), config.noise_exponent, generator)
-        samples = _with_kept(mean + deviation * noise, mean, elites[: config.carried])
+        samples = _with_kept(mean + deviation * noise, mean, elites[: config.keep_elites])
         costs = cost(samples)
         order = costs.argsort(stable=True)
         elites = samples[order[: config.elites]]
@@ -90,6 +90,6 @@ def minimise(
     return Optimum(best, best_cost, mean, number)
 
 
-def _with_kept(samples: Tensor, mean: Tensor, carried: Tensor) -> Tensor:
+def _with_kept(samples: Tensor, mean: Tensor, keep_elites: Tensor) -> Tensor:
     """The first samples give way to the mean and to the carried elites."""
-    return torch.cat([mean[None], carried, samples[1 + len(carried) :]])
+    return torch.cat([mean[None], keep_elites, samples[1 + len(keep_elites) :]])

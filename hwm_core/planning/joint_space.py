@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hwm_core.data.manifest import ActionManifest
+from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import RobotMismatch
 
 

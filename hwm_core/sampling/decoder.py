@@ -5,7 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hwm_core.models.masked import MaskedWorldModel, Settled
+from hwm_core.models.masked import KVCache, MaskedWorldModel
 
 
 class Decoder(Protocol):
@@ -15,7 +15,7 @@ class Decoder(Protocol):
         """Logits [S, n, h, w, V] of the next n latents, given their tokens [S, n, h, w, P] so far."""
         ...
 
-    def settle(self, tokens: Tensor) -> None:
+    def append(self, tokens: Tensor) -> None:
         """Take [S, n, h, w, P] as final and move on to the latents after them."""
         ...
 
@@ -23,22 +23,22 @@ class Decoder(Protocol):
 class CachedDecoder:
     """Computes only the latents asked for; the past's keys and values are shared by all candidates."""
 
-    def __init__(self, model: MaskedWorldModel, past: Settled, actions: Tensor | None) -> None:
+    def __init__(self, model: MaskedWorldModel, past: KVCache, actions: Tensor | None) -> None:
         """`actions` [S, F, A] are those of the future frames; None drops the stream."""
-        self._model, self._settled, self._actions = model, past, actions
+        self._model, self._cache, self._actions = model, past, actions
         self._first = past.num_latents
 
     def logits(self, tokens: Tensor) -> Tensor:
-        return self._model.predict(self._settled, tokens, self._next_actions(tokens.shape[1]))
+        return self._model.predict(self._cache, tokens, self._next_actions(tokens.shape[1]))
 
-    def settle(self, tokens: Tensor) -> None:
-        self._settled = self._model.settle(tokens, self._next_actions(tokens.shape[1]), self._settled)
+    def append(self, tokens: Tensor) -> None:
+        self._cache = self._model.append(tokens, self._next_actions(tokens.shape[1]), self._cache)
 
     def _next_actions(self, latents: int) -> Tensor | None:
         if self._actions is None:
             return None
         factor = self._model.config.temporal_factor
-        start = (self._settled.num_latents - self._first) * factor
+        start = (self._cache.num_latents - self._first) * factor
         return self._actions[:, start : start + latents * factor]
 
 
@@ -59,6 +59,6 @@ class FullDecoder:
         first = self._model.config.num_past_latents
         return self._model(self._tokens, self._actions)[:, self._next - first : end - first]
 
-    def settle(self, tokens: Tensor) -> None:
+    def append(self, tokens: Tensor) -> None:
         self._tokens[:, self._next : self._next + tokens.shape[1]] = tokens
         self._next += tokens.shape[1]

@@ -13,7 +13,7 @@ from hwm_core.sampling.decoder import Decoder
 from hwm_core.sampling.order import Uniform, priority, reveal, revealed_counts
 
 Watch = Callable[[int, Tensor, Tensor], None]
-"""Hears the first latent being decoded, the logits [S, n, h, w, V] of a step, and the sites [S, n, h, w] it reveals."""
+"""Receives the first latent being decoded, the logits [S, n, h, w, V] of a step, its revealed sites [S, n, h, w]."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def decode(
         heard = None if watch is None else partial(watch, start)
         parts.append(_decode_together(model, decoder, candidates, at_once, sampling, uniform, heard))
         if start + at_once < num_latents:
-            decoder.settle(parts[-1].tokens if truth is None else truth[:, start : start + 1])
+            decoder.append(parts[-1].tokens if truth is None else truth[:, start : start + 1])
     return Decoded(torch.cat([p.tokens for p in parts], dim=1), torch.cat([p.latents for p in parts], dim=1))
 
 

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from hwm_core.models.flow import FlowWorldModel, SettledPast
-from hwm_core.models.masked import MaskedWorldModel, Settled
+from hwm_core.models.flow import FlowWorldModel, PastCache
+from hwm_core.models.masked import KVCache, MaskedWorldModel
+from hwm_core.rng.candidates import Draws
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.decoder import CachedDecoder, Decoder, FullDecoder
-from hwm_core.sampling.draws import Draws
 from hwm_core.sampling.guidance import guided
 from hwm_core.sampling.maskgit import decode
 from hwm_core.sampling.ode import integrate
@@ -69,7 +69,7 @@ class KnownTokens:
 
     tokens: Tensor  # [B, T_past, h, w, P] by site
     actions: Tensor  # [B, F_past, A]
-    settled: Settled | None  # exact keys and values, with actions heard; None for rows that cannot be cached
+    cache: KVCache | None  # exact keys and values, with actions heard; None for rows that cannot be cached
 
 
 class MaskedPredictor:
@@ -80,8 +80,8 @@ class MaskedPredictor:
 
     def observe(self, codes: Tensor, actions: Tensor) -> KnownTokens:
         sites = self.model.to_sites(codes)
-        settled = None if self.model.cache_obstacle else self.model.settle(sites, actions)
-        return KnownTokens(sites, actions, settled)
+        cache = None if self.model.cache_obstacle else self.model.append(sites, actions)
+        return KnownTokens(sites, actions, cache)
 
     def predict(
         self,
@@ -111,14 +111,14 @@ class MaskedPredictor:
 
     def decoder(self, known: KnownTokens, actions: Tensor | None, candidates: int) -> Decoder:
         """What `maskgit.decode` asks; arguments as of `predict`."""
-        if known.settled is None:
+        if known.cache is None:
             if actions is None:
                 return FullDecoder(self.model, known.tokens, None, candidates)
             every = torch.cat([known.actions.expand(candidates, -1, -1), actions], dim=1)
             return FullDecoder(self.model, known.tokens, every, candidates)
         if actions is None:
-            return CachedDecoder(self.model, self.model.settle(known.tokens, None), None)
-        return CachedDecoder(self.model, known.settled, actions)
+            return CachedDecoder(self.model, self.model.append(known.tokens, None), None)
+        return CachedDecoder(self.model, known.cache, actions)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class KnownLatents:
 
     latents: Tensor  # [B, T_past, H, W, C]
     actions: Tensor  # [B, F_past, A]
-    settled: SettledPast | None  # with actions heard; None for rows that cannot be cached
+    cache: PastCache | None  # with actions heard; None for rows that cannot be cached
 
 
 class FlowPredictor:
@@ -137,8 +137,8 @@ class FlowPredictor:
         self.model, self.config = model, model.config
 
     def observe(self, codes: Tensor, actions: Tensor) -> KnownLatents:
-        settled = None if self.model.cache_obstacle else self.model.settle(codes, actions)
-        return KnownLatents(codes, actions, settled)
+        cache = None if self.model.cache_obstacle else self.model.prefill(codes, actions)
+        return KnownLatents(codes, actions, cache)
 
     def predict(
         self,
@@ -151,7 +151,7 @@ class FlowPredictor:
         draws: Draws,
     ) -> Future:
         noise = draws.noise((candidates, self.config.num_future_latents, *known.latents.shape[2:]))
-        ask = self._uncached if known.settled is None else self._cached
+        ask = self._uncached if known.cache is None else self._cached
         velocity = ask(known, actions, candidates, guides=sampling.guidance_scale != 1)
 
         def slope(x: Tensor, t: float) -> Tensor:
@@ -175,14 +175,14 @@ class FlowPredictor:
         return lambda x, t, dropped: self.model(x, t, past, every, dropped=dropped)
 
     def _cached(self, known: KnownLatents, actions: Tensor | None, candidates: int, guides: bool) -> Ask:
-        settled = known.settled if actions is not None else self.model.settle(known.latents, None)
-        assert settled is not None
+        cache = known.cache if actions is not None else self.model.prefill(known.latents, None)
+        assert cache is not None
         later = None if actions is None else _spread(actions, candidates, guides)
         if guides:
             one = known.latents[:1]
             dropped = torch.ones(1, dtype=torch.bool, device=one.device)
-            settled = settled.beside(self.model.settle(one, None, dropped=dropped), candidates)
-        return lambda x, t, dropped: self.model.predict(settled, x, t, later, dropped=dropped)
+            cache = cache.beside(self.model.prefill(one, None, dropped=dropped), candidates)
+        return lambda x, t, dropped: self.model.predict(cache, x, t, later, dropped=dropped)
 
 
 def _spread(x: Tensor, candidates: int, guides: bool) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from hwm_core.draws import normal
+from hwm_core.rng.batch_rows import normal
 from hwm_core.tokenizers.causal import CausalAutoencoder, CausalConfig
 
 

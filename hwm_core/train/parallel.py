@@ -23,7 +23,7 @@ from hwm_core.train.blocks import blocks_of, prepare_blocks
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import build_average
 from hwm_core.train.ranks import Ranks
-from hwm_core.train.trainee import Batch, Trainee
+from hwm_core.train.task import Batch, TrainingTask
 
 
 class Parallel(Protocol):
@@ -54,11 +54,11 @@ class Replicas:
 
     sharded = False
 
-    def __init__(self, trainee: Trainee, config: TrainingConfig, ranks: Ranks) -> None:
-        self._module, self._ranks = trainee.module.to(ranks.device), ranks
+    def __init__(self, task: TrainingTask, config: TrainingConfig, ranks: Ranks) -> None:
+        self._module, self._ranks = task.module.to(ranks.device), ranks
         self.average = build_average(self._module, config.ema_decay) if config.ema_decay else None
         prepare_blocks(self._module, config)
-        self.loss: nn.Module = Loss(trainee)
+        self.loss: nn.Module = Loss(task)
         if ranks.size > 1:
             self.loss = DistributedDataParallel(self.loss, gradient_as_bucket_view=True)
 
@@ -81,7 +81,7 @@ class Shards:
 
     sharded = True
 
-    def __init__(self, trainee: Trainee, config: TrainingConfig, ranks: Ranks) -> None:
+    def __init__(self, task: TrainingTask, config: TrainingConfig, ranks: Ranks) -> None:
         if config.optimiser == "muon":
             raise BadConfig(
                 "`parallel`: fsdp",
@@ -89,11 +89,11 @@ class Shards:
                 got="`muon`, which makes whole matrices orthogonal, not shards of them",
                 remedy="Use `parallel: ddp`, or adamw.",
             )
-        self._module, self._ranks = trainee.module, ranks
+        self._module, self._ranks = task.module, ranks
         self._whole = deepcopy(self._module) if ranks.first else None
         self.average = build_average(self._module, config.ema_decay) if config.ema_decay else None
         prepare_blocks(self._module, config)
-        self.loss: nn.Module = Loss(trainee)
+        self.loss: nn.Module = Loss(task)
         self._shard(self.loss, config)
         if self.average is not None:
             self._shard(self.average.module, config)
@@ -136,19 +136,19 @@ class Shards:
 class Loss(nn.Module):
     """A trainee's loss as a module's forward."""
 
-    def __init__(self, trainee: Trainee) -> None:
+    def __init__(self, task: TrainingTask) -> None:
         super().__init__()
-        self.module, self._loss = trainee.module, trainee.loss
+        self.module, self._loss = task.module, task.loss
 
     def forward(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
         return self._loss(batch, generator)
 
 
-def share_out(trainee: Trainee, config: TrainingConfig, ranks: Ranks) -> Parallel:
+def share_out(task: TrainingTask, config: TrainingConfig, ranks: Ranks) -> Parallel:
     """Lay a trainee's module out as the recipe says. One process alone has all weights."""
     if config.parallel == "fsdp" and ranks.size > 1:
-        return Shards(trainee, config, ranks)
-    return Replicas(trainee, config, ranks)
+        return Shards(task, config, ranks)
+    return Replicas(task, config, ranks)
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -9,15 +9,15 @@ import yaml
 from pydantic import Field
 
 from hwm_core.config import Config, overridden, read_yaml
-from hwm_core.data.atomic import write_text
-from hwm_core.data.augment import Augmentation
-from hwm_core.data.codes import CodeSpec
+from hwm_core.data.episodes.augment import Augmentation
+from hwm_core.data.tokens.spec import CodeSpec
 from hwm_core.errors import BadConfig
-from hwm_core.families import family
+from hwm_core.io.atomic import write_text
 from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.tokenizers.causal import CausalTokenizerConfig
 from hwm_core.tokenizers.continuous import ContinuousTokenizerConfig
 from hwm_core.train.config import TrainingConfig
+from hwm_core.world_model.registry import family
 
 
 class DataConfig(Config):

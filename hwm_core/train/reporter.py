@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hwm_core.pictures.samples import Sample
+from hwm_core.visualization.samples import Sample
 
 
 @dataclass(frozen=True)

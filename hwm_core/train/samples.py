@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from hwm_core.frames import to_frames
-from hwm_core.pictures.samples import Sample
 from hwm_core.tokenizers import VideoTokenizer
-from hwm_core.train.trainee import Batch
-from hwm_core.train.trainees import codes_of, unit
+from hwm_core.train.task import Batch
+from hwm_core.train.tasks import codes_of, unit
+from hwm_core.visualization.samples import Sample
 
 
 @torch.no_grad()

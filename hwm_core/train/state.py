@@ -15,8 +15,8 @@ import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.api import CheckpointException
 
-from hwm_core.data.atomic import new_file
 from hwm_core.errors import BadCheckpoint
+from hwm_core.io.atomic import new_file
 from hwm_core.train.ranks import Ranks
 
 

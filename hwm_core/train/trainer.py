@@ -17,8 +17,8 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.utils.data import DataLoader, Dataset
 
-from hwm_core.draws import RowGenerator
 from hwm_core.errors import BadCheckpoint, BadConfig
+from hwm_core.rng.batch_rows import RowGenerator
 from hwm_core.train.broken_step import BadGradient, BrokenStep
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import build_optimisers
@@ -27,8 +27,8 @@ from hwm_core.train.parallel import own, share_out, whole
 from hwm_core.train.ranks import Ranks
 from hwm_core.train.reporter import Position, Reporter, Silent
 from hwm_core.train.schedule import learning_rate_factor
+from hwm_core.train.task import Batch, TrainingTask
 from hwm_core.train.throughput import Throughput
-from hwm_core.train.trainee import Batch, Trainee
 
 CLOCKS = {"wall": time.monotonic, "processor": time.process_time}
 
@@ -45,18 +45,18 @@ class Trainer:
 
     def __init__(
         self,
-        trainee: Trainee,
+        task: TrainingTask,
         config: TrainingConfig,
         *,
         ranks: Ranks | None = None,
         reporter: Reporter | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self.trainee, self.config, self.ranks = trainee, config, ranks or Ranks()
+        self.task, self.config, self.ranks = task, config, ranks or Ranks()
         self.reporter, self.clock = reporter or Silent(), clock or CLOCKS[config.clock]
         self._rows = self.ranks.share(config.batch_size, config.accumulation)  # of a part
-        self.parallel = share_out(trainee, config, self.ranks)
-        self.module = trainee.module
+        self.parallel = share_out(task, config, self.ranks)
+        self.module = task.module
         self.optimisers = build_optimisers(self.module, config)
         self.generator = RowGenerator(self.ranks.device)
         self.throughput = Throughput(self.ranks, config.peak_tflops, config.precision)
@@ -100,7 +100,7 @@ class Trainer:
             began = time.perf_counter()
             batch = next(batches)
             numbers = self.train_step(batch)
-            self.throughput.add(self.config.batch_size, self.trainee.tokens(batch), time.perf_counter() - began)
+            self.throughput.add(self.config.batch_size, self.task.tokens(batch), time.perf_counter() - began)
             if self.step % self.config.report_every == 0:
                 self._report("train", {**self.ranks.mean(numbers), **self.throughput.numbers()})
             if evaluate and self.step % self.config.evaluate_every == 0:

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from hwm_core.data.windows import spread
+from hwm_core.data.episodes.windows import spread
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr
 from hwm_core.tokenizers import DiscreteTokenizer, VideoTokenizer
 from hwm_core.tokenizers.usage import digit_evenness
-from hwm_core.train.trainee import Batch
-from hwm_core.train.trainees import codes_of, unit
+from hwm_core.train.task import Batch
+from hwm_core.train.tasks import codes_of, unit
 
 
 def fixed_batches(windows: Dataset, count: int, batch_size: int = 16) -> list[Batch]:

@@ -1,0 +1,215 @@
+"""Recordings into an episode store: resumable, one whole episode at a time, manifests from the training split only."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from hwm_core.data.episodes.store import Split, manifest_path, open_store, read_header, write_episode
+from hwm_core.data.recording.assembly import ReadReport
+from hwm_core.data.recording.clock import MAX_GAP_PERIODS, rounded_rate_hz
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.recording.recording import Recording, reject_repeats
+from hwm_core.data.robot.embodiment import Embodiment
+from hwm_core.data.robot.limits import Robot
+from hwm_core.data.robot.manifest import ActionKind, ActionManifest, Actions, fit_manifest
+from hwm_core.data.robot.value_checks import require_unit, undeclared_unit_warning
+from hwm_core.data.tokens.episodes import TokenEpisode
+from hwm_core.errors import BadBag, BadInput
+from hwm_core.io.atomic import new_file
+from hwm_core.types import Episode
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of one recording: a report, or a fault; neither when it was in the store already."""
+
+    name: str
+    split: Split
+    report: ReadReport | None = None
+    fault: str = ""
+
+
+def prepare_episodes(
+    recordings: Mapping[Split, Sequence[Recording]],
+    store: str | Path,
+    preprocessing: Preprocessing,
+    names: Sequence[str] | None = None,
+    workers: int = 1,
+    embodiment: Embodiment | None = None,
+) -> Iterator[Prepared]:
+    """Write the recordings that are not in the store yet, and tell of each. One process at a time may do so.
+
+    Args:
+        recordings: of each split; a bad one is told of and left out.
+        store: folder to fill.
+        preprocessing: applied to every picture; the same for the whole store.
+        names: joints wanted, in this order; None takes those of the first recording for all.
+        workers: processes to read with.
+        layout: dimensions of the store, where its robots have joints of their own; NaN where one lacks a dimension.
+
+    Raises:
+        BadBag: two recordings of one name, or a store made with another preprocessing, joints or split.
+    """
+    store = Path(store)
+    reject_repeats(chain.from_iterable(recordings.values()))  # in both splits: trained on and judged by
+    if embodiment is not None:
+        names = embodiment.names
+    for partial_write in store.glob("*/.*.partial"):  # of a run that was killed
+        shutil.rmtree(partial_write)
+    todo: list[tuple[Recording, Split]] = []
+    for split, some in recordings.items():
+        for recording in some:
+            if (kept := _find(store, recording.name, split)) is None:
+                todo.append((recording, split))
+                continue
+            names = _same_store(kept, preprocessing, names)
+            yield Prepared(recording.name, split)
+    prepare = partial(_prepare_one, store=store, preprocessing=preprocessing, embodiment=embodiment)
+    # The first readable recording settles the joints and their order; only then can the others go in parallel.
+    while todo and (names is None or workers == 1):
+        outcome, names = prepare(todo.pop(0), names=names)
+        yield outcome
+    if todo:
+        # Not forked: the parent may hold threads of torch or OpenCV.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for outcome, _ in pool.map(partial(prepare, names=names), todo):
+                yield outcome
+
+
+def fit_manifests(
+    store: str | Path, robot: Robot, aliases: Mapping[str, str] | None = None
+) -> dict[ActionKind, ActionManifest]:
+    """Fit a manifest for states and for commands, where recorded, on the training split, and write them to the store.
+
+    Args:
+        store: a filled store.
+        robot: units and limits of its joints.
+        aliases: {name a robot publishes: name in the store}, of a layout.
+
+    Raises:
+        BadBag: the store is empty or damaged.
+        BadActions: the joints were for the most part far outside the limits given, or cannot be of the unit declared.
+    """
+    manifests = _fit(open_store(store).training, robot, aliases)
+    for kind, manifest in manifests.items():
+        with new_file(manifest_path(store, kind)) as partial_file:
+            partial_file.write_text(yaml.safe_dump(manifest.plain(), sort_keys=False))
+    return manifests
+
+
+def measure_manifests(
+    sources: Iterable[Recording | TokenEpisode], robot: Robot, embodiment: Embodiment | None = None
+) -> dict[ActionKind, ActionManifest]:
+    """The manifests of recordings and tokens as they are, without a store: of all their frames. Raises BadInput."""
+    episodes: list[Episode | TokenEpisode] = []
+    for source in sources:
+        names = None if embodiment or not episodes else episodes[0].names
+        if isinstance(source, TokenEpisode):
+            tokens = source if names is None else source.with_joints(names)
+            episodes.append(embodiment.arrange(tokens) if embodiment else tokens)
+            continue
+        height, width = source.picture().shape[:2]
+        small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1)
+        episode, _ = source.read(small, names)
+        episodes.append(embodiment.arrange(episode) if embodiment else episode)
+    return _fit(episodes, robot, embodiment.aliases if embodiment else None)
+
+
+def undeclared_units(manifests: Mapping[ActionKind, ActionManifest], robot: Robot) -> list[str]:
+    """Joints that seem not to be in radians, and of which `robot` does not say the unit, a sentence each."""
+    remedy = "No unit is declared, so radians are assumed: declare it in the robot's file."
+    return [
+        f"{kind}: {name} {warning} {remedy}"
+        for kind, one in manifests.items()
+        for name, *extremes in zip(one.names, one.lower, one.upper, strict=True)
+        if not robot.joint(name).declared and (warning := undeclared_unit_warning(name, np.array(extremes)))
+    ]
+
+
+def _fit(
+    episodes: Sequence[Actions], robot: Robot, aliases: Mapping[str, str] | None
+) -> dict[ActionKind, ActionManifest]:
+    names = episodes[0].names
+    joints = [robot.joint(name) for name in names]
+    manifests: dict[ActionKind, ActionManifest] = {}
+    kinds: tuple[ActionKind, ...] = ("states", "commands")
+    for kind in kinds:
+        values = [episode.states if kind == "states" else episode.commands for episode in episodes]
+        recorded = [some for some in values if some is not None]
+        if recorded:
+            together = np.concatenate(recorded)
+            for joint, name, column in zip(joints, names, together.T, strict=True):
+                if joint.declared:
+                    require_unit(column, joint.unit, f"{kind.capitalize()}: {name}", f"the robot {robot.name}")
+            manifests[kind] = fit_manifest(
+                robot.name,
+                kind,
+                names,
+                [joint.unit for joint in joints],
+                together,
+                [joint.limits for joint in joints],
+                masked=True,  # readers reject NaN, so it can only be a layout's dimension that the robot lacks
+                aliases=aliases,
+            )
+    return manifests
+
+
+def _prepare_one(
+    task: tuple[Recording, Split],
+    store: Path,
+    preprocessing: Preprocessing,
+    embodiment: Embodiment | None,
+    names: Sequence[str] | None,
+) -> tuple[Prepared, Sequence[str] | None]:
+    """Read and write one; the names are those of the store from now on."""
+    recording, split = task
+    try:
+        episode, report = recording.read(preprocessing, None if embodiment else names)
+        _require_neighbours(episode, preprocessing.frame_rate_hz)
+        if embodiment is not None:
+            episode = embodiment.arrange(episode)
+        write_episode(store / split, episode, preprocessing)
+    except BadInput as fault:
+        return Prepared(recording.name, split, fault=str(fault)), names
+    return Prepared(recording.name, split, report), episode.names
+
+
+def _require_neighbours(episode: Episode, rate_hz: float) -> None:
+    """Raises BadBag where each of several frames is a segment of its own: no window could be made of them."""
+    if len(episode) > 1 and (np.diff(episode.segments) != 0).all():
+        measured = rounded_rate_hz(float(np.median(np.abs(np.diff(episode.stamps_ns)))))
+        raise BadBag(
+            f"Recording {episode.name} at {rate_hz:g} Hz",
+            expected=f"frames no further apart than {MAX_GAP_PERIODS} periods: what is, is a gap",
+            got=f"pictures with joint values at {measured:.4g} Hz",
+            remedy=f"Prepare at that rate: `--rate {measured:.4g}`.",
+        )
+
+
+def _find(store: Path, name: str, split: Split) -> Path | None:
+    """The episode in the store. Raises BadBag where it is in the other split: it would be trained on and judged by."""
+    other = store / ("training" if split == "validation" else "validation") / name
+    if other.exists():
+        raise BadBag(f"Episode {other}", expected=f"it in {split}/", got="it here", remedy="Move or remove it first.")
+    folder = store / split / name
+    return folder if folder.exists() else None
+
+
+def _same_store(folder: Path, preprocessing: Preprocessing, names: Sequence[str] | None) -> tuple[str, ...]:
+    header = read_header(folder)
+    if header.preprocessing != preprocessing or (names is not None and tuple(names) != header.names):
+        raise BadBag(
+            f"Store {folder.parents[1]}",
+            expected="the preprocessing and joints it was begun with",
+            got="others",
+            remedy="Use another folder, or remove this one.",
+        )
+    return header.names

@@ -1,0 +1,64 @@
+"""Which recordings are kept from training: a choice by name alone, which stays when recordings are added."""
+
+import hashlib
+from collections.abc import Sequence
+
+from hwm_core.config import Config
+from hwm_core.data.episodes.store import Split
+from hwm_core.data.recording.recording import Recording
+from hwm_core.errors import BadBag
+
+
+class SplitFile(Config):
+    """Names of the recordings of both sides."""
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+
+    def apply(self, recordings: Sequence[Recording]) -> dict[Split, list[Recording]]:
+        """Raises BadBag for a recording it does not know: one that came later must be decided upon."""
+        sides: dict[Split, list[Recording]] = {"training": [], "validation": []}
+        for recording in recordings:
+            if recording.name in self.validation:
+                sides["validation"].append(recording)
+            elif recording.name in self.training:
+                sides["training"].append(recording)
+            else:
+                raise BadBag(
+                    "Split", expected="every recording in it", got=f"`{recording.name}`", remedy="Make the split again."
+                )
+        return sides
+
+
+def is_nth(recording: Recording, nth: int) -> bool:
+    """Whether `nth` divides the recording's number: a split that stays as it is when recordings are added."""
+    return recording.number is not None and recording.number % nth == 0
+
+
+def split_by_number(recordings: Sequence[Recording], nth: int) -> SplitFile:
+    """Those whose number `nth` divides are validation."""
+    return _split(recordings, {one.name for one in recordings if is_nth(one, nth)})
+
+
+def split_by_share(recordings: Sequence[Recording], share: float, seed: int = 0) -> SplitFile:
+    """About `share` of them are validation, drawn by a hash of the name: each keeps its side whatever is added."""
+
+    def draw(name: str) -> float:
+        return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8], "big") / 2**64
+
+    return _split(recordings, {one.name for one in recordings if draw(one.name) < share})
+
+
+def _split(recordings: Sequence[Recording], validation: set[str]) -> SplitFile:
+    names = [one.name for one in recordings]
+    if len(set(names)) != len(names) or not validation or len(validation) == len(names):
+        raise BadBag(
+            "Split",
+            expected="recordings of different names, some on each side",
+            got=f"{len(names)} recordings, {len(set(names))} names, {len(validation)} to validate",
+            remedy="Choose another number or share.",
+        )
+    return SplitFile(
+        training=tuple(name for name in names if name not in validation),
+        validation=tuple(name for name in names if name in validation),
+    )

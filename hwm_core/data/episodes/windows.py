@@ -1,0 +1,91 @@
+"""Training windows: clips of consecutive frames with the action of each."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from hwm_core.data.robot.manifest import ActionManifest
+from hwm_core.errors import BadBag
+from hwm_core.types import Episode
+
+
+def valid_starts(episode: Episode, length: int, stride: int = 1) -> NDArray[np.int64]:
+    """First frames of the windows of `length` frames that stay within one segment, every `stride` frames of it."""
+    return starts_within(episode.segments, length, stride)
+
+
+def starts_within(segments: NDArray[np.integer], length: int, stride: int = 1) -> NDArray[np.int64]:
+    """The same of segment numbers [F] alone, which may come again: a change is a cut."""
+    bounds = [0, *(np.flatnonzero(np.diff(segments)) + 1), len(segments)]
+    return np.concatenate(
+        [np.arange(first, end - length + 1, stride, dtype=np.int64) for first, end in pairwise(bounds)]
+    )
+
+
+def takes_of(segments: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Which stretch between cuts each frame [F] is of, counted from 0. Segment numbers may come again."""
+    return np.cumsum(np.diff(segments, prepend=segments[:1]) != 0)
+
+
+def spread(count: int, of: int) -> NDArray[np.int64]:
+    """`count` indices below `of`, or all of them, evenly spread from the first to the last."""
+    return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(np.int64))
+
+
+class Windows(Dataset):
+    """Windows of all episodes: `{"frames": uint8 [F, 3, H, W], "actions": float32 [F, A], normalised}`.
+
+    Args:
+        episodes: of one robot and preprocessing.
+        manifest: which actions, and their normalisation; None for windows without "actions".
+        past_frames, future_frames: their sum is F.
+        stride: frames between the starts of neighbouring windows.
+
+    Raises:
+        RobotMismatch: an episode lacks joints of the manifest.
+        BadActions: an episode lacks the manifest's kind of actions.
+        BadBag: no episode is long enough for a window.
+    """
+
+    def __init__(
+        self,
+        episodes: Sequence[Episode],
+        manifest: ActionManifest | None,
+        past_frames: int,
+        future_frames: int,
+        stride: int = 1,
+    ) -> None:
+        self.length = past_frames + future_frames
+        self._episodes = list(episodes)
+        self._actions = None
+        if manifest is not None:
+            self._actions = [manifest.normalise(manifest.actions_of(episode)) for episode in episodes]
+        starts = [valid_starts(episode, self.length, stride) for episode in episodes]
+        self.index = np.array(
+            [(number, start) for number, some in enumerate(starts) for start in some], dtype=np.int64
+        ).reshape(-1, 2)  # [windows, 2]: episode, first frame
+        if len(self.index) == 0:
+            longest = max((np.bincount(episode.segments).max() for episode in episodes if len(episode)), default=0)
+            raise BadBag(
+                "Windows",
+                expected=f"a stretch of {self.length} frames without a gap",
+                got=f"{len(self._episodes)} episodes, the longest stretch {longest}",
+                remedy="Record longer, check the camera's rate, or use a shorter window.",
+            )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, item: int) -> dict[str, Tensor]:
+        number, start = self.index[item]
+        clip = slice(start, start + self.length)
+        # A copy: the frames may be a memory map.
+        window = {"frames": torch.tensor(self._episodes[number].frames[clip]).permute(0, 3, 1, 2)}
+        if self._actions is not None:
+            window["actions"] = torch.from_numpy(self._actions[number][clip])
+        return window

@@ -1,0 +1,166 @@
+"""What a LeRobot folder says of itself in meta/: rate and features, tasks, statistics of each episode."""
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+from pydantic import Field, NonNegativeInt, field_validator
+
+from hwm_core.data.lerobot.stats import STATISTICS, FeatureStats
+from hwm_core.errors import BadBag
+from hwm_core.io.json_files import Fields, read_json
+
+_REMEDY = "It was cut or is of another format; download it again."
+INFO = "meta/info.json"
+# Our column of v3.0's meta/episodes: the number an episode had before v3.0 wanted numbers without holes.
+SOURCE_NUMBER = "source_episode_index"
+
+
+class Info(Fields):
+    """Those fields of meta/info.json that everything depends on."""
+
+    codebase_version: str
+    fps: float = Field(gt=0, allow_inf_nan=False)
+    features: dict[str, dict[str, Any]]
+
+
+class _Joints(Fields):
+    """A feature of joint values."""
+
+    shape: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    names: list[Any] | dict[str, Any] | None = None  # a list or a list of lists; a mapping to lists or to positions
+
+    def joints(self) -> tuple[str, ...]:
+        """A name for each; numbered where the feature names none, or another number of them."""
+        flat, size = self._flat(), self.shape[0]
+        return tuple(flat) if len(flat) == size else tuple(f"joint_{index}" for index in range(size))
+
+    def _flat(self) -> list[str]:
+        """Their names in order. Of a mapping to lists that share names, all begin with their list's."""
+        names = self.names or []
+        if isinstance(names, list):
+            return list(map(str, chain.from_iterable(_list(name) for name in names)))
+        if all(isinstance(position, int) for position in names.values()):
+            return sorted(names, key=lambda name: int(names[name]))
+        listed = [(key, str(name)) for key, some in names.items() for name in _list(some)]
+        groups = {name: key for key, name in listed}  # the last that has the name
+        shared = any(groups[name] != key for key, name in listed)
+        return [f"{key}_{name}" if shared else name for key, name in listed]
+
+
+class _Episode(Fields):
+    episode_index: int
+    tasks: list[Any] | None = None
+
+
+class _Task(Fields):
+    task_index: int
+    task: str
+
+
+class _Statistics(Fields):
+    episode_index: int
+    stats: dict[str, dict[str, Any]]
+
+    @field_validator("stats")
+    @classmethod
+    def _numbers(cls, stats: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, some in stats.items():
+            _shape(name, some)
+        return stats
+
+
+def _shape(name: str, some: Mapping[str, Any]) -> tuple[int, ...]:
+    """Of the values of one feature. Raises ValueError where they are no statistics."""
+    try:
+        *values, count = (np.asarray(some[key]) for key in STATISTICS)
+        sound = all(one.dtype.kind in "bif" and one.shape == values[0].shape for one in values)
+    except (KeyError, ValueError):
+        sound = False
+    if not sound or values[0].size == 0 or count.dtype.kind not in "if" or count.shape != (1,) or not count >= 1:
+        raise ValueError(f"{', '.join(STATISTICS)} of `{name}`, lists of numbers of one shape")
+    return values[0].shape
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def read_info(path: Path) -> tuple[Info, dict[str, Any]]:
+    """The fields used of meta/info.json, and all of it. Raises BadBag."""
+    file = path / INFO
+    everything = read_json(file, "Check the path, or download the file again.")
+    return Info.of(everything, f"File {file}", _REMEDY), everything
+
+
+def joint_names(path: Path, info: Info, key: str) -> tuple[str, ...]:
+    """Of the joints of a feature, in order; empty where there is no such feature. Raises BadBag for a damaged one."""
+    feature = info.features.get(key)
+    return () if feature is None else _Joints.of(feature, f"File {path / INFO}: feature `{key}`", _REMEDY).joints()
+
+
+def read_episode_tasks(path: Path) -> dict[int, tuple[str, ...]]:
+    """{episode: what was done in it} of v2; empty where the dataset does not say. Raises BadBag."""
+    file = path / "meta/episodes.jsonl"
+    lines = _Episode.from_lines(file, _REMEDY) if file.exists() else []
+    return {line.episode_index: tuple(map(str, line.tasks or [])) for line in lines}
+
+
+def read_tasks(path: Path) -> dict[int, str]:
+    """{task_index: task}; empty where no file says. Raises BadBag."""
+    old, new = path / "meta/tasks.jsonl", path / "meta/tasks.parquet"
+    if old.exists():
+        return {line.task_index: line.task for line in _Task.from_lines(old, _REMEDY)}
+    if not new.exists():
+        return {}
+    try:
+        rows = pyarrow.parquet.ParquetFile(new).read().to_pylist()
+        return {int(row.pop("task_index")): str(next(iter(row.values()), "")) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise BadBag(f"Table {new}", expected="task_index and task", got=got, remedy=_REMEDY) from None
+
+
+def own_number(row: Mapping[str, Any]) -> int:
+    """Of an episode in v3.0's meta/episodes. Raises KeyError, TypeError or ValueError for none."""
+    own = row.get(SOURCE_NUMBER)
+    return int(row["episode_index"] if own is None else own)
+
+
+def read_statistics(path: Path) -> dict[int, Mapping[str, FeatureStats]]:
+    """{episode: statistics of each feature} of v2.1 and v3.0; empty where there are none. Raises BadBag."""
+    file, folder = path / "meta/episodes_stats.jsonl", path / "meta/episodes"
+    lines = _Statistics.from_lines(file, _REMEDY) if file.exists() else []
+    if not lines:
+        lines = [line for part in sorted(folder.glob("*/*.parquet")) for line in _statistics_v3(part)]
+        file = folder
+    found: dict[int, Mapping[str, FeatureStats]] = {line.episode_index: line.stats for line in lines}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for episode, stats in found.items():
+        for name, some in stats.items():
+            if (shape := _shape(name, some)) != shapes.setdefault(name, shape):
+                got = f"{list(shape)} in episode {episode}"
+                raise BadBag(f"File {file}: `{name}`", expected=f"values {list(shapes[name])}", got=got, remedy=_REMEDY)
+    return found
+
+
+def _statistics_v3(file: Path) -> Iterator[_Statistics]:
+    """Those of the columns stats/FEATURE/NAME; nothing of an episode without."""
+    try:
+        rows = pyarrow.parquet.ParquetFile(file).read().to_pylist()
+        numbered = [(own_number(row), row) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise BadBag(f"Table {file}", expected="episodes", got=got, remedy=_REMEDY) from None
+    for number, row in numbered:
+        stats: dict[str, FeatureStats] = {}
+        for column, values in row.items():
+            if column.startswith("stats/") and values is not None:
+                name, _, what = column.removeprefix("stats/").rpartition("/")
+                stats.setdefault(name, {})[what] = values
+        if stats:
+            yield _Statistics.of({"episode_index": number, "stats": stats}, f"Table {file}, episode {number}", _REMEDY)

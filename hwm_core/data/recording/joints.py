@@ -1,0 +1,176 @@
+"""Joint messages in arrival order in, values at any stamp out; the same class serves a whole bag and a live ring."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.robot.manifest import match_names
+from hwm_core.errors import BadActions
+
+# A step back by more than this is a clock jump (bag loop, reset); by less, a message that arrived late.
+_JUMP_NS = 100_000_000
+
+
+class JointTrack:
+    """Positions of named joints over time.
+
+    Messages may order their joints differently from one to the next and may hold joints nobody asked for. With a
+    `capacity` the track is a ring of its newest entries, in bounded memory; without, it grows.
+
+    Args:
+        names: the A joints wanted, the columns of every answer.
+        capacity: entries kept, or None for all.
+        max_gap_s: longest pause that is interpolated over.
+        hold_s: how long the first and the last entry hold beyond the ends of the track.
+        aliases: {name a message may use: name wanted}.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        capacity: int | None = None,
+        max_gap_s: float = 0.2,
+        hold_s: float = 0.0,
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        self.names = tuple(names)
+        self._aliases = dict(aliases or {})
+        self.jumps = 0
+        self._capacity = capacity
+        self._max_gap_ns = round(max_gap_s * 1e9)
+        self._hold_ns = round(hold_s * 1e9)
+        # Contiguous storage of twice the ring: when full, the newest `capacity` entries move to the front.
+        room = 2 * capacity if capacity else 1024
+        self._stamps = np.empty(room, dtype=np.int64)
+        self._values = np.empty((room, len(self.names)))
+        self._end = 0
+        self._order: list[str] = []
+        self._columns = np.empty(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return min(self._end, self._capacity) if self._capacity else self._end
+
+    @property
+    def stamps_ns(self) -> NDArray[np.int64]:
+        """Stamps of the entries kept, strictly increasing."""
+        return self._stamps[self._end - len(self) : self._end]
+
+    @property
+    def newest_ns(self) -> int | None:
+        """Stamp of the newest entry."""
+        return int(self._stamps[self._end - 1]) if self._end else None
+
+    def is_jump(self, stamp_ns: int) -> bool:
+        """Whether an entry at `stamp_ns` would be a backward clock jump."""
+        return self._end > 0 and stamp_ns < self._stamps[self._end - 1] - _JUMP_NS
+
+    def append(
+        self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
+    ) -> Literal["", "late", "jump"]:
+        """Take one message.
+
+        Returns:
+            "late" when it precedes the newest entry and was left out; "jump" when the clock jumped back and everything
+            before this entry was forgotten; "" otherwise. An entry at the newest stamp replaces it.
+
+        Raises:
+            RobotMismatch: a wanted joint is missing; names it.
+            BadActions: as many positions as names are needed, all of them finite.
+        """
+        row = self._row(names, positions)
+        event: Literal["", "jump"] = ""
+        if self.is_jump(stamp_ns):
+            self._end, self.jumps, event = 0, self.jumps + 1, "jump"
+        elif self._end and stamp_ns < self._stamps[self._end - 1]:
+            return "late"
+        elif self._end and stamp_ns == self._stamps[self._end - 1]:
+            self._end -= 1
+        if self._end == len(self._stamps):
+            self._make_room()
+        self._stamps[self._end], self._values[self._end] = stamp_ns, row
+        self._end += 1
+        return event
+
+    def covers(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the stamps [N] `at` can answer: between two entries not too far apart, or held at an end."""
+        kept, wanted = self.stamps_ns, np.asarray(stamps_ns, dtype=np.int64)
+        if len(kept) == 0:
+            return np.zeros(wanted.shape, dtype=bool)
+        after = np.searchsorted(kept, wanted)
+        inside = (after > 0) & (after < len(kept))
+        spacing = kept[np.minimum(after, len(kept) - 1)] - kept[np.maximum(after, 1) - 1]
+        exact = kept[np.minimum(after, len(kept) - 1)] == wanted
+        held = ~inside & (wanted >= kept[0] - self._hold_ns) & (wanted <= kept[-1] + self._hold_ns)
+        return exact | (inside & (spacing <= self._max_gap_ns)) | held
+
+    def at(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """States at the stamps [N], interpolated linearly, float32 [N, A]. Raises BadActions unless `covers` them."""
+        kept, values, wanted = self.stamps_ns, self._kept_values(), np.asarray(stamps_ns, dtype=np.int64)
+        self._require(self.covers(wanted), wanted, "an entry on both sides")
+        before = np.clip(np.searchsorted(kept, wanted, side="right") - 1, 0, len(kept) - 1)
+        after = np.minimum(before + 1, len(kept) - 1)
+        # Differences in int64 first: nanoseconds since 1970 do not fit a float64.
+        weight = np.clip((wanted - kept[before]) / np.maximum(kept[after] - kept[before], 1), 0.0, 1.0)[:, None]
+        return ((1 - weight) * values[before] + weight * values[after]).astype(np.float32)
+
+    def covers_before(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the stamps [N] have an entry strictly before them."""
+        return np.searchsorted(self.stamps_ns, np.asarray(stamps_ns, dtype=np.int64)) > 0
+
+    def before(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Commands in force at the stamps [N]: the newest entry strictly before each, float32 [N, A].
+
+        Raises BadActions where `covers_before` is false.
+        """
+        wanted = np.asarray(stamps_ns, dtype=np.int64)
+        self._require(self.covers_before(wanted), wanted, "an earlier entry")
+        return self._kept_values()[np.searchsorted(self.stamps_ns, wanted) - 1].astype(np.float32)
+
+    def _row(self, names: Sequence[str], positions: Sequence[float] | NDArray) -> NDArray[np.float64]:
+        if self._order != (order := list(names)):
+            own = [self._aliases.get(name, name) for name in order]
+            self._columns = match_names(self.names, own, whose="the joint message")
+            self._order = order
+        values = np.asarray(positions, dtype=np.float64)
+        if values.shape != (len(names),):
+            raise BadActions(
+                "Joint message",
+                expected=f"{len(names)} positions, one per name",
+                got=list(values.shape),
+                remedy="Fix the publisher.",
+            )
+        row = values[self._columns]
+        if not np.isfinite(row).all():
+            bad = [name for name, value in zip(self.names, row, strict=True) if not np.isfinite(value)]
+            raise BadActions(
+                "Joint message",
+                expected="finite positions",
+                got=f"NaN or infinity for {', '.join(bad)}",
+                remedy="Fix the publisher.",
+            )
+        return row
+
+    def _make_room(self) -> None:
+        if self._capacity:
+            keep = slice(self._end - self._capacity, self._end)
+            self._stamps[: self._capacity] = self._stamps[keep]
+            self._values[: self._capacity] = self._values[keep]
+            self._end = self._capacity
+        else:
+            self._stamps = np.concatenate([self._stamps, np.empty_like(self._stamps)])
+            self._values = np.concatenate([self._values, np.empty_like(self._values)])
+
+    def _kept_values(self) -> NDArray[np.float64]:
+        return self._values[self._end - len(self) : self._end]
+
+    def _require(self, known: NDArray[np.bool_], wanted: NDArray[np.int64], what: str) -> None:
+        if not known.all():
+            span = f"{self.stamps_ns[0]}..{self.newest_ns} ns" if len(self) else "an empty track"
+            raise BadActions(
+                "Joint values at a stamp",
+                expected=what,
+                got=f"{wanted[~known][0]} ns against {span}",
+                remedy="Ask only where the track covers.",
+            )

@@ -1,0 +1,120 @@
+"""How a camera's frames become the model's frames: the one function of recorder, trainer, replay and node."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from hwm_core.config import Config
+from hwm_core.data.recording.clock import FrameClock
+from hwm_core.errors import BadImage
+
+# Cameras round their sizes to multiples of 8 or 16; a pixel or two is not another aspect.
+_ASPECT_TOLERANCE = 0.01
+
+
+class Preprocessing(Config):
+    """Crop, size, colour order and rate. Travels in every checkpoint."""
+
+    source_aspect: float = Field(ge=0, description="width / height of the camera's pictures; 0: any, cut to a square")
+    cut: tuple[float, float, float, float] = Field(
+        default=(0.0, 0.0, 0.0, 0.0),
+        description="shares of height and width taken off first, at top, bottom, left and right: bars, a second eye",
+    )
+    crop: Literal["none", "centre_square"] = "centre_square"
+    height: int = Field(default=64, ge=1, description="pixels")
+    width: int = Field(default=64, ge=1, description="pixels")
+    interpolation: Literal["area"] = "area"
+    colour: Literal["rgb"] = "rgb"
+    frame_rate_hz: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+    drop_repeats: bool = Field(
+        default=False,
+        description="a picture equal to the one before is no new one: for cameras slower than their label",
+    )
+
+    @model_validator(mode="after")
+    def _any_aspect_becomes_one(self) -> "Preprocessing":
+        if self.source_aspect == 0 and self.crop != "centre_square":
+            raise ValueError("`crop` to be `centre_square` where `source_aspect` is 0: pictures of any shape")
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> "Preprocessing":
+        top, bottom, left, right = self.cut
+        if not (min(self.cut) >= 0 and top + bottom < 1 and left + right < 1):  # NaN is not, either
+            raise ValueError("`cut` to be four shares of at least 0, and those of one direction less than 1 together")
+        return self
+
+    def is_repeat(self, pixels: NDArray[np.uint8], previous: NDArray[np.uint8] | None) -> bool:
+        """Whether to leave out `pixels`, after `previous`; both as `apply` gives them."""
+        return self.drop_repeats and previous is not None and np.array_equal(pixels, previous)
+
+    def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Crop and resize one picture, uint8 [H, W, 3] -> uint8 [height, width, 3].
+
+        Raises:
+            BadImage: the picture is not uint8 [H, W, 3], or its aspect is not `source_aspect`.
+        """
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
+            raise BadImage(
+                "Picture",
+                expected="uint8 [H, W, 3]",
+                got=f"{rgb.dtype} {list(rgb.shape)}",
+                remedy="Decode it to RGB first.",
+            )
+        height, width = rgb.shape[:2]
+        if self.source_aspect and abs(width / height / self.source_aspect - 1) > _ASPECT_TOLERANCE:
+            raise BadImage(
+                "Picture of another shape",
+                expected=f"width / height = {self.source_aspect:.3f}",
+                got=f"{width}x{height} = {width / height:.3f}",
+                remedy="Use a camera mode of the aspect the model was trained on, or train a model for this one.",
+            )
+        if any(self.cut):
+            top, bottom, left, right = self.cut
+            rgb = rgb[round(top * height) : height - round(bottom * height)]
+            rgb = rgb[:, round(left * width) : width - round(right * width)]
+            height, width = rgb.shape[:2]
+        if 0 in (height, width):
+            raise BadImage(
+                "Picture of which nothing is left",
+                expected=f"one so large that `cut` {list(self.cut)} leaves a pixel",
+                got="none",
+                remedy="Send larger pictures, or prepare the data with a smaller cut.",
+            )
+        if self.crop == "centre_square":
+            side = min(height, width)
+            top, left = (height - side) // 2, (width - side) // 2
+            rgb = rgb[top : top + side, left : left + side]
+        if rgb.shape[:2] != (self.height, self.width):
+            rgb = np.asarray(cv2.resize(rgb, (self.width, self.height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return np.ascontiguousarray(rgb)
+
+    def clock(self) -> FrameClock:
+        """A fresh frame clock of this rate, for frames that arrive one at a time."""
+        return FrameClock(self.frame_rate_hz)
+
+    def pick_frames(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Resample a whole recording to `frame_rate_hz`.
+
+        Args:
+            stamps_ns: acquisition times [N] in order of arrival.
+
+        Returns:
+            indices [F] into the recording (a slow camera's frames repeat), and segments [F]: a new number after every
+            gap and every backward jump of the clock.
+        """
+        clock, segment = self.clock(), 0
+        indices: list[int] = []
+        segments: list[int] = []
+        newest = -1
+        for index, stamp in enumerate(stamps_ns):
+            tick = clock.push(int(stamp))
+            segment += tick.restarted
+            indices += [newest] * tick.previous + [index] * tick.current
+            segments += [segment] * (tick.previous + tick.current)
+            newest = newest if tick.event == "late" else index
+        return np.array(indices, dtype=np.int64), np.array(segments, dtype=np.int32)

@@ -1,0 +1,77 @@
+"""What every reader gives: one recorded run, as events, and from them as an episode."""
+
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.recording.assembly import Assembly, ReadReport
+from hwm_core.data.recording.events import Cut, Event, Picture
+from hwm_core.data.recording.labels import Labels
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.errors import BadBag, BadInput
+from hwm_core.types import Episode
+
+
+class Recording(ABC):
+    """One recorded run of any format."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+
+    @property
+    def number(self) -> int | None:
+        """The number its name ends with."""
+        return number_in(self.name)
+
+    @abstractmethod
+    def events(self) -> Iterator[Event | Cut]:
+        """All that was recorded, in order of arrival. Raises BadInput."""
+
+    def beside(self) -> tuple[str, ...]:
+        """What the recording holds that its events do not carry, for those who convert it."""
+        return ()
+
+    def labels(self) -> Labels:
+        """Its names for what its events carry. Raises BadInput."""
+        return Labels()
+
+    def read(self, preprocessing: Preprocessing, names: Sequence[str] | None = None) -> tuple[Episode, ReadReport]:
+        """The episode with the joints `names` (None: its own), and what was left out. Raises BadInput."""
+        return Assembly(self.name, preprocessing, names).feed(self.events()).finish()
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Its first good picture as recorded, uint8 [H, W, 3]. Raises BadInput."""
+        fault: BadInput | None = None
+        for event in self.events():
+            if isinstance(event, Event) and event.stream == "images":
+                try:
+                    content = event.load()
+                except BadInput as error:
+                    fault = fault or error
+                else:
+                    assert isinstance(content, Picture)
+                    return content.rgb
+        raise fault or BadBag(f"Recording {self.name}", expected="pictures", got="none", remedy="Check the camera.")
+
+
+def reject_repeats(recordings: Iterable[Recording]) -> None:
+    """What is made of recordings goes by their names: of two that share one, one would be lost. Raises BadBag."""
+    counts = Counter(recording.name for recording in recordings)
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise BadBag(
+            "Recordings",
+            expected="each to be named once, for training or for validation",
+            got=f"{len(repeated)} named twice, the first `{repeated[0]}`",
+            remedy="Keep validation out of the folders to train on; rename recordings that only share a name.",
+        )
+
+
+def number_in(name: str) -> int | None:
+    """The number that a name ends with."""
+    digits = re.search(r"\d+$", name)
+    return int(digits[0]) if digits else None

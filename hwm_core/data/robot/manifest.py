@@ -1,0 +1,236 @@
+"""The action manifest: which joints, in which order and unit, and how they are normalised."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from hwm_core.config import Config
+from hwm_core.errors import BadActions, RobotMismatch
+
+ActionKind = Literal["states", "commands"]
+Array = TypeVar("Array", bound=Any)  # numpy array or torch tensor, given back as it came
+
+# Less motion than encoders resolve (rad, m or unit closure). Such a joint tells nothing; its z-score would be noise.
+CONSTANT_STD = 1e-4
+# Share of a joint's range that recorded values may lie beyond its ends.
+_BEYOND = 0.1
+
+
+class Actions(Protocol):
+    """An episode, of pictures or of tokens."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def states(self) -> NDArray[np.float32] | None: ...
+    @property
+    def commands(self) -> NDArray[np.float32] | None: ...
+
+
+class ActionManifest(Config):
+    """Joints of one robot as a model's action vector; all tuples have length A. Travels in every checkpoint."""
+
+    robot: str
+    kind: ActionKind
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    constant: tuple[bool, ...]
+    aliases: dict[str, str] = Field(default={}, description="{name a robot publishes: name here}, of a declared layout")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ActionManifest":
+        lengths = {name: len(getattr(self, name)) for name in ("units", "lower", "upper", "mean", "std", "constant")}
+        if wrong := {name: length for name, length in lengths.items() if length != self.dim}:
+            raise ValueError(f"{self.dim} names, but lengths {wrong}")
+        if len(set(self.names)) != self.dim:
+            raise ValueError("joint names repeat")
+        if not np.isfinite([self.lower, self.upper, self.mean, self.std]).all() or min(self.std, default=1.0) <= 0:
+            raise ValueError("limits and statistics must be finite, std positive")
+        return self
+
+    @property
+    def dim(self) -> int:
+        """Number of joints A."""
+        return len(self.names)
+
+    @property
+    def scale(self) -> tuple[float, ...]:
+        """Standard deviation of each joint; 0 of those that never moved."""
+        return tuple(0.0 if constant else std for std, constant in zip(self.std, self.constant, strict=True))
+
+    def normalise(self, values: Array) -> Array:
+        """Z-score of `values` [..., A]; constant joints, and those a robot lacks (NaN), become exactly 0.
+
+        Raises BadActions on another size.
+        """
+        self._check(values)
+        scale = [1 / std if std else 0.0 for std in self.scale]
+        scores = (values - _like(values, self.mean)) * _like(values, scale)
+        if hasattr(scores, "new_tensor"):
+            return scores.masked_fill(scores.isnan(), 0)
+        return np.where(np.isnan(scores), scores.dtype.type(0), scores)
+
+    def match(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Where each of the manifest's joints stands in `names`: `values[..., index]` is in manifest order.
+
+        Joints the manifest does not know are ignored. Raises RobotMismatch naming the missing ones.
+        """
+        names = [self.aliases.get(name, name) for name in names]
+        return match_names(self.names, names, whose=f"robot `{self.robot}`")
+
+    def actions_of(self, episode: Actions) -> NDArray[np.float32]:
+        """An episode's values of the manifest's kind and joints, as recorded, [F, A].
+
+        Raises:
+            BadActions: that kind was not recorded.
+            RobotMismatch: joints are missing.
+        """
+        values = episode.commands if self.kind == "commands" else episode.states
+        if values is None:
+            raise BadActions(
+                f"Episode {episode.name}",
+                expected=self.kind,
+                got="none recorded",
+                remedy="Record that topic too, or train on and use the other kind.",
+            )
+        return values[:, self.match(episode.names)].astype(np.float32)
+
+    def _check(self, values: Any) -> None:
+        if not values.shape or values.shape[-1] != self.dim:
+            raise BadActions(
+                "Action vector",
+                expected=f"[..., {self.dim}]",
+                got=list(values.shape),
+                remedy=f"Give, in this order: {', '.join(self.names)}.",
+            )
+
+
+def fit_manifest(
+    robot: str,
+    kind: ActionKind,
+    names: Sequence[str],
+    units: Sequence[str],
+    training_values: NDArray[np.floating],
+    limits: Sequence[tuple[float, float] | None] | None = None,
+    masked: bool = False,
+    aliases: Mapping[str, str] | None = None,
+) -> ActionManifest:
+    """Measure the statistics of `training_values` [N, A]: frames of the training split only.
+
+    Args:
+        masked: NaN means that a robot lacks the joint; else it is rejected.
+        aliases: {name a robot publishes: name here}.
+        limits: (lower, upper) of each joint; where there are none, the extremes seen.
+
+    Raises:
+        BadActions: values missing, not finite, misshapen, or for the most part far outside the limits.
+        RobotMismatch: a name repeats.
+    """
+    require_distinct(names, f"robot `{robot}`")
+    values = np.asarray(training_values, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != len(names) or len(values) == 0:
+        raise BadActions(
+            "Training values",
+            expected=f"[N, {len(names)}], N > 0",
+            got=list(values.shape),
+            remedy="Give one row per frame.",
+        )
+    if np.isinf(values).any() or (not masked and np.isnan(values).any()):
+        bad = [name for name, column in zip(names, values.T, strict=True) if not np.isfinite(column).all()]
+        raise BadActions(
+            "Training values",
+            expected="finite numbers",
+            got=f"NaN or infinity in {', '.join(bad)}",
+            remedy="Drop those frames.",
+        )
+    columns = [column[~np.isnan(column)] for column in values.T]
+    columns = [column if len(column) else np.zeros(1) for column in columns]  # no robot has it: constant
+    std = np.array([column.std() for column in columns])
+    constant = std < CONSTANT_STD
+    lower, upper = _limits(names, columns, limits or [None] * len(names))
+    return ActionManifest(
+        robot=robot,
+        kind=kind,
+        names=tuple(names),
+        units=tuple(units),
+        lower=lower,
+        upper=upper,
+        mean=tuple(float(column.mean()) for column in columns),
+        std=tuple(np.where(constant, 1.0, std).tolist()),
+        constant=tuple(constant.tolist()),
+        aliases=dict(aliases or {}),
+    )
+
+
+def _limits(
+    names: Sequence[str], columns: Sequence[NDArray[np.float64]], given: Sequence[tuple[float, float] | None]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Lower and upper limits: those given, or the extremes seen. Degrees taken for radians are rejected here."""
+    limits = [
+        (float(column.min()), float(column.max())) if pair is None else pair
+        for column, pair in zip(columns, given, strict=True)
+    ]
+    lower, upper = np.array(limits).T
+    slack = _BEYOND * (upper - lower)  # sensors read a little beyond the ends
+    for joint, column in enumerate(columns):
+        beyond = (column < lower[joint] - slack[joint]) | (column > upper[joint] + slack[joint])
+        if beyond.mean() <= 0.5:
+            continue
+        raise BadActions(
+            f"Training values of {names[joint]}",
+            expected=f"values between its limits, {lower[joint]:g} and {upper[joint]:g}",
+            got=f"{column.min():g} to {column.max():g}",
+            remedy="Correct the limits in the robot's description: they are in the units that were recorded.",
+        )
+    return tuple(lower.tolist()), tuple(upper.tolist())
+
+
+def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDArray[np.int64]:
+    """Index of each wanted joint in `given`.
+
+    Raises:
+        RobotMismatch: joints are missing, with their likely new names; or a wanted one is named twice.
+    """
+    require_distinct(wanted, whose)
+    known = set(wanted)
+    require_distinct([name for name in given if name in known], whose)
+    position = {name: index for index, name in enumerate(given)}
+    if missing := [name for name in wanted if name not in position]:
+        unexpected = [name for name in given if name not in known]
+        near = {name: get_close_matches(name, unexpected, n=1) for name in missing}
+        hints = "; ".join(f"`{name}` may now be `{close[0]}`" for name, close in near.items() if close)
+        raise RobotMismatch(
+            f"Joints of {whose}",
+            expected=f"{len(wanted)} joints, among them {', '.join(missing)}",
+            got=f"{len(given)} joints without them" + (f", unknown: {', '.join(unexpected)}" if unexpected else ""),
+            remedy=(f"Renamed? {hints}. " if hints else "")
+            + "Publish all of them in one message, or ask only for joints that are there.",
+        )
+    return np.array([position[name] for name in wanted], dtype=np.int64)
+
+
+def require_distinct(names: Sequence[str], whose: str) -> None:
+    """Raises RobotMismatch where joints share a name: values of one would stand for the other's."""
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise RobotMismatch(
+            f"Joints of {whose}",
+            expected="each name once",
+            got=f"{', '.join(repeated)} more than once",
+            remedy="Give each joint a name of its own: the values of one would stand for the other's.",
+        )
+
+
+def _like(values: Any, row: Sequence[float]) -> Any:
+    """`row` as an array of the kind, precision and device of `values` (without importing torch for numpy users)."""
+    return values.new_tensor(row) if hasattr(values, "new_tensor") else np.asarray(row, dtype=values.dtype)

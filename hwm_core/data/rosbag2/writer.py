@@ -1,0 +1,168 @@
+"""rosbag2 recordings (mcap and sqlite3), read and written without ROS."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from hwm_core.config import Config
+from hwm_core.data.recording.image_message import encode_image
+from hwm_core.errors import BadBag, BadConfig, BadImage
+
+# The newest metadata version that Humble reads; Jazzy and later read it too.
+_METADATA_VERSION: Literal[8] = 8
+
+
+class Topics(Config):
+    """Where a robot publishes what a world model reads."""
+
+    image: str = "/head_camera/image_raw"
+    joint_states: str = "/joint_states"
+    commands: str = "/joint_commands"
+    cuts: str = "/recording/cut"  # std_msgs/Empty: what follows is another take
+
+
+def message_types(distro: str = "jazzy", definitions: Mapping[str, str] | None = None) -> Typestore:
+    """Message types of a ROS 2 distribution, and custom ones: `package/msg/Name` -> text of its .msg file.
+
+    Raises BadConfig for a distribution that rosbags does not know.
+    """
+    stores = {store.name.removeprefix("ROS2_").lower(): store for store in Stores if store.name.startswith("ROS2_")}
+    if distro not in stores:
+        raise BadConfig(
+            "ROS distribution", expected=f"one of {', '.join(stores)}", got=f"`{distro}`", remedy="Use the nearest one."
+        )
+    types = get_typestore(stores[distro])
+    for name, text in (definitions or {}).items():
+        types.register(get_types_from_msg(text, name))
+    return types
+
+
+class BagWriter:
+    """Writes one rosbag2 (mcap) folder; it appears whole at the end of the `with` block, or not at all.
+
+    Args:
+        path: folder to create.
+        types: message types, of `message_types`.
+    """
+
+    def __init__(self, path: str | Path, types: Typestore | None = None) -> None:
+        self.path = Path(path)
+        self.types = types or message_types()
+        # rosbag2 names the file inside after its folder, so the folder has its final name in a passing parent. What a
+        # killed writer left there is removed by the next of the same path.
+        self._partial = self.path.with_name(f".{self.path.name}.partial")
+        self._writer: Writer  # of the `with` block
+        self._connections: dict[tuple[str, str], Connection] = {}
+
+    def __enter__(self) -> "BagWriter":
+        if self.path.exists():
+            raise BadBag(
+                f"Bag {self.path}",
+                expected="a new path",
+                got="one that exists",
+                remedy="Choose another path, or remove it.",
+            )
+        shutil.rmtree(self._partial, ignore_errors=True)
+        inside = self._partial / self.path.name
+        self._writer = Writer(inside, version=_METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
+        self._writer.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._writer.__exit__(kind, error, trace)
+            if kind is None:
+                (self._partial / self.path.name).rename(self.path)
+        finally:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def write_image(
+        self,
+        topic: str,
+        stamp_ns: int,
+        rgb: NDArray[np.uint8],
+        form: Literal["raw", "jpeg", "png"] = "raw",
+        frame_id: str = "",
+        received_ns: int | None = None,
+    ) -> None:
+        """Write uint8 [H, W, 3] as Image (rgb8) or CompressedImage, by default as received at its stamp."""
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+            raise BadImage(
+                "Picture", expected="uint8 [H, W, 3]", got=f"{rgb.dtype} {list(rgb.shape)}", remedy="Give RGB bytes."
+            )
+        header = self._header(stamp_ns, frame_id)
+        if form == "raw":
+            height, width = rgb.shape[:2]
+            message = self._new(
+                "sensor_msgs/msg/Image",
+                header=header,
+                height=height,
+                width=width,
+                encoding="rgb8",
+                is_bigendian=0,
+                step=3 * width,
+                data=np.ascontiguousarray(rgb).reshape(-1),
+            )
+        else:
+            data = np.frombuffer(encode_image(rgb, form), dtype=np.uint8)
+            message = self._new("sensor_msgs/msg/CompressedImage", header=header, format=form, data=data)
+        self.write(topic, message, stamp_ns if received_ns is None else received_ns)
+
+    def write_joints(
+        self,
+        topic: str,
+        stamp_ns: int,
+        names: Sequence[str],
+        positions: Sequence[float] | NDArray,
+        velocities: Sequence[float] | NDArray = (),
+        frame_id: str = "",
+        received_ns: int | None = None,
+    ) -> None:
+        """Write one sensor_msgs/JointState: what was measured, or on the commands topic the positions commanded."""
+        message = self._new(
+            "sensor_msgs/msg/JointState",
+            header=self._header(stamp_ns, frame_id),
+            name=list(names),
+            position=np.ascontiguousarray(positions, dtype=np.float64),  # a row of a table may not be
+            velocity=np.ascontiguousarray(velocities, dtype=np.float64),
+            effort=np.empty(0),
+        )
+        self.write(topic, message, stamp_ns if received_ns is None else received_ns)
+
+    def write_cut(self, topic: str, received_ns: int) -> None:
+        """Mark that what is received from here on is another take: a std_msgs/Empty."""
+        self.write(topic, self._new("std_msgs/msg/Empty", structure_needs_at_least_one_member=0), received_ns)
+
+    def write(self, topic: str, message: Any, received_ns: int) -> None:
+        """Write any message made of `self.types`."""
+        kind = message.__msgtype__
+        self.write_serialized(topic, kind, self.types.serialize_cdr(message, kind), received_ns)
+
+    def write_serialized(self, topic: str, kind: str, data: bytes | memoryview, received_ns: int) -> None:
+        """Write the CDR bytes of a message of type `kind` (package/msg/Name), as rclpy serialises it."""
+        key = (topic, kind)
+        if key not in self._connections:
+            self._connections[key] = self._writer.add_connection(topic, kind, typestore=self.types)
+        self._writer.write(self._connections[key], received_ns, data)
+
+    def _header(self, stamp_ns: int, frame_id: str) -> Any:
+        seconds, nanoseconds = divmod(int(stamp_ns), 1_000_000_000)
+        return self._new(
+            "std_msgs/msg/Header",
+            stamp=self._new("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds),
+            frame_id=frame_id,
+        )
+
+    def _new(self, kind: str, **fields: Any) -> Any:
+        return self.types.types[kind](**fields)

@@ -1,0 +1,126 @@
+"""A recorded run played back: what the model would have predicted, against what the camera then saw."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from hwm_core.config import Config
+from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationWindows
+from hwm_core.evaluation.comparison import caption, describe
+from hwm_core.evaluation.examples import examples
+from hwm_core.evaluation.report import all_tables, markdown
+from hwm_core.io.atomic import new_file, write_text
+from hwm_core.sampling.config import Sampling
+from hwm_core.types import Episode
+from hwm_core.visualization import VideoWriter, contact_sheet, heat, side_by_side, write_png
+from hwm_core.world_model.model import WorldModel
+
+
+class ReplayConfig(Config):
+    """What to predict, and what to show of it."""
+
+    topics: Topics = Topics()
+    horizons: tuple[int, ...] = Field(default=(8, 16, 24), description="frames ahead")
+    stride: int = Field(default=5, ge=1, description="frames between the starts of windows")
+    sampling: Sampling = Field(default=Sampling(), description="decoding of the predictions")
+    seed: int = Field(default=0, ge=0, description="of the token draws and of the borrowed motions")
+    examples: int = Field(default=4, ge=1, description="windows on the contact sheet")
+    max_video_seconds: float = Field(default=60.0, gt=0, description="longer runs are shown from their start")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Numbers of one replay, and the files they and the pictures are in."""
+
+    metrics: dict[str, Any]
+    table: str  # Markdown
+    metrics_path: Path
+    table_path: Path
+    sheet_path: Path
+    video_path: Path
+
+
+def replay(
+    bag: str | Path,
+    world_model: WorldModel,
+    out: str | Path,
+    config: ReplayConfig,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Replay:
+    """Predict a bag's frames from its earlier ones; write table.md, metrics.json, contact_sheet.png, prediction.mp4.
+
+    The same bag, checkpoint and configuration give the same files on the same machine.
+
+    Args:
+        bag: rosbag2 folder, or one .mcap or .db3 file.
+        out: folder for the files, made if need be.
+        progress: hears (windows done, of how many).
+
+    Raises:
+        BadBag: it cannot be read, lacks a topic, or is too short for a window.
+        RobotMismatch: its joints are not those of the checkpoint's manifest.
+        BadActions, BadImage: it lacks the model's kind of actions, or its camera has another aspect.
+    """
+    manifest = world_model.manifest
+    episode, read = read_bag(bag, config.topics, world_model.preprocessing, manifest.names, aliases=manifest.aliases)
+    judging = {key: config.plain()[key] for key in ("horizons", "stride", "sampling", "seed")}
+    evaluation = Evaluation(world_model, [episode], EvaluationConfig.parse(judging, where="replay"))
+    result = evaluation.run(progress)
+    metrics = {
+        "bag": {"name": episode.name, "seconds": round(len(episode) / world_model.frame_rate_hz, 3), **asdict(read)},
+        "checkpoint": describe(world_model),
+        "device": str(world_model.device),
+        "settings": config.plain(),
+        **all_tables(result),
+    }
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    done = Replay(
+        metrics=metrics,
+        table=markdown(result),
+        metrics_path=out / "metrics.json",
+        table_path=out / "table.md",
+        sheet_path=out / "contact_sheet.png",
+        video_path=out / "prediction.mp4",
+    )
+    sheet = contact_sheet(
+        f"Replay of {episode.name}",
+        caption(world_model, config.sampling),
+        examples(evaluation, result, config.examples),
+        world_model.frame_rate_hz,
+    )
+    with new_file(done.sheet_path) as partial:
+        write_png(partial, sheet)
+    _write_video(done.video_path, world_model, episode, config)
+    write_text(done.table_path, done.table)
+    write_text(done.metrics_path, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    return done
+
+
+def _write_video(path: Path, world_model: WorldModel, episode: Episode, config: ReplayConfig) -> None:
+    """The run in one piece: the model looks, predicts its future, and looks again when that has passed."""
+    rate, seen, future = world_model.frame_rate_hz, world_model.past_frames, world_model.future_frames
+    windows = EvaluationWindows([episode], world_model.manifest, seen, future, stride=future)
+    count = min(len(windows), max(1, int(config.max_video_seconds * rate) // future))
+    with new_file(path) as partial, VideoWriter(partial, rate) as video:
+        for window in range(count):
+            frames, actions = windows.frames([window])[0], windows.actions([window])[0]
+            past = world_model.observe(frames[:seen], actions[:seen])
+            rollout = world_model.rollout(past, actions[None, seen:], sampling=config.sampling, seed=config.seed)
+            predicted, truth = world_model.frames(past, rollout)[0], frames[seen:]
+            differences = heat(predicted, truth)
+            for ahead in range(future):
+                panels = {
+                    "what happened": truth[ahead],
+                    "predicted": predicted[ahead],
+                    "difference": differences[ahead],
+                }
+                seconds = (windows.start[window] + seen + ahead) / rate
+                words = f"{episode.name}   {seconds:.2f} s   predicted {(ahead + 1) / rate:.2f} s ahead"
+                video.write(side_by_side(panels, words, (ahead + 1) / future))

@@ -1,0 +1,72 @@
+"""A simulated robot, seen as a model's live context would see it."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.errors import BadConfig
+from hwm_core.sim.model import CONTROL_HZ, SimHumanoid
+from hwm_core.world_model.model import WorldModel
+
+
+@dataclass(frozen=True)
+class SimObservation:
+    """What a model may see at one frame, and what only the simulation knows."""
+
+    frames: NDArray[np.uint8]  # [F, H, W, 3] preprocessed, F = past_frames of the model
+    actions: NDArray[np.float32]  # [F, A] in manifest order
+    state: NDArray[np.float64]  # SimHumanoid.save()
+
+
+class SimObserver:
+    """Sees a simulated robot as a model's context would: preprocessed frames, each with the action stored with it.
+
+    Raises:
+        RobotMismatch, BadConfig: a model of another robot, or of another frame rate.
+    """
+
+    def __init__(self, robot: SimHumanoid, world_model: WorldModel) -> None:
+        if world_model.frame_rate_hz != CONTROL_HZ:
+            raise BadConfig(
+                "Frame rate of the model",
+                expected=f"{CONTROL_HZ} Hz, the simulated robot's",
+                got=f"{world_model.frame_rate_hz:g} Hz",
+                remedy="Use a checkpoint trained at that rate.",
+            )
+        self._robot, self._world_model = robot, world_model
+        self._columns = world_model.manifest.match(robot.joints.names)
+        self._seen: deque[tuple[NDArray[np.uint8], NDArray[np.float32]]] = deque(maxlen=world_model.past_frames)
+
+    def look(self) -> NDArray[np.uint8]:
+        """Take in the frame of now; returns it, preprocessed. The command issued next acts on the frame after it."""
+        frame = self._world_model.preprocessing.apply(self._robot.render())
+        commanded = self._world_model.manifest.kind == "commands"
+        values = self._robot.last_command if commanded else self._robot.positions
+        self._seen.append((frame, values[self._columns].astype(np.float32)))
+        return frame
+
+    def hold_until_full(self) -> None:
+        """Stand still until there are frames enough to predict from."""
+        self.look()
+        while len(self._seen) < self._world_model.past_frames:
+            self._robot.advance()
+            self.look()
+
+    def observation(self) -> SimObservation:
+        """Now; needs as many frames as the model's past."""
+        frames, actions = (np.stack(parts) for parts in zip(*self._seen, strict=True))
+        return SimObservation(frames, actions, self._robot.save())
+
+    def act(self, action: NDArray[np.float32]) -> None:
+        """Issue an action [A] in manifest order and let one frame pass. Joints the manifest lacks hold."""
+        command = self._robot.last_command
+        command[self._columns] = action
+        self._robot.command(command)
+        self._robot.advance()
+
+    def step(self, action: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """`act` and `look`."""
+        self.act(action)
+        return self.look()

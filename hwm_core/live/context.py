@@ -1,0 +1,231 @@
+"""The rolling context of a live model: the newest frames on the model's clock, each with its action."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.recording.image_message import decode_image
+from hwm_core.data.recording.joints import JointTrack
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.manifest import ActionManifest
+from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
+
+# Joint values kept: so many, or twice what the window spans at the highest rate.
+_JOINT_CAPACITY, _JOINT_RATE_HZ = 3000, 1000
+
+
+class NoContext(BadInput):
+    """Too few frames, or frames without joint values, to predict from."""
+
+
+@dataclass(frozen=True)
+class ContextWindow:
+    """What the model observes: F frames that end with the newest, and the action stored with each."""
+
+    frames: NDArray[np.uint8]  # [F, H, W, 3] RGB, preprocessed
+    actions: NDArray[np.float32]  # [F, A] in manifest order and units
+    stamps_ns: NDArray[np.int64]  # [F] acquisition times
+
+    @property
+    def stamp_ns(self) -> int:
+        """Acquisition time of the newest frame."""
+        return int(self.stamps_ns[-1])
+
+    def same_as(self, other: "ContextWindow | None") -> bool:
+        """Whether both would be encoded to the same past."""
+        return (
+            other is not None
+            and np.array_equal(self.stamps_ns, other.stamps_ns)
+            and np.array_equal(self.actions, other.actions)
+        )
+
+
+@dataclass
+class Counters:
+    """What became of the messages received."""
+
+    images_received: int = 0
+    images_used: int = 0  # entered the context
+    images_skipped: int = 0  # between two ticks of the model's clock (a faster camera is thinned), or the newest again
+    images_dropped: int = 0  # malformed, wrong encoding or aspect, zero or late stamp
+    ticks_repeated: int = 0  # ticks without an image of their own: one was lost, or the camera is slower
+    joint_messages_dropped: int = 0  # not finite, joints missing, zero or late stamp
+    flushes_gap: int = 0
+    flushes_clock: int = 0
+
+
+class Context:
+    """Images, joint states and commands in by header stamp; the newest window out. Safe to use from several threads.
+
+    The window is anchored on the newest frame: it closes the last past latent, whatever the phase of the frames before.
+    """
+
+    def __init__(self, manifest: ActionManifest, preprocessing: Preprocessing, num_frames: int) -> None:
+        self._manifest, self._preprocessing = manifest, preprocessing
+        self._lock = Lock()
+        self._num_frames = num_frames
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all that was received, the counters too."""
+        with self._lock:
+            self.counters = Counters()
+            self._clock = self._preprocessing.clock()
+            self._frames: deque[tuple[int, NDArray[np.uint8]]] = deque(maxlen=self._num_frames)
+            self._latest: tuple[int, NDArray[np.uint8]] | None = None
+            # The newest joint state is often a few milliseconds older than the newest image: it holds for one period.
+            hold_s = 1 / self._preprocessing.frame_rate_hz
+            names, aliases = self._manifest.names, self._manifest.aliases
+            capacity = max(_JOINT_CAPACITY, round(2 * self._num_frames * hold_s * _JOINT_RATE_HZ))
+            self._states = JointTrack(names, capacity=capacity, hold_s=hold_s, aliases=aliases)
+            self._commands = JointTrack(names, capacity=capacity, aliases=aliases)
+            self._mismatch: dict[JointTrack, RobotMismatch] = {}
+
+    def add_image(self, stamp_ns: int, message: Any) -> None:
+        """Take one sensor_msgs Image or CompressedImage.
+
+        Raises:
+            BadImage: bytes, encoding, aspect or stamp are no good; the image is counted as dropped and nothing changes.
+        """
+        with self._lock:
+            self.counters.images_received += 1
+            try:
+                if stamp_ns <= 0:
+                    raise _bad_stamp(BadImage, "Image", stamp_ns)
+                frame = self._preprocessing.apply(decode_image(message))
+                self._push(stamp_ns, frame)
+            except BadImage:
+                self.counters.images_dropped += 1
+                raise
+
+    def add_states(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
+        """Take one measured JointState. Raises RobotMismatch or BadActions; the message is then counted as dropped."""
+        self._add_joints(self._states, stamp_ns, names, positions)
+
+    def add_command(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
+        """Take one command. Raises RobotMismatch or BadActions; the message is then counted as dropped."""
+        self._add_joints(self._commands, stamp_ns, names, positions)
+
+    def window(self) -> ContextWindow:
+        """The newest window.
+
+        Raises:
+            RobotMismatch: only joint messages of another robot came.
+            NoContext: too few frames since the start or the last flush, or joint values do not cover them.
+        """
+        with self._lock:
+            if len(self._frames) < self._num_frames:
+                raise NoContext(
+                    "Context",
+                    expected=f"{self._num_frames} frames at {self._preprocessing.frame_rate_hz:g} Hz",
+                    got=f"{len(self._frames)} since the start or the last flush",
+                    remedy="Wait, or check that the camera publishes on the image topic with a compatible QoS.",
+                )
+            self._require_robot()
+            stamps = np.array([stamp for stamp, _ in self._frames], dtype=np.int64)
+            actions = self._actions(stamps)
+            return ContextWindow(np.stack([frame for _, frame in self._frames]), actions, stamps)
+
+    def newest_action(self) -> NDArray[np.float32]:
+        """The action in force now [A]: the newest command, or the newest measured state. Raises as `window`."""
+        with self._lock:
+            self._require_robot()
+            track = self._track
+            if track.newest_ns is None:
+                raise self._uncovered()
+            # `before` is strict: the newest entry itself is in force one nanosecond later.
+            return track.before([track.newest_ns + 1])[0]
+
+    @property
+    def frames_held(self) -> int:
+        return len(self._frames)
+
+    @property
+    def newest_stamp_ns(self) -> int | None:
+        """Acquisition time of the newest frame in the context."""
+        frames = self._frames
+        return frames[-1][0] if frames else None
+
+    def counts(self) -> dict[str, int]:
+        """The counters by name."""
+        return asdict(self.counters)
+
+    @property
+    def _track(self) -> JointTrack:
+        return self._commands if self._manifest.kind == "commands" else self._states
+
+    def _push(self, stamp_ns: int, frame: NDArray[np.uint8]) -> None:
+        newest_ns, newest = self._latest or (None, None)
+        if stamp_ns == newest_ns or self._preprocessing.is_repeat(frame, newest):
+            self.counters.images_skipped += 1
+            return
+        tick = self._clock.push(stamp_ns)
+        if tick.event == "late":
+            raise _bad_stamp(BadImage, "Image", stamp_ns)
+        if tick.restarted:
+            self._frames.clear()
+            self.counters.flushes_gap += tick.event == "gap"
+            self.counters.flushes_clock += tick.event == "jump"
+        elif self._latest is not None:
+            self._frames.extend([self._latest] * tick.previous)
+        self._frames.extend([(stamp_ns, frame)] * tick.current)
+        self._latest = (stamp_ns, frame)
+        self.counters.images_used += tick.current > 0
+        self.counters.images_skipped += tick.current == 0
+        self.counters.ticks_repeated += max(0, tick.previous + tick.current - 1)
+
+    def _add_joints(
+        self, track: JointTrack, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
+    ) -> None:
+        with self._lock:
+            try:
+                if stamp_ns <= 0:
+                    raise _bad_stamp(BadActions, "Joint message", stamp_ns)
+                if track.append(stamp_ns, names, positions) == "late":
+                    raise _bad_stamp(BadActions, "Joint message", stamp_ns)
+            except BadInput as error:
+                self.counters.joint_messages_dropped += 1
+                if isinstance(error, RobotMismatch):
+                    self._mismatch[track] = error
+                raise
+
+    def _require_robot(self) -> None:
+        # Checked by the states too where commands are the actions: a planner takes the names of its commands from the
+        # model, whatever the robot. And only while no message matched: a second publisher of other joints is common.
+        for track, error in self._mismatch.items():
+            if len(track) == 0:
+                raise error
+
+    def _actions(self, stamps_ns: NDArray[np.int64]) -> NDArray[np.float32]:
+        track, commands = self._track, self._manifest.kind == "commands"
+        covered = track.covers_before(stamps_ns) if commands else track.covers(stamps_ns)
+        if not covered.all():
+            raise self._uncovered()
+        return track.before(stamps_ns) if commands else track.at(stamps_ns)
+
+    def _uncovered(self) -> NoContext:
+        what = "commands" if self._manifest.kind == "commands" else "joint states"
+        return NoContext(
+            f"Context: {what}",
+            expected=f"{what} from before the oldest of its frames on"
+            if what == "commands"
+            else f"{what} around each of its frames",
+            got="none"
+            if self._track.newest_ns is None
+            else f"{len(self._track)}, the newest at {self._track.newest_ns / 1e9:.3f} s",
+            remedy="Check the topic, its QoS, and that its stamps are of the same clock as the camera's.",
+        )
+
+
+def _bad_stamp(kind: type[BadInput], what: str, stamp_ns: int) -> BadInput:
+    return kind(
+        f"{what} stamp",
+        expected="a time after that of the message before it",
+        got=f"{stamp_ns / 1e9:.3f} s",
+        remedy="Stamp messages with their acquisition time.",
+    )

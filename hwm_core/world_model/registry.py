@@ -1,0 +1,56 @@
+"""One table that pairs model, configuration, sampler and the kind of tokenizer it needs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from hwm_core.config import Config
+from hwm_core.data.tokens.spec import CodeSpec
+from hwm_core.errors import BadConfig
+from hwm_core.models.flow import FlowConfig, FlowWorldModel
+from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
+from hwm_core.sampling.predictor import FlowPredictor, MaskedPredictor, Predictor
+from hwm_core.tokenizers import VideoTokenizer
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model family."""
+
+    config: type[Config]
+    model: type[nn.Module]
+    predictor: Callable[[Any], Predictor]  # of a model
+    codes: str  # what its tokenizer makes of video: "discrete" or "continuous"
+    code_key: str  # the key of the configuration that says which codes; tokenizers have it too
+    reading: str  # the key of the configuration that chooses among readings of who hears whom
+
+    def check_tokenizer(self, tokenizer: VideoTokenizer | CodeSpec) -> None:
+        """Raises BadConfig for a tokenizer of the other kind."""
+        if tokenizer.codes != self.codes:
+            raise BadConfig(
+                "tokenizer",
+                expected=f"{self.codes} codes, which this family of models predicts",
+                got=f"`{tokenizer.kind}`, whose codes are {tokenizer.codes}",
+                remedy="Use a tokenizer that was trained by a preset of the same family.",
+            )
+
+
+FAMILIES: Mapping[str, Family] = {
+    "masked": Family(MaskedConfig, MaskedWorldModel, MaskedPredictor, "discrete", "levels", "mask"),
+    "flow": Family(FlowConfig, FlowWorldModel, FlowPredictor, "continuous", "latent_channels", "context"),
+}
+
+
+def family(name: str) -> Family:
+    """Look a family up. Raises BadConfig naming the known ones."""
+    if name not in FAMILIES:
+        raise BadConfig("model family", expected=" or ".join(FAMILIES), got=f"`{name}`", remedy="Correct `family`.")
+    return FAMILIES[name]
+
+
+def build_model(name: str, config: Mapping[str, Any]) -> nn.Module:
+    """An untrained model of family `name` from its plain configuration. Raises BadConfig."""
+    row = family(name)
+    return row.model(row.config.parse(dict(config), where=f"{name} model"))

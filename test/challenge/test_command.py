@@ -1,0 +1,99 @@
+"""From 1X's sets to what is handed in: training.onex on synthetic trees of the right shapes."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
+from untrained import untrained
+
+from hwm_core.challenge.submission import ArchiveLayout, validate_archive
+from hwm_core.data.tokens.onex import EVE_STATES
+from hwm_core.world_model.checkpoint import save_checkpoint
+from training import onex, train
+
+
+def trained(sets: Path, **model: int) -> Path:
+    """The checkpoint of a step's training on the codes of `sets`/train, judged by those of `sets`/val."""
+    sizes = {"dim": 16, "depth": 1, "num_heads": 2, "patch": 4, "num_past_latents": 3, **model}
+    arguments = ["--preset", "tiny", "--data", str(sets), "--out", str(sets / "run"), "data.actions=states"]
+    budget = ["train.steps=1", "train.batch_size=1", "data.validation_windows=1"]
+    assert train.main([*arguments, *budget, *(f"model.{key}={value}" for key, value in sizes.items())]) == 0
+    return sets / "run" / "checkpoint"
+
+
+def test_a_tree_of_v2_becomes_a_report_and_a_valid_archive(tmp_path: Path, capsys) -> None:
+    tokens_v2(tmp_path / "train", frames=(51, 40), folders=True)
+    # 51 frames with a cut at 40: clips 0 and 1 are whole, 2 straddles. 40 more: clips 0 and 1, and 6 frames over.
+    tokens_v2(tmp_path / "val", frames=(51,), cut=40)
+    test = compression_test_v2(tmp_path / "test", (0,))
+    checkpoint = trained(tmp_path, num_future_latents=3)
+    common = ["--checkpoint", str(checkpoint), "--batch", "1"]
+    archive = tmp_path / "submission.zip"
+    assert onex.main(["compress", *common, "--data", str(test), "--out", str(archive)]) == 0
+    assert onex.main(["validate", str(archive), "--data", str(test)]) == 0
+    assert "submission.zip: 1 samples, valid" in capsys.readouterr().out
+    evaluated = ["--data", str(tmp_path / "val"), "--out", str(tmp_path / "val.zip"), "--top", "50"]
+    assert onex.main(["compress", *common, *evaluated]) == 0
+    report = json.loads((tmp_path / "val.json").read_text())
+    assert report["samples"] == 1 and set(report["rows"]) == {
+        "model",
+        "none",
+        "teacher_forced",
+        "teacher_forced_no_actions",
+    }
+    assert report["unavailable"]["shuffled"]["remedy"] == "Judge two or more."
+    assert "Top-50 CE" in capsys.readouterr().out
+    card = (tmp_path / "val.MODEL_CARD.md").read_text()
+    assert "1 samples of 1 takes, seed 0" in card and "Fewer than 5 takes" in card and "shuffled unavailable" in card
+    assert "Its tokenizer is not at hand" in card and "kind: cosmos" in card
+    compression_test_v2(tmp_path / "other", (0, 1))
+    assert onex.main(["validate", str(archive), "--data", str(tmp_path / "other")]) == 1
+    assert "without 1" in capsys.readouterr().err
+
+
+def test_a_tree_of_v1_becomes_a_report_and_a_valid_archive(tmp_path: Path) -> None:
+    # Takes of 12 and 8 frames: windows of 4 neighbours, none across the cut.
+    tokens_v1(tmp_path / "train", frames=20, cut=12)
+    tokens_v1(tmp_path / "val", frames=20, cut=12)
+    checkpoint = trained(tmp_path, num_future_latents=1)
+    out = tmp_path / "val.zip"
+    options = ["--checkpoint", str(checkpoint), "--data", str(tmp_path / "val"), "--out", str(out), "--limit", "2"]
+    assert onex.main(["compress", *options, "--top", "50", "parallel=false"]) == 0
+    assert json.loads((tmp_path / "val.json").read_text())["tokens"] == 2 * 16 * 16
+    assert validate_archive(out, ArchiveLayout(1, 16, 16, 2**18, 50)) == 2
+
+
+def test_a_raw_tree_becomes_predictions_and_a_report(tmp_path: Path, capsys) -> None:
+    made = untrained("states", EVE_STATES)
+    save_checkpoint(tmp_path / "checkpoint", made)
+    raw = raw_v2(tmp_path / "raw", frames=90, step=1)
+    (tmp_path / "track.yaml").write_text("{side: 32, ensemble: [1, 2], sampling: {temperature: 1.0}}")
+    options = ["--checkpoint", str(tmp_path / "checkpoint"), "--data", str(raw), "--out", str(tmp_path / "out")]
+    settings = ["--settings", str(tmp_path / "track.yaml"), "sampling.soft=false", "--dtype", "float32"]
+    assert onex.main(["sample", *options, *settings]) == 0
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["moments"] == 1 and report["settings"]["track"]["sampling"]["soft"] is False
+    assert list((tmp_path / "out/predictions").iterdir()) == [tmp_path / "out/predictions/raw_0_0.png"]
+    assert "mean of 2 + blur" in capsys.readouterr().out
+    assert onex.main(["sample", *options, *settings]) == 2
+    assert "one that exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["compress"], ["sample"]])
+def test_an_unknown_setting_is_rejected_in_one_sentence(tmp_path: Path, capsys, arguments) -> None:
+    save_checkpoint(tmp_path / "checkpoint", untrained("states", EVE_STATES))
+    options = ["--checkpoint", str(tmp_path / "checkpoint"), "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert onex.main([*arguments, *options, "stepz=2"]) == 2
+    assert "stepz" in capsys.readouterr().err
+
+
+def test_values_that_are_no_log_probabilities_do_not_pass_validation(tmp_path: Path, capsys) -> None:
+    codes = np.broadcast_to(np.arange(500, dtype=np.int32), (1, 2, 2, 500))
+    np.savez(tmp_path / "0.npz", indices=codes, values=np.zeros((1, 2, 2, 500), np.float32))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "0.npz", "0.npz")
+    assert onex.main(["validate", str(tmp_path / "a.zip"), "--shape", "1", "2", "2"]) == 1
+    assert "log_softmax" in capsys.readouterr().err

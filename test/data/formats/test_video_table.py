@@ -1,0 +1,93 @@
+"""A plain video with a CSV or npz of joint values beside it."""
+
+import numpy as np
+import pytest
+from recordings import PREPROCESSING, TOPICS, write_video
+
+from hwm_core.data.discover import find_recordings
+from hwm_core.errors import BadBag, RobotMismatch
+
+HEADER = "state.neck,state.elbow,command.neck,note"
+
+
+@pytest.fixture
+def video(tmp_path):
+    write_video(tmp_path / "run_4.mp4", 20, "mpeg4")  # frame t is of the grey 10 t
+    return tmp_path / "run_4.mp4"
+
+
+def read(video):
+    (recording,) = find_recordings(video.parent, TOPICS)
+    return recording.read(PREPROCESSING)[0], recording
+
+
+def test_rows_without_times_belong_to_the_frames_in_order(video):
+    rows = "\n".join(f"{t},{2 * t},{t},said" for t in range(20))
+    video.with_suffix(".csv").write_text(f"{HEADER}\n{rows}\n")
+    # A command names fewer joints than the states here, so the states are asked for the same.
+    (recording,) = find_recordings(video, TOPICS)
+    episode, _ = recording.read(PREPROCESSING, ["neck"])
+    assert recording.number == 4
+    assert episode.states[:, 0].tolist() == list(range(1, 20))
+    assert episode.commands[:, 0].tolist() == list(range(19))  # issued at the frame before
+    assert np.abs(episode.frames[:, 6, 6, 1].astype(int) - 10 * np.arange(1, 20)).max() <= 4
+
+
+def test_rows_with_times_are_interpolated_at_the_frames(video):
+    times = np.arange(0, 0.7, 0.01)
+    rows = "\n".join(f"{time},{100 * time}" for time in times)
+    video.with_suffix(".csv").write_text(f"time_s,state.neck\n{rows}\n")
+    episode, _ = read(video)
+    assert np.allclose(episode.states[:, 0], 100 * np.arange(20) / 30, atol=1e-4)
+
+
+def test_an_npz_is_read_as_a_csv_is_and_takes_stay_apart(video):
+    t = np.arange(20.0)
+    np.savez(
+        video.with_suffix(".npz"),
+        names=["neck", "elbow"],
+        states=np.stack([t, 2 * t], 1),
+        segments=(t >= 7).astype(int),
+    )
+    episode, _ = read(video)
+    assert episode.names == ("neck", "elbow") and episode.states[:, 1].tolist() == (2 * t).tolist()
+    assert episode.segments.tolist() == [0] * 7 + [1] * 13
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "0 rows of nothing"),
+        ("neck,elbow\n1,2\n", "1 rows of neck, elbow"),
+        ("state.neck,state.elbow\n1,2\n1", "line 3"),
+        ("state.neck\nfast\n", "could not convert"),
+        ("time_s,state.neck\n1,0\n0,0\n", "never falls"),
+        ("state.neck\n1\n2\n", "expected 2 frames"),
+    ],
+)
+def test_a_table_that_cannot_be_right_is_rejected_with_a_sentence(video, text, said):
+    video.with_suffix(".csv").write_text(text)
+    with pytest.raises(BadBag, match=said):
+        read(video)
+
+
+def test_a_table_that_names_two_joints_alike_is_rejected(video):
+    rows = "\n".join("1,2" for _ in range(20))
+    video.with_suffix(".csv").write_text(f"state.neck,state.neck\n{rows}\n")
+    with pytest.raises(RobotMismatch, match="neck more than once"):
+        read(video)
+
+
+def test_a_cut_npz_or_one_of_other_arrays_is_rejected(video):
+    table = video.with_suffix(".npz")
+    np.savez(table, names=["a"], states=np.zeros((20, 2)))
+    with pytest.raises(BadBag, match=r"states.*\[20, 2\]"):
+        read(video)
+    table.write_bytes(table.read_bytes()[:100])
+    with pytest.raises(BadBag, match="cut"):
+        read(video)
+
+
+def test_a_video_without_a_table_is_no_recording(video):
+    with pytest.raises(BadBag, match=r"a \.csv or \.npz of its name"):
+        find_recordings(video, TOPICS)

@@ -1,0 +1,245 @@
+"""Recordings to LeRobot datasets, and round trips: what comes back, and what is said to be lost."""
+
+import json
+
+import numpy as np
+import pytest
+from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, lerobot_dataset, picture, record, run
+
+from hwm_core.data.discover import find_recordings
+from hwm_core.data.lerobot.dataset import lerobot_to_rosbag2, open_lerobot, read_lerobot, read_table, samples
+from hwm_core.data.lerobot.export import LeRobotOptions, camera_rate_hz, write_lerobot
+from hwm_core.data.rosbag2.export import write_bags
+from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.errors import BadBag
+
+LOSSLESS = LeRobotOptions(codec="lossless", task="wave", robot="tester")
+
+
+def grid_run(frames):
+    """A run whose stamps are a dataset's: frame t at 1 s + t / 30."""
+    messages = []
+    for t in range(frames):
+        stamp = 1_000_000_000 + round(float(np.float32(t / 30)) * 1e9)
+        messages.append(Message(TOPICS.joint_states, stamp, (NAMES, (t, 10 * t, -t))))
+        messages.append(Message(TOPICS.image, stamp, np.random.default_rng(t).integers(0, 256, (24, 32, 3), np.uint8)))
+        messages.append(Message(TOPICS.commands, stamp, (NAMES, (t + 0.5,) * 3)))
+    return messages
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_a_bag_comes_back_from_lerobot_to_the_bit(tmp_path, version):
+    record(tmp_path / "bags" / "run_0", grid_run(12))
+    recordings = find_recordings(tmp_path / "bags", TOPICS)
+    done = write_lerobot(recordings, tmp_path / "set", LOSSLESS.model_copy(update={"version": version}))
+    assert done.losses == ["times of day: an episode starts at 0 s"]
+    dataset = open_lerobot(tmp_path / "set")
+    assert (dataset.version, dataset.fps, dataset.entry(0).tasks) == (version, 30, ("wave",))
+    assert not [one for one in (tmp_path / "set").iterdir() if one.name not in ("meta", "data", "videos")]
+    lerobot_to_rosbag2(dataset, 0, tmp_path / "again", TOPICS, form="png")
+    before, _ = read_bag(tmp_path / "bags" / "run_0", TOPICS, PREPROCESSING)
+    after, _ = read_bag(tmp_path / "again", TOPICS, PREPROCESSING)
+    for field in ("frames", "stamps_ns", "segments", "states", "commands"):
+        assert np.array_equal(getattr(before, field), getattr(after, field)), field
+
+
+def test_a_dataset_comes_back_from_bags_row_by_row_the_first_and_the_last_too(tmp_path):
+    source = open_lerobot(lerobot_dataset(tmp_path / "set", (0,)))
+    lerobot_to_rosbag2(source, 0, tmp_path / "bags" / "run_0", TOPICS, form="png")
+    write_lerobot(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "again", LOSSLESS)
+    for one, two in zip(samples(source, 0), samples(open_lerobot(tmp_path / "again"), 0), strict=True):
+        assert one.stamp_ns == two.stamp_ns and np.array_equal(one.rgb, two.rgb)
+        assert np.array_equal(one.state, two.state) and np.array_equal(one.command, two.command)
+
+
+def test_an_action_is_the_command_issued_at_its_frame_not_before_it(tmp_path):
+    record(tmp_path / "run_0", run(10))  # at frame t, t is commanded
+    write_lerobot(find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LOSSLESS)
+    rows = list(samples(open_lerobot(tmp_path / "set"), 0))
+    assert [row.command[0] for row in rows] == list(range(10))
+    assert [row.state[0] for row in rows] == list(range(10))
+    assert [int(row.rgb[0, 0, 0]) for row in rows] == list(range(10))
+
+
+def test_every_loss_is_said(tmp_path):
+    messages = run(10) + run(10, start=START + 40 * PERIOD)  # a gap of a second
+    messages = [m for m in messages if m.topic != TOPICS.commands]
+    messages[0] = Message(messages[0].topic, messages[0].stamp_ns, (NAMES, (0.1, 0.2, 0.3)))
+    record(tmp_path / "run_0", messages)
+    said = " / ".join(
+        write_lerobot(
+            find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LeRobotOptions(codec="h264", fps=15)
+        ).losses
+    )
+    for loss in ("became several episodes: run_0", "float32", "codec h264, ", "dB PSNR", "action", "pictures between"):
+        assert loss in said
+    dataset = open_lerobot(tmp_path / "set")
+    assert len(dataset.episodes) == 2 and dataset.command_names == ()
+    assert read_lerobot(dataset, 1, PREPROCESSING.model_copy(update={"frame_rate_hz": 15}))[0].commands is None
+
+
+def test_messages_that_are_left_out_on_the_way_are_told_with_the_first_reason(tmp_path):
+    for number in range(2):
+        messages = grid_run(12)
+        for index, m in enumerate(messages):
+            t = index // 3
+            if m.topic == TOPICS.joint_states and t in (4, 8):
+                messages[index] = Message(m.topic, m.stamp_ns, (NAMES, (0, np.nan, 0)))
+            elif m.topic == TOPICS.image and t == 6:
+                messages[index] = Message(m.topic, m.stamp_ns, picture(0, 24, 24))  # of another shape
+        messages.append(Message(TOPICS.joint_states, messages[-1].stamp_ns - 5_000_000, (NAMES, (0, 0, 0))))
+        record(tmp_path / f"bags/run_{number}", messages)
+    losses = write_lerobot(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "set", LOSSLESS).losses
+    assert "2 messages that came late: their stamp is not after the one before" in losses
+    (bad,) = [loss for loss in losses if loss.startswith("messages that cannot be used: 6, the first: ")]
+    assert "NaN or infinity for elbow" in bad
+    assert "2 frames show a picture again, because the camera gave no good one in time" in losses
+
+
+def test_what_else_a_source_holds_is_named(tmp_path):
+    (recording,) = find_recordings(lerobot_dataset(tmp_path / "set", (0,)), TOPICS)
+    assert recording.beside() == ()
+    messages = [*run(5), Message("/imu", START, (NAMES, (0, 0, 0)))]
+    record(tmp_path / "run_0", messages)
+    assert find_recordings(tmp_path / "run_0", TOPICS)[0].beside() == ("topic /imu",)
+
+
+def labelled(folder, robot="G1", camera="observation.images.cam_high"):
+    """A dataset of episodes 3 and 5, each of a task of its own."""
+    lerobot_dataset(folder, (3, 5), frames=5)
+    (folder / "videos/chunk-000/observation.images.head").rename(folder / "videos/chunk-000" / camera)
+    info = json.loads((folder / "meta/info.json").read_text()) | {"robot_type": robot}
+    (folder / "meta/info.json").write_text(json.dumps(info))
+    lines = [{"episode_index": number, "tasks": [f"task {number}"], "length": 5} for number in (3, 5)]
+    (folder / "meta/episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return find_recordings(folder, TOPICS)
+
+
+UNNAMED = LeRobotOptions(codec="lossless")
+
+
+def test_a_chosen_episode_keeps_its_camera_robot_task_and_number(tmp_path):
+    done = write_lerobot(labelled(tmp_path / "set")[1:], tmp_path / "new", UNNAMED)
+    dataset = open_lerobot(tmp_path / "new")
+    assert (dataset.episodes, dataset.cameras) == ((5,), ("observation.images.cam_high",))
+    assert (dataset.info["robot_type"], dataset.entry(5).tasks) == ("G1", ("task 5",))
+    assert [loss.partition(":")[0] for loss in done.losses] == [
+        "times of day",
+        "v3.0 numbers episodes without holes",
+    ]
+
+
+def test_in_v2_1_a_number_that_is_not_kept_is_told(tmp_path):
+    done = write_lerobot(labelled(tmp_path / "set"), tmp_path / "new", UNNAMED.model_copy(update={"version": "v2.1"}))
+    assert "episode numbers, counted anew: 0 is set_000003, 1 is set_000005" in done.losses
+    dataset = open_lerobot(tmp_path / "new")
+    assert [dataset.entry(number).tasks for number in dataset.episodes] == [("task 3",), ("task 5",)]
+    assert [read_table(dataset, number)["task_index"][0].as_py() for number in dataset.episodes] == [0, 1]
+
+
+def test_of_unlike_names_a_dataset_keeps_the_first_and_tells_the_others(tmp_path):
+    recordings = labelled(tmp_path / "one" / "set") + labelled(
+        tmp_path / "two" / "set", "GR1", "observation.images.ego"
+    )
+    done = write_lerobot(recordings, tmp_path / "new", UNNAMED)
+    assert (
+        "names, of which a dataset has one: camera `observation.images.ego` is `observation.images.cam_high`, "
+        "robot `GR1` is `G1`" in done.losses
+    )
+    assert any(loss.startswith("episode numbers, counted anew: 0 is set_000003") for loss in done.losses)
+    asked = UNNAMED.model_copy(update={"robot": "any", "camera": "observation.images.eye", "task": "tidy up"})
+    assert not any("names" in loss for loss in write_lerobot(recordings, tmp_path / "asked", asked).losses)
+    dataset = open_lerobot(tmp_path / "asked")
+    assert (dataset.cameras, dataset.info["robot_type"]) == (("observation.images.eye",), "any")
+    assert {dataset.entry(number).tasks for number in dataset.episodes} == {("tidy up",)}
+
+
+def test_an_episode_of_several_tasks_keeps_them_and_says_that_its_frames_name_the_first(tmp_path):
+    labelled(tmp_path / "set")
+    line = {"episode_index": 3, "tasks": ["pick", "place"], "length": 5}
+    (tmp_path / "set/meta/episodes.jsonl").write_text(json.dumps(line))
+    recordings = find_recordings(tmp_path / "set", TOPICS)[:1]
+    done = write_lerobot(recordings, tmp_path / "new", UNNAMED)
+    assert open_lerobot(tmp_path / "new").entry(3).tasks == ("pick", "place")
+    assert any("all are given the first of set_000003" in loss for loss in done.losses)
+
+
+def test_a_bag_says_which_names_of_its_source_it_does_not_hold(tmp_path):
+    done = write_bags(labelled(tmp_path / "set")[:1], tmp_path / "bags", TOPICS, "png")
+    assert done.losses == ["not carried over: robot `G1`, task `task 3`, video key `observation.images.cam_high`"]
+
+
+def test_the_rate_is_that_of_the_camera(tmp_path):
+    record(tmp_path / "run_0", run(20))
+    assert camera_rate_hz(find_recordings(tmp_path / "run_0", TOPICS)[0]) == 30
+    record(tmp_path / "run_1", [Message(TOPICS.image, START, picture(0)), *run(1)[:1]])
+    with pytest.raises(BadBag, match="1 pictures"):
+        camera_rate_hz(find_recordings(tmp_path / "run_1", TOPICS)[0])
+
+
+def write_a_set(recordings, out):
+    return write_lerobot(recordings, out, LOSSLESS)
+
+
+def write_bags_of(recordings, out):
+    return write_bags(recordings, out, TOPICS)
+
+
+@pytest.mark.parametrize("write", [write_a_set, write_bags_of])
+@pytest.mark.parametrize("bad", ["run_0", "run_1"])
+def test_a_bad_recording_among_good_ones_is_left_out_and_told_whatever_the_format(tmp_path, write, bad):
+    for name in ("run_0", "run_1"):
+        messages = run(6) if name != bad else [m for m in run(6) if m.topic != TOPICS.image]
+        record(tmp_path / "bags" / name, messages)
+    done = write(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "out")
+    assert [one.partition(":")[0] for one in done.left_out] == [bad] and "pictures" in done.left_out[0]
+    (written,) = find_recordings(tmp_path / "out", TOPICS)
+    assert len(written.read(PREPROCESSING)[0]) == 5  # the first of 6 came before any command
+
+
+@pytest.mark.parametrize("write", [write_a_set, write_bags_of])
+@pytest.mark.parametrize("count", [1, 2])
+def test_of_bad_recordings_alone_nothing_is_written_and_the_reason_is_told(tmp_path, write, count):
+    for name in ("run_0", "run_1")[:count]:
+        record(tmp_path / "bags" / name, [m for m in run(6) if m.topic != TOPICS.image])
+    with pytest.raises(BadBag, match="expected pictures"):
+        write(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "out/set")
+    assert not [one for one in (tmp_path / "out").rglob("*") if one.is_file()]
+
+
+def files_in(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+@pytest.mark.parametrize("bad", ["run_0", "run_2"])
+def test_of_a_recording_left_out_in_a_later_stretch_nothing_is_in_the_dataset_or_told_of_it(tmp_path, bad, version):
+    larger = [
+        m if m.topic != TOPICS.image else Message(m.topic, m.stamp_ns, np.tile(m.content, (2, 2, 1))) for m in run(6)
+    ]
+    later = run(6, start=START + 40 * PERIOD)  # after a gap of a second, of half the size
+    record(tmp_path / "bags" / bad, larger + later)
+    record(tmp_path / "bags" / "run_1", grid_run(8))
+    recordings = find_recordings(tmp_path / "bags", TOPICS)
+    options = LOSSLESS.model_copy(update={"version": version})
+    done = write_lerobot(recordings, tmp_path / "out", options)
+    assert [one.partition(":")[0] for one in done.left_out] == [bad]
+    alone = write_lerobot([one for one in recordings if one.name != bad], tmp_path / "alone", options)
+    assert done.losses == alone.losses
+    assert files_in(tmp_path / "out") == files_in(tmp_path / "alone")
+
+
+def test_at_a_named_rate_too_a_bad_recording_leaves_nothing(tmp_path):
+    record(tmp_path / "run_0", [m for m in run(6) if m.topic != TOPICS.image])
+    with pytest.raises(BadBag):
+        write_lerobot(
+            find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LOSSLESS.model_copy(update={"fps": 30})
+        )
+    assert not (tmp_path / "set").exists()
+
+
+def test_statistics_of_the_written_dataset_are_of_its_values(tmp_path):
+    record(tmp_path / "run_0", run(10))
+    write_lerobot(find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LOSSLESS)
+    stats = json.loads((tmp_path / "set/meta/stats.json").read_text())
+    assert stats["observation.state"]["max"] == [9, 90, 0] and np.allclose(stats["action"]["mean"], 4.5)

@@ -1,0 +1,193 @@
+"""LeRobot v3.0, read and written: many episodes in one table and one video."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from recordings import NAMES, PREPROCESSING, lerobot_dataset, real_data
+
+from hwm_core.data.checks.verification import verify_metadata
+from hwm_core.data.lerobot.dataset import open_lerobot, read_lerobot
+from hwm_core.data.lerobot.stats import column_stats, pooled
+from hwm_core.data.lerobot.versions import convert_version
+from hwm_core.data.recording.conversion import Conversion
+from hwm_core.errors import BadBag
+
+EPISODES = "meta/episodes/chunk-000/file-000.parquet"
+VIDEO = "videos/observation.images.head/chunk-000/file-000.mp4"
+TABLE = "data/chunk-000/file-000.parquet"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    lerobot_dataset(folder / "old" / "set", (0, 3, 5))
+    convert_version(folder / "old" / "set", folder / "new" / "set", "v3.0")
+    return folder
+
+
+@pytest.fixture
+def old(built, tmp_path):
+    return shutil.copytree(built / "old" / "set", tmp_path / "old" / "set")
+
+
+@pytest.fixture
+def new(built, tmp_path):
+    return shutil.copytree(built / "new" / "set", tmp_path / "new" / "set")
+
+
+def same(one, two):
+    fields = ("frames", "stamps_ns", "segments", "states", "commands")
+    return one.name == two.name and all(np.array_equal(getattr(one, f), getattr(two, f)) for f in fields)
+
+
+def test_episodes_read_from_shared_files_are_those_of_files_of_their_own_to_the_bit(old, new):
+    before, after = open_lerobot(old), open_lerobot(new)
+    assert after.version == "v3.0" and after.episodes == (0, 3, 5)  # numbers with holes, as the validation split needs
+    assert (after.cameras, after.state_names) == (("observation.images.head",), NAMES)
+    assert len(list((new / "videos").rglob("*.mp4"))) == len(list((new / "data").rglob("*.parquet"))) == 1
+    for number in before.episodes:
+        assert same(read_lerobot(before, number, PREPROCESSING)[0], read_lerobot(after, number, PREPROCESSING)[0])
+
+
+def test_there_and_back_keeps_every_frame_row_and_task(old, new, tmp_path):
+    assert convert_version(new, tmp_path / "again" / "set", "v2.1") == Conversion(losses=[], left_out=[])
+    before, after = open_lerobot(old), open_lerobot(tmp_path / "again" / "set")
+    assert after.episodes == before.episodes
+    for number in before.episodes:
+        assert same(read_lerobot(before, number, PREPROCESSING)[0], read_lerobot(after, number, PREPROCESSING)[0])
+        assert after.entry(number).tasks == before.entry(number).tasks
+
+
+STATS = {"min": [0, 0], "max": [1, 1], "mean": [0.5, 0.5], "std": [0.1, 0.1], "count": [20]}
+META = {"v2.1": ["tasks.jsonl", "episodes_stats.jsonl"], "v3.0": ["tasks.parquet"]}
+
+
+@pytest.mark.parametrize(("version", "file"), [(version, file) for version, some in META.items() for file in some])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_tasks_and_statistics_that_were_cut_are_not_converted_and_verify_finds_them(
+    new, tmp_path, version, file, share
+):
+    folder = new
+    if version == "v2.1":
+        convert_version(new, folder := tmp_path / "set", version)
+    cut = folder / "meta" / file
+    assert not [one for one in verify_metadata(folder) if one.level == "fault"]
+    cut.write_bytes(cut.read_bytes()[: int(share * cut.stat().st_size)])
+    with pytest.raises(BadBag, match=f"{file}.*It was cut"):
+        convert_version(folder, tmp_path / "other", "v3.0" if version == "v2.1" else "v2.1")
+    assert not (tmp_path / "other").exists()
+    (fault,) = [one.text for one in verify_metadata(folder) if one.level == "fault"]
+    assert file in fault
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "said"),
+    [
+        ("tasks.jsonl", {"task": "pick"}, "line 2: key `task_index`"),
+        ("episodes_stats.jsonl", {"episode_index": 0, "stats": {"action": {"min": [0]}}}, "max, mean, std, count"),
+        *(
+            ("episodes_stats.jsonl", {"episode_index": 0, "stats": {"action": {**STATS, key: value}}}, "of one shape")
+            for key, value in (
+                ("min", [[0]]),
+                ("mean", [None]),
+                ("std", ["x"]),
+                ("max", []),
+                ("count", [1, 2]),
+                ("count", [0]),
+            )
+        ),
+        ("episodes_stats.jsonl", {"episode_index": 3, "stats": {"index": STATS}}, r"expected values \[1\], got \[2\]"),
+        ("episodes.jsonl", {"tasks": []}, "line 2: key `episode_index`"),
+    ],
+)
+def test_a_line_without_what_is_used_is_rejected_by_its_number(old, tmp_path, file, line, said):
+    one = {key: [1] for key in STATS}
+    good = {"task_index": 0, "task": "", "episode_index": 0, "stats": {"index": one}}
+    (old / "meta" / file).write_text("".join(json.dumps(one) + "\n" for one in (good, line)))
+    with pytest.raises(BadBag, match=said):
+        convert_version(old, tmp_path / "other", "v3.0")
+
+
+def test_what_v3_cannot_keep_is_said(old, tmp_path):
+    (old / "meta/modality.json").write_text("{}")
+    (old / "LICENSE").touch()
+    numbers, absent, files = convert_version(old, tmp_path / "other", "v3.0").losses
+    assert "source_episode_index" in numbers
+    assert "observation.images.absent" in absent
+    assert files == "not carried over: LICENSE, meta/modality.json"
+
+
+def test_info_counts_what_was_written_and_rows_are_numbered_through(new):
+    info = json.loads((new / "meta/info.json").read_text())
+    assert (info["total_episodes"], info["total_frames"]) == (3, 60)
+    assert "observation.images.absent" not in info["features"]
+    table = pyarrow.parquet.read_table(new / TABLE)
+    assert table["index"].to_pylist() == list(range(60))
+    assert table["episode_index"].to_pylist() == [0] * 20 + [1] * 20 + [2] * 20
+
+
+def test_statistics_of_all_episodes_are_exact_not_means_of_means(new):
+    values = np.random.default_rng(0).normal(size=(100, 3)) * [1, 2, 3]
+    parts = [column_stats(values[:10]), column_stats(values[10:40]), column_stats(values[40:])]
+    whole = column_stats(values)
+    assert all(np.allclose(pooled(parts)[key], whole[key]) for key in whole)
+    stats = json.loads((new / "meta/stats.json").read_text())
+    assert stats["action"]["max"] == [19, 19, 19] and stats["action"]["count"] == [60]
+    assert np.shape(stats["observation.images.head"]["mean"]) == (3, 1, 1)
+
+
+def test_pandas_reads_the_tasks_as_lerobot_expects_them(new):
+    pandas = pytest.importorskip("pandas")
+    assert list(pandas.read_parquet(new / "meta/tasks.parquet").columns) == ["task_index"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("file", [VIDEO, TABLE, EPISODES])
+def test_a_file_cut_anywhere_is_rejected_with_a_sentence(new, file, share):
+    damaged = new / file
+    damaged.write_bytes(damaged.read_bytes()[: int(share * damaged.stat().st_size)])
+    with pytest.raises(BadBag, match=r"expected .* got"):
+        read_lerobot(open_lerobot(new), 5, PREPROCESSING)
+
+
+def test_a_damaged_source_leaves_nothing_behind(old, tmp_path):
+    for video in old.rglob("*.mp4"):
+        video.write_bytes(video.read_bytes()[:800])
+    with pytest.raises(BadBag, match=r"none usable.*episode_000003\.mp4"):
+        convert_version(old, tmp_path / "out" / "new", "v3.0")
+    assert not list((tmp_path / "out").iterdir())
+    with pytest.raises(BadBag, match="a new path"):
+        convert_version(old, old, "v3.0")
+
+
+def test_a_table_that_lacks_rows_of_an_episode_is_rejected(new):
+    table = pyarrow.parquet.read_table(new / TABLE)
+    pyarrow.parquet.write_table(table.slice(0, 55), new / TABLE)
+    assert len(read_lerobot(open_lerobot(new), 3, PREPROCESSING)[0]) == 19
+    with pytest.raises(BadBag, match="15 rows of episode 2, not 20"):
+        read_lerobot(open_lerobot(new), 5, PREPROCESSING)
+
+
+def test_a_video_span_of_another_length_than_the_rows_is_rejected(new):
+    rows = pyarrow.parquet.ParquetFile(new / EPISODES).read().to_pylist()
+    rows[1]["videos/observation.images.head/to_timestamp"] += 0.1
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), new / EPISODES)
+    with pytest.raises(BadBag, match=r"23\.0 frames between"):
+        open_lerobot(new)
+
+
+@pytest.mark.realdata
+def test_av1_episodes_of_g1_are_joined_without_changing_a_pixel(tmp_path):
+    source = tmp_path / "g1"
+    for folder in ("meta", "data/chunk-000", "videos/chunk-000/observation.images.cam_high"):
+        (source / folder).mkdir(parents=True)
+        for file in (real_data("g1_yellow_bottle") / folder).iterdir():
+            if file.is_file() and (folder == "meta" or file.stem in ("episode_000029", "episode_000012")):
+                (source / folder / file.name).symlink_to(file)
+    convert_version(source, tmp_path / "new", "v3.0")
+    before, after = open_lerobot(source), open_lerobot(tmp_path / "new")
+    one, two = (read_lerobot(some, 29, PREPROCESSING)[0] for some in (before, after))
+    assert np.array_equal(one.frames, two.frames) and np.array_equal(one.states, two.states)

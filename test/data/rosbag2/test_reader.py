@@ -1,0 +1,313 @@
+"""rosbag2 in, episodes out; and what becomes of damaged recordings."""
+
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, picture, real_data, record, run
+from rosbags.rosbag2 import Reader
+
+from benchmarks.sqlite_bag import as_sqlite3
+from hwm_core.data.discover import find_recordings
+from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.writer import BagWriter, Topics, message_types
+from hwm_core.errors import BadActions, BadBag, BadConfig, BadImage, BadInput, RobotMismatch
+
+
+def read(path, names=None, **options):
+    return read_bag(path, options.pop("topics", TOPICS), PREPROCESSING, names, **options)
+
+
+@pytest.fixture
+def bag(tmp_path):
+    return record(tmp_path / "bag", run())
+
+
+def test_a_frame_meets_the_state_at_its_stamp_and_the_command_issued_before_it(bag):
+    episode, report = read(bag)
+    # The first frame is left out: no command came strictly before it.
+    t = np.arange(1, 40)
+    assert episode.names == NAMES
+    assert np.array_equal(episode.frames, np.broadcast_to(t[:, None, None, None], (39, 12, 12, 3)))
+    assert np.array_equal(episode.stamps_ns, START + t * PERIOD)
+    assert np.array_equal(episode.states, np.stack([t, 10 * t, -t], axis=1).astype(np.float32))
+    assert np.array_equal(episode.commands, np.stack([t - 1] * 3, axis=1).astype(np.float32))
+    assert (report.images, report.states, report.commands) == (40, 120, 40)
+    assert (report.frames, report.unaligned_frames, report.bad, report.late) == (39, 1, 0, 0)
+
+
+def test_states_between_two_messages_are_interpolated(tmp_path):
+    states = [message for message in run() if message.topic == TOPICS.joint_states]
+    shifted = [replace(message, stamp_ns=message.stamp_ns - PERIOD // 6) for message in states]
+    others = [message for message in run() if message.topic != TOPICS.joint_states]
+    episode, _ = read(record(tmp_path / "bag", shifted + others))
+    # Every value came a sixth of a period early, so at a frame it is a sixth further.
+    t = (episode.stamps_ns - START) / PERIOD
+    assert np.allclose(episode.states[:, 0], t + 1 / 6, atol=1e-6)
+
+
+def test_sqlite3_and_mcap_and_a_bare_file_read_alike(bag, tmp_path):
+    expected, _ = read(bag)
+    for path in (as_sqlite3(bag, tmp_path / "sqlite"), bag / "bag.mcap", tmp_path / "sqlite" / "sqlite.db3"):
+        episode, _ = read(path)
+        assert np.array_equal(episode.frames, expected.frames)
+        assert np.array_equal(episode.states, expected.states)
+        assert np.array_equal(episode.commands, expected.commands)
+
+
+@pytest.mark.parametrize("form", ["png", "jpeg"])
+def test_where_only_the_compressed_transport_was_recorded_it_is_read(tmp_path, form):
+    episode, _ = read(record(tmp_path / "bag", run(), form))
+    assert np.array_equal(episode.frames[:, 0, 0, 0], np.arange(1, 40))
+
+
+def test_joints_are_taken_by_name_though_the_order_changes_mid_bag(tmp_path):
+    messages = run()
+    for index, message in enumerate(messages):
+        if index > 60 and message.topic != TOPICS.image:
+            names, positions = message.content
+            messages[index] = replace(message, content=(("leg", *names[::-1]), (99.0, *positions[::-1])))
+    episode, _ = read(record(tmp_path / "bag", messages), names=["wrist", "neck"])
+    assert episode.names == ("wrist", "neck")
+    assert np.array_equal(episode.states, np.stack([-np.arange(1, 40), np.arange(1, 40)], axis=1).astype(np.float32))
+
+
+def test_a_lost_picture_is_bridged_and_a_pause_starts_a_segment(tmp_path):
+    messages = [m for m in run() if m.topic != TOPICS.image or m.content[0, 0, 0] not in {10, 20, 21, 22, 23, 24}]
+    episode, report = read(record(tmp_path / "bag", messages))
+    shown = episode.frames[:, 0, 0, 0]
+    assert shown[episode.segments == 0].tolist() == [*range(1, 10), 11, *range(11, 20)]
+    assert shown[episode.segments == 1].tolist() == list(range(25, 40))
+    assert (report.gaps, report.clock_jumps) == (1, 0)
+
+
+def test_frames_that_hold_the_picture_before_are_counted_and_the_rate_without_them_is_measured(tmp_path):
+    slow = [replace(message, stamp_ns=START + (message.stamp_ns - START) * 3 // 2) for message in run()]  # 20 Hz
+    episode, report = read(record(tmp_path / "bag", slow))
+    # 38 periods of 50 ms lie between pictures 1 and 39: 57 of 33 ms, and 58 frames of 39 pictures.
+    assert (len(episode), report.held, report.shown_hz) == (58, 19, 20)
+    _, report = read_bag(tmp_path / "bag", TOPICS, PREPROCESSING.model_copy(update={"frame_rate_hz": 20}))
+    assert (report.frames, report.held, report.shown_hz) == (39, 0, 20)
+
+
+def test_a_bag_loop_is_two_segments_and_each_frame_keeps_the_states_of_its_own_round(tmp_path):
+    later = [
+        replace(m, content=(m.content[0], np.add(m.content[1], 1000))) if m.topic != TOPICS.image else m for m in run()
+    ]
+    episode, report = read(record(tmp_path / "bag", run() + later))
+    assert report.clock_jumps == 1
+    assert np.unique(episode.segments).tolist() == [0, 1]
+    shown = episode.frames[:, 0, 0, 0].astype(np.float32)
+    assert np.array_equal(episode.states[:, 0], shown + 1000 * episode.segments)
+
+
+def test_late_and_repeated_stamps_are_left_out_and_counted(tmp_path):
+    messages = run()
+    pictures = [index for index, message in enumerate(messages) if message.topic == TOPICS.image]
+    for here, before in ((10, 9), (20, 18)):  # one repeats a stamp, one precedes its neighbour
+        messages[pictures[here]] = replace(messages[pictures[here]], stamp_ns=messages[pictures[before]].stamp_ns)
+    episode, report = read(record(tmp_path / "bag", messages))
+    assert report.late == 2
+    assert (np.diff(episode.stamps_ns) >= 0).all()
+    assert not np.isin([10, 20], episode.frames[:, 0, 0, 0]).any()
+
+
+def test_messages_without_a_stamp_are_rejected_or_timed_by_their_arrival(tmp_path):
+    bag = record(tmp_path / "bag", [replace(message, stamp_ns=0) for message in run()])
+    with pytest.raises(BadBag, match="receive times"):
+        read(bag)
+    # 40 pictures arrive 5 messages, so 5 ms, apart. In 195 ms the 30 Hz clock ticks 6 times, once before any command.
+    episode, _ = read(bag, stamps="receive")
+    assert len(episode) == 5
+
+
+def test_clocks_that_never_meet_are_rejected_with_both_named(tmp_path):
+    messages = [replace(m, stamp_ns=m.stamp_ns + 10**12) if m.topic == TOPICS.image else m for m in run()]
+    with pytest.raises(BadBag, match=r"pictures at 1100\.000.*states at 100\.000"):
+        read(record(tmp_path / "bag", messages))
+
+
+def test_a_message_on_the_topic_of_cuts_ends_a_take_and_no_joint_value_holds_across_it(tmp_path):
+    with BagWriter(tmp_path / "bag") as bag:
+        for number, message in enumerate(run(20)):
+            at = START + number * 1_000_000
+            if message.topic == TOPICS.image:
+                if message.content[0, 0, 0] == 12:
+                    bag.write_cut(TOPICS.cuts, at)
+                bag.write_image(message.topic, message.stamp_ns, message.content, received_ns=at)
+            else:
+                bag.write_joints(message.topic, message.stamp_ns, *message.content, received_ns=at)
+    episode, report = read(tmp_path / "bag")
+    # Picture 0 came before any command, and so did picture 12 in its take; its state came before the cut.
+    assert episode.frames[:, 0, 0, 0].tolist() == [*range(1, 12), *range(13, 20)]
+    assert episode.segments.tolist() == [0] * 11 + [1] * 7
+    assert report.gaps == 0
+    (recording,) = find_recordings(tmp_path / "bag", TOPICS)
+    assert recording.beside() == ()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_states_that_are_not_finite_are_left_out_and_counted(tmp_path, value):
+    messages = run()
+    messages[30] = replace(messages[30], topic=TOPICS.joint_states, content=(NAMES, (0.0, value, 0.0)))
+    episode, report = read(record(tmp_path / "bag", messages))
+    assert report.bad == 1 and "elbow" in report.first_fault
+    assert np.isfinite(episode.states).all()
+
+
+def test_where_no_state_is_finite_the_joints_are_named(tmp_path):
+    messages = [replace(m, content=(NAMES, (0, 0, np.nan))) if m.topic == TOPICS.joint_states else m for m in run()]
+    with pytest.raises(BadActions, match="wrist"):
+        read(record(tmp_path / "bag", messages))
+
+
+def test_a_renamed_joint_is_named_with_its_likely_new_name(bag):
+    with pytest.raises(RobotMismatch, match="`left_elbow` may now be `elbow`"):
+        read(bag, names=["neck", "left_elbow"])
+
+
+def test_states_settle_the_joints_and_commands_must_have_them_all(tmp_path):
+    messages = run()
+    for index, message in enumerate(messages):
+        if message.topic == TOPICS.commands:
+            t = message.content[1][0]
+            messages[index] = replace(message, content=(("wrist", "leg", "neck", "elbow"), (3 * t, 99, t, 2 * t)))
+    messages.insert(0, messages.pop(2))  # a command comes first
+    episode, _ = read(record(tmp_path / "all", messages))
+    assert episode.names == NAMES
+    assert np.array_equal(episode.commands[5], [5, 10, 15])
+    fewer = [replace(m, content=(("neck",), (0.0,))) if m.topic == TOPICS.commands else m for m in run()]
+    bag = record(tmp_path / "fewer", fewer)
+    with pytest.raises(RobotMismatch, match=r"Joints of commands.*elbow, wrist.*ask only for joints that are there"):
+        read(bag)
+    assert read(bag, names=["neck"])[0].names == ("neck",)
+
+
+def test_a_message_with_fewer_positions_than_names_is_left_out(tmp_path):
+    messages = run()
+    messages[30] = replace(messages[30], topic=TOPICS.joint_states, content=(NAMES, (0.0, 1.0)))
+    assert read(record(tmp_path / "bag", messages))[1].bad == 1
+
+
+def test_a_message_cut_on_the_way_is_left_out_and_counted(tmp_path):
+    messages = run()
+    messages[30] = replace(messages[30], topic=TOPICS.joint_states, content=b"\x00\x01\x00\x00\x05\x00")
+    assert read(record(tmp_path / "bag", messages))[1].bad == 1
+
+
+def test_pictures_of_another_aspect_are_rejected(tmp_path):
+    messages = [replace(m, content=picture(0, 24, 40)) if m.topic == TOPICS.image else m for m in run()]
+    with pytest.raises(BadImage, match="40x24"):
+        read(record(tmp_path / "bag", messages))
+
+
+def test_without_the_camera_topic_the_image_topics_there_are_named(bag):
+    with pytest.raises(BadBag, match=r"/other/image_raw.*/head_camera/image_raw"):
+        read(bag, topics=Topics(image="/other/image_raw"))
+
+
+def test_without_joint_topics_those_there_are_named(bag):
+    with pytest.raises(BadBag, match=r"/joint_states, /joint_commands|/joint_commands, /joint_states"):
+        read(bag, topics=Topics(joint_states="/a", commands="/b"))
+
+
+def test_one_joint_topic_is_enough(bag):
+    episode, _ = read(bag, topics=Topics(commands="/absent"))
+    assert episode.commands is None and len(episode) == 40
+    episode, _ = read(bag, topics=Topics(joint_states="/absent"))
+    assert episode.states is None and len(episode) == 39
+
+
+def test_a_topic_of_another_type_is_rejected(bag):
+    with pytest.raises(BadBag, match="sensor_msgs/msg/JointState"):
+        read(bag, topics=Topics(image="/joint_states"))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("storage", ["mcap", "db3"])
+def test_a_bag_cut_anywhere_is_a_bad_bag_and_nothing_else(bag, tmp_path, storage, share):
+    whole = bag / "bag.mcap" if storage == "mcap" else as_sqlite3(bag, tmp_path / "whole") / "whole.db3"
+    contents = whole.read_bytes()
+    cut = tmp_path / f"cut.{storage}"
+    cut.write_bytes(contents[: int(share * len(contents))])
+    with pytest.raises(BadBag, match="cut"):
+        read(cut)
+
+
+def test_a_bag_with_bytes_turned_over_never_raises_anything_but_bad_input(bag, tmp_path):
+    contents = bytearray((bag / "bag.mcap").read_bytes())
+    random = np.random.default_rng(0)
+    for _ in range(10):
+        damaged = bytearray(contents)
+        for place in random.integers(0, len(contents), 20):
+            damaged[place] ^= 0xFF
+        (tmp_path / "damaged.mcap").write_bytes(damaged)
+        with suppress(BadInput):
+            read(tmp_path / "damaged.mcap")
+
+
+def test_a_folder_without_metadata_and_a_path_to_nothing_are_bad_bags(bag, tmp_path):
+    (bag / "metadata.yaml").unlink()
+    with pytest.raises(BadBag, match=r"metadata\.yaml"):
+        read(bag)
+    with pytest.raises(BadBag, match="nothing there"):
+        read(tmp_path / "nowhere")
+
+
+def test_a_writer_that_fails_leaves_nothing_behind(tmp_path):
+    def fail_halfway():
+        with BagWriter(tmp_path / "bag") as bag:
+            bag.write_joints("/joint_states", START, NAMES, (0, 0, 0))
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail_halfway()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    (tmp_path / ".bag.partial" / "bag").mkdir(parents=True)
+    record(tmp_path / "bag", run(3))
+    assert [path.name for path in tmp_path.iterdir()] == ["bag"]
+
+
+def test_a_writer_never_overwrites(bag):
+    with pytest.raises(BadBag, match="exists"), BagWriter(bag):
+        pass
+    read(bag)
+
+
+def test_custom_messages_are_written_beside_the_others(tmp_path):
+    types = message_types("humble", {"my_robot/msg/Grip": "string hand\nfloat64 force\n"})
+    grip = types.types["my_robot/msg/Grip"](hand="left", force=2.0)
+    with BagWriter(tmp_path / "bag", types) as bag:
+        bag.write("/grip", grip, START)
+    with pytest.raises(BadBag, match="Topics of that type in it: none"):
+        read(tmp_path / "bag")
+    with pytest.raises(BadConfig, match="jazzy"):
+        message_types("jazy")
+
+
+@pytest.mark.realdata
+def test_a_real_bag_without_a_camera_is_rejected_saying_so():
+    with pytest.raises(BadBag, match=r"head_camera/image_raw.*Topics of that type in it: none"):
+        read(real_data("rosbag2_abitobot_sim"))
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize(("kind", "fault"), [("image", "30 bytes"), ("compressed_image", "10 bytes")])
+def test_malformed_images_of_the_test_bags_are_rejected(storage, kind, fault):
+    topics = Topics(image=f"/test/sensor_msgs/{kind}", joint_states="/test/sensor_msgs/joint_state")
+    with pytest.raises(BadImage, match=fault):
+        read(real_data("rosbag2_rosbags_rs_testbags") / f"test_bag_{storage}", topics=topics)
+
+
+def test_joint_values_that_are_a_column_of_a_table_are_written_as_they_are(tmp_path):
+    table = np.arange(6.0).reshape(3, 2)
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.write_joints(TOPICS.joint_states, START, NAMES, table[:, 1])
+    with Reader(tmp_path / "bag") as reader:
+        ((connection, _, data),) = reader.messages()
+        assert message_types().deserialize_cdr(data, connection.msgtype).position.tolist() == [1.0, 3.0, 5.0]

@@ -1,0 +1,128 @@
+"""The eight models of the paper in each of their readings, the flow family also with our aids, small, behind one set
+of calls for the tests.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hwm_core.nn.attention_spec import FLOW_VARIANTS, MASKED_VARIANTS
+from hwm_core.nn.reachability import Node
+from hwm_core.world_model.registry import FAMILIES, build_model
+
+PAST, LATENTS, FACTOR = 2, 5, 4
+FRAMES = 1 + (LATENTS - 1) * FACTOR
+SIZE = {
+    "unshared_depth": 1,
+    "depth": 3,
+    "num_heads": 2,
+    "temporal_factor": FACTOR,
+    "num_past_latents": PAST,
+    "num_future_latents": LATENTS - PAST,
+    "action_dim": 3,
+}
+SMALL = {
+    "masked": {"dim": 32, "dropout": 0.0, "levels": [5, 4], "grid": [2, 3]},
+    "flow": {"dim": 24, "latent_channels": 3, "grid": [4, 6]},
+}
+AIDS = {
+    "predicts": "data",
+    "shown": "guess",
+    "position": "learned",
+    "modulation": "time_and_actions",
+    "qk_norm": "each",
+    "cell_width": 8,
+    "cell_blocks": 1,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: a family, a variant, and a reading of who hears whom."""
+
+    family: str
+    variant: str
+    reading: str
+    aided: bool = False  # with everything that a flow model may have beside what the paper's has
+
+    def __str__(self) -> str:
+        return f"{self.family}-{self.variant}-{self.reading}{'-aided' if self.aided else ''}"
+
+    def build(self, *, redrawn: bool = True, seed: int = 0, **changes: object) -> Any:
+        """A small model; `redrawn`: every parameter anew, because closed gates hide what is heard."""
+        torch.manual_seed(seed)
+        config = {
+            "variant": self.variant,
+            FAMILIES[self.family].reading: self.reading,
+            **SIZE,
+            **SMALL[self.family],
+            **(AIDS if self.aided else {}),
+            **changes,
+        }
+        return redraw(build_model(self.family, config), seed) if redrawn else build_model(self.family, config)
+
+    def clip(self, batch: int = 1, seed: int = 1) -> tuple[Tensor, Tensor]:
+        """What the tokenizer gives for a clip, tokens or latents [B, T, H, W(, C)], and actions [B, F, A]."""
+        generator = torch.Generator().manual_seed(seed)
+        if self.family == "masked":
+            codes = torch.randint(20, (batch, LATENTS, 2, 3), generator=generator)
+        else:
+            codes = torch.randn(batch, LATENTS, 4, 6, 3, generator=generator)
+        return codes, torch.randn(batch, FRAMES, 3, generator=generator)
+
+    def disturbed(self, codes: Tensor) -> Tensor:
+        """Other tokens, or other latents, everywhere."""
+        return (codes + 7) % 20 if self.family == "masked" else codes + 1.0
+
+    def predict(self, net: Any, codes: Tensor, actions: Tensor | None) -> Tensor:
+        """Logits or velocity of the future latents [B, T_future, ...], every latent computed."""
+        with torch.no_grad():
+            if self.family == "masked":
+                return net(net.to_sites(codes), actions)
+            return net(codes[:, PAST:], torch.full((len(codes),), 0.3), codes[:, :PAST], actions)
+
+    def predict_cached(self, net: Any, codes: Tensor, actions: Tensor) -> Tensor:
+        """The same with the past settled first, once for all samples: all of them have the past of the first."""
+        now, later = actions[:1, : 1 + (PAST - 1) * FACTOR], actions[:, 1 + (PAST - 1) * FACTOR :]
+        with torch.no_grad():
+            if self.family == "masked":
+                sites = net.to_sites(codes)
+                return net.predict(net.append(sites[:1, :PAST], now), sites[:, PAST:], later)
+            cache = net.prefill(codes[:1, :PAST], now)
+            return net.predict(cache, codes[:, PAST:], torch.full((len(codes),), 0.3), later)
+
+
+ROWS = [
+    *(Row("masked", variant, mask) for variant in MASKED_VARIANTS for mask in ("time_aligned", "bidirectional")),
+    *(
+        Row("flow", variant, context, aided)
+        for variant in FLOW_VARIANTS
+        for context in ("paper", "clean_context")
+        for aided in (False, True)
+    ),
+]
+
+
+def redraw(net: nn.Module, seed: int = 0) -> nn.Module:
+    """Every parameter from N(0, 0.2), in evaluation mode."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, std=0.2, generator=generator)
+    return net.eval()
+
+
+def frames_of(latent: int) -> slice:
+    """The frames that a latent holds."""
+    return slice(0, 1) if latent == 0 else slice(1 + (latent - 1) * FACTOR, 1 + latent * FACTOR)
+
+
+def disturb(row: Row, codes: Tensor, actions: Tensor, node: Node) -> tuple[Tensor, Tensor]:
+    """The clip with one stream changed at one latent."""
+    (stream, latent), codes, actions = node, codes.clone(), actions.clone()
+    if stream.is_video:
+        codes[:, latent] = row.disturbed(codes[:, latent])
+    else:
+        actions[:, frames_of(latent)] += 1.0
+    return codes, actions

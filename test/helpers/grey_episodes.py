@@ -1,0 +1,28 @@
+"""Episodes of grey frames that count, for tests of windows and stores."""
+
+import numpy as np
+
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.manifest import fit_manifest
+from hwm_core.types import Episode
+
+PREPROCESSING = Preprocessing(source_aspect=1.0, height=8, width=8)
+
+
+def episode(name="run", lengths=(20,), commands=True, names=("a", "b")):
+    """Frame t shows t, its state is (t, 2 t), its command (-t, 0); segments of the given lengths."""
+    t = np.arange(sum(lengths))
+    return Episode(
+        name=name,
+        frames=np.broadcast_to(t[:, None, None, None], (len(t), 8, 8, 3)).astype(np.uint8),
+        stamps_ns=t * 33_333_333,
+        segments=np.repeat(np.arange(len(lengths)), lengths).astype(np.int32),
+        names=names,
+        states=np.stack([t, 2 * t], axis=1).astype(np.float32),
+        commands=np.stack([-t, 0 * t], axis=1).astype(np.float32) if commands else None,
+    )
+
+
+def manifest(kind="states", names=("a", "b")):
+    """Normalisation to mean 0 and standard deviation 1 of {-1, 1}: none at all."""
+    return fit_manifest("robot", kind, names, ("rad",) * len(names), np.array([[-1.0], [1.0]]).repeat(len(names), 1))

@@ -1,0 +1,133 @@
+"""Small recordings made message by message, for the tests of what reads them."""
+
+import json
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from untrained import JOINTS
+
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.rosbag2.writer import BagWriter, Topics
+
+START = 100_000_000_000
+PERIOD = 33_333_333  # of a 30 Hz camera, ns
+NAMES = ("neck", "elbow", "wrist")
+TOPICS = Topics()
+PREPROCESSING = Preprocessing(source_aspect=4 / 3, height=12, width=12)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a run: a picture [H, W, 3], or (names, positions), or bytes for a message cut on the way."""
+
+    topic: str
+    stamp_ns: int
+    content: Any
+
+
+def picture(value: int, height: int = 24, width: int = 32) -> np.ndarray:
+    return np.full((height, width, 3), value, dtype=np.uint8)
+
+
+def run(frames: int = 40, start: int = START) -> list[Message]:
+    """Frame t at `start` + t periods shows t; the state then is (t, 10 t, -t), measured three times a period; at each
+    frame its number is commanded to every joint."""
+    messages = []
+    for t in range(frames):
+        stamp = start + t * PERIOD
+        for third in range(3):
+            x = t + third / 3
+            messages.append(Message(TOPICS.joint_states, stamp + third * PERIOD // 3, (NAMES, (x, 10 * x, -x))))
+        messages.insert(-2, Message(TOPICS.image, stamp, picture(t)))
+        messages.insert(-2, Message(TOPICS.commands, stamp, (NAMES, (t, t, t))))
+    return messages
+
+
+def record(path: Path, messages: list[Message], form: str = "raw") -> Path:
+    """Write the messages in this order, received 1 ms apart, whatever their stamps."""
+    with BagWriter(path) as bag:
+        for number, message in enumerate(messages):
+            received = START + number * 1_000_000
+            if isinstance(message.content, np.ndarray):
+                topic = message.topic if form == "raw" else f"{message.topic}/compressed"
+                bag.write_image(topic, message.stamp_ns, message.content, form, received_ns=received)
+            elif isinstance(message.content, bytes):
+                bag.write_serialized(message.topic, "sensor_msgs/msg/JointState", message.content, received)
+            else:
+                bag.write_joints(message.topic, message.stamp_ns, *message.content, received_ns=received)
+    return path
+
+
+def lerobot_dataset(path: Path, episodes: tuple[int, ...] = (0, 3), frames: int = 20, codec: str = "mpeg4") -> Path:
+    """A LeRobot v2.1 folder whose info.json counts more than there is and names a camera without files."""
+    joints = {"dtype": "float32", "shape": [3], "names": [list(NAMES)]}
+    info = {
+        "codebase_version": "v2.1",
+        "total_episodes": 100,
+        "fps": 30,
+        "features": {
+            "observation.state": joints,
+            "action": joints,
+            "observation.images.head": {"dtype": "video", "shape": [48, 64, 3]},
+            "observation.images.absent": {"dtype": "video", "shape": [48, 64, 3]},
+        },
+    }
+    (path / "meta").mkdir(parents=True)
+    (path / "meta" / "info.json").write_text(json.dumps(info))
+    (path / "data" / "chunk-000").mkdir(parents=True)
+    (path / "videos" / "chunk-000" / "observation.images.head").mkdir(parents=True)
+    for number in episodes:
+        t = np.arange(frames, dtype=np.float32)
+        table = {
+            "timestamp": t / np.float32(30),
+            "observation.state": np.stack([t, 10 * t, -t], axis=1).tolist(),
+            "action": np.stack([t, t, t], axis=1).tolist(),
+        }
+        pyarrow.parquet.write_table(pyarrow.table(table), path / f"data/chunk-000/episode_{number:06d}.parquet")
+        write_video(path / f"videos/chunk-000/observation.images.head/episode_{number:06d}.mp4", frames, codec)
+    return path
+
+
+def write_video(path: Path, frames: int, codec: str, **options: str) -> None:
+    """A video whose frame t is of the grey 10 t."""
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=Fraction(30))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for t in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(10 * t, 48, 64), format="rgb24")))
+        container.mux(stream.encode())
+
+
+def real_data(folder: str) -> Path:
+    """A folder of the real recordings, or the test is skipped."""
+    root = os.environ.get("HWM_REAL_DATA")
+    if not root:
+        pytest.skip("HWM_REAL_DATA does not name the directory of real recordings")
+    return Path(root) / folder
+
+
+RATE_NS = 33_333_333
+
+
+def record_drift(
+    path: Path, frames: int = 60, joints: tuple[str, ...] = JOINTS, width: int = 16, gap: bool = False
+) -> Path:
+    """A square drifting over a grey picture; joint commands wave. `gap` stops the camera for a second halfway."""
+    with BagWriter(path) as bag:
+        for number in range(-1, frames):
+            stamp = 1_000_000_000 + (number + 30 * (gap and number >= frames // 2)) * RATE_NS
+            values = 0.5 * np.sin(0.2 * number + np.arange(len(joints)))
+            bag.write_joints(Topics().commands, stamp, joints, values)
+            if number >= 0:
+                picture = np.full((16, width, 3), 90, np.uint8)
+                picture[4:9, number % 12 : number % 12 + 4] = (220, 140, 30)
+                bag.write_image(Topics().image, stamp, picture)
+    return path

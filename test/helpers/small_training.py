@@ -1,0 +1,68 @@
+"""A small store, and the settings of trainings that take seconds."""
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from hwm_core.data.episodes.store import manifest_path, write_episode
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.manifest import fit_manifest
+from hwm_core.types import Episode
+from training import train
+
+SMALL = [
+    "tokenizer.width=16",
+    "tokenizer.encoder_blocks=1",
+    "tokenizer.decoder_blocks=1",
+    "tokenizer.levels=[5, 5]",
+    *(
+        f"{run}.{key}"
+        for run in ("train_tokenizer", "train", "tune_decoder")
+        for key in ("max_minutes=null", "steps=4", "batch_size=2")
+    ),
+    "model.dim=16",
+    "model.depth=1",
+    "model.num_heads=2",
+    "data.validation_windows=2",
+]
+
+
+SMALL_FLOW = [
+    *(o for o in SMALL if not o.startswith(("tokenizer.levels", "model.dim"))),
+    "tokenizer.latent_channels=3",
+    "model.dim=24",
+    "data.actions=states",
+]
+
+
+def episode(name: str, seed: int) -> Episode:
+    """40 frames of 16x16 noise that brightens with the first joint."""
+    generator = np.random.default_rng(seed)
+    states = np.cumsum(generator.normal(size=(40, 2)), axis=0).astype(np.float32)
+    pixels = 128 + 20 * states[:, :1, None, None] + generator.normal(scale=10, size=(40, 16, 16, 3))
+    return Episode(
+        name=name,
+        frames=pixels.clip(0, 255).astype(np.uint8),
+        stamps_ns=np.arange(40) * 33_333_333,
+        segments=np.zeros(40, dtype=np.int32),
+        names=("neck_yaw", "left_elbow"),
+        states=states,
+        commands=None,
+    )
+
+
+def write_store(path: Path, seed: int = 0) -> Path:
+    preprocessing = Preprocessing(source_aspect=1.0, height=16, width=16)
+    one = episode("one", seed)
+    write_episode(path / "training", one, preprocessing)
+    write_episode(path / "validation", episode("two", seed + 1), preprocessing)
+    manifest = fit_manifest("robot", "states", one.names, ("rad", "rad"), one.states)
+    manifest_path(path, "states").write_text(yaml.safe_dump(manifest.plain()))
+    return path
+
+
+def train_model(store, tokenizer, out, *more: str) -> int:
+    return train.main(
+        ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(out), "data.actions=states", *SMALL, *more]
+    )

@@ -1,0 +1,263 @@
+"""The rolling context: frames and joint values by stamp, flushes, counters. No ROS."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.manifest import fit_manifest
+from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.writer import BagWriter, Topics, message_types
+from hwm_core.errors import BadActions, BadImage, RobotMismatch
+from hwm_core.live.context import Context, NoContext
+
+PERIOD = 1_000_000_000 // 30
+START = 100_000_000_000
+NAMES = ("neck", "elbow")
+FRAMES = 9
+
+
+def manifest(kind):
+    return fit_manifest("robot", kind, NAMES, ("rad", "rad"), np.array([[-1.0, -1.0], [1.0, 1.0]]))
+
+
+def context(kind="states"):
+    return Context(manifest(kind), Preprocessing(source_aspect=1.0, crop="none", height=8, width=8), FRAMES)
+
+
+def image(value=0, size=8, **changes):
+    fields = {
+        "encoding": "rgb8",
+        "height": size,
+        "width": size,
+        "step": 3 * size,
+        "is_bigendian": 0,
+        "data": bytes([value]) * (3 * size * size),
+    }
+    return SimpleNamespace(**{**fields, **changes})
+
+
+def feed(ctx, numbers, period=PERIOD, start=START):
+    for number in numbers:
+        ctx.add_states(start + number * period, NAMES, [number, -number])
+        ctx.add_image(start + number * period, image(number))
+
+
+def test_a_window_holds_the_newest_frames_each_with_the_state_at_its_stamp():
+    ctx = context()
+    feed(ctx, range(12))
+    window = ctx.window()
+    assert window.frames[:, 0, 0, 0].tolist() == list(range(3, 12))
+    np.testing.assert_array_equal(window.actions, [[n, -n] for n in range(3, 12)])
+    assert window.stamp_ns == START + 11 * PERIOD
+
+
+def test_every_new_frame_anchors_the_window_anew():
+    ctx = context()
+    feed(ctx, range(9))
+    first = ctx.window()
+    feed(ctx, [9])
+    np.testing.assert_array_equal(ctx.window().frames[:-1], first.frames[1:])
+    assert not first.same_as(ctx.window())
+    assert ctx.window().same_as(ctx.window())
+
+
+def test_states_between_two_messages_are_interpolated_whatever_the_order_of_names():
+    ctx = context()
+    for number in range(10):
+        ctx.add_states(START + number * PERIOD - PERIOD // 2, ["elbow", "wheel", "neck"], [-number, 99.0, number])
+        ctx.add_image(START + number * PERIOD, image())
+    # Frame n lies midway between messages n and n + 1; the newest frame has no later message, so the newest holds.
+    np.testing.assert_allclose(ctx.window().actions[:, 0], [n + 0.5 for n in range(1, 9)] + [9.0], atol=1e-6)
+
+
+def test_a_command_belongs_to_the_first_frame_after_it():
+    ctx = context("commands")
+    ctx.add_command(START - PERIOD, NAMES, [-1, 1])
+    for number in range(9):
+        ctx.add_image(START + number * PERIOD, image())
+        ctx.add_command(START + number * PERIOD, NAMES, [number, -number])
+    np.testing.assert_array_equal(ctx.window().actions[:, 0], range(-1, 8))
+    np.testing.assert_array_equal(ctx.newest_action(), [8, -8])
+
+
+def test_frames_without_an_earlier_command_are_no_context():
+    ctx = context("commands")
+    for number in range(9):
+        ctx.add_image(START + number * PERIOD, image())
+    ctx.add_command(START, NAMES, [0, 0])
+    with pytest.raises(NoContext, match="commands"):
+        ctx.window()
+
+
+def test_too_few_frames_are_no_context_and_the_error_says_how_many_came():
+    ctx = context()
+    feed(ctx, range(8))
+    with pytest.raises(NoContext, match="expected 9 frames at 30 Hz, got 8"):
+        ctx.window()
+
+
+def test_a_camera_of_twice_the_rate_is_thinned_and_counted():
+    ctx = context()
+    feed(ctx, range(20), period=PERIOD // 2)
+    assert np.diff(ctx.window().frames[:, 0, 0, 0].astype(int)).tolist() == [2] * 8
+    assert (ctx.counters.images_used, ctx.counters.images_skipped) == (10, 10)
+
+
+def test_one_lost_frame_is_repeated_and_counted_not_flushed():
+    ctx = context()
+    feed(ctx, [*range(6), *range(7, 10)])
+    frames = ctx.window().frames[:, 0, 0, 0].tolist()
+    assert len(frames) == 9 and 6 not in frames
+    assert ctx.counters.ticks_repeated == 1
+    assert ctx.counters.flushes_gap == 0
+
+
+def test_a_gap_flushes_the_frames():
+    ctx = context()
+    feed(ctx, [*range(9), *range(20, 28)])
+    assert ctx.counters.flushes_gap == 1
+    assert ctx.frames_held == 8
+    feed(ctx, [28])
+    assert ctx.window().frames[0, 0, 0, 0] == 20
+
+
+def test_a_backward_clock_jump_flushes_and_the_context_fills_again():
+    ctx = context()
+    feed(ctx, range(9))
+    feed(ctx, range(9), start=START - 50_000_000_000)
+    assert ctx.counters.flushes_clock == 1
+    assert ctx.window().stamp_ns == START - 50_000_000_000 + 8 * PERIOD
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param(image(data=b"\0" * 30), id="cut short"),
+        pytest.param(image(encoding="32FC1"), id="unknown encoding"),
+        pytest.param(image(width=16, step=48, data=b"\0" * 384), id="other aspect"),
+        pytest.param(SimpleNamespace(format="jpeg", data=b"\xff\xd8no jpeg"), id="no jpeg"),
+    ],
+)
+def test_a_bad_image_is_counted_and_leaves_the_context_as_it_was(message):
+    ctx = context()
+    feed(ctx, range(9))
+    before = ctx.window()
+    with pytest.raises(BadImage):
+        ctx.add_image(START + 9 * PERIOD, message)
+    assert ctx.counters.images_dropped == 1
+    assert ctx.window().same_as(before)
+
+
+def test_the_newest_frame_received_again_changes_nothing():
+    ctx = context()
+    feed(ctx, range(9))
+    before = ctx.window()
+    ctx.add_image(START + 8 * PERIOD, image(99))
+    assert ctx.window().same_as(before)
+    assert (ctx.counters.images_skipped, ctx.counters.images_dropped) == (1, 0)
+
+
+@pytest.mark.parametrize("stamp", [0, START + 7 * PERIOD])
+def test_zero_and_late_image_stamps_are_counted_as_dropped(stamp):
+    ctx = context()
+    feed(ctx, range(9))
+    with pytest.raises(BadImage, match="stamp"):
+        ctx.add_image(stamp, image())
+    assert ctx.counters.images_dropped == 1
+    assert ctx.window().stamp_ns == START + 8 * PERIOD
+
+
+@pytest.mark.parametrize(
+    ("stamp", "names", "positions"),
+    [(START, NAMES, [np.nan, 0]), (START, NAMES, [0.0]), (0, NAMES, [0, 0]), (START - 1, NAMES, [0, 0])],
+    ids=["NaN", "one value", "zero stamp", "late"],
+)
+def test_bad_joint_values_are_counted_and_left_out(stamp, names, positions):
+    ctx = context()
+    ctx.add_states(START, NAMES, [1, 2])
+    with pytest.raises(BadActions):
+        ctx.add_states(stamp, names, positions)
+    assert ctx.counters.joint_messages_dropped == 1
+    np.testing.assert_array_equal(ctx.newest_action(), [1, 2])
+
+
+@pytest.mark.parametrize("kind", ["states", "commands"])
+def test_a_robot_of_other_joints_is_rejected_by_name(kind):
+    ctx = context(kind)
+    for number in range(-1, 9):
+        ctx.add_command(START + number * PERIOD - 1, NAMES, [0, 0])
+        ctx.add_image(START + number * PERIOD, image())
+        with pytest.raises(RobotMismatch):
+            ctx.add_states(START + number * PERIOD, ["neck", "elbow_joint"], [0, 0])
+    with pytest.raises(RobotMismatch, match="elbow"):
+        ctx.window()
+
+
+def test_a_second_publisher_of_other_joints_is_counted_but_does_not_reject_the_robot():
+    ctx = context()
+    for number in range(9):
+        feed(ctx, [number])
+        with pytest.raises(RobotMismatch):
+            ctx.add_states(START + number * PERIOD, ["wheel"], [0])
+    assert ctx.counters.joint_messages_dropped == 9
+    assert ctx.window().stamp_ns == START + 8 * PERIOD
+
+
+def test_a_long_window_at_a_low_rate_is_covered_by_joint_states_at_1_khz():
+    slow = Context(
+        manifest("states"), Preprocessing(source_aspect=1.0, crop="none", height=8, width=8, frame_rate_hz=5.0), 17
+    )
+    for millisecond in range(3300):
+        slow.add_states(START + millisecond * 1_000_000, NAMES, [0.0] * len(NAMES))
+        if millisecond % 200 == 0:
+            slow.add_image(START + millisecond * 1_000_000, image(1))
+    assert slow.window().actions.shape == (17, len(NAMES))
+
+
+def test_a_reset_forgets_frames_joints_and_counters():
+    ctx = context()
+    feed(ctx, range(9))
+    ctx.reset()
+    assert (ctx.frames_held, ctx.newest_stamp_ns, ctx.counters.images_received) == (0, None, 0)
+    with pytest.raises(NoContext):
+        ctx.newest_action()
+
+
+def test_a_repeated_picture_left_out_is_counted_as_skipped():
+    ctx = Context(
+        manifest("states"), Preprocessing(source_aspect=1.0, crop="none", height=8, width=8, drop_repeats=True), FRAMES
+    )
+    for number, value in enumerate((1, 1, 2)):
+        ctx.add_image(START + number * PERIOD, image(value))
+    counted = ctx.counters
+    assert (counted.images_received, counted.images_skipped, counted.images_dropped) == (3, 1, 0)
+    assert ctx.newest_stamp_ns == START + 2 * PERIOD
+
+
+@pytest.mark.parametrize("kind", ["states", "commands"])
+def test_the_live_context_is_what_the_reader_of_a_bag_of_the_same_run_gives(kind, tmp_path):
+    rng = np.random.default_rng(0)
+    ctx = context(kind)
+    types = message_types()
+    with BagWriter(tmp_path / "run", types) as bag:
+        for tick in range(1, 160):  # joints at 120 Hz, a jittering camera at 40 Hz that loses a frame in ten
+            stamp = START + tick * PERIOD // 4 + int(rng.integers(-500_000, 500_000))
+            values = rng.normal(size=2)
+            bag.write_joints("/joint_states", stamp, NAMES, values)
+            ctx.add_states(stamp, NAMES, values)
+            if tick % 4 == 1:
+                bag.write_joints("/joint_commands", stamp, NAMES, -values)
+                ctx.add_command(stamp, NAMES, -values)
+            if tick % 3 == 0 and rng.uniform() > 0.1:
+                picture = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+                bag.write_image("/head_camera/image_raw", stamp, picture)
+                ctx.add_image(stamp, image(data=picture.tobytes()))
+    preprocessing = Preprocessing(source_aspect=1.0, crop="none", height=8, width=8)
+    episode, _ = read_bag(tmp_path / "run", Topics(), preprocessing, NAMES)
+    window = ctx.window()
+    np.testing.assert_array_equal(window.frames, episode.frames[-FRAMES:])
+    np.testing.assert_array_equal(window.stamps_ns, episode.stamps_ns[-FRAMES:])
+    recorded = episode.commands if kind == "commands" else episode.states
+    np.testing.assert_allclose(window.actions, recorded[-FRAMES:], atol=1e-6)

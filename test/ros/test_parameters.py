@@ -1,0 +1,79 @@
+"""Parameters: declared from the configuration classes, shipped as a file, rejected with the reason."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+import rclpy
+from rclpy.parameter import Parameter
+
+from hwm_ros.mpc_planner import MpcPlannerParameters
+from hwm_ros.parameter_file import NODES, parameter_file
+from hwm_ros.parameters import declare_parameters, read_parameters, rows, watch_parameters
+from hwm_ros.world_model import WorldModelParameters
+
+pytestmark = pytest.mark.ros
+
+SHIPPED = Path(__file__).parents[1] / "config" / "hwm_ros.yaml"
+
+
+@pytest.fixture
+def node():
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    it = rclpy.create_node("test", context=context)
+    yield it
+    it.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+def test_the_shipped_file_is_what_the_configuration_classes_say():
+    assert SHIPPED.read_text() == parameter_file(), "run: python -m hwm_ros.parameter_file > config/hwm_ros.yaml"
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_node_started_with_the_shipped_file_has_the_defaults(name):
+    context = rclpy.Context()
+    rclpy.init(context=context, args=["--ros-args", "--params-file", str(SHIPPED)])
+    node = rclpy.create_node(name, context=context, namespace="robot")
+    declare_parameters(node, NODES[name])
+    assert read_parameters(node, NODES[name]) == NODES[name]()
+    node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_every_parameter_says_what_it_is(name):
+    assert [row.name for row in rows(NODES[name]) if not row.description] == []
+
+
+@pytest.mark.parametrize("kind", NODES.values())
+def test_declared_parameters_read_back_as_the_defaults(node, kind):
+    declare_parameters(node, kind)
+    assert read_parameters(node, kind) == kind()
+
+
+def test_a_list_of_names_may_be_set(node):
+    declare_parameters(node, MpcPlannerParameters)
+    node.set_parameters([Parameter("planner.joints", value=["elbow"])])
+    assert read_parameters(node, MpcPlannerParameters).planner.joints == ("elbow",)
+
+
+def test_a_live_parameter_changes_while_the_node_runs_and_others_do_not(node):
+    declare_parameters(node, WorldModelParameters)
+    applied = []
+    watch_parameters(node, WorldModelParameters, lambda: True, applied.append)
+    rejected = node.set_parameters([Parameter("checkpoint", value="elsewhere")])[0]
+    assert not rejected.successful
+    assert "Clean the node up first" in rejected.reason
+    assert node.set_parameters([Parameter("objective.goal_latent.weight", value=2.0)])[0].successful
+    assert [parameters.objective.goal_latent.weight for parameters in applied] == [2.0]
+
+
+def test_a_value_out_of_range_is_rejected_naming_the_parameter(node):
+    declare_parameters(node, WorldModelParameters)
+    watch_parameters(node, WorldModelParameters, lambda: False, lambda _: None)
+    rejected = node.set_parameters([Parameter("live.max_velocity", value=-1.0)])[0]
+    assert not rejected.successful
+    assert "max_velocity" in rejected.reason

@@ -1,0 +1,197 @@
+"""The simulated humanoid: repeatable, within its limits, and true to the action convention."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from simulated import SMALL, digest
+
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.errors import BadActions
+from hwm_core.evaluation.simulated import object_tracks
+from hwm_core.sim.description import CONTROL_HZ, START_NS, joints
+from hwm_core.sim.model import SimHumanoid
+from hwm_core.sim.motion import MotionMix, plan_segment
+from hwm_core.sim.recorder import SimEpisode, simulate_episode
+from hwm_core.sim.variation import OBJECTS
+
+NECK = joints().index("neck_yaw", "neck_pitch")
+
+
+def in_new_process(code: str, **environment: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, **environment}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def episode() -> SimEpisode:
+    return simulate_episode(3, seconds=4.0, camera_size=64, masks=True)
+
+
+def test_a_seed_gives_the_same_bytes_on_repeat_and_in_another_process():
+    code = "from hwm_core.sim.recorder import simulate_episode; from simulated import SMALL, digest; "
+    code += "print(digest(simulate_episode(7, **SMALL)))"
+    other = in_new_process(code, PYTHONPATH=os.pathsep.join(("test/helpers", os.getcwd())))
+    assert other.returncode == 0, other.stderr
+    assert digest(simulate_episode(7, **SMALL)) == digest(simulate_episode(7, **SMALL)) == other.stdout.strip()
+
+
+def test_a_robot_that_is_reset_does_not_remember_its_last_episode():
+    fresh, used = SimHumanoid(5), SimHumanoid(4)
+    used.advance()
+    used.reset(5)
+    np.testing.assert_array_equal(fresh.save(), used.save())
+    np.testing.assert_array_equal(fresh.model.mat_rgba, used.model.mat_rgba)
+
+
+def test_seeds_differ_in_looks_places_and_motion():
+    one, other = simulate_episode(0, **SMALL), simulate_episode(2, **SMALL)
+    assert np.abs(one.frames[0].astype(int) - other.frames[0]).mean() > 5
+    assert np.abs(one.object_positions[0] - other.object_positions[0]).max() > 0.01
+    assert np.abs(one.commands - other.commands).max() > 0.1
+
+
+@pytest.mark.parametrize(("seed", "fixed"), [(0, True), (1, False), (2, True), (3, False)])
+def test_episodes_of_even_seeds_hold_the_neck_still(seed, fixed):
+    episode = simulate_episode(seed, seconds=3.0, camera_size=16)
+    assert episode.fixed_neck is fixed
+    assert (np.ptp(episode.commands[:, NECK], axis=0).max() == 0) == fixed
+    # The arms' motion reaches the neck only through its servo: not at all, since the torso is fixed.
+    assert (np.ptp(episode.states[:, NECK], axis=0).max() < 1e-4) == fixed
+
+
+def test_commands_keep_to_position_and_speed_limits(episode):
+    table = joints()
+    assert (episode.commands >= table.lower - 1e-6).all() and (episode.commands <= table.upper + 1e-6).all()
+    speed = np.abs(np.diff(episode.commands, axis=0)) * CONTROL_HZ
+    # A minimum-jerk move's mean speed over one tick is at most its peak speed.
+    assert (speed <= table.max_velocity + 1e-3).all()
+
+
+def test_a_move_too_far_for_its_time_is_stretched_and_then_cut_short():
+    speed = np.array([1.0])
+    # 0.4 rad at 1 rad/s peak needs 1.875 * 0.4 = 0.75 s = 22.5 ticks, rounded up.
+    stretched = plan_segment(np.zeros(1), np.array([0.4]), speed, seconds=0.5, longest=1.0)
+    assert stretched.ticks == 23 and stretched.at(23) == pytest.approx(0.4)
+    # In 1.0 s a peak of 1 rad/s goes 1 / 1.875 = 0.533 rad.
+    cut = plan_segment(np.zeros(1), np.array([3.0]), speed, seconds=0.5, longest=1.0)
+    assert cut.ticks == 30 and cut.at(30) == pytest.approx(1 / 1.875)
+
+
+def test_objects_are_pushed_about_and_stay_on_the_table():
+    moved = []
+    for seed in range(4):
+        robot = SimHumanoid(seed)
+        motion, before = MotionMix(robot, seed, fixed_neck=True), robot.object_positions()
+        for _ in range(10 * CONTROL_HZ):
+            robot.command(motion.next_command())
+            robot.advance()
+        after = robot.object_positions()
+        moved.append(np.linalg.norm(after - before, axis=1) > 0.02)
+        assert (np.abs(after[:, :2] - (0.54, 0.0)) < (0.34, 0.49)).all() and (after[:, 2] > 0).all()
+        assert robot.data.warning.number.sum() == 0
+    assert np.mean(moved) >= 0.75
+
+
+def test_a_command_issued_at_a_frame_first_moves_the_next_one():
+    robot = SimHumanoid(0, camera_size=32)
+    start, home = robot.save(), robot.last_command
+    raised = home + 0.5 * (np.array(robot.joints.names) == "right_elbow_pitch")
+    pictures = {}
+    for name, command in {"still": home, "raised": raised}.items():
+        robot.restore(start)
+        robot.command(command)
+        at_issue = robot.render()
+        robot.advance()
+        pictures[name] = at_issue, robot.render()
+    assert (pictures["still"][0] == pictures["raised"][0]).all()
+    assert (pictures["still"][1] != pictures["raised"][1]).any()
+
+
+def test_an_episode_stores_a_command_with_the_frame_it_first_moves(episode):
+    stored = episode.to_episode(Preprocessing(source_aspect=1.0, height=16, width=16))
+    assert stored.frames.shape == (120, 16, 16, 3) and stored.names == episode.names
+    np.testing.assert_array_equal(stored.commands[1:], episode.commands[:-1])
+    np.testing.assert_array_equal(stored.commands[0], episode.home)
+    np.testing.assert_array_equal(stored.states, episode.states)
+    assert not stored.segments.any()
+
+
+def test_frames_come_at_30_hz_and_joint_states_at_120_hz_on_one_clock(episode):
+    robot = SimHumanoid(0)
+    stamps = [reading.time_ns for _ in range(2) for reading in robot.advance()]
+    assert stamps == [START_NS + k * 1_000_000_000 // 120 for k in range(1, 9)]
+    assert episode.stamps_ns.tolist() == [START_NS + k * 1_000_000_000 // 30 for k in range(120)]
+
+
+def test_a_saved_state_continues_bit_for_bit():
+    robot = SimHumanoid(1)
+    motion = MotionMix(robot, 1, fixed_neck=False)
+    commands = [motion.next_command() for _ in range(20)]
+
+    def run() -> np.ndarray:
+        for command in commands:
+            robot.command(command)
+            robot.advance()
+        return robot.save()
+
+    run()
+    saved = robot.save()
+    first = run()
+    robot.restore(saved)
+    np.testing.assert_array_equal(run(), first)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(15), np.full(16, np.nan), np.zeros((1, 16))])
+def test_a_malformed_command_is_rejected_and_changes_nothing(wrong):
+    robot = SimHumanoid(0)
+    before = robot.last_command
+    with pytest.raises(BadActions, match="16 finite positions"):
+        robot.command(wrong)
+    np.testing.assert_array_equal(robot.last_command, before)
+
+
+def test_a_command_beyond_the_limits_is_clipped_to_them():
+    robot = SimHumanoid(0)
+    np.testing.assert_array_equal(robot.command(np.full(16, 99.0)), robot.joints.upper)
+
+
+def test_masks_lie_on_pixels_of_the_objects_own_colour(episode):
+    channel = {"red_box": 0, "green_cylinder": 1, "blue_box": 2}
+    for k, name in enumerate(OBJECTS, 1):
+        pixels = episode.frames[episode.object_masks == k]
+        assert len(pixels) > 0
+        # A mask has no blended edges, as pictures have none without multisampling: all pixels count.
+        assert (pixels.argmax(axis=1) == channel[name]).mean() > 0.98
+
+
+def test_asking_for_masks_changes_no_picture():
+    plain, masked = simulate_episode(1, **SMALL), simulate_episode(1, **SMALL, masks=True)
+    assert digest(plain) == digest(masked)
+
+
+def test_masks_shrink_with_the_frames_they_belong_to(episode):
+    small = episode.masks_like(Preprocessing(source_aspect=1.0, height=32, width=32))
+    assert small.shape == (120, 32, 32)
+    # Blocks of 2x2 pixels wholly inside an object belong to it; blocks wholly outside all objects to none.
+    blocks = episode.object_masks.reshape(120, 32, 2, 32, 2).transpose(0, 1, 3, 2, 4).reshape(120, 32, 32, 4)
+    uniform = (blocks == blocks[..., :1]).all(axis=-1)
+    np.testing.assert_array_equal(small[uniform], blocks[uniform][:, 0])
+
+
+def test_at_half_the_rate_the_objects_are_those_of_the_frames_kept(episode):
+    slow = Preprocessing(source_aspect=1.0, height=64, width=64, frame_rate_hz=15)
+    kept = np.searchsorted(episode.stamps_ns, episode.to_episode(slow).stamps_ns)
+    assert len(kept) == 60
+    tracks = object_tracks(episode, slow)
+    np.testing.assert_array_equal(tracks.labels, episode.object_masks[kept])
+    np.testing.assert_array_equal(tracks.positions, episode.object_positions[kept])
+
+
+def test_a_machine_without_gl_is_told_what_to_install():
+    code = "from hwm_core.sim.model import SimHumanoid as S; r = S(0); r.advance(); print('physics'); r.render()"
+    done = in_new_process(code, MUJOCO_GL="off")
+    assert done.stdout.strip() == "physics"
+    assert "MissingGL" in done.stderr and "apt install libegl1 libgl1-mesa-dri" in done.stderr

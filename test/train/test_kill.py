@@ -1,0 +1,174 @@
+"""SIGKILL at any moment of training: what is there afterwards loads, and the run goes on as if nothing had been."""
+
+import os
+import random
+import signal
+import sys
+import time
+from dataclasses import replace
+from itertools import count
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+import torch
+from small_training import SMALL, episode
+from untrained import made
+
+from hwm_core.data.episodes.store import manifest_path, write_episode
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.manifest import fit_manifest
+from hwm_core.io.atomic import replaced_folder, standing
+from hwm_core.tokenizers import build_tokenizer
+from hwm_core.train.ranks import Ranks
+from hwm_core.train.state import newest_state, read_shards, read_state, save_run
+from hwm_core.world_model.checkpoint import load_checkpoint, save_checkpoint, save_tokenizer
+
+TOUCHES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod")  # of the file system
+
+
+def dying(work, at: int) -> bool:
+    """Do it in a process that dies when it is about to touch the file system for the `at`-th time. Whether it died."""
+    child = os.fork()
+    if child == 0:
+        left = [at]
+
+        def hook(event, _):
+            if event in TOUCHES:
+                left[0] -= 1
+                if left[0] < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hook)
+        work()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def test_a_process_killed_at_any_touch_of_the_disk_leaves_the_old_folder_or_the_new_one_whole(tmp_path):
+    path = tmp_path / "it"
+
+    def write(number):
+        with replaced_folder(path) as partial:
+            for name in ("weights", "header"):
+                (partial / name).write_text(str(number))
+
+    write(0)
+    standing_now, died = 0, True
+    for number in count(1):
+        died = dying(lambda number=number: write(number), at=number - 1)
+        found = {int((standing(path) / name).read_text()) for name in ("weights", "header")}
+        assert found in ({standing_now}, {number})
+        (standing_now,) = found
+        if not died:
+            break
+    assert number > 8 and standing_now == number
+    assert [entry.name for entry in tmp_path.iterdir()] == ["it"]  # what kills had left is cleared away
+
+
+def test_between_the_two_renames_the_old_checkpoint_is_read_from_beside_and_saving_puts_it_right(tmp_path):
+    save_checkpoint(tmp_path / "it", replace(made(), name="old"))
+    (tmp_path / "it").rename(tmp_path / ".it.previous")
+    assert load_checkpoint(tmp_path / "it").name == "old"
+    with pytest.raises(TypeError):
+        save_checkpoint(tmp_path / "it", replace(made(), metadata=None))
+    assert (tmp_path / "it").exists() and load_checkpoint(tmp_path / "it").name == "old"
+
+
+def sharded(folder: Path, step: int) -> None:
+    """Save a state of one process's shards, whose weights say the step."""
+    weights = {name: torch.full((4,), float(step)) for name in ("one", "two")}
+    save_run(folder, {"step": step, "module": weights}, sharded=True, ranks=Ranks())
+
+
+def stands(folder: Path) -> int:
+    """The step of the state that the run would go on from."""
+    newest = newest_state(folder)
+    assert newest is not None
+    state = read_shards(newest, {"step": -1, "module": {"one": torch.zeros(4), "two": torch.zeros(4)}})
+    assert all((weights == state["step"]).all() for weights in state["module"].values())
+    return state["step"]
+
+
+@pytest.mark.parametrize("later", [8, 4], ids=["a later step", "the same step"])
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
+def test_a_sharded_state_killed_at_any_touch_of_the_disk_is_the_old_one_or_the_new_one_whole(tmp_path, later):
+    for at in count():
+        folder = tmp_path / str(at)
+        sharded(folder, 4)
+        died = dying(lambda folder=folder: sharded(folder, later), at)
+        assert stands(folder) in (4, later)
+        sharded(folder, 12)  # clears away what the kill had left
+        assert [entry.name for entry in folder.iterdir()] == ["state-00000012"]
+        if not died:
+            break
+    assert at > 5 or later == 4  # of the same step nothing is written
+
+
+def train_and_note(arguments: list[str], notes: Path) -> None:
+    """Train, and note each step whose state and checkpoint are saved."""
+    torch.set_num_threads(1)
+    from training import train
+
+    save = train.save_checkpoint
+
+    def saved(directory, checkpoint):
+        save(directory, checkpoint)
+        with notes.open("a") as file:
+            file.write(f"{checkpoint.metadata['steps']}\n")
+
+    train.save_checkpoint = saved
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    sys.exit(train.main(arguments))
+
+
+@pytest.mark.parametrize(("wanted", "steps"), [(2, 12), pytest.param(15, 60, marks=pytest.mark.slow)])
+def test_a_killed_run_loses_the_steps_since_its_last_save_alone_and_ends_as_if_uninterrupted(tmp_path, wanted, steps):
+    store = tmp_path / "store"
+    for seed, split in enumerate(("training", "validation")):
+        write_episode(store / split, episode(split, seed), Preprocessing(source_aspect=1.0, height=16, width=16))
+    one = episode("one", 0)
+    manifest_path(store, "states").write_text(
+        fit_manifest("robot", "states", one.names, ("rad", "rad"), one.states).model_dump_json()
+    )
+    torch.manual_seed(0)
+    config = {"kind": "causal", "spatial_factor": 4, "levels": [5, 5], "width": 16}
+    save_tokenizer(tmp_path / "codes", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
+    base = ["--data", str(store), "--tokenizer", str(tmp_path / "codes"), "data.actions=states", *SMALL]
+    base += [f"train.steps={steps}", "train.save_every_minutes=1e-9"]  # after every step
+    context = get_context("forkserver")  # a real process each; what they import is imported once
+    context.set_forkserver_preload(["training.train", "torch._dynamo"])
+
+    def start(name, *more):
+        arguments = [*base, "--out", str(tmp_path / name), *more]
+        process = context.Process(target=train_and_note, args=(arguments, tmp_path / f"{name}.txt"))
+        process.start()
+        return process
+
+    def noted(name):
+        file = tmp_path / f"{name}.txt"
+        return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+    whole = start("whole")
+    draw, kills = random.Random(0), 0
+    process = start("cut")
+    while kills < wanted:
+        before = len(noted("cut"))
+        while len(noted("cut")) == before and process.is_alive():
+            time.sleep(0.02)
+        time.sleep(draw.uniform(0, 0.06))  # a step and its save take about as long
+        if not process.is_alive():
+            break
+        process.kill()
+        process.join()
+        kills += 1
+        state = read_state(tmp_path / "cut" / "state.pt")
+        assert max(noted("cut")) <= state["step"] <= max(noted("cut")) + 1
+        assert load_checkpoint(tmp_path / "cut" / "checkpoint").metadata["steps"] in (state["step"], state["step"] - 1)
+        process = start("cut", "--resume")
+    assert kills > 0
+    for one in (process, whole):
+        one.join(300)
+        assert one.exitcode == 0
+    results = [(tmp_path / name / "checkpoint" / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert results[0] == results[1]

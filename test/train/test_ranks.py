@@ -1,0 +1,170 @@
+"""Two processes that train one model, over gloo on the CPU: one pair does everything that the tests look at."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_training import ROWS, STEPS, STOP, Clips, of_two, run, run_and_stop, trainer
+from torch._dynamo.utils import counters
+from torch.utils.data import DataLoader
+
+from hwm_core.errors import BadConfig
+from hwm_core.train.broken_step import read_broken_step
+from hwm_core.train.parallel import Shards
+from hwm_core.train.ranks import Ranks
+from hwm_core.train.state import newest_state
+
+# Sums over two halves round otherwise than sums over the whole; four steps of AdamW carry that on.
+TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
+BOTH = pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+FAMILIES = pytest.mark.parametrize("family", list(ROWS))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Where the pair has been; of `<family>-alone` it went on from one process's state."""
+    path = tmp_path_factory.mktemp("pair")
+    for family in ROWS:
+        (path / f"{family}-alone").mkdir()
+        run_and_stop(family, path / f"{family}-alone")
+    torch.multiprocessing.spawn(of_two, (path,), nprocs=2)
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(folder) -> list[dict]:
+    """What each of the two saw."""
+    return [torch.load(folder / f"found_{rank}.pt") for rank in range(2)]
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, dict]:
+    return {family: run(family) for family in ROWS}
+
+
+@BOTH
+@FAMILIES
+def test_two_ranks_have_the_loss_curve_of_one_process(found, alone, family, parallel):
+    seen = found[0][family, parallel]["whole"]
+    assert len(seen["losses"]) == STEPS
+    torch.testing.assert_close(seen["losses"], alone[family]["losses"], **TOLERANCE)
+    torch.testing.assert_close(seen["validation"], alone[family]["validation"], **TOLERANCE)
+
+
+@BOTH
+def test_two_ranks_of_two_parts_have_the_loss_curve_of_one_process(found, alone, parallel):
+    seen = found[0]["masked", parallel]["parts"]
+    torch.testing.assert_close(seen["losses"], alone["masked"]["losses"], **TOLERANCE)
+
+
+@FAMILIES
+def test_parts_of_a_batch_have_the_loss_curve_of_the_whole(alone, family):
+    torch.testing.assert_close(run(family, accumulation=4)["losses"], alone[family]["losses"], **TOLERANCE)
+
+
+@BOTH
+@FAMILIES
+def test_a_run_resumed_by_two_ranks_ends_in_the_same_bits(found, family, parallel):
+    seen = found[0][family, parallel]
+    assert seen["resumed"]["losses"] == seen["whole"]["losses"][STOP:]
+    for resumed, whole in zip(seen["resumed"]["weights"], seen["whole"]["weights"], strict=True):
+        assert torch.equal(resumed, whole)
+
+
+@BOTH
+@FAMILIES
+def test_what_one_process_saved_goes_on_with_two(found, alone, family, parallel):
+    seen = found[0][family, parallel]["from one"]
+    torch.testing.assert_close(seen["losses"], alone[family]["losses"][STOP:], **TOLERANCE)
+    torch.testing.assert_close(seen["validation"], alone[family]["validation"], **TOLERANCE)
+
+
+@BOTH
+@FAMILIES
+def test_what_two_ranks_saved_goes_on_with_one_process(found, folder, alone, family, parallel):
+    newest = newest_state(folder / f"{family}-{parallel}")
+    assert newest is not None and newest.is_dir() == (parallel == "fsdp")
+    seen = run(family, folder=folder / f"{family}-{parallel}")
+    torch.testing.assert_close(seen["losses"], alone[family]["losses"][STOP:], **TOLERANCE)
+    torch.testing.assert_close(seen["weights"], found[0][family, parallel]["whole"]["weights"], rtol=1e-3, atol=1e-4)
+
+
+@BOTH
+@FAMILIES
+def test_all_ranks_stop_where_one_is_asked_to(found, family, parallel):
+    assert [seen[family, parallel]["stopped"] for seen in found] == [STOP, STOP]
+
+
+@BOTH
+def test_only_the_first_rank_reports_evaluates_and_has_the_result(found, parallel):
+    first, second = (seen["masked", parallel]["whole"] for seen in found)
+    assert first["losses"] and first["validation"] and first["weights"]
+    assert not second["losses"] and not second["validation"]
+    assert second["step"] == first["step"] == STEPS
+
+
+@BOTH
+def test_a_gradient_that_is_not_finite_on_one_rank_ends_all_and_its_step_can_be_computed_again(found, folder, parallel):
+    first, second = (seen["flow", parallel]["broken"] for seen in found)
+    assert first == second and "expected finite numbers, got norm nan" in first
+    broken = read_broken_step(folder / f"{parallel}.pt")
+    assert broken.batch["actions"].isnan().any() and len(broken.batch["actions"]) == 4  # the rows of both
+    again = trainer("flow")[0].replay(broken)
+    assert not torch.tensor([again.loss, broken.loss]).isfinite().any()
+    assert again.parameters == broken.parameters != ()
+    frozen = {name for name, p in trainer("flow")[0].module.named_parameters() if not p.requires_grad}
+    assert frozen and not frozen & set(broken.parameters)
+
+
+def test_blocks_computed_again_give_the_same_gradient(alone):
+    # The same operations on the same numbers, dropout's masks too: equal to the bit.
+    for changes in ({}, {"dropout": 0.3}):
+        plain, again = (trainer("masked", model=changes, recompute=recompute)[0] for recompute in (False, True))
+        for made in (plain, again):
+            made.train_step(next(iter(DataLoader(Clips("masked"), batch_size=4))))
+        for one, other in zip(plain.module.parameters(), again.module.parameters(), strict=True):
+            assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("recompute", "times"), [(False, 1), (True, 2)])
+@FAMILIES
+def test_a_blocks_forward_runs_once_in_a_step_and_twice_where_blocks_are_computed_again(family, recompute, times):
+    made, ran = trainer(family, recompute=recompute)[0], []
+    blocks = list(made.module.backbone.blocks)
+    for number, block in enumerate(blocks):
+        block.attention[0].register_forward_hook(lambda *_, number=number: ran.append(number))
+    made.train_step(next(iter(DataLoader(Clips(family), batch_size=4))))
+    assert sorted(ran) == sorted(times * list(range(len(blocks))))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile wants a C++ compiler")
+@pytest.mark.parametrize("recompute", [False, True])
+@FAMILIES
+def test_compiled_blocks_have_the_loss_curve_of_plain_ones(alone, family, recompute):
+    torch.compiler.reset()  # or the graphs of the run before are used again
+    counters.clear()
+    seen = run(family, compile=True, recompute=recompute)
+    assert counters["stats"]["unique_graphs"] > 0 and not counters["graph_break"]
+    torch.testing.assert_close(seen["losses"], alone[family]["losses"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@FAMILIES
+def test_parts_of_a_batch_have_the_loss_curve_of_the_whole_on_a_gpu_too(family):
+    whole, parts = (run(family, Ranks(torch.device("cuda")), accumulation=parts) for parts in (1, 2))
+    torch.testing.assert_close(parts["losses"], whole["losses"], rtol=1e-3, atol=1e-4)
+
+
+def test_muon_is_rejected_where_matrices_are_sharded():
+    made, _ = trainer("masked")
+    config = made.config.model_copy(update={"optimiser": "muon"})
+    with pytest.raises(BadConfig, match="makes whole matrices orthogonal"):
+        Shards(made.task, config, Ranks(size=2))
+
+
+def test_a_batch_that_ranks_and_parts_do_not_share_evenly_is_rejected():
+    with pytest.raises(BadConfig, match="a multiple of 6: 3 processes, `accumulation` 2"):
+        trainer("masked", Ranks(size=3), accumulation=2)

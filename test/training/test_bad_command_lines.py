@@ -1,0 +1,168 @@
+"""Command lines that cannot be done end with exit status 2 and a sentence, not with a stack trace."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recordings import record, run
+from untrained import JOINTS, save_untrained
+
+from hwm_core.data.episodes.store import write_episode
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.types import Episode
+from training import data, evaluate, onex, prepare_data, rank_actions, reach, reconstruct, record_sim
+
+ONEX = ("--checkpoint", "tiny", "--data", "set", "--out", "out")
+
+
+@pytest.fixture
+def rejected(monkeypatch, capsys):
+    """Runs a command; returns what it says, where it ends with 2."""
+
+    def call(module, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        try:
+            status = module.main()
+        except SystemExit as exit_:
+            status = exit_.code
+        assert status == 2
+        return capsys.readouterr().err
+
+    return call
+
+
+@pytest.fixture
+def bags(tmp_path: Path) -> Path:
+    for number in (1, 2):
+        record(tmp_path / f"bags/run_{number}", run(8))
+    return tmp_path / "bags"
+
+
+def write_still(folder: Path) -> None:
+    """An episode in which nothing moves."""
+    episode = Episode(
+        name="only",
+        frames=np.zeros((44, 16, 16, 3), np.uint8),
+        stamps_ns=np.arange(44, dtype=np.int64) * 33_333_333,
+        segments=np.zeros(44, np.int32),
+        names=JOINTS,
+        states=None,
+        commands=np.zeros((44, 3), np.float32),
+    )
+    write_episode(folder, episode, Preprocessing(source_aspect=1.0, height=16, width=16))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--size", 0), "`height`: expected Input should be greater than or equal to 1, got 0"),
+        (("--rate", 0), "`frame_rate_hz`: expected Input should be greater than 0, got 0.0"),
+        (("--cut", 0.6, 0.6, 0, 0), "expected `cut` to be four shares of at least 0"),
+        (("--rate", "inf"), "`frame_rate_hz`: expected Input should be a finite number, got inf"),
+        *((("--cut", *cut), "expected `cut` to be four shares") for cut in (("nan", 0, 0, 0), (0, 0, 0, "nan"))),
+        (("--rate", 1000), "at 1000 Hz: expected frames no further apart than 3.5 periods: what is, is a gap"),
+        (("--frame-skip", -1), "argument --frame-skip: expected a whole number of at least 0, got -1"),
+        (("--validation-nth", -1), "argument --validation-nth: expected a whole number of at least 0, got -1"),
+        (("--workers", 0), "argument --workers: expected a whole number of at least 1, got 0"),
+        (("--workers", "two"), "argument --workers: expected a whole number of at least 1, got two"),
+    ],
+)
+def test_a_setting_that_no_store_can_have_is_rejected(bags: Path, rejected, options, said: str) -> None:
+    store = bags.parent / "store"
+    told = rejected(prepare_data, bags, "--robot", "r", "--validation-nth", 2, "--out", store, *options)
+    assert said in told and not store.exists()
+
+
+def test_the_rate_of_a_camera_too_slow_for_the_one_asked_for_is_told(bags: Path, rejected) -> None:
+    # 30 Hz: a period of 120 Hz times 3.5 is 29 ms, shorter than the 33 ms between pictures; of 100 Hz 35 ms.
+    store = ("--robot", "r", "--validation-nth", 2, "--out", bags.parent / "store", "--rate")
+    assert "got pictures with joint values at 30 Hz. Prepare at that rate" in rejected(prepare_data, bags, *store, 120)
+    assert prepare_data.main([*map(str, (bags, *store, 100))]) == 0
+
+
+def test_joints_beside_a_layout_which_are_its_dimensions_are_rejected(bags: Path, rejected) -> None:
+    words = (
+        "--embodiment",
+        "fourier_gr1",
+        "--joints",
+        "neck",
+        "elbow",
+        "--validation-nth",
+        2,
+        "--out",
+        bags.parent / "s",
+    )
+    assert "--joints: expected none beside --embodiment" in rejected(prepare_data, bags, *words)
+
+
+def test_what_is_to_be_written_under_a_file_is_rejected_by_its_path(bags: Path, rejected) -> None:
+    file = bags.parent / "file"
+    file.write_text("")
+    for out in (file, file / "below"):
+        robot = ("--robot", "r", "--out", out)
+        for told in (
+            rejected(prepare_data, bags, *robot, "--validation-nth", 2),
+            rejected(data, "convert", bags, "--to", "rosbag2", "--out", out),
+            rejected(data, "convert", bags, "--to", "lerobot-v3.0", "--out", out),
+            rejected(data, "statistics", bags, "--robot", "r", "--out", out / "r.yaml"),
+            rejected(data, "inspect", bags, "--sheets", out),
+        ):
+            assert str(file) in told and told.count("expected") == 1, told
+
+
+def test_a_report_to_be_written_under_a_file_is_rejected_by_its_path(tmp_path: Path, rejected) -> None:
+    for split in ("training", "validation"):
+        write_still(tmp_path / "store" / split)
+    checkpoint, out = save_untrained(tmp_path / "checkpoint"), tmp_path / "file" / "out"
+    out.parent.write_text("")
+    told = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", out)
+    assert f"Path {out}" in told and "expected one that can be read and written, got Not a directory" in told
+
+
+def test_several_robots_without_a_square_are_rejected(bags: Path, rejected) -> None:
+    embodiments = ("--embodiment", "unitree_g1_inspire", "fourier_gr1")
+    told = rejected(
+        prepare_data, bags, *embodiments, "--crop", "none", "--validation-nth", 2, "--out", bags.parent / "s"
+    )
+    assert "expected `crop` to be `centre_square`" in told
+
+
+def test_a_data_set_of_no_frames_a_second_and_a_split_by_zero_are_rejected(bags: Path, rejected) -> None:
+    out = bags.parent / "out"
+    told = rejected(data, "convert", bags, "--to", "lerobot-v3.0", "--fps", 0, "--out", out)
+    assert "`fps`: expected Input should be greater than 0, got 0.0" in told
+    assert "--nth: expected a whole number of at least 1" in rejected(data, "split", bags, "--nth", 0, "--out", out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        (evaluate, ("--episodes", 0)),
+        (evaluate, ("--examples", 0)),
+        (reach, ("--seeds", 0)),
+        (rank_actions, ("--seeds", 0)),
+        (record_sim, ("--out", "recordings", "--processes", 0)),
+        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--latents", 0)),
+        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--stride", 0)),
+        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--windows", 0)),
+        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--batch", 0)),
+        (onex, ("compress", *ONEX, "--limit", 0)),
+        (onex, ("compress", *ONEX, "--batch", 0)),
+        (onex, ("compress", *ONEX, "--top", 0)),
+        (onex, ("sample", *ONEX, "--stride", 0)),
+        (onex, ("validate", "archive.zip", "--vocabulary", 0)),
+    ],
+)
+def test_a_count_of_none_is_rejected(tmp_path: Path, rejected, monkeypatch, module, options) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert f"{options[-2]}: expected a whole number of at least 1, got 0" in rejected(module, *options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_without_validation_episodes_is_not_judged(tmp_path: Path, rejected) -> None:
+    write_still(tmp_path / "store/training")
+    checkpoint = save_untrained(tmp_path / "checkpoint")
+    told = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")
+    assert "expected episodes to judge, got none" in told and "--validation-nth" in told

@@ -1,0 +1,119 @@
+"""A Cosmos download in place of our own tokenizer: trained on, checkpointed by reference, loaded again."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from cosmos_folder import cosmos_folder
+from small_training import SMALL, SMALL_FLOW, episode
+
+from hwm_core.data.episodes.store import manifest_path, write_episode
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.manifest import fit_manifest
+from hwm_core.errors import BadCheckpoint
+from hwm_core.sampling.config import Sampling
+from hwm_core.world_model.checkpoint import load_checkpoint, load_tokenizer, save_checkpoint, save_tokenizer
+from hwm_core.world_model.model import WorldModel
+from training import data, train, tune_decoder
+
+COSMOS = {"tiny": "DV8x8x8", "flow_tiny": "CV8x8x8"}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("store")
+    one = episode("one", 0)
+    for split, some in {"training": one, "validation": episode("two", 1)}.items():
+        write_episode(path / split, some, Preprocessing(source_aspect=1.0, height=16, width=16))
+    manifest = fit_manifest("robot", "states", one.names, ("rad", "rad"), one.states)
+    manifest_path(path, "states").write_text(yaml.safe_dump(manifest.plain()))
+    return path
+
+
+def overrides(preset: str) -> list[str]:
+    of_model = [one for one in (SMALL if preset == "tiny" else SMALL_FLOW) if not one.startswith("tokenizer.")]
+    return [*of_model, "data.actions=states"]
+
+
+@pytest.fixture(scope="module", params=COSMOS)
+def trained(request, store, tmp_path_factory):
+    """A checkpoint trained over a download, and the download."""
+    folder = cosmos_folder(tmp_path_factory.mktemp("download") / "files", COSMOS[request.param])
+    out = tmp_path_factory.mktemp("runs") / "run"
+    base = ["--preset", request.param, "--data", str(store), "--tokenizer", str(folder), "--out", str(out)]
+    assert train.main([*base, *overrides(request.param)]) == 0
+    return out / "checkpoint", folder, request.param
+
+
+def test_a_checkpoint_refers_to_the_download_and_imagines_with_it(trained):
+    checkpoint, folder, preset = trained
+    header = yaml.safe_load((checkpoint / "checkpoint.yaml").read_text())
+    assert header["tokenizer"]["name"] == COSMOS[preset] and "tokenizer.safetensors" not in header["weights"]
+    assert len(header["tokenizer"]["latent_std"]) == (16 if preset == "flow_tiny" else 0)
+    assert (checkpoint / "tokenizer").readlink() == folder.resolve()
+    world = WorldModel.load(checkpoint)
+    past = world.observe(np.zeros((9, 16, 16, 3), np.uint8), np.zeros((9, 2), np.float32))
+    rollout = world.rollout(past, np.zeros((2, 32, 2), np.float32), sampling=Sampling())
+    assert world.frames(past, rollout).shape == (2, 32, 16, 16, 3)
+    assert world.goal_latent(np.zeros((16, 16, 3), np.uint8)).shape[:2] == (2, 2)
+
+
+def test_a_moved_download_is_asked_for_by_its_sha256_and_given_by_path_or_link(trained, tmp_path):
+    checkpoint, folder, _ = trained
+    wanted = yaml.safe_load((checkpoint / "checkpoint.yaml").read_text())["tokenizer"]["sha256"]["encoder.jit"]
+    moved = tmp_path / "moved"
+    shutil.copytree(checkpoint, moved, symlinks=True, ignore=shutil.ignore_patterns("tokenizer"))
+    with pytest.raises(BadCheckpoint, match=f"sha256 {wanted}, got no such file.*as `tokenizer` when loading"):
+        WorldModel.load(moved)
+    digest = WorldModel.load(moved, tokenizer=folder).sha256
+    (moved / "tokenizer").symlink_to(folder)
+    assert WorldModel.load(moved).sha256 == digest == load_checkpoint(checkpoint).sha256
+
+
+def test_another_download_is_rejected(trained, tmp_path):
+    checkpoint, _, preset = trained
+    other = cosmos_folder(tmp_path / "other", COSMOS[preset], seed=1)
+    with pytest.raises(BadCheckpoint, match=r"expected encoder\.jit of Cosmos"):
+        WorldModel.load(checkpoint, tokenizer=other)
+
+
+def test_a_checkpoint_with_its_own_tokenizer_takes_no_other(tmp_path):
+    with pytest.raises(BadCheckpoint, match="It holds its own"):
+        WorldModel.load("hwm_core/assets/tiny", tokenizer=tmp_path)
+
+
+def test_what_was_loaded_is_saved_as_the_same_checkpoint_and_the_download_is_left_alone(trained, tmp_path):
+    checkpoint, folder, _ = trained
+    for _ in range(2):  # the second replaces the first, and with it a link to the download
+        save_checkpoint(tmp_path / "again", load_checkpoint(checkpoint))
+    assert load_checkpoint(tmp_path / "again").sha256 == load_checkpoint(checkpoint).sha256
+    assert {path.name for path in folder.iterdir()} == {"encoder.jit", "decoder.jit"}
+
+
+def test_a_tokenizer_is_read_from_a_download_from_a_checkpoint_and_alone(trained, tmp_path):
+    checkpoint, folder, _ = trained
+    of_checkpoint = load_tokenizer(checkpoint)
+    save_tokenizer(tmp_path / "alone", of_checkpoint)
+    alone, download = load_tokenizer(tmp_path / "alone"), load_tokenizer(folder)
+    assert alone.config == of_checkpoint.config and alone.config.sha256 == download.config.sha256
+    frames = torch.rand(1, 9, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(alone.encode(frames), of_checkpoint.encode(frames))
+    assert not any(parameter.requires_grad for parameter in download.parameters())
+
+
+def test_the_decoder_of_a_download_is_not_tuned(trained, store, tmp_path, capsys):
+    checkpoint, _, preset = trained
+    base = ["--preset", preset, "--data", str(store), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "run")]
+    with pytest.raises(SystemExit):
+        tune_decoder.main([*base, *overrides(preset)])
+    assert "a tokenizer that was trained here" in capsys.readouterr().err
+
+
+def test_latents_that_nobody_has_normalised_are_not_tokenised(tmp_path, store, capsys, monkeypatch) -> None:
+    folder = cosmos_folder(tmp_path / "files", "CV8x8x8")
+    words = ["data", "tokenise", str(store), "--tokenizer", str(folder), "--out", str(tmp_path / "codes")]
+    monkeypatch.setattr("sys.argv", words)
+    assert data.main() == 2
+    assert "with statistics of its latents" in capsys.readouterr().err

@@ -1,0 +1,79 @@
+"""A run's folder explains itself: where and how it was made, and what it could do at each evaluation."""
+
+import json
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_training import SMALL_FLOW, train_model
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from hwm_core.errors import BadBag
+from hwm_core.train.reporter import Position
+from hwm_core.visualization.samples import Sample, sample_sheet
+from training import train, train_tokenizer
+from training.environment import note_environment
+from training.session import Screen
+
+
+def pictures(run):
+    return {file.name: np.asarray(Image.open(file)) for file in (run / "samples").iterdir()}
+
+
+def test_every_start_of_a_run_is_noted_with_its_machine_packages_and_command(store, tokenizer, tmp_path):
+    train_model(store, tokenizer, tmp_path / "run")
+    train_model(store, tokenizer, tmp_path / "run", "--resume")
+    first, second = json.loads((tmp_path / "run" / "environment.json").read_text())["starts"]
+    assert [first["resumed"], second["resumed"]] == [False, True]
+    assert first["torch"] and first["threads"] == 1 and first["processor"] and first["command"]
+    assert first["packages"]["numpy"] == version("numpy") and first["revision"] == second["revision"]
+
+
+def test_a_list_of_starts_that_was_cut_is_rejected_by_its_path(tmp_path):
+    note_environment(tmp_path, "abc", resumed=False)
+    file = tmp_path / "environment.json"
+    file.write_text(file.read_text()[:-20])
+    with pytest.raises(BadBag, match=r"environment\.json: expected a JSON object.*Remove it"):
+        note_environment(tmp_path, "abc", resumed=True)
+    note_environment(tmp_path, "abc", resumed=False)
+
+
+def test_each_evaluation_of_a_masked_model_draws_the_same_windows(store, tokenizer, tmp_path):
+    train_model(store, tokenizer, tmp_path / "run", "train.evaluate_every=2", "train.learning_rate=0.1")
+    drawn = pictures(tmp_path / "run")
+    assert sorted(drawn) == ["step_000002.png", "step_000004.png"]
+    before, after = drawn["step_000002.png"], drawn["step_000004.png"]
+    assert before.shape == after.shape and not np.array_equal(before, after)
+    # Truth and what was seen stand in the upper row, which no training changes: 52 pixels of titles, then 96.
+    assert np.array_equal(before[52:148], after[52:148])
+    assert any(file.name.startswith("events") for file in (tmp_path / "run").iterdir())
+
+
+def test_a_tokenizer_and_a_flow_model_are_drawn_too(store, tmp_path):
+    base = ["--preset", "flow_tiny", "--data", str(store)]
+    train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW])
+    codes = str(tmp_path / "tokenizer" / "tokenizer")
+    train.main([*base, "--tokenizer", codes, "--out", str(tmp_path / "run"), *SMALL_FLOW])
+    for run in ("tokenizer", "run"):
+        (sheet,) = pictures(tmp_path / run).values()
+        assert sheet.std() > 10  # something was drawn
+
+
+def test_a_sheet_has_the_truth_above_what_was_made_of_it():
+    grey = [np.full((8, 16, 16, 3), value, np.uint8) for value in (50, 100, 200)]
+    sheet = sample_sheet("run, step 1", "predicted", [Sample(grey[0][:2], grey[1], grey[2])], cell=32)
+    column = 12 + 2 * 36 + 8 + 16  # past the margin, two frames seen and the gap, in the middle of a picture
+    assert sheet[52 + 16, 12 + 16, 0] == 50
+    assert sheet[52 + 16, column, 0] == 100 and sheet[52 + 36 + 16, column, 0] == 200
+    alone = sample_sheet("run, step 1", "rebuilt", [Sample(grey[0][:0], grey[1], grey[2])], cell=32)
+    assert alone[52 + 16, 12 + 16, 0] == 100
+
+
+def test_steps_that_a_killed_part_of_a_run_had_shown_are_shown_once(tmp_path):
+    for losses in ({20: 5.0, 40: 4.0, 60: 3.0}, {40: 4.5, 60: 3.5}):  # killed after 60, and on from the state of 20
+        with Screen(tmp_path) as screen:
+            for step, loss in losses.items():
+                screen.report(Position(step, float(step), 0.1), {"train/loss": loss})
+    events = EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")
+    assert [(one.step, one.value) for one in events] == [(20, 5.0), (40, 4.5), (60, 3.5)]

@@ -1,0 +1,309 @@
+"""The training commands on a store of two small synthetic episodes, from nothing to a checkpoint."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_training import SMALL, SMALL_FLOW, episode, train_model, write_store
+
+from hwm_core.data.episodes.store import open_store, write_episode
+from hwm_core.data.episodes.windows import Windows
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.sampling.config import Sampling
+from hwm_core.train.state import read_state
+from hwm_core.world_model.checkpoint import load_checkpoint, load_tokenizer
+from hwm_core.world_model.model import WorldModel
+from training import train, train_tokenizer, tune_decoder
+
+
+def test_a_run_leaves_a_checkpoint_with_its_robot_camera_tokenizer_and_recipe(store, tokenizer, tmp_path):
+    train_model(store, tokenizer, tmp_path / "run")
+    checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint")
+    assert checkpoint.manifest.names == ("neck_yaw", "left_elbow") and checkpoint.manifest.kind == "states"
+    assert checkpoint.preprocessing.height == 16
+    assert checkpoint.metadata["steps"] == 4 and checkpoint.metadata["recipe"]["train"]["batch_size"] == 2
+    for name, value in load_tokenizer(tokenizer).state_dict().items():
+        assert torch.equal(checkpoint.tokenizer.state_dict()[name], value)
+    assert {"recipe.yaml", "revision.txt", "state.pt", "checkpoint"} < {
+        path.name for path in (tmp_path / "run").iterdir()
+    }
+
+
+def test_a_run_may_begin_with_the_weights_of_another_and_is_rejected_those_of_other_sizes(
+    store, tokenizer, tmp_path, capsys
+):
+    def run(name: str, *more: str) -> dict[str, torch.Tensor]:
+        train_model(store, tokenizer, tmp_path / name, *more)
+        return load_checkpoint(tmp_path / name / "checkpoint").model.state_dict()
+
+    def begun_with_first(name: str, *more: str) -> dict[str, torch.Tensor]:
+        command = ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(tmp_path / name)]
+        command += ["--init", str(tmp_path / "first" / "checkpoint"), "data.actions=states", *SMALL]
+        train.main([*command, "train.learning_rate=1.0e-12", "train.ema_decay=0.0", *more])
+        return load_checkpoint(tmp_path / name / "checkpoint").model.state_dict()
+
+    first, again = run("first"), begun_with_first("second", "train.seed=7", "model.dropout=0.1")
+    assert all(torch.equal(again[name], weight) for name, weight in first.items()), "of seed 7 they would be others"
+
+    with pytest.raises(SystemExit):
+        begun_with_first("other", "model.dim=32")
+    assert "Set the sizes in `model` to those of the checkpoint" in capsys.readouterr().err
+    assert not (tmp_path / "other" / "state.pt").exists()
+
+
+def test_the_flow_preset_trains_tokenizer_and_model_to_a_checkpoint_that_imagines(store, tmp_path):
+    base = ["--preset", "flow_tiny", "--data", str(store)]
+    assert train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW]) == 0
+    tokenizer = tmp_path / "tokenizer" / "tokenizer"
+    loaded = load_tokenizer(tokenizer)
+    frames = torch.from_numpy(open_store(store).training[0].frames[:33]).permute(0, 3, 1, 2)[None] / 255
+    assert 0.5 < loaded.encode(frames).std().item() < 2.0, "its latents are normalised"
+    out = tmp_path / "run"
+    assert train.main([*base, "--tokenizer", str(tokenizer), "--out", str(out), *SMALL_FLOW]) == 0
+    tuned = tmp_path / "tuned"
+    assert tune_decoder.main([*base, "--checkpoint", str(out / "checkpoint"), "--out", str(tuned), *SMALL_FLOW]) == 0
+    world = WorldModel.load(tuned / "checkpoint", dtype="float32")
+    past = world.observe(np.zeros((9, 16, 16, 3), np.uint8), np.zeros((9, 2), np.float32))
+    rollout = world.rollout(past, np.zeros((2, 32, 2), np.float32), sampling=Sampling(steps=4))
+    assert world.family == "flow" and world.frames(past, rollout).shape == (2, 32, 16, 16, 3)
+
+
+def test_weights_by_what_a_channel_paints_are_measured_before_the_training_and_again_when_it_goes_on(
+    store, tmp_path, monkeypatch
+):
+    base = ["--preset", "flow_tiny", "--data", str(store)]
+    assert train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW]) == 0
+    weights, build = [], train.WorldModelTask
+
+    def watched(model, tokenizer, augmentation):
+        weights.append(model.channel_weights.clone())
+        return build(model, tokenizer, augmentation)
+
+    monkeypatch.setattr(train, "WorldModelTask", watched)
+    base += ["--tokenizer", str(tmp_path / "tokenizer" / "tokenizer")]
+    for wanted, *more in (("equal",), ("decoder_sensitivity",), ("decoder_sensitivity", "--resume")):
+        run = [*base, "--out", str(tmp_path / wanted), *more, *SMALL_FLOW, f"model.channel_weights={wanted}"]
+        assert train.main(run) == 0
+    assert torch.equal(weights[0], torch.ones_like(weights[0]))
+    assert weights[1].std() > 0.01 and abs(weights[1].mean() - 1) < 1e-5
+    assert torch.equal(weights[1], weights[2])
+    equal, painted = (
+        load_checkpoint(tmp_path / one / "checkpoint").model.state_dict() for one in ("equal", "decoder_sensitivity")
+    )
+    assert any(not torch.equal(equal[name], painted[name]) for name in equal), "they change the training"
+
+
+def test_a_tokenizer_of_the_other_family_is_rejected_before_training(store, tokenizer, tmp_path, capsys):
+    base = ["--preset", "flow_tiny", "--data", str(store), "--tokenizer", str(tokenizer)]
+    with pytest.raises(SystemExit):
+        train.main([*base, "--out", str(tmp_path / "run"), *SMALL_FLOW])
+    assert "expected continuous codes" in capsys.readouterr().err
+
+
+def test_tuning_changes_the_decoder_and_nothing_else(store, tokenizer, tmp_path):
+    train_model(store, tokenizer, tmp_path / "run")
+    run = ["--data", str(store), "--checkpoint", str(tmp_path / "run" / "checkpoint"), "--out", str(tmp_path / "tuned")]
+    assert tune_decoder.main([*run, *SMALL, "tune_decoder.learning_rate=0.1", "tune_decoder.warmup_steps=0"]) == 0
+    before, after = (load_checkpoint(tmp_path / name / "checkpoint") for name in ("run", "tuned"))
+    assert after.manifest == before.manifest and after.metadata["steps"] == 4 == after.metadata["decoder_steps"]
+    for name, value in before.model.state_dict().items():
+        assert torch.equal(after.model.state_dict()[name], value)
+    of_decoder = ("from_latents", "decoder", "first_head", "group_head")
+    for name, value in before.tokenizer.state_dict().items():
+        assert torch.equal(after.tokenizer.state_dict()[name], value) == (not name.startswith(of_decoder)), name
+
+
+def test_tuning_on_a_store_of_another_preprocessing_is_rejected(store, tokenizer, tmp_path, capsys):
+    train_model(store, tokenizer, tmp_path / "run")
+    other = Preprocessing(source_aspect=1.0, height=32, width=32)
+    for split, seed in (("training", 0), ("validation", 1)):
+        small = episode(split, seed)
+        write_episode(tmp_path / "other" / split, replace(small, frames=small.frames.repeat(2, 1).repeat(2, 2)), other)
+    run = ["--checkpoint", str(tmp_path / "run" / "checkpoint"), "--out", str(tmp_path / "tuned"), *SMALL]
+    with pytest.raises(SystemExit):
+        tune_decoder.main(["--data", str(tmp_path / "other"), *run])
+    assert "expected the checkpoint's preprocessing" in capsys.readouterr().err
+
+
+def test_sigterm_saves_and_the_resumed_run_ends_as_if_uninterrupted(store, tokenizer, tmp_path, monkeypatch, capsys):
+    train_model(store, tokenizer, tmp_path / "whole")
+
+    read, served = Windows.__getitem__, []
+
+    def terminate_in_the_third_batch(windows, item):
+        served.append(item)
+        if len(served) == 2 + 5:  # 2 validation windows, then batches of 2
+            os.kill(os.getpid(), signal.SIGTERM)
+        return read(windows, item)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Windows, "__getitem__", terminate_in_the_third_batch)
+        assert train_model(store, tokenizer, tmp_path / "cut") == 1
+    assert "Stopped after step 3. To go on: the same command with --resume" in capsys.readouterr().out
+    assert read_state(tmp_path / "cut" / "state.pt")["step"] == 3
+
+    assert train_model(store, tokenizer, tmp_path / "cut", "--resume") == 0
+    weights = [(tmp_path / run / "checkpoint" / "model.safetensors").read_bytes() for run in ("whole", "cut")]
+    assert weights[0] == weights[1]
+
+
+def files_of(run: Path) -> dict[str, bytes]:
+    """What a run made, and what it would go on from."""
+    kept = [run / "recipe.yaml", run / "data.yaml", run / "state.pt", *(run / run.name).iterdir()]
+    return {str(path): path.read_bytes() for path in kept}
+
+
+def test_a_tokenizers_run_resumed_on_another_store_is_rejected_and_loses_nothing(store, tmp_path, capsys):
+    other, out = write_store(tmp_path / "other", seed=2), tmp_path / "tokenizer"
+    assert train_tokenizer.main(["--data", str(store), "--out", str(out), *SMALL]) == 0
+    before = files_of(out)
+    with pytest.raises(SystemExit):
+        train_tokenizer.main(["--data", str(other), "--out", str(out), "--resume"])
+    assert "that the run was begun with" in capsys.readouterr().err
+    assert files_of(out) == before
+    longer = ["--data", str(store), "--out", str(out), "--resume", "train_tokenizer.steps=6"]
+    assert train_tokenizer.main(longer) == 0 and read_state(out / "state.pt")["step"] == 6
+
+
+def test_tuning_resumed_on_another_store_or_checkpoint_is_rejected_and_loses_nothing(
+    store, tokenizer, tmp_path, capsys
+):
+    for run, more in {"one": (), "two": ("train.seed=1",)}.items():
+        train_model(store, tokenizer, tmp_path / run, *more)
+    other, out = write_store(tmp_path / "other", seed=2), tmp_path / "checkpoint"
+
+    def tuned(data: Path, run: str, *more: str) -> int:
+        return tune_decoder.main(
+            ["--data", str(data), "--checkpoint", str(tmp_path / run / "checkpoint"), "--out", str(out), *more]
+        )
+
+    assert tuned(store, "one", *SMALL) == 0
+    before = files_of(out)
+    for data, run, differs in ((other, "one", "manifests"), (store, "two", "checkpoint")):
+        with pytest.raises(SystemExit):
+            tuned(data, run, "--resume")
+        assert f"Data of the run in {out}: expected {differs}" in capsys.readouterr().err
+        assert files_of(out) == before
+    assert tuned(store, "one", "--resume", "tune_decoder.steps=6") == 0 and read_state(out / "state.pt")["step"] == 6
+
+
+def test_a_rejected_resume_changes_nothing_so_that_the_next_one_goes_on(store, tokenizer, tmp_path, capsys):
+    out = tmp_path / "checkpoint"
+    train_model(store, tokenizer, out)
+    before = files_of(out) | {"environment": (out / "environment.json").read_bytes()}
+    resumed = ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(out), "--resume"]
+    for change, sentence in {
+        "model.variant=base": "with the configuration the run was started with",
+        "data.stride=2": "expected windows 8, got windows 4",  # 40 frames hold 8 starts of 33
+        "tran.steps=6": "Did you mean",
+    }.items():
+        with pytest.raises(SystemExit):
+            train.main([*resumed, change])
+        assert sentence in capsys.readouterr().err
+        assert files_of(out) | {"environment": (out / "environment.json").read_bytes()} == before
+    assert train.main([*resumed, "train.steps=6"]) == 0 and read_state(out / "state.pt")["step"] == 6
+
+
+def test_a_run_resumed_on_a_store_with_another_episode_is_rejected(store, tokenizer, tmp_path, capsys):
+    out, grown = tmp_path / "run", shutil.copytree(store, tmp_path / "grown")
+    train_model(store, tokenizer, out)
+    write_episode(grown / "training", episode("three", 5), Preprocessing(source_aspect=1.0, height=16, width=16))
+    with pytest.raises(SystemExit):
+        train.main(["--data", str(grown), "--tokenizer", str(tokenizer), "--out", str(out), "--resume"])
+    assert f"Data of the run in {out}: expected episodes" in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_a_runs_folder_is_rejected(store, tokenizer, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(SystemExit):
+            train_model(store, tokenizer, out)
+        assert f"--out {out}: expected a folder, got {tmp_path / 'file'}, a file" in capsys.readouterr().err
+
+
+def test_a_run_where_no_folder_can_be_made_is_rejected_with_its_path(store, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        train_tokenizer.main(["--data", str(store), "--out", "/proc/none/run", *SMALL])
+    assert "Path /proc/none: expected one that can be read and written" in capsys.readouterr().err
+
+
+def test_a_runs_folder_in_the_place_of_what_it_made_is_rejected_with_the_right_one(store, tokenizer, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer.parent, tmp_path / "run")
+    assert f"Did you mean {tokenizer}?" in capsys.readouterr().err
+
+
+def test_a_run_whose_note_of_its_data_was_cut_is_rejected(store, tokenizer, tmp_path, capsys):
+    out = tmp_path / "run"
+    train_model(store, tokenizer, out)
+    (out / "data.yaml").write_text("")
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, out, "train.steps=6", "--resume")
+    assert "Restore a copy of data.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("junk", [b"", b"x", b"PK" + bytes(30), bytes(200)])
+def test_a_state_of_junk_is_rejected_with_a_sentence(store, tokenizer, tmp_path, capsys, junk):
+    out = tmp_path / "run"
+    train_model(store, tokenizer, out)
+    (out / "state.pt").write_bytes(junk)
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, out, "--resume")
+    assert "expected the state of a run, got an unreadable one" in capsys.readouterr().err
+
+
+def test_a_new_run_does_not_overwrite_an_old_one(store, tokenizer, tmp_path, capsys):
+    train_model(store, tokenizer, tmp_path / "run")
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, tmp_path / "run")
+    assert "Add --resume, or choose another folder" in capsys.readouterr().err
+
+
+def test_actions_that_were_not_recorded_are_rejected(store, tokenizer, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, tmp_path / "run", "data.actions=commands")
+    assert "expected states, got `commands`" in capsys.readouterr().err
+
+
+def torchrun(*command: str) -> None:
+    """Run a training command as two processes."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *command]
+    done = subprocess.run(start, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_torchrun_trains_tokenizer_and_model_and_one_process_goes_on_with_its_sharded_state(store, tmp_path):
+    out, runs = tmp_path / "run", ["--data", str(store), "data.actions=states", *SMALL]
+    torchrun("training.train_tokenizer", "--out", str(tmp_path / "tokenizer"), *runs)
+    tokenizer = tmp_path / "tokenizer" / "tokenizer"
+    fsdp = ("train.parallel=fsdp", "train.optimiser=adamw")
+    torchrun("training.train", "--tokenizer", str(tokenizer), "--out", str(out), *runs, *fsdp)
+    assert (out / "state-00000004").is_dir() and not (out / "state.pt").exists()
+    assert load_checkpoint(out / "checkpoint").metadata["steps"] == 4
+    assert train_model(store, tokenizer, out, *fsdp, "train.steps=6", "--resume") == 0
+    assert read_state(out / "state.pt")["step"] == 6 and not (out / "state-00000004").exists()
+    assert load_checkpoint(out / "checkpoint").metadata["steps"] == 6
+
+    alone = tmp_path / "alone"
+    assert train_model(store, tokenizer, alone, *fsdp, "train.steps=4") == 0
+    assert train_model(store, tokenizer, alone, *fsdp, "train.steps=6", "--resume") == 0
+    for one, two in zip(*(load_checkpoint(run / "checkpoint").model.parameters() for run in (alone, out)), strict=True):
+        torch.testing.assert_close(two, one, rtol=0.05, atol=0.01)  # bfloat16, in training and in the checkpoint
+
+
+def test_a_step_that_breaks_is_saved_in_the_run_and_the_command_replays_it(store, tokenizer, tmp_path, capsys):
+    broken = ["train.precision=float32", "train.optimiser=adamw", "data.augmentation.action_noise=1.0e+39"]
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, tmp_path / "run", *broken)
+    assert "gradient of step 0: expected finite numbers" in capsys.readouterr().err
+    saved = tmp_path / "run" / "broken_step_0.pt"
+    assert train_model(store, tokenizer, tmp_path / "run", "--replay", str(saved)) == 0
+    assert "step 0: loss nan, no finite gradient of" in capsys.readouterr().out

@@ -1,0 +1,95 @@
+"""Pictures for people: sizes, labels' places, and files that repeat byte for byte."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from hwm_core.visualization import Example, VideoWriter, contact_sheet, heat, plan_strip, side_by_side, write_png
+from hwm_core.visualization.canvas import PAPER, TRUTH, enlarge, evenly
+from hwm_core.visualization.prediction_strip import prediction_strip
+
+
+def clip(count: int, height: int = 16, width: int = 16, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+
+
+def example(width: int = 16, predictions: int = 1) -> Example:
+    rows = {f"row {i}": clip(24, width=width, seed=i + 1) for i in range(predictions)}
+    return Example("window 1", clip(1, width=width)[0], clip(24, width=width), rows, ("a note",))
+
+
+def colours(picture: np.ndarray) -> set[tuple[int, ...]]:
+    return {tuple(map(int, colour)) for colour in np.unique(picture.reshape(-1, 3), axis=0)}
+
+
+def test_columns_end_with_the_last_frame() -> None:
+    assert evenly(6, 24) == [3, 7, 11, 15, 19, 23]
+    assert evenly(3, 8) == [2, 4, 7]
+    assert evenly(6, 2) == [0, 1] and evenly(2, 0) == []
+
+
+def test_enlarging_keeps_the_aspect() -> None:
+    assert enlarge(clip(3, 10, 20), 40).shape == (3, 40, 80, 3)
+
+
+def test_heat_is_black_without_difference_and_bright_from_full_scale_on() -> None:
+    still = clip(2)
+    assert heat(still, still).max() <= 4, "the colour map starts at black"
+    black, white = np.zeros((1, 4, 4, 3), np.uint8), np.full((1, 4, 4, 3), 255, np.uint8)
+    np.testing.assert_array_equal(heat(white, black), heat(black + 77, black))  # 77 / 255 is just over 0.3
+    assert heat(white, black).mean() > 180
+
+
+def test_a_sheet_grows_by_a_row_per_prediction() -> None:
+    few = contact_sheet("Title", "subtitle", [example(predictions=1)], 30.0)
+    more = contact_sheet("Title", "subtitle", [example(predictions=2)], 30.0)
+    assert more.shape[0] > few.shape[0]
+    assert more.shape[1] == few.shape[1]
+    assert TRUTH in colours(few), "the row of truth is labelled in its colour"
+
+
+@pytest.mark.parametrize("width", [16, 28])
+def test_pictures_reach_neither_margin(width: int) -> None:
+    sheet = contact_sheet("Title", "subtitle", [example(width), example(width)], 30.0)
+    for edge in (sheet[:20], sheet[-20:], sheet[:, :20], sheet[:, -20:]):
+        assert colours(edge) == {PAPER}
+
+
+@pytest.mark.parametrize(("seen", "to_come"), [(1, 24), (9, 2)])
+def test_a_strip_shows_what_there_is_of_a_short_past_or_future(seen: int, to_come: int) -> None:
+    whole = prediction_strip(clip(9), clip(24), 30.0, "plan", cell_height=16)
+    assert prediction_strip(clip(seen), clip(to_come), 30.0, "plan", cell_height=16).shape[1] < whole.shape[1]
+
+
+def test_a_plan_strip_holds_start_way_end_and_goal() -> None:
+    strip = plan_strip("Reach", ("0.2 m",), clip(1)[0], clip(1)[0], clip(50), num_between=3, cell_height=60)
+    assert strip.shape[1] > 6 * 60
+
+
+def test_a_png_is_read_back_as_it_was(tmp_path: Path) -> None:
+    import cv2
+
+    picture = clip(1)[0]
+    write_png(tmp_path / "a.png", picture)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a.png"))[..., ::-1], picture)
+
+
+def write_video(path: Path) -> None:
+    with VideoWriter(path, 30.0) as video:
+        for index, (left, right) in enumerate(zip(clip(10), clip(10, seed=1))):
+            video.write(side_by_side({"left": left, "right": right}, f"frame {index}", index / 9, height=41))
+
+
+def test_a_video_has_every_frame_and_the_rate(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 10
+        assert container.streams.video[0].average_rate == 30
+
+
+def test_a_video_repeats_byte_for_byte(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4")
+    write_video(tmp_path / "b.mp4")
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()

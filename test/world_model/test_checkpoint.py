@@ -1,0 +1,163 @@
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from untrained import made, untrained
+
+from hwm_core.errors import BadCheckpoint
+from hwm_core.sampling.config import Sampling
+from hwm_core.world_model.checkpoint import load_checkpoint, load_tokenizer, save_checkpoint, save_tokenizer
+from hwm_core.world_model.model import WorldModel
+
+
+@pytest.fixture
+def saved(tmp_path):
+    checkpoint = made()
+    save_checkpoint(tmp_path / "it", checkpoint)
+    return tmp_path / "it", checkpoint
+
+
+def edit(path, change) -> None:
+    """Change the YAML in `path` by hand."""
+    file = path / "checkpoint.yaml"
+    mapping = yaml.safe_load(file.read_text())
+    change(mapping)
+    file.write_text(yaml.safe_dump(mapping))
+
+
+def test_what_is_loaded_is_what_was_saved_in_bfloat16(saved):
+    path, checkpoint = saved
+    loaded = load_checkpoint(path)
+    for part in ("name", "family", "manifest", "preprocessing", "metadata"):
+        assert getattr(loaded, part) == getattr(checkpoint, part)
+    assert loaded.model.config == checkpoint.model.config and loaded.tokenizer.config == checkpoint.tokenizer.config
+    for module, original in ((loaded.model, checkpoint.model), (loaded.tokenizer, checkpoint.tokenizer)):
+        assert not module.training
+        for name, value in original.state_dict().items():
+            assert torch.equal(module.state_dict()[name], value.to(torch.bfloat16).float())
+
+
+@pytest.mark.parametrize("variant", ["base", "split", "modality_shared", "fully_shared"])
+@pytest.mark.parametrize("family", ["masked", "flow"])
+def test_a_loaded_model_predicts_the_same_bits(family, variant, tmp_path):
+    checkpoint = untrained(family=family, variant=variant, depth=2, unshared_depth=1)
+    for module in (checkpoint.model, checkpoint.tokenizer):
+        for parameter in module.parameters():
+            torch.nn.init.normal_(parameter, std=0.2)
+        module.to(torch.bfloat16).float()  # what a file holds
+    save_checkpoint(tmp_path / "it", checkpoint)
+    frames = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
+    futures = []
+    for found in (checkpoint, load_checkpoint(tmp_path / "it")):
+        world = WorldModel(found, dtype=torch.float32)
+        past = world.observe(frames, np.ones((9, 3), np.float32))
+        futures.append(world.rollout(past, np.ones((1, 24, 3), np.float32), sampling=Sampling()).latents)
+    assert torch.equal(*futures)
+
+
+def test_a_model_of_one_family_over_the_tokenizer_of_another_is_rejected(saved):
+    path, _ = saved
+    edit(path, lambda y: y.update(tokenizer={"kind": "continuous", "width": 16}))
+    with pytest.raises(BadCheckpoint, match=r"expected discrete codes.*got `continuous`"):
+        load_checkpoint(path)
+
+
+def test_saving_what_was_loaded_gives_the_same_checkpoint(saved, tmp_path):
+    path, _ = saved
+    loaded = load_checkpoint(path)
+    save_checkpoint(tmp_path / "again", loaded)
+    assert load_checkpoint(tmp_path / "again").sha256 == loaded.sha256
+
+
+def test_other_weights_are_another_sha256(saved, tmp_path):
+    path, checkpoint = saved
+    with torch.no_grad():
+        next(checkpoint.model.parameters()).add_(1.0)
+    save_checkpoint(tmp_path / "other", checkpoint)
+    assert load_checkpoint(tmp_path / "other").sha256 != load_checkpoint(path).sha256
+
+
+def test_a_tokenizer_alone_has_the_weight_file_it_has_in_a_checkpoint(saved, tmp_path):
+    path, checkpoint = saved
+    save_tokenizer(tmp_path / "tokenizer", checkpoint.tokenizer)
+    name = "tokenizer.safetensors"
+    assert (tmp_path / "tokenizer" / name).read_bytes() == (path / name).read_bytes()
+    loaded = load_tokenizer(tmp_path / "tokenizer")
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_saving_replaces_a_checkpoint_and_leaves_nothing_beside(saved):
+    path, checkpoint = saved
+    save_checkpoint(path, dataclasses.replace(checkpoint, name="newer"))
+    assert load_checkpoint(path).name == "newer"
+    assert [entry.name for entry in path.parent.iterdir()] == ["it"]
+
+
+def test_a_save_that_fails_leaves_the_old_checkpoint(saved):
+    path, checkpoint = saved
+    with pytest.raises(ValueError, match="serialize"):
+        save_checkpoint(path, dataclasses.replace(checkpoint, metadata={"not yaml": object}))
+    assert load_checkpoint(path).name == "test"
+    assert [entry.name for entry in path.parent.iterdir()] == ["it"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.safetensors"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: data[:-1] + bytes([data[-1] ^ 1])],
+    ids=["cut short", "empty", "one bit altered"],
+)
+def test_damaged_weights_are_rejected(saved, name, damage):
+    path, _ = saved
+    (path / name).write_bytes(damage((path / name).read_bytes()))
+    with pytest.raises(BadCheckpoint, match=f"{name}: expected sha256 .* copy it again"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.safetensors", "checkpoint.yaml"])
+def test_a_missing_file_is_rejected(saved, name):
+    path, _ = saved
+    (path / name).unlink()
+    with pytest.raises(BadCheckpoint, match=f"{name}.*No such file"):
+        load_checkpoint(path)
+
+
+def test_a_yaml_cut_short_is_rejected(saved):
+    path, _ = saved
+    file = path / "checkpoint.yaml"
+    text = file.read_text()
+    for length in range(0, len(text) - 1, 97):
+        file.write_text(text[:length])
+        with pytest.raises(BadCheckpoint):
+            load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda y: y.update(family="maskd"), "model family: expected masked or flow"),
+        (lambda y: y.update(format=2), "key `format`"),
+        (lambda y: y["model"].update(detph=3), "Did you mean `depth`"),
+        (lambda y: y["tokenizer"].update(kind="magvit"), "key `kind`: expected causal or continuous or cosmos"),
+        (lambda y: y.pop("manifest"), "key `manifest`.*got nothing"),
+        (lambda y: y["model"].update(grid=[4, 4]), r"grid: expected the model's \(4, 4\), got \(2, 2\)"),
+        (lambda y: y["model"].update(action_dim=3), "action dimension: expected the model's 3, got 2"),
+        (lambda y: y["model"].update(levels=[5, 8]), r"levels: expected the model's \(5, 8\)"),
+        (lambda y: y["model"].update(depth=2), "expected the weights its YAML describes.*Missing key"),
+        (lambda y: y["model"].update(dim=32), "expected the weights its YAML describes.*size mismatch"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_itself_is_rejected(saved, change, message):
+    path, _ = saved
+    edit(path, change)
+    with pytest.raises(BadCheckpoint, match=message):
+        load_checkpoint(path)
+
+
+def test_a_folder_that_is_no_checkpoint_is_rejected(tmp_path):
+    shutil.copy(__file__, tmp_path / "checkpoint.yaml")
+    with pytest.raises(BadCheckpoint):
+        load_checkpoint(tmp_path)

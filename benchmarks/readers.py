@@ -169,7 +169,7 @@ def film(path: Path, frames: int, size: tuple[int, int] = (640, 480)) -> None:
 
 def read(path: Path) -> None:
     for recording in find_recordings(path, Topics()):
-        height, width = recording.picture().shape[:2]
+        height, width = recording.first_image().shape[:2]
         recording.read(PREPROCESSING.model_copy(update={"source_aspect": width / height}))
 
 

@@ -32,7 +32,7 @@ from hwm_core.data.episodes.split import split_by_number, split_by_share
 from hwm_core.data.episodes.store import Split, manifest_path, open_store
 from hwm_core.data.lerobot.export import LeRobotOptions, write_lerobot
 from hwm_core.data.lerobot.versions import Version, convert_version
-from hwm_core.data.recording.recording import Recording, number_in, reject_repeats
+from hwm_core.data.recording.recording import Recording, number_in, require_unique_names
 from hwm_core.data.recording.video_reader import Codec
 from hwm_core.data.robot.embodiment import embodiment_names, read_embodiment, union
 from hwm_core.data.robot.limits import Joint, Robot, read_robot
@@ -75,7 +75,7 @@ def _inspect(options: argparse.Namespace) -> int:
     sets, found_here = _sources(options)
     recordings = found_here.recordings
     if options.sheets:
-        reject_repeats(recordings)
+        require_unique_names(recordings)
     faults = _tell_left_out(found_here)
     for path in (*sets, *data_sets(recordings)):
         for warning in count_value_warnings(path):

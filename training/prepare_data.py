@@ -143,7 +143,7 @@ def _aspect(recordings: list[Recording]) -> float:
     fault: BadInput | None = None
     for recording in recordings:
         try:
-            height, width = recording.picture().shape[:2]
+            height, width = recording.first_image().shape[:2]
             return width / height
         except BadInput as error:
             fault = fault or error

@@ -19,7 +19,7 @@ from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.episodes import TokenEpisode, frames_counted, out_of_vocabulary
 from hwm_core.data.tokens.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens, read_spec
 from hwm_core.data.tokens.onex_metadata import COSMOS
-from hwm_core.data.tokens.spec import CodeSpec
+from hwm_core.data.tokens.spec import TokenizerSpec
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
 from hwm_core.world_model.checkpoint import Checkpoint
@@ -159,7 +159,7 @@ def _step(episode: TokenEpisode, config: MaskedConfig, frame_rate_hz: float) -> 
     return step
 
 
-def _require_tokenizer(path: Path, checkpoint: Checkpoint, made_by: CodeSpec) -> None:
+def _require_tokenizer(path: Path, checkpoint: Checkpoint, made_by: TokenizerSpec) -> None:
     """Of another tokenizer the same numbers mean other pictures."""
     if (trained_on := checkpoint.codes) is not None:
         remedy = "Use a checkpoint trained on these codes, or tokenise the store again with the checkpoint's tokenizer."

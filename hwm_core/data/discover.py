@@ -31,7 +31,7 @@ class BagRecording(Recording):
     def events(self) -> Iterator[Event | Cut]:
         return bag_events(self.path, self.topics, stamps=self.stamps)
 
-    def beside(self) -> tuple[str, ...]:
+    def extras(self) -> tuple[str, ...]:
         read = {*self.topics.model_dump().values(), f"{self.topics.image}/compressed"}
         return tuple(f"topic {topic}" for topic in bag_topics(self.path) if topic not in read)
 
@@ -51,7 +51,7 @@ class LeRobotRecording(Recording):
     def events(self) -> Iterator[Event | Cut]:
         return lerobot_events(self.dataset, self.episode, self.camera)
 
-    def beside(self) -> tuple[str, ...]:
+    def extras(self) -> tuple[str, ...]:
         read = {"observation.state", "action", "timestamp", "frame_index", "episode_index", "index", "task_index"}
         others = [key for key, feature in self.dataset.info["features"].items() if feature.get("dtype") != "video"]
         cameras = [key for key in self.dataset.cameras if key != self.dataset.camera(self.camera)]

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hwm_core.config import Config, overridden, read_yaml
 from hwm_core.data.episodes.augment import Augmentation
-from hwm_core.data.tokens.spec import CodeSpec
+from hwm_core.data.tokens.spec import TokenizerSpec
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import write_text
 from hwm_core.tokenizers import VideoTokenizer
@@ -47,7 +47,7 @@ class Recipe(Config):
         return config.num_past_latents + config.num_future_latents
 
     def model_config_for(
-        self, tokenizer: VideoTokenizer | CodeSpec, frame_size: tuple[int, int], action_dim: int
+        self, tokenizer: VideoTokenizer | TokenizerSpec, frame_size: tuple[int, int], action_dim: int
     ) -> Any:
         """The model's configuration, with what the tokenizer and the data decide filled in.
 

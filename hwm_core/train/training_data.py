@@ -13,7 +13,7 @@ from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.episodes import TokenWindows
-from hwm_core.data.tokens.spec import CodeSpec, spec_of
+from hwm_core.data.tokens.spec import TokenizerSpec, spec_of
 from hwm_core.data.tokens.store import TokenStore, is_token_store, manifest_sha256, open_token_store
 from hwm_core.errors import BadConfig
 from hwm_core.train.recipe import Recipe
@@ -29,7 +29,7 @@ class TrainingData:
     episodes: str  # a sum over the names and lengths of those that windows are of
     held_out: list[Batch]  # the same windows at every evaluation
     config: Any  # of the family: the recipe's, with what tokenizer and data decide
-    codes: CodeSpec  # of the tokenizer, at hand or not
+    codes: TokenizerSpec  # of the tokenizer, at hand or not
     manifest: ActionManifest
     preprocessing: Preprocessing
 
@@ -107,7 +107,7 @@ def open_training_data(path: Path, recipe: Recipe, tokenizer: Any | None) -> Tra
     return TrainingData(windows, episodes, held_out, config, codes, manifest, data.preprocessing)
 
 
-def _codes(path: Path, data: Store | TokenStore, tokenizer: Any | None) -> CodeSpec:
+def _codes(path: Path, data: Store | TokenStore, tokenizer: Any | None) -> TokenizerSpec:
     """Of the tokenizer given, which must be the one that made the codes; of theirs where they name none of ours."""
     if isinstance(data, TokenStore):
         if tokenizer is not None:

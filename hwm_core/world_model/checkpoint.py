@@ -26,7 +26,7 @@ from torch import nn
 from hwm_core.config import Config
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.data.tokens.spec import CodeSpec, spec_of
+from hwm_core.data.tokens.spec import TokenizerSpec, spec_of
 from hwm_core.errors import BadCheckpoint, BadConfig
 from hwm_core.io.atomic import replaced_folder, standing
 from hwm_core.tokenizers import build_tokenizer
@@ -56,13 +56,13 @@ class Checkpoint:
     sha256: str = ""  # of checkpoint.yaml, and through the sums in it of all weights; set by loading
 
     @property
-    def codes(self) -> CodeSpec | None:
+    def codes(self) -> TokenizerSpec | None:
         """Whose codes it predicts; None where neither its training nor a tokenizer at hand says it.
 
         Raises BadConfig for a note of the training that is none.
         """
         if "codes" in self.metadata:
-            return CodeSpec.parse(self.metadata["codes"], where=f"checkpoint {self.name}: codes")
+            return TokenizerSpec.parse(self.metadata["codes"], where=f"checkpoint {self.name}: codes")
         return None if self.tokenizer is None else spec_of(self.tokenizer)
 
 

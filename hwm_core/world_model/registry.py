@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from hwm_core.config import Config
-from hwm_core.data.tokens.spec import CodeSpec
+from hwm_core.data.tokens.spec import TokenizerSpec
 from hwm_core.errors import BadConfig
 from hwm_core.models.flow import FlowConfig, FlowWorldModel
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
@@ -26,7 +26,7 @@ class Family:
     code_key: str  # the key of the configuration that says which codes; tokenizers have it too
     reading: str  # the key of the configuration that chooses among readings of who hears whom
 
-    def check_tokenizer(self, tokenizer: VideoTokenizer | CodeSpec) -> None:
+    def check_tokenizer(self, tokenizer: VideoTokenizer | TokenizerSpec) -> None:
         """Raises BadConfig for a tokenizer of the other kind."""
         if tokenizer.codes != self.codes:
             raise BadConfig(

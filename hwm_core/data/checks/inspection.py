@@ -12,7 +12,7 @@ from hwm_core.data.checks.lag import Lag, estimate_lag
 from hwm_core.data.lerobot.export import camera_rate_hz
 from hwm_core.data.recording.assembly import Assembly, ReadReport
 from hwm_core.data.recording.clock import MAX_GAP_PERIODS
-from hwm_core.data.recording.events import Cut, Event, JointValues, Picture
+from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.robot.limits import Joint
@@ -139,7 +139,7 @@ def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, t
     Raises:
         BadInput: it cannot be read.
     """
-    height, width = recording.picture().shape[:2]
+    height, width = recording.first_image().shape[:2]
     rate = camera_rate_hz(recording)
     small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1, frame_rate_hz=rate)
     watch = _Watch(thumbnails)
@@ -187,13 +187,13 @@ class _Watch:
 
     def over(self, events: Iterator[Event | Cut]) -> Iterator[Event | Cut]:
         for event in events:
-            yield Event(event.stream, partial(self._load, event)) if isinstance(event, Event) else event
+            yield Event(event.channel, partial(self._load, event)) if isinstance(event, Event) else event
 
-    def _load(self, event: Event) -> Picture | JointValues:
+    def _load(self, event: Event) -> CameraFrame | JointValues:
         content = event.load()
-        stamps = self.stamps.setdefault(event.stream, [])
+        stamps = self.stamps.setdefault(event.channel, [])
         stamps.append(content.stamp_ns)
-        if isinstance(content, Picture):
+        if isinstance(content, CameraFrame):
             same = self._newest is not None and np.array_equal(self._newest, content.rgb)
             self._run = self._run + 1 if same else 0
             self.repeats, self.longest = self.repeats + same, max(self.longest, self._run)

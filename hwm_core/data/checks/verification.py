@@ -39,7 +39,7 @@ def verify_recording(recording: Recording) -> list[Finding]:
         each = [replace(recording, camera=camera) for camera in recording.dataset.cameras]
         return list(dict.fromkeys(finding for one in each for finding in verify_recording(one)))
     try:
-        height, width = recording.picture().shape[:2]
+        height, width = recording.first_image().shape[:2]
         small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1)
         _, report = Assembly(recording.name, small).feed(recording.events()).finish()
     except BadInput as fault:

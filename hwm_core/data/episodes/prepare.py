@@ -16,7 +16,7 @@ from hwm_core.data.episodes.store import Split, manifest_path, open_store, read_
 from hwm_core.data.recording.assembly import ReadReport
 from hwm_core.data.recording.clock import MAX_GAP_PERIODS, rounded_rate_hz
 from hwm_core.data.recording.preprocessing import Preprocessing
-from hwm_core.data.recording.recording import Recording, reject_repeats
+from hwm_core.data.recording.recording import Recording, require_unique_names
 from hwm_core.data.robot.embodiment import Embodiment
 from hwm_core.data.robot.limits import Robot
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest, Actions, fit_manifest
@@ -59,7 +59,7 @@ def prepare_episodes(
         BadBag: two recordings of one name, or a store made with another preprocessing, joints or split.
     """
     store = Path(store)
-    reject_repeats(chain.from_iterable(recordings.values()))  # in both splits: trained on and judged by
+    require_unique_names(chain.from_iterable(recordings.values()))  # in both splits: trained on and judged by
     if embodiment is not None:
         names = embodiment.names
     for partial_write in store.glob("*/.*.partial"):  # of a run that was killed
@@ -116,7 +116,7 @@ def measure_manifests(
             tokens = source if names is None else source.with_joints(names)
             episodes.append(embodiment.arrange(tokens) if embodiment else tokens)
             continue
-        height, width = source.picture().shape[:2]
+        height, width = source.first_image().shape[:2]
         small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1)
         episode, _ = source.read(small, names)
         episodes.append(embodiment.arrange(episode) if embodiment else episode)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwm_core.data.recording.events import Cut, Event, JointValues, Picture, ready
+from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues, decoded_event
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.recording.video_reader import Clip
 from hwm_core.data.tokens.onex import EVE_STATES, shard_file, shard_states
@@ -41,8 +41,8 @@ class OneXRawRecording(Recording):
             if frame and segments[frame] != segments[frame - 1]:
                 yield Cut()
             stamp = _START_NS + round(frame * 1e9 / hz)
-            yield ready("states", JointValues(stamp, EVE_STATES, states[frame].astype(np.float64)))
-            yield ready("images", Picture(stamp, picture))
+            yield decoded_event("states", JointValues(stamp, EVE_STATES, states[frame].astype(np.float64)))
+            yield decoded_event("images", CameraFrame(stamp, picture))
 
 
 def is_raw_set(path: Path) -> bool:

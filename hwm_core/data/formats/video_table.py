@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.recording.events import Channel, Cut, Event, JointValues, Picture, ready
+from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event, JointValues, decoded_event
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.recording.video_reader import Clip
 from hwm_core.errors import BadBag
@@ -65,7 +65,7 @@ class VideoRecording(Recording):
             stamp = _START_NS + round(time_s * 1e9)
             if "states" in table.values:
                 yield _joints("states", stamp, table, row)
-            yield ready("images", Picture(stamp, picture))
+            yield decoded_event("images", CameraFrame(stamp, picture))
             if "commands" in table.values:  # issued at the frame: it first moves the next one
                 yield _joints("commands", stamp, table, row)
 
@@ -75,7 +75,7 @@ class VideoRecording(Recording):
             while row < len(table) and time_s[row] <= seconds:
                 yield from _rows(table, time_s, row)
                 row += 1
-            yield ready("images", Picture(_START_NS + round(seconds * 1e9), rgb))
+            yield decoded_event("images", CameraFrame(_START_NS + round(seconds * 1e9), rgb))
         for rest in range(row, len(table)):
             yield from _rows(table, time_s, rest)
 
@@ -158,4 +158,4 @@ def _rows(table: JointTable, time_s: NDArray[np.float64], row: int) -> Iterator[
 
 
 def _joints(stream: Channel, stamp_ns: int, table: JointTable, row: int) -> Event:
-    return ready(stream, JointValues(stamp_ns, table.names[stream], table.values[stream][row]))
+    return decoded_event(stream, JointValues(stamp_ns, table.names[stream], table.values[stream][row]))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hwm_core.data.lerobot.metadata import INFO, joint_names, own_number, read_episode_tasks, read_info, read_tasks
 from hwm_core.data.recording.assembly import Assembly, ReadReport
-from hwm_core.data.recording.events import Event, JointValues, Picture, ready
+from hwm_core.data.recording.events import CameraFrame, Event, JointValues, decoded_event
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.video_reader import Clip
 from hwm_core.data.rosbag2.export import write_rosbag2
@@ -159,10 +159,10 @@ def lerobot_events(dataset: LeRobotDataset, number: int, camera: str | None = No
     """One episode as events: the state at a picture, the picture, the command issued at it. Raises as `samples`."""
     for sample in samples(dataset, number, camera):
         if sample.state is not None:
-            yield ready("states", JointValues(sample.stamp_ns, dataset.state_names, sample.state))
-        yield ready("images", Picture(sample.stamp_ns, sample.rgb))
+            yield decoded_event("states", JointValues(sample.stamp_ns, dataset.state_names, sample.state))
+        yield decoded_event("images", CameraFrame(sample.stamp_ns, sample.rgb))
         if sample.command is not None:
-            yield ready("commands", JointValues(sample.stamp_ns, dataset.command_names, sample.command))
+            yield decoded_event("commands", JointValues(sample.stamp_ns, dataset.command_names, sample.command))
 
 
 def read_lerobot(

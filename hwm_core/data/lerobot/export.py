@@ -22,8 +22,8 @@ from hwm_core.data.lerobot.versions import Version, convert_version
 from hwm_core.data.lerobot.writers import V2_PATHS
 from hwm_core.data.recording.assembly import Assembly, Rows
 from hwm_core.data.recording.clock import rounded_rate_hz
-from hwm_core.data.recording.conversion import Conversion, convert_each, told_of_bad
-from hwm_core.data.recording.events import Cut, Event, JointValues, Picture
+from hwm_core.data.recording.conversion import Conversion, convert_each, unusable_messages
+from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.recording import Recording
@@ -94,7 +94,7 @@ class _Told:
             (self.renumbered, f"episode numbers, counted anew: {', '.join(self.renumbered)}"),
             (self.beside, f"not carried over: {', '.join(sorted(self.beside))}"),
         ]
-        return [sentence for holds, sentence in facts if holds] + told_of_bad(self.bad, self.first_fault)
+        return [sentence for holds, sentence in facts if holds] + unusable_messages(self.bad, self.first_fault)
 
 
 def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: LeRobotOptions) -> Conversion:
@@ -187,7 +187,7 @@ def _own_numbers(sources: Sequence[Recording]) -> dict[int, int]:
 def _write(recording: Recording, writer: "_Writer", fps: float, before: _Told) -> _Told:
     """Write one. Returns what was lost `before` and on the way of this one."""
     told = deepcopy(before)
-    height, width = recording.picture().shape[:2]
+    height, width = recording.first_image().shape[:2]
     # Only times and joints are wanted of the first pass; pictures are as small as can be.
     small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1, frame_rate_hz=fps)
     assembly = Assembly(recording.name, small).feed(_noting_precision(recording.events(), told))
@@ -203,7 +203,7 @@ def _write(recording: Recording, writer: "_Writer", fps: float, before: _Told) -
     told.without |= {
         key for key, some in (("observation.state", rows.states), ("action", rows.commands)) if some is None
     }
-    told.beside |= set(recording.beside())
+    told.beside |= set(recording.extras())
     told.renamed |= set(writer.renamed(recording.labels()))
     if len(tasks := writer.labels.tasks or recording.labels().tasks) > 1:
         told.several_tasks.append(recording.name)
@@ -371,9 +371,9 @@ class _Writer:
 class _Matched:
     """The pictures of a second pass, found again by the stamps of the first."""
 
-    def __init__(self, pictures: Iterator[Picture], stamps_ns: NDArray[np.int64]) -> None:
+    def __init__(self, pictures: Iterator[CameraFrame], stamps_ns: NDArray[np.int64]) -> None:
         self._pictures, self._stamps = pictures, stamps_ns
-        self._newest: Picture | None = None
+        self._newest: CameraFrame | None = None
         self._skipped = 0
 
     def at(self, row: int) -> NDArray[np.uint8]:
@@ -387,21 +387,21 @@ class _Matched:
         return self._skipped + sum(1 for _ in self._pictures)
 
 
-def _pictures(events: Iterable[Event | Cut]) -> Iterator[Picture]:
+def _pictures(events: Iterable[Event | Cut]) -> Iterator[CameraFrame]:
     """The good ones."""
     for event in events:
-        if isinstance(event, Event) and event.stream == "images":
+        if isinstance(event, Event) and event.channel == "images":
             try:
                 content = event.load()
             except BadInput:
                 continue
-            assert isinstance(content, Picture)
+            assert isinstance(content, CameraFrame)
             yield content
 
 
 def _noting_precision(events: Iterable[Event | Cut], told: _Told) -> Iterator[Event | Cut]:
     for event in events:
-        if isinstance(event, Event) and event.stream != "images" and not told.rounded:
+        if isinstance(event, Event) and event.channel != "images" and not told.rounded:
             try:
                 content = event.load()
             except BadInput:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.clock import rounded_rate_hz
-from hwm_core.data.recording.events import Channel, Cut, Event, Picture
+from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event
 from hwm_core.data.recording.joints import JointTrack
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import match_names
@@ -96,11 +96,11 @@ class Assembly:
             if isinstance(event, Cut):
                 self.cut()
                 continue
-            with self._taking(event.stream):
+            with self._taking(event.channel):
                 content = event.load()
-                if isinstance(content, Picture):
+                if isinstance(content, CameraFrame):
                     self.add_image(content.stamp_ns, content.rgb)
-                elif event.stream == "states":
+                elif event.channel == "states":
                     self.add_states(content.stamp_ns, content.names, content.positions)
                 else:
                     self.add_commands(content.stamp_ns, content.names, content.positions)

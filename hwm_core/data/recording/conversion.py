@@ -19,7 +19,7 @@ class Conversion:
     kept: list[str] = field(default_factory=list)  # names of those there already, made with whatever options
 
 
-def told_of_bad(bad: int, first_fault: str) -> list[str]:
+def unusable_messages(bad: int, first_fault: str) -> list[str]:
     """What to say of messages of the source that are left out because they cannot be used; nothing of none."""
     return [f"messages that cannot be used: {bad}, the first: {first_fault}"] if bad else []
 

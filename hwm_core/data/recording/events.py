@@ -11,7 +11,7 @@ Channel = Literal["images", "states", "commands"]
 
 
 @dataclass(frozen=True)
-class Picture:
+class CameraFrame:
     """One picture of the camera."""
 
     stamp_ns: int
@@ -31,8 +31,8 @@ class JointValues:
 class Event:
     """One message, not decoded yet: `load` may raise BadInput, and then this message alone is bad."""
 
-    stream: Channel
-    load: Callable[[], Picture | JointValues]
+    channel: Channel
+    load: Callable[[], CameraFrame | JointValues]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,6 @@ class Cut:
     """What follows does not continue what came before: another take, in the same file."""
 
 
-def ready(stream: Channel, content: Picture | JointValues) -> Event:
+def decoded_event(channel: Channel, content: CameraFrame | JointValues) -> Event:
     """An event that is decoded already."""
-    return Event(stream, lambda: content)
+    return Event(channel, lambda: content)

@@ -11,7 +11,7 @@ class Labels:
     robot: str = ""
     tasks: tuple[str, ...] = ()
 
-    def told(self) -> tuple[str, ...]:
+    def listed(self) -> tuple[str, ...]:
         """Each of them, for those who cannot carry it."""
         kinds = (("video key", [self.camera]), ("robot", [self.robot]), ("task", self.tasks))
         return tuple(f"{kind} `{name}`" for kind, names in kinds for name in names if name)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.assembly import Assembly, ReadReport
-from hwm_core.data.recording.events import Cut, Event, Picture
+from hwm_core.data.recording.events import CameraFrame, Cut, Event
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.errors import BadBag, BadInput
@@ -32,7 +32,7 @@ class Recording(ABC):
     def events(self) -> Iterator[Event | Cut]:
         """All that was recorded, in order of arrival. Raises BadInput."""
 
-    def beside(self) -> tuple[str, ...]:
+    def extras(self) -> tuple[str, ...]:
         """What the recording holds that its events do not carry, for those who convert it."""
         return ()
 
@@ -44,22 +44,22 @@ class Recording(ABC):
         """The episode with the joints `names` (None: its own), and what was left out. Raises BadInput."""
         return Assembly(self.name, preprocessing, names).feed(self.events()).finish()
 
-    def picture(self) -> NDArray[np.uint8]:
+    def first_image(self) -> NDArray[np.uint8]:
         """Its first good picture as recorded, uint8 [H, W, 3]. Raises BadInput."""
         fault: BadInput | None = None
         for event in self.events():
-            if isinstance(event, Event) and event.stream == "images":
+            if isinstance(event, Event) and event.channel == "images":
                 try:
                     content = event.load()
                 except BadInput as error:
                     fault = fault or error
                 else:
-                    assert isinstance(content, Picture)
+                    assert isinstance(content, CameraFrame)
                     return content.rgb
         raise fault or BadBag(f"Recording {self.name}", expected="pictures", got="none", remedy="Check the camera.")
 
 
-def reject_repeats(recordings: Iterable[Recording]) -> None:
+def require_unique_names(recordings: Iterable[Recording]) -> None:
     """What is made of recordings goes by their names: of two that share one, one would be lost. Raises BadBag."""
     counts = Counter(recording.name for recording in recordings)
     if repeated := [name for name, count in counts.items() if count > 1]:

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from hwm_core.data.recording.conversion import Conversion, convert_each, told_of_bad
-from hwm_core.data.recording.events import Channel, Cut, Event, Picture
-from hwm_core.data.recording.recording import Recording, reject_repeats
+from hwm_core.data.recording.conversion import Conversion, convert_each, unusable_messages
+from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event
+from hwm_core.data.recording.recording import Recording, require_unique_names
 from hwm_core.data.rosbag2.writer import BagWriter, Topics
 from hwm_core.errors import BadInput
 
@@ -45,7 +45,7 @@ def write_bags(
         BadBag: two recordings of one name.
         BadInput: as `convert_each`.
     """
-    reject_repeats(recordings)
+    require_unique_names(recordings)
     beside: set[str] = set()
     done: list[Written] = []
     kept: list[str] = []
@@ -56,14 +56,14 @@ def write_bags(
             kept.append(recording.name)
             return
         done.append(write_rosbag2(recording.events(), bag, topics, form))
-        beside.update(recording.beside(), recording.labels().told())
+        beside.update(recording.extras(), recording.labels().listed())
 
     left_out = convert_each(shown(recordings), write)
     losses = [f"not carried over: {', '.join(sorted(beside))}"] if beside else []
     if cuts := sum(one.cuts for one in done):
         pause = f"a pause of {CUT_PAUSE_NS / 1e9:g} s and a message on {topics.cuts} mark each of {cuts} cuts"
         losses.append(f"stamps after a cut: {pause}")
-    losses += told_of_bad(sum(one.bad for one in done), next((one.first_fault for one in done if one.bad), ""))
+    losses += unusable_messages(sum(one.bad for one in done), next((one.first_fault for one in done if one.bad), ""))
     if not_finite := sum(one.not_finite for one in done):
         losses.append(f"values of {not_finite} joint messages: NaN or infinity in the source, written as they are")
     losses += ["pictures: jpeg of quality 90; png and raw keep every bit"] if form == "jpeg" and done else []
@@ -96,9 +96,9 @@ def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics
                 content = event.load()
             except BadInput as fault:
                 bad += 1
-                faults.setdefault(event.stream, fault)
+                faults.setdefault(event.channel, fault)
                 continue
-            sound[event.stream] += 1
+            sound[event.channel] += 1
             if cut and received_ns is not None:
                 shift_ns = max(shift_ns, received_ns + CUT_PAUSE_NS - content.stamp_ns)
                 writer.write_cut(topics.cuts, received_ns + 1)
@@ -106,11 +106,11 @@ def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics
             stamp_ns = content.stamp_ns + shift_ns
             # Readers go by the time of arrival: a stamp that steps back must not overtake what came before it.
             received_ns = stamp_ns if received_ns is None or stamp_ns >= received_ns else received_ns + 1
-            if isinstance(content, Picture):
+            if isinstance(content, CameraFrame):
                 writer.write_image(image_topic, stamp_ns, content.rgb, form, "head_camera", received_ns)
             else:
                 not_finite += not np.isfinite(content.positions).all()
-                topic = topics.joint_states if event.stream == "states" else topics.commands
+                topic = topics.joint_states if event.channel == "states" else topics.commands
                 writer.write_joints(topic, stamp_ns, content.names, content.positions, received_ns=received_ns)
         for stream, first in faults.items():
             if not sound[stream]:

@@ -11,7 +11,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys.store import Typestore
 
 from hwm_core.data.recording.assembly import Assembly, ReadReport
-from hwm_core.data.recording.events import Channel, Cut, Event, JointValues, Picture
+from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event, JointValues
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.rosbag2.writer import Topics, message_types
@@ -80,11 +80,11 @@ def _load(
     received_ns: int,
     stream: Channel,
     stamps: StampSource,
-) -> Picture | JointValues:
+) -> CameraFrame | JointValues:
     message = _deserialise(path, types, data, connection)
     stamp_ns = received_ns if stamps == "receive" else _header_stamp(message, connection.topic)
     if stream == "images":
-        return Picture(stamp_ns, decode_image(message))
+        return CameraFrame(stamp_ns, decode_image(message))
     return JointValues(stamp_ns, tuple(message.name), message.position)
 
 

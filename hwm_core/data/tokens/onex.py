@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex_metadata import SetMetadata, read_metadata, read_metadata_v1, read_shard
-from hwm_core.data.tokens.spec import CodeSpec
+from hwm_core.data.tokens.spec import TokenizerSpec
 from hwm_core.errors import BadBag
 from hwm_core.io.memory_map import map_file
 
@@ -120,7 +120,7 @@ def count_value_warnings(path: Path) -> list[str]:
     return []
 
 
-def read_spec(path: str | Path) -> CodeSpec:
+def read_spec(path: str | Path) -> TokenizerSpec:
     """Which tokenizer made the codes of a set. Raises BadBag for damaged metadata."""
     path = Path(path)
     if (path / "video.bin").exists():
@@ -128,7 +128,7 @@ def read_spec(path: str | Path) -> CodeSpec:
         side = math.isqrt(vocabulary)
         # As 1X's own models factorise it: 2^18 codes are two digits of 512.
         levels = (side, side) if side * side == vocabulary else (vocabulary,)
-        return CodeSpec(
+        return TokenizerSpec(
             kind="magvit2",
             codes="discrete",
             levels=levels,

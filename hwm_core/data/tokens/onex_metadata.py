@@ -7,13 +7,13 @@ from pydantic import Field, PositiveInt
 
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionKind
-from hwm_core.data.tokens.spec import CodeSpec
+from hwm_core.data.tokens.spec import TokenizerSpec
 from hwm_core.errors import BadBag
 from hwm_core.io.json_files import Fields
 
 Count = Annotated[int, Field(ge=0, strict=True)]
 _REMEDY = "The file is damaged; download the set again, or tokenise the store again where it is yours."
-COSMOS = CodeSpec(
+COSMOS = TokenizerSpec(
     kind="cosmos", codes="discrete", levels=(8, 8, 8, 5, 5, 5), latent_channels=6, temporal_factor=8, spatial_factor=8
 )
 """Which tokenizer made 1X's v2.0: its metadata.json leaves it unsaid, and ours says it."""
@@ -26,7 +26,7 @@ class Said(Fields):
     stride: PositiveInt | None = None
     dtype: Literal["int32", "uint16", "float16", "float32"] = "int32"
     shape: tuple[PositiveInt, ...] = Field(default=(3, 32, 32), min_length=3, max_length=4)
-    codes: CodeSpec = COSMOS
+    codes: TokenizerSpec = COSMOS
     kinds: tuple[ActionKind, ...] = ("states",)
     names: tuple[str, ...] | None = None
     manifests: dict[ActionKind, str] | None = None

@@ -10,7 +10,7 @@ from hwm_core.config import Config
 from hwm_core.errors import BadConfig
 
 
-class CodeSpec(Config):
+class TokenizerSpec(Config):
     """A tokenizer without its weights: what decides the shape and the meaning of its codes."""
 
     kind: str
@@ -28,7 +28,7 @@ class CodeSpec(Config):
 
     def require(
         self,
-        other: "CodeSpec",
+        other: "TokenizerSpec",
         where: str,
         remedy: str = "Give the tokenizer that made these codes, or tokenise the store again with yours.",
     ) -> None:
@@ -45,9 +45,9 @@ class CodeSpec(Config):
             )
 
 
-def spec_of(tokenizer: Any) -> CodeSpec:
+def spec_of(tokenizer: Any) -> TokenizerSpec:
     """Of a tokenizer at hand (a VideoTokenizer and nn.Module)."""
-    return CodeSpec(
+    return TokenizerSpec(
         kind=tokenizer.kind,
         codes=tokenizer.codes,
         levels=getattr(tokenizer, "levels", ()),
@@ -70,7 +70,7 @@ def _sha256(tokenizer: Any) -> str:
     return digest.hexdigest()
 
 
-def stored_dtype(spec: CodeSpec) -> str:
+def stored_dtype(spec: TokenizerSpec) -> str:
     """The smallest type that holds these codes; latents lose a little (11 bits of precision are kept)."""
     if spec.codes == "continuous":
         return "float16"

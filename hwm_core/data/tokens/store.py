@@ -19,7 +19,7 @@ from hwm_core.data.robot.manifest import ActionKind, ActionManifest, fit_manifes
 from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import BEGUN, is_token_set, open_tokens, read_spec
 from hwm_core.data.tokens.onex_metadata import Said, read_metadata
-from hwm_core.data.tokens.spec import CodeSpec
+from hwm_core.data.tokens.spec import TokenizerSpec
 from hwm_core.errors import BadBag, BadConfig
 
 SIDES = ("train", "val")  # how the names begin of the set to train on and of the one to judge by
@@ -36,7 +36,7 @@ class TokenStore:
     validation: list[TokenEpisode]
     preprocessing: Preprocessing  # of the pictures that were tokenised
     manifests: Mapping[ActionKind, ActionManifest]
-    codes: CodeSpec
+    codes: TokenizerSpec
     stride: int  # frames between the starts of clips
 
 

@@ -28,7 +28,7 @@ from hwm_core.data.episodes.windows import valid_starts
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.tokens.onex import BEGUN
 from hwm_core.data.tokens.onex_metadata import ShardMetadata
-from hwm_core.data.tokens.spec import CodeSpec, stored_dtype
+from hwm_core.data.tokens.spec import TokenizerSpec, stored_dtype
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.frames import to_video
 from hwm_core.io.atomic import new_file, write_json
@@ -86,7 +86,7 @@ def tokenise(
     tokenizer: Encoder,
     out: str | Path,
     *,
-    spec: CodeSpec,
+    spec: TokenizerSpec,
     options: TokeniseOptions | None = None,
     manifests: Mapping[str, str] | None = None,
 ) -> Iterator[Tokenised]:
@@ -122,7 +122,7 @@ def require_tokenisable(
     preprocessing: Preprocessing,
     out: str | Path,
     *,
-    spec: CodeSpec,
+    spec: TokenizerSpec,
     options: TokeniseOptions | None = None,
     manifests: Mapping[str, str] | None = None,
 ) -> None:
@@ -149,7 +149,7 @@ def require_tokenisable(
 def _settings(
     episodes: Sequence[Episode],
     preprocessing: Preprocessing,
-    spec: CodeSpec,
+    spec: TokenizerSpec,
     options: TokeniseOptions,
     manifests: Mapping[str, str],
 ) -> dict[str, Any]:

@@ -98,10 +98,10 @@ def test_messages_that_are_left_out_on_the_way_are_told_with_the_first_reason(tm
 
 def test_what_else_a_source_holds_is_named(tmp_path):
     (recording,) = find_recordings(lerobot_dataset(tmp_path / "set", (0,)), TOPICS)
-    assert recording.beside() == ()
+    assert recording.extras() == ()
     messages = [*run(5), Message("/imu", START, (NAMES, (0, 0, 0)))]
     record(tmp_path / "run_0", messages)
-    assert find_recordings(tmp_path / "run_0", TOPICS)[0].beside() == ("topic /imu",)
+    assert find_recordings(tmp_path / "run_0", TOPICS)[0].extras() == ("topic /imu",)
 
 
 def labelled(folder, robot="G1", camera="observation.images.cam_high"):

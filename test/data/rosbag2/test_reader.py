@@ -144,7 +144,7 @@ def test_a_message_on_the_topic_of_cuts_ends_a_take_and_no_joint_value_holds_acr
     assert episode.segments.tolist() == [0] * 11 + [1] * 7
     assert report.gaps == 0
     (recording,) = find_recordings(tmp_path / "bag", TOPICS)
-    assert recording.beside() == ()
+    assert recording.extras() == ()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

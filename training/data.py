@@ -26,11 +26,12 @@ from tqdm import tqdm
 from hwm_core.data.checks.inspection import inspect
 from hwm_core.data.checks.token_inspection import inspect_tokens
 from hwm_core.data.checks.verification import Finding, is_store, verify_metadata, verify_recording
-from hwm_core.data.discover import Found, LeRobotRecording, data_sets, joined, recordings_in, search_recordings
+from hwm_core.data.discover import Found, data_sets, joined, recordings_in, search_recordings
 from hwm_core.data.episodes.prepare import measure_manifests, undeclared_units
 from hwm_core.data.episodes.split import split_by_number, split_by_share
 from hwm_core.data.episodes.store import Split, manifest_path, open_store
 from hwm_core.data.lerobot.export import LeRobotOptions, write_lerobot
+from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.versions import Version, convert_version
 from hwm_core.data.recording.recording import Recording, number_in, require_unique_names
 from hwm_core.data.recording.video_reader import Codec

@@ -1,65 +1,19 @@
 """Recordings of any kind behind one face: rosbag2 folders and files, and the episodes of LeRobot datasets."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hwm_core.data.formats.onex_raw import OneXRawRecording, is_raw_set, open_raw
 from hwm_core.data.formats.video_table import TABLE_SUFFIXES, VIDEO_SUFFIXES, VideoRecording
-from hwm_core.data.lerobot.dataset import LeRobotDataset, episode_name, lerobot_events, open_lerobot
-from hwm_core.data.recording.events import Cut, Event
-from hwm_core.data.recording.labels import Labels
+from hwm_core.data.lerobot.dataset import open_lerobot
+from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.rosbag2.reader import StampSource, bag_events, bag_name, bag_topics
+from hwm_core.data.rosbag2.reader import StampSource
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.writer import Topics
 from hwm_core.data.tokens.onex import BEGUN, find_token_sets
 from hwm_core.errors import BadBag, BadInput
-
-
-@dataclass(frozen=True)
-class BagRecording(Recording):
-    """One rosbag2."""
-
-    path: Path
-    topics: Topics
-    stamps: StampSource = "header"
-
-    @property
-    def name(self) -> str:
-        return bag_name(self.path)
-
-    def events(self) -> Iterator[Event | Cut]:
-        return bag_events(self.path, self.topics, stamps=self.stamps)
-
-    def extras(self) -> tuple[str, ...]:
-        read = {*self.topics.model_dump().values(), f"{self.topics.image}/compressed"}
-        return tuple(f"topic {topic}" for topic in bag_topics(self.path) if topic not in read)
-
-
-@dataclass(frozen=True)
-class LeRobotRecording(Recording):
-    """One episode of a LeRobot dataset."""
-
-    dataset: LeRobotDataset
-    episode: int
-    camera: str | None = None
-
-    @property
-    def name(self) -> str:
-        return episode_name(self.dataset, self.episode)
-
-    def events(self) -> Iterator[Event | Cut]:
-        return lerobot_events(self.dataset, self.episode, self.camera)
-
-    def extras(self) -> tuple[str, ...]:
-        read = {"observation.state", "action", "timestamp", "frame_index", "episode_index", "index", "task_index"}
-        others = [key for key, feature in self.dataset.info["features"].items() if feature.get("dtype") != "video"]
-        cameras = [key for key in self.dataset.cameras if key != self.dataset.camera(self.camera)]
-        return (*(f"column {key}" for key in others if key not in read), *(f"camera {key}" for key in cameras))
-
-    def labels(self) -> Labels:
-        tasks = tuple(task for task in self.dataset.entry(self.episode).tasks if task)
-        return Labels(self.dataset.camera(self.camera), str(self.dataset.info.get("robot_type") or ""), tasks)
 
 
 @dataclass(frozen=True)

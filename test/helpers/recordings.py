@@ -14,7 +14,9 @@ import pyarrow.parquet
 import pytest
 from untrained import JOINTS
 
+from hwm_core.data.discover import find_recordings
 from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.recording.recording import Recording
 from hwm_core.data.rosbag2.writer import BagWriter, Topics
 
 START = 100_000_000_000
@@ -64,6 +66,12 @@ def record(path: Path, messages: list[Message], form: str = "raw") -> Path:
             else:
                 bag.write_joints(message.topic, message.stamp_ns, *message.content, received_ns=received)
     return path
+
+
+def recording_at(path: Path, number: int | None = None, camera: str | None = None) -> Recording:
+    """The recording found at `path`; where there are several, the one of this number."""
+    (found,) = [one for one in find_recordings(path, TOPICS, camera) if number in (None, one.number)]
+    return found
 
 
 def lerobot_dataset(path: Path, episodes: tuple[int, ...] = (0, 3), frames: int = 20, codec: str = "mpeg4") -> Path:

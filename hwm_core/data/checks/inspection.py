@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.checks.lag import Lag, estimate_lag
-from hwm_core.data.lerobot.export import camera_rate_hz
 from hwm_core.data.recording.assembly import Assembly, ReadReport
 from hwm_core.data.recording.clock import MAX_GAP_PERIODS
 from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
@@ -140,7 +139,7 @@ def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, t
         BadInput: it cannot be read.
     """
     height, width = recording.first_image().shape[:2]
-    rate = camera_rate_hz(recording)
+    rate = recording.camera_rate_hz()
     small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1, frame_rate_hz=rate)
     watch = _Watch(thumbnails)
     assembly = Assembly(recording.name, small).feed(watch.over(recording.events()))

@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from hwm_core.data.discover import LeRobotRecording
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.formats.onex_raw import is_raw_set
-from hwm_core.data.lerobot.dataset import LeRobotDataset, open_lerobot, read_table, tasks_of
+from hwm_core.data.lerobot.dataset import LeRobotDataset, open_lerobot, tasks_of
 from hwm_core.data.lerobot.episode import off_grid
 from hwm_core.data.lerobot.metadata import read_statistics
+from hwm_core.data.lerobot.recording import LeRobotRecording
+from hwm_core.data.lerobot.tables import read_table
 from hwm_core.data.recording.assembly import Assembly
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.recording import Recording

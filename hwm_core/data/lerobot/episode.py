@@ -9,8 +9,9 @@ import pyarrow
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from hwm_core.data.lerobot.dataset import LeRobotDataset, read_table, require_columns
+from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.stats import FeatureStats, column_stats, picture_stats, quantiles_of
+from hwm_core.data.lerobot.tables import read_table, require_columns
 from hwm_core.data.recording.video_reader import Clip, check_packets
 from hwm_core.errors import BadBag
 

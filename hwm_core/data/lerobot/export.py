@@ -21,7 +21,6 @@ from hwm_core.data.lerobot.stats import FeatureStats, column_stats, picture_stat
 from hwm_core.data.lerobot.versions import Version, convert_version
 from hwm_core.data.lerobot.writers import V2_PATHS
 from hwm_core.data.recording.assembly import Assembly, Rows
-from hwm_core.data.recording.clock import rounded_rate_hz
 from hwm_core.data.recording.conversion import Conversion, convert_each, unusable_messages
 from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
 from hwm_core.data.recording.labels import Labels
@@ -139,29 +138,12 @@ def write_lerobot(recordings: Sequence[Recording], path: str | Path, options: Le
     return Conversion(losses, left_out)
 
 
-def camera_rate_hz(recording: Recording, pictures: int = 60) -> float:
-    """The rate of a camera: of the median interval between its first pictures, whole where it is within 2 %."""
-    stamps: list[int] = []
-    for picture in _pictures(recording.events()):
-        stamps.append(picture.stamp_ns)
-        if len(stamps) == pictures:
-            break
-    if len(stamps) < 2 or (interval := float(np.median(np.diff(stamps)))) <= 0:
-        raise BadBag(
-            f"Recording {recording.name}",
-            expected="two or more pictures whose stamps advance",
-            got=f"{len(stamps)} pictures",
-            remedy="Name the rate.",
-        )
-    return rounded_rate_hz(interval)
-
-
 def _first_rate_hz(recordings: Sequence[Recording]) -> float:
     """That of the first recording whose camera has one."""
     faults: list[BadInput] = []
     for recording in recordings:
         try:
-            return camera_rate_hz(recording)
+            return recording.camera_rate_hz()
         except BadInput as fault:
             faults.append(fault)
     raise faults[0]
@@ -211,7 +193,7 @@ def _write(recording: Recording, writer: "_Writer", fps: float, before: _Told) -
     told.late += report.late
     stamps = rows.stamps_ns
     told.held += sum(int((np.diff(stamps[a:b]) == 0).sum()) for a, b in stretches)
-    pictures = _Matched(_pictures(recording.events()), stamps)
+    pictures = _Matched(recording.pictures(), stamps)
     for first, end in stretches:
         grid = stamps[first] + np.rint(np.arange(end - first) * 1e9 / fps).astype(np.int64)
         told.worst_shift_ns = max(told.worst_shift_ns, int(np.abs(stamps[first:end] - grid).max()))
@@ -385,18 +367,6 @@ class _Matched:
     def rest(self) -> int:
         """Pictures that were no row's, those to the end included."""
         return self._skipped + sum(1 for _ in self._pictures)
-
-
-def _pictures(events: Iterable[Event | Cut]) -> Iterator[CameraFrame]:
-    """The good ones."""
-    for event in events:
-        if isinstance(event, Event) and event.channel == "images":
-            try:
-                content = event.load()
-            except BadInput:
-                continue
-            assert isinstance(content, CameraFrame)
-            yield content
 
 
 def _noting_precision(events: Iterable[Event | Cut], told: _Told) -> Iterator[Event | Cut]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from hwm_core.data.discover import LeRobotRecording
 from hwm_core.data.lerobot.dataset import LeRobotDataset, open_lerobot, tasks_of
 from hwm_core.data.lerobot.episode import Row, is_video, read_row
 from hwm_core.data.lerobot.metadata import read_statistics, read_tasks
+from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.writers import WriterV2, WriterV3
 from hwm_core.data.recording.conversion import Conversion, convert_each
 from hwm_core.io.atomic import new_folder

@@ -4,11 +4,13 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.assembly import Assembly, ReadReport
+from hwm_core.data.recording.clock import rounded_rate_hz
 from hwm_core.data.recording.events import CameraFrame, Cut, Event
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.preprocessing import Preprocessing
@@ -43,6 +45,31 @@ class Recording(ABC):
     def read(self, preprocessing: Preprocessing, names: Sequence[str] | None = None) -> tuple[Episode, ReadReport]:
         """The episode with the joints `names` (None: its own), and what was left out. Raises BadInput."""
         return Assembly(self.name, preprocessing, names).feed(self.events()).finish()
+
+    def pictures(self) -> Iterator[CameraFrame]:
+        """Its good pictures, in order of arrival; bad ones are left out. Raises BadInput."""
+        for event in self.events():
+            if isinstance(event, Event) and event.channel == "images":
+                try:
+                    content = event.load()
+                except BadInput:
+                    continue
+                assert isinstance(content, CameraFrame)
+                yield content
+
+    def camera_rate_hz(self, pictures: int = 60) -> float:
+        """The camera's rate: from the median interval between its first pictures; rounded where a whole number is
+        within 2 %. Raises BadInput.
+        """
+        stamps = [picture.stamp_ns for picture in islice(self.pictures(), pictures)]
+        if len(stamps) < 2 or (interval := float(np.median(np.diff(stamps)))) <= 0:
+            raise BadBag(
+                f"Recording {self.name}",
+                expected="two or more pictures whose stamps advance",
+                got=f"{len(stamps)} pictures",
+                remedy="Name the rate.",
+            )
+        return rounded_rate_hz(interval)
 
     def first_image(self) -> NDArray[np.uint8]:
         """Its first good picture as recorded, uint8 [H, W, 3]. Raises BadInput."""

@@ -9,7 +9,8 @@ from hwm_core.data.checks.lag import estimate_lag
 from hwm_core.data.checks.verification import verify_metadata, verify_recording
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.episodes.split import split_by_number, split_by_share
-from hwm_core.data.lerobot.dataset import open_lerobot, read_table
+from hwm_core.data.lerobot.dataset import open_lerobot
+from hwm_core.data.lerobot.tables import read_table
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.value_checks import value_warnings
 from hwm_core.errors import BadBag

@@ -6,16 +6,29 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recordings import NAMES, PREPROCESSING, START, TOPICS, lerobot_dataset, real_data, record, run, write_video
+from recordings import (
+    NAMES,
+    PREPROCESSING,
+    START,
+    TOPICS,
+    lerobot_dataset,
+    real_data,
+    record,
+    recording_at,
+    run,
+    write_video,
+)
 
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.episodes.prepare import fit_manifests, prepare_episodes
 from hwm_core.data.episodes.split import is_nth
 from hwm_core.data.episodes.store import open_store
-from hwm_core.data.lerobot.dataset import lerobot_to_rosbag2, open_lerobot, read_lerobot
+from hwm_core.data.lerobot.dataset import open_lerobot
+from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.limits import Joint, Robot
 from hwm_core.data.robot.manifest import ActionManifest
+from hwm_core.data.rosbag2.export import write_rosbag2
 from hwm_core.data.rosbag2.reader import read_bag
 from hwm_core.errors import BadBag, BadInput, RobotMismatch
 from training import data, prepare_data
@@ -47,7 +60,7 @@ def test_what_counts_is_the_files_on_disk_not_what_info_says(folder):
 
 
 def test_a_frame_keeps_its_state_and_meets_the_action_of_the_row_before(folder):
-    episode, report = read_lerobot(open_lerobot(folder), 3, PREPROCESSING)
+    episode, report = recording_at(folder, 3).read(PREPROCESSING)
     t = np.arange(1, 20)
     assert episode.name == "set_000003"
     assert np.abs(episode.frames[:, 6, 6, 1].astype(int) - 10 * t).max() <= 4  # what the codec leaves of grey 10 t
@@ -57,10 +70,10 @@ def test_a_frame_keeps_its_state_and_meets_the_action_of_the_row_before(folder):
 
 
 def test_a_dataset_and_the_bag_made_of_it_are_the_same_episode_to_the_bit(folder, tmp_path):
-    dataset = open_lerobot(folder)
-    direct, _ = read_lerobot(dataset, 0, PREPROCESSING)
+    recording = recording_at(folder, 0)
+    direct, _ = recording.read(PREPROCESSING)
     for form in ("png", "raw"):
-        lerobot_to_rosbag2(dataset, 0, tmp_path / form, TOPICS, form=form)
+        write_rosbag2(recording.events(), tmp_path / form, TOPICS, form)
         episode, _ = read_bag(tmp_path / form, TOPICS, PREPROCESSING)
         for field in ("frames", "stamps_ns", "segments", "states", "commands"):
             assert np.array_equal(getattr(episode, field), getattr(direct, field)), (form, field)
@@ -68,21 +81,21 @@ def test_a_dataset_and_the_bag_made_of_it_are_the_same_episode_to_the_bit(folder
 
 def test_a_camera_without_files_is_rejected_naming_those_with(folder):
     with pytest.raises(BadBag, match=r"images\.absent.*images\.head"):
-        read_lerobot(open_lerobot(folder), 0, PREPROCESSING, camera="observation.images.absent")
+        recording_at(folder, 0, "observation.images.absent").read(PREPROCESSING)
 
 
 def test_of_several_cameras_one_must_be_named(folder):
     (folder / "videos/chunk-000/observation.images.wrist").mkdir()
     write_video(folder / "videos/chunk-000/observation.images.wrist/episode_000000.mp4", 20, "mpeg4")
     with pytest.raises(BadBag, match=r"a camera to be chosen.*images\.head.*images\.wrist"):
-        read_lerobot(open_lerobot(folder), 0, PREPROCESSING)
+        recording_at(folder, 0).read(PREPROCESSING)
 
 
 def test_a_video_of_another_length_than_the_table_is_rejected(folder):
     for frames in (15, 25):
         write_video(folder / VIDEO.format(0), frames, "mpeg4")
         with pytest.raises(BadBag, match="expected 20 frames, one for each row of episode 0"):
-            read_lerobot(open_lerobot(folder), 0, PREPROCESSING)
+            recording_at(folder, 0).read(PREPROCESSING)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.95])
@@ -91,13 +104,13 @@ def test_an_episode_cut_anywhere_is_a_bad_bag_and_leaves_no_bag_behind(folder, t
     damaged = folder / file.format(0)
     damaged.write_bytes(damaged.read_bytes()[: int(share * damaged.stat().st_size)])
     with pytest.raises(BadBag, match="cut"):
-        lerobot_to_rosbag2(open_lerobot(folder), 0, tmp_path / "bags" / "bag", TOPICS)
+        write_rosbag2(recording_at(folder, 0).events(), tmp_path / "bags" / "bag", TOPICS)
     assert not any((tmp_path / "bags").glob("*"))
 
 
 def test_an_absent_episode_and_what_is_no_dataset_are_rejected(folder, tmp_path):
     with pytest.raises(BadBag, match="episode_000007"):
-        read_lerobot(open_lerobot(folder), 7, PREPROCESSING)
+        LeRobotRecording(open_lerobot(folder), 7).read(PREPROCESSING)
     with pytest.raises(BadBag, match=r"info\.json"):
         open_lerobot(tmp_path / "nowhere")
     info = json.loads((folder / "meta/info.json").read_text())
@@ -163,12 +176,12 @@ def test_the_names_of_two_arms_stay_apart_and_names_with_positions_are_put_in_or
 def test_names_that_repeat_in_one_list_are_rejected_when_read_naming_them(folder):
     renamed(folder, ["yaw", "roll", "yaw"])
     with pytest.raises(RobotMismatch, match="expected each name once, got yaw more than once"):
-        read_lerobot(open_lerobot(folder), 0, PREPROCESSING)
+        recording_at(folder, 0).read(PREPROCESSING)
 
 
 def test_av1_video_is_read(tmp_path):
-    dataset = open_lerobot(lerobot_dataset(tmp_path / "set", (0,), codec="libsvtav1"))
-    episode, _ = read_lerobot(dataset, 0, PREPROCESSING)
+    recording = recording_at(lerobot_dataset(tmp_path / "set", (0,), codec="libsvtav1"))
+    episode, _ = recording.read(PREPROCESSING)
     assert np.abs(episode.frames[:, 6, 6, 1].astype(int) - 10 * np.arange(1, 20)).max() <= 4
 
 
@@ -335,7 +348,7 @@ def test_a_chosen_g1_episode_stays_that_episode_in_a_dataset_of_its_own(tmp_path
 def test_the_g1_episodes_are_read_and_their_every_fourth_frame_is_a_repeat():
     dataset = open_lerobot(real_data("g1_yellow_bottle"))
     assert len(dataset.episodes) == 58 and len(dataset.state_names) == 26
-    episode, report = read_lerobot(dataset, 5, Preprocessing(source_aspect=4 / 3))
+    episode, report = LeRobotRecording(dataset, 5).read(Preprocessing(source_aspect=4 / 3))
     assert (len(episode), report.bad, report.gaps) == (367, 0, 0)
     repeats = (episode.frames[1:] == episode.frames[:-1]).all(axis=(1, 2, 3)).mean()
     assert 0.15 < repeats < 0.35
@@ -345,7 +358,7 @@ def test_the_g1_episodes_are_read_and_their_every_fourth_frame_is_a_repeat():
 def test_gr1_is_read_by_the_camera_it_has_and_its_25_constant_actions_are_found(tmp_path):
     folder = real_data("gr1_sim_picknplace")
     with pytest.raises(BadInput, match=r"images\.egoview.*images\.ego_view"):
-        read_lerobot(open_lerobot(folder), 0, PREPROCESSING, camera="observation.images.egoview")
+        recording_at(folder, 0, "observation.images.egoview").read(PREPROCESSING)
     preprocessing = Preprocessing(source_aspect=1.0, frame_rate_hz=20)
     outcomes = prepared(find_recordings(folder, TOPICS), tmp_path, preprocessing)
     assert [bool(one.fault) for one in outcomes] == [False] * 4

@@ -4,12 +4,26 @@ import json
 
 import numpy as np
 import pytest
-from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, lerobot_dataset, picture, record, run
+from recordings import (
+    NAMES,
+    PERIOD,
+    PREPROCESSING,
+    START,
+    TOPICS,
+    Message,
+    lerobot_dataset,
+    picture,
+    record,
+    recording_at,
+    run,
+)
 
 from hwm_core.data.discover import find_recordings
-from hwm_core.data.lerobot.dataset import lerobot_to_rosbag2, open_lerobot, read_lerobot, read_table, samples
-from hwm_core.data.lerobot.export import LeRobotOptions, camera_rate_hz, write_lerobot
-from hwm_core.data.rosbag2.export import write_bags
+from hwm_core.data.lerobot.dataset import open_lerobot
+from hwm_core.data.lerobot.export import LeRobotOptions, write_lerobot
+from hwm_core.data.lerobot.recording import LeRobotRecording
+from hwm_core.data.lerobot.tables import read_table
+from hwm_core.data.rosbag2.export import write_bags, write_rosbag2
 from hwm_core.data.rosbag2.reader import read_bag
 from hwm_core.errors import BadBag
 
@@ -36,7 +50,7 @@ def test_a_bag_comes_back_from_lerobot_to_the_bit(tmp_path, version):
     dataset = open_lerobot(tmp_path / "set")
     assert (dataset.version, dataset.fps, dataset.entry(0).tasks) == (version, 30, ("wave",))
     assert not [one for one in (tmp_path / "set").iterdir() if one.name not in ("meta", "data", "videos")]
-    lerobot_to_rosbag2(dataset, 0, tmp_path / "again", TOPICS, form="png")
+    write_rosbag2(recording_at(tmp_path / "set").events(), tmp_path / "again", TOPICS, "png")
     before, _ = read_bag(tmp_path / "bags" / "run_0", TOPICS, PREPROCESSING)
     after, _ = read_bag(tmp_path / "again", TOPICS, PREPROCESSING)
     for field in ("frames", "stamps_ns", "segments", "states", "commands"):
@@ -44,10 +58,10 @@ def test_a_bag_comes_back_from_lerobot_to_the_bit(tmp_path, version):
 
 
 def test_a_dataset_comes_back_from_bags_row_by_row_the_first_and_the_last_too(tmp_path):
-    source = open_lerobot(lerobot_dataset(tmp_path / "set", (0,)))
-    lerobot_to_rosbag2(source, 0, tmp_path / "bags" / "run_0", TOPICS, form="png")
+    source = recording_at(lerobot_dataset(tmp_path / "set", (0,)))
+    write_rosbag2(source.events(), tmp_path / "bags" / "run_0", TOPICS, "png")
     write_lerobot(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "again", LOSSLESS)
-    for one, two in zip(samples(source, 0), samples(open_lerobot(tmp_path / "again"), 0), strict=True):
+    for one, two in zip(source.frames(), recording_at(tmp_path / "again").frames(), strict=True):
         assert one.stamp_ns == two.stamp_ns and np.array_equal(one.rgb, two.rgb)
         assert np.array_equal(one.state, two.state) and np.array_equal(one.command, two.command)
 
@@ -55,7 +69,7 @@ def test_a_dataset_comes_back_from_bags_row_by_row_the_first_and_the_last_too(tm
 def test_an_action_is_the_command_issued_at_its_frame_not_before_it(tmp_path):
     record(tmp_path / "run_0", run(10))  # at frame t, t is commanded
     write_lerobot(find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LOSSLESS)
-    rows = list(samples(open_lerobot(tmp_path / "set"), 0))
+    rows = list(recording_at(tmp_path / "set").frames())
     assert [row.command[0] for row in rows] == list(range(10))
     assert [row.state[0] for row in rows] == list(range(10))
     assert [int(row.rgb[0, 0, 0]) for row in rows] == list(range(10))
@@ -75,7 +89,7 @@ def test_every_loss_is_said(tmp_path):
         assert loss in said
     dataset = open_lerobot(tmp_path / "set")
     assert len(dataset.episodes) == 2 and dataset.command_names == ()
-    assert read_lerobot(dataset, 1, PREPROCESSING.model_copy(update={"frame_rate_hz": 15}))[0].commands is None
+    assert LeRobotRecording(dataset, 1).read(PREPROCESSING.model_copy(update={"frame_rate_hz": 15}))[0].commands is None
 
 
 def test_messages_that_are_left_out_on_the_way_are_told_with_the_first_reason(tmp_path):
@@ -171,10 +185,10 @@ def test_a_bag_says_which_names_of_its_source_it_does_not_hold(tmp_path):
 
 def test_the_rate_is_that_of_the_camera(tmp_path):
     record(tmp_path / "run_0", run(20))
-    assert camera_rate_hz(find_recordings(tmp_path / "run_0", TOPICS)[0]) == 30
+    assert recording_at(tmp_path / "run_0").camera_rate_hz() == 30
     record(tmp_path / "run_1", [Message(TOPICS.image, START, picture(0)), *run(1)[:1]])
     with pytest.raises(BadBag, match="1 pictures"):
-        camera_rate_hz(find_recordings(tmp_path / "run_1", TOPICS)[0])
+        recording_at(tmp_path / "run_1").camera_rate_hz()
 
 
 def write_a_set(recordings, out):

@@ -6,10 +6,11 @@ import shutil
 import numpy as np
 import pyarrow.parquet
 import pytest
-from recordings import NAMES, PREPROCESSING, lerobot_dataset, real_data
+from recordings import NAMES, PREPROCESSING, lerobot_dataset, real_data, recording_at
 
 from hwm_core.data.checks.verification import verify_metadata
-from hwm_core.data.lerobot.dataset import open_lerobot, read_lerobot
+from hwm_core.data.lerobot.dataset import open_lerobot
+from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.stats import column_stats, pooled
 from hwm_core.data.lerobot.versions import convert_version
 from hwm_core.data.recording.conversion import Conversion
@@ -49,7 +50,10 @@ def test_episodes_read_from_shared_files_are_those_of_files_of_their_own_to_the_
     assert (after.cameras, after.state_names) == (("observation.images.head",), NAMES)
     assert len(list((new / "videos").rglob("*.mp4"))) == len(list((new / "data").rglob("*.parquet"))) == 1
     for number in before.episodes:
-        assert same(read_lerobot(before, number, PREPROCESSING)[0], read_lerobot(after, number, PREPROCESSING)[0])
+        assert same(
+            LeRobotRecording(before, number).read(PREPROCESSING)[0],
+            LeRobotRecording(after, number).read(PREPROCESSING)[0],
+        )
 
 
 def test_there_and_back_keeps_every_frame_row_and_task(old, new, tmp_path):
@@ -57,7 +61,10 @@ def test_there_and_back_keeps_every_frame_row_and_task(old, new, tmp_path):
     before, after = open_lerobot(old), open_lerobot(tmp_path / "again" / "set")
     assert after.episodes == before.episodes
     for number in before.episodes:
-        assert same(read_lerobot(before, number, PREPROCESSING)[0], read_lerobot(after, number, PREPROCESSING)[0])
+        assert same(
+            LeRobotRecording(before, number).read(PREPROCESSING)[0],
+            LeRobotRecording(after, number).read(PREPROCESSING)[0],
+        )
         assert after.entry(number).tasks == before.entry(number).tasks
 
 
@@ -150,7 +157,7 @@ def test_a_file_cut_anywhere_is_rejected_with_a_sentence(new, file, share):
     damaged = new / file
     damaged.write_bytes(damaged.read_bytes()[: int(share * damaged.stat().st_size)])
     with pytest.raises(BadBag, match=r"expected .* got"):
-        read_lerobot(open_lerobot(new), 5, PREPROCESSING)
+        recording_at(new, 5).read(PREPROCESSING)
 
 
 def test_a_damaged_source_leaves_nothing_behind(old, tmp_path):
@@ -166,9 +173,9 @@ def test_a_damaged_source_leaves_nothing_behind(old, tmp_path):
 def test_a_table_that_lacks_rows_of_an_episode_is_rejected(new):
     table = pyarrow.parquet.read_table(new / TABLE)
     pyarrow.parquet.write_table(table.slice(0, 55), new / TABLE)
-    assert len(read_lerobot(open_lerobot(new), 3, PREPROCESSING)[0]) == 19
+    assert len(recording_at(new, 3).read(PREPROCESSING)[0]) == 19
     with pytest.raises(BadBag, match="15 rows of episode 2, not 20"):
-        read_lerobot(open_lerobot(new), 5, PREPROCESSING)
+        recording_at(new, 5).read(PREPROCESSING)
 
 
 def test_a_video_span_of_another_length_than_the_rows_is_rejected(new):
@@ -189,5 +196,5 @@ def test_av1_episodes_of_g1_are_joined_without_changing_a_pixel(tmp_path):
                 (source / folder / file.name).symlink_to(file)
     convert_version(source, tmp_path / "new", "v3.0")
     before, after = open_lerobot(source), open_lerobot(tmp_path / "new")
-    one, two = (read_lerobot(some, 29, PREPROCESSING)[0] for some in (before, after))
+    one, two = (LeRobotRecording(some, 29).read(PREPROCESSING)[0] for some in (before, after))
     assert np.array_equal(one.frames, two.frames) and np.array_equal(one.states, two.states)

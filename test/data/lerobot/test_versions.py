@@ -12,9 +12,10 @@ from recordings import lerobot_dataset, write_video
 
 from hwm_core.data.checks.verification import verify_metadata, verify_recording
 from hwm_core.data.discover import find_recordings
-from hwm_core.data.lerobot.dataset import open_lerobot, read_table
+from hwm_core.data.lerobot.dataset import open_lerobot
 from hwm_core.data.lerobot.metadata import read_statistics
 from hwm_core.data.lerobot.stats import column_stats
+from hwm_core.data.lerobot.tables import read_table
 from hwm_core.data.lerobot.versions import convert_version
 from hwm_core.data.rosbag2.writer import Topics
 from hwm_core.errors import BadBag

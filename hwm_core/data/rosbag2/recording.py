@@ -1,0 +1,30 @@
+"""One rosbag2 as a recording."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwm_core.data.recording.events import Cut, Event
+from hwm_core.data.recording.recording import Recording
+from hwm_core.data.rosbag2.reader import StampSource, bag_events, bag_name, bag_topics
+from hwm_core.data.rosbag2.writer import Topics
+
+
+@dataclass(frozen=True)
+class BagRecording(Recording):
+    """One rosbag2."""
+
+    path: Path
+    topics: Topics
+    stamps: StampSource = "header"
+
+    @property
+    def name(self) -> str:
+        return bag_name(self.path)
+
+    def events(self) -> Iterator[Event | Cut]:
+        return bag_events(self.path, self.topics, stamps=self.stamps)
+
+    def extras(self) -> tuple[str, ...]:
+        read = {*self.topics.model_dump().values(), f"{self.topics.image}/compressed"}
+        return tuple(f"topic {topic}" for topic in bag_topics(self.path) if topic not in read)

@@ -198,17 +198,16 @@ class WorldModelNode(LifecycleNode):
 
     def _publish_status(self, server: ModelServer) -> None:
         context = server.context
+        error = context.readiness_error()
         status = ContextStatus(
             header=convert.header(context.newest_stamp_ns or 0, self.camera_frame),
-            ready=True,
+            ready=error is None,
             frames_held=context.frames_held,
             frames_needed=server.info.past_frames,
             **context.counts(),
         )
-        try:
-            context.window()
-        except BadInput as error:
-            status.ready, status.error_code, status.error_msg = False, error_code(error), str(error)
+        if error is not None:
+            status.error_code, status.error_msg = error_code(error), str(error)
         self._status.publish(status)
 
     # ---------------------------------------------------------------- health
@@ -222,9 +221,7 @@ class WorldModelNode(LifecycleNode):
         else:
             values |= {f"{topic}_rate_hz": count / _DIAGNOSTICS_S for topic, count in self._received.items()}
             values |= server.health(self.get_clock().now().nanoseconds)
-            try:
-                server.context.window()
-            except BadInput as error:
+            if (error := server.context.readiness_error()) is not None:
                 level = DiagnosticStatus.WARN if isinstance(error, NoContext) else DiagnosticStatus.ERROR
                 summary = str(error)
         if self._fault:

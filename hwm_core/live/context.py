@@ -1,4 +1,4 @@
-"""The rolling context of a live model: the newest frames on the model's clock, each with its action."""
+"""The rolling context of a live model: the newest frames at the model's rate, and the action of each frame."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
 
-# Joint values kept: so many, or twice what the window spans at the highest rate.
+# Joint values kept: at least this many, or twice the values that the window spans at the highest rate.
 _JOINT_CAPACITY, _JOINT_RATE_HZ = 3000, 1000
 
 
@@ -25,7 +25,7 @@ class NoContext(BadInput):
 
 @dataclass(frozen=True)
 class ContextWindow:
-    """What the model observes: F frames that end with the newest, and the action stored with each."""
+    """The model's input: F frames that end with the newest one, and the action of each frame."""
 
     frames: NDArray[np.uint8]  # [F, H, W, 3] RGB, preprocessed
     actions: NDArray[np.float32]  # [F, A] in manifest order and units
@@ -37,7 +37,7 @@ class ContextWindow:
         return int(self.stamps_ns[-1])
 
     def same_as(self, other: "ContextWindow | None") -> bool:
-        """Whether both would be encoded to the same past."""
+        """Whether both windows encode to the same past."""
         return (
             other is not None
             and np.array_equal(self.stamps_ns, other.stamps_ns)
@@ -47,33 +47,35 @@ class ContextWindow:
 
 @dataclass
 class Counters:
-    """What became of the messages received."""
+    """How many messages were received, used, skipped and dropped."""
 
     images_received: int = 0
     images_used: int = 0  # entered the context
-    images_skipped: int = 0  # between two ticks of the model's clock (a faster camera is thinned), or the newest again
+    images_skipped: int = 0  # between two ticks of the model's clock (fast camera), or a repeat of the newest image
     images_dropped: int = 0  # malformed, wrong encoding or aspect, zero or late stamp
-    ticks_repeated: int = 0  # ticks without an image of their own: one was lost, or the camera is slower
+    ticks_repeated: int = 0  # ticks without an image: an image was lost, or the camera is slower than the model
     joint_messages_dropped: int = 0  # not finite, joints missing, zero or late stamp
     flushes_gap: int = 0
     flushes_clock: int = 0
 
 
 class Context:
-    """Images, joint states and commands in by header stamp; the newest window out. Safe to use from several threads.
+    """Collects images, joint states and commands by header stamp, and returns the newest window. Thread-safe.
 
-    The window is anchored on the newest frame: it closes the last past latent, whatever the phase of the frames before.
+    The newest frame is always the last frame of the window, so it completes the last past latent.
     """
 
     def __init__(self, manifest: ActionManifest, preprocessing: Preprocessing, num_frames: int) -> None:
         self._manifest, self._preprocessing = manifest, preprocessing
-        self._lock = Lock()
+        # An image is decoded under `_image_lock` alone, so joint messages and readers never wait for a decode.
+        # Who needs both locks takes `_image_lock` first.
+        self._image_lock, self._lock = Lock(), Lock()
         self._num_frames = num_frames
         self.reset()
 
     def reset(self) -> None:
-        """Forget all that was received, the counters too."""
-        with self._lock:
+        """Forget all messages and set the counters to zero. An image that is being decoded is forgotten too."""
+        with self._image_lock, self._lock:
             self.counters = Counters()
             self._clock = self._preprocessing.clock()
             self._frames: deque[tuple[int, NDArray[np.uint8]]] = deque(maxlen=self._num_frames)
@@ -87,62 +89,68 @@ class Context:
             self._mismatch: dict[JointTrack, RobotMismatch] = {}
 
     def add_image(self, stamp_ns: int, message: Any) -> None:
-        """Take one sensor_msgs Image or CompressedImage.
+        """Add one sensor_msgs Image or CompressedImage. Images are decoded one at a time, in the order of the calls.
 
         Raises:
-            BadImage: bytes, encoding, aspect or stamp are no good; the image is counted as dropped and nothing changes.
+            BadImage: invalid bytes, encoding, aspect or stamp. The image counts as dropped; the context is unchanged.
         """
-        with self._lock:
-            self.counters.images_received += 1
+        with self._image_lock:
+            with self._lock:
+                self.counters.images_received += 1
             try:
                 if stamp_ns <= 0:
                     raise _bad_stamp(BadImage, "Image", stamp_ns)
                 frame = self._preprocessing.apply(decode_image(message))
-                self._push(stamp_ns, frame)
+                with self._lock:
+                    self._push(stamp_ns, frame)
             except BadImage:
-                self.counters.images_dropped += 1
+                with self._lock:
+                    self.counters.images_dropped += 1
                 raise
 
     def add_states(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
-        """Take one measured JointState. Raises RobotMismatch or BadActions; the message is then counted as dropped."""
-        self._add_joints(self._states, stamp_ns, names, positions)
+        """Add one measured JointState. Raises RobotMismatch or BadActions; the message is then counted as dropped."""
+        self._add_joints(False, stamp_ns, names, positions)
 
     def add_command(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
-        """Take one command. Raises RobotMismatch or BadActions; the message is then counted as dropped."""
-        self._add_joints(self._commands, stamp_ns, names, positions)
+        """Add one command. Raises RobotMismatch or BadActions; the message is then counted as dropped."""
+        self._add_joints(True, stamp_ns, names, positions)
+
+    def readiness_error(self) -> BadInput | None:
+        """The error that `window` would raise now; None when the context is ready. Copies no frame."""
+        with self._lock:
+            try:
+                self._require_ready()
+            except BadInput as error:
+                return error
+        return None
 
     def window(self) -> ContextWindow:
         """The newest window.
 
         Raises:
-            RobotMismatch: only joint messages of another robot came.
-            NoContext: too few frames since the start or the last flush, or joint values do not cover them.
+            RobotMismatch: all joint messages came from another robot.
+            NoContext: too few frames since the start or the last flush, or joint values do not cover the frames.
         """
         with self._lock:
-            if len(self._frames) < self._num_frames:
-                raise NoContext(
-                    "Context",
-                    expected=f"{self._num_frames} frames at {self._preprocessing.frame_rate_hz:g} Hz",
-                    got=f"{len(self._frames)} since the start or the last flush",
-                    remedy="Wait, or check that the camera publishes on the image topic with a compatible QoS.",
-                )
-            self._require_robot()
-            stamps = np.array([stamp for stamp, _ in self._frames], dtype=np.int64)
-            actions = self._actions(stamps)
-            return ContextWindow(np.stack([frame for _, frame in self._frames]), actions, stamps)
+            stamps = self._require_ready()
+            actions = self._track.before(stamps) if self._uses_commands else self._track.at(stamps)
+            frames = [frame for _, frame in self._frames]
+        return ContextWindow(np.stack(frames), actions, stamps)
 
     def newest_action(self) -> NDArray[np.float32]:
-        """The action in force now [A]: the newest command, or the newest measured state. Raises as `window`."""
+        """The newest command, or the newest measured state, [A]. Raises the errors of `window`."""
         with self._lock:
             self._require_robot()
             track = self._track
             if track.newest_ns is None:
                 raise self._uncovered()
-            # `before` is strict: the newest entry itself is in force one nanosecond later.
+            # `before` is strict: the newest entry takes effect one nanosecond after its stamp.
             return track.before([track.newest_ns + 1])[0]
 
     @property
     def frames_held(self) -> int:
+        """Frames in the context, at most the window's."""
         return len(self._frames)
 
     @property
@@ -156,8 +164,28 @@ class Context:
         return asdict(self.counters)
 
     @property
+    def _uses_commands(self) -> bool:
+        return self._manifest.kind == "commands"
+
+    @property
     def _track(self) -> JointTrack:
-        return self._commands if self._manifest.kind == "commands" else self._states
+        return self._commands if self._uses_commands else self._states
+
+    def _require_ready(self) -> NDArray[np.int64]:
+        """Stamps [F] of a complete window. Raises the errors of `window`."""
+        if len(self._frames) < self._num_frames:
+            raise NoContext(
+                "Context",
+                expected=f"{self._num_frames} frames at {self._preprocessing.frame_rate_hz:g} Hz",
+                got=f"{len(self._frames)} since the start or the last flush",
+                remedy="Wait, or check that the camera publishes on the image topic with a compatible QoS.",
+            )
+        self._require_robot()
+        stamps = np.array([stamp for stamp, _ in self._frames], dtype=np.int64)
+        covered = self._track.covers_before(stamps) if self._uses_commands else self._track.covers(stamps)
+        if not covered.all():
+            raise self._uncovered()
+        return stamps
 
     def _push(self, stamp_ns: int, frame: NDArray[np.uint8]) -> None:
         newest_ns, newest = self._latest or (None, None)
@@ -180,9 +208,10 @@ class Context:
         self.counters.ticks_repeated += max(0, tick.previous + tick.current - 1)
 
     def _add_joints(
-        self, track: JointTrack, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
+        self, is_command: bool, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
     ) -> None:
         with self._lock:
+            track = self._commands if is_command else self._states
             try:
                 if stamp_ns <= 0:
                     raise _bad_stamp(BadActions, "Joint message", stamp_ns)
@@ -195,37 +224,28 @@ class Context:
                 raise
 
     def _require_robot(self) -> None:
-        # Checked by the states too where commands are the actions: a planner takes the names of its commands from the
-        # model, whatever the robot. And only while no message matched: a second publisher of other joints is common.
+        # The states are checked even when commands are the actions: a planner takes its joint names from the model,
+        # whatever the robot. A mismatch is an error only while no message has matched: a second publisher of other
+        # joints is common.
         for track, error in self._mismatch.items():
             if len(track) == 0:
                 raise error
 
-    def _actions(self, stamps_ns: NDArray[np.int64]) -> NDArray[np.float32]:
-        track, commands = self._track, self._manifest.kind == "commands"
-        covered = track.covers_before(stamps_ns) if commands else track.covers(stamps_ns)
-        if not covered.all():
-            raise self._uncovered()
-        return track.before(stamps_ns) if commands else track.at(stamps_ns)
-
     def _uncovered(self) -> NoContext:
-        what = "commands" if self._manifest.kind == "commands" else "joint states"
+        what = "commands" if self._uses_commands else "joint states"
+        newest_ns = self._track.newest_ns
         return NoContext(
             f"Context: {what}",
-            expected=f"{what} from before the oldest of its frames on"
-            if what == "commands"
-            else f"{what} around each of its frames",
-            got="none"
-            if self._track.newest_ns is None
-            else f"{len(self._track)}, the newest at {self._track.newest_ns / 1e9:.3f} s",
-            remedy="Check the topic, its QoS, and that its stamps are of the same clock as the camera's.",
+            expected="a command before the oldest frame" if self._uses_commands else "joint states around every frame",
+            got="none" if newest_ns is None else f"{len(self._track)} {what}, the newest at {newest_ns / 1e9:.3f} s",
+            remedy="Check the topic and its QoS, and that its stamps use the camera's clock.",
         )
 
 
 def _bad_stamp(kind: type[BadInput], what: str, stamp_ns: int) -> BadInput:
     return kind(
         f"{what} stamp",
-        expected="a time after that of the message before it",
+        expected="a time after the previous message",
         got=f"{stamp_ns / 1e9:.3f} s",
         remedy="Stamp messages with their acquisition time.",
     )

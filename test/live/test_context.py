@@ -1,5 +1,7 @@
 """The rolling context: frames and joint values by stamp, flushes, counters. No ROS."""
 
+import threading
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +12,7 @@ from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.data.rosbag2.reader import read_bag
 from hwm_core.data.rosbag2.writer import BagWriter, Topics, message_types
 from hwm_core.errors import BadActions, BadImage, RobotMismatch
+from hwm_core.live import context as context_module
 from hwm_core.live.context import Context, NoContext
 
 PERIOD = 1_000_000_000 // 30
@@ -234,6 +237,86 @@ def test_a_repeated_picture_left_out_is_counted_as_skipped():
     counted = ctx.counters
     assert (counted.images_received, counted.images_skipped, counted.images_dropped) == (3, 1, 0)
     assert ctx.newest_stamp_ns == START + 2 * PERIOD
+
+
+@pytest.mark.parametrize("frames", [8, 9])
+def test_readiness_is_the_error_of_the_window(frames):
+    ctx = context()
+    feed(ctx, range(frames))
+    error = ctx.readiness_error()
+    if error is None:
+        assert ctx.window().stamp_ns == START + 8 * PERIOD
+    else:
+        with pytest.raises(NoContext) as raised:
+            ctx.window()
+        assert str(raised.value) == str(error) and frames == 8
+
+
+def test_readiness_copies_no_frames():
+    size = 256
+    ctx = Context(manifest("states"), Preprocessing(source_aspect=1.0, crop="none", height=size, width=size), FRAMES)
+    for number in range(FRAMES):
+        ctx.add_states(START + number * PERIOD, NAMES, [0.0, 0.0])
+        ctx.add_image(START + number * PERIOD, image(number, size=size))
+    tracemalloc.start()
+    assert ctx.readiness_error() is None
+    _, readiness_bytes = tracemalloc.get_traced_memory()
+    ctx.window()
+    _, window_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert readiness_bytes < 3 * size * size < window_bytes
+
+
+@pytest.fixture
+def slow_image(monkeypatch):
+    """A context with a full window, and a thread that decodes one more image until `release` is set."""
+    ctx, decoding, release = context(), threading.Event(), threading.Event()
+    feed(ctx, range(9))
+    decode = context_module.decode_image
+
+    def slow_decode(message):
+        decoding.set()
+        assert release.wait(60)
+        return decode(message)
+
+    monkeypatch.setattr(context_module, "decode_image", slow_decode)
+    thread = threading.Thread(target=ctx.add_image, args=(START + 9 * PERIOD, image(9)))
+    thread.start()
+    assert decoding.wait(60)
+    yield SimpleNamespace(context=ctx, thread=thread, release=release)
+    release.set()
+    thread.join(60)
+
+
+def test_a_slow_decode_blocks_neither_joint_messages_nor_readers(slow_image):
+    ctx = slow_image.context
+    ctx.add_states(START + 9 * PERIOD, NAMES, [9, -9])
+    np.testing.assert_array_equal(ctx.newest_action(), [9, -9])
+    assert ctx.readiness_error() is None and ctx.window().stamp_ns == START + 8 * PERIOD
+    assert slow_image.thread.is_alive(), "the image is still being decoded"
+    slow_image.release.set()
+    slow_image.thread.join(60)
+    assert ctx.window().stamp_ns == START + 9 * PERIOD
+
+
+def test_images_enter_the_context_in_the_order_of_their_calls(slow_image):
+    ctx = slow_image.context
+    later = threading.Thread(target=ctx.add_image, args=(START + 10 * PERIOD, image(10)))
+    later.start()
+    slow_image.release.set()
+    for thread in (slow_image.thread, later):
+        thread.join(60)
+    assert ctx.counters.images_dropped == 0 and ctx.newest_stamp_ns == START + 10 * PERIOD
+
+
+def test_a_reset_forgets_an_image_that_is_being_decoded(slow_image):
+    ctx = slow_image.context
+    reset = threading.Thread(target=ctx.reset)
+    reset.start()
+    slow_image.release.set()
+    for thread in (slow_image.thread, reset):
+        thread.join(60)
+    assert (ctx.frames_held, ctx.counters.images_received) == (0, 0)
 
 
 @pytest.mark.parametrize("kind", ["states", "commands"])

@@ -18,8 +18,8 @@ from hwm_core.io.atomic import new_file
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 TABLES: Mapping[str, Callable[[Path], str]] = {
-    "paper_scale": lambda results: scale_table.report(results / "paper_scale"),
-    "peer": peer_table.report,
+    "scale": lambda results: scale_table.report(results / "scale"),
+    "peer": lambda results: peer_table.report(results / "peer"),
     "tiny": lambda results: tiny_table.report(results / "tiny"),
 }
 """By the name that stands in the page as <!-- table NAME -->, up to <!-- end -->."""

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from hwm_core.challenge.compression import compress
 from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.forecast_samples import cut_forecast_samples, identity
-from hwm_core.challenge.grids import open_samples
+from hwm_core.challenge.grid_samples import open_samples
 from hwm_core.challenge.report import compression_tables, sampling_tables
 from hwm_core.challenge.sampling import SamplingTrack, run_track
 from hwm_core.challenge.submission import ArchiveLayout, validate_archive

@@ -4,7 +4,7 @@
     pip install --no-deps mup; pip install transformers huggingface_hub
     python -m benchmarks.peer.comparison --peer peer
 
-writes benchmarks/results/peer_<device>_depth<depth>.json. Its code is imported from the checkout;
+writes benchmarks/results/peer/<device>_depth<depth>.json. Its code is imported from the checkout;
 benchmarks/peer/released.py says what it takes to run there.
 Forward: from tokens and actions to logits, in evaluation. Training step: loss,
 backward, gradient clipping, AdamW. Both in float32.
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
     parser.add_argument("--batch", type=int, default=1, help="(%(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="timed calls of each after one to warm up (%(default)s)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write (%(default)s)")
+    parser.add_argument("--results", type=Path, default=RESULTS / "peer", help="folder to write (%(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="changes to both: depth, dim, num_heads")
     parsed = parser.parse_args(words)
     torch.set_num_threads(1)
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadInput as error:
         parser.error(str(error))
     write_result(
-        parsed.results / f"peer_{device.type}_depth{figures['configuration']['depth']}.json",
+        parsed.results / f"{device.type}_depth{figures['configuration']['depth']}.json",
         command=command_line("benchmarks.peer.comparison", words),
         n={"repeats": parsed.repeats, "batch": parsed.batch},
         figures=figures,

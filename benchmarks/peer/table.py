@@ -12,7 +12,7 @@ def report(folder: Path) -> str:
     """Markdown, a row for each figure of each run."""
     rows = []
     machines: dict[str, set[str]] = {}  # with the days on which each was used
-    for path in sorted(folder.glob("peer_*.json")):
+    for path in sorted(folder.glob("*.json")):
         result = json.loads(path.read_text())
         configuration, machine, n = (result[key] for key in ("configuration", "machine", "n"))
         size = f"{configuration['depth']} blocks, width {configuration['dim']}"
@@ -37,7 +37,7 @@ def report(folder: Path) -> str:
     if not rows:
         return "Not measured yet."
     header = ["what", "parameters of each", "n", "ours, s", "theirs, s", "theirs / ours"]
-    whole = any(folder.glob(f"peer_*_depth{DEPTH}.json"))
+    whole = any(folder.glob(f"*_depth{DEPTH}.json"))
     missing = "" if whole else f" The paper's whole configuration, {DEPTH} blocks: not measured."
     used = ". ".join(f"{how} ({' and '.join(sorted(days))})" for how, days in sorted(machines.items()))
     return f"{table(header, rows)}\n\n{used}. Medians of n calls of each, in turn.{missing}"

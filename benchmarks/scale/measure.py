@@ -3,7 +3,7 @@
     python -m benchmarks.scale.measure                       on the CPU: one forward at batch 1, one thread
     python -m benchmarks.scale.measure --device cuda         memory, forward and decode at batch 1 and 16, training step
 
-writes benchmarks/results/paper_scale/<device>_<family>_<variant>.json, one model after the other. The part for CUDA
+writes benchmarks/results/scale/<device>_<family>_<variant>.json, one model after the other. The part for CUDA
 has not been run yet.
 """
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batches", type=int, nargs="+", help="sizes of a batch (1; on a GPU 1 16)")
     parser.add_argument("--decode", action="store_true", help="whole decodes on the CPU too")
     parser.add_argument("--peak-tflops", type=float, help="of the GPU in bfloat16, where this program does not know it")
-    parser.add_argument("--results", type=Path, default=RESULTS / "paper_scale", help="folder to write (%(default)s)")
+    parser.add_argument("--results", type=Path, default=RESULTS / "scale", help="folder to write (%(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="changes to the presets")
     parsed = parser.parse_args(words)
     torch.set_num_threads(parsed.threads)

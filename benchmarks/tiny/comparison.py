@@ -17,12 +17,12 @@ from typing import get_args
 
 import torch
 
-from benchmarks.equal_size import PRESETS, overrides_for
-from benchmarks.evaluated import counted, evaluated
+from benchmarks.model_result import counted, evaluated
 from benchmarks.record import RESULTS, command_line, write_result
-from benchmarks.tiny.pace import IN_TURN, measure, read_pace
+from benchmarks.tiny.equal_size import PRESETS, overrides_for
 from benchmarks.tiny.runs import PACE
 from benchmarks.tiny.table import report
+from benchmarks.tiny.throughput import IN_TURN, measure, read_pace
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.evaluation.simulated import FIRST_SEED, held_out
 from hwm_core.evaluation.windows import EvaluationWindows

@@ -16,7 +16,7 @@ from hwm_core.models.config import Variant
 FAMILIES = ("masked", "flow")
 VARIANTS: tuple[str, ...] = get_args(Variant)
 SEEDS = (0, 1, 2)  # of the best variant of each family; the others have the first
-PACE = "pace.json"  # beside the runs
+PACE = "throughput.json"  # beside the runs
 CHOSEN_BY = ("mean_of_4", 16)  # the decoding and the frames ahead by which the best variant is chosen
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.decodings import DECODINGS, TITLES
+from benchmarks.predictions import DECODINGS, TITLES
 from benchmarks.tables import table
-from benchmarks.tiny.pace import Pace, read_pace
 from benchmarks.tiny.runs import CHOSEN_BY, FAMILIES, PACE, VARIANTS, Run, best, interval, missing, of, read_runs
+from benchmarks.tiny.throughput import Pace, read_pace
 from hwm_core.evaluation.table import gain
 from hwm_core.metrics.bootstrap import Interval
 

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from hwm_core.challenge.compressor import Compressor, TopCodes
-from hwm_core.challenge.grids import GridSample
+from hwm_core.challenge.grid_samples import GridSample
 from hwm_core.challenge.report import compression_card, compression_tables, no_donors
 from hwm_core.challenge.submission import check_pattern, write_archive, write_sample
 from hwm_core.device import arithmetic

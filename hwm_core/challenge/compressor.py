@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwm_core.challenge.grids import GridSample, masked_config
+from hwm_core.challenge.grid_samples import GridSample, masked_config
 from hwm_core.challenge.submission import ArchiveLayout
 from hwm_core.metrics.tokens import TOP
 from hwm_core.sampling.config import Sampling

@@ -8,15 +8,16 @@ import pytest
 from toy_store import episodes, write_toy_store
 from untrained import CONTINUOUS, TOKENIZER
 
-from benchmarks import page, readers
-from benchmarks.equal_size import overrides, parameters
+from benchmarks import page
 from benchmarks.peer import comparison as peer_comparison
+from benchmarks.readers import measure as readers
 from benchmarks.record import command_line
 from benchmarks.scale import measure as paper_scale
 from benchmarks.tiny import comparison as tiny_comparison
-from benchmarks.tiny.pace import Pace, read_pace
+from benchmarks.tiny.equal_size import overrides, parameters
 from benchmarks.tiny.runs import FAMILIES, PACE, VARIANTS, missing, read_runs
 from benchmarks.tiny.table import report
+from benchmarks.tiny.throughput import Pace, read_pace
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.world_model.checkpoint import save_tokenizer
@@ -154,7 +155,7 @@ def test_a_pace_over_no_round_is_rejected(store, tmp_path, capsys):
 
 def test_a_cut_pace_is_rejected_by_name(tmp_path):
     (tmp_path / PACE).write_text('{"minutes": 26}')
-    with pytest.raises(BadConfig, match=r"pace\.json: expected a pace of all eight models"):
+    with pytest.raises(BadConfig, match=r"throughput\.json: expected a pace of all eight models"):
         read_pace(tmp_path / PACE)
 
 
@@ -249,7 +250,7 @@ def peer(tmp_path, monkeypatch):
 def test_both_implementations_are_timed_in_one_run(tmp_path, peer):
     command = ["--peer", str(peer), "--device", "cpu", "--repeats", "1", "--results", str(tmp_path)]
     assert peer_comparison.main([*command, "depth=1", "dim=16", "num_heads=2", "levels=[5, 5]"]) == 0
-    result = json.loads((tmp_path / "peer_cpu_depth1.json").read_text())
+    result = json.loads((tmp_path / "cpu_depth1.json").read_text())
     assert set(result["seconds"]) == {"forward", "training step"}
     for row in result["seconds"].values():
         assert row["theirs_over_ours"] == pytest.approx(row["theirs"] / row["ours"], rel=0.01)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from toy_store import ROBOT, write_toy_store
 
-from benchmarks import codebooks
-from benchmarks.codebook_table import report
+from benchmarks.codebooks import comparison as codebooks
+from benchmarks.codebooks.table import report
 from hwm_core.errors import BadConfig
 from hwm_core.world_model.checkpoint import load_tokenizer
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from toy_store import ROBOT, write_toy_store
 
-from benchmarks import regression
-from benchmarks.unet import RegressionUNet
+from benchmarks.regression import comparison as regression
+from benchmarks.regression.unet import RegressionUNet
 
 PAST, FUTURE, JOINTS = 3, 8, 4
 

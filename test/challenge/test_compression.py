@@ -12,7 +12,7 @@ from onex_sets import compression_test_v2, tokens_v1, tokens_v2
 
 from hwm_core.challenge.compression import compress, counterfactual_actions
 from hwm_core.challenge.compressor import Compressor
-from hwm_core.challenge.grids import open_samples
+from hwm_core.challenge.grid_samples import open_samples
 from hwm_core.challenge.submission import ArchiveLayout, check_sample, validate_archive, write_archive
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
@@ -270,7 +270,7 @@ def test_codes_of_another_tokenizer_are_rejected_by_its_sha256(tmp_path) -> None
 
 
 def random_sample(one: Checkpoint, number: int = 0, seed: int = 0):
-    from hwm_core.challenge.grids import GridSample
+    from hwm_core.challenge.grid_samples import GridSample
 
     random, config = np.random.default_rng([seed, number]), one.model.config
     codes = random.integers(20, size=(6, *config.grid))

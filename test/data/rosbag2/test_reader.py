@@ -8,7 +8,7 @@ import pytest
 from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, picture, real_data, record, run
 from rosbags.rosbag2 import Reader
 
-from benchmarks.sqlite_bag import as_sqlite3
+from benchmarks.readers.sqlite_bag import as_sqlite3
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.rosbag2.reader import read_bag
 from hwm_core.data.rosbag2.writer import BagWriter, Topics, message_types

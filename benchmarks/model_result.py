@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.decodings import SAMPLES, SINGLE, judge
+from benchmarks.predictions import SAMPLES, SINGLE, judge
 from hwm_core.evaluation.windows import EvaluationWindows
 from hwm_core.world_model.model import WorldModel
 

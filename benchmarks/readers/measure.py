@@ -1,7 +1,7 @@
 """Windows a second that every reader gives, beside what training takes.
 
-    python -m benchmarks.readers
-    python -m benchmarks.readers --paper-step masked=1.2x16      a step of that model took 1.2 s for 16 windows
+    python -m benchmarks.readers.measure
+    python -m benchmarks.readers.measure --paper-step masked=1.2x16      a step of that model took 1.2 s for 16 windows
 
 A window is that of `tiny`, 33 frames at 64 px. Recordings of 640x480 are made first, of a moving pattern with noise.
 What is decoded in sequence (bags, LeRobot, videos) is read once from end to end, preprocessed, and gives a window for
@@ -28,8 +28,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.readers.sqlite_bag import as_sqlite3
 from benchmarks.record import RESULTS, command_line, write_result
-from benchmarks.sqlite_bag import as_sqlite3
 from benchmarks.tables import table
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.episodes.augment import Augmentation
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         readers, takes = measure(Path(folder), options)
     write_result(
         options.out,
-        command=command_line("benchmarks.readers", words),
+        command=command_line("benchmarks.readers.measure", words),
         n={"frames_of_a_recording": options.frames, "training_steps": options.steps},
         figures={
             "window": {"frames": FRAMES, "pixels": 64},

@@ -1,7 +1,7 @@
 """How many codes a transformer predicts best: one tokenizer and one tiny masked model for each size of codebook.
 
-    python -m benchmarks.codebooks run 1024 --data store --out runs/codebooks
-    python -m benchmarks.codebooks table
+    python -m benchmarks.codebooks.comparison run 1024 --data store --out runs/codebooks
+    python -m benchmarks.codebooks.comparison table
 
 Many codes rebuild better, few are easier to predict; what counts is the picture that was predicted. Every size gets the
 same steps, of tokenizer and of model, and is judged on the store's validation episodes against raw frames. Writes
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.codebook_table import report
-from benchmarks.evaluated import counted, evaluated
+from benchmarks.codebooks.table import report
+from benchmarks.model_result import counted, evaluated
 from benchmarks.record import RESULTS, command_line, write_result
 from hwm_core.data.episodes.store import open_store
 from hwm_core.errors import BadInput
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.action == "table":
             print(report(parsed.results))
             return 0
-        return 0 if _run(parsed, command_line("benchmarks.codebooks", words)) else 1
+        return 0 if _run(parsed, command_line("benchmarks.codebooks.comparison", words)) else 1
     except BadInput as error:
         parser.error(str(error))
 

@@ -14,9 +14,9 @@ import torch
 from torch.utils.data import default_collate
 from tqdm import tqdm
 
-from benchmarks.decodings import SINGLE, imagined
-from benchmarks.equal_size import PRESETS, recipe_of
+from benchmarks.predictions import SINGLE, imagined
 from benchmarks.stopwatch import seconds
+from benchmarks.tiny.equal_size import PRESETS, recipe_of
 from benchmarks.tiny.runs import FAMILIES, VARIANTS
 from hwm_core.errors import BadConfig
 from hwm_core.sampling.config import Sampling

@@ -1,6 +1,6 @@
 """A regression U-Net on pixels, trained and judged as our models are: the same episodes, windows and controls.
 
-    python -m benchmarks.regression --data g1_store --actions states --minutes 11 --out runs/regression
+    python -m benchmarks.regression.comparison --data g1_store --actions states --minutes 11 --out runs/regression
 
 A mean of possible futures is what PSNR asks for, and this network is made for nothing else. Writes
 benchmarks/results/regression/<robot>_<actions>.json and prints the table.
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.record import RESULTS, command_line, write_result
+from benchmarks.regression.unet import RegressionTask, RegressionUNet
 from benchmarks.tables import table
-from benchmarks.unet import RegressionTask, RegressionUNet
 from hwm_core.data.episodes.augment import Augmentation
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.episodes.windows import Windows
@@ -77,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadInput as error:
         parser.error(str(error))
     path = parsed.results / f"{result['robot']}_{parsed.actions}.json"
-    write_result(path, command=command_line("benchmarks.regression", words), n=result.pop("n"), figures=result)
+    write_result(
+        path, command=command_line("benchmarks.regression.comparison", words), n=result.pop("n"), figures=result
+    )
     print(report(result))
     return 0
 

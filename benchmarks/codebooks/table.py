@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.decodings import DECODINGS, TITLES
+from benchmarks.predictions import DECODINGS, TITLES
 from benchmarks.tables import table
 from benchmarks.tiny.runs import interval
 from hwm_core.errors import BadConfig

@@ -25,7 +25,7 @@ from hwm_ros import convert
 
 pytestmark = [pytest.mark.ros, pytest.mark.launch]
 
-LAUNCH_FILE = Path(__file__).parents[1] / "launch" / "world_model.launch.py"
+LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "world_model.launch.py"
 RUN = """
 import sys
 from launch import LaunchDescription, LaunchService

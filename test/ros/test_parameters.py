@@ -15,7 +15,7 @@ from hwm_ros.world_model import WorldModelParameters
 
 pytestmark = pytest.mark.ros
 
-SHIPPED = Path(__file__).parents[1] / "config" / "hwm_ros.yaml"
+SHIPPED = Path(__file__).parents[2] / "config" / "hwm_ros.yaml"
 
 
 @pytest.fixture

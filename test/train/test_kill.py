@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_checkpoint import made
 from small_training import SMALL, episode
-from untrained import made
 
 from hwm_core.data.episodes.store import manifest_path, write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing

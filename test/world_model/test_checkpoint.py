@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from untrained import made, untrained
+from made_checkpoint import made
+from untrained import untrained
 
 from hwm_core.errors import BadCheckpoint
 from hwm_core.sampling.config import Sampling

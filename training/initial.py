@@ -1,13 +1,12 @@
 """The weights that a training begins with, where they are another training's."""
 
-from typing import Any
-
 from hwm_core.errors import BadConfig
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.train.training_data import TrainingData
 from hwm_core.world_model.checkpoint import Checkpoint
 
 
-def begin_with(model: Any, checkpoint: Checkpoint, material: TrainingData, where: str) -> None:
+def begin_with(model: WorldModelNetwork, checkpoint: Checkpoint, material: TrainingData, where: str) -> None:
     """Give `model` the weights of `checkpoint`. What is no weight, as rates of dropout, may differ.
 
     Raises BadConfig where it is of other sizes, joints or codes.

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers.decoder_sensitivity import channel_sensitivity
 from hwm_core.train.samples import predicted_samples
 from hwm_core.train.tasks import WorldModelTask, codes_of, unit
@@ -46,13 +47,13 @@ def train(arguments: argparse.Namespace) -> bool:
         measured = fixed_batches(material.windows, recipe.data.validation_windows)
         tokenizer.fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
     torch.manual_seed(recipe.train.seed)  # draws the initial weights
-    model: Any = build_model(recipe.family, material.config.plain())
+    model = build_model(recipe.family, material.config.plain())
     if arguments.init is not None and not arguments.resume:
         begin_with(model, load_checkpoint(arguments.init), material, where=f"--init {arguments.init}")
-    if tokenizer is not None and getattr(model, "wants_weights", False):
+    if tokenizer is not None and model.needs_channel_weights:
         few = {name: values.to(arguments.device) for name, values in fixed_batches(material.windows, 16)[0].items()}
         draws = torch.Generator(arguments.device).manual_seed(0)
-        model.channel_weights.copy_(channel_sensitivity(tokenizer, codes_of(few, tokenizer), draws))
+        model.set_channel_weights(channel_sensitivity(tokenizer, codes_of(few, tokenizer), draws))
     task = WorldModelTask(model, tokenizer, recipe.data.augmentation)
     made_by = {"revision": revision(), "recipe": recipe.plain(), "codes": material.codes.plain()}
     with watch(arguments) as reporter:
@@ -70,7 +71,7 @@ def train(arguments: argparse.Namespace) -> bool:
             )
             save_checkpoint(arguments.out / "checkpoint", checkpoint)
 
-        def evaluate(model: Any) -> Mapping[str, float]:
+        def evaluate(model: WorldModelNetwork) -> Mapping[str, float]:
             if tokenizer is not None:
                 reporter.show(trainer.step, "predicted", predicted_samples(model, tokenizer, material.held_out[0]))
             return evaluate_model(model, tokenizer, material.held_out)

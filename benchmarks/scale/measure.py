@@ -25,6 +25,7 @@ from benchmarks.training_step import training_step
 from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.models.config import Variant
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.train.recipe import Recipe, read_recipe
 from hwm_core.train.throughput import known_peak_tflops
 from hwm_core.world_model.registry import FAMILIES
@@ -109,7 +110,13 @@ def _inference(calls: Mapping[str, Callable[[], object]], device: torch.device, 
 
 
 def _training(
-    family: str, model: Any, batch: int, forward: int, peak_tflops: float | None, device: torch.device, repeats: int
+    family: str,
+    model: WorldModelNetwork,
+    batch: int,
+    forward: int,
+    peak_tflops: float | None,
+    device: torch.device,
+    repeats: int,
 ) -> dict[str, Any] | None:
     """A step of AdamW in bfloat16; None where weights, gradients and moments alone do not fit into the memory."""
     parameters = sum(parameter.numel() for parameter in model.parameters())

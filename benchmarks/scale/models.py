@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.sampling.config import Sampling
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.recipe import Recipe
@@ -25,7 +26,7 @@ DECODES = {
 """A whole decode as in the paper."""
 
 
-def build(recipe: Recipe, device: torch.device | str) -> Any:
+def build(recipe: Recipe, device: torch.device | str) -> WorldModelNetwork:
     """A model in evaluation mode whose gates are not zero, as they are when training begins."""
     with torch.device(device):
         model = build_model(recipe.family, recipe.model).eval()
@@ -77,7 +78,7 @@ def forward_flops(recipe: Recipe, batch: int = 1) -> int:
 class WholeDecode:
     """Futures from pictures and actions, by `DECODES`, in three parts: see, imagine, paint."""
 
-    def __init__(self, recipe: Recipe, model: Any, batch: int) -> None:
+    def __init__(self, recipe: Recipe, model: WorldModelNetwork, batch: int) -> None:
         config, device = model.config, next(model.parameters()).device
         tokenizer = build_tokenizer(recipe.tokenizer).to(device).eval()
         height, width = (size * tokenizer.spatial_factor for size in config.grid)

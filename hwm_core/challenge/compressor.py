@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwm_core.challenge.grid_samples import GridSample, masked_config
+from hwm_core.challenge.grid_samples import GridSample, masked_network
 from hwm_core.challenge.submission import ArchiveLayout
 from hwm_core.metrics.tokens import TOP
 from hwm_core.sampling.config import Sampling
@@ -51,8 +51,9 @@ class Compressor:
         top: int = TOP,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.config = masked_config(checkpoint.model)
-        self.checkpoint, self.model, self.manifest = checkpoint, checkpoint.model, checkpoint.manifest
+        self.checkpoint, self.manifest = checkpoint, checkpoint.manifest
+        self.model = masked_network(checkpoint.model)
+        self.config = self.model.config
         self.sampling, self.seed, self.dtype = sampling or Sampling(), seed, dtype
         self.vocabulary = math.prod(self.config.levels)
         self.top = min(top, self.vocabulary)

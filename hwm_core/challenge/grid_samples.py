@@ -22,6 +22,7 @@ from hwm_core.data.tokens.onex_metadata import COSMOS
 from hwm_core.data.tokens.spec import TokenizerSpec
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.world_model.checkpoint import Checkpoint
 
 
@@ -36,8 +37,8 @@ class GridSample:
     truth: NDArray[np.int64] | None  # [T_future, h, w]; None in a test set
 
 
-def masked_config(model: object) -> MaskedConfig:
-    """Raises BadCheckpoint for a model that gives no distributions over codes."""
+def masked_network(model: WorldModelNetwork) -> MaskedWorldModel:
+    """`model` itself. Raises BadCheckpoint for a model that gives no distributions over codes."""
     if not isinstance(model, MaskedWorldModel):
         raise BadCheckpoint(
             "Model",
@@ -45,7 +46,7 @@ def masked_config(model: object) -> MaskedConfig:
             got=type(model).__name__,
             remedy="Train one with a preset of the masked family.",
         )
-    return model.config
+    return model
 
 
 def open_samples(path: str | Path, checkpoint: Checkpoint, limit: int | None = None) -> list[GridSample]:
@@ -62,7 +63,7 @@ def open_samples(path: str | Path, checkpoint: Checkpoint, limit: int | None = N
         BadConfig: a model that was trained on codes of another tokenizer.
         RobotMismatch, BadActions: as `ActionManifest.actions_of`.
     """
-    path, config, manifest = Path(path), masked_config(checkpoint.model), checkpoint.manifest
+    path, config, manifest = Path(path), masked_network(checkpoint.model).config, checkpoint.manifest
     if is_token_set(path):
         episodes = open_tokens(path)
         _require_tokenizer(path, checkpoint, read_spec(path))

@@ -14,6 +14,7 @@ from hwm_core.evaluation.comparison import CheckpointEvaluation
 from hwm_core.evaluation.report import every_table, sensitivity_table, title
 from hwm_core.evaluation.table import Table, gain
 from hwm_core.metrics.bootstrap import FEWEST, Interval
+from hwm_core.models.network import WorldModelNetwork
 
 _DEAF_DB = 50.0  # pictures this near to each other differ by less than a grey level
 
@@ -26,7 +27,7 @@ class Described(Protocol):
     @property
     def family(self) -> str: ...
     @property
-    def model(self) -> Any: ...
+    def model(self) -> WorldModelNetwork: ...
     @property
     def tokenizer(self) -> Any | None: ...
     @property
@@ -135,7 +136,7 @@ def _limits(evaluated: CheckpointEvaluation) -> Iterator[str]:
         yield f"Its tokenizer alone reaches {ceiling} frames ahead."
     if beyond := [h for h in result.horizons if h > world.future_frames]:
         yield f"At {beyond} frames ahead it was rolled on from its own predictions."
-    if "none" in result.rows and getattr(world.model.config, "action_dropout", None) == 0:
+    if "none" in result.rows and world.model.config.action_dropout == 0:
         yield f"The row `{title('none')}` says nothing: it was trained with action_dropout 0."
     if constant := [name for name, is_so in zip(world.manifest.names, world.manifest.constant) if is_so]:
         yield f"Constant in its training data, so that it cannot hear them: {', '.join(constant)}."

@@ -121,7 +121,9 @@ class Evaluation:
             newest=self.windows.start + self.windows.past_frames - 1,
             still_camera=still,
             seed=self.config.seed,
-            tokens=TokenScores.of(numbers, self.world_model.model.vocabulary.size) if self._evaluates_tokens else None,
+            tokens=TokenScores.of(numbers, self.world_model.tokenizer.codebook_size)
+            if self._evaluates_tokens
+            else None,
             distances=self.features.distances(
                 tuple(self.rows),
                 (parts[number] for number in every),

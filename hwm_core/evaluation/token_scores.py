@@ -73,7 +73,7 @@ def evaluate_tokens(batch: Batch) -> Numbers:
                 if motion is not None:
                     own = torch.as_tensor(motion[window], device=world.device)
                     actions = world.manifest.normalise(torch.cat([batch.past.actions[window], own]))[None]
-                scores = model.whole_future(tokens[window, None], actions, generator)
+                scores = model.future_loss(tokens[window, None], actions, generator)
                 found.setdefault(f"{row}/{_CE}", []).append(float(scores["loss"]))
                 found.setdefault(f"{row}/{_ACCURACY}", []).append(float(scores["accuracy"]))
     return {name: np.array(values) for name, values in found.items()}

@@ -25,6 +25,7 @@ class WorldModelConfig(Config):
     num_past_latents: int = Field(default=2, gt=0)
     num_future_latents: int = Field(default=1, gt=0)
     action_dim: int = Field(default=25, gt=0)
+    action_dropout: float = Field(default=0.0, ge=0, lt=1, description="rate of samples whose actions are dropped")
 
     @model_validator(mode="after")
     def _patches_cover_the_grid(self) -> "WorldModelConfig":

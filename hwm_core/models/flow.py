@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from hwm_core.models.config import WorldModelConfig
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.nn.attention import beside
 from hwm_core.nn.attention_spec import flow_block
 from hwm_core.nn.backbone import Backbone, Cache, reject_cache
@@ -70,9 +71,6 @@ class FlowConfig(WorldModelConfig):
     condition_dropout: float = Field(
         default=0.15, ge=0, lt=1, description="rate of samples whose past and actions are dropped, for guidance"
     )
-    action_dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="rate of samples whose actions alone are dropped"
-    )
     start_rate: float = Field(
         default=0.0, ge=0, le=1, description="rate of samples at t = 0, where one step gives the mean future"
     )
@@ -113,13 +111,14 @@ class PastCache:
         )
 
 
-class FlowWorldModel(nn.Module):
+class FlowWorldModel(WorldModelNetwork):
     """Predicts the velocity from noise to the future latents, given past latents and past and future actions.
 
     `channel_weights` [C], of mean 1, weigh the channels in the loss. They belong to the training, and to no checkpoint:
     ones until `hwm_core.tokenizers.decoder_sensitivity` measures them.
     """
 
+    config: FlowConfig
     channel_weights: Tensor
 
     def __init__(self, config: FlowConfig) -> None:
@@ -170,9 +169,11 @@ class FlowWorldModel(nn.Module):
             nn.init.normal_(self.position, std=0.02 if config.init == "xavier" else 0.5)
 
     @property
-    def wants_weights(self) -> bool:
-        """Whether `channel_weights` are to be measured before the training."""
+    def needs_channel_weights(self) -> bool:
         return self.config.channel_weights == "decoder_sensitivity"
+
+    def set_channel_weights(self, weights: Tensor) -> None:
+        self.channel_weights.copy_(weights)
 
     @property
     def device(self) -> torch.device:
@@ -204,7 +205,7 @@ class FlowWorldModel(nn.Module):
             wrong = wrong * noise_left(t, self.config.sigma_min).view(-1, 1, 1, 1, 1)
         return self._weighed(wrong), {}
 
-    def mean_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
+    def mean_prediction(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
         """Mean latents [B, T_future, H, W, C], a step from pure noise; of latents [B, T, H, W, C] the past is read.
 
         At t = 0 the noise says nothing of the data, so that the best velocity is the mean of the data less this noise.
@@ -213,9 +214,9 @@ class FlowWorldModel(nn.Module):
         noise = normal(data.shape, generator)
         return noise + self(noise, noise.new_zeros(len(noise)), past, actions).float()
 
-    def whole_future(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
+    def future_loss(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
         """Squared error of the mean future, weighed as the loss; arguments as of `loss`, None drops the actions."""
-        mean = self.mean_future(latents, actions, generator)
+        mean = self.mean_prediction(latents, actions, generator)
         return {"loss": self._weighed(mean - latents[:, self.config.num_past_latents :])}
 
     def _weighed(self, wrong: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from hwm_core.models.config import WorldModelConfig
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.models.vocabulary import Vocabulary
 from hwm_core.nn.attention_spec import masked_block
 from hwm_core.nn.backbone import Backbone, Cache, reject_cache
@@ -40,9 +41,7 @@ class MaskedConfig(WorldModelConfig):
     full_mask_rate: float = Field(
         default=0.0, ge=0, le=1, description="rate of samples whose whole future is masked, as when decoding begins"
     )
-    action_dropout: float = Field(
-        default=0.15, ge=0, lt=1, description="rate of samples whose action stream is dropped"
-    )
+    action_dropout: float = Field(default=0.15, ge=0, lt=1, description="rate of samples whose actions are dropped")
 
     @model_validator(mode="after")
     def _heads_turn_in_two_axes(self) -> "MaskedConfig":
@@ -59,8 +58,10 @@ class KVCache:
     num_latents: int
 
 
-class MaskedWorldModel(nn.Module):
+class MaskedWorldModel(WorldModelNetwork):
     """Predicts the tokens of masked future latents from past tokens and past and future actions."""
+
+    config: MaskedConfig
 
     def __init__(self, config: MaskedConfig) -> None:
         super().__init__()
@@ -108,7 +109,7 @@ class MaskedWorldModel(nn.Module):
         loss, accuracy = self.vocabulary.cross_entropy(hidden[masked.flatten(2)], sites[:, past:][masked], count)
         return loss, {"accuracy": accuracy}
 
-    def whole_future(self, tokens: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
+    def future_loss(self, tokens: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
         """Loss and accuracy with the whole future masked; arguments as of `loss`, None drops the actions."""
         truth = self.to_sites(tokens)[:, self.config.num_past_latents :]
         hidden = self.hidden(self._past_alone(tokens), actions)
@@ -150,7 +151,7 @@ class MaskedWorldModel(nn.Module):
         """Logits [B, T_future, h, w, V] of the future latents; arguments as of `hidden`."""
         return self.vocabulary.head(self.hidden(tokens, actions, dropped)).unflatten(2, self.config.sites)
 
-    def mean_future(self, tokens: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
+    def mean_prediction(self, tokens: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
         """Mean latents [B, T_future, H, W, C] when the whole future of tokens [B, T, H, W] is masked; draws nothing."""
         return self.to_grid(self.vocabulary.expected_latents(self(self._past_alone(tokens), actions)))
 

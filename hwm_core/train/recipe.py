@@ -13,6 +13,7 @@ from hwm_core.data.episodes.augment import Augmentation
 from hwm_core.data.tokens.spec import TokenizerSpec
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import write_text
+from hwm_core.models.config import WorldModelConfig
 from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.tokenizers.causal import CausalTokenizerConfig
 from hwm_core.tokenizers.continuous import ContinuousTokenizerConfig
@@ -43,12 +44,12 @@ class Recipe(Config):
     @property
     def num_latents(self) -> int:
         """Past and future latents of a window."""
-        config: Any = family(self.family).config.parse(self.model, where="model")
+        config = family(self.family).config.parse(self.model, where="model")
         return config.num_past_latents + config.num_future_latents
 
     def model_config_for(
         self, tokenizer: VideoTokenizer | TokenizerSpec, frame_size: tuple[int, int], action_dim: int
-    ) -> Any:
+    ) -> WorldModelConfig:
         """The model's configuration, with what the tokenizer and the data decide filled in.
 
         Args:

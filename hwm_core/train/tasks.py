@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hwm_core.data.episodes.augment import Augmentation
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers.causal import CausalAutoencoder
 from hwm_core.train.task import Batch
 
@@ -54,7 +55,7 @@ class DecoderTask:
     encoder stays as it is, and with it every code.
     """
 
-    def __init__(self, tokenizer: CausalAutoencoder, model: Any) -> None:
+    def __init__(self, tokenizer: CausalAutoencoder, model: WorldModelNetwork) -> None:
         tokenizer.requires_grad_(False)
         self.module: nn.Module = tokenizer
         self._tokenizer, self._model = tokenizer, model
@@ -66,7 +67,7 @@ class DecoderTask:
         with torch.no_grad():
             codes = tokenizer.encode(frames)
             seen = tokenizer.embed(codes)
-            predicted = self._model.mean_future(codes, batch["actions"], generator)
+            predicted = self._model.mean_prediction(codes, batch["actions"], generator)
         past = seen.shape[1] - predicted.shape[1]
         of_codes, codes_numbers = tokenizer.reconstruction_loss(seen, frames)
         of_means, means_numbers = tokenizer.reconstruction_loss(torch.cat([seen[:, :past], predicted], dim=1), frames)
@@ -80,14 +81,15 @@ class WorldModelTask:
     """A world model learns to predict codes: of tokenised windows, or those that a frozen tokenizer gives the
     (augmented) frames of a window. `tokenizer` may be None where every window holds its codes."""
 
-    def __init__(self, model: nn.Module, tokenizer: nn.Module | None, augmentation: Augmentation) -> None:
-        self.module, self.tokenizer, self.augmentation = model, tokenizer, augmentation
+    def __init__(self, model: WorldModelNetwork, tokenizer: nn.Module | None, augmentation: Augmentation) -> None:
+        self.module: nn.Module = model
+        self._model, self.tokenizer, self.augmentation = model, tokenizer, augmentation
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
         frames = None if "tokens" in batch else self.augmentation.frames(unit(batch["frames"]), generator)
         actions = self.augmentation.actions(batch["actions"], generator)
-        return self.module.loss(codes_of(batch, self.tokenizer, frames), actions, generator)
+        return self._model.loss(codes_of(batch, self.tokenizer, frames), actions, generator)
 
     def tokens(self, batch: Batch) -> int:
-        config: Any = self.module.config
+        config = self._model.config
         return len(batch["actions"]) * config.num_latents * math.prod(config.sites)

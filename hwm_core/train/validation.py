@@ -9,6 +9,7 @@ from torch.utils.data import Dataset, default_collate
 
 from hwm_core.data.episodes.windows import spread
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers import DiscreteTokenizer, VideoTokenizer
 from hwm_core.tokenizers.usage import digit_evenness
 from hwm_core.train.task import Batch
@@ -39,7 +40,7 @@ def evaluate_tokenizer(tokenizer: Any, batches: Sequence[Batch]) -> dict[str, fl
 
 
 def evaluate_model(
-    model: Any, tokenizer: VideoTokenizer | None, batches: Sequence[Batch], seed: int = 0
+    model: WorldModelNetwork, tokenizer: VideoTokenizer | None, batches: Sequence[Batch], seed: int = 0
 ) -> dict[str, float]:
     """The training loss with the same draws every time, and the loss of the whole future from the past alone.
 
@@ -58,13 +59,15 @@ def evaluate_model(
         foreign = another_motion(actions, model.config.past_frames)
         for name, played in {"future": actions, "future_shuffled": foreign, "future_none": None}.items():
             generator.set_state(noise)  # the three differ by their actions alone
-            row |= {f"{name}_{key}": value for key, value in model.whole_future(codes, played, generator).items()}
+            row |= {f"{name}_{key}": value for key, value in model.future_loss(codes, played, generator).items()}
         rows.append({name: float(value) for name, value in row.items()})
     sizes = [len(batch["actions"]) for batch in batches]
     return {name: sum(row[name] * size for row, size in zip(rows, sizes)) / sum(sizes) for name in rows[0]}
 
 
-def evaluate_decoder(tokenizer: Any, model: Any, batches: Sequence[Batch], seed: int = 0) -> dict[str, float]:
+def evaluate_decoder(
+    tokenizer: Any, model: WorldModelNetwork, batches: Sequence[Batch], seed: int = 0
+) -> dict[str, float]:
     """PSNR of the future's frames, painted from their own codes and from the model's mean latents."""
     device = next(tokenizer.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
@@ -73,7 +76,7 @@ def evaluate_decoder(tokenizer: Any, model: Any, batches: Sequence[Batch], seed:
     for batch in batches:
         frames, actions = unit(batch["frames"].to(device)), batch["actions"].to(device)
         codes = tokenizer.encode(frames)
-        seen, predicted = tokenizer.embed(codes), model.mean_future(codes, actions, generator)
+        seen, predicted = tokenizer.embed(codes), model.mean_prediction(codes, actions, generator)
         whole = torch.cat([seen[:, : -predicted.shape[1]], predicted], dim=1)
         for name, latents in {"codes": seen, "predicted": whole}.items():
             wrong = tokenizer.decode_latents(latents)[:, past:] - frames[:, past:]

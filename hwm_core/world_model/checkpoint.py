@@ -29,6 +29,7 @@ from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.spec import TokenizerSpec, spec_of
 from hwm_core.errors import BadCheckpoint, BadConfig
 from hwm_core.io.atomic import replaced_folder, standing
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.tokenizers.cosmos import CosmosVideoTokenizer
 from hwm_core.tokenizers.cosmos_files import is_cosmos_folder
@@ -46,7 +47,7 @@ class Checkpoint:
 
     name: str
     family: str
-    model: Any  # an nn.Module of `family`, with its configuration as `.config`
+    model: WorldModelNetwork
     tokenizer: Any | None  # a VideoTokenizer and nn.Module, frozen; None: not at hand, `metadata` says which
     manifest: ActionManifest
     preprocessing: Preprocessing
@@ -265,7 +266,7 @@ def _read(path: Path) -> bytes:
         raise BadCheckpoint(str(path), expected="a readable file", got=error.strerror, remedy=remedy) from None
 
 
-def _check_fit(directory: Path, model: Any, tokenizer: Any | None, header: _Header) -> None:
+def _check_fit(directory: Path, model: WorldModelNetwork, tokenizer: Any | None, header: _Header) -> None:
     parts: dict[str, tuple[object, object]] = {"action dimension": (model.config.action_dim, header.manifest.dim)}
     if tokenizer is not None:
         frame = (header.preprocessing.height, header.preprocessing.width)

@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
-from hwm_core.config import Config
 from hwm_core.data.tokens.spec import TokenizerSpec
 from hwm_core.errors import BadConfig
+from hwm_core.models.config import WorldModelConfig
 from hwm_core.models.flow import FlowConfig, FlowWorldModel
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.sampling.predictor import FlowPredictor, MaskedPredictor, Predictor
 from hwm_core.tokenizers import VideoTokenizer
 
@@ -19,8 +18,8 @@ from hwm_core.tokenizers import VideoTokenizer
 class Family:
     """A model family."""
 
-    config: type[Config]
-    model: type[nn.Module]
+    config: type[WorldModelConfig]
+    model: Callable[[Any], WorldModelNetwork]  # of a `config`
     predictor: Callable[[Any], Predictor]  # of a model
     codes: str  # what its tokenizer makes of video: "discrete" or "continuous"
     code_key: str  # the key of the configuration that says which codes; tokenizers have it too
@@ -50,7 +49,7 @@ def family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def build_model(name: str, config: Mapping[str, Any]) -> nn.Module:
+def build_model(name: str, config: Mapping[str, Any]) -> WorldModelNetwork:
     """An untrained model of family `name` from its plain configuration. Raises BadConfig."""
     row = family(name)
     return row.model(row.config.parse(dict(config), where=f"{name} model"))

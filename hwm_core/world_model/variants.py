@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import torch
 
+from hwm_core.models.network import WorldModelNetwork
 from hwm_core.nn.attention_spec import AttentionSpec, Axis, BlockSpec, Groups
 from hwm_core.streams import ACTIONS, VIDEO, Stream
 from hwm_core.world_model.registry import FAMILIES, build_model
@@ -46,7 +47,7 @@ def summaries() -> list[VariantSummary]:
     return rows
 
 
-def build(family: str, variant: str, reading: str | None = None) -> Any:
+def build(family: str, variant: str, reading: str | None = None) -> WorldModelNetwork:
     """A model at the paper's size on the meta device; `reading` of who hears whom is the family's default."""
     config = {"variant": variant} if reading is None else {"variant": variant, FAMILIES[family].reading: reading}
     with torch.device("meta"):
@@ -78,7 +79,7 @@ def markdown(rows: Sequence[VariantSummary]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _parameters(model: Any) -> int:
+def _parameters(model: WorldModelNetwork) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 

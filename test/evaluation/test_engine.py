@@ -445,7 +445,7 @@ def test_codes_are_judged_in_every_latent_of_the_future_with_own_with_other_and_
     played = world.manifest.normalise(torch.from_numpy(actions[:, :ahead]))
     with torch.inference_mode():
         for row, heard in (("model", played), ("none", None)):
-            whole = world.model.whole_future(tokens, heard, torch.Generator())
+            whole = world.model.future_loss(tokens, heard, torch.Generator())
             assert result.tokens.ce[row].mean() == pytest.approx(float(whole["loss"]), rel=1e-4)
             assert result.tokens.accuracy[row].mean() == pytest.approx(float(whole["accuracy"]), abs=1e-6)
     assert len({round(ce.mean(), 6) for ce in result.tokens.ce.values()}) == 3, "the actions are heard"

@@ -89,7 +89,7 @@ def test_with_the_guess_shown_the_mean_future_does_not_depend_on_the_noise() -> 
     row = Row("flow", "modality_shared", "clean_context", aided=True)
     net, (latents, actions) = row.build(sigma_min=0.0), row.clip(2)
     with torch.no_grad():
-        one, other = (net.mean_future(latents, actions, torch.Generator().manual_seed(seed)) for seed in (0, 1))
+        one, other = (net.mean_prediction(latents, actions, torch.Generator().manual_seed(seed)) for seed in (0, 1))
     torch.testing.assert_close(one, other, rtol=0, atol=1e-4)
 
 
@@ -97,7 +97,7 @@ def test_an_untrained_model_with_cells_predicts_that_nothing_changes() -> None:
     row = Row("flow", "base", "paper", aided=True)
     net, (latents, actions) = row.build(redrawn=False, sigma_min=0.0), row.clip(2)
     with torch.no_grad():
-        mean = net.mean_future(latents, actions, torch.Generator().manual_seed(0))
+        mean = net.mean_prediction(latents, actions, torch.Generator().manual_seed(0))
     torch.testing.assert_close(mean, latents[:, PAST - 1 : PAST].expand_as(mean), rtol=0, atol=1e-5)
 
 

@@ -38,7 +38,7 @@ def test_the_loss_of_what_is_weighed_by_worth_is_the_squared_error_of_the_pixels
     pixels = (latents[:, net.config.num_past_latents :] * gains).square().mean()
     for weighed in (
         net.loss(latents, actions, torch.Generator().manual_seed(0))[0],
-        net.whole_future(latents, actions, torch.Generator().manual_seed(0))["loss"],
+        net.future_loss(latents, actions, torch.Generator().manual_seed(0))["loss"],
     ):
         torch.testing.assert_close(weighed, pixels, rtol=0.1, atol=0)
 

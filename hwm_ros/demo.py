@@ -22,7 +22,7 @@ from tqdm import tqdm
 from hwm_core.assets import SHIPPED_OF, checkpoint_path
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.rosbag2.reader import read_bag
-from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.evaluation import Evaluation

@@ -10,7 +10,8 @@ from ament_index_python.packages import get_package_share_directory
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from hwm_core.data.rosbag2.writer import BagWriter, message_types
+from hwm_core.data.rosbag2.message_types import message_types
+from hwm_core.data.rosbag2.writer import BagWriter
 
 
 class Recorder:

@@ -38,7 +38,7 @@ from hwm_core.data.recording.video_reader import Codec
 from hwm_core.data.robot.embodiment import embodiment_names, read_embodiment, union
 from hwm_core.data.robot.limits import Joint, Robot, read_robot
 from hwm_core.data.rosbag2.export import write_bags
-from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import count_value_warnings, find_token_sets, open_episodes
 from hwm_core.data.tokens.spec import spec_of

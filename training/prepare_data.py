@@ -23,7 +23,7 @@ from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.robot.embodiment import embodiment_names, read_embodiment, union
 from hwm_core.data.robot.limits import read_robot
-from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.errors import BadBag, BadConfig, BadInput
 from training.numbers import not_negative, positive
 from training.paths import paths_told

@@ -39,7 +39,7 @@ from hwm_core.data.lerobot.export import LeRobotOptions, write_lerobot
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest, fit_manifest
 from hwm_core.data.rosbag2.export import write_rosbag2
-from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.episodes import TokenWindows
 from hwm_core.data.tokens.onex import EVE_STATES, open_tokens
 from hwm_core.data.tokens.spec import spec_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
-from hwm_core.data.rosbag2.writer import message_types
+from hwm_core.data.rosbag2.message_types import message_types
 
 
 def as_sqlite3(bag: Path, path: Path) -> Path:

@@ -11,7 +11,7 @@ from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.rosbag2.reader import StampSource
 from hwm_core.data.rosbag2.recording import BagRecording
-from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.onex import BEGUN, find_token_sets
 from hwm_core.errors import BadBag, BadInput
 

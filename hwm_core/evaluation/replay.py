@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hwm_core.config import Config
 from hwm_core.data.rosbag2.reader import read_bag
-from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationWindows
 from hwm_core.evaluation.comparison import caption, describe
 from hwm_core.evaluation.examples import examples

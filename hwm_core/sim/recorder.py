@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.preprocessing import Preprocessing
-from hwm_core.data.rosbag2.writer import BagWriter, Topics
+from hwm_core.data.rosbag2.topics import Topics
+from hwm_core.data.rosbag2.writer import BagWriter
 from hwm_core.sim.description import CAMERA_FRAME, CONTROL_HZ, JointReading
 from hwm_core.sim.gl import mujoco
 from hwm_core.sim.model import SimHumanoid

@@ -17,7 +17,8 @@ from untrained import JOINTS
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.rosbag2.writer import BagWriter, Topics
+from hwm_core.data.rosbag2.topics import Topics
+from hwm_core.data.rosbag2.writer import BagWriter
 
 START = 100_000_000_000
 PERIOD = 33_333_333  # of a 30 Hz camera, ns

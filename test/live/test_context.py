@@ -9,8 +9,10 @@ import pytest
 
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
+from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.reader import read_bag
-from hwm_core.data.rosbag2.writer import BagWriter, Topics, message_types
+from hwm_core.data.rosbag2.topics import Topics
+from hwm_core.data.rosbag2.writer import BagWriter
 from hwm_core.errors import BadActions, BadImage, RobotMismatch
 from hwm_core.live import context as context_module
 from hwm_core.live.context import Context, NoContext

@@ -10,8 +10,9 @@ from rosbags.rosbag2 import Reader
 
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.limits import Joint, Robot
+from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.reader import read_bag
-from hwm_core.data.rosbag2.writer import Topics, message_types
+from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.errors import BadConfig
 from hwm_core.sim import recorder
 from hwm_core.sim.description import CAMERA_FRAME, START_NS, joints

@@ -11,7 +11,8 @@ import numpy as np
 from hwm_core.data.recording.conversion import Conversion, convert_each, unusable_messages
 from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event
 from hwm_core.data.recording.recording import Recording, require_unique_names
-from hwm_core.data.rosbag2.writer import BagWriter, Topics
+from hwm_core.data.rosbag2.topics import Topics
+from hwm_core.data.rosbag2.writer import BagWriter
 from hwm_core.errors import BadInput
 
 Form = Literal["raw", "jpeg", "png"]

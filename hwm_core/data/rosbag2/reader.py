@@ -14,7 +14,8 @@ from hwm_core.data.recording.assembly import Assembly, ReadReport
 from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event, JointValues
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.recording.preprocessing import Preprocessing
-from hwm_core.data.rosbag2.writer import Topics, message_types
+from hwm_core.data.rosbag2.message_types import message_types
+from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.errors import BadBag
 from hwm_core.types import Episode
 

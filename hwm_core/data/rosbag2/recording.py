@@ -7,7 +7,7 @@ from pathlib import Path
 from hwm_core.data.recording.events import Cut, Event
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.rosbag2.reader import StampSource, bag_events, bag_name, bag_topics
-from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.data.rosbag2.topics import Topics
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""rosbag2 recordings (mcap and sqlite3), read and written without ROS."""
+"""Writes rosbag2 recordings (mcap) without ROS."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -10,40 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from hwm_core.config import Config
 from hwm_core.data.recording.image_message import encode_image
-from hwm_core.errors import BadBag, BadConfig, BadImage
+from hwm_core.data.rosbag2.message_types import message_types
+from hwm_core.errors import BadBag, BadImage
 
 # The newest metadata version that Humble reads; Jazzy and later read it too.
 _METADATA_VERSION: Literal[8] = 8
-
-
-class Topics(Config):
-    """Where a robot publishes what a world model reads."""
-
-    image: str = "/head_camera/image_raw"
-    joint_states: str = "/joint_states"
-    commands: str = "/joint_commands"
-    cuts: str = "/recording/cut"  # std_msgs/Empty: what follows is another take
-
-
-def message_types(distro: str = "jazzy", definitions: Mapping[str, str] | None = None) -> Typestore:
-    """Message types of a ROS 2 distribution, and custom ones: `package/msg/Name` -> text of its .msg file.
-
-    Raises BadConfig for a distribution that rosbags does not know.
-    """
-    stores = {store.name.removeprefix("ROS2_").lower(): store for store in Stores if store.name.startswith("ROS2_")}
-    if distro not in stores:
-        raise BadConfig(
-            "ROS distribution", expected=f"one of {', '.join(stores)}", got=f"`{distro}`", remedy="Use the nearest one."
-        )
-    types = get_typestore(stores[distro])
-    for name, text in (definitions or {}).items():
-        types.register(get_types_from_msg(text, name))
-    return types
 
 
 class BagWriter:

@@ -17,7 +17,7 @@ from hwm_core.data.lerobot.metadata import read_statistics
 from hwm_core.data.lerobot.stats import column_stats
 from hwm_core.data.lerobot.tables import read_table
 from hwm_core.data.lerobot.versions import convert_version
-from hwm_core.data.rosbag2.writer import Topics
+from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.errors import BadBag
 from training import data
 

@@ -10,8 +10,10 @@ from rosbags.rosbag2 import Reader
 
 from benchmarks.readers.sqlite_bag import as_sqlite3
 from hwm_core.data.discover import find_recordings
+from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.reader import read_bag
-from hwm_core.data.rosbag2.writer import BagWriter, Topics, message_types
+from hwm_core.data.rosbag2.topics import Topics
+from hwm_core.data.rosbag2.writer import BagWriter
 from hwm_core.errors import BadActions, BadBag, BadConfig, BadImage, BadInput, RobotMismatch
 
 

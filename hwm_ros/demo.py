@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from hwm_core.assets import SHIPPED_OF, checkpoint_path
 from hwm_core.data.recording.image_message import decode_image
-from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.device import read_device
 from hwm_core.errors import BadInput
@@ -136,7 +136,7 @@ def _reach(arguments: argparse.Namespace, bag: Path, logs: Path) -> ReachEpisode
 
 
 def _show_reach(world_model: WorldModel, live: ReachEpisode, bag: Path, reach: dict[str, Any], out: Path) -> None:
-    episode, _ = read_bag(bag, Topics(), world_model.preprocessing, world_model.manifest.names)
+    episode, _ = BagRecording(bag, Topics()).read(world_model.preprocessing, world_model.manifest.names)
     goal = world_model.preprocessing.apply(decode_image(live.goal))
     plans = [TimedPlan(convert.stamp_ns(plan.header.stamp), convert.read_sequence(plan)) for plan in live.plans]
     distances = live.distances_m[-len(episode) :]

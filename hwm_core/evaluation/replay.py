@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from hwm_core.config import Config
-from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationWindows
 from hwm_core.evaluation.comparison import caption, describe
@@ -68,7 +68,9 @@ def replay(
         BadActions, BadImage: it lacks the model's kind of actions, or its camera has another aspect.
     """
     manifest = world_model.manifest
-    episode, read = read_bag(bag, config.topics, world_model.preprocessing, manifest.names, aliases=manifest.aliases)
+    episode, read = BagRecording(Path(bag), config.topics).read(
+        world_model.preprocessing, manifest.names, aliases=manifest.aliases
+    )
     judging = {key: config.plain()[key] for key in ("horizons", "stride", "sampling", "seed")}
     evaluation = Evaluation(world_model, [episode], EvaluationConfig.parse(judging, where="replay"))
     result = evaluation.run(progress)

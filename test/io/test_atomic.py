@@ -11,7 +11,7 @@ import torch
 from recordings import record_drift
 from untrained import untrained
 
-from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.evaluation import plan_film as filming
 from hwm_core.evaluation import replay as replaying
 from hwm_core.evaluation.replay import ReplayConfig, replay
@@ -95,7 +95,7 @@ def test_films_are_written_whole_or_not_at_all(tmp_path, monkeypatch, world_mode
     monkeypatch.setattr(replaying, "side_by_side", breaking())
     with pytest.raises(RuntimeError, match="power"):
         replay(bag, world_model, out, ReplayConfig())
-    episode, _ = read_bag(bag, replaying.Topics(), world_model.preprocessing, world_model.manifest.names)
+    episode, _ = BagRecording(bag, replaying.Topics()).read(world_model.preprocessing, world_model.manifest.names)
     seen, future = world_model.past_frames, world_model.future_frames
     actions = world_model.manifest.actions_of(episode)[seen : seen + future]
     plans = [filming.TimedPlan(int(episode.stamps_ns[seen]), actions)]

@@ -10,7 +10,7 @@ import pytest
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.data.rosbag2.message_types import message_types
-from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.writer import BagWriter
 from hwm_core.errors import BadActions, BadImage, RobotMismatch
@@ -340,7 +340,7 @@ def test_the_live_context_is_what_the_reader_of_a_bag_of_the_same_run_gives(kind
                 bag.write_image("/head_camera/image_raw", stamp, picture)
                 ctx.add_image(stamp, image(data=picture.tobytes()))
     preprocessing = Preprocessing(source_aspect=1.0, crop="none", height=8, width=8)
-    episode, _ = read_bag(tmp_path / "run", Topics(), preprocessing, NAMES)
+    episode, _ = BagRecording(tmp_path / "run", Topics()).read(preprocessing, NAMES)
     window = ctx.window()
     np.testing.assert_array_equal(window.frames, episode.frames[-FRAMES:])
     np.testing.assert_array_equal(window.stamps_ns, episode.stamps_ns[-FRAMES:])

@@ -11,7 +11,7 @@ from rosbags.rosbag2 import Reader
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.limits import Joint, Robot
 from hwm_core.data.rosbag2.message_types import message_types
-from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.errors import BadConfig
 from hwm_core.sim import recorder
@@ -25,7 +25,7 @@ PREPROCESSING = Preprocessing(source_aspect=1.0, height=16, width=16)
 @pytest.mark.parametrize("form", ["png", "raw"])
 def test_a_bag_read_back_equals_the_episode_in_memory_bit_for_bit(tmp_path, form):
     record_episode(tmp_path / "bag", seed=3, seconds=1.0, camera_size=32, image_form=form)
-    read, report = read_bag(tmp_path / "bag", Topics(), PREPROCESSING)
+    read, report = BagRecording(tmp_path / "bag", Topics()).read(PREPROCESSING)
     simulated = simulate_episode(3, seconds=1.0, camera_size=32).to_episode(PREPROCESSING)
     assert (report.bad, report.late, report.unaligned_frames) == (0, 0, 0) and read.names == simulated.names
     for field in ("frames", "stamps_ns", "segments", "states", "commands"):

@@ -3,7 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
@@ -42,9 +42,26 @@ class Recording(ABC):
         """Its names for what its events carry. Raises BadInput."""
         return Labels()
 
-    def read(self, preprocessing: Preprocessing, names: Sequence[str] | None = None) -> tuple[Episode, ReadReport]:
-        """The episode with the joints `names` (None: its own), and what was left out. Raises BadInput."""
-        return Assembly(self.name, preprocessing, names).feed(self.events()).finish()
+    def read(
+        self,
+        preprocessing: Preprocessing,
+        names: Sequence[str] | None = None,
+        aliases: Mapping[str, str] | None = None,
+    ) -> tuple[Episode, ReadReport]:
+        """Decode the recording into one episode.
+
+        Args:
+            preprocessing: applied to every image.
+            names: joints wanted, in this order; None takes the joints of the first state, else of the first command.
+            aliases: {name a message may use: name wanted}, from an action manifest.
+
+        Returns:
+            The episode, and a report of the messages and frames that are not in it.
+
+        Raises:
+            BadInput: the recording is damaged, or one channel has no usable message; the first fault found.
+        """
+        return Assembly(self.name, preprocessing, names, aliases).feed(self.events()).finish()
 
     def pictures(self) -> Iterator[CameraFrame]:
         """Its good pictures, in order of arrival; bad ones are left out. Raises BadInput."""

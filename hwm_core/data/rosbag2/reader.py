@@ -1,6 +1,6 @@
 """rosbag2 recordings (mcap and sqlite3) read without ROS."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -10,14 +10,11 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 from rosbags.typesys.store import Typestore
 
-from hwm_core.data.recording.assembly import Assembly, ReadReport
 from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event, JointValues
 from hwm_core.data.recording.image_message import decode_image
-from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.errors import BadBag
-from hwm_core.types import Episode
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 JOINT_TYPES = ("sensor_msgs/msg/JointState",)
@@ -25,42 +22,18 @@ CUT_TYPE = "std_msgs/msg/Empty"
 StampSource = Literal["header", "receive"]
 
 
-def read_bag(
-    path: str | Path,
-    topics: Topics,
-    preprocessing: Preprocessing,
-    names: Sequence[str] | None = None,
-    types: Typestore | None = None,
-    stamps: StampSource = "header",
-    aliases: Mapping[str, str] | None = None,
-) -> tuple[Episode, ReadReport]:
-    """Read one recorded run.
+def bag_events(path: Path, topics: Topics, stamps: StampSource = "header") -> Iterator[Event | Cut]:
+    """Yield the messages in order of arrival.
 
     Args:
         path: rosbag2 folder, or one .mcap or .db3 file.
-        topics: what to read; of the two joint topics one may be absent from the bag, and the cuts mostly are.
-        preprocessing: applied to every picture.
-        names: joints wanted, in this order; None takes those of the first state, or else command.
-        types: of `message_types`; needed only for a distribution whose sensor_msgs differ from Jazzy's.
-        stamps: time of a message: its header's stamp, or when it was received.
-        aliases: {name a message may use: name wanted}, as an action manifest has them.
-
-    Returns:
-        The episode, and what was left out of it.
+        topics: topics to read; one of the two joint topics may be absent, and so may the topic of cuts.
+        stamps: time of a message: the stamp in its header, or the time the recorder received it.
 
     Raises:
-        BadBag: the bag is cut, malformed, or lacks the topics (names those there are).
-        BadImage, BadActions, RobotMismatch: not one message of a stream was usable; the first fault found.
+        BadBag: the bag is truncated, malformed, or lacks a topic. A fault in one message is raised by its `load`.
     """
-    assembly = Assembly(bag_name(Path(path)), preprocessing, names, aliases)
-    return assembly.feed(bag_events(path, topics, types, stamps)).finish()
-
-
-def bag_events(
-    path: str | Path, topics: Topics, types: Typestore | None = None, stamps: StampSource = "header"
-) -> Iterator[Event | Cut]:
-    """Its messages in order of arrival. Raises BadBag as `read_bag`; what is wrong with one message, `load` raises."""
-    path, types = Path(path), types or message_types()
+    types = message_types()
     with _open(path) as reader:
         streams = _streams(path, reader, topics)
         there = {(connection.topic, connection.msgtype) for connection in reader.connections}
@@ -89,15 +62,10 @@ def _load(
     return JointValues(stamp_ns, tuple(message.name), message.position)
 
 
-def bag_topics(path: str | Path) -> dict[str, str]:
+def bag_topics(path: Path) -> dict[str, str]:
     """{topic: message type} of a bag. Raises BadBag for a damaged one."""
-    with _open(Path(path)) as reader:
+    with _open(path) as reader:
         return {connection.topic: connection.msgtype for connection in reader.connections}
-
-
-def bag_name(path: Path) -> str:
-    """Name of a bag: of its folder, or of the file without its suffix."""
-    return path.name if path.is_dir() else path.stem
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hwm_core.data.recording.events import Cut, Event
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.rosbag2.reader import StampSource, bag_events, bag_name, bag_topics
+from hwm_core.data.rosbag2.reader import StampSource, bag_events, bag_topics
 from hwm_core.data.rosbag2.topics import Topics
 
 
@@ -20,7 +20,7 @@ class BagRecording(Recording):
 
     @property
     def name(self) -> str:
-        return bag_name(self.path)
+        return self.path.name if self.path.is_dir() else self.path.stem
 
     def events(self) -> Iterator[Event | Cut]:
         return bag_events(self.path, self.topics, stamps=self.stamps)

@@ -29,7 +29,7 @@ from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.limits import Joint, Robot
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.rosbag2.export import write_rosbag2
-from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.errors import BadBag, BadInput, RobotMismatch
 from training import data, prepare_data
 
@@ -74,7 +74,7 @@ def test_a_dataset_and_the_bag_made_of_it_are_the_same_episode_to_the_bit(folder
     direct, _ = recording.read(PREPROCESSING)
     for form in ("png", "raw"):
         write_rosbag2(recording.events(), tmp_path / form, TOPICS, form)
-        episode, _ = read_bag(tmp_path / form, TOPICS, PREPROCESSING)
+        episode, _ = BagRecording(tmp_path / form, TOPICS).read(PREPROCESSING)
         for field in ("frames", "stamps_ns", "segments", "states", "commands"):
             assert np.array_equal(getattr(episode, field), getattr(direct, field)), (form, field)
 

@@ -24,7 +24,7 @@ from hwm_core.data.lerobot.export import LeRobotOptions, write_lerobot
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.tables import read_table
 from hwm_core.data.rosbag2.export import write_bags, write_rosbag2
-from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.errors import BadBag
 
 LOSSLESS = LeRobotOptions(codec="lossless", task="wave", robot="tester")
@@ -51,8 +51,8 @@ def test_a_bag_comes_back_from_lerobot_to_the_bit(tmp_path, version):
     assert (dataset.version, dataset.fps, dataset.entry(0).tasks) == (version, 30, ("wave",))
     assert not [one for one in (tmp_path / "set").iterdir() if one.name not in ("meta", "data", "videos")]
     write_rosbag2(recording_at(tmp_path / "set").events(), tmp_path / "again", TOPICS, "png")
-    before, _ = read_bag(tmp_path / "bags" / "run_0", TOPICS, PREPROCESSING)
-    after, _ = read_bag(tmp_path / "again", TOPICS, PREPROCESSING)
+    before, _ = BagRecording(tmp_path / "bags" / "run_0", TOPICS).read(PREPROCESSING)
+    after, _ = BagRecording(tmp_path / "again", TOPICS).read(PREPROCESSING)
     for field in ("frames", "stamps_ns", "segments", "states", "commands"):
         assert np.array_equal(getattr(before, field), getattr(after, field)), field
 

@@ -18,7 +18,7 @@ from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.lerobot.dataset import open_lerobot
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.embodiment import Dimension, Embodiment, embodiment_names, read_embodiment, union
-from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.tokens.onex import EVE_STATES
 from hwm_core.errors import BadActions, BadConfig, RobotMismatch
 from hwm_core.live.context import Context
@@ -167,7 +167,7 @@ def test_the_live_node_knows_a_robot_s_joints_by_the_names_it_publishes(tmp_path
     context.add_states(1_000_000_000, ("wrist", "neck", "elbow"), (3.0, 1.0, 2.0))
     assert context.newest_action().tolist() == [1.0, 2.0, 3.0]
     bag, robot = tmp_path / "bags/run_0", PREPROCESSING
-    replayed, _ = read_bag(bag, TOPICS, robot, manifest.names, aliases=manifest.aliases)
+    replayed, _ = BagRecording(bag, TOPICS).read(robot, manifest.names, aliases=manifest.aliases)
     assert replayed.names == manifest.names and replayed.states[-1].tolist() == [5.0, 50.0, -5.0]
     assert manifest.match(["wrist", "elbow", "neck"]).tolist() == [2, 1, 0]
 

@@ -9,7 +9,7 @@ from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, rec
 
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.rosbag2.export import write_bags
-from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.errors import BadBag
 from training import data
 
@@ -42,7 +42,7 @@ def test_takes_joined_in_one_video_are_the_same_segments_in_the_bag(tmp_path, le
     ]
     at_rate = PREPROCESSING.model_copy(update={"frame_rate_hz": rate})
     before, _ = recording.read(at_rate)
-    after, _ = read_bag(tmp_path / "bags" / "run_4", TOPICS, at_rate)
+    after, _ = BagRecording(tmp_path / "bags" / "run_4", TOPICS).read(at_rate)
     assert before.segments[-1] > 0
     assert same_episode(before, after)
 
@@ -52,7 +52,7 @@ def test_a_reader_that_knows_no_sign_of_cuts_sees_each_as_a_gap(tmp_path):
     write_bags([recording], tmp_path / "bags", TOPICS, "png")
     ignorant = TOPICS.model_copy(update={"cuts": "/elsewhere"})
     for stamps in ("header", "receive"):
-        episode, report = read_bag(tmp_path / "bags" / "run_4", ignorant, PREPROCESSING, stamps=stamps)
+        episode, report = BagRecording(tmp_path / "bags" / "run_4", ignorant, stamps).read(PREPROCESSING)
         shown = episode.frames[:, 6, 6, 1].astype(int)
         assert (
             report.gaps == 1
@@ -66,7 +66,7 @@ def test_the_segments_of_a_1x_shard_are_those_of_its_bag(tmp_path):
     (shard,) = find_recordings(tmp_path / "raw", TOPICS)
     write_bags([shard], tmp_path / "bags", TOPICS, "png")
     before, _ = shard.read(SQUARE)
-    after, _ = read_bag(tmp_path / "bags" / shard.name, TOPICS, SQUARE)
+    after, _ = BagRecording(tmp_path / "bags" / shard.name, TOPICS).read(SQUARE)
     assert before.segments.tolist() == [0] * 12 + [1] * 8
     assert same_episode(before, after)
 
@@ -80,7 +80,7 @@ def test_a_bag_whose_clock_jumps_back_is_the_same_in_another_bag(tmp_path):
     (recording,) = find_recordings(tmp_path / "looped", TOPICS)
     write_bags([recording], tmp_path / "bags", TOPICS, "raw")
     before, _ = recording.read(PREPROCESSING)
-    after, report = read_bag(tmp_path / "bags" / "looped", TOPICS, PREPROCESSING)
+    after, report = BagRecording(tmp_path / "bags" / "looped", TOPICS).read(PREPROCESSING)
     assert report.clock_jumps == 1 and same_episode(before, after)
     assert np.array_equal(before.stamps_ns, after.stamps_ns)
 
@@ -92,7 +92,7 @@ def test_a_message_that_cannot_be_read_is_left_out_and_told_and_the_rest_is_kept
     assert not done.left_out
     assert len(done.losses) == 1 and done.losses[0].startswith("messages that cannot be used: 1, the first: ")
     (before, told), (after, report) = (
-        read_bag(bag, TOPICS, PREPROCESSING) for bag in (source, tmp_path / "bags" / "source")
+        BagRecording(bag, TOPICS).read(PREPROCESSING) for bag in (source, tmp_path / "bags" / "source")
     )
     assert (told.bad, report.bad) == (1, 0) and same_episode(before, after)
 
@@ -103,7 +103,7 @@ def test_joint_messages_of_nan_are_written_as_they_are_and_counted(tmp_path):
     source = record(tmp_path / "source", [*run(20), *bad])
     done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
     assert done.losses == ["values of 2 joint messages: NaN or infinity in the source, written as they are"]
-    assert read_bag(tmp_path / "bags" / "source", TOPICS, PREPROCESSING)[1].bad == 2
+    assert BagRecording(tmp_path / "bags" / "source", TOPICS).read(PREPROCESSING)[1].bad == 2
 
 
 def test_a_stream_of_which_nothing_can_be_read_leaves_no_bag(tmp_path):

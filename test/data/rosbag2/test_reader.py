@@ -11,14 +11,14 @@ from rosbags.rosbag2 import Reader
 from benchmarks.readers.sqlite_bag import as_sqlite3
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.rosbag2.message_types import message_types
-from hwm_core.data.rosbag2.reader import read_bag
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.writer import BagWriter
 from hwm_core.errors import BadActions, BadBag, BadConfig, BadImage, BadInput, RobotMismatch
 
 
-def read(path, names=None, **options):
-    return read_bag(path, options.pop("topics", TOPICS), PREPROCESSING, names, **options)
+def read(path, names=None, topics=TOPICS, stamps="header"):
+    return BagRecording(path, topics, stamps).read(PREPROCESSING, names)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_frames_that_hold_the_picture_before_are_counted_and_the_rate_without_th
     episode, report = read(record(tmp_path / "bag", slow))
     # 38 periods of 50 ms lie between pictures 1 and 39: 57 of 33 ms, and 58 frames of 39 pictures.
     assert (len(episode), report.held, report.shown_hz) == (58, 19, 20)
-    _, report = read_bag(tmp_path / "bag", TOPICS, PREPROCESSING.model_copy(update={"frame_rate_hz": 20}))
+    _, report = BagRecording(tmp_path / "bag", TOPICS).read(PREPROCESSING.model_copy(update={"frame_rate_hz": 20}))
     assert (report.frames, report.held, report.shown_hz) == (39, 0, 20)
 
 

@@ -28,7 +28,7 @@ from hwm_core.evaluation.comparison import CheckpointEvaluation, labels
 from hwm_core.evaluation.config import PROTOCOLS
 from hwm_core.evaluation.files import folder_of, write_reports
 from hwm_core.io.atomic import new_file
-from hwm_core.io.ledger import Ledger
+from hwm_core.io.resumable import ResumableResults
 from hwm_core.metrics.extractors import Extractor, load_extractor, metric_names
 from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.unavailable import Unavailable, or_unavailable
@@ -110,25 +110,25 @@ def evaluate(arguments: argparse.Namespace) -> None:
         folder = folder_of(arguments.out, label, len(evaluations)) / "windows"
         if arguments.from_scratch:
             shutil.rmtree(folder, ignore_errors=True)
-        ledger = Ledger(folder, evaluation.identity())
+        partial_results = ResumableResults(folder, evaluation.identity())
+        partial_results.begin()
         with tqdm(unit="window", desc=f"predicting by {label}") as bar:
 
             def progress(done: int, of: int, bar: tqdm = bar) -> None:
                 bar.total = of
                 bar.update(done - bar.n)
 
-            evaluation.judge(ledger, rank=arguments.rank, ranks=arguments.world_size, progress=progress)
-        evaluated.append((label, evaluation, ledger))
-    if not all(
-        evaluation.is_evaluated(ledger) for _, evaluation, ledger in evaluated
-    ):  # asked once all are done with theirs
+            evaluation.evaluate(partial_results, rank=arguments.rank, ranks=arguments.world_size, progress=progress)
+        evaluated.append((label, evaluation, partial_results))
+    # Only now, when this rank is done with every checkpoint: the last rank finds all of them complete.
+    if not all(evaluation.is_complete(partial_results) for _, evaluation, partial_results in evaluated):
         print(f"Rank {arguments.rank} is done; the last one writes the files.")
         return
     results = [
-        CheckpointEvaluation(label, arguments.protocol, source, evaluation, evaluation.result(ledger), missing)
-        for label, evaluation, ledger in evaluated
+        CheckpointEvaluation(label, arguments.protocol, source, evaluation, evaluation.result(partial_results), missing)
+        for label, evaluation, partial_results in evaluated
     ]
-    with evaluated[0][2].alone():
+    with evaluated[0][2].lock():
         written = write_reports(arguments.out, results, arguments.examples)
         for path, one in zip(paths, results, strict=True):
             if arguments.card_beside:

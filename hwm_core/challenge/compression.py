@@ -30,7 +30,7 @@ from hwm_core.challenge.submission import check_pattern, write_archive, write_sa
 from hwm_core.device import arithmetic
 from hwm_core.evaluation.counterfactual import donors, played_from
 from hwm_core.io.atomic import write_json, write_text
-from hwm_core.io.resumable import Unfinished
+from hwm_core.io.resumable import ResumableResults
 from hwm_core.metrics.bootstrap import paired_bootstrap
 from hwm_core.metrics.tokens import NOTHING, TOP, TopCrossEntropy, top_cross_entropy
 
@@ -74,7 +74,7 @@ def compress(
     }
     check_pattern(pattern)
     out = Path(out)
-    work = Unfinished(out, settings)
+    work = ResumableResults.beside(out, settings)
     known = all(sample.truth is not None for sample in samples)
     recipients = counterfactual_actions(samples, compressor) if known else []
     for first in range(0, len(samples), batch):
@@ -84,7 +84,7 @@ def compress(
         progress(first + len(some), len(samples))
     report = None
     if known:
-        scores = [work.read(f"{sample.number}.json") for sample in samples]
+        scores = [work.read_json(str(sample.number)) for sample in samples]
         report = _report(compressor, samples, scores, settings)
         write_json(out.with_suffix(".json"), report)
         write_text(out.with_suffix(".table.md"), "\n".join(table.markdown() for table in compression_tables(report)))
@@ -119,12 +119,12 @@ def counterfactual_actions(samples: Sequence[GridSample], compressor: Compressor
     return recipients
 
 
-def _is_done(work: Unfinished, sample: GridSample) -> bool:
-    return work.path(f"{sample.number}.json").exists()  # written last
+def _is_done(work: ResumableResults, sample: GridSample) -> bool:
+    return work.read_json(str(sample.number)) is not None  # written last
 
 
 def _do(
-    compressor: Compressor, samples: Sequence[GridSample], recipients: Sequence[GridSample], work: Unfinished
+    compressor: Compressor, samples: Sequence[GridSample], recipients: Sequence[GridSample], work: ResumableResults
 ) -> None:
     """`recipients` are these samples with the actions of the row `shuffled`, where there are any."""
     known = all(sample.truth is not None for sample in samples)
@@ -139,7 +139,7 @@ def _do(
         evaluated = (
             {row: _judge(compressor, found, place, sample.truth) for row, found in rows.items()} if known else {}
         )
-        work.write(f"{sample.number}.json", evaluated)
+        work.write_json(str(sample.number), evaluated)
 
 
 def _judge(compressor: Compressor, found: TopCodes, place: int, truth: NDArray[np.int64] | None) -> dict[str, float]:

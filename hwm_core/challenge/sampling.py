@@ -28,7 +28,7 @@ from hwm_core.config import Config
 from hwm_core.device import arithmetic
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import new_file, new_folder, write_json, write_text
-from hwm_core.io.resumable import Unfinished
+from hwm_core.io.resumable import ResumableResults
 from hwm_core.metrics.bootstrap import paired_bootstrap
 from hwm_core.metrics.psnr import frame_mse, mean_psnr, pooled_psnr, psnr
 from hwm_core.metrics.ssim import frame_ssim
@@ -132,10 +132,10 @@ def run_track(
         "data": data,
         "handed_in": chosen,
     }
-    work = Unfinished(out, settings)
+    work = ResumableResults.beside(out, settings)
     scores: list[Mapping[str, Any]] = []
     for sample in samples:
-        if (score := work.read(f"{sample.name}.json")) is None:
+        if (score := work.read_json(sample.name)) is None:
             score = _do(world_model, sample, track, chosen, work)
         scores.append(score)
         progress(len(scores))
@@ -154,7 +154,7 @@ def run_track(
 
 
 def _do(
-    world_model: WorldModel, sample: ForecastSample, track: SamplingTrack, chosen: str, work: Unfinished
+    world_model: WorldModel, sample: ForecastSample, track: SamplingTrack, chosen: str, work: ResumableResults
 ) -> dict[str, Any]:
     rows = evaluate_sample(world_model, sample, track)
     if chosen not in rows:
@@ -169,7 +169,7 @@ def _do(
         for row, frame in rows.items()
     }
     score = {"name": sample.name, "take": sample.take, "rows": evaluated}
-    work.write(f"{sample.name}.json", score)
+    work.write_json(sample.name, score)
     return score
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hwm_core.errors import BadConfig
 from hwm_core.evaluation.table import digits
-from hwm_core.io.ledger import Numbers
+from hwm_core.io.resumable import Numbers
 from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.frechet import FrechetStatistics, frechet_distance
 from hwm_core.metrics.kid import KernelDistance, kernel_distance

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.sensitivity import probe
 from hwm_core.evaluation.token_scores import TokenScores, evaluate_tokens, predicts_tokens
 from hwm_core.evaluation.windows import EvaluationWindows, Indices, donors, has_still_camera
-from hwm_core.io.ledger import Numbers, Parts
+from hwm_core.io.resumable import Numbers
 from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.psnr import frame_mse, masked_mse
@@ -28,6 +28,14 @@ from hwm_core.types import Episode
 from hwm_core.world_model.model import WorldModel
 
 Progress = Callable[[int, int], None]
+
+
+class PartialResults(Protocol):
+    """Arrays of every evaluated batch, by the batch's name: a `ResumableResults`, or a dict."""
+
+    def __contains__(self, batch: object, /) -> bool: ...
+    def __getitem__(self, batch: str, /) -> Numbers: ...
+    def __setitem__(self, batch: str, numbers: Numbers, /) -> None: ...
 
 
 class Evaluation:
@@ -72,42 +80,44 @@ class Evaluation:
         self.features = Features(extractors, (self.config.num_frames, height, width))
         self.measures = Measures((height, width), structure=self.config.ssim, lpips=lpips)
         count = len(self.windows)
-        self._batches = np.array_split(np.arange(count), -(-count // self.config.batch))
+        batches = np.array_split(np.arange(count), -(-count // self.config.batch))
+        self._batches = {f"{number:06d}": windows for number, windows in enumerate(batches)}
         self._tracks = None if objects is None else [objects[episode.name] for episode in episodes]
         self._donors = donors(self.windows, self.config.seed)
         self._evaluates_tokens = self.config.tokens and predicts_tokens(world_model)
         self._probed = set(spread(self.config.sensitivity, count).tolist()) if self.config.sensitivity else set()
 
     def run(self, progress: Progress = lambda done, of: None) -> EvaluationResult:
-        """Judge every row on every window, in memory."""
-        parts: dict[int, Numbers] = {}
-        self.judge(parts, progress=progress)
-        return self.result(parts)
+        """Evaluate every condition on every window, in memory."""
+        partial: dict[str, Numbers] = {}
+        self.evaluate(partial, progress=progress)
+        return self.result(partial)
 
-    def judge(self, parts: Parts, *, rank: int = 0, ranks: int = 1, progress: Progress = lambda done, of: None) -> None:
-        """Judge what is not judged yet.
+    def evaluate(
+        self, partial: PartialResults, *, rank: int = 0, ranks: int = 1, progress: Progress = lambda done, of: None
+    ) -> None:
+        """Evaluate the batches that `partial` does not contain yet, and store them there.
 
         Args:
-            parts: what is judged already, and where the rest goes.
+            partial: the results so far.
             rank, ranks: this process takes every `ranks`-th batch. The batches are the same for any number of ranks.
-            progress: hears (windows done, of how many) of this rank.
+            progress: called with (windows done, windows in all) of this rank.
         """
-        mine = range(rank, len(self._batches), ranks)
-        total, done = sum(len(self._batches[number]) for number in mine), 0
-        for number in mine:
-            if number not in parts:
-                parts[number] = self._evaluated(self._batches[number])
-            done += len(self._batches[number])
+        mine = list(self._batches.items())[rank::ranks]
+        total, done = sum(len(windows) for _, windows in mine), 0
+        for name, windows in mine:
+            if name not in partial:
+                partial[name] = self._evaluated(windows)
+            done += len(windows)
             progress(done, total)
 
-    def is_evaluated(self, parts: Parts) -> bool:
-        """Whether nothing is left, for other ranks neither."""
-        return all(number in parts for number in range(len(self._batches)))
+    def is_complete(self, partial: PartialResults) -> bool:
+        """Whether the batches of all ranks are evaluated."""
+        return all(name in partial for name in self._batches)
 
-    def result(self, parts: Parts) -> EvaluationResult:
-        """The numbers of all windows, from all batches."""
-        every = range(len(self._batches))
-        read = [without_features(parts[number]) for number in every]
+    def result(self, partial: PartialResults) -> EvaluationResult:
+        """The results of all windows, from all batches."""
+        read = [without_features(partial[name]) for name in self._batches]
         numbers = {name: np.concatenate([part[name] for part in read]) for name in read[0]}
         still = np.array([has_still_camera(episode) for episode in self.episodes])[self.windows.episode]
         return EvaluationResult.of(
@@ -126,7 +136,7 @@ class Evaluation:
             else None,
             distances=self.features.distances(
                 tuple(self.rows),
-                (parts[number] for number in every),
+                (partial[name] for name in self._batches),
                 windows=len(self.windows),
                 seed=self.config.seed,
             ),

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwm_core.io.ledger import Numbers
+from hwm_core.io.resumable import Numbers
 from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.ssim import frame_ms_ssim, frame_ssim
 from hwm_core.metrics.unavailable import Unavailable, or_unavailable

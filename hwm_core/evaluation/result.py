@@ -12,7 +12,7 @@ from hwm_core.evaluation.distances import Distances
 from hwm_core.evaluation.measures import measured
 from hwm_core.evaluation.sensitivity import Sensitivity
 from hwm_core.evaluation.token_scores import TokenScores
-from hwm_core.io.ledger import Numbers
+from hwm_core.io.resumable import Numbers
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.controllability import delta_psnr
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr, psnr

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from hwm_core.evaluation.conditions import Batch
-from hwm_core.io.ledger import Numbers
+from hwm_core.io.resumable import Numbers
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.models.masked import MaskedWorldModel
 from hwm_core.world_model.model import WorldModel

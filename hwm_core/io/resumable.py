@@ -1,54 +1,112 @@
-"""What a long run has done so far, so that it can be stopped at any time and go on to the same result."""
+"""Partial results of a long run, on disk: a stopped run resumes and ends with the same result.
 
+A folder holds one file per finished part. A file is complete or absent. `settings.json` records what the results
+depend on; a run with other settings cannot resume there. Several processes may share a folder.
+"""
+
+import fcntl
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
-from hwm_core.errors import BadConfig
-from hwm_core.io.atomic import write_json
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.errors import BadBag, BadConfig
+from hwm_core.io.atomic import new_file, write_json
 from hwm_core.io.json_files import read_json, require_settings
 
+Numbers = Mapping[str, NDArray[Any]]
+"""Arrays by name."""
+
 _SETTINGS = "settings.json"
+_CUT = "Remove it; run again."
 
 
-class Unfinished:
-    """A folder beside `out`, with a file for each part that is done; each appears whole or not at all.
+class ResumableResults:
+    """Finished parts in a folder. Nothing is written before `begin` or the first part.
 
-    It is made with the first part: a run that could not begin leaves nothing behind.
+    Args:
+        folder: an existing folder of the same run, or a new one.
+        settings: JSON-able; everything the results depend on.
 
     Raises:
-        BadConfig: `out` is there already, or the folder was begun with other settings.
-        BadBag: the file that says with which was cut.
+        BadConfig: the folder was begun with other settings; the message lists them.
+        BadBag: `settings.json` is truncated.
     """
 
-    def __init__(self, out: str | Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: str | Path, settings: Mapping[str, Any]) -> None:
+        self.folder, self._settings = Path(folder), settings
+        if self.path(_SETTINGS).exists():
+            self._require_settings()
+
+    @classmethod
+    def beside(cls, out: str | Path, settings: Mapping[str, Any]) -> "ResumableResults":
+        """The folder `OUT.unfinished`, for results that `out` replaces at the end.
+
+        Raises:
+            BadConfig: `out` exists; or as the class raises.
+            BadBag: as the class raises.
+        """
         out = Path(out)
         if out.exists():
             raise BadConfig(f"--out {out}", expected="a new path", got="one that exists", remedy="Choose another.")
-        self.folder = out.with_name(f"{out.name}.unfinished")
-        self._settings = settings
-        if self.path(_SETTINGS).exists():
-            remedy = "Give the same options to go on, or remove the folder to begin again."
-            require_settings(self.path(_SETTINGS), settings, remedy)
-
-    def path(self, name: str) -> Path:
-        """Where the part `name` lies, or will."""
-        return self.folder / name
-
-    def read(self, name: str) -> Any:
-        """A part that is JSON; None where it is not done. Raises BadBag where it was cut."""
-        return read_json(self.path(name), "Remove it; run again.") if self.path(name).exists() else None
+        return cls(out.with_name(f"{out.name}.unfinished"), settings)
 
     def begin(self) -> None:
-        """Before the first part is written."""
-        if not self.path(_SETTINGS).exists():
-            write_json(self.path(_SETTINGS), self._settings)
+        """Create the folder and record the settings. Raises as the class does: another process may have been first."""
+        with self.lock():
+            if not self.path(_SETTINGS).exists():
+                write_json(self.path(_SETTINGS), self._settings)
+            self._require_settings()
 
-    def write(self, name: str, value: Mapping[str, Any]) -> None:
-        """A part that is JSON, whole or not at all."""
-        write_json(self.path(name), value)
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Exclusive among processes. The lock of a killed process is released."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.path("lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def path(self, name: str) -> Path:
+        """The file `name` in the folder, present or not. Call `begin` before you write to it."""
+        return self.folder / name
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the arrays of part `name` are stored."""
+        return isinstance(name, str) and self.path(f"{name}.npz").exists()
+
+    def __getitem__(self, name: str) -> Numbers:
+        """The arrays of part `name`. Raises BadBag for a truncated or altered file."""
+        path = self.path(f"{name}.npz")
+        try:
+            with np.load(path) as file:
+                return dict(file)
+        except (OSError, EOFError, ValueError, BadZipFile) as error:
+            raise BadBag(f"Stored results {path}", expected="a whole file", got=str(error), remedy=_CUT) from None
+
+    def __setitem__(self, name: str, numbers: Numbers) -> None:
+        self.begin()
+        arrays: dict[str, Any] = dict(numbers)
+        with new_file(self.path(f"{name}.npz")) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)
+
+    def read_json(self, name: str) -> Any:
+        """The JSON object of part `name`; None where the part is not finished. Raises BadBag for a truncated file."""
+        path = self.path(f"{name}.json")
+        return read_json(path, _CUT) if path.exists() else None
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        self.begin()
+        write_json(self.path(f"{name}.json"), value)
 
     def remove(self) -> None:
-        """All of it is in its place."""
+        """Delete the folder, once the final results are written."""
         shutil.rmtree(self.folder)
+
+    def _require_settings(self) -> None:
+        remedy = "Resume with the same options, or remove the folder to start again."
+        require_settings(self.path(_SETTINGS), self._settings, remedy)

@@ -225,7 +225,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, monkeypatch)
         compress(compressor, samples, tmp_path / "part.zip", batch=2, progress=stop)
     assert not (tmp_path / "part.zip").exists()
     begun = {path.name for path in (tmp_path / "part.zip.unfinished").iterdir()}
-    assert begun == {"settings.json", "0.npz", "0.json", "1.npz", "1.json"}
+    assert begun == {"settings.json", "lock", "0.npz", "0.json", "1.npz", "1.json"}
     with pytest.raises(BadConfig, match="the seed it was begun with"):
         compress(
             Compressor(one, sampling=compressor.sampling, top=20, seed=1),

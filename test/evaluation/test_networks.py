@@ -12,7 +12,7 @@ from hwm_core.evaluation.distances import Features
 from hwm_core.evaluation.measures import Measures, measured
 from hwm_core.evaluation.report import distances_plain, distances_table
 from hwm_core.evaluation.table import digits
-from hwm_core.io.ledger import Numbers
+from hwm_core.io.resumable import Numbers
 from hwm_core.metrics.extractors import load_extractor
 from hwm_core.metrics.kid import KernelDistance, kernel_distance
 from hwm_core.metrics.lpips import Lpips

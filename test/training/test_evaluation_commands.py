@@ -245,17 +245,17 @@ def test_two_ranks_together_write_what_one_writes_distances_by_a_local_network_t
 def test_of_several_checkpoints_the_files_are_written_whichever_rank_is_the_last_of_each(
     tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
 ) -> None:
-    judge, begun = Evaluation.judge, []
+    evaluate_rank, begun = Evaluation.evaluate, []
 
-    def behind_then_ahead(self, ledger, *, rank, ranks, progress) -> None:
+    def behind_then_ahead(self, partial_results, *, rank, ranks, progress) -> None:
         """Rank 0 ends with the first checkpoint before rank 1 has begun, and with the second after rank 1."""
-        begun.append((self, ledger))
+        begun.append((self, partial_results))
         if len(begun) == 2:
             for evaluation, parts in begun:
-                judge(evaluation, parts, rank=1, ranks=ranks)
-        judge(self, ledger, rank=rank, ranks=ranks, progress=progress)
+                evaluate_rank(evaluation, parts, rank=1, ranks=ranks)
+        evaluate_rank(self, partial_results, rank=rank, ranks=ranks, progress=progress)
 
-    monkeypatch.setattr(Evaluation, "judge", behind_then_ahead)
+    monkeypatch.setattr(Evaluation, "evaluate", behind_then_ahead)
     options = ("--checkpoint", checkpoint, checkpoint, "--store", store, "--rank", 0, "--world-size", 2)
     run(evaluate.main, monkeypatch, *options, "--out", tmp_path / "out", *FEW)
     assert (tmp_path / "out/evaluation.json").exists()

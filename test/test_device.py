@@ -8,13 +8,13 @@ from hwm_core.errors import BadConfig
 from hwm_core.train.ranks import joined_ranks
 from hwm_core.world_model.model import WorldModel
 from training import (
-    data,
     evaluate,
     onex,
     rank_actions,
     reach,
     reconstruct,
     replay,
+    tokenise_data,
     train,
     train_tokenizer,
     tune_decoder,
@@ -23,7 +23,7 @@ from training.devices import own_device
 
 STORE = ("--data", "nowhere", "--out", "nowhere")
 COMMANDS = {
-    "tokenise": (data, "tokenise", "nowhere", "--tokenizer", "nowhere", "--out", "nowhere"),
+    "tokenise": (tokenise_data, "nowhere", "--tokenizer", "nowhere", "--out", "nowhere"),
     "evaluate": (evaluate,),
     "reconstruct": (reconstruct, "--tokenizer", "nowhere", "--store", "nowhere", "--out", "nowhere"),
     "replay": (replay, "nowhere"),
@@ -104,9 +104,9 @@ def test_processes_that_share_out_work_have_a_gpu_each(gpus, monkeypatch, comman
 
     module, *words = COMMANDS[command]
     monkeypatch.setenv("LOCAL_RANK", "1")
-    monkeypatch.setattr(data, "open_store", lambda path: None)
+    monkeypatch.setattr(tokenise_data, "open_store", lambda path: None)
     monkeypatch.setattr(
-        data if command == "tokenise" else WorldModel, loads, lambda path, device, **_: load(path, device)
+        tokenise_data if command == "tokenise" else WorldModel, loads, lambda path, device, **_: load(path, device)
     )
     monkeypatch.setattr("sys.argv", [command, *words, "--device", "cuda"])
     with pytest.raises(KeyboardInterrupt):

@@ -34,9 +34,8 @@ from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.unavailable import Unavailable, or_unavailable
 from hwm_core.types import Episode
 from hwm_core.world_model.model import WorldModel
+from training.command_line import path_errors, positive
 from training.devices import own_device
-from training.numbers import positive
-from training.paths import paths_told
 
 
 def main() -> None:
@@ -77,7 +76,7 @@ def main() -> None:
     parser.add_argument("--card-beside", action="store_true", help="a model card into the checkpoint's folder, too")
     arguments = parser.parse_args()
     try:
-        with paths_told():
+        with path_errors():
             evaluate(arguments)
     except BadInput as error:
         parser.error(str(error))

@@ -33,16 +33,15 @@ from hwm_core.metrics.tokens import TOP
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.checkpoint import load_checkpoint
 from hwm_core.world_model.model import WorldModel
+from training.command_line import path_errors, positive
 from training.devices import own_device
-from training.numbers import positive
-from training.paths import paths_told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Exit status 0: done, and an archive is valid; 1: it is not; 2: bad input."""
     options = _parse(arguments)
     try:
-        with paths_told():
+        with path_errors():
             return options.run(options)
     except BadInput as error:
         print(error, file=sys.stderr)

@@ -1,54 +1,174 @@
-"""Bags or LeRobot datasets into an episode store, ready for training.
+"""Make an episode store, ready for training, from bags, LeRobot datasets or videos.
 
     python -m training.prepare_data recordings --robot robot.yaml --validation-nth 10 --out store
     python -m training.prepare_data g1_yellow_bottle --robot g1 --validation held_out --out store
 
 fills store/training and store/validation, and fits the action manifests store/states.yaml and store/commands.yaml.
+Run the same command again to resume. Exit status 0: all were read; 1: some recordings were skipped; 2: bad input.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tqdm import tqdm
 
 from hwm_core.data.checks.verification import is_store
-from hwm_core.data.discover import joined, search_recordings
 from hwm_core.data.episodes.prepare import fit_manifests, prepare_episodes, undeclared_units
 from hwm_core.data.episodes.split import SplitFile, is_nth
 from hwm_core.data.episodes.store import Split
 from hwm_core.data.recording.assembly import ReadReport
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.robot.embodiment import embodiment_names, read_embodiment, union
-from hwm_core.data.robot.limits import read_robot
-from hwm_core.data.rosbag2.topics import Topics
+from hwm_core.data.robot.embodiment import embodiment_names
+from hwm_core.data.robot.limits import Robot, read_robot
+from hwm_core.data.robot.manifest import ActionKind, ActionManifest
 from hwm_core.errors import BadBag, BadConfig, BadInput
-from training.numbers import not_negative, positive
-from training.paths import paths_told
+from training.command_line import not_negative, positive, run_command
+from training.sources import Reading, add_reading, add_robot, read_embodiments
 
-# Of the frames: fewer are pictures lost here and there.
-_MANY_HELD = 0.05
+# Above this share of repeated frames the camera is slower than the store; below it, single images were lost.
+_MANY_REPEATED = 0.05
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """How recordings become a store: the options of the command line."""
+
+    robot: str | None
+    embodiment: list[str] | None
+    size: int
+    crop: str
+    cut: Sequence[float]  # top, bottom, left, right
+    rate: float  # Hz
+    frame_skip: int
+    drop_repeats: bool
+    split: Path | None
+    validation: list[Path]
+    validation_nth: int
+    joints: list[str] | None
+    workers: int
+    reading: Reading
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "PrepareOptions":
+        """Of the arguments that `add_prepare_options` adds."""
+        own = {field.name: getattr(options, field.name) for field in fields(cls) if field.name != "reading"}
+        return cls(**own, reading=Reading.of(options))
+
+    def preprocessing(self, recordings: Sequence[Recording]) -> Preprocessing:
+        """Of all episodes; several robots may have cameras of different shapes."""
+        several_robots = self.embodiment is not None and len(self.embodiment) > 1
+        return Preprocessing.parse(
+            {
+                "source_aspect": 0 if several_robots else _aspect(recordings),
+                "cut": tuple(self.cut),
+                "crop": self.crop,
+                "height": self.size,
+                "width": self.size,
+                "frame_rate_hz": self.rate / (1 + self.frame_skip),
+                "drop_repeats": self.drop_repeats,
+            },
+            where="prepare_data",
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line. Exit status 0: all read; 1: some recordings were left out; 2: nothing could be done."""
-    options = _parse(arguments)
-    try:
-        with paths_told():
-            return _prepare(options)
-    except BadInput as error:
-        print(error, file=sys.stderr)
-        return 2
+    """The command line; returns the exit status."""
+    return run_command(
+        build_parser(), lambda options: prepare(options.sources, options.out, PrepareOptions.of(options)), arguments
+    )
 
 
-def _prepare(options: argparse.Namespace) -> int:
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sources", nargs="+", type=Path, help="bag, data set, video with a table, or a folder of them")
+    parser.add_argument("--out", type=Path, required=True, help="store to fill; run again to resume")
+    add_prepare_options(parser)
+    return parser
+
+
+def add_prepare_options(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `PrepareOptions.of`."""
+    add_robot(parser, required=True)
+    parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
+    parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square")
+    parser.add_argument(
+        "--cut",
+        nargs=4,
+        type=float,
+        default=(0.0, 0.0, 0.0, 0.0),
+        metavar=("TOP", "BOTTOM", "LEFT", "RIGHT"),
+        help="shares of height and width removed before the crop: black bars, or the second image of a stereo camera",
+    )
+    parser.add_argument("--rate", type=float, default=30.0, help="frames a second (%(default)s)")
+    parser.add_argument(
+        "--frame-skip", type=not_negative, default=0, metavar="N", help="skip N frames after each frame that is kept"
+    )
+    parser.add_argument("--drop-repeats", action="store_true", help="skip images that equal the image before")
+    parser.add_argument("--split", type=Path, help="file of training.split_data")
+    parser.add_argument(
+        "--validation", nargs="+", type=Path, default=[], metavar="SOURCE", help="recordings for validation"
+    )
+    parser.add_argument(
+        "--validation-nth",
+        type=not_negative,
+        default=0,
+        metavar="N",
+        help="also validate on recordings whose number is a multiple of N",
+    )
+    parser.add_argument(
+        "--joints", nargs="+", help="joints, in this order (default: the joints of the first recording)"
+    )
+    add_reading(parser)
+    parser.add_argument("--workers", type=positive, default=1, help="processes that read (%(default)s)")
+
+
+def prepare(sources: Sequence[Path], out: Path, options: PrepareOptions) -> int:
+    """Fill the store `out` with the recordings, and print what was done; returns 1 where some were skipped."""
+    _reject_contradictions(options)
+    embodiment = read_embodiments(options.embodiment)
+    robot = embodiment.description() if embodiment else read_robot(str(options.robot))
+    recordings, skipped = _split_recordings(sources, options)
+    outcomes = prepare_episodes(
+        recordings, out, options.preprocessing(recordings["training"]), options.joints, options.workers, embodiment
+    )
+    frames, faults = 0, len(skipped)
+    first_fault = ""  # of a recording that was read
+    reports: list[ReadReport] = []
+    with tqdm(total=sum(map(len, recordings.values())), unit="episode") as progress:
+        for one in skipped:
+            progress.write(f"left out {one}")
+        for outcome in outcomes:
+            progress.update()
+            if outcome.fault:
+                faults, first_fault = faults + 1, first_fault or f"{outcome.name}: {outcome.fault}"
+                progress.write(f"left out {outcome.name}: {outcome.fault}")
+            elif outcome.report:
+                frames += outcome.report.frames
+                reports.append(outcome.report)
+                if remarks := outcome.report.remarks():
+                    progress.write(f"{outcome.name}: {remarks}")
+            progress.set_postfix(frames=frames)
+    if first_fault and not is_store(out):
+        raise BadBag("Recordings", expected="usable recordings for training", got="none", remedy=first_fault)
+    manifests = fit_manifests(out, robot, embodiment.aliases if embodiment else None)
+    counts = f"{len(recordings['training'])} training and {len(recordings['validation'])} validation episodes"
+    print(f"{out}: {counts}, {faults} left out")
+    if repeated := _repeated_frames(reports, options.rate, options.frame_skip):
+        print(repeated)
+    _print_manifests(manifests, robot)
+    return 1 if faults else 0
+
+
+def _reject_contradictions(options: PrepareOptions) -> None:
     if options.robot in embodiment_names():
         raise BadConfig(
             "--robot",
-            expected="a YAML file, or the name of a robot of whose joints nothing is known",
-            got=f"`{options.robot}`, whose joints a layout knows",
+            expected="a YAML file, or the name of a robot without an embodiment file",
+            got=f"`{options.robot}`, which is an embodiment",
             remedy=f"Give --embodiment {options.robot} in its place.",
         )
     if options.embodiment and options.joints:
@@ -56,16 +176,16 @@ def _prepare(options: argparse.Namespace) -> int:
             "--joints",
             expected="none beside --embodiment, whose dimensions are the joints",
             got=" ".join(options.joints),
-            remedy="Leave it out, or name a layout file of these joints.",
+            remedy="Remove --joints, or give an embodiment file of these joints.",
         )
-    embodiment = union([read_embodiment(name) for name in options.embodiment]) if options.embodiment else None
-    robot = embodiment.description() if embodiment else read_robot(options.robot)
-    topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
-    both = [
-        joined(search_recordings(path, topics, options.camera, options.stamps) for path in paths)
-        for paths in (options.sources, options.validation)
-    ]
-    training, validation = (found.usable() for found in both)
+
+
+def _split_recordings(
+    sources: Sequence[Path], options: PrepareOptions
+) -> tuple[dict[Split, list[Recording]], list[str]]:
+    """The recordings of both splits, and the data sets that cannot be opened, each with the reason."""
+    found = [options.reading.search(paths) for paths in (sources, options.validation)]
+    training, validation = (part.usable() for part in found)
     if options.split:
         sides = SplitFile.read(options.split).apply(training)
         training, validation = sides["training"], validation + sides["validation"]
@@ -75,71 +195,39 @@ def _prepare(options: argparse.Namespace) -> int:
     if not training or not validation:
         raise BadBag(
             "Recordings",
-            expected="some to train on and some, never trained on, to judge by",
+            expected="some for training, and others for validation",
             got=f"{len(training)} and {len(validation)}",
             remedy="Name recordings with --validation, or keep every N-th one with --validation-nth N.",
         )
-    preprocessing = Preprocessing.parse(
-        {
-            "source_aspect": 0 if options.embodiment and len(options.embodiment) > 1 else _aspect(training),
-            "cut": tuple(options.cut),
-            "crop": options.crop,
-            "height": options.size,
-            "width": options.size,
-            "frame_rate_hz": options.rate / (1 + options.frame_skip),
-            "drop_repeats": options.drop_repeats,
-        },
-        where="prepare_data",
-    )
-    recordings: dict[Split, list[Recording]] = {"training": training, "validation": validation}
-    damaged = joined(both).left_out()
-    frames, faults, fault = 0, len(damaged), ""  # the first of those read
-    reports: list[ReadReport] = []
-    outcomes = prepare_episodes(recordings, options.out, preprocessing, options.joints, options.workers, embodiment)
-    with tqdm(total=len(training) + len(validation), unit="episode") as progress:
-        for one in damaged:
-            progress.write(f"left out {one}")
-        for outcome in outcomes:
-            progress.update()
-            if outcome.fault:
-                faults, fault = faults + 1, fault or f"{outcome.name}: {outcome.fault}"
-                progress.write(f"left out {outcome.name}: {outcome.fault}")
-            elif outcome.report:
-                frames += outcome.report.frames
-                reports.append(outcome.report)
-                if remarks := outcome.report.remarks():
-                    progress.write(f"{outcome.name}: {remarks}")
-            progress.set_postfix(frames=frames)
-    if fault and not is_store(options.out):
-        raise BadBag("Recordings", expected="some to train on that can be used", got="none", remedy=fault)
-    manifests = fit_manifests(options.out, robot, embodiment.aliases if embodiment else None)
-    print(f"{options.out}: {len(training)} training and {len(validation)} validation episodes, {faults} left out")
-    if held := _held(reports, options.rate, options.frame_skip):
-        print(held)
+    return {"training": training, "validation": validation}, [one for part in found for one in part.left_out()]
+
+
+def _print_manifests(manifests: Mapping[ActionKind, ActionManifest], robot: Robot) -> None:
     print(f"actions: {' and '.join(manifests)}")
     for warning in undeclared_units(manifests, robot):
         print(warning)
     for kind, manifest in manifests.items():
         if constant := [name for name, still in zip(manifest.names, manifest.constant) if still]:
             print(f"{kind}: {len(constant)} of {manifest.dim} dimensions are constant: {', '.join(constant)}")
-    return 1 if faults else 0
 
 
-def _held(reports: list[ReadReport], rate: float, frame_skip: int) -> str:
-    """What to say of frames that show the picture before again; nothing where they are few."""
-    frames, held = sum(one.frames for one in reports), sum(one.held for one in reports)
-    if held <= _MANY_HELD * frames:
+def _repeated_frames(reports: Sequence[ReadReport], rate: float, frame_skip: int) -> str:
+    """A warning about frames that repeat the frame before; empty where they are few."""
+    frames, repeated = sum(one.frames for one in reports), sum(one.held for one in reports)
+    if repeated <= _MANY_REPEATED * frames:
         return ""
-    kept_rate = min(one.shown_hz for one in reports if one.held > _MANY_HELD * one.frames) * (1 + frame_skip)
-    remedy = f"With `--rate {kept_rate:.4g}` none is held." if kept_rate < rate else "A lower `--rate` holds fewer."
+    camera_rate = min(one.shown_hz for one in reports if one.held > _MANY_REPEATED * one.frames) * (1 + frame_skip)
+    remedy = (
+        f"`--rate {camera_rate:.4g}` repeats none." if camera_rate < rate else "A lower `--rate` repeats fewer frames."
+    )
     return (
-        f"{held} of {frames} frames ({held / frames:.0%}) show the picture before again, because the camera gave no "
-        f"new one in time for --rate {rate:g}: copying the last frame looks better than it is. {remedy}"
+        f"{repeated} of {frames} frames ({repeated / frames:.0%}) repeat the frame before: the camera is slower than "
+        f"--rate {rate:g}. Repeated frames make copying the last frame look too good in evaluations. {remedy}"
     )
 
 
-def _aspect(recordings: list[Recording]) -> float:
-    """Width / height of the first picture that can be read."""
+def _aspect(recordings: Sequence[Recording]) -> float:
+    """Width / height of the first image that can be read."""
     fault: BadInput | None = None
     for recording in recordings:
         try:
@@ -149,49 +237,6 @@ def _aspect(recordings: list[Recording]) -> float:
             fault = fault or error
     assert fault is not None  # there are recordings
     raise fault
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    topics = Topics()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sources", nargs="+", type=Path, help="bag, data set, video with a table, or a folder of them")
-    parser.add_argument("--out", type=Path, required=True, help="store to fill; run again to resume")
-    robot = parser.add_mutually_exclusive_group(required=True)
-    robot.add_argument("--robot", help="YAML file of its name and joints (units, limits), or just its name")
-    robot.add_argument(
-        "--embodiment",
-        nargs="+",
-        metavar="LAYOUT",
-        help=f"of one robot, or of each of several: {', '.join(embodiment_names())}, or YAML files",
-    )
-    parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
-    parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square")
-    parser.add_argument(
-        "--cut",
-        nargs=4,
-        type=float,
-        default=(0.0, 0.0, 0.0, 0.0),
-        metavar=("TOP", "BOTTOM", "LEFT", "RIGHT"),
-        help="shares of height and width to take off before the crop: black bars, or the second eye of a stereo camera",
-    )
-    parser.add_argument("--rate", type=float, default=30.0, help="frames a second (%(default)s)")
-    parser.add_argument(
-        "--frame-skip", type=not_negative, default=0, metavar="N", help="leave out N frames after each kept"
-    )
-    parser.add_argument("--drop-repeats", action="store_true", help="leave out pictures equal to the one before")
-    parser.add_argument("--split", type=Path, help="file of `data split`: which sources are kept from training")
-    parser.add_argument("--validation", nargs="+", type=Path, default=[], metavar="SOURCE", help="to judge by")
-    parser.add_argument(
-        "--validation-nth", type=not_negative, default=0, metavar="N", help="also sources whose number N divides"
-    )
-    parser.add_argument("--joints", nargs="+", help="joints, in this order; default: those of the first recording")
-    parser.add_argument("--camera", help="video key, where a LeRobot dataset has several")
-    parser.add_argument("--image-topic", default=topics.image, help="or its /compressed (%(default)s)")
-    parser.add_argument("--joint-topic", default=topics.joint_states, help="%(default)s")
-    parser.add_argument("--command-topic", default=topics.commands, help="%(default)s")
-    parser.add_argument("--stamps", choices=("header", "receive"), default="header", help="what times messages")
-    parser.add_argument("--workers", type=positive, default=1, help="processes that read (%(default)s)")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from hwm_core.evaluation.reaching import ReachConfig
 from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.io.atomic import write_json
 from hwm_core.world_model.model import WorldModel
+from training.command_line import positive
 from training.devices import own_device
-from training.numbers import positive
 
 
 def main() -> None:

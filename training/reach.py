@@ -17,8 +17,8 @@ from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.io.atomic import new_file, write_json
 from hwm_core.visualization import plan_strip, write_png
 from hwm_core.world_model.model import WorldModel
+from training.command_line import positive
 from training.devices import own_device
-from training.numbers import positive
 
 
 def main() -> None:

@@ -25,9 +25,8 @@ from hwm_core.io.atomic import new_file, write_json, write_text
 from hwm_core.types import Episode
 from hwm_core.visualization import VideoWriter, contact_sheet, heat, side_by_side, write_png
 from hwm_core.world_model.checkpoint import load_tokenizer
+from training.command_line import path_errors, positive
 from training.devices import own_device
-from training.numbers import positive
-from training.paths import paths_told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--video", action="store_true", help="rebuild the first episode from end to end")
     options = parser.parse_args(arguments)
     try:
-        with paths_told():
+        with path_errors():
             report(options)
     except BadInput as error:
         parser.error(str(error))

@@ -27,7 +27,7 @@ from hwm_core.io.atomic import write_text
 from hwm_core.sim.description import ROBOT, joints
 from hwm_core.sim.gl import mujoco
 from hwm_core.sim.recorder import record_episode
-from training.numbers import not_negative, positive
+from training.command_line import not_negative, positive
 
 FIRST_SEED = {"train": 0, "val": 1_000_000}  # far apart: more training episodes never meet the validation ones
 

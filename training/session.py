@@ -29,8 +29,8 @@ from hwm_core.train.trainer import Trainer
 from hwm_core.train.training_data import require_same
 from hwm_core.visualization.canvas import write_png
 from hwm_core.visualization.samples import Sample, sample_sheet
+from training.command_line import path_errors
 from training.environment import note_environment
-from training.paths import paths_told
 
 
 def command(
@@ -63,7 +63,7 @@ def command(
         parser.add_argument(f"--{name}", type=Path, required=name not in optional, help=meaning)
     options = parser.parse_args(arguments)
     try:
-        with paths_told(), joined_ranks(options.device) as options.ranks:
+        with path_errors(), joined_ranks(options.device) as options.ranks:
             options.device = options.ranks.device
             return 0 if work(options) else 1
     except BadInput as error:

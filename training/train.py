@@ -1,4 +1,4 @@
-"""Train a world model over a frozen tokenizer, on an episode store or on what `training.data tokenise` made of it.
+"""Train a world model over a frozen tokenizer, on an episode store or on what `training.tokenise_data` made of it.
 
     python -m training.train --preset tiny --data store --tokenizer runs/tokenizer/tokenizer --out runs/tiny
     python -m training.train --preset tiny --data tokens --tokenizer runs/tokenizer/tokenizer --out runs/tiny

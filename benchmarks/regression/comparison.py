@@ -33,7 +33,7 @@ from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.psnr import frame_mse, psnr
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.trainer import Trainer
-from training.numbers import positive
+from training.command_line import positive
 from training.session import Screen, revision
 
 PAST, FUTURE = 9, 32  # frames, as preset `g1`

@@ -74,14 +74,14 @@ def search_recordings(
                 f"Source {path}",
                 expected="pictures",
                 got="tokens, as of the 1X challenge",
-                remedy="They are trained on as they are; of `training.data` inspect, statistics and verify read them.",
+                remedy="Train on the tokens directly; training.inspect_data and training.verify_data read them.",
             )
         if any(one.exists() for one in (path / BEGUN, *path.glob(f"*/{BEGUN}"))):
             raise BadBag(
                 f"Source {path}",
                 expected="a whole recording or set",
                 got="tokens that are not finished",
-                remedy="Run `data tokenise` again.",
+                remedy="Run `training.tokenise_data` again.",
             )
         raise BadBag(
             f"Source {path}",

@@ -11,7 +11,19 @@ from untrained import JOINTS, save_untrained
 from hwm_core.data.episodes.store import write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.types import Episode
-from training import data, evaluate, onex, prepare_data, rank_actions, reach, reconstruct, record_sim
+from training import (
+    compute_statistics,
+    convert_data,
+    evaluate,
+    inspect_data,
+    onex,
+    prepare_data,
+    rank_actions,
+    reach,
+    reconstruct,
+    record_sim,
+    split_data,
+)
 
 ONEX = ("--checkpoint", "tiny", "--data", "set", "--out", "out")
 
@@ -103,10 +115,10 @@ def test_what_is_to_be_written_under_a_file_is_rejected_by_its_path(bags: Path, 
         robot = ("--robot", "r", "--out", out)
         for told in (
             rejected(prepare_data, bags, *robot, "--validation-nth", 2),
-            rejected(data, "convert", bags, "--to", "rosbag2", "--out", out),
-            rejected(data, "convert", bags, "--to", "lerobot-v3.0", "--out", out),
-            rejected(data, "statistics", bags, "--robot", "r", "--out", out / "r.yaml"),
-            rejected(data, "inspect", bags, "--sheets", out),
+            rejected(convert_data, bags, "--to", "rosbag2", "--out", out),
+            rejected(convert_data, bags, "--to", "lerobot-v3.0", "--out", out),
+            rejected(compute_statistics, bags, "--robot", "r", "--out", out / "r.yaml"),
+            rejected(inspect_data, bags, "--sheets", out),
         ):
             assert str(file) in told and told.count("expected") == 1, told
 
@@ -117,7 +129,7 @@ def test_a_report_to_be_written_under_a_file_is_rejected_by_its_path(tmp_path: P
     checkpoint, out = save_untrained(tmp_path / "checkpoint"), tmp_path / "file" / "out"
     out.parent.write_text("")
     told = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", out)
-    assert f"Path {out}" in told and "expected one that can be read and written, got Not a directory" in told
+    assert f"Path {out}" in told and "expected a path that can be read and written, got Not a directory" in told
 
 
 def test_several_robots_without_a_square_are_rejected(bags: Path, rejected) -> None:
@@ -130,9 +142,9 @@ def test_several_robots_without_a_square_are_rejected(bags: Path, rejected) -> N
 
 def test_a_data_set_of_no_frames_a_second_and_a_split_by_zero_are_rejected(bags: Path, rejected) -> None:
     out = bags.parent / "out"
-    told = rejected(data, "convert", bags, "--to", "lerobot-v3.0", "--fps", 0, "--out", out)
+    told = rejected(convert_data, bags, "--to", "lerobot-v3.0", "--fps", 0, "--out", out)
     assert "`fps`: expected Input should be greater than 0, got 0.0" in told
-    assert "--nth: expected a whole number of at least 1" in rejected(data, "split", bags, "--nth", 0, "--out", out)
+    assert "--nth: expected a whole number of at least 1" in rejected(split_data, bags, "--nth", 0, "--out", out)
     assert not out.exists()
 
 

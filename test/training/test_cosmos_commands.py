@@ -16,7 +16,7 @@ from hwm_core.errors import BadCheckpoint
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.checkpoint import load_checkpoint, load_tokenizer, save_checkpoint, save_tokenizer
 from hwm_core.world_model.model import WorldModel
-from training import data, train, tune_decoder
+from training import tokenise_data, train, tune_decoder
 
 COSMOS = {"tiny": "DV8x8x8", "flow_tiny": "CV8x8x8"}
 
@@ -111,9 +111,8 @@ def test_the_decoder_of_a_download_is_not_tuned(trained, store, tmp_path, capsys
     assert "a tokenizer that was trained here" in capsys.readouterr().err
 
 
-def test_latents_that_nobody_has_normalised_are_not_tokenised(tmp_path, store, capsys, monkeypatch) -> None:
+def test_latents_that_nobody_has_normalised_are_not_tokenised(tmp_path, store, capsys) -> None:
     folder = cosmos_folder(tmp_path / "files", "CV8x8x8")
-    words = ["data", "tokenise", str(store), "--tokenizer", str(folder), "--out", str(tmp_path / "codes")]
-    monkeypatch.setattr("sys.argv", words)
-    assert data.main() == 2
+    words = [str(store), "--tokenizer", str(folder), "--out", str(tmp_path / "codes")]
+    assert tokenise_data.main(words) == 2
     assert "with statistics of its latents" in capsys.readouterr().err

@@ -231,7 +231,7 @@ def test_a_file_in_the_place_of_a_runs_folder_is_rejected(store, tokenizer, tmp_
 def test_a_run_where_no_folder_can_be_made_is_rejected_with_its_path(store, capsys):
     with pytest.raises(SystemExit, match="2"):
         train_tokenizer.main(["--data", str(store), "--out", "/proc/none/run", *SMALL])
-    assert "Path /proc/none: expected one that can be read and written" in capsys.readouterr().err
+    assert "Path /proc/none: expected a path that can be read and written" in capsys.readouterr().err
 
 
 def test_a_runs_folder_in_the_place_of_what_it_made_is_rejected_with_the_right_one(store, tokenizer, tmp_path, capsys):

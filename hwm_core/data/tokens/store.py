@@ -95,7 +95,7 @@ def _side(path: Path, begin: str) -> Path:
             f"Tokens {path}",
             expected=f"one set named {begin}...",
             got=", ".join(one.name for one in found) or ("one that is not finished" if begun else "none"),
-            remedy="Run `data tokenise` again."
+            remedy="Run `training.tokenise_data` again."
             if begun
             else "Name a folder with one set to train on and one to judge by.",
         )

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import yaml
+from data_commands import run_command
 from grey_episodes import episode
 from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
 from recordings import TOPICS
@@ -21,16 +22,14 @@ from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import EVE_STATES, open_episodes, open_tokens
 from hwm_core.data.tokens.store import manifest_sha256
 from hwm_core.errors import BadBag, RobotMismatch
-from training import data
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
+def command(capsys):
     """Status, and what was printed."""
 
     def run(*words):
-        monkeypatch.setattr("sys.argv", ["data", *map(str, words)])
-        status = data.main()
+        status = run_command(*words)
         told = capsys.readouterr()
         return status, told.out + told.err
 
@@ -130,7 +129,7 @@ def test_inspect_reads_a_set_those_side_by_side_and_a_test_set(published, comman
     status, told = command(
         "inspect", published / "val_v2.0", "--dimensions", "--embodiment", "1x_eve", "--sheets", "no"
     )
-    assert status == 0 and "1 episodes, 1 takes" in told and "no sheet: tokens hold no pictures" in told
+    assert status == 0 and "1 episodes, 1 takes" in told and "no sheet: tokens hold no images" in told
     assert all(f" {name} " in told for name in EVE_STATES)
     status, told = command("inspect", published / "train_v2.0", "--episodes", 1)
     assert status == 0 and "1 episodes, 2 takes" in told and "1 of 3 clips are cut short" in told
@@ -230,12 +229,14 @@ def test_verify_finds_what_is_wrong_in_a_test_set(published, name, values, said)
 
 def test_where_pictures_are_wanted_tokens_of_every_kind_are_rejected_as_what_they_are(published, pair):
     for path in (published, published / "test_v2.0", pair, pair / "training"):
-        with pytest.raises(BadBag, match=r"expected pictures, got tokens.*inspect, statistics and verify read them"):
+        with pytest.raises(
+            BadBag, match=r"expected pictures, got tokens.*training.inspect_data and training.verify_data"
+        ):
             find_recordings(path, TOPICS)
     for side in ("training", "validation"):
         (pair / side / "metadata.json").unlink()
     for path in (pair, pair / "training"):
-        with pytest.raises(BadBag, match=r"tokens that are not finished.*data tokenise"):
+        with pytest.raises(BadBag, match=r"tokens that are not finished.*training.tokenise_data"):
             find_recordings(path, TOPICS)
 
 

@@ -1,7 +1,6 @@
 """LeRobot datasets, their conversion to bags, and the store that both end in."""
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +30,7 @@ from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.rosbag2.export import write_rosbag2
 from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.errors import BadBag, BadInput, RobotMismatch
-from training import data, prepare_data
+from training import convert_data, prepare_data
 
 VIDEO = "videos/chunk-000/observation.images.head/episode_{:06d}.mp4"
 TABLE = "data/chunk-000/episode_{:06d}.parquet"
@@ -257,17 +256,14 @@ def test_statistics_are_of_the_training_split_alone(tmp_path):
     assert fitted["commands"].upper == (8, 8, 8)
 
 
-def test_the_command_lines_convert_and_prepare(folder, tmp_path, monkeypatch, capsys):
+def test_the_command_lines_convert_and_prepare(folder, tmp_path, capsys):
     bags, store = tmp_path / "bags", tmp_path / "store"
-    monkeypatch.setattr(sys, "argv", ["data", "convert", str(folder), "--to", "rosbag2", "--out", str(bags)])
-    assert data.main() == 0
+    assert convert_data.main([str(folder), "--to", "rosbag2", "--out", str(bags)]) == 0
     arguments = [str(bags), "--validation-nth", "3", "--robot", "r", "--size", "12", "--out", str(store)]
-    monkeypatch.setattr(sys, "argv", ["prepare_data", *arguments])
-    assert prepare_data.main() == 2  # 0 and 3: nothing is left to train on
+    assert prepare_data.main(arguments) == 2  # 0 and 3: nothing is left to train on
     assert "got 0 and 2. Name recordings with --validation" in capsys.readouterr().err
     arguments[2] = "2"
-    monkeypatch.setattr(sys, "argv", ["prepare_data", *arguments])
-    assert prepare_data.main() == 0
+    assert prepare_data.main(arguments) == 0
     opened = open_store(store)
     assert [one.name for one in opened.training] == ["set_000003"]
     assert [one.name for one in opened.validation] == ["set_000000"]
@@ -275,10 +271,8 @@ def test_the_command_lines_convert_and_prepare(folder, tmp_path, monkeypatch, ca
 
 
 def prepare(source, store, *more):
-    with pytest.MonkeyPatch.context() as patch:
-        arguments = [str(source), "--validation-nth", "2", "--robot", "r", "--size", "12", "--out", str(store), *more]
-        patch.setattr(sys, "argv", ["prepare_data", *arguments])
-        return prepare_data.main()
+    arguments = [str(source), "--validation-nth", "2", "--robot", "r", "--size", "12", "--out", str(store), *more]
+    return prepare_data.main(arguments)
 
 
 def test_preparing_at_a_rate_above_the_camera_s_tells_the_held_frames_and_the_rate_to_use(tmp_path, capsys):
@@ -287,11 +281,11 @@ def test_preparing_at_a_rate_above_the_camera_s_tells_the_held_frames_and_the_ra
         record(tmp_path / f"bags/run_{number}", slow)
     assert prepare(tmp_path / "bags", tmp_path / "at_30") == 0
     said = capsys.readouterr().out
-    assert "38 of 116 frames (33%) show the picture before again" in said and "With `--rate 20` none is held" in said
+    assert "38 of 116 frames (33%) repeat the frame before" in said and "`--rate 20` repeats none" in said
     assert prepare(tmp_path / "bags", tmp_path / "at_15", "--rate", "60", "--frame-skip", "1") == 0
-    assert "With `--rate 40` none is held" in capsys.readouterr().out  # every second of 40 a second
+    assert "`--rate 40` repeats none" in capsys.readouterr().out  # every second of 40 a second
     assert prepare(tmp_path / "bags", tmp_path / "at_20", "--rate", "20") == 0
-    assert "again" not in capsys.readouterr().out
+    assert "repeat" not in capsys.readouterr().out
 
 
 def test_a_rate_that_a_camera_without_its_repeats_cannot_keep_is_told_too(tmp_path, capsys):
@@ -302,41 +296,38 @@ def test_a_rate_that_a_camera_without_its_repeats_cannot_keep_is_told_too(tmp_pa
                 one.content[:] -= one.content % 4 == 3  # every fourth picture is the third again
         record(tmp_path / f"bags/run_{number}", messages)
     assert prepare(tmp_path / "bags", tmp_path / "store", "--drop-repeats") == 0
-    assert "A lower `--rate` holds fewer" in capsys.readouterr().out
+    assert "A lower `--rate` repeats fewer" in capsys.readouterr().out
 
 
 @pytest.mark.realdata
 def test_gr1_at_30_hz_is_told_to_run_at_20(tmp_path, capsys):
     assert prepare(real_data("gr1_sim_picknplace"), tmp_path / "store") == 0
     said = capsys.readouterr().out
-    assert "(33%) show the picture before again" in said and "With `--rate 20` none is held" in said
+    assert "(33%) repeat the frame before" in said and "`--rate 20` repeats none" in said
 
 
 @pytest.mark.parametrize("to", ["rosbag2", "lerobot-v3.0"])
 def test_the_command_line_tells_what_was_left_out_of_a_conversion_and_says_so_by_its_status(
-    folder, tmp_path, monkeypatch, capsys, to
+    folder, tmp_path, capsys, to
 ):
     (folder / VIDEO.format(0)).write_bytes(b"no video")
-    arguments = ["convert", str(folder), "--to", to, "--codec", "lossless", "--out", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", ["data", *arguments])
-    assert data.main() == 1
+    arguments = [str(folder), "--to", to, "--codec", "lossless", "--out", str(tmp_path / "out")]
+    assert convert_data.main(arguments) == 1
     said = capsys.readouterr()
     assert f"1 recordings as {to}" in said.out and "left out set_000000: " in said.err
 
 
-def test_a_task_that_is_asked_for_is_written_though_a_whole_dataset_is_converted(folder, tmp_path, monkeypatch):
-    arguments = ["convert", str(folder), "--to", "lerobot-v3.0", "--task", "wave", "--out", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", ["data", *arguments])
-    assert data.main() == 0
+def test_a_task_that_is_asked_for_is_written_though_a_whole_dataset_is_converted(folder, tmp_path):
+    arguments = [str(folder), "--to", "lerobot-v3.0", "--task", "wave", "--out", str(tmp_path / "out")]
+    assert convert_data.main(arguments) == 0
     assert open_lerobot(tmp_path / "out").entry(3).tasks == ("wave",)
 
 
 @pytest.mark.realdata
-def test_a_chosen_g1_episode_stays_that_episode_in_a_dataset_of_its_own(tmp_path, monkeypatch, capsys):
+def test_a_chosen_g1_episode_stays_that_episode_in_a_dataset_of_its_own(tmp_path, capsys):
     source = real_data("g1_yellow_bottle")
-    arguments = ["convert", str(source), "--episodes", "29", "--codec", "h264", "--to", "lerobot-v3.0"]
-    monkeypatch.setattr(sys, "argv", ["data", *arguments, "--out", str(tmp_path / "out")])
-    assert data.main() == 0
+    arguments = [str(source), "--episodes", "29", "--codec", "h264", "--to", "lerobot-v3.0"]
+    assert convert_data.main([*arguments, "--out", str(tmp_path / "out")]) == 0
     before, after = open_lerobot(source), open_lerobot(tmp_path / "out")
     assert (after.episodes, after.cameras) == ((29,), before.cameras)
     assert after.info["robot_type"] == before.info["robot_type"] == "Unitree_G1_Inspire"

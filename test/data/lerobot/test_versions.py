@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 
 import numpy as np
 import pyarrow
@@ -19,7 +18,7 @@ from hwm_core.data.lerobot.tables import read_table
 from hwm_core.data.lerobot.versions import convert_version
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.errors import BadBag
-from training import data
+from training import convert_data
 
 CAMERA = "observation.images.head"
 VIDEO = f"videos/chunk-000/{CAMERA}/episode_{{:06d}}.mp4"
@@ -97,11 +96,10 @@ def test_an_episode_whose_files_do_not_fit_each_other_or_info_is_left_out_and_na
     assert len(list((tmp_path / "out").rglob("*.mp4"))) == len(list((tmp_path / "out/data").rglob("*.parquet"))) == 1
 
 
-def test_the_command_line_names_an_episode_that_was_left_out_and_its_status_is_1(folder, tmp_path, monkeypatch, capsys):
+def test_the_command_line_names_an_episode_that_was_left_out_and_its_status_is_1(folder, tmp_path, capsys):
     write_video(folder / VIDEO.format(1), 15, "mpeg4")
-    arguments = ["data", "convert", str(folder), "--to", "lerobot-v3.0", "--out", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", arguments)
-    assert data.main() == 1
+    arguments = [str(folder), "--to", "lerobot-v3.0", "--out", str(tmp_path / "out")]
+    assert convert_data.main(arguments) == 1
     said = capsys.readouterr()
     assert "1 recordings as lerobot-v3.0" in said.out and "left out set_000001: " in said.err
 

@@ -1,13 +1,13 @@
 """Embodiments: declared layouts, several robots in one store, units that cannot be."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from data_commands import run_command
 from grey_episodes import episode
 from recordings import PREPROCESSING, TOPICS, Message, lerobot_dataset, picture, real_data, record, run
 
@@ -23,7 +23,7 @@ from hwm_core.data.tokens.onex import EVE_STATES
 from hwm_core.errors import BadActions, BadConfig, RobotMismatch
 from hwm_core.live.context import Context
 from hwm_core.sim.description import joints
-from training import data, prepare_data
+from training import compute_statistics, convert_data, prepare_data
 
 ONE = Embodiment(
     robot="one",
@@ -66,7 +66,7 @@ def test_degrees_for_radians_and_closures_beyond_one_are_rejected():
 
 @pytest.mark.parametrize(("joint", "status"), [("{unit: rad}", 2), ("{unit: deg}", 0), ("{}", 0)])
 def test_degrees_are_rejected_of_a_robot_that_declares_radians_and_told_where_it_declares_nothing(
-    tmp_path, monkeypatch, capsys, joint, status
+    tmp_path, capsys, joint, status
 ):
     for number in (1, 2):
         record(tmp_path / f"bags/run_{number}", run(12))  # the elbow reaches 110, the others 11
@@ -74,11 +74,9 @@ def test_degrees_are_rejected_of_a_robot_that_declares_radians_and_told_where_it
     robot.write_text(f"name: r\njoints: {{elbow: {joint}, '*': {{unit: deg}}}}")
     for module, words in (
         (prepare_data, ["--validation-nth", "2", "--size", "12", "--out", tmp_path / "store"]),
-        (data, ["--out", tmp_path / "r.yaml"]),
+        (compute_statistics, ["--out", tmp_path / "r.yaml"]),
     ):
-        first = ["command", *(["statistics"] if module is data else []), tmp_path / "bags", "--robot", robot]
-        monkeypatch.setattr(sys, "argv", [*map(str, [*first, *words])])
-        assert module.main() == status
+        assert module.main([*map(str, [tmp_path / "bags", "--robot", robot, *words])]) == status
         told = capsys.readouterr()
         rejected = "States: elbow: expected values in rad, as the robot r declares, got" in told.err
         assert rejected is (status == 2) and ("degrees for radians?" in told.out) is (joint == "{}")
@@ -122,7 +120,7 @@ def test_several_robots_train_together_with_missing_joints_at_their_mean(tmp_pat
     assert (second[:, [0, 2]] == 0).all() and (second[:, 3] != 0).any()
 
 
-def test_several_robots_may_have_cameras_of_several_shapes(tmp_path, monkeypatch):
+def test_several_robots_may_have_cameras_of_several_shapes(tmp_path):
     wide = [
         m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns, (m.content[0], np.array(m.content[1]) / 100))
         for m in run(8)
@@ -135,9 +133,8 @@ def test_several_robots_may_have_cameras_of_several_shapes(tmp_path, monkeypatch
         Path(path).write_text(yaml.safe_dump(embodiment.plain()))
 
     def prepared(store, *chosen):
-        start = ["command", str(tmp_path / "bags"), "--size", "12", "--validation-nth", "3", "--out", str(store)]
-        monkeypatch.setattr(sys, "argv", [*start, "--embodiment", *chosen])
-        return prepare_data.main(), [one.name for one in open_store(store).training]
+        start = [str(tmp_path / "bags"), "--size", "12", "--validation-nth", "3", "--out", str(store)]
+        return prepare_data.main([*start, "--embodiment", *chosen]), [one.name for one in open_store(store).training]
 
     assert prepared(tmp_path / "several", *embodiments) == (0, ["run_1", "run_2"])
     assert open_store(tmp_path / "several").preprocessing.source_aspect == 0
@@ -185,38 +182,34 @@ def test_frames_that_repeat_are_left_out_when_asked_and_those_skipped_take_their
     assert (np.diff(every_third.states[:, 0]) == pytest.approx(3, abs=1e-3)) and every_third.states[0, 0] % 1 == 0
 
 
-def test_the_commands_inspect_verify_split_measure_and_prepare(tmp_path, monkeypatch, capsys):
+def test_the_commands_inspect_verify_split_measure_and_prepare(tmp_path, capsys):
     for number in range(4):
         record(tmp_path / f"bags/run_{number}", run(10))
 
-    def call(module, *arguments):
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
-        return module.main()
-
-    bags, out = tmp_path / "bags", tmp_path / "out"
-    assert call(data, "inspect", bags, "--episodes", 1, "--sheets", out / "sheets", "--dimensions") == 0
+    call, bags, out = run_command, tmp_path / "bags", tmp_path / "out"
+    assert call("inspect", bags, "--episodes", 1, "--sheets", out / "sheets", "--dimensions") == 0
     assert "images        10 at 30.00 Hz" in capsys.readouterr().out
     assert (out / "sheets/run_1.png").exists()
-    assert call(data, "verify", bags) == 0
-    assert call(data, "split", bags, "--nth", 3, "--out", out / "split.yaml") == 0
-    assert call(data, "statistics", bags, "--robot", "r", "--out", out / "r.yaml") == 0
+    assert call("verify", bags) == 0
+    assert call("split", bags, "--nth", 3, "--out", out / "split.yaml") == 0
+    assert call("statistics", bags, "--robot", "r", "--out", out / "r.yaml") == 0
     assert "neck" in capsys.readouterr().out
-    assert call(data, "convert", bags, "--to", "lerobot-v3.0", "--codec", "lossless", "--out", out / "set") == 0
+    assert call("convert", bags, "--to", "lerobot-v3.0", "--codec", "lossless", "--out", out / "set") == 0
     assert "lost: times of day" in capsys.readouterr().out
-    assert call(data, "convert", out / "set", "--to", "lerobot-v2.1", "--out", out / "old") == 0
+    assert call("convert", out / "set", "--to", "lerobot-v2.1", "--out", out / "old") == 0
     assert open_lerobot(out / "old").episodes == (0, 1, 2, 3)
     store = ("--robot", "r", "--size", 12, "--split", out / "split.yaml", "--frame-skip", 1, "--out", out / "store")
-    assert call(prepare_data, bags, *store) == 0
+    assert call("prepare", bags, *store) == 0
     opened = open_store(out / "store")
     assert [one.name for one in opened.validation] == ["run_0", "run_3"] and opened.preprocessing.frame_rate_hz == 15
-    assert call(data, "verify", out / "store") == 0
+    assert call("verify", out / "store") == 0
     (bags / "run_2/run_2.mcap").write_bytes(b"")
-    assert call(data, "verify", bags) == 1
+    assert call("verify", bags) == 1
     assert "fault: run_2" in capsys.readouterr().out
-    assert call(data, "inspect", tmp_path / "nowhere") == 2
+    assert call("inspect", tmp_path / "nowhere") == 2
 
 
-def test_a_damaged_data_set_in_a_folder_is_named_and_costs_no_other_one(tmp_path, monkeypatch, capsys):
+def test_a_damaged_data_set_in_a_folder_is_named_and_costs_no_other_one(tmp_path, capsys):
     folder, out = tmp_path / "all", tmp_path / "out"
     for number in (1, 2):
         record(folder / f"bags/run_{number}", run(8))
@@ -224,38 +217,36 @@ def test_a_damaged_data_set_in_a_folder_is_named_and_costs_no_other_one(tmp_path
         lerobot_dataset(folder / name, (0,), frames=8)
     (folder / "damaged/meta/info.json").write_text('{"fps": 30')
 
-    def call(module, *words):
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, words)])
-        status, told = module.main(), capsys.readouterr()
+    def call(*words):
+        status, told = run_command(*words), capsys.readouterr()
         assert "damaged/meta/info.json: expected a JSON object" in told.out + told.err
         return status, told.out
 
-    status, told = call(data, "verify", folder)
+    status, told = call("verify", folder)
     assert status == 1 and told.endswith("1 faults, 5 notes\n")  # a frame without a command in each; 2 of `sound`
-    status, told = call(data, "inspect", folder)
+    status, told = call("inspect", folder)
     assert status == 1 and all(f"{name}  " in told for name in ("run_1", "run_2", "sound_000000"))
-    status, told = call(data, "convert", folder, "--to", "rosbag2", "--out", out / "bags")
+    status, told = call("convert", folder, "--to", "rosbag2", "--out", out / "bags")
     assert status == 1 and "3 recordings as rosbag2" in told and len(list((out / "bags").iterdir())) == 3
-    assert call(data, "split", folder, "--nth", 2, "--out", out / "split.yaml")[0] == 1
+    assert call("split", folder, "--nth", 2, "--out", out / "split.yaml")[0] == 1
     store = ("--robot", "r", "--size", 12, "--validation-nth", 2, "--out", out / "store")
-    status, told = call(prepare_data, folder, *store)
+    status, told = call("prepare", folder, *store)
     assert status == 1 and len(open_store(out / "store").training) == 1
-    assert call(data, "statistics", folder, "--robot", "r")[0] == 2  # of a part they would be, and not say so
+    assert call("statistics", folder, "--robot", "r")[0] == 2  # of a part they would be, and not say so
     for words in (["inspect"], ["convert", "--to", "rosbag2", "--out", out / "none"]):
-        assert call(data, words[0], folder / "damaged", *words[1:])[0] == 2
+        assert call(words[0], folder / "damaged", *words[1:])[0] == 2
 
 
 def test_a_camera_chosen_among_several_is_alone_in_the_other_version_too_and_where_it_is_alone_nothing_is_decoded(
-    tmp_path, monkeypatch, capsys
+    tmp_path, capsys
 ):
     head, hand = "observation.images.head", "observation.images.hand"
     old = lerobot_dataset(tmp_path / "old", (0,), frames=5)
 
     def converted(out, *options):
         """Cameras of the new set, and whether pictures were encoded anew."""
-        words = ["convert", old, "--to", "lerobot-v3.0", "--out", tmp_path / out, *options]
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, words)])
-        assert data.main() == 0
+        words = [old, "--to", "lerobot-v3.0", "--out", tmp_path / out, *options]
+        assert convert_data.main([*map(str, words)]) == 0
         return open_lerobot(tmp_path / out).cameras, "lost: pictures: codec" in capsys.readouterr().out
 
     assert converted("alone", "--camera", head) == ((head,), False)
@@ -273,10 +264,9 @@ def test_the_real_sets_fit_their_layouts():
         assert (read_embodiment(name).columns(dataset.state_names) >= 0).all()
 
 
-def test_the_name_of_a_layout_is_not_taken_for_a_robot_of_whose_joints_nothing_is_known(tmp_path, monkeypatch, capsys):
+def test_the_name_of_a_layout_is_not_taken_for_a_robot_of_whose_joints_nothing_is_known(tmp_path, capsys):
     record(tmp_path / "run", run(8))
     store = ("--robot", "unitree_g1_inspire", "--validation-nth", "2", "--out", str(tmp_path / "store"))
-    monkeypatch.setattr(sys, "argv", ["command", str(tmp_path / "run"), *store])
-    assert prepare_data.main() == 2
+    assert prepare_data.main([str(tmp_path / "run"), *store]) == 2
     assert "Give --embodiment unitree_g1_inspire in its place" in capsys.readouterr().err
     assert not (tmp_path / "store").exists()

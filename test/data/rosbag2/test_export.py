@@ -1,9 +1,8 @@
 """Recordings of any format to bags: what joins takes in one file must not join them in the bag."""
 
-import sys
-
 import numpy as np
 import pytest
+from data_commands import run_command
 from onex_sets import raw_v2
 from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, record, run, write_video
 
@@ -11,7 +10,6 @@ from hwm_core.data.discover import find_recordings
 from hwm_core.data.rosbag2.export import write_bags
 from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.errors import BadBag
-from training import data
 
 FIELDS = ("frames", "segments", "states", "commands")
 SQUARE = PREPROCESSING.model_copy(update={"source_aspect": 1.0})
@@ -115,12 +113,11 @@ def test_a_stream_of_which_nothing_can_be_read_leaves_no_bag(tmp_path):
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
+def command(capsys):
     """Status, and what was printed."""
 
     def call(*words):
-        monkeypatch.setattr(sys, "argv", ["data", *map(str, words)])
-        status = data.main()
+        status = run_command(*words)
         told = capsys.readouterr()
         return status, told.out + told.err
 

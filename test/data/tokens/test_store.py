@@ -34,7 +34,7 @@ from hwm_core.train.training_data import open_training_data
 from hwm_core.world_model.checkpoint import load_checkpoint, save_tokenizer
 from hwm_core.world_model.model import WorldModel
 from hwm_core.world_model.registry import build_model
-from training import data, train
+from training import tokenise_data, train
 
 PREPROCESSING = Preprocessing(source_aspect=1.0, height=16, width=16)
 NO_PIXELS = ["data.augmentation.shift=0", "data.augmentation.colour=0"]
@@ -65,17 +65,15 @@ def store(tmp_path_factory):
     return path
 
 
-def command(monkeypatch, *arguments) -> int:
-    monkeypatch.setattr("sys.argv", ["data", "tokenise", *map(str, arguments)])
-    return data.main()
+def command(*arguments) -> int:
+    return tokenise_data.main([str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
 def cache(store, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        path = tmp_path_factory.mktemp("tokens")
-        options = ["--latents", 5, "--stride", 2, "--precision", "float32"]
-        assert command(patch, store, "--tokenizer", store / "discrete", "--out", path, *options) == 0
+    path = tmp_path_factory.mktemp("tokens")
+    options = ["--latents", 5, "--stride", 2, "--precision", "float32"]
+    assert command(store, "--tokenizer", store / "discrete", "--out", path, *options) == 0
     return path
 
 
@@ -201,7 +199,7 @@ def test_a_decoder_that_was_tuned_leaves_the_sum_of_what_decides_the_codes():
     assert spec_of(tokenizer).sha256 == "of its files"
 
 
-def test_a_manifest_that_was_changed_and_splits_of_unlike_settings_are_rejected(store, cache, tmp_path, monkeypatch):
+def test_a_manifest_that_was_changed_and_splits_of_unlike_settings_are_rejected(store, cache, tmp_path):
     shutil.copytree(cache, tmp_path / "set")
     file = manifest_path(tmp_path / "set", "states")
     file.write_text(file.read_text().replace("neck_yaw", "neck_pan"))
@@ -210,7 +208,7 @@ def test_a_manifest_that_was_changed_and_splits_of_unlike_settings_are_rejected(
     shutil.rmtree(tmp_path / "set" / "validation")
     with pytest.raises(BadBag, match=r"one set named val.*got none"):
         open_token_store(tmp_path / "set")
-    command(monkeypatch, store, "--tokenizer", store / "discrete", "--out", tmp_path / "other", "--stride", 3)
+    command(store, "--tokenizer", store / "discrete", "--out", tmp_path / "other", "--stride", 3)
     shutil.copytree(tmp_path / "other" / "validation", tmp_path / "set" / "validation")
     with pytest.raises(BadConfig, match="clip_frames: expected in validation those of training"):
         open_token_store(tmp_path / "set")
@@ -274,7 +272,7 @@ def other_store(store, tmp_path):
         ({}, "expected the manifests it was begun with"),
         ({"tokenizer": "other"}, "expected the codes, manifests it was begun with"),
         ({"tokenizer": "continuous", "stride": None}, "expected a stride"),
-        ({"wants_statistics": True}, "one with statistics of its latents"),
+        ({"wants_statistics": True}, "a tokenizer with statistics of its latents"),
         ({"kept": ["validation"]}, "expected the manifests it was begun with"),
         ({"latents": 30}, "expected a stretch of 233 frames"),
         ({"batch": 0}, "key `batch`"),
@@ -299,20 +297,20 @@ def test_a_call_that_is_rejected_leaves_every_byte_of_a_good_set(
     if given.get("wants_statistics"):
         tokenizer = made(TOKENIZER)
         tokenizer.wants_statistics = True
-        monkeypatch.setattr(data, "load_tokenizer", lambda *_: tokenizer)
+        monkeypatch.setattr(tokenise_data, "load_tokenizer", lambda *_: tokenizer)
     words = ["--tokenizer", other_store / given["tokenizer"], "--out", out, "--precision", "float32"]
     for key in ("stride", "latents", "batch"):
         words += [] if given[key] is None else [f"--{key}", given[key]]
-    assert command(monkeypatch, other_store, *words) == 2
+    assert command(other_store, *words) == 2
     assert said in capsys.readouterr().err
     assert bytes_below(out) == before and {one.name for one in out.iterdir()} == {*given["kept"], "states.yaml"}
     if given["kept"] == ["training", "validation"]:
         open_token_store(out)
 
 
-def test_a_call_that_is_rejected_makes_no_folder(store, tmp_path, monkeypatch):
+def test_a_call_that_is_rejected_makes_no_folder(store, tmp_path):
     words = ["--tokenizer", store / "continuous", "--out", tmp_path / "tokens"]
-    assert command(monkeypatch, store, *words) == 2 and not (tmp_path / "tokens").exists()
+    assert command(store, *words) == 2 and not (tmp_path / "tokens").exists()
 
 
 def test_a_run_that_goes_on_with_other_data_is_rejected(store, cache, tmp_path, capsys):

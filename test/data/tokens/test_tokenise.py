@@ -1,7 +1,6 @@
 """A store's pictures to tokens in the layout of the 1X challenge."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from hwm_core.data.tokens.store import open_token_store
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.world_model.checkpoint import save_tokenizer
-from training import data
+from training import tokenise_data, verify_data
 
 
 def contents(folder):
@@ -167,12 +166,9 @@ def test_a_shard_that_was_cut_is_made_anew_once_its_metadata_are_removed(tmp_pat
         ("--latents 0", "key `latents`"),
     ],
 )
-def test_options_that_no_set_can_be_made_with_are_rejected_before_anything_is_read(
-    tmp_path, monkeypatch, capsys, options, said
-):
-    words = ["data", "tokenise", "nowhere", "--tokenizer", "nowhere", "--out", str(tmp_path / "set"), *options.split()]
-    monkeypatch.setattr(sys, "argv", words)
-    assert data.main() == 2
+def test_options_that_no_set_can_be_made_with_are_rejected_before_anything_is_read(tmp_path, capsys, options, said):
+    words = ["nowhere", "--tokenizer", "nowhere", "--out", str(tmp_path / "set"), *options.split()]
+    assert tokenise_data.main(words) == 2
     assert said in capsys.readouterr().err and not (tmp_path / "set").exists()
 
 
@@ -185,23 +181,22 @@ def test_1x_s_own_reader_finds_the_sizes_it_expects(tmp_path):
     assert np.fromfile(tmp_path / "set/segment_idx_0.bin", np.int32).size == 20
 
 
-def test_the_command_tokenises_both_splits_and_its_set_is_verified(tmp_path, monkeypatch, capsys):
+def test_the_command_tokenises_both_splits_and_its_set_is_verified(tmp_path, capsys):
     write_episode(tmp_path / "store" / "training", episode("run_1"), PREPROCESSING)
     write_episode(tmp_path / "store" / "validation", episode("run_2", lengths=(6,)), PREPROCESSING)
     torch.manual_seed(0)
     config = {"kind": "causal", "temporal_factor": 4, "spatial_factor": 4, "levels": [4, 4], "width": 16}
     save_tokenizer(tmp_path / "tokenizer", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
     out = tmp_path / "tokens"
-    arguments = ["tokenise", tmp_path / "store", "--tokenizer", tmp_path / "tokenizer", "--latents", 2, "--out", out]
-    monkeypatch.setattr(sys, "argv", ["data", *map(str, arguments)])
-    assert data.main() == 0
+    arguments = [tmp_path / "store", "--tokenizer", tmp_path / "tokenizer", "--latents", 2, "--out", out]
+    assert tokenise_data.main([*map(str, arguments)]) == 0
     assert "4 clips of 1 episodes; 0 frames fill no clip" in capsys.readouterr().out
     (shard,) = open_tokens(out / "training")
     assert shard.tokens.shape == (4, 2, 2, 2) and shard.vocabulary == 16
-    monkeypatch.setattr(sys, "argv", ["data", "verify", str(out / "training"), str(out / "validation")])
-    assert data.main() == 0
+    both = [str(out / "training"), str(out / "validation")]
+    assert verify_data.main(both) == 0
     np.full(64, 99, np.int32)[: shard.tokens.size].tofile(out / "training" / "video_0.bin")
-    assert data.main() == 1
+    assert verify_data.main(both) == 1
     assert "codes 0 to 15" in capsys.readouterr().out
 
 
@@ -217,17 +212,16 @@ def test_a_joint_that_a_robot_lacks_is_nan_in_its_set_too_and_a_single_nan_is_re
         open_tokens(tmp_path / "set")
 
 
-def test_several_stores_are_not_tokenised_into_one_set(tmp_path, monkeypatch, capsys):
+def test_several_stores_are_not_tokenised_into_one_set(tmp_path, capsys):
     torch.manual_seed(0)
     config = {"kind": "causal", "spatial_factor": 4, "levels": [4, 4], "width": 16}
     save_tokenizer(tmp_path / "codes", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
-    words = ["tokenise", "one", "two", "--tokenizer", str(tmp_path / "codes"), "--out", str(tmp_path / "tokens")]
-    monkeypatch.setattr("sys.argv", ["data", *words])
-    assert data.main() == 2
+    words = ["one", "two", "--tokenizer", str(tmp_path / "codes"), "--out", str(tmp_path / "tokens")]
+    assert tokenise_data.main(words) == 2
     assert "expected one store, or recordings with --prepare, got one, two" in capsys.readouterr().err
 
 
-def test_recordings_are_prepared_and_tokenised_in_one_go_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
+def test_recordings_are_prepared_and_tokenised_in_one_go_and_the_same_command_goes_on(tmp_path, capsys):
     for number in range(3):
         recordings.record(tmp_path / f"bags/run_{number}", recordings.run(12))
     config = {"kind": "causal", "temporal_factor": 4, "spatial_factor": 4, "levels": [4, 4], "width": 16}
@@ -235,12 +229,10 @@ def test_recordings_are_prepared_and_tokenised_in_one_go_and_the_same_command_go
     out = tmp_path / "tokens"
 
     def tokenise_them(*more: str) -> int:
-        words = ["tokenise", str(tmp_path / "bags"), "--tokenizer", str(tmp_path / "codes"), "--latents", "2"]
+        words = [str(tmp_path / "bags"), "--tokenizer", str(tmp_path / "codes"), "--latents", "2"]
         words += ["--stride", "1", "--out", str(out), *more]
-        monkeypatch.setattr(
-            "sys.argv", ["data", *words, "--prepare", "--robot", "r", "--size", "12", "--validation-nth", "3"]
-        )
-        return data.main()
+        prepare = ["--prepare", "--robot", "r", "--size", "12", "--validation-nth", "3"]
+        return tokenise_data.main([*words, *prepare])
 
     assert tokenise_them("--rank", "0", "--world-size", "2") == 2
     assert "Prepare with one process first" in capsys.readouterr().err and not out.exists()

@@ -1,0 +1,73 @@
+"""Measure the joints of all recordings and token sets together, as action manifests.
+
+    python -m training.compute_statistics g1_yellow_bottle --robot g1 --out g1.yaml
+    python -m training.compute_statistics world_model_tokenized_data/train_v2.0 --embodiment 1x_eve --out eve.yaml
+
+Exit status 0: done; 2: bad input.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+from tqdm import tqdm
+
+from hwm_core.data.episodes.prepare import measure_manifests, undeclared_units
+from hwm_core.data.robot.embodiment import Embodiment
+from hwm_core.data.robot.limits import Robot, read_robot
+from hwm_core.data.robot.manifest import ActionKind, ActionManifest
+from hwm_core.data.tokens.onex import open_episodes
+from hwm_core.io.atomic import new_file
+from training.command_line import run_command
+from training.sources import Sources, add_robot, add_sources, read_embodiments
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+
+    def work(options: argparse.Namespace) -> int:
+        embodiment = read_embodiments(options.embodiment)
+        robot = embodiment.description() if embodiment else read_robot(options.robot)
+        return compute_statistics(Sources.of(options), robot, embodiment, options.out)
+
+    return run_command(build_parser(), work, arguments)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_sources(parser)
+    add_robot(parser, required=True)
+    parser.add_argument("--out", type=Path, help="YAML file of the manifests")
+    return parser
+
+
+def compute_statistics(sources: Sources, robot: Robot, embodiment: Embodiment | None, out: Path | None) -> int:
+    """Print the manifests, and write them to `out`. Raises BadInput where a data set cannot be opened."""
+    sets, found = sources.token_sets_and_recordings()
+    if found.damaged:  # statistics of only a part of the sources would be wrong
+        raise found.damaged[0][1]
+    tokens = [episode for path in sets for episode in sources.choose(open_episodes(path))]
+    episodes = tqdm([*tokens, *found.recordings], unit="recording", disable=None)
+    manifests = measure_manifests(episodes, robot, embodiment)
+    _print_manifests(manifests)
+    for warning in undeclared_units(manifests, robot):
+        print(warning)
+    if out:
+        with new_file(out) as partial:
+            partial.write_text(yaml.safe_dump({kind: one.plain() for kind, one in manifests.items()}, sort_keys=False))
+    return 0
+
+
+def _print_manifests(manifests: Mapping[ActionKind, ActionManifest]) -> None:
+    for kind, manifest in manifests.items():
+        print(f"{kind} of {manifest.robot}")
+        columns = (manifest.names, manifest.units, manifest.lower, manifest.upper, manifest.mean, manifest.std)
+        for (name, unit, lower, upper, mean, std), constant in zip(zip(*columns), manifest.constant, strict=True):
+            spread = "constant" if constant else f"std {std:.4f}"
+            print(f"  {name:28} {unit:6} {lower:+9.3f} to {upper:+9.3f}  mean {mean:+9.3f}  {spread}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

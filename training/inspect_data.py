@@ -1,0 +1,138 @@
+"""Measure recordings and token sets: rates, joints, delays, suspicious values; with --sheets draw contact sheets.
+
+    python -m training.inspect_data recordings --embodiment unitree_g1_inspire --sheets sheets
+    python -m training.inspect_data world_model_tokenized_data --embodiment 1x_eve
+
+Exit status 0: done; 1: some recordings or sets were skipped; 2: bad input.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from hwm_core.data.checks.inspection import Dimension, Inspection, inspect
+from hwm_core.data.checks.token_inspection import TokenInspection, inspect_tokens
+from hwm_core.data.discover import data_sets
+from hwm_core.data.recording.recording import require_unique_names
+from hwm_core.data.robot.limits import Joint, read_robot
+from hwm_core.data.tokens.onex import count_value_warnings, open_episodes
+from hwm_core.errors import BadInput
+from hwm_core.io.atomic import new_file
+from hwm_core.visualization.canvas import write_png
+from hwm_core.visualization.thumbnails import thumbnail_sheet
+from training.command_line import run_command
+from training.sources import Sources, add_robot, add_sources, print_skipped, read_embodiments
+
+JointOf = Callable[[str], Joint]  # unit and limits of a joint, by the name that the robot publishes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+
+    def work(options: argparse.Namespace) -> int:
+        joint = _joint_of(options.embodiment, options.robot)
+        return inspect_sources(Sources.of(options), joint, sheets=options.sheets, dimensions=options.dimensions)
+
+    return run_command(build_parser(), work, arguments)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_sources(parser)
+    add_robot(parser, required=False)
+    parser.add_argument("--sheets", type=Path, help="folder for a contact sheet of each recording")
+    parser.add_argument("--dimensions", action="store_true", help="list every joint")
+    return parser
+
+
+def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | None, dimensions: bool) -> int:
+    """Print what each token set and recording holds; returns 1 where some cannot be read.
+
+    Args:
+        sheets: folder for a contact sheet of each recording; None: no sheets.
+        dimensions: list every joint.
+    """
+    sets, found = sources.token_sets_and_recordings()
+    if sheets:
+        require_unique_names(found.recordings)
+    faults = print_skipped(found)
+    for path in (*sets, *data_sets(found.recordings)):
+        for warning in count_value_warnings(path):
+            print(f"{path}: {warning}")
+    for path in sets:
+        try:
+            episodes = tqdm(sources.choose(open_episodes(path)), unit="episode", disable=None)
+            print(*_lines_of_tokens(inspect_tokens(str(path), episodes, joint), dimensions), sep="\n")
+        except BadInput as fault:
+            faults += 1
+            print(f"{path}: {fault}", file=sys.stderr)
+            continue
+        if sheets:
+            print("  no sheet: tokens hold no images")
+    for recording in found.recordings:
+        try:
+            inspection = inspect(recording, joint)
+        except BadInput as fault:
+            faults += 1
+            print(f"{recording.name}: {fault}", file=sys.stderr)
+            continue
+        print(*_lines_of_recording(inspection, dimensions), sep="\n")
+        if sheets:
+            _write_sheet(inspection, sheets / f"{inspection.name}.png")
+    return 1 if faults else 0
+
+
+def _write_sheet(found: Inspection, path: Path) -> None:
+    sheet = thumbnail_sheet(found.name, found.remarks(), found.thumbnails, found.thumbnail_s)
+    with new_file(path) as partial:
+        write_png(partial, sheet)
+
+
+def _lines_of_recording(found: Inspection, dimensions: bool) -> Iterator[str]:
+    """Name and rates, remarks, and on request every joint."""
+    yield f"{found.name}  {found.size[1]}x{found.size[0]}"
+    for channel, rate in found.rates.items():
+        steady = f"jitter {rate.jitter_ms:.2f} ms, {len(rate.gaps)} gaps"
+        yield f"  {channel:9} {rate.messages:6} at {rate.hz:.2f} Hz, {steady}"
+    yield from (f"  ! {remark}" for remark in found.remarks())
+    if dimensions:
+        lags = {found.lag_names[one.column]: one.frames for one in found.lag.joints} if found.lag else {}
+        yield from _lines_of_joints(found.dimensions, lags)
+
+
+def _lines_of_tokens(found: TokenInspection, dimensions: bool) -> Iterator[str]:
+    """Name, clips and codes, remarks, and on request every joint."""
+    latents, height, width, *channels = found.grid
+    yield f"{found.name}  {found.episodes} episodes, {found.takes} takes"
+    yield f"  values    {found.frames:6} at {found.frame_rate_hz:g} Hz"
+    yield f"  clips     {found.clips:6} of {found.clip_frames} frames: {latents} latents of {height}x{width}"
+    if found.vocabulary:
+        share = found.codes_used / found.vocabulary
+        yield f"  codes     {found.codes_used:6} of {found.vocabulary} used, {share:.1%}"
+    elif found.latents:
+        yield f"  latents   {found.latents[0]:+.3f} to {found.latents[1]:+.3f}, {channels[0]} channels"
+    yield from (f"  ! {remark}" for remark in found.remarks())
+    if dimensions:
+        yield from _lines_of_joints(found.dimensions, {})
+
+
+def _lines_of_joints(dimensions: Mapping[str, Sequence[Dimension]], lags: Mapping[str, float]) -> Iterator[str]:
+    for channel, joints in dimensions.items():
+        for joint in joints:
+            lag = f"  lag {lags[joint.name]:+.1f}" if channel == "states" and joint.name in lags else ""
+            spread = f"{joint.lower:+9.3f} to {joint.upper:+9.3f}  std {joint.std:.4f}"
+            yield f"  {channel:9} {joint.name:28} {spread}{lag}"
+
+
+def _joint_of(embodiments: Sequence[str] | None, robot: str | None) -> JointOf | None:
+    if embodiment := read_embodiments(embodiments):
+        description = embodiment.description()
+        return lambda name: description.joint(embodiment.aliases.get(name, name))
+    return read_robot(robot).joint if robot else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Arguments that name recordings and token sets, and how recordings are read."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from hwm_core.data.discover import Found, joined, recordings_in, search_recordings
+from hwm_core.data.recording.recording import Recording, number_in
+from hwm_core.data.robot.embodiment import Embodiment, embodiment_names, read_embodiment, union
+from hwm_core.data.rosbag2.reader import StampSource
+from hwm_core.data.rosbag2.topics import Topics
+from hwm_core.data.tokens.episodes import TokenEpisode
+from hwm_core.data.tokens.onex import find_token_sets
+from hwm_core.errors import BadBag
+
+Episode = TypeVar("Episode", Recording, TokenEpisode)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How recordings are read."""
+
+    topics: Topics
+    camera: str | None
+    stamps: StampSource
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Reading":
+        topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
+        return cls(topics, options.camera, options.stamps)
+
+    def search(self, paths: Sequence[Path]) -> Found:
+        """All recordings below the paths."""
+        return joined(search_recordings(path, self.topics, self.camera, self.stamps) for path in paths)
+
+    def search_beside_tokens(self, path: Path) -> Found:
+        """As `search` of one path, which may hold no recording."""
+        return recordings_in(path, self.topics, self.camera, self.stamps)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Paths of recordings and token sets, and which episodes of them are used."""
+
+    paths: tuple[Path, ...]
+    reading: Reading
+    episodes: tuple[int, ...] | None  # numbers; None: all
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Sources":
+        episodes = tuple(options.episodes) if options.episodes else None
+        return cls(tuple(options.sources), Reading.of(options), episodes)
+
+    def recordings(self) -> Found:
+        """The chosen recordings."""
+        found = self.reading.search(self.paths)
+        return Found(self.choose(found.usable()), found.damaged)
+
+    def token_sets_and_recordings(self) -> tuple[list[Path], Found]:
+        """The folders of token sets, and the chosen recordings."""
+        sets: list[Path] = []
+        parts: list[Found] = []
+        for path in self.paths:
+            below = find_token_sets(path)
+            sets += below
+            parts.append(self.reading.search_beside_tokens(path) if below else self.reading.search([path]))
+        found = joined(parts)
+        recordings = found.recordings if sets else found.usable()
+        return sets, Found(self.choose(recordings) if recordings else [], found.damaged)
+
+    def choose(self, episodes: list[Episode]) -> list[Episode]:
+        """The episodes whose numbers were given with --episodes. Raises BadBag where there are none."""
+        if self.episodes is None:
+            return episodes
+        chosen = [one for one in episodes if number_in(one.name) in self.episodes]
+        if not chosen:
+            raise BadBag(
+                "--episodes",
+                expected="numbers of recordings in the sources",
+                got=" ".join(map(str, self.episodes)),
+                remedy="List the recordings with training.inspect_data.",
+            )
+        return chosen
+
+
+def add_sources(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `Sources.of`."""
+    parser.add_argument("sources", nargs="+", type=Path, help="bags, data sets, videos with tables, tokens, or folders")
+    parser.add_argument("--episodes", type=int, nargs="+", help="numbers of episodes (default: all)")
+    add_reading(parser)
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `Reading.of`."""
+    topics = Topics()
+    parser.add_argument("--camera", help="video key, for a LeRobot dataset with several cameras")
+    parser.add_argument("--image-topic", default=topics.image, help="or its /compressed (%(default)s)")
+    parser.add_argument("--joint-topic", default=topics.joint_states, help="%(default)s")
+    parser.add_argument("--command-topic", default=topics.commands, help="%(default)s")
+    parser.add_argument(
+        "--stamps", choices=("header", "receive"), default="header", help="time of a message (%(default)s)"
+    )
+
+
+def add_robot(parser: argparse.ArgumentParser, required: bool) -> None:
+    """--robot or --embodiment."""
+    robot = parser.add_mutually_exclusive_group(required=required)
+    robot.add_argument("--robot", help="YAML file with the units and limits of its joints, or only its name")
+    robot.add_argument(
+        "--embodiment", nargs="+", help=f"one or several of {', '.join(embodiment_names())}, or YAML files"
+    )
+
+
+def read_embodiments(names: Sequence[str] | None) -> Embodiment | None:
+    """The union of the embodiments; None without names."""
+    return union([read_embodiment(name) for name in names]) if names else None
+
+
+def print_skipped(found: Found) -> int:
+    """Print the data sets that cannot be opened to stderr; returns their number."""
+    for one in found.left_out():
+        print(f"left out {one}", file=sys.stderr)
+    return len(found.damaged)

@@ -1,0 +1,138 @@
+"""Encode a store's images as tokens, both splits; with --prepare make the store from recordings first.
+
+    python -m training.tokenise_data store --tokenizer runs/tokenizer/tokenizer --latents 5 --stride 1 --out tokens
+    python -m training.tokenise_data recordings --tokenizer runs/tokenizer/tokenizer --out tokens --prepare --robot g1
+
+Run the same command again to resume. Exit status 0: done; 2: bad input.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tqdm import tqdm
+
+from hwm_core.data.episodes.store import Split, manifest_path, open_store
+from hwm_core.data.tokens.spec import spec_of
+from hwm_core.data.tokens.store import manifest_sha256
+from hwm_core.data.tokens.tokenise import TokeniseOptions, require_tokenisable, tokenise
+from hwm_core.errors import BadConfig
+from hwm_core.io.atomic import new_file
+from hwm_core.types import Episode
+from hwm_core.world_model.checkpoint import load_tokenizer
+from training.command_line import run_command
+from training.devices import own_device
+from training.prepare_data import PrepareOptions, add_prepare_options, prepare
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    return run_command(build_parser(), _tokenise, arguments)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "sources", nargs="+", type=Path, help="a store, made by training.prepare_data; or recordings, with --prepare"
+    )
+    parser.add_argument(
+        "--prepare",
+        nargs=argparse.REMAINDER,
+        metavar="OPTION",
+        help="must come last: options of training.prepare_data except --out; the store is written to OUT/store",
+    )
+    parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a trained tokenizer")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the tokens; run again to resume")
+    parser.add_argument("--latents", type=int, default=3, help="latents of a clip (%(default)s)")
+    parser.add_argument(
+        "--stride", type=int, help="frames between the starts of clips, for training (default: clips as 1X cuts them)"
+    )
+    parser.add_argument("--exact", action="store_true", help="store latents in float32, twice the size (float16)")
+    parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16", help="%(default)s")
+    parser.add_argument("--rank", type=int, default=int(os.environ.get("RANK", "0")), help="default: torchrun's")
+    parser.add_argument(
+        "--world-size", type=int, default=int(os.environ.get("WORLD_SIZE", "1")), help="number of processes"
+    )
+    parser.add_argument("--batch", type=int, default=8, help="clips encoded at a time (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    return parser
+
+
+def _tokenise(arguments: argparse.Namespace) -> int:
+    device = own_device(arguments.device)
+    keys = {key: getattr(arguments, key) for key in TokeniseOptions.model_fields if key != "device"}
+    options = TokeniseOptions.parse({**keys, "device": device}, where="tokenise")
+    tokenizer = load_tokenizer(arguments.tokenizer, device)
+    if getattr(tokenizer, "wants_statistics", False):
+        raise BadConfig(
+            f"--tokenizer {arguments.tokenizer}",
+            expected="a tokenizer with statistics of its latents",
+            got="a download without statistics",
+            remedy="Train a world model over it on the store first; then give the checkpoint's folder as --tokenizer.",
+        )
+    if arguments.prepare is None:
+        store = _only_store(arguments.sources)
+    else:
+        store = _prepared_store(arguments.sources, arguments.out / "store", arguments.prepare, options)
+    return tokenise_store(store, tokenizer, arguments.out, options)
+
+
+def tokenise_store(path: Path, tokenizer: Any, out: Path, options: TokeniseOptions) -> int:
+    """Write the tokens of this process's share of the episodes, and the store's manifests, to `out`."""
+    store = open_store(path)
+    both: dict[Split, list[Episode]] = {"training": store.training, "validation": store.validation}
+    splits = {split: episodes for split, episodes in both.items() if episodes}
+    shared: dict[str, Any] = {
+        "spec": spec_of(tokenizer),
+        "options": options,
+        "manifests": {kind: manifest_sha256(manifest) for kind, manifest in store.manifests.items()},
+    }
+    for split, episodes in splits.items():  # check both splits before the first byte is written
+        require_tokenisable(episodes, store.preprocessing, out / split, **shared)
+    for kind, manifest in store.manifests.items():
+        with new_file(manifest_path(out, kind), options.rank) as partial:
+            partial.write_text(yaml.safe_dump(manifest.plain(), sort_keys=False))
+    for split, episodes in splits.items():
+        share = len(range(options.rank, len(episodes), options.world_size))
+        outcomes = tokenise(episodes, store.preprocessing, tokenizer, out / split, **shared)
+        done = list(tqdm(outcomes, total=share, unit="episode", disable=None))
+        clips, left_over = sum(one.clips for one in done), sum(one.left_out for one in done)
+        process = "" if options.world_size == 1 else f", share {options.rank + 1} of {options.world_size}"
+        print(f"{out / split}: {clips} clips of {share} episodes; {left_over} frames fill no clip{process}")
+    return 0
+
+
+def _only_store(sources: Sequence[Path]) -> Path:
+    if len(sources) > 1:
+        raise BadConfig(
+            "tokenise",
+            expected="one store, or recordings with --prepare",
+            got=", ".join(map(str, sources)),
+            remedy="Tokenise stores one by one; for recordings add --prepare and the options of training.prepare_data.",
+        )
+    return sources[0]
+
+
+def _prepared_store(
+    recordings: Sequence[Path], store: Path, arguments: Sequence[str], options: TokeniseOptions
+) -> Path:
+    """The store of the recordings, beside their tokens; episodes that it holds already are kept."""
+    if options.world_size > 1:
+        raise BadConfig(
+            "--prepare",
+            expected="one process",
+            got=f"{options.world_size} processes",
+            remedy="Prepare with one process first (training.prepare_data), then tokenise the store with several.",
+        )
+    parser = argparse.ArgumentParser("--prepare")
+    add_prepare_options(parser)
+    prepare(recordings, store, PrepareOptions.of(parser.parse_args(arguments)))
+    return store
+
+
+if __name__ == "__main__":
+    sys.exit(main())

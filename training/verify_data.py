@@ -1,0 +1,58 @@
+"""Read recordings, data sets, stores or token sets completely, and report what is wrong with them.
+
+    python -m training.verify_data g1_yellow_bottle
+
+Exit status 0: no faults; 1: faults were found; 2: bad input.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from hwm_core.data.checks.verification import Finding, is_store, verify_metadata, verify_recording
+from hwm_core.data.discover import data_sets
+from hwm_core.data.tokens.onex import find_token_sets
+from training.command_line import run_command
+from training.sources import Reading, add_sources
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    return run_command(build_parser(), lambda options: verify(options.sources, Reading.of(options)), arguments)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_sources(parser)
+    return parser
+
+
+def verify(paths: Sequence[Path], reading: Reading) -> int:
+    """Print the findings; returns 1 where there are faults."""
+    findings = [finding for path in paths for finding in _findings(path, reading)]
+    for finding in findings:
+        print(f"{finding.level}: {finding.where}: {finding.text}")
+    faults = sum(finding.level == "fault" for finding in findings)
+    print(f"{faults} faults, {len(findings) - faults} notes")
+    return 1 if faults else 0
+
+
+def _findings(path: Path, reading: Reading) -> list[Finding]:
+    findings: list[Finding] = []
+    without_images = find_token_sets(path) or is_store(path)
+    if without_images:
+        findings += verify_metadata(path)
+    found = reading.search_beside_tokens(path) if without_images else reading.search([path])
+    findings += [Finding("fault", damaged.name, str(fault)) for damaged, fault in found.damaged]
+    for dataset in data_sets(found.recordings):
+        findings += verify_metadata(dataset)
+    for recording in tqdm(found.recordings, unit="recording", disable=None):
+        findings += verify_recording(recording)
+    return findings
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,10 +24,8 @@ SETUP = {
 }
 
 
-def python_packages(*names: str) -> set[str]:
-    return {
-        ".".join(path.parent.relative_to(ROOT).parts) for name in names for path in (ROOT / name).rglob("__init__.py")
-    }
+def folders_of_modules(*names: str) -> set[str]:
+    return {".".join(path.parent.relative_to(ROOT).parts) for name in names for path in (ROOT / name).rglob("*.py")}
 
 
 def required_distributions() -> set[str]:
@@ -71,8 +69,8 @@ def test_all_papers_tell_one_version():
 
 
 def test_pip_installs_every_package_that_runs_without_ros():
-    include = ast.literal_eval(SETUP["packages"].keywords[0].value)
-    assert set(find_packages(ROOT, include=include)) == python_packages("hwm_core", "training")
+    arguments = {keyword.arg: ast.literal_eval(keyword.value) for keyword in SETUP["packages"].keywords}
+    assert set(find_packages(ROOT, **arguments)) == folders_of_modules("hwm_core", "training")
 
 
 def test_pip_installs_every_file_that_is_not_python():

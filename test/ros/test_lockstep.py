@@ -63,7 +63,7 @@ def operator(tmp_path_factory):
     search = {
         "planner__cem__candidates": 6,
         "planner__cem__elites": 2,
-        "planner__cem__carried": 1,
+        "planner__cem__keep_elites": 1,
         "planner__cem__iterations": 2,
     }
     peer = Operator()

@@ -22,6 +22,7 @@ from hwm_core.data.episodes.windows import Windows, spread
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.reconstruction import examples, markdown, measure, rebuild, table
 from hwm_core.io.atomic import new_file, write_json, write_text
+from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.types import Episode
 from hwm_core.visualization import VideoWriter, contact_sheet, heat, side_by_side, write_png
 from hwm_core.world_model.checkpoint import load_tokenizer
@@ -91,7 +92,7 @@ def report(options: argparse.Namespace) -> None:
 
 
 def _film(
-    tokenizer: torch.nn.Module, episode: Episode, window: int, out: Path, rate: float, device: torch.device
+    tokenizer: VideoTokenizer, episode: Episode, window: int, out: Path, rate: float, device: torch.device
 ) -> None:
     """Truth, reconstruction and error of a whole episode, in windows of which each is rebuilt alone."""
     shown = 0

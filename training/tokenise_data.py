@@ -67,7 +67,7 @@ def _tokenise(arguments: argparse.Namespace) -> int:
     keys = {key: getattr(arguments, key) for key in TokeniseOptions.model_fields if key != "device"}
     options = TokeniseOptions.parse({**keys, "device": device}, where="tokenise")
     tokenizer = load_tokenizer(arguments.tokenizer, device)
-    if getattr(tokenizer, "wants_statistics", False):
+    if tokenizer.needs_statistics:
         raise BadConfig(
             f"--tokenizer {arguments.tokenizer}",
             expected="a tokenizer with statistics of its latents",

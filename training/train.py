@@ -43,7 +43,7 @@ def train(arguments: argparse.Namespace) -> bool:
     tokenizer = load_tokenizer(arguments.tokenizer, arguments.device) if arguments.tokenizer else None
     material = open_training_data(arguments.data, recipe, tokenizer)
     same_data(arguments, material.identity())
-    if tokenizer is not None and getattr(tokenizer, "wants_statistics", False):
+    if tokenizer is not None and tokenizer.needs_statistics:
         measured = fixed_batches(material.windows, recipe.data.validation_windows)
         tokenizer.fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
     torch.manual_seed(recipe.train.seed)  # draws the initial weights

@@ -15,6 +15,7 @@ from hwm_core.evaluation.report import every_table, sensitivity_table, title
 from hwm_core.evaluation.table import Table, gain
 from hwm_core.metrics.bootstrap import FEWEST, Interval
 from hwm_core.models.network import WorldModelNetwork
+from hwm_core.tokenizers import VideoTokenizer
 
 _DEAF_DB = 50.0  # pictures this near to each other differ by less than a grey level
 
@@ -29,7 +30,7 @@ class Described(Protocol):
     @property
     def model(self) -> WorldModelNetwork: ...
     @property
-    def tokenizer(self) -> Any | None: ...
+    def tokenizer(self) -> VideoTokenizer | None: ...
     @property
     def manifest(self) -> ActionManifest: ...
     @property

@@ -15,7 +15,7 @@ from hwm_core.clips import num_latents
 from hwm_core.frames import to_frames, to_video
 from hwm_core.metrics.psnr import frame_mse, mean_psnr, pooled_psnr, psnr
 from hwm_core.metrics.ssim import frame_ssim
-from hwm_core.tokenizers import DiscreteTokenizer
+from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.tokenizers.usage import CodeUse, code_use
 from hwm_core.train.task import Batch
 from hwm_core.visualization import Example
@@ -47,7 +47,7 @@ class Reconstruction:
 
 @torch.inference_mode()
 def measure(
-    tokenizer: Any,
+    tokenizer: VideoTokenizer,
     batches: Iterable[Batch],
     *,
     device: torch.device | str = "cpu",
@@ -69,7 +69,7 @@ def measure(
         spent.append((frames.shape[0] * frames.shape[1], *np.diff(marks)))
     counted = np.array(spent[1:] or spent)  # the first batch warms up
     of_frames, encoding, decoding = counted.sum(axis=0)
-    discrete = isinstance(tokenizer, DiscreteTokenizer)
+    discrete = tokenizer.codes == "discrete"
     every = torch.cat(codes)
     return Reconstruction(
         mse=np.concatenate(mse),
@@ -138,7 +138,7 @@ def markdown(found: Reconstruction) -> str:
 
 
 def rebuild(
-    tokenizer: Any, frames: NDArray[np.uint8], *, window: int = 17, device: torch.device | str = "cpu"
+    tokenizer: VideoTokenizer, frames: NDArray[np.uint8], *, window: int = 17, device: torch.device | str = "cpu"
 ) -> Iterator[NDArray[np.uint8]]:
     """A video of any length in windows of `window` = 1 + k * temporal_factor frames, each rebuilt alone.
 
@@ -161,7 +161,7 @@ def rebuild(
 
 
 def examples(
-    tokenizer: Any, windows: Dataset, mse: NDArray[np.float64], device: torch.device | str = "cpu"
+    tokenizer: VideoTokenizer, windows: Dataset, mse: NDArray[np.float64], device: torch.device | str = "cpu"
 ) -> list[Example]:
     """Of `windows`, whose errors are `mse` [W, F], the worst, the median and the best by mean PSNR, to be drawn."""
     means = psnr(mse).mean(axis=1)

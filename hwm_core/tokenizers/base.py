@@ -1,22 +1,26 @@
-"""What the rest of the house knows about a tokenizer."""
+"""What the rest of the library needs of a video tokenizer."""
 
-from typing import Literal, Protocol, runtime_checkable
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from hwm_core.config import Config
 
 
-@runtime_checkable
-class VideoTokenizer(Protocol):
+class VideoTokenizer(nn.Module, ABC):
     """A frozen map between video and a grid of codes, causal in time.
 
-    1 + k * temporal_factor frames <-> 1 + k latents: the first frame alone, then groups. Latent t depends on no frame
-    after its own group, and a decoded frame on no latent after its own, so encoding a prefix gives a prefix.
+    1 + k * temporal_factor frames <-> 1 + k latents: the first frame alone, then groups of frames. Latent t does not
+    depend on frames after its own group, and a decoded frame does not depend on latents after its own: encoding a
+    prefix of a video gives a prefix of its codes.
     Shapes: B clips, F frames, T latents, h = H / spatial_factor, w = W / spatial_factor, C = latent_channels.
 
-    A discrete code is a token, int64 [B, T, h, w], that stands for a latent in [-1, 1]. A continuous code is the latent
-    itself, float [B, T, h, w, C], normalised to mean 0 and deviation 1.
+    A discrete code is a token, int64 [B, T, h, w]; it stands for a latent in [-1, 1]. A continuous code is the latent
+    itself, float [B, T, h, w, C], normalised to mean 0 and standard deviation 1.
     """
 
     config: Config
@@ -25,27 +29,50 @@ class VideoTokenizer(Protocol):
     temporal_factor: int
     spatial_factor: int
     latent_channels: int
+    levels: tuple[int, ...] = ()
+    """FSQ levels of a discrete tokenizer (level 0 fastest, C levels); empty for a continuous one."""
+    folder: Path | None = None
+    """Where the weights of an external tokenizer are; None if the weights belong to this module."""
 
+    @property
+    def codebook_size(self) -> int:
+        """Number of codes of a discrete tokenizer; 0 for a continuous one."""
+        return math.prod(self.levels) if self.levels else 0
+
+    @property
+    def decoder_parts(self) -> tuple[nn.Module, ...]:
+        """The modules that only decode: training them changes no code."""
+        return ()
+
+    @property
+    def codes_sha256(self) -> str | None:
+        """sha256 of all that decides the codes, if it is known without the weights (an external tokenizer)."""
+        return None
+
+    @property
+    def needs_statistics(self) -> bool:
+        """Whether `fit_statistics` must be called before the codes are normalised."""
+        return False
+
+    def fit_statistics(self, clips: Iterable[Tensor]) -> None:
+        """Measure mean and standard deviation of each channel over clips of frames [B, F, 3, H, W].
+
+        Only continuous tokenizers have statistics.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
     def encode(self, frames: Tensor) -> Tensor:
         """Frames float [B, F, 3, H, W] in [0, 1] -> codes [B, T, h, w(, C)]."""
-        ...
 
+    @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
         """Codes [B, T, h, w(, C)] -> frames float [B, F, 3, H, W] in [0, 1]."""
-        ...
 
+    @abstractmethod
     def embed(self, codes: Tensor) -> Tensor:
         """Codes [B, T, h, w(, C)] -> latents float [B, T, h, w, C]."""
-        ...
 
+    @abstractmethod
     def decode_latents(self, latents: Tensor) -> Tensor:
-        """Latents float [B, T, h, w, C], of codes or between them -> frames, as `decode`."""
-        ...
-
-
-@runtime_checkable
-class DiscreteTokenizer(VideoTokenizer, Protocol):
-    """A tokenizer whose codes are FSQ tokens, flat indices with level 0 fastest; C = len(levels)."""
-
-    levels: tuple[int, ...]
-    codebook_size: int
+        """Latents float [B, T, h, w, C], which may lie between codes -> frames, as `decode`."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hwm_core.config import Config
 from hwm_core.tokenizers import fsq
+from hwm_core.tokenizers.base import VideoTokenizer
 from hwm_core.tokenizers.geometry import fold, unfold
 
 
@@ -39,7 +40,7 @@ class CausalTokenizerConfig(CausalConfig):
         return levels
 
 
-class CausalAutoencoder(nn.Module):
+class CausalAutoencoder(VideoTokenizer):
     """Video -> latents -> video, at one resolution inside: the sites of the latent grid.
 
     Space and the frames of a group go into channels at once (pixel unshuffle), so all convolutions run on the small
@@ -50,7 +51,7 @@ class CausalAutoencoder(nn.Module):
     def __init__(self, config: CausalConfig, *, latent_channels: int, encoded_channels: int) -> None:
         """`encoded_channels` is what the encoder says of each latent: as many channels, or more."""
         super().__init__()
-        self.config = config
+        self.config: CausalConfig = config
         self.temporal_factor = config.temporal_factor
         self.spatial_factor = config.spatial_factor
         self.latent_channels = latent_channels
@@ -71,8 +72,7 @@ class CausalAutoencoder(nn.Module):
         # 96, 2 cores); channels_last, and linear layers for the 1x1 convolutions, changed nothing.
 
     @property
-    def decoding_parts(self) -> tuple[nn.Module, ...]:
-        """The modules that turn latents into frames; the others turn frames into latents."""
+    def decoder_parts(self) -> tuple[nn.Module, ...]:
         return self.from_latents, self.decoder, self.first_head, self.group_head
 
     def encoded(self, frames: Tensor) -> Tensor:
@@ -107,13 +107,12 @@ class CausalAutoencoder(nn.Module):
 class CausalVideoTokenizer(CausalAutoencoder):
     """Video <-> FSQ codes."""
 
-    kind: str = "causal"
-    codes: Literal["discrete", "continuous"] = "discrete"
+    kind = "causal"
+    codes = "discrete"
 
     def __init__(self, config: CausalTokenizerConfig) -> None:
         super().__init__(config, latent_channels=len(config.levels), encoded_channels=len(config.levels))
-        self.levels: tuple[int, ...] = config.levels
-        self.codebook_size = fsq.codebook_size(config.levels)
+        self.levels = config.levels
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ class ContinuousVideoTokenizer(CausalAutoencoder):
     belong to the weights.
     """
 
-    kind: str = "continuous"
-    codes: Literal["discrete", "continuous"] = "continuous"
+    kind = "continuous"
+    codes = "continuous"
 
     def __init__(self, config: ContinuousTokenizerConfig) -> None:
         channels = config.latent_channels

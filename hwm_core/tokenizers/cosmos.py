@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hwm_core.clips import num_frames
 from hwm_core.config import Config
 from hwm_core.tokenizers import cosmos_files, fsq
+from hwm_core.tokenizers.base import VideoTokenizer
 from hwm_core.tokenizers.cosmos_contract import LEVELS, SIBLINGS, codes_of, exactly, identify
 from hwm_core.tokenizers.geometry import check_clip
 
@@ -37,14 +38,16 @@ class CosmosTokenizerConfig(Config):
         return name
 
 
-class CosmosVideoTokenizer(nn.Module):
+class CosmosVideoTokenizer(VideoTokenizer):
     """A VideoTokenizer over encoder.jit and decoder.jit of one sibling, frozen.
 
     `max_frames` are computed at once, or one clip where that is longer: it changes memory, not the result.
     The decoder takes codes alone: latents between the codes of a discrete sibling are rounded to the nearest.
     """
 
-    kind: str = "cosmos"
+    config: CosmosTokenizerConfig
+    folder: Path
+    kind = "cosmos"
 
     def __init__(
         self,
@@ -62,8 +65,7 @@ class CosmosVideoTokenizer(nn.Module):
         self.config, self.folder, self.max_frames = config, Path(folder).resolve(), 136  # 8 clips of 17
         self.temporal_factor, self.spatial_factor, self.codes, self.latent_channels = SIBLINGS[config.name]
         if self.codes == "discrete":
-            self.levels: tuple[int, ...] = LEVELS
-            self.codebook_size = fsq.codebook_size(LEVELS)
+            self.levels = LEVELS
         if codec is None:
             cosmos_files.check_sums(self.folder, config.sha256, config.name)
             codec = cosmos_files.open_files(self.folder, device, config.dtype)
@@ -106,12 +108,12 @@ class CosmosVideoTokenizer(nn.Module):
         return self.decode(latents)
 
     @property
-    def identity(self) -> str:
-        """A sha256 that decides the codes: of the files, the arithmetic and the statistics."""
+    def codes_sha256(self) -> str:
+        """Of the files, the arithmetic and the statistics."""
         return hashlib.sha256(json.dumps(self.config.plain(), sort_keys=True).encode()).hexdigest()
 
     @property
-    def wants_statistics(self) -> bool:
+    def needs_statistics(self) -> bool:
         """Whether its latents are still as the file gives them."""
         return self.codes == "continuous" and not self.config.latent_std
 
@@ -137,14 +139,14 @@ class CosmosVideoTokenizer(nn.Module):
         return max(1, self.max_frames // frames)
 
     def _normalised(self, latents: Tensor) -> Tensor:
-        if self.wants_statistics:
+        if self.needs_statistics:
             return latents
         return (latents - latents.new_tensor(self.config.latent_mean)) / latents.new_tensor(self.config.latent_std)
 
     def _raw(self, latents: Tensor) -> Tensor:
         """As the decoder takes them: [B, C, T, h, w]."""
         latents = latents.float()
-        if not self.wants_statistics:
+        if not self.needs_statistics:
             mean, std = latents.new_tensor(self.config.latent_mean), latents.new_tensor(self.config.latent_std)
             latents = latents * std + mean
         return latents.movedim(-1, 1).to(self._dtype)

@@ -5,10 +5,11 @@ from typing import Literal
 import torch
 from einops import reduce
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from hwm_core.config import Config
 from hwm_core.tokenizers import fsq
+from hwm_core.tokenizers.base import VideoTokenizer
 from hwm_core.tokenizers.geometry import fold, unfold
 
 
@@ -21,22 +22,21 @@ class PatchTokenizerConfig(Config):
     )  # values of a colour channel; the codebook has colours ** (3 * temporal_factor) codes
 
 
-class PatchTokenizer(nn.Module):
+class PatchTokenizer(VideoTokenizer):
     """A code spells the mean colours of its patch, frame by frame of its group: one digit per frame and channel.
 
     Never for a figure: on real images it is a mosaic.
     """
 
-    kind: str = "patch"
-    codes: Literal["discrete", "continuous"] = "discrete"
+    kind = "patch"
+    codes = "discrete"
 
     def __init__(self, config: PatchTokenizerConfig) -> None:
         super().__init__()
         self.config = config
         self.temporal_factor = config.temporal_factor
         self.spatial_factor = config.spatial_factor
-        self.levels: tuple[int, ...] = (config.colours,) * (3 * config.temporal_factor)
-        self.codebook_size = fsq.codebook_size(self.levels)
+        self.levels = (config.colours,) * (3 * config.temporal_factor)
         self.latent_channels = len(self.levels)
 
     def encode(self, frames: Tensor) -> Tensor:

@@ -1,15 +1,15 @@
 """The tokenizers there are, by kind."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 
 from hwm_core.config import Config
 from hwm_core.errors import BadConfig
+from hwm_core.tokenizers.base import VideoTokenizer
 from hwm_core.tokenizers.causal import CausalTokenizerConfig, CausalVideoTokenizer
 from hwm_core.tokenizers.continuous import ContinuousTokenizerConfig, ContinuousVideoTokenizer
 from hwm_core.tokenizers.cosmos import CosmosTokenizerConfig, CosmosVideoTokenizer
@@ -18,7 +18,7 @@ from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
 
 class TokenizerKind(NamedTuple):
     config: type[Config]
-    module: type[nn.Module]  # a VideoTokenizer
+    module: Callable[..., VideoTokenizer]
     external: bool = False  # made of a folder of files that are not ours to copy; has it as `.folder`
 
 
@@ -35,7 +35,7 @@ def build_tokenizer(
     where: str = "tokenizer",
     files: Path | None = None,
     device: torch.device | str = "cpu",
-) -> Any:
+) -> VideoTokenizer:
     """A VideoTokenizer (and nn.Module) from its configuration; `kind` in the mapping chooses the row.
 
     Args:
@@ -58,8 +58,3 @@ def build_tokenizer(
     if files is None:
         raise BadConfig(where, expected="a folder of files", got="none", remedy=f"`{kind}` is loaded, not built.")
     return row.module(parsed, files, device)
-
-
-def is_external(tokenizer: Any) -> bool:
-    """Whether its files are not ours to copy."""
-    return TOKENIZERS[tokenizer.kind].external

@@ -1,7 +1,5 @@
 """Pictures of how far a run has come, of the same held-out windows every time."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -32,7 +30,7 @@ def predicted_samples(
 
 
 @torch.no_grad()
-def rebuilt_samples(tokenizer: Any, batch: Batch, count: int = 3) -> list[Sample]:
+def rebuilt_samples(tokenizer: VideoTokenizer, batch: Batch, count: int = 3) -> list[Sample]:
     """The first windows of a batch, through the tokenizer and back."""
     frames = unit(batch["frames"][:count].to(next(tokenizer.parameters()).device))
     return _samples(frames[:, :0], frames, tokenizer.decode(tokenizer.encode(frames)))

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hwm_core.data.episodes.augment import Augmentation
 from hwm_core.models.network import WorldModelNetwork
+from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.tokenizers.causal import CausalAutoencoder
 from hwm_core.train.task import Batch
 
@@ -18,13 +18,13 @@ def unit(frames: Tensor) -> Tensor:
     return frames.float() / 255.0
 
 
-def cells(tokenizer: Any, frames: Tensor) -> int:
+def cells(tokenizer: VideoTokenizer, frames: Tensor) -> int:
     """How many codes frames [B, F, 3, H, W] have."""
     latents = 1 + (frames.shape[1] - 1) // tokenizer.temporal_factor
     return len(frames) * latents * math.prod(size // tokenizer.spatial_factor for size in frames.shape[-2:])
 
 
-def codes_of(batch: Batch, tokenizer: Any, frames: Tensor | None = None) -> Tensor:
+def codes_of(batch: Batch, tokenizer: VideoTokenizer | None, frames: Tensor | None = None) -> Tensor:
     """Codes [B, T, h, w(, C)] of a batch of windows: those it holds, or those of its frames.
 
     Args:
@@ -38,14 +38,15 @@ def codes_of(batch: Batch, tokenizer: Any, frames: Tensor | None = None) -> Tens
 class TokenizerTask:
     """A tokenizer learns to rebuild the frames of a window."""
 
-    def __init__(self, tokenizer: nn.Module) -> None:
-        self.module = tokenizer
+    def __init__(self, tokenizer: VideoTokenizer) -> None:
+        self.module: nn.Module = tokenizer
+        self._tokenizer = tokenizer
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
         return self.module.loss(unit(batch["frames"]), generator)
 
     def tokens(self, batch: Batch) -> int:
-        return cells(self.module, batch["frames"])
+        return cells(self._tokenizer, batch["frames"])
 
 
 class DecoderTask:
@@ -59,7 +60,7 @@ class DecoderTask:
         tokenizer.requires_grad_(False)
         self.module: nn.Module = tokenizer
         self._tokenizer, self._model = tokenizer, model
-        for part in tokenizer.decoding_parts:
+        for part in tokenizer.decoder_parts:
             part.requires_grad_(True)
 
     def loss(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -81,7 +82,7 @@ class WorldModelTask:
     """A world model learns to predict codes: of tokenised windows, or those that a frozen tokenizer gives the
     (augmented) frames of a window. `tokenizer` may be None where every window holds its codes."""
 
-    def __init__(self, model: WorldModelNetwork, tokenizer: nn.Module | None, augmentation: Augmentation) -> None:
+    def __init__(self, model: WorldModelNetwork, tokenizer: VideoTokenizer | None, augmentation: Augmentation) -> None:
         self.module: nn.Module = model
         self._model, self.tokenizer, self.augmentation = model, tokenizer, augmentation
 

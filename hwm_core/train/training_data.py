@@ -16,6 +16,7 @@ from hwm_core.data.tokens.episodes import TokenWindows
 from hwm_core.data.tokens.spec import TokenizerSpec, spec_of
 from hwm_core.data.tokens.store import TokenStore, is_token_store, manifest_sha256, open_token_store
 from hwm_core.errors import BadConfig
+from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.train.recipe import Recipe
 from hwm_core.train.task import Batch
 from hwm_core.train.validation import fixed_batches
@@ -71,7 +72,7 @@ def require_same(mine: Any, other: Mapping[str, Any], where: str) -> None:
         )
 
 
-def open_training_data(path: Path, recipe: Recipe, tokenizer: Any | None) -> TrainingData:
+def open_training_data(path: Path, recipe: Recipe, tokenizer: VideoTokenizer | None) -> TrainingData:
     """Windows of the recipe's model over the data at `path`.
 
     Args:
@@ -107,7 +108,7 @@ def open_training_data(path: Path, recipe: Recipe, tokenizer: Any | None) -> Tra
     return TrainingData(windows, episodes, held_out, config, codes, manifest, data.preprocessing)
 
 
-def _codes(path: Path, data: Store | TokenStore, tokenizer: Any | None) -> TokenizerSpec:
+def _codes(path: Path, data: Store | TokenStore, tokenizer: VideoTokenizer | None) -> TokenizerSpec:
     """Of the tokenizer given, which must be the one that made the codes; of theirs where they name none of ours."""
     if isinstance(data, TokenStore):
         if tokenizer is not None:

@@ -1,7 +1,6 @@
 """How tokenizers and world models are judged while they train, on the same held-out windows every time."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +9,7 @@ from torch.utils.data import Dataset, default_collate
 from hwm_core.data.episodes.windows import spread
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr
 from hwm_core.models.network import WorldModelNetwork
-from hwm_core.tokenizers import DiscreteTokenizer, VideoTokenizer
+from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.tokenizers.usage import digit_evenness
 from hwm_core.train.task import Batch
 from hwm_core.train.tasks import codes_of, unit
@@ -23,7 +22,7 @@ def fixed_batches(windows: Dataset, count: int, batch_size: int = 16) -> list[Ba
     return [default_collate([windows[item] for item in part]) for part in parts]
 
 
-def evaluate_tokenizer(tokenizer: Any, batches: Sequence[Batch]) -> dict[str, float]:
+def evaluate_tokenizer(tokenizer: VideoTokenizer, batches: Sequence[Batch]) -> dict[str, float]:
     """Reconstruction PSNR of every frame; of FSQ also how evenly the digits are used (1: all levels equally often)."""
     device = next(tokenizer.parameters()).device
     errors, codes = [], []
@@ -33,7 +32,7 @@ def evaluate_tokenizer(tokenizer: Any, batches: Sequence[Batch]) -> dict[str, fl
         errors.append((tokenizer.decode(codes[-1]) - frames).square().mean((-3, -2, -1)).flatten())
     mse = torch.cat(errors).double().cpu().numpy()
     numbers = {"psnr": mean_psnr(mse), "pooled_psnr": pooled_psnr(mse)}
-    if isinstance(tokenizer, DiscreteTokenizer):
+    if tokenizer.codes == "discrete":
         evenness = digit_evenness(torch.cat(codes), tokenizer.levels)
         numbers["digit_usage"] = sum(evenness) / len(evenness)
     return numbers
@@ -66,7 +65,7 @@ def evaluate_model(
 
 
 def evaluate_decoder(
-    tokenizer: Any, model: WorldModelNetwork, batches: Sequence[Batch], seed: int = 0
+    tokenizer: VideoTokenizer, model: WorldModelNetwork, batches: Sequence[Batch], seed: int = 0
 ) -> dict[str, float]:
     """PSNR of the future's frames, painted from their own codes and from the model's mean latents."""
     device = next(tokenizer.parameters()).device

@@ -30,10 +30,10 @@ from hwm_core.data.tokens.spec import TokenizerSpec, spec_of
 from hwm_core.errors import BadCheckpoint, BadConfig
 from hwm_core.io.atomic import replaced_folder, standing
 from hwm_core.models.network import WorldModelNetwork
-from hwm_core.tokenizers import build_tokenizer
+from hwm_core.tokenizers import VideoTokenizer, build_tokenizer
 from hwm_core.tokenizers.cosmos import CosmosVideoTokenizer
 from hwm_core.tokenizers.cosmos_files import is_cosmos_folder
-from hwm_core.tokenizers.registry import TOKENIZERS, is_external
+from hwm_core.tokenizers.registry import TOKENIZERS
 from hwm_core.world_model.registry import build_model, family
 
 _MODEL, _TOKENIZER, _LINK = "model.safetensors", "tokenizer.safetensors", "tokenizer"
@@ -48,7 +48,7 @@ class Checkpoint:
     name: str
     family: str
     model: WorldModelNetwork
-    tokenizer: Any | None  # a VideoTokenizer and nn.Module, frozen; None: not at hand, `metadata` says which
+    tokenizer: VideoTokenizer | None  # frozen; None: not at hand, `metadata` says which
     manifest: ActionManifest
     preprocessing: Preprocessing
     metadata: Mapping[str, Any] = field(
@@ -143,14 +143,14 @@ def load_checkpoint(
     )
 
 
-def save_tokenizer(directory: str | Path, tokenizer: Any) -> None:
+def save_tokenizer(directory: str | Path, tokenizer: VideoTokenizer) -> None:
     """Write a tokenizer alone, as bfloat16, replacing `directory` in one step."""
     with replaced_folder(directory) as partial:
         weights = _write_tokenizer(partial, tokenizer)
         _write_yaml(partial / "tokenizer.yaml", _TokenizerHeader(tokenizer=tokenizer.config.plain(), weights=weights))
 
 
-def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") -> Any:
+def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") -> VideoTokenizer:
     """Read a tokenizer, float32 and frozen: alone, out of a checkpoint, or a folder that Cosmos was downloaded to.
 
     Raises BadCheckpoint as `load_checkpoint` does.
@@ -187,9 +187,9 @@ def _write_weights(path: Path, module: nn.Module) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _write_tokenizer(folder: Path, tokenizer: Any) -> dict[str, str]:
+def _write_tokenizer(folder: Path, tokenizer: VideoTokenizer) -> dict[str, str]:
     """{file: sha256} of what was written: nothing of an external one but the link."""
-    if not is_external(tokenizer):
+    if tokenizer.folder is None:
         return {_TOKENIZER: _write_weights(folder / _TOKENIZER, tokenizer)}
     (folder / _LINK).symlink_to(tokenizer.folder, target_is_directory=True)
     return {}
@@ -240,7 +240,7 @@ def _read_weights(directory: Path, name: str, sums: Mapping[str, str], module: n
 
 def _build_tokenizer(
     directory: Path, described: Mapping[str, Any], device: torch.device | str, files: str | Path | None = None
-) -> Any:
+) -> VideoTokenizer:
     """An external one with its weights, another as it is initialised."""
     row = TOKENIZERS.get(str(described.get("kind")))
     if row is not None and row.external:
@@ -252,8 +252,8 @@ def _build_tokenizer(
     return build_tokenizer(described)
 
 
-def _read_tokenizer_weights(directory: Path, sums: Mapping[str, str], tokenizer: Any) -> None:
-    if not is_external(tokenizer):
+def _read_tokenizer_weights(directory: Path, sums: Mapping[str, str], tokenizer: VideoTokenizer) -> None:
+    if tokenizer.folder is None:
         _read_weights(directory, _TOKENIZER, sums, tokenizer)
 
 
@@ -266,7 +266,7 @@ def _read(path: Path) -> bytes:
         raise BadCheckpoint(str(path), expected="a readable file", got=error.strerror, remedy=remedy) from None
 
 
-def _check_fit(directory: Path, model: WorldModelNetwork, tokenizer: Any | None, header: _Header) -> None:
+def _check_fit(directory: Path, model: WorldModelNetwork, tokenizer: VideoTokenizer | None, header: _Header) -> None:
     parts: dict[str, tuple[object, object]] = {"action dimension": (model.config.action_dim, header.manifest.dim)}
     if tokenizer is not None:
         frame = (header.preprocessing.height, header.preprocessing.width)

@@ -5,19 +5,27 @@ from grey_episodes import PREPROCESSING
 
 from hwm_core.data.tokens.spec import spec_of
 from hwm_core.data.tokens.tokenise import TokeniseOptions, tokenise
+from hwm_core.tokenizers import VideoTokenizer
 
 
-class Mean:
+class EncodesOnly(VideoTokenizer):
+    """A tokenizer of tests that decode nothing."""
+
+    def encode(self, frames):
+        raise NotImplementedError
+
+    decode = embed = decode_latents = encode
+
+
+class Mean(EncodesOnly):
     """Two latents of 1 + 4 frames; the code is the mean of the pictures of the latent, on a grid of 2 x 4."""
 
     kind, codes, levels, latent_channels = "mean", "discrete", (256,), 1
     temporal_factor = spatial_factor = 4
 
     def __init__(self):
+        super().__init__()
         self.calls = 0
-
-    def state_dict(self, keep_vars=False):
-        return {}
 
     def encode(self, frames):
         self.calls += 1

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hwm_core.errors import BadConfig, BadInput
-from hwm_core.tokenizers import DiscreteTokenizer, VideoTokenizer, build_tokenizer
+from hwm_core.tokenizers import VideoTokenizer, build_tokenizer
 from hwm_core.tokenizers.causal import CausalTokenizerConfig, CausalVideoTokenizer
 from hwm_core.tokenizers.continuous import ContinuousTokenizerConfig, ContinuousVideoTokenizer
 from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
@@ -34,13 +34,15 @@ def clip(frames: int, size: int = 16, batch: int = 2) -> torch.Tensor:
 @pytest.mark.parametrize(
     "made", [CausalVideoTokenizer(CausalTokenizerConfig(width=16)), PatchTokenizer(PatchTokenizerConfig())]
 )
-def test_a_tokenizer_keeps_the_protocol(made):
-    assert isinstance(made, DiscreteTokenizer)
+def test_a_discrete_tokenizer_has_levels_and_a_codebook(made):
+    assert isinstance(made, VideoTokenizer) and made.codes == "discrete"
+    assert made.codebook_size > 1 and len(made.levels) == made.latent_channels
 
 
-def test_a_continuous_tokenizer_keeps_the_protocol_and_has_no_tokens():
+def test_a_continuous_tokenizer_has_no_levels_and_no_codebook():
     made = ContinuousVideoTokenizer(ContinuousTokenizerConfig(width=16))
-    assert isinstance(made, VideoTokenizer) and not isinstance(made, DiscreteTokenizer)
+    assert isinstance(made, VideoTokenizer) and made.codes == "continuous"
+    assert made.codebook_size == 0 and made.levels == ()
 
 
 @pytest.mark.parametrize("temporal_factor", [1, 4, 8])

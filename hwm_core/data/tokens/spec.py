@@ -1,13 +1,14 @@
 """What a set of codes says of the tokenizer that made them, so that no model is trained on those of another."""
 
 import hashlib
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.config import Config
 from hwm_core.errors import BadConfig
+from hwm_core.tokenizers import VideoTokenizer
 
 
 class TokenizerSpec(Config):
@@ -45,22 +46,22 @@ class TokenizerSpec(Config):
             )
 
 
-def spec_of(tokenizer: Any) -> TokenizerSpec:
+def spec_of(tokenizer: VideoTokenizer) -> TokenizerSpec:
     """Of a tokenizer at hand (a VideoTokenizer and nn.Module)."""
     return TokenizerSpec(
         kind=tokenizer.kind,
         codes=tokenizer.codes,
-        levels=getattr(tokenizer, "levels", ()),
+        levels=tokenizer.levels,
         latent_channels=tokenizer.latent_channels,
         temporal_factor=tokenizer.temporal_factor,
         spatial_factor=tokenizer.spatial_factor,
-        sha256=getattr(tokenizer, "identity", None) or _sha256(tokenizer),  # Cosmos has its own
+        sha256=tokenizer.codes_sha256 or _sha256(tokenizer),  # Cosmos has its own
     )
 
 
-def _sha256(tokenizer: Any) -> str:
+def _sha256(tokenizer: VideoTokenizer) -> str:
     """Of its weights, as files hold them. Not of those that only paint: tuning them leaves every code as it was."""
-    painting = {id(value) for part in getattr(tokenizer, "decoding_parts", ()) for value in part.parameters()}
+    painting = {id(value) for part in tokenizer.decoder_parts for value in part.parameters()}
     digest = hashlib.sha256()
     for name, value in sorted(tokenizer.state_dict(keep_vars=True).items()):
         if id(value) not in painting:

@@ -12,6 +12,7 @@ import yaml
 from grey_episodes import episode as grey
 from onex_sets import tokens_v1, tokens_v2
 from small_training import episode
+from tokenised import EncodesOnly
 from untrained import CONTINUOUS, FAMILIES, TOKENIZER
 
 from hwm_core.data.episodes.augment import Augmentation
@@ -115,16 +116,13 @@ def test_latents_in_half_a_float_are_off_by_less_than_a_thousandth(store, tmp_pa
 
 
 def test_a_clip_of_the_cache_begins_every_stride_frames_of_a_segment_and_holds_the_window_from_there(tmp_path):
-    class Codes:
+    class Codes(EncodesOnly):
         """The code of a latent is the grey of its last frame."""
 
         kind, codes, levels, latent_channels, temporal_factor, spatial_factor = "grey", "discrete", (256,), 1, 4, 4
 
         def encode(self, frames):
             return (255 * frames[:, ::4, 0, ::4, ::4]).round().long()
-
-        def state_dict(self, keep_vars=False):
-            return {}
 
     one = grey("run", lengths=(12, 4, 11))
     spec = spec_of(Codes())
@@ -188,14 +186,14 @@ def test_what_does_not_fit_the_codes_is_rejected_and_named(store, cache, tmp_pat
     assert "only tokens made elsewhere" in capsys.readouterr().err
 
 
-def test_a_decoder_that_was_tuned_leaves_the_sum_of_what_decides_the_codes():
+def test_a_decoder_that_was_tuned_leaves_the_sum_of_what_decides_the_codes(monkeypatch):
     tokenizer = made(TOKENIZER)
     before = spec_of(tokenizer)
     torch.nn.init.normal_(tokenizer.first_head.weight)
     assert spec_of(tokenizer) == before
     torch.nn.init.normal_(tokenizer.first_stem.weight)
     assert spec_of(tokenizer).sha256 != before.sha256
-    tokenizer.identity = "of its files"  # as of a tokenizer whose weights are not ours
+    monkeypatch.setattr(type(tokenizer), "codes_sha256", "of its files")  # as an external tokenizer has it
     assert spec_of(tokenizer).sha256 == "of its files"
 
 
@@ -272,7 +270,7 @@ def other_store(store, tmp_path):
         ({}, "expected the manifests it was begun with"),
         ({"tokenizer": "other"}, "expected the codes, manifests it was begun with"),
         ({"tokenizer": "continuous", "stride": None}, "expected a stride"),
-        ({"wants_statistics": True}, "a tokenizer with statistics of its latents"),
+        ({"needs_statistics": True}, "a tokenizer with statistics of its latents"),
         ({"kept": ["validation"]}, "expected the manifests it was begun with"),
         ({"latents": 30}, "expected a stretch of 233 frames"),
         ({"batch": 0}, "key `batch`"),
@@ -294,9 +292,9 @@ def test_a_call_that_is_rejected_leaves_every_byte_of_a_good_set(
     for split in {"training", "validation"} - {*given["kept"]}:
         shutil.rmtree(out / split)
     before = bytes_below(out)
-    if given.get("wants_statistics"):
+    if given.get("needs_statistics"):
         tokenizer = made(TOKENIZER)
-        tokenizer.wants_statistics = True
+        monkeypatch.setattr(type(tokenizer), "needs_statistics", True)
         monkeypatch.setattr(tokenise_data, "load_tokenizer", lambda *_: tokenizer)
     words = ["--tokenizer", other_store / given["tokenizer"], "--out", out, "--precision", "float32"]
     for key in ("stride", "latents", "batch"):

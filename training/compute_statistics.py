@@ -14,9 +14,10 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from hwm_core.data.episodes.prepare import measure_manifests, undeclared_units
+from hwm_core.data.checks.manifests import measure_manifests
+from hwm_core.data.robot.description import Robot, read_robot
 from hwm_core.data.robot.embodiment import Embodiment
-from hwm_core.data.robot.limits import Robot, read_robot
+from hwm_core.data.robot.fit_manifests import undeclared_units
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest
 from hwm_core.data.tokens.onex import open_episodes
 from hwm_core.io.atomic import new_file

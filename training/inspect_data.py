@@ -17,7 +17,7 @@ from hwm_core.data.checks.inspection import Dimension, Inspection, inspect
 from hwm_core.data.checks.token_inspection import TokenInspection, inspect_tokens
 from hwm_core.data.discover import data_sets
 from hwm_core.data.recording.recording import require_unique_names
-from hwm_core.data.robot.limits import Joint, read_robot
+from hwm_core.data.robot.description import Joint, read_robot
 from hwm_core.data.tokens.onex import count_value_warnings, open_episodes
 from hwm_core.errors import BadInput
 from hwm_core.io.atomic import new_file

@@ -16,16 +16,17 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hwm_core.data.checks.verification import is_store
-from hwm_core.data.episodes.prepare import fit_manifests, prepare_episodes, undeclared_units
+from hwm_core.data.episodes.prepare import fit_store_manifests, prepare_episodes
 from hwm_core.data.episodes.split import SplitFile, is_nth
 from hwm_core.data.episodes.store import Split
-from hwm_core.data.recording.assembly import ReadReport
 from hwm_core.data.recording.preprocessing import Preprocessing
-from hwm_core.data.recording.recording import Recording
+from hwm_core.data.recording.read_report import ReadReport
+from hwm_core.data.recording.recording import Recording, first_aspect
+from hwm_core.data.robot.description import Robot, read_robot
 from hwm_core.data.robot.embodiment import embodiment_names
-from hwm_core.data.robot.limits import Robot, read_robot
+from hwm_core.data.robot.fit_manifests import undeclared_units
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest
-from hwm_core.errors import BadBag, BadConfig, BadInput
+from hwm_core.errors import BadBag, BadConfig
 from training.command_line import not_negative, positive, run_command
 from training.sources import Reading, add_reading, add_robot, read_embodiments
 
@@ -63,7 +64,7 @@ class PrepareOptions:
         several_robots = self.embodiment is not None and len(self.embodiment) > 1
         return Preprocessing.parse(
             {
-                "source_aspect": 0 if several_robots else _aspect(recordings),
+                "source_aspect": 0 if several_robots else first_aspect(recordings),
                 "cut": tuple(self.cut),
                 "crop": self.crop,
                 "height": self.size,
@@ -154,7 +155,7 @@ def prepare(sources: Sequence[Path], out: Path, options: PrepareOptions) -> int:
             progress.set_postfix(frames=frames)
     if first_fault and not is_store(out):
         raise BadBag("Recordings", expected="usable recordings for training", got="none", remedy=first_fault)
-    manifests = fit_manifests(out, robot, embodiment.aliases if embodiment else None)
+    manifests = fit_store_manifests(out, robot, embodiment.aliases if embodiment else None)
     counts = f"{len(recordings['training'])} training and {len(recordings['validation'])} validation episodes"
     print(f"{out}: {counts}, {faults} left out")
     if repeated := _repeated_frames(reports, options.rate, options.frame_skip):
@@ -224,19 +225,6 @@ def _repeated_frames(reports: Sequence[ReadReport], rate: float, frame_skip: int
         f"{repeated} of {frames} frames ({repeated / frames:.0%}) repeat the frame before: the camera is slower than "
         f"--rate {rate:g}. Repeated frames make copying the last frame look too good in evaluations. {remedy}"
     )
-
-
-def _aspect(recordings: Sequence[Recording]) -> float:
-    """Width / height of the first image that can be read."""
-    fault: BadInput | None = None
-    for recording in recordings:
-        try:
-            height, width = recording.first_image().shape[:2]
-            return width / height
-        except BadInput as error:
-            fault = fault or error
-    assert fault is not None  # there are recordings
-    raise fault
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from hwm_core.config import Config
-from hwm_core.data.robot.limits import Joint, Robot
+from hwm_core.data.robot.description import Joint, Robot
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.io.atomic import write_text
 from hwm_core.sim.description import ROBOT, joints

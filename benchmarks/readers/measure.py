@@ -37,6 +37,7 @@ from hwm_core.data.episodes.store import open_store, write_episode
 from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.lerobot.export import LeRobotOptions, write_lerobot
 from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.recording.recording import first_aspect
 from hwm_core.data.robot.manifest import ActionManifest, fit_manifest
 from hwm_core.data.rosbag2.export import write_rosbag2
 from hwm_core.data.rosbag2.topics import Topics
@@ -169,8 +170,7 @@ def film(path: Path, frames: int, size: tuple[int, int] = (640, 480)) -> None:
 
 def read(path: Path) -> None:
     for recording in find_recordings(path, Topics()):
-        height, width = recording.first_image().shape[:2]
-        recording.read(PREPROCESSING.model_copy(update={"source_aspect": width / height}))
+        recording.read(PREPROCESSING.model_copy(update={"source_aspect": first_aspect([recording])}))
 
 
 def onex(path: Path, frames: int) -> TokenWindows:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.robot.manifest import match_names
+from hwm_core.data.robot.joint_names import match_names
 from hwm_core.errors import BadActions
 from hwm_core.sim.description import ROBOT, JointReading
 from hwm_core.sim.model import SimHumanoid

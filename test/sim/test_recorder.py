@@ -9,7 +9,7 @@ import pytest
 from rosbags.rosbag2 import Reader
 
 from hwm_core.data.recording.preprocessing import Preprocessing
-from hwm_core.data.robot.limits import Joint, Robot
+from hwm_core.data.robot.description import Joint, Robot
 from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics

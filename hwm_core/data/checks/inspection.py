@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.checks.lag import Lag, estimate_lag
-from hwm_core.data.recording.assembly import Assembly, ReadReport
 from hwm_core.data.recording.clock import MAX_GAP_PERIODS
+from hwm_core.data.recording.episode_reader import read_timeline
 from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
-from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.recording.read_report import ReadReport
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.robot.limits import Joint
+from hwm_core.data.robot.description import Joint
 from hwm_core.data.robot.manifest import CONSTANT_STD
 from hwm_core.data.robot.value_checks import value_warnings
 
@@ -53,7 +53,7 @@ class Inspection:
     """All of it."""
 
     name: str
-    size: tuple[int, int]  # height, width
+    size: tuple[int, ...]  # height, width
     rates: dict[str, Rate]  # images, states, commands
     repeats: float  # share of pictures equal to the one before, to the bit
     longest_repeat: int  # pictures in a row
@@ -138,12 +138,9 @@ def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, t
     Raises:
         BadInput: it cannot be read.
     """
-    height, width = recording.first_image().shape[:2]
-    rate = recording.camera_rate_hz()
-    small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1, frame_rate_hz=rate)
     watch = _Watch(thumbnails)
-    assembly = Assembly(recording.name, small).feed(watch.over(recording.events()))
-    rows = assembly.rows(rate)
+    events = watch.over(recording.events())
+    rows, report = read_timeline(recording.name, events, recording.camera_rate_hz(), "at_frame")
     dimensions = {
         stream: measure_dimensions(names, values, joint)
         for stream, names, values in (
@@ -159,7 +156,7 @@ def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, t
         lag = estimate_lag(rows.states[:, one], rows.commands[:, two], rows.segments)
     return Inspection(
         name=recording.name,
-        size=(height, width),
+        size=watch.size,
         rates={stream: _rate(np.array(stamps)) for stream, stamps in watch.stamps.items()},
         repeats=watch.repeats / max(1, len(watch.stamps["images"]) - 1),
         longest_repeat=watch.longest,
@@ -167,7 +164,7 @@ def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, t
         dimensions=dimensions,
         lag=lag,
         lag_names=both,
-        report=assembly.report(len(rows.stamps_ns)),
+        report=report,
         thumbnails=np.stack(watch.kept),
         thumbnail_s=tuple(watch.kept_s),
     )
@@ -178,6 +175,7 @@ class _Watch:
 
     def __init__(self, thumbnails: int) -> None:
         self.stamps: dict[str, list[int]] = {"images": []}
+        self.size: tuple[int, ...] = ()  # height, width of the first image
         self.repeats = self.longest = self._run = 0
         self.kept: list[NDArray[np.uint8]] = []
         self.kept_s: list[float] = []
@@ -193,6 +191,7 @@ class _Watch:
         stamps = self.stamps.setdefault(event.channel, [])
         stamps.append(content.stamp_ns)
         if isinstance(content, CameraFrame):
+            self.size = self.size or content.rgb.shape[:2]
             same = self._newest is not None and np.array_equal(self._newest, content.rgb)
             self._run = self._run + 1 if same else 0
             self.repeats, self.longest = self.repeats + same, max(self.longest, self._run)

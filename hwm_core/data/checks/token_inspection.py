@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hwm_core.data.checks.inspection import Dimension, dimension_remarks, measure_dimensions
 from hwm_core.data.episodes.windows import takes_of
-from hwm_core.data.robot.limits import Joint
+from hwm_core.data.robot.description import Joint
 from hwm_core.data.tokens.episodes import TokenEpisode, out_of_vocabulary
 from hwm_core.data.tokens.spec import is_within
 from hwm_core.errors import BadBag

@@ -14,8 +14,6 @@ from hwm_core.data.lerobot.episode import off_grid
 from hwm_core.data.lerobot.metadata import read_statistics
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.tables import read_table
-from hwm_core.data.recording.assembly import Assembly
-from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.tokens.episodes import TokenEpisode, out_of_vocabulary
 from hwm_core.data.tokens.onex import BEGUN, count_value_warnings, find_token_sets, is_token_set, open_episodes
@@ -40,9 +38,8 @@ def verify_recording(recording: Recording) -> list[Finding]:
         each = [replace(recording, camera=camera) for camera in recording.dataset.cameras]
         return list(dict.fromkeys(finding for one in each for finding in verify_recording(one)))
     try:
-        height, width = recording.first_image().shape[:2]
-        small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1)
-        _, report = Assembly(recording.name, small).feed(recording.events()).finish()
+        timeline, report = recording.timeline("before_frame")
+        timeline.aligned_joints()
     except BadInput as fault:
         return [Finding("fault", recording.name, str(fault))]
     told = report.remarks()

@@ -1,7 +1,7 @@
 """Recordings into an episode store: resumable, one whole episode at a time, manifests from the training split only."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,15 +13,14 @@ import numpy as np
 import yaml
 
 from hwm_core.data.episodes.store import Split, manifest_path, open_store, read_header, write_episode
-from hwm_core.data.recording.assembly import ReadReport
 from hwm_core.data.recording.clock import MAX_GAP_PERIODS, rounded_rate_hz
 from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.recording.read_report import ReadReport
 from hwm_core.data.recording.recording import Recording, require_unique_names
+from hwm_core.data.robot.description import Robot
 from hwm_core.data.robot.embodiment import Embodiment
-from hwm_core.data.robot.limits import Robot
-from hwm_core.data.robot.manifest import ActionKind, ActionManifest, Actions, fit_manifest
-from hwm_core.data.robot.value_checks import require_unit, undeclared_unit_warning
-from hwm_core.data.tokens.episodes import TokenEpisode
+from hwm_core.data.robot.fit_manifests import fit_manifests
+from hwm_core.data.robot.manifest import ActionKind, ActionManifest
 from hwm_core.errors import BadBag, BadInput
 from hwm_core.io.atomic import new_file
 from hwm_core.types import Episode
@@ -84,7 +83,7 @@ def prepare_episodes(
                 yield outcome
 
 
-def fit_manifests(
+def fit_store_manifests(
     store: str | Path, robot: Robot, aliases: Mapping[str, str] | None = None
 ) -> dict[ActionKind, ActionManifest]:
     """Fit a manifest for states and for commands, where recorded, on the training split, and write them to the store.
@@ -98,67 +97,10 @@ def fit_manifests(
         BadBag: the store is empty or damaged.
         BadActions: the joints were for the most part far outside the limits given, or cannot be of the unit declared.
     """
-    manifests = _fit(open_store(store).training, robot, aliases)
+    manifests = fit_manifests(open_store(store).training, robot, aliases)
     for kind, manifest in manifests.items():
         with new_file(manifest_path(store, kind)) as partial_file:
             partial_file.write_text(yaml.safe_dump(manifest.plain(), sort_keys=False))
-    return manifests
-
-
-def measure_manifests(
-    sources: Iterable[Recording | TokenEpisode], robot: Robot, embodiment: Embodiment | None = None
-) -> dict[ActionKind, ActionManifest]:
-    """The manifests of recordings and tokens as they are, without a store: of all their frames. Raises BadInput."""
-    episodes: list[Episode | TokenEpisode] = []
-    for source in sources:
-        names = None if embodiment or not episodes else episodes[0].names
-        if isinstance(source, TokenEpisode):
-            tokens = source if names is None else source.with_joints(names)
-            episodes.append(embodiment.arrange(tokens) if embodiment else tokens)
-            continue
-        height, width = source.first_image().shape[:2]
-        small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1)
-        episode, _ = source.read(small, names)
-        episodes.append(embodiment.arrange(episode) if embodiment else episode)
-    return _fit(episodes, robot, embodiment.aliases if embodiment else None)
-
-
-def undeclared_units(manifests: Mapping[ActionKind, ActionManifest], robot: Robot) -> list[str]:
-    """Joints that seem not to be in radians, and of which `robot` does not say the unit, a sentence each."""
-    remedy = "No unit is declared, so radians are assumed: declare it in the robot's file."
-    return [
-        f"{kind}: {name} {warning} {remedy}"
-        for kind, one in manifests.items()
-        for name, *extremes in zip(one.names, one.lower, one.upper, strict=True)
-        if not robot.joint(name).declared and (warning := undeclared_unit_warning(name, np.array(extremes)))
-    ]
-
-
-def _fit(
-    episodes: Sequence[Actions], robot: Robot, aliases: Mapping[str, str] | None
-) -> dict[ActionKind, ActionManifest]:
-    names = episodes[0].names
-    joints = [robot.joint(name) for name in names]
-    manifests: dict[ActionKind, ActionManifest] = {}
-    kinds: tuple[ActionKind, ...] = ("states", "commands")
-    for kind in kinds:
-        values = [episode.states if kind == "states" else episode.commands for episode in episodes]
-        recorded = [some for some in values if some is not None]
-        if recorded:
-            together = np.concatenate(recorded)
-            for joint, name, column in zip(joints, names, together.T, strict=True):
-                if joint.declared:
-                    require_unit(column, joint.unit, f"{kind.capitalize()}: {name}", f"the robot {robot.name}")
-            manifests[kind] = fit_manifest(
-                robot.name,
-                kind,
-                names,
-                [joint.unit for joint in joints],
-                together,
-                [joint.limits for joint in joints],
-                masked=True,  # readers reject NaN, so it can only be a layout's dimension that the robot lacks
-                aliases=aliases,
-            )
     return manifests
 
 

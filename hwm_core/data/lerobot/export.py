@@ -20,12 +20,12 @@ from hwm_core.config import Config
 from hwm_core.data.lerobot.stats import FeatureStats, column_stats, picture_stats
 from hwm_core.data.lerobot.versions import Version, convert_version
 from hwm_core.data.lerobot.writers import V2_PATHS
-from hwm_core.data.recording.assembly import Assembly, Rows
 from hwm_core.data.recording.conversion import Conversion, convert_each, unusable_messages
+from hwm_core.data.recording.episode_reader import read_timeline
 from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
 from hwm_core.data.recording.labels import Labels
-from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.recording import Recording
+from hwm_core.data.recording.timeline import Timeline
 from hwm_core.data.recording.video_reader import Clip, Codec, FrameEncoder
 from hwm_core.errors import BadBag, BadInput
 from hwm_core.io.atomic import new_folder
@@ -169,11 +169,7 @@ def _own_numbers(sources: Sequence[Recording]) -> dict[int, int]:
 def _write(recording: Recording, writer: "_Writer", fps: float, before: _Told) -> _Told:
     """Write one. Returns what was lost `before` and on the way of this one."""
     told = deepcopy(before)
-    height, width = recording.first_image().shape[:2]
-    # Only times and joints are wanted of the first pass; pictures are as small as can be.
-    small = Preprocessing(source_aspect=width / height, crop="none", height=1, width=1, frame_rate_hz=fps)
-    assembly = Assembly(recording.name, small).feed(_noting_precision(recording.events(), told))
-    rows, report = assembly.rows(fps), assembly.report()
+    rows, report = read_timeline(recording.name, _noting_precision(recording.events(), told), fps, "at_frame")
     bounds = np.append(np.unique(rows.segments, return_index=True)[1], len(rows.stamps_ns))
     stretches = [(int(a), int(b)) for a, b in pairwise(bounds) if b - a > 1]
     if not stretches:
@@ -193,7 +189,7 @@ def _write(recording: Recording, writer: "_Writer", fps: float, before: _Told) -
     told.late += report.late
     stamps = rows.stamps_ns
     told.held += sum(int((np.diff(stamps[a:b]) == 0).sum()) for a, b in stretches)
-    pictures = _Matched(recording.pictures(), stamps)
+    pictures = _Matched(recording.camera_frames(), stamps)
     for first, end in stretches:
         grid = stamps[first] + np.rint(np.arange(end - first) * 1e9 / fps).astype(np.int64)
         told.worst_shift_ns = max(told.worst_shift_ns, int(np.abs(stamps[first:end] - grid).max()))
@@ -239,7 +235,7 @@ class _Writer:
         return [f"{kind} `{own}` is `{its}`" for kind, own, its, asked in kinds if own and own != its and not asked]
 
     def add(
-        self, recording: Recording, tasks: Sequence[str], rows: Rows, first: int, end: int, pictures: "_Matched"
+        self, recording: Recording, tasks: Sequence[str], rows: Timeline, first: int, end: int, pictures: "_Matched"
     ) -> list[float]:
         """Append rows first .. end - 1. Returns the PSNR of the probes, inf where not one bit changed."""
         name = recording.name
@@ -321,7 +317,7 @@ class _Writer:
         }
         (meta / "info.json").write_text(json.dumps(info, indent=4) + "\n")
 
-    def _write_table(self, rows: Rows, first: int, end: int, number: int, task: int) -> dict[str, FeatureStats]:
+    def _write_table(self, rows: Timeline, first: int, end: int, number: int, task: int) -> dict[str, FeatureStats]:
         count = np.arange(end - first, dtype=np.int64)
         columns: dict[str, NDArray] = {}
         for key, values in (("observation.state", rows.states), ("action", rows.commands)):

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.robot.manifest import match_names
+from hwm_core.data.robot.joint_names import match_names
 from hwm_core.errors import BadActions
 
 # A step back by more than this is a clock jump (bag loop, reset); by less, a message that arrived late.

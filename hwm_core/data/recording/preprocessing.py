@@ -58,21 +58,10 @@ class Preprocessing(Config):
         Raises:
             BadImage: the picture is not uint8 [H, W, 3], or its aspect is not `source_aspect`.
         """
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
-            raise BadImage(
-                "Picture",
-                expected="uint8 [H, W, 3]",
-                got=f"{rgb.dtype} {list(rgb.shape)}",
-                remedy="Decode it to RGB first.",
-            )
+        require_rgb(rgb)
+        if self.source_aspect:
+            require_aspect(rgb, self.source_aspect)
         height, width = rgb.shape[:2]
-        if self.source_aspect and abs(width / height / self.source_aspect - 1) > _ASPECT_TOLERANCE:
-            raise BadImage(
-                "Picture of another shape",
-                expected=f"width / height = {self.source_aspect:.3f}",
-                got=f"{width}x{height} = {width / height:.3f}",
-                remedy="Use a camera mode of the aspect the model was trained on, or train a model for this one.",
-            )
         if any(self.cut):
             top, bottom, left, right = self.cut
             rgb = rgb[round(top * height) : height - round(bottom * height)]
@@ -118,3 +107,26 @@ class Preprocessing(Config):
             segments += [segment] * (tick.previous + tick.current)
             newest = newest if tick.event == "late" else index
         return np.array(indices, dtype=np.int64), np.array(segments, dtype=np.int32)
+
+
+def require_rgb(rgb: NDArray[np.uint8]) -> None:
+    """Raises BadImage when an image is not uint8 [H, W, 3]."""
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
+        raise BadImage(
+            "Image",
+            expected="uint8 [H, W, 3]",
+            got=f"{rgb.dtype} {list(rgb.shape)}",
+            remedy="Decode it to RGB first.",
+        )
+
+
+def require_aspect(rgb: NDArray[np.uint8], aspect: float) -> None:
+    """Raises BadImage when width / height of an image differs from `aspect`."""
+    height, width = rgb.shape[:2]
+    if abs(width / height / aspect - 1) > _ASPECT_TOLERANCE:
+        raise BadImage(
+            "Image of another aspect",
+            expected=f"width / height = {aspect:.3f}",
+            got=f"{width}x{height} = {width / height:.3f}",
+            remedy="Use a camera mode of the aspect the model was trained on, or train a model for this aspect.",
+        )

@@ -9,11 +9,14 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.recording.assembly import Assembly, ReadReport
+from hwm_core.data.recording.alignment import CommandTime
 from hwm_core.data.recording.clock import rounded_rate_hz
+from hwm_core.data.recording.episode_reader import read_episode, read_timeline
 from hwm_core.data.recording.events import CameraFrame, Cut, Event
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.recording.read_report import ReadReport
+from hwm_core.data.recording.timeline import Timeline
 from hwm_core.errors import BadBag, BadInput
 from hwm_core.types import Episode
 
@@ -61,46 +64,72 @@ class Recording(ABC):
         Raises:
             BadInput: the recording is damaged, or one channel has no usable message; the first fault found.
         """
-        return Assembly(self.name, preprocessing, names, aliases).feed(self.events()).finish()
+        return read_episode(self.name, self.events(), preprocessing, names, aliases)
 
-    def pictures(self) -> Iterator[CameraFrame]:
-        """Its good pictures, in order of arrival; bad ones are left out. Raises BadInput."""
-        for event in self.events():
-            if isinstance(event, Event) and event.channel == "images":
-                try:
-                    content = event.load()
-                except BadInput:
-                    continue
-                assert isinstance(content, CameraFrame)
-                yield content
+    def timeline(
+        self, commands: CommandTime, rate_hz: float = 30.0, names: Sequence[str] | None = None
+    ) -> tuple[Timeline, ReadReport]:
+        """Read times and joint values only, at `rate_hz`; see `read_timeline`. Raises BadInput."""
+        return read_timeline(self.name, self.events(), rate_hz, commands, names)
 
-    def camera_rate_hz(self, pictures: int = 60) -> float:
-        """The camera's rate: from the median interval between its first pictures; rounded where a whole number is
-        within 2 %. Raises BadInput.
+    def camera_frames(self) -> Iterator[CameraFrame]:
+        """The images that decode, in order of arrival.
+
+        Raises:
+            BadInput: the recording cannot be read, or no image decodes: the fault of the first image.
+            BadBag: there are no images.
         """
-        stamps = [picture.stamp_ns for picture in islice(self.pictures(), pictures)]
-        if len(stamps) < 2 or (interval := float(np.median(np.diff(stamps)))) <= 0:
-            raise BadBag(
-                f"Recording {self.name}",
-                expected="two or more pictures whose stamps advance",
-                got=f"{len(stamps)} pictures",
-                remedy="Name the rate.",
-            )
-        return rounded_rate_hz(interval)
-
-    def first_image(self) -> NDArray[np.uint8]:
-        """Its first good picture as recorded, uint8 [H, W, 3]. Raises BadInput."""
         fault: BadInput | None = None
+        empty = True
         for event in self.events():
             if isinstance(event, Event) and event.channel == "images":
                 try:
                     content = event.load()
                 except BadInput as error:
                     fault = fault or error
-                else:
-                    assert isinstance(content, CameraFrame)
-                    return content.rgb
-        raise fault or BadBag(f"Recording {self.name}", expected="pictures", got="none", remedy="Check the camera.")
+                    continue
+                assert isinstance(content, CameraFrame)
+                empty = False
+                yield content
+        if empty:
+            raise fault or BadBag(f"Recording {self.name}", expected="images", got="none", remedy="Check the camera.")
+
+    def first_image(self) -> NDArray[np.uint8]:
+        """The first image that decodes, as recorded, uint8 [H, W, 3]. Raises as `camera_frames`."""
+        return next(self.camera_frames()).rgb
+
+    def camera_rate_hz(self, count: int = 60) -> float:
+        """Rate of the camera, from the median interval of its first `count` images; whole numbers within 2 % are exact.
+
+        Raises:
+            BadInput: as `camera_frames`.
+            BadBag: the stamps of the images do not advance.
+        """
+        stamps = [frame.stamp_ns for frame in islice(self.camera_frames(), count)]
+        if len(stamps) < 2 or (interval := float(np.median(np.diff(stamps)))) <= 0:
+            raise BadBag(
+                f"Recording {self.name}",
+                expected="two or more images whose stamps advance",
+                got=f"{len(stamps)} images",
+                remedy="State the rate.",
+            )
+        return rounded_rate_hz(interval)
+
+
+def first_aspect(recordings: Iterable[Recording]) -> float:
+    """Width / height of the images of the first usable recording.
+
+    Raises:
+        BadInput: no recording has a usable image; the fault of the first recording.
+    """
+    fault: BadInput | None = None
+    for recording in recordings:
+        try:
+            height, width = recording.first_image().shape[:2]
+            return width / height
+        except BadInput as error:
+            fault = fault or error
+    raise fault or BadBag("Recordings", expected="at least one", got="none", remedy="Check the paths.")
 
 
 def require_unique_names(recordings: Iterable[Recording]) -> None:

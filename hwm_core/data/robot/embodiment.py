@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hwm_core.config import Config
-from hwm_core.data.robot.limits import Joint, Robot
+from hwm_core.data.robot.description import Joint, Robot
+from hwm_core.data.robot.joint_table import JointTable
 from hwm_core.data.robot.value_checks import require_unit
-from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.errors import BadConfig, RobotMismatch
-from hwm_core.types import Episode
 
-E = TypeVar("E", Episode, TokenEpisode)
+T = TypeVar("T", bound=JointTable)
 Unit = Literal["rad", "deg", "m", "rad/s", "m/s", "unit"]
 
 
@@ -77,7 +76,7 @@ class Embodiment(Config):
             place[own] = index
         return np.array([place.get(name, -1) for name in self.names], dtype=np.int64)
 
-    def arrange(self, episode: E) -> E:
+    def arrange(self, episode: T) -> T:
         """The episode with this layout's dimensions; NaN where its robot has none.
 
         Raises:

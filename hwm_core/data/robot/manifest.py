@@ -1,37 +1,23 @@
 """The action manifest: which joints, in which order and unit, and how they are normalised."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hwm_core.config import Config
-from hwm_core.errors import BadActions, RobotMismatch
+from hwm_core.data.robot.joint_limits import limits_or_extremes
+from hwm_core.data.robot.joint_names import match_names, require_distinct_names
+from hwm_core.data.robot.joint_table import JointTable
+from hwm_core.errors import BadActions
 
 ActionKind = Literal["states", "commands"]
 Array = TypeVar("Array", bound=Any)  # numpy array or torch tensor, given back as it came
 
 # Less motion than encoders resolve (rad, m or unit closure). Such a joint tells nothing; its z-score would be noise.
 CONSTANT_STD = 1e-4
-# Share of a joint's range that recorded values may lie beyond its ends.
-_BEYOND = 0.1
-
-
-class Actions(Protocol):
-    """An episode, of pictures or of tokens."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def names(self) -> tuple[str, ...]: ...
-    @property
-    def states(self) -> NDArray[np.float32] | None: ...
-    @property
-    def commands(self) -> NDArray[np.float32] | None: ...
 
 
 class ActionManifest(Config):
@@ -89,7 +75,7 @@ class ActionManifest(Config):
         names = [self.aliases.get(name, name) for name in names]
         return match_names(self.names, names, whose=f"robot `{self.robot}`")
 
-    def actions_of(self, episode: Actions) -> NDArray[np.float32]:
+    def actions_of(self, episode: JointTable) -> NDArray[np.float32]:
         """An episode's values of the manifest's kind and joints, as recorded, [F, A].
 
         Raises:
@@ -137,7 +123,7 @@ def fit_manifest(
         BadActions: values missing, not finite, misshapen, or for the most part far outside the limits.
         RobotMismatch: a name repeats.
     """
-    require_distinct(names, f"robot `{robot}`")
+    require_distinct_names(names, f"robot `{robot}`")
     values = np.asarray(training_values, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != len(names) or len(values) == 0:
         raise BadActions(
@@ -158,7 +144,7 @@ def fit_manifest(
     columns = [column if len(column) else np.zeros(1) for column in columns]  # no robot has it: constant
     std = np.array([column.std() for column in columns])
     constant = std < CONSTANT_STD
-    lower, upper = _limits(names, columns, limits or [None] * len(names))
+    lower, upper = limits_or_extremes(names, columns, limits or [None] * len(names))
     return ActionManifest(
         robot=robot,
         kind=kind,
@@ -171,64 +157,6 @@ def fit_manifest(
         constant=tuple(constant.tolist()),
         aliases=dict(aliases or {}),
     )
-
-
-def _limits(
-    names: Sequence[str], columns: Sequence[NDArray[np.float64]], given: Sequence[tuple[float, float] | None]
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Lower and upper limits: those given, or the extremes seen. Degrees taken for radians are rejected here."""
-    limits = [
-        (float(column.min()), float(column.max())) if pair is None else pair
-        for column, pair in zip(columns, given, strict=True)
-    ]
-    lower, upper = np.array(limits).T
-    slack = _BEYOND * (upper - lower)  # sensors read a little beyond the ends
-    for joint, column in enumerate(columns):
-        beyond = (column < lower[joint] - slack[joint]) | (column > upper[joint] + slack[joint])
-        if beyond.mean() <= 0.5:
-            continue
-        raise BadActions(
-            f"Training values of {names[joint]}",
-            expected=f"values between its limits, {lower[joint]:g} and {upper[joint]:g}",
-            got=f"{column.min():g} to {column.max():g}",
-            remedy="Correct the limits in the robot's description: they are in the units that were recorded.",
-        )
-    return tuple(lower.tolist()), tuple(upper.tolist())
-
-
-def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDArray[np.int64]:
-    """Index of each wanted joint in `given`.
-
-    Raises:
-        RobotMismatch: joints are missing, with their likely new names; or a wanted one is named twice.
-    """
-    require_distinct(wanted, whose)
-    known = set(wanted)
-    require_distinct([name for name in given if name in known], whose)
-    position = {name: index for index, name in enumerate(given)}
-    if missing := [name for name in wanted if name not in position]:
-        unexpected = [name for name in given if name not in known]
-        near = {name: get_close_matches(name, unexpected, n=1) for name in missing}
-        hints = "; ".join(f"`{name}` may now be `{close[0]}`" for name, close in near.items() if close)
-        raise RobotMismatch(
-            f"Joints of {whose}",
-            expected=f"{len(wanted)} joints, among them {', '.join(missing)}",
-            got=f"{len(given)} joints without them" + (f", unknown: {', '.join(unexpected)}" if unexpected else ""),
-            remedy=(f"Renamed? {hints}. " if hints else "")
-            + "Publish all of them in one message, or ask only for joints that are there.",
-        )
-    return np.array([position[name] for name in wanted], dtype=np.int64)
-
-
-def require_distinct(names: Sequence[str], whose: str) -> None:
-    """Raises RobotMismatch where joints share a name: values of one would stand for the other's."""
-    if repeated := [name for name, count in Counter(names).items() if count > 1]:
-        raise RobotMismatch(
-            f"Joints of {whose}",
-            expected="each name once",
-            got=f"{', '.join(repeated)} more than once",
-            remedy="Give each joint a name of its own: the values of one would stand for the other's.",
-        )
 
 
 def _like(values: Any, row: Sequence[float]) -> Any:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.robot.joint_limits import share_beyond
 from hwm_core.data.robot.manifest import CONSTANT_STD
 from hwm_core.errors import BadActions
 
@@ -11,7 +12,6 @@ _MOST_RADIANS = 2.2 * np.pi
 # Scales in which closures are published by hands whose driver does not convert them.
 _CLOSURE_SCALES = (100.0, 255.0, 1000.0)
 _CLOSURES = ("hand", "finger", "grip", "closure", "thumb", "pinky")
-_SLACK = 0.1  # of the range, that sensors read beyond the limits
 _LEAST_STEP = 0.05  # a smaller jump (rad, m, closure) is of no matter
 
 
@@ -48,10 +48,8 @@ def value_warnings(
         usual, largest = float(np.quantile(steps, 0.99)), float(steps.max())
         if largest > max(_LEAST_STEP, 0.5 * (high - low), 20 * usual) and usual > 0:
             found.append(f"a single step of {largest:.3g}")
-    if limits is not None:
-        slack = _SLACK * (limits[1] - limits[0])
-        if share := float(((values < limits[0] - slack) | (values > limits[1] + slack)).mean()):
-            found.append(f"{share:.1%} beyond its limits {limits[0]:g} to {limits[1]:g}")
+    if limits is not None and (share := share_beyond(values, *limits)):
+        found.append(f"{share:.1%} beyond its limits {limits[0]:g} to {limits[1]:g}")
     return found
 
 

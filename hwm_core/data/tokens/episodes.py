@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 
 from hwm_core.clips import num_frames
 from hwm_core.data.episodes.windows import takes_of
-from hwm_core.data.robot.manifest import ActionManifest, match_names
+from hwm_core.data.robot.joint_names import match_names
+from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.spec import is_within
 from hwm_core.errors import BadBag
 

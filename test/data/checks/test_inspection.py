@@ -36,7 +36,7 @@ def test_rates_gaps_and_clock_jumps_are_those_of_the_stamps(tmp_path):
 def test_joints_and_a_camera_of_unlike_clocks_are_rejected_by_their_times(tmp_path):
     later = 1000 * 10**9  # ns
     messages = [m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns + later, m.content) for m in run(20)]
-    with pytest.raises(BadBag, match=r"pictures at 100\..* states at 1100\..* Stamp all with one clock"):
+    with pytest.raises(BadBag, match=r"images at 100\..* states at 1100\..* Stamp all messages with one clock"):
         inspected(tmp_path, messages)
 
 

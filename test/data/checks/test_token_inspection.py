@@ -11,12 +11,12 @@ from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
 from recordings import TOPICS
 from tokenised import run as tokenised
 
+from hwm_core.data.checks.manifests import measure_manifests
 from hwm_core.data.checks.token_inspection import inspect_tokens
 from hwm_core.data.checks.verification import verify_metadata
 from hwm_core.data.discover import find_recordings
-from hwm_core.data.episodes.prepare import measure_manifests
 from hwm_core.data.episodes.store import manifest_path
-from hwm_core.data.robot.limits import Joint, Robot
+from hwm_core.data.robot.description import Joint, Robot
 from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import EVE_STATES, open_episodes, open_tokens

@@ -19,13 +19,13 @@ from recordings import (
 )
 
 from hwm_core.data.discover import find_recordings
-from hwm_core.data.episodes.prepare import fit_manifests, prepare_episodes
+from hwm_core.data.episodes.prepare import fit_store_manifests, prepare_episodes
 from hwm_core.data.episodes.split import is_nth
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.lerobot.dataset import open_lerobot
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.recording.preprocessing import Preprocessing
-from hwm_core.data.robot.limits import Joint, Robot
+from hwm_core.data.robot.description import Joint, Robot
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.rosbag2.export import write_rosbag2
 from hwm_core.data.rosbag2.recording import BagRecording
@@ -247,7 +247,7 @@ def test_statistics_are_of_the_training_split_alone(tmp_path):
     recordings = find_recordings(tmp_path / "bags", TOPICS)
     split = {"training": recordings[:1], "validation": recordings[1:]}
     list(prepare_episodes(split, tmp_path / "store", PREPROCESSING))
-    fitted = fit_manifests(tmp_path / "store", Robot(name="robot", joints={"el*": Joint(unit="deg")}))
+    fitted = fit_store_manifests(tmp_path / "store", Robot(name="robot", joints={"el*": Joint(unit="deg")}))
     t = np.arange(1, 10)
     assert np.allclose(fitted["states"].mean, [t.mean(), 10 * t.mean(), -t.mean()])
     assert np.allclose(fitted["states"].std, [t.std(), 10 * t.std(), t.std()])
@@ -353,4 +353,4 @@ def test_gr1_is_read_by_the_camera_it_has_and_its_25_constant_actions_are_found(
     preprocessing = Preprocessing(source_aspect=1.0, frame_rate_hz=20)
     outcomes = prepared(find_recordings(folder, TOPICS), tmp_path, preprocessing)
     assert [bool(one.fault) for one in outcomes] == [False] * 4
-    assert sum(fit_manifests(tmp_path, Robot(name="gr1"))["commands"].constant) == 25
+    assert sum(fit_store_manifests(tmp_path, Robot(name="gr1"))["commands"].constant) == 25

@@ -187,7 +187,7 @@ def test_the_rate_is_that_of_the_camera(tmp_path):
     record(tmp_path / "run_0", run(20))
     assert recording_at(tmp_path / "run_0").camera_rate_hz() == 30
     record(tmp_path / "run_1", [Message(TOPICS.image, START, picture(0)), *run(1)[:1]])
-    with pytest.raises(BadBag, match="1 pictures"):
+    with pytest.raises(BadBag, match="1 images"):
         recording_at(tmp_path / "run_1").camera_rate_hz()
 
 

@@ -78,7 +78,7 @@ def test_what_is_cut_is_never_seen_and_the_square_is_of_what_is_left():
     picture[3:7, 1:5] = np.random.default_rng(0).integers(0, 200, (4, 4, 3))
     cut = Preprocessing(source_aspect=12 / 8, cut=(3 / 8, 1 / 8, 0, 0.5), height=4, width=4)
     assert np.array_equal(cut.apply(picture), picture[3:7, 1:5])
-    with pytest.raises(BadImage, match="another shape"):  # the aspect is that of the whole picture
+    with pytest.raises(BadImage, match="another aspect"):  # the aspect is that of the whole picture
         cut.apply(picture[:, :6])
 
 

@@ -12,7 +12,7 @@ from grey_episodes import episode
 from recordings import PREPROCESSING, TOPICS, Message, lerobot_dataset, picture, real_data, record, run
 
 from hwm_core.data.discover import find_recordings
-from hwm_core.data.episodes.prepare import fit_manifests, prepare_episodes
+from hwm_core.data.episodes.prepare import fit_store_manifests, prepare_episodes
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.lerobot.dataset import open_lerobot
@@ -109,7 +109,7 @@ def test_several_robots_train_together_with_missing_joints_at_their_mean(tmp_pat
     embodiment, store = union([ONE, TWO]), tmp_path / "store"
     split = {"training": find_recordings(tmp_path / "bags", TOPICS)}
     assert not [one.fault for one in prepare_episodes(split, store, PREPROCESSING, embodiment=embodiment) if one.fault]
-    manifest = fit_manifests(store, embodiment.description(), embodiment.aliases)["states"]
+    manifest = fit_store_manifests(store, embodiment.description(), embodiment.aliases)["states"]
     assert manifest.names == ("neck_yaw", "elbow", "wrist", "ankle") and manifest.robot == "one+two"
     t = np.arange(1, 8)
     assert np.allclose(manifest.mean[0], t.mean() / 100) and np.allclose(
@@ -159,7 +159,7 @@ def test_the_live_node_knows_a_robot_s_joints_by_the_names_it_publishes(tmp_path
         dimensions=tuple(Dimension(name=f"my_{n}", unit="m", aliases=(n,)) for n in ("neck", "elbow", "wrist")),
     )
     list(prepare_episodes(split, tmp_path / "store", PREPROCESSING, embodiment=wide))
-    manifest = fit_manifests(tmp_path / "store", wide.description(), wide.aliases)["states"]
+    manifest = fit_store_manifests(tmp_path / "store", wide.description(), wide.aliases)["states"]
     context = Context(manifest, PREPROCESSING, 1)
     context.add_states(1_000_000_000, ("wrist", "neck", "elbow"), (3.0, 1.0, 2.0))
     assert context.newest_action().tolist() == [1.0, 2.0, 3.0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwm_core.data.robot.limits import Robot
+from hwm_core.data.robot.description import Robot
 from hwm_core.data.robot.manifest import ActionManifest, fit_manifest
 from hwm_core.errors import BadActions, BadConfig, RobotMismatch
 

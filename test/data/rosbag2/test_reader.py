@@ -126,7 +126,7 @@ def test_messages_without_a_stamp_are_rejected_or_timed_by_their_arrival(tmp_pat
 
 def test_clocks_that_never_meet_are_rejected_with_both_named(tmp_path):
     messages = [replace(m, stamp_ns=m.stamp_ns + 10**12) if m.topic == TOPICS.image else m for m in run()]
-    with pytest.raises(BadBag, match=r"pictures at 1100\.000.*states at 100\.000"):
+    with pytest.raises(BadBag, match=r"images at 1100\.000.*states at 100\.000"):
         read(record(tmp_path / "bag", messages))
 
 

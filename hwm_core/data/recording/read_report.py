@@ -1,0 +1,36 @@
+"""What reading one recording found and left out, in counts."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """Counts of messages read and left out, and of the frames of the episode."""
+
+    images: int = 0  # messages
+    states: int = 0  # messages
+    commands: int = 0  # messages
+    bad: int = 0  # messages left out: undecodable, another aspect, not finite, no stamp, or joints missing
+    late: int = 0  # messages left out: their stamp is not after the previous one
+    repeats: int = 0  # images left out: equal to the previous image
+    gaps: int = 0  # pauses of the camera; each starts a segment
+    clock_jumps: int = 0  # backward jumps of the camera's clock; each starts a segment
+    frames: int = 0  # frames of the episode
+    unaligned_frames: int = 0  # frames left out: no state around them, or no command before them
+    lost_frames: int = 0  # unaligned frames between aligned ones, in a recording with bad joint messages
+    held: int = 0  # frames that repeat the previous image, because the camera sent no new one in time
+    shown_hz: float = 0.0  # rate of the distinct images, from their median interval; 0 for fewer than two
+    first_fault: str = ""  # why the first bad message was left out
+
+    def remarks(self) -> str:
+        """What was left out, in one line; empty when everything is in the episode."""
+        counts = {
+            "bad messages": self.bad,
+            "late messages": self.late,
+            "repeated images": self.repeats,
+            "gaps": self.gaps,
+            "clock jumps": self.clock_jumps,
+            "frames without joint values": self.unaligned_frames,
+        }
+        listed = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        return f"{listed} ({self.first_fault})" if self.first_fault else listed

@@ -1,0 +1,45 @@
+"""The frames of a recording without their images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.robot.joint_names import match_names
+
+
+@dataclass(frozen=True)
+class AlignedJoints:
+    """Joint values of a recording; states and commands have the same columns."""
+
+    name: str
+    names: tuple[str, ...]
+    states: NDArray[np.float32] | None  # [F, A]
+    commands: NDArray[np.float32] | None  # [F, A]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Times, segments and joint values of the F frames of a recording.
+
+    Which command belongs to a frame depends on who asked: see `CommandTime`.
+    """
+
+    name: str
+    stamps_ns: NDArray[np.int64]  # [F] acquisition times; a held image gives equal stamps
+    segments: NDArray[np.int32]  # [F] gaps, clock jumps, cuts and left-out frames start a new one
+    clock_frames: NDArray[np.int64]  # [F] position on the frame clock; positions of left-out frames are missing
+    state_names: tuple[str, ...]
+    states: NDArray[np.float32] | None  # [F, A]
+    command_names: tuple[str, ...]
+    commands: NDArray[np.float32] | None  # [F, A]
+
+    def __len__(self) -> int:
+        return len(self.stamps_ns)
+
+    def aligned_joints(self) -> AlignedJoints:
+        """States, and commands in the order of the states. Raises RobotMismatch when commands lack a joint."""
+        names, commands = self.state_names or self.command_names, self.commands
+        if commands is not None:
+            commands = commands[:, match_names(names, self.command_names, whose="commands")]
+        return AlignedJoints(self.name, names, self.states, commands)

@@ -1,0 +1,49 @@
+"""Action manifests of many recordings of one robot."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hwm_core.data.robot.description import Robot
+from hwm_core.data.robot.joint_table import JointTable
+from hwm_core.data.robot.manifest import ActionKind, ActionManifest, fit_manifest
+from hwm_core.data.robot.value_checks import require_unit, undeclared_unit_warning
+
+
+def fit_manifests(
+    tables: Sequence[JointTable], robot: Robot, aliases: Mapping[str, str] | None
+) -> dict[ActionKind, ActionManifest]:
+    names = tables[0].names
+    joints = [robot.joint(name) for name in names]
+    manifests: dict[ActionKind, ActionManifest] = {}
+    kinds: tuple[ActionKind, ...] = ("states", "commands")
+    for kind in kinds:
+        values = [table.states if kind == "states" else table.commands for table in tables]
+        recorded = [some for some in values if some is not None]
+        if recorded:
+            together = np.concatenate(recorded)
+            for joint, name, column in zip(joints, names, together.T, strict=True):
+                if joint.declared:
+                    require_unit(column, joint.unit, f"{kind.capitalize()}: {name}", f"the robot {robot.name}")
+            manifests[kind] = fit_manifest(
+                robot.name,
+                kind,
+                names,
+                [joint.unit for joint in joints],
+                together,
+                [joint.limits for joint in joints],
+                masked=True,  # readers reject NaN, so it can only be a layout's dimension that the robot lacks
+                aliases=aliases,
+            )
+    return manifests
+
+
+def undeclared_units(manifests: Mapping[ActionKind, ActionManifest], robot: Robot) -> list[str]:
+    """Joints that seem not to be in radians, and of which `robot` does not say the unit, a sentence each."""
+    remedy = "No unit is declared, so radians are assumed: declare it in the robot's file."
+    return [
+        f"{kind}: {name} {warning} {remedy}"
+        for kind, one in manifests.items()
+        for name, *extremes in zip(one.names, one.lower, one.upper, strict=True)
+        if not robot.joint(name).declared and (warning := undeclared_unit_warning(name, np.array(extremes)))
+    ]

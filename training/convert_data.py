@@ -21,7 +21,7 @@ from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.versions import Version, convert_version
 from hwm_core.data.recording.conversion import Conversion
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.recording.video_reader import Codec
+from hwm_core.data.recording.video_encoder import Codec
 from hwm_core.data.rosbag2.export import write_bags
 from training.command_line import run_command
 from training.sources import Reading, Sources, add_sources, print_skipped

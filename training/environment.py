@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from hwm_core.io.atomic import write_json
-from hwm_core.io.json_files import Fields
+from hwm_core.io.json_files import JsonFields
 
 
-class _Starts(Fields):
+class _Starts(JsonFields):
     starts: list[dict[str, Any]]
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hwm_core.data.checks.inspection import Dimension, Inspection, inspect
+from hwm_core.data.checks.inspection import Inspection, inspect
+from hwm_core.data.checks.joint_summary import JointSummary
 from hwm_core.data.checks.token_inspection import TokenInspection, inspect_tokens
 from hwm_core.data.discover import data_sets
 from hwm_core.data.recording.recording import require_unique_names
 from hwm_core.data.robot.description import Joint, read_robot
-from hwm_core.data.tokens.onex import count_value_warnings, open_episodes
+from hwm_core.data.tokens.onex import count_warnings, open_episodes
 from hwm_core.errors import BadInput
 from hwm_core.io.atomic import new_file
 from hwm_core.visualization.canvas import write_png
@@ -60,7 +61,7 @@ def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | N
         require_unique_names(found.recordings)
     faults = print_skipped(found)
     for path in (*sets, *data_sets(found.recordings)):
-        for warning in count_value_warnings(path):
+        for warning in count_warnings(path):
             print(f"{path}: {warning}")
     for path in sets:
         try:
@@ -100,7 +101,7 @@ def _lines_of_recording(found: Inspection, dimensions: bool) -> Iterator[str]:
     yield from (f"  ! {remark}" for remark in found.remarks())
     if dimensions:
         lags = {found.lag_names[one.column]: one.frames for one in found.lag.joints} if found.lag else {}
-        yield from _lines_of_joints(found.dimensions, lags)
+        yield from _lines_of_joints(found.joints, lags)
 
 
 def _lines_of_tokens(found: TokenInspection, dimensions: bool) -> Iterator[str]:
@@ -116,10 +117,10 @@ def _lines_of_tokens(found: TokenInspection, dimensions: bool) -> Iterator[str]:
         yield f"  latents   {found.latents[0]:+.3f} to {found.latents[1]:+.3f}, {channels[0]} channels"
     yield from (f"  ! {remark}" for remark in found.remarks())
     if dimensions:
-        yield from _lines_of_joints(found.dimensions, {})
+        yield from _lines_of_joints(found.joints, {})
 
 
-def _lines_of_joints(dimensions: Mapping[str, Sequence[Dimension]], lags: Mapping[str, float]) -> Iterator[str]:
+def _lines_of_joints(dimensions: Mapping[str, Sequence[JointSummary]], lags: Mapping[str, float]) -> Iterator[str]:
     for channel, joints in dimensions.items():
         for joint in joints:
             lag = f"  lag {lags[joint.name]:+.1f}" if channel == "states" and joint.name in lags else ""

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from hwm_core.assets import checkpoint_path
 from hwm_core.clips import num_frames
 from hwm_core.data.episodes.store import open_store
-from hwm_core.data.episodes.windows import Windows, spread
+from hwm_core.data.episodes.windows import Windows, evenly_spaced
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.reconstruction import examples, markdown, measure, rebuild, table
 from hwm_core.io.atomic import new_file, write_json, write_text
@@ -60,7 +60,7 @@ def report(options: argparse.Namespace) -> None:
     episodes = getattr(store, options.split)
     frames = num_frames(options.latents, tokenizer.temporal_factor)
     every = Windows(episodes, None, 1, frames - 1, stride=options.stride)
-    windows = Subset(every, spread(options.windows, len(every)).tolist())
+    windows = Subset(every, evenly_spaced(options.windows, len(every)).tolist())
     found = measure(
         tokenizer,
         tqdm(DataLoader(windows, options.batch), unit="batch", desc="rebuilding", disable=None),

@@ -17,9 +17,9 @@ import yaml
 from tqdm import tqdm
 
 from hwm_core.data.episodes.store import Split, manifest_path, open_store
-from hwm_core.data.tokens.spec import spec_of
 from hwm_core.data.tokens.store import manifest_sha256
 from hwm_core.data.tokens.tokenise import TokeniseOptions, require_tokenisable, tokenise
+from hwm_core.data.tokens.tokenizer_spec import spec_of
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import new_file
 from hwm_core.types import Episode

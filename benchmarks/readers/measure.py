@@ -43,8 +43,8 @@ from hwm_core.data.rosbag2.export import write_rosbag2
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.episodes import TokenWindows
 from hwm_core.data.tokens.onex import EVE_STATES, open_tokens
-from hwm_core.data.tokens.spec import spec_of
 from hwm_core.data.tokens.tokenise import TokeniseOptions, tokenise
+from hwm_core.data.tokens.tokenizer_spec import spec_of
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.order import BatchOrder
 from hwm_core.train.recipe import read_recipe

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.episodes.windows import spread, starts_within, takes_of
+from hwm_core.data.episodes.windows import evenly_spaced, take_numbers, window_starts
 from hwm_core.data.formats.onex_raw import OneXRawRecording
-from hwm_core.data.recording.video_reader import Clip
+from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.onex import EVE_STATES, shard_file, shard_states
 from hwm_core.errors import BadActions, BadBag, BadCheckpoint
@@ -93,8 +93,8 @@ def cut_forecast_samples(
             got=f"none in {len(recordings)} shards",
             remedy="Use other shards.",
         )
-    chosen = [starts[index] for index in spread(limit or len(starts), len(starts))]
-    takes = [takes_of(_segments(recording)) for recording in recordings]
+    chosen = [starts[index] for index in evenly_spaced(limit or len(starts), len(starts))]
+    takes = [take_numbers(_segments(recording)) for recording in recordings]
     _, of_take = np.unique([(place, takes[place][start]) for place, start in chosen], axis=0, return_inverse=True)
     of_take = of_take.reshape(-1)
     lent = donors(of_take, np.array([start for _, start in chosen]), LENGTH, seed)
@@ -120,7 +120,7 @@ def identity(recordings: Sequence[OneXRawRecording], stride: int = LENGTH, limit
 
 def sample_starts(recording: OneXRawRecording, stride: int) -> list[int]:
     """First frames of the moments of a shard, every `stride` frames of each take."""
-    return starts_within(_segments(recording), LENGTH, stride).tolist()
+    return window_starts(_segments(recording), LENGTH, stride).tolist()
 
 
 def _segments(recording: OneXRawRecording) -> NDArray[np.int32]:
@@ -165,7 +165,7 @@ def _cut(
     needed_large = {start + frame for start in starts for frame in (SEEN - 1, LENGTH - 1)}
     waiting = list(wanted)
     remedy = "It was cut, or belongs to another shard; download it again."
-    video = Clip(shard_file(recording.path, "video", recording.shard, "mp4"))
+    video = VideoSpan(shard_file(recording.path, "video", recording.shard, "mp4"))
     pictures = video.decode_exactly(len(values), because="as the metadata say", remedy=remedy)
     for number, (_, picture) in enumerate(pictures):
         if number in needed_small:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.clips import num_frames
-from hwm_core.data.episodes.windows import spread, takes_of
+from hwm_core.data.episodes.windows import evenly_spaced, take_numbers
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.episodes import TokenEpisode, frames_counted, out_of_vocabulary
 from hwm_core.data.tokens.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens, read_spec
 from hwm_core.data.tokens.onex_metadata import COSMOS
-from hwm_core.data.tokens.spec import TokenizerSpec
+from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
 from hwm_core.models.network import WorldModelNetwork
@@ -114,9 +114,9 @@ def _windows(
             got=f"none in {len(episodes)} shards",
             remedy="Use a model of fewer latents, or more data.",
         )
-    chosen = [starts[place] for place in spread(limit or len(starts), len(starts))]
+    chosen = [starts[place] for place in evenly_spaced(limit or len(starts), len(starts))]
     values = [manifest.actions_of(episode) for episode in episodes]
-    takes = [takes_of(episode.segments)[episode.first_frames] for episode in episodes]
+    takes = [take_numbers(episode.segments)[episode.first_frames] for episode in episodes]
     _, of_take = np.unique([(which, takes[which][start]) for which, start in chosen], axis=0, return_inverse=True)
     of_take = of_take.reshape(-1)  # numpy 2.0 gives [W, 1]
     for number, (which, start) in enumerate(chosen):

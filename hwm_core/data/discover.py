@@ -12,7 +12,7 @@ from hwm_core.data.recording.recording import Recording
 from hwm_core.data.rosbag2.reader import StampSource
 from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.data.tokens.onex import BEGUN, find_token_sets
+from hwm_core.data.tokens.onex import SETTINGS_FILE, find_token_sets
 from hwm_core.errors import BadBag, BadInput
 
 
@@ -76,7 +76,7 @@ def search_recordings(
                 got="tokens, as of the 1X challenge",
                 remedy="Train on the tokens directly; training.inspect_data and training.verify_data read them.",
             )
-        if any(one.exists() for one in (path / BEGUN, *path.glob(f"*/{BEGUN}"))):
+        if any(one.exists() for one in (path / SETTINGS_FILE, *path.glob(f"*/{SETTINGS_FILE}"))):
             raise BadBag(
                 f"Source {path}",
                 expected="a whole recording or set",

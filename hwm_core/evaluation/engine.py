@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.episodes.windows import spread
+from hwm_core.data.episodes.windows import evenly_spaced
 from hwm_core.device import arithmetic
 from hwm_core.evaluation.conditions import Batch, rows_of
 from hwm_core.evaluation.config import EvaluationConfig
@@ -85,7 +85,7 @@ class Evaluation:
         self._tracks = None if objects is None else [objects[episode.name] for episode in episodes]
         self._donors = donors(self.windows, self.config.seed)
         self._evaluates_tokens = self.config.tokens and predicts_tokens(world_model)
-        self._probed = set(spread(self.config.sensitivity, count).tolist()) if self.config.sensitivity else set()
+        self._probed = set(evenly_spaced(self.config.sensitivity, count).tolist()) if self.config.sensitivity else set()
 
     def run(self, progress: Progress = lambda done, of: None) -> EvaluationResult:
         """Evaluate every condition on every window, in memory."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.episodes.windows import spread, valid_starts
+from hwm_core.data.episodes.windows import evenly_spaced, window_starts
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadBag
 from hwm_core.evaluation import counterfactual
@@ -51,11 +51,11 @@ class EvaluationWindows:
         self._actions = [manifest.actions_of(episode) for episode in episodes]
         self._manifest = manifest
         self._lacking = np.stack([np.isnan(values).any(axis=0) for values in self._actions])  # [episodes, A]
-        starts = [valid_starts(episode, past_frames + future_frames, stride) for episode in episodes]
+        starts = [window_starts(episode.segments, past_frames + future_frames, stride) for episode in episodes]
         self.episode = np.repeat(np.arange(len(episodes)), [len(some) for some in starts])  # [W]
         self.start = np.concatenate([np.empty(0, np.int64), *starts])  # [W] first frame seen
         if at_most is not None and len(self) > at_most:
-            kept = spread(at_most, len(self))
+            kept = evenly_spaced(at_most, len(self))
             self.episode, self.start = self.episode[kept], self.start[kept]
         if len(self) == 0:
             raise BadBag(

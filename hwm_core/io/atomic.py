@@ -35,7 +35,7 @@ def replaced_folder(path: str | Path) -> Iterator[Path]:
     """A folder beside `path` that takes its place when the block ends well.
 
     No rename replaces a folder that holds files. So the old one is moved aside first, and between these two renames it
-    stands at `standing(path)` alone. What a killed process left is put right by the next one of the same path.
+    stands at `readable_folder(path)` alone. What a killed process left is put right by the next one of the same path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def replaced_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def standing(path: str | Path) -> Path:
+def readable_folder(path: str | Path) -> Path:
     """Where to read what `replaced_folder` wrote: `path`, or the one before where a process was killed replacing it."""
     path = Path(path)
     return _previous(path) if not path.exists() and _previous(path).exists() else path

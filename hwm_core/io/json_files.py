@@ -10,10 +10,10 @@ from pydantic import ConfigDict
 from hwm_core.config import Config, differences
 from hwm_core.errors import BadBag, BadConfig
 
-F = TypeVar("F", bound="Fields")
+F = TypeVar("F", bound="JsonFields")
 
 
-class Fields(Config):
+class JsonFields(Config):
     """The fields that are used of a JSON object, which may hold more."""
 
     model_config = ConfigDict(extra="ignore")

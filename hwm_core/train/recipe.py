@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hwm_core.config import Config, overridden, read_yaml
 from hwm_core.data.episodes.augment import Augmentation
-from hwm_core.data.tokens.spec import TokenizerSpec
+from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import write_text
 from hwm_core.models.config import WorldModelConfig

@@ -13,8 +13,8 @@ from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.episodes import TokenWindows
-from hwm_core.data.tokens.spec import TokenizerSpec, spec_of
 from hwm_core.data.tokens.store import TokenStore, is_token_store, manifest_sha256, open_token_store
+from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec, spec_of
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.train.recipe import Recipe

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from hwm_core.data.episodes.windows import spread
+from hwm_core.data.episodes.windows import evenly_spaced
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers import VideoTokenizer
@@ -17,7 +17,7 @@ from hwm_core.train.tasks import codes_of, unit
 
 def fixed_batches(windows: Dataset, count: int, batch_size: int = 16) -> list[Batch]:
     """`count` windows (or all, if there are fewer) spread evenly over `windows`, in batches."""
-    chosen = spread(count, len(windows)).tolist()  # type: ignore[arg-type]
+    chosen = evenly_spaced(count, len(windows)).tolist()  # type: ignore[arg-type]
     parts = [chosen[first : first + batch_size] for first in range(0, len(chosen), batch_size)]
     return [default_collate([windows[item] for item in part]) for part in parts]
 

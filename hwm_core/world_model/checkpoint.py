@@ -26,9 +26,9 @@ from torch import nn
 from hwm_core.config import Config
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.data.tokens.spec import TokenizerSpec, spec_of
+from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec, spec_of
 from hwm_core.errors import BadCheckpoint, BadConfig
-from hwm_core.io.atomic import replaced_folder, standing
+from hwm_core.io.atomic import readable_folder, replaced_folder
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers import VideoTokenizer, build_tokenizer
 from hwm_core.tokenizers.cosmos import CosmosVideoTokenizer
@@ -117,7 +117,7 @@ def load_checkpoint(
         BadCheckpoint: absent, cut short, altered, of a newer format or an unknown family, or with parts that do not fit
             each other; an external tokenizer that is absent or another one.
     """
-    directory = standing(directory)
+    directory = readable_folder(directory)
     header, digest = _read_header(directory, "checkpoint.yaml", _Header)
     try:
         model = build_model(header.family, header.model)
@@ -155,7 +155,7 @@ def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") ->
 
     Raises BadCheckpoint as `load_checkpoint` does.
     """
-    directory = standing(directory)
+    directory = readable_folder(directory)
     alone, of_checkpoint = directory / "tokenizer.yaml", directory / "checkpoint.yaml"
     if not alone.exists() and is_cosmos_folder(directory):
         return CosmosVideoTokenizer.open(directory, device).eval()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hwm_core.data.tokens.spec import TokenizerSpec
+from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.errors import BadConfig
 from hwm_core.models.config import WorldModelConfig
 from hwm_core.models.flow import FlowConfig, FlowWorldModel

@@ -3,8 +3,8 @@
 import torch
 from grey_episodes import PREPROCESSING
 
-from hwm_core.data.tokens.spec import spec_of
 from hwm_core.data.tokens.tokenise import TokeniseOptions, tokenise
+from hwm_core.data.tokens.tokenizer_spec import spec_of
 from hwm_core.tokenizers import VideoTokenizer
 
 

@@ -18,7 +18,7 @@ from small_training import SMALL, episode
 from hwm_core.data.episodes.store import manifest_path, write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
-from hwm_core.io.atomic import replaced_folder, standing
+from hwm_core.io.atomic import readable_folder, replaced_folder
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.ranks import Ranks
 from hwm_core.train.state import newest_state, read_shards, read_state, save_run
@@ -57,7 +57,7 @@ def test_a_process_killed_at_any_touch_of_the_disk_leaves_the_old_folder_or_the_
     standing_now, died = 0, True
     for number in count(1):
         died = dying(lambda number=number: write(number), at=number - 1)
-        found = {int((standing(path) / name).read_text()) for name in ("weights", "header")}
+        found = {int((readable_folder(path) / name).read_text()) for name in ("weights", "header")}
         assert found in ({standing_now}, {number})
         (standing_now,) = found
         if not died:

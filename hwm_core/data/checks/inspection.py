@@ -1,6 +1,6 @@
 """What one recording holds, measured: rates, gaps, repeated pictures, what each joint does, their lag."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.checks.joint_summary import JointSummary, joint_remarks, summarise_joints
 from hwm_core.data.checks.lag import Lag, estimate_lag
 from hwm_core.data.recording.clock import MAX_GAP_PERIODS
 from hwm_core.data.recording.episode_reader import read_timeline
@@ -15,8 +16,6 @@ from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
 from hwm_core.data.recording.read_report import ReadReport
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.robot.description import Joint
-from hwm_core.data.robot.manifest import CONSTANT_STD
-from hwm_core.data.robot.value_checks import value_warnings
 
 _THUMBNAIL = 96  # height in pixels
 # Of pictures: more repeats than this is a camera slower than it is labelled.
@@ -36,19 +35,6 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Dimension:
-    """One joint of one stream, at the frames."""
-
-    name: str
-    lower: float
-    upper: float
-    mean: float
-    std: float
-    constant: bool
-    value_warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Inspection:
     """All of it."""
 
@@ -58,7 +44,7 @@ class Inspection:
     repeats: float  # share of pictures equal to the one before, to the bit
     longest_repeat: int  # pictures in a row
     bars: tuple[float, float, float, float]  # black in every picture: shares at the top, bottom, left, right
-    dimensions: dict[str, tuple[Dimension, ...]]  # states, commands
+    joints: dict[str, tuple[JointSummary, ...]]  # states, commands
     lag: Lag | None
     lag_names: tuple[str, ...]  # joints that are measured and commanded, the columns of the lag
     report: ReadReport
@@ -93,7 +79,7 @@ class Inspection:
                 )
             if rate.jumps:
                 found.append(f"{stream}: the clock jumps back {rate.jumps} times")
-        found += dimension_remarks(self.dimensions)
+        found += joint_remarks(self.joints)
         if self.lag is not None:
             ms = 1000 * abs(self.lag.frames) / self.rates["images"].hz
             verb = "lead" if self.lag.frames > 0 else "follow"
@@ -104,28 +90,6 @@ class Inspection:
         if told := self.report.remarks():
             found.append(told)
         return found
-
-
-def dimension_remarks(dimensions: Mapping[str, Sequence[Dimension]]) -> list[str]:
-    """Of each stream which dimensions are constant, and which doubtful, a sentence each."""
-    found = []
-    for stream, some in dimensions.items():
-        if constant := [one.name for one in some if one.constant]:
-            found.append(f"{stream}: {len(constant)} of {len(some)} dimensions are constant: {', '.join(constant)}")
-        for one in some:
-            if others := [warning for warning in one.value_warnings if not warning.startswith("constant")]:
-                found.append(f"{stream}: {one.name} {'; '.join(others)}")
-    return found
-
-
-def measure_dimensions(
-    names: Sequence[str],
-    values: NDArray[np.floating],
-    joint: Callable[[str], Joint] | None,
-    takes: NDArray[np.integer] | None = None,
-) -> tuple[Dimension, ...]:
-    """Each column of `values` [N, A]; `joint` and `takes` as of `inspect` and `value_warnings`."""
-    return tuple(_dimension(name, column, joint, takes) for name, column in zip(names, values.T, strict=True))
 
 
 def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, thumbnails: int = 24) -> Inspection:
@@ -141,8 +105,8 @@ def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, t
     watch = _Watch(thumbnails)
     events = watch.over(recording.events())
     rows, report = read_timeline(recording.name, events, recording.camera_rate_hz(), "at_frame")
-    dimensions = {
-        stream: measure_dimensions(names, values, joint)
+    joints = {
+        stream: summarise_joints(names, values, joint)
         for stream, names, values in (
             ("states", rows.state_names, rows.states),
             ("commands", rows.command_names, rows.commands),
@@ -161,7 +125,7 @@ def inspect(recording: Recording, joint: Callable[[str], Joint] | None = None, t
         repeats=watch.repeats / max(1, len(watch.stamps["images"]) - 1),
         longest_repeat=watch.longest,
         bars=_bars(np.stack(watch.kept)),
-        dimensions=dimensions,
+        joints=joints,
         lag=lag,
         lag_names=both,
         report=report,
@@ -205,27 +169,6 @@ class _Watch:
             if len(self.kept) == 2 * self._most:  # of a run of unknown length: every second, from now on as far apart
                 self.kept, self.kept_s, self._stride = self.kept[::2], self.kept_s[::2], 2 * self._stride
         return content
-
-
-def _dimension(
-    name: str,
-    values: NDArray[np.floating],
-    joint: Callable[[str], Joint] | None,
-    takes: NDArray[np.integer] | None,
-) -> Dimension:
-    known = joint(name) if joint else None
-    values = values.astype(np.float64)
-    return Dimension(
-        name=name,
-        lower=float(values.min()),
-        upper=float(values.max()),
-        mean=float(values.mean()),
-        std=float(values.std()),
-        constant=bool(values.std() < CONSTANT_STD),
-        value_warnings=tuple(
-            value_warnings(name, values, known.unit if known else None, known.limits if known else None, takes)
-        ),
-    )
 
 
 def _bars(pictures: NDArray[np.uint8]) -> tuple[float, float, float, float]:

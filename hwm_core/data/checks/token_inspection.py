@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.checks.inspection import Dimension, dimension_remarks, measure_dimensions
-from hwm_core.data.episodes.windows import takes_of
+from hwm_core.data.checks.joint_summary import JointSummary, joint_remarks, summarise_joints
+from hwm_core.data.episodes.windows import take_numbers
 from hwm_core.data.robot.description import Joint
 from hwm_core.data.tokens.episodes import TokenEpisode, out_of_vocabulary
-from hwm_core.data.tokens.spec import is_within
+from hwm_core.data.tokens.tokenizer_spec import in_vocabulary
 from hwm_core.errors import BadBag
 
 _AT_ONCE = 256  # clips looked at
@@ -33,7 +33,7 @@ class TokenInspection:
     latents: tuple[float, float] | None  # the smallest and the largest number; None of codes
     partial: int  # clips cut short at the end of an episode
     straddling: int  # clips over a cut
-    dimensions: dict[str, tuple[Dimension, ...]]  # states, commands
+    joints: dict[str, tuple[JointSummary, ...]]  # states, commands
 
     def remarks(self) -> list[str]:
         """What someone who trains on this should know, a sentence each."""
@@ -42,7 +42,7 @@ class TokenInspection:
             found.append(f"{self.partial} of {self.clips} clips are cut short: never used")
         if self.straddling:
             found.append(f"{self.straddling} of {self.clips} clips straddle a cut: never used")
-        return found + dimension_remarks(self.dimensions)
+        return found + joint_remarks(self.joints)
 
 
 def inspect_tokens(
@@ -62,7 +62,7 @@ def inspect_tokens(
     for one in episodes:
         for first in range(0, len(one.tokens), _AT_ONCE):
             codes = np.asarray(one.tokens[first : first + _AT_ONCE])
-            if not is_within(codes, one.vocabulary):
+            if not in_vocabulary(codes, one.vocabulary):
                 raise out_of_vocabulary(one.name, codes, one.vocabulary)
             if one.vocabulary:
                 used = np.pad(used, (0, max(0, int(codes.max()) + 1 - len(used))))
@@ -87,7 +87,7 @@ def inspect_tokens(
         latents=(min(extremes), max(extremes)) if extremes else None,
         partial=sum(one.partial_clips for one in seen),
         straddling=sum(one.straddling_clips for one in seen),
-        dimensions=_dimensions(seen, takes, joint),
+        joints=_summarise(seen, takes, joint),
     )
 
 
@@ -95,18 +95,18 @@ def _takes(episodes: list[TokenEpisode]) -> NDArray[np.int64]:
     """Number of the take of every frame, episode after episode."""
     takes, first = [], 0
     for one in episodes:
-        takes.append(first + takes_of(one.segments))
+        takes.append(first + take_numbers(one.segments))
         first = takes[-1].max(initial=first - 1) + 1
     return np.concatenate(takes)
 
 
-def _dimensions(
+def _summarise(
     episodes: list[TokenEpisode], takes: NDArray[np.int64], joint: Callable[[str], Joint] | None
-) -> dict[str, tuple[Dimension, ...]]:
+) -> dict[str, tuple[JointSummary, ...]]:
     streams = {"states": [one.states for one in episodes], "commands": [one.commands for one in episodes]}
     recorded = {stream: [one for one in some if one is not None] for stream, some in streams.items()}
     return {
-        stream: measure_dimensions(episodes[0].names, np.concatenate(some), joint, takes)
+        stream: summarise_joints(episodes[0].names, np.concatenate(some), joint, takes)
         for stream, some in recorded.items()
         if len(some) == len(episodes) and len(takes)
     }

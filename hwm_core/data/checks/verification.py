@@ -16,9 +16,9 @@ from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.tables import read_table
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.tokens.episodes import TokenEpisode, out_of_vocabulary
-from hwm_core.data.tokens.onex import BEGUN, count_value_warnings, find_token_sets, is_token_set, open_episodes
-from hwm_core.data.tokens.spec import is_within
-from hwm_core.data.tokens.store import SIDES, open_token_store
+from hwm_core.data.tokens.onex import SETTINGS_FILE, count_warnings, find_token_sets, is_token_set, open_episodes
+from hwm_core.data.tokens.store import SET_PREFIXES, open_token_store
+from hwm_core.data.tokens.tokenizer_spec import in_vocabulary
 from hwm_core.errors import BadInput
 from hwm_core.io.json_files import read_json
 
@@ -139,7 +139,7 @@ def _token_sets(path: Path) -> Iterator[Finding]:
 
 
 def _counts(path: Path) -> Iterator[Finding]:
-    for warning in count_value_warnings(path):
+    for warning in count_warnings(path):
         yield Finding("note", path.name, warning)
 
 
@@ -153,12 +153,13 @@ def _token_set(path: Path) -> Iterator[Finding]:
 
 
 def _pair(folder: Path) -> Iterator[Finding]:
-    names = [one.name for one in sorted(folder.iterdir()) if is_token_set(one) or (one / BEGUN).exists()]
-    sides = [[name for name in names if name.startswith(begin)] for begin in SIDES]
+    names = [one.name for one in sorted(folder.iterdir()) if is_token_set(one) or (one / SETTINGS_FILE).exists()]
+    sides = [[name for name in names if name.startswith(begin)] for begin in SET_PREFIXES]
     if any(len(some) != 1 for some in sides):
         if any(sides):
-            told = f"training takes a folder with one set named {SIDES[0]}... and one named {SIDES[1]}...; here are "
-            yield Finding("note", folder.name, told + ", ".join(names))
+            wanted = " and one ".join(f"named {prefix}..." for prefix in SET_PREFIXES)
+            text = f"training needs a folder with one set {wanted}; this folder has {', '.join(names)}"
+            yield Finding("note", folder.name, text)
         return
     try:
         open_token_store(folder)
@@ -167,7 +168,7 @@ def _pair(folder: Path) -> Iterator[Finding]:
 
 
 def _tokens(episode: TokenEpisode) -> Iterator[Finding]:
-    if not is_within(episode.tokens, episode.vocabulary):
+    if not in_vocabulary(episode.tokens, episode.vocabulary):
         yield Finding("fault", episode.name, str(out_of_vocabulary(episode.name, episode.tokens, episode.vocabulary)))
     if partial := episode.partial_clips:
         yield Finding("note", episode.name, f"{partial} clip cut short at the end: never used")

@@ -14,25 +14,26 @@ from hwm_core.errors import BadBag
 from hwm_core.types import Episode
 
 
-def valid_starts(episode: Episode, length: int, stride: int = 1) -> NDArray[np.int64]:
-    """First frames of the windows of `length` frames that stay within one segment, every `stride` frames of it."""
-    return starts_within(episode.segments, length, stride)
+def window_starts(segments: NDArray[np.integer], length: int, stride: int = 1) -> NDArray[np.int64]:
+    """First frames of the windows of `length` frames that stay within one segment.
 
-
-def starts_within(segments: NDArray[np.integer], length: int, stride: int = 1) -> NDArray[np.int64]:
-    """The same of segment numbers [F] alone, which may come again: a change is a cut."""
+    Args:
+        segments: segment number of each frame, [F]; a change is a cut, so a number may occur again later.
+        length: frames of a window.
+        stride: frames between the starts of neighbouring windows of a segment.
+    """
     bounds = [0, *(np.flatnonzero(np.diff(segments)) + 1), len(segments)]
     return np.concatenate(
         [np.arange(first, end - length + 1, stride, dtype=np.int64) for first, end in pairwise(bounds)]
     )
 
 
-def takes_of(segments: NDArray[np.integer]) -> NDArray[np.int64]:
+def take_numbers(segments: NDArray[np.integer]) -> NDArray[np.int64]:
     """Which stretch between cuts each frame [F] is of, counted from 0. Segment numbers may come again."""
     return np.cumsum(np.diff(segments, prepend=segments[:1]) != 0)
 
 
-def spread(count: int, of: int) -> NDArray[np.int64]:
+def evenly_spaced(count: int, of: int) -> NDArray[np.int64]:
     """`count` indices below `of`, or all of them, evenly spread from the first to the last."""
     return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(np.int64))
 
@@ -65,7 +66,7 @@ class Windows(Dataset):
         self._actions = None
         if manifest is not None:
             self._actions = [manifest.normalise(manifest.actions_of(episode)) for episode in episodes]
-        starts = [valid_starts(episode, self.length, stride) for episode in episodes]
+        starts = [window_starts(episode.segments, self.length, stride) for episode in episodes]
         self.index = np.array(
             [(number, start) for number, some in enumerate(starts) for start in some], dtype=np.int64
         ).reshape(-1, 2)  # [windows, 2]: episode, first frame

@@ -8,7 +8,7 @@ import numpy as np
 
 from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues, decoded_event
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.recording.video_reader import Clip
+from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.data.tokens.onex import EVE_STATES, shard_file, shard_states
 from hwm_core.data.tokens.onex_metadata import read_metadata
 
@@ -36,7 +36,7 @@ class OneXRawRecording(Recording):
         states, segments = shard_states(self.path, self.shard, len(EVE_STATES))
         video = shard_file(self.path, "video", self.shard, "mp4")
         remedy = "It was cut, or belongs to another shard; download it again."
-        pictures = Clip(video).decode_exactly(len(states), because="as the metadata say", remedy=remedy)
+        pictures = VideoSpan(video).decode_exactly(len(states), because="as the metadata say", remedy=remedy)
         for frame, (_, picture) in enumerate(pictures):
             if frame and segments[frame] != segments[frame - 1]:
                 yield Cut()

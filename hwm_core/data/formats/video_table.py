@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event, JointValues, decoded_event
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.recording.video_reader import Clip
+from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.errors import BadBag
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
@@ -54,7 +54,7 @@ class VideoRecording(Recording):
         return self._by_frame(table) if table.time_s is None else self._by_time(table, table.time_s)
 
     def _by_frame(self, table: JointTable) -> Iterator[Event | Cut]:
-        pictures = Clip(self.video).decode_exactly(
+        pictures = VideoSpan(self.video).decode_exactly(
             len(table),
             because=f"one for each row of {self.table.name}",
             remedy="One of them was cut; or add a column time_s, if the joints go by a rate of their own.",
@@ -71,7 +71,7 @@ class VideoRecording(Recording):
 
     def _by_time(self, table: JointTable, time_s: NDArray[np.float64]) -> Iterator[Event | Cut]:
         row = 0
-        for seconds, rgb in Clip(self.video).decode():
+        for seconds, rgb in VideoSpan(self.video).decode():
             while row < len(table) and time_s[row] <= seconds:
                 yield from _rows(table, time_s, row)
                 row += 1

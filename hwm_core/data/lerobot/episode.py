@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.stats import FeatureStats, column_stats, picture_stats, quantiles_of
 from hwm_core.data.lerobot.tables import read_table, require_columns
-from hwm_core.data.recording.video_reader import Clip, check_packets
+from hwm_core.data.recording.video_packets import check_packets
+from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.errors import BadBag
 
 # What LeRobot tolerates where it looks a picture up by its timestamp; and what is no fixed rate any more.
@@ -29,7 +30,7 @@ class Row:
     table: pyarrow.Table
     tasks: tuple[str, ...]
     stats: Mapping[str, FeatureStats]
-    clips: Mapping[str, Clip]
+    clips: Mapping[str, VideoSpan]
     moved_s: float  # by which its timestamps stood off row / fps; they no longer do
     irregular_s: float  # by which they leave a fixed rate, and were left as they are; 0 where they keep it
     not_finite: tuple[str, ...]  # columns with NaN or infinity
@@ -175,7 +176,7 @@ def _measured_anew(
     return {**stats, **anew}
 
 
-def _measure(table: pyarrow.Table, clips: Mapping[str, Clip]) -> dict[str, FeatureStats]:
+def _measure(table: pyarrow.Table, clips: Mapping[str, VideoSpan]) -> dict[str, FeatureStats]:
     """Of every column of numbers, and of some twenty pictures of each camera."""
     stats = {}
     for name in table.column_names:

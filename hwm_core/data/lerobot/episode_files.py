@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 
 from hwm_core.data.lerobot.metadata import own_number, read_episode_tasks
-from hwm_core.data.recording.video_reader import Clip
+from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.errors import BadBag
 
 
@@ -19,16 +19,16 @@ class LeRobotEpisode:
 
     table: Path
     row: int  # `episode_index` of its rows in the table
-    clips: Mapping[str, Clip]  # {video key: its pictures}
+    clips: Mapping[str, VideoSpan]  # {video key: its pictures}
     length: int | None = None  # rows, where the format says so
     tasks: tuple[str, ...] = ()
 
 
 def find_episodes_v2(path: Path) -> dict[int, LeRobotEpisode]:
     tasks = read_episode_tasks(path)
-    videos: dict[int, dict[str, Clip]] = {}
+    videos: dict[int, dict[str, VideoSpan]] = {}
     for file in sorted(path.glob("videos/*/*/episode_*.mp4")):
-        videos.setdefault(_number(file), {})[file.parent.name] = Clip(file)
+        videos.setdefault(_number(file), {})[file.parent.name] = VideoSpan(file)
     return {
         _number(file): LeRobotEpisode(
             file, _number(file), videos.get(_number(file), {}), None, tasks.get(_number(file), ())
@@ -66,7 +66,7 @@ def find_episodes_v3(path: Path, fps: float) -> dict[int, LeRobotEpisode]:
     return entries
 
 
-def _clip_v3(path: Path, row: Mapping[str, Any], key: str, length: int, fps: float) -> Clip | None:
+def _clip_v3(path: Path, row: Mapping[str, Any], key: str, length: int, fps: float) -> VideoSpan | None:
     prefix = f"videos/{key}"
     if row.get(f"{prefix}/chunk_index") is None:
         return None
@@ -81,7 +81,7 @@ def _clip_v3(path: Path, row: Mapping[str, Any], key: str, length: int, fps: flo
             got=f"{(end - start) * fps:.1f} frames between {start:.3f} and {end:.3f} s",
             remedy="meta/episodes does not fit the rows, or `fps` in info.json is wrong; convert the dataset again.",
         )
-    return Clip(file, start, length)
+    return VideoSpan(file, start, length)
 
 
 def _number(file: Path) -> int:

@@ -26,7 +26,8 @@ from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.recording.timeline import Timeline
-from hwm_core.data.recording.video_reader import Clip, Codec, FrameEncoder
+from hwm_core.data.recording.video_encoder import Codec, FrameEncoder
+from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.errors import BadBag, BadInput
 from hwm_core.io.atomic import new_folder
 
@@ -271,7 +272,7 @@ class _Writer:
         self.sources.append(recording)
         self._stats.append({"episode_index": number, "stats": stats})
         self._frames += length
-        decoded = {index: rgb for index, (_, rgb) in enumerate(Clip(video).decode()) if index in probes}
+        decoded = {index: rgb for index, (_, rgb) in enumerate(VideoSpan(video).decode()) if index in probes}
         return [_psnr(decoded[index], rgb) for index, rgb in probes.items()]
 
     def finish(self) -> None:

@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeInt, field_validator
 
 from hwm_core.data.lerobot.stats import STATISTICS, FeatureStats
 from hwm_core.errors import BadBag
-from hwm_core.io.json_files import Fields, read_json
+from hwm_core.io.json_files import JsonFields, read_json
 
 _REMEDY = "It was cut or is of another format; download it again."
 INFO = "meta/info.json"
@@ -20,7 +20,7 @@ INFO = "meta/info.json"
 SOURCE_NUMBER = "source_episode_index"
 
 
-class Info(Fields):
+class Info(JsonFields):
     """Those fields of meta/info.json that everything depends on."""
 
     codebase_version: str
@@ -28,7 +28,7 @@ class Info(Fields):
     features: dict[str, dict[str, Any]]
 
 
-class _Joints(Fields):
+class _Joints(JsonFields):
     """A feature of joint values."""
 
     shape: tuple[NonNegativeInt, ...] = Field(min_length=1)
@@ -52,17 +52,17 @@ class _Joints(Fields):
         return [f"{key}_{name}" if shared else name for key, name in listed]
 
 
-class _Episode(Fields):
+class _Episode(JsonFields):
     episode_index: int
     tasks: list[Any] | None = None
 
 
-class _Task(Fields):
+class _Task(JsonFields):
     task_index: int
     task: str
 
 
-class _Statistics(Fields):
+class _Statistics(JsonFields):
     episode_index: int
     stats: dict[str, dict[str, Any]]
 

@@ -12,7 +12,8 @@ from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.episode import Row, is_video
 from hwm_core.data.lerobot.metadata import SOURCE_NUMBER
 from hwm_core.data.lerobot.stats import FeatureStats, pooled
-from hwm_core.data.recording.video_reader import Clip, copy_packets, video_facts
+from hwm_core.data.recording.video_packets import copy_packets
+from hwm_core.data.recording.video_reader import VideoSpan, video_facts
 from hwm_core.errors import BadBag, BadInput
 
 # LeRobot's own sizes: what one file of v3.0 holds at most, and how many files or episodes a chunk.
@@ -204,7 +205,9 @@ def _write_tables(folder: Path, tables: Sequence[pyarrow.Table], at: tuple[int, 
             writer.write_table(table)
 
 
-def _write_videos(folder: Path, key: str, some: Sequence[tuple[Clip, int]], at: tuple[int, int], fps: float) -> None:
+def _write_videos(
+    folder: Path, key: str, some: Sequence[tuple[VideoSpan, int]], at: tuple[int, int], fps: float
+) -> None:
     path = folder / _V3_PATHS["video_path"].format(video_key=key, chunk_index=at[0], file_index=at[1])
     path.parent.mkdir(parents=True, exist_ok=True)
     copy_packets([clip for clip, _ in some], [length for _, length in some], fps, path)

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hwm_core.clips import num_frames
-from hwm_core.data.episodes.windows import takes_of
+from hwm_core.data.episodes.windows import take_numbers
 from hwm_core.data.robot.joint_names import match_names
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.data.tokens.spec import is_within
+from hwm_core.data.tokens.tokenizer_spec import in_vocabulary
 from hwm_core.errors import BadBag
 
 
@@ -63,7 +63,7 @@ class TokenEpisode:
         """
         first = self.first_frames
         first = first[first + self.clip_frames <= len(self.segments)]
-        cuts = takes_of(self.segments)
+        cuts = take_numbers(self.segments)
         runs = np.arange(len(first) - clips + 1, dtype=np.int64)
         apart = np.concatenate([[0], np.cumsum(np.diff(first) != self.clip_frames)])  # changes where clips do not meet
         last = runs + clips - 1
@@ -145,7 +145,7 @@ class TokenWindows(Dataset):
         episode = self._episodes[number]
         tokens = np.asarray(episode.tokens[start : start + self._clips])
         tokens = tokens.reshape(-1, *tokens.shape[2:])[: self._latents]
-        if not is_within(tokens, episode.vocabulary):
+        if not in_vocabulary(tokens, episode.vocabulary):
             raise out_of_vocabulary(episode.name, tokens, episode.vocabulary)
         # A copy: the tokens may be mapped.
         window = {"tokens": torch.from_numpy(tokens.astype(np.int64 if episode.vocabulary else np.float32))}

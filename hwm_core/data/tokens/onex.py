@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex_metadata import SetMetadata, read_metadata, read_metadata_v1, read_shard
-from hwm_core.data.tokens.spec import TokenizerSpec
+from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.errors import BadBag
 from hwm_core.io.memory_map import map_file
 
@@ -35,7 +35,7 @@ _V1_FILES = {
     "driving_command": ("driving_linear", "driving_angular"),
     "neck_desired": ("neck_desired",),
 }
-BEGUN = "tokenise.json"  # of a set of ours: with what it was begun
+SETTINGS_FILE = "tokenise.json"  # of a set of ours: with what it was begun
 _FOLDERS = {"video": "videos", "states": "robot_states", "segment_idx": "segment_indices", "metadata": "metadata"}
 
 
@@ -51,13 +51,13 @@ class TestSamples:
 def is_token_set(path: Path) -> bool:
     """Whether `open_tokens` should be tried: codes that are neither a test set nor unfinished, metadata or not."""
     codes = (path / "video.bin").exists() or any(path.glob("video_*.bin")) or any(path.glob("videos/video_*.bin"))
-    unfinished = (path / BEGUN).exists() and not (path / "metadata.json").exists()
+    unfinished = (path / SETTINGS_FILE).exists() and not (path / "metadata.json").exists()
     return codes and not unfinished and not is_test_set(path)
 
 
 def is_test_set(path: Path) -> bool:
     """Whether `open_test_samples` should be tried: codes and states side by side, and nothing else."""
-    more = (path / BEGUN).exists() or any(path.glob("metadata*")) or any(path.glob("segment_*"))
+    more = (path / SETTINGS_FILE).exists() or any(path.glob("metadata*")) or any(path.glob("segment_*"))
     return not more and any(path.glob("video_*.bin")) and any(path.glob("states_*.bin"))
 
 
@@ -100,7 +100,7 @@ def open_tokens(path: str | Path) -> list[TokenEpisode]:
     return [_open_shard(path, number, metadata) for number in range(metadata.num_shards)]
 
 
-def count_value_warnings(path: Path) -> list[str]:
+def count_warnings(path: Path) -> list[str]:
     """Counts in the metadata.json of a set of v2.0, tokens or raw, that are not those on disk, a sentence each."""
     with suppress(BadBag):  # whoever reads the set will say so
         metadata = read_metadata(path)

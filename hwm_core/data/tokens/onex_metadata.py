@@ -7,9 +7,9 @@ from pydantic import Field, PositiveInt
 
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionKind
-from hwm_core.data.tokens.spec import TokenizerSpec
+from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.errors import BadBag
-from hwm_core.io.json_files import Fields
+from hwm_core.io.json_files import JsonFields
 
 Count = Annotated[int, Field(ge=0, strict=True)]
 _REMEDY = "The file is damaged; download the set again, or tokenise the store again where it is yours."
@@ -19,7 +19,7 @@ COSMOS = TokenizerSpec(
 """Which tokenizer made 1X's v2.0: its metadata.json leaves it unsaid, and ours says it."""
 
 
-class Said(Fields):
+class HwmMetadata(JsonFields):
     """What 1X's own v2.0 leaves unsaid, and ours says under `hwm`. The defaults are those of 1X."""
 
     clip_frames: PositiveInt = 17
@@ -34,23 +34,23 @@ class Said(Fields):
     episodes: tuple[str, ...] = ()
 
 
-class SetMetadata(Fields):
+class SetMetadata(JsonFields):
     """Of a set of v2.0, tokens or raw."""
 
     num_shards: Annotated[int, Field(gt=0, strict=True)]
     num_images: Count | None = None  # of all shards
     hz: float = Field(default=30, gt=0, allow_inf_nan=False)
-    hwm: Said = Said()
+    hwm: HwmMetadata = HwmMetadata()
 
 
-class ShardMetadata(Fields):
+class ShardMetadata(JsonFields):
     """Of one shard of v2.0; the shape [T, h, w(, C)] of its clips is ours, of one that has any."""
 
     shard_num_frames: Count
     shape: tuple[PositiveInt, ...] | None = None
 
 
-class SetMetadataV1(Fields):
+class SetMetadataV1(JsonFields):
     """Of a set of v1.1."""
 
     num_images: Count

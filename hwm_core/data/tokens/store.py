@@ -17,12 +17,12 @@ from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.embodiment import read_embodiment
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest, fit_manifest
 from hwm_core.data.tokens.episodes import TokenEpisode
-from hwm_core.data.tokens.onex import BEGUN, is_token_set, open_tokens, read_spec
-from hwm_core.data.tokens.onex_metadata import Said, read_metadata
-from hwm_core.data.tokens.spec import TokenizerSpec
+from hwm_core.data.tokens.onex import SETTINGS_FILE, is_token_set, open_tokens, read_spec
+from hwm_core.data.tokens.onex_metadata import HwmMetadata, read_metadata
+from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.errors import BadBag, BadConfig
 
-SIDES = ("train", "val")  # how the names begin of the set to train on and of the one to judge by
+SET_PREFIXES = ("train", "val")  # how the names begin of the set to train on and of the one to judge by
 _ROBOT = "1x_eve"
 _PICTURES_1X = 256  # pixels: height and width of what 1X tokenised, 32 x 8 and 16 x 16
 _ASKED = {"driving_linear": "m/s", "driving_angular": "rad/s", "neck_desired": "rad"}  # units beyond the layout's
@@ -54,7 +54,7 @@ def open_token_store(path: str | Path) -> TokenStore:
         BadConfig: the two are not of one tokenizer, camera and robot, or a manifest is not the one they were made with.
     """
     path = Path(path)
-    sides = [_side(path, begin) for begin in SIDES]
+    sides = [_side(path, begin) for begin in SET_PREFIXES]
     said, other = (_said(side) for side in sides)
     codes = read_spec(sides[0])
     read_spec(sides[1]).require(codes, where=f"{sides[1]} beside {sides[0].name}")
@@ -90,7 +90,7 @@ def _side(path: Path, begin: str) -> Path:
     """The one set whose name begins so."""
     found = [one for one in _folders(path) if one.name.startswith(begin) and is_token_set(one)]
     if len(found) != 1:
-        begun = any((one / BEGUN).exists() for one in _folders(path) if one.name.startswith(begin))
+        begun = any((one / SETTINGS_FILE).exists() for one in _folders(path) if one.name.startswith(begin))
         raise BadBag(
             f"Tokens {path}",
             expected=f"one set named {begin}...",
@@ -102,8 +102,8 @@ def _side(path: Path, begin: str) -> Path:
     return found[0]
 
 
-def _said(side: Path) -> Said:
-    return Said() if (side / "video.bin").exists() else read_metadata(side).hwm  # v1.1 has no place for it
+def _said(side: Path) -> HwmMetadata:
+    return HwmMetadata() if (side / "video.bin").exists() else read_metadata(side).hwm  # v1.1 has no place for it
 
 
 def _preprocessing_of_1x(hz: float) -> Preprocessing:

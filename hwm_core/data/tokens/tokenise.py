@@ -24,11 +24,11 @@ from torch import Tensor
 
 from hwm_core.clips import num_frames
 from hwm_core.config import Config
-from hwm_core.data.episodes.windows import valid_starts
+from hwm_core.data.episodes.windows import window_starts
 from hwm_core.data.recording.preprocessing import Preprocessing
-from hwm_core.data.tokens.onex import BEGUN
+from hwm_core.data.tokens.onex import SETTINGS_FILE
 from hwm_core.data.tokens.onex_metadata import ShardMetadata
-from hwm_core.data.tokens.spec import TokenizerSpec, stored_dtype
+from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec, stored_dtype
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.frames import to_video
 from hwm_core.io.atomic import new_file, write_json
@@ -102,11 +102,11 @@ def tokenise(
     options, out = options or TokeniseOptions(), Path(out)
     require_tokenisable(episodes, preprocessing, out, spec=spec, options=options, manifests=manifests)
     settings = _settings(episodes, preprocessing, spec, options, manifests or {})
-    if not (out / BEGUN).exists():
-        write_json(out / BEGUN, settings, tag=options.rank)
+    if not (out / SETTINGS_FILE).exists():
+        write_json(out / SETTINGS_FILE, settings, tag=options.rank)
     for number in range(options.rank, len(episodes), options.world_size):
         episode = episodes[number]
-        starts = valid_starts(episode, settings["clip_frames"], options.stride or settings["clip_frames"])
+        starts = window_starts(episode.segments, settings["clip_frames"], options.stride or settings["clip_frames"])
         path = out / f"metadata_{number}.json"
         kept = path.exists()
         if not kept:
@@ -138,11 +138,11 @@ def require_tokenisable(
         raise BadBag("Tokenise", expected="episodes", got="none", remedy="Prepare the data first.")
     settings = _settings(episodes, preprocessing, spec, options, manifests or {})
     frames = settings["clip_frames"]
-    if not any(len(valid_starts(episode, frames, frames)) for episode in episodes):
+    if not any(len(window_starts(episode.segments, frames, frames)) for episode in episodes):
         raise BadBag(
             "Tokenise", expected=f"a stretch of {frames} frames", got="none", remedy="Use clips of fewer latents."
         )
-    if (begun := Path(out) / BEGUN).exists():
+    if (begun := Path(out) / SETTINGS_FILE).exists():
         require_settings(begun, settings, remedy="Use another folder, or remove this one.")
 
 

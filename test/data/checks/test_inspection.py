@@ -72,7 +72,7 @@ def test_constant_dimensions_are_named(tmp_path):
         for m in run(20)
     ]
     found = inspected(tmp_path, messages)
-    assert [one.constant for one in found.dimensions["states"]] == [False, True, True]
+    assert [one.constant for one in found.joints["states"]] == [False, True, True]
     assert any("2 of 3 dimensions are constant: elbow, wrist" in remark for remark in found.remarks())
 
 
@@ -209,7 +209,7 @@ def test_the_lead_of_g1_s_commands_is_4_or_5_frames_in_every_episode():
 def test_gr1_s_letterbox_and_its_25_constant_commands_are_told():
     recordings = {one.number: one for one in find_recordings(real_data("gr1_sim_picknplace"), TOPICS)}
     found = inspect(recordings[1])
-    assert sum(one.constant for one in found.dimensions["commands"]) == 25
+    assert sum(one.constant for one in found.joints["commands"]) == 25
     assert found.bars[0] > 0.1 and found.bars[1] > 0.1
 
 

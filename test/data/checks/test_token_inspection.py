@@ -69,7 +69,7 @@ def test_clips_codes_takes_and_joints_of_a_set_are_measured(published):
     # Frames 17 to 33 hold the cut at 20, in both; 40 frames have 6 of the 17 of a third clip.
     assert (found.partial, found.straddling) == (1, 2)
     assert found.remarks()[:2] == ["1 of 6 clips are cut short: never used", "2 of 6 clips straddle a cut: never used"]
-    (states,) = found.dimensions.values()
+    (states,) = found.joints.values()
     assert [one.name for one in states] == list(EVE_STATES) and (states[0].lower, states[0].upper) == (0, 50)
 
 
@@ -209,7 +209,7 @@ def test_verify_tells_each_fault_of_a_pair_once(pair, damage, said, command):
 def test_verify_notes_sets_that_training_would_not_take_together(published):
     tokens_v1(published / "train_v1.1")
     (note,) = [one.text for one in verify_metadata(published) if "training takes" in one.text]
-    assert note.endswith("here are train_v1.1, train_v2.0, val_v2.0") and faults(published) == []
+    assert note.endswith("this folder has train_v1.1, train_v2.0, val_v2.0") and faults(published) == []
 
 
 @pytest.mark.parametrize(

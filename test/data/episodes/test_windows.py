@@ -9,15 +9,15 @@ from grey_episodes import PREPROCESSING, episode, manifest
 
 from hwm_core.data.episodes.augment import Augmentation
 from hwm_core.data.episodes.store import open_store, write_episode
-from hwm_core.data.episodes.windows import Windows, valid_starts
+from hwm_core.data.episodes.windows import Windows, window_starts
 from hwm_core.errors import BadActions, BadBag, RobotMismatch
 
 
 def test_windows_stay_within_a_segment():
     some = episode(lengths=(5, 3, 7))
-    assert valid_starts(some, 5).tolist() == [0, 8, 9, 10]
-    assert valid_starts(some, 3, stride=2).tolist() == [0, 2, 5, 8, 10, 12]
-    assert valid_starts(some, 8).tolist() == []
+    assert window_starts(some.segments, 5).tolist() == [0, 8, 9, 10]
+    assert window_starts(some.segments, 3, stride=2).tolist() == [0, 2, 5, 8, 10, 12]
+    assert window_starts(some.segments, 8).tolist() == []
     windows = Windows([some, episode("other")], manifest(), past_frames=2, future_frames=3)
     for window in windows:
         shown = window["frames"][:, 0, 0, 0]

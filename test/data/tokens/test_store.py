@@ -17,14 +17,14 @@ from untrained import CONTINUOUS, FAMILIES, TOKENIZER
 
 from hwm_core.data.episodes.augment import Augmentation
 from hwm_core.data.episodes.store import manifest_path, open_store, write_episode
-from hwm_core.data.episodes.windows import Windows, valid_starts
+from hwm_core.data.episodes.windows import Windows, window_starts
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.data.tokens.episodes import TokenEpisode, TokenWindows, frames_counted
 from hwm_core.data.tokens.onex import open_tokens
-from hwm_core.data.tokens.spec import spec_of
 from hwm_core.data.tokens.store import open_token_store
 from hwm_core.data.tokens.tokenise import TokeniseOptions, tokenise
+from hwm_core.data.tokens.tokenizer_spec import spec_of
 from hwm_core.errors import BadBag, BadCheckpoint, BadConfig
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.config import TrainingConfig
@@ -128,7 +128,7 @@ def test_a_clip_of_the_cache_begins_every_stride_frames_of_a_segment_and_holds_t
     spec = spec_of(Codes())
     list(tokenise([one], PREPROCESSING, Codes(), tmp_path, spec=spec, options=TokeniseOptions(latents=2, stride=3)))
     (shard,) = open_tokens(tmp_path)
-    assert shard.first_frames.tolist() == [0, 3, 6, 16, 19, 22] == valid_starts(one, 5, 3).tolist()
+    assert shard.first_frames.tolist() == [0, 3, 6, 16, 19, 22] == window_starts(one.segments, 5, 3).tolist()
     assert shard.tokens[:, :, 0, 0].tolist() == [[t, t + 4] for t in shard.first_frames]
     assert shard.tokens.dtype == np.uint16 and shard.states[:, 0].tolist() == list(range(27))
     # Every second clip of a segment is every sixth frame of it, as it is of windows of pictures.

@@ -78,7 +78,7 @@ def stored_dtype(spec: TokenizerSpec) -> str:
     return "uint16" if spec.vocabulary <= 2**16 else "int32"
 
 
-def is_within(codes: NDArray, vocabulary: int) -> bool:
+def in_vocabulary(codes: NDArray, vocabulary: int) -> bool:
     """Whether every code is one; latents (vocabulary 0) must be finite."""
     if not codes.size:
         return True

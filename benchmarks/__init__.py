@@ -1,1 +1,1 @@
-"""Figures of this project, each measured by one command; see docs/benchmarks.md."""
+"""Measurements of this project. Each one has a command and leaves a JSON file in `results`; see docs/benchmarks.md."""

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_result(
         parsed.out,
         command=command_line("benchmarks.g1", words),
-        n={**counts, "samples_of_mean": one["settings"]["samples"]},
+        n={**counts, "samples_per_mean": one["settings"]["samples"]},
         figures={
             kind: {key: document[key] for key in ("checkpoint", "settings", "psnr_db", "controllability_db")}
             for kind, document in evaluated.items()

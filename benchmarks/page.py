@@ -1,7 +1,7 @@
-"""The tables of docs/benchmarks.md, made from the results.
+"""Write the tables of docs/benchmarks.md from the result files.
 
-python -m benchmarks.page            write them
-python -m benchmarks.page --check    exit status 1 where the page says anything else than the results
+python -m benchmarks.page            write the tables
+python -m benchmarks.page --check    exit status 1 if the tables of the page differ from the result files
 """
 
 import argparse
@@ -22,20 +22,20 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "peer": lambda results: peer_table.report(results / "peer"),
     "tiny": lambda results: tiny_table.report(results / "tiny"),
 }
-"""By the name that stands in the page as <!-- table NAME -->, up to <!-- end -->."""
+"""A table goes between `<!-- table NAME -->` and `<!-- end -->` of the page."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Run the command line. Exit status 0: done; 1: `--check` found a difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--page", type=Path, default=PAGE, help="(%(default)s)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="(%(default)s)")
+    parser.add_argument("--page", type=Path, default=PAGE, help="Markdown file with the tables (%(default)s)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files (%(default)s)")
     parser.add_argument("--check", action="store_true", help="write nothing")
     parsed = parser.parse_args(arguments)
     before = parsed.page.read_text()
     after = filled(before, parsed.results)
     if parsed.check:
-        print("The page says what the results say." if after == before else "Run `python -m benchmarks.page`.")
+        print("The page agrees with the results." if after == before else "Run `python -m benchmarks.page`.")
         return int(after != before)
     with new_file(parsed.page) as partial:
         partial.write_text(after)
@@ -43,12 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def filled(page: str, results: Path) -> str:
-    """The page with every table made anew."""
+    """The page with every table written from the result files."""
 
-    def made(found: re.Match[str]) -> str:
+    def written(found: re.Match[str]) -> str:
         return f"{found[1]}\n\n{TABLES[found[2]](results)}\n\n{found[3]}"
 
-    return re.sub(r"(<!-- table (\w+) -->).*?(<!-- end -->)", made, page, flags=re.DOTALL)
+    return re.sub(r"(<!-- table (\w+) -->).*?(<!-- end -->)", written, page, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

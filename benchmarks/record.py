@@ -1,4 +1,4 @@
-"""What stands beside every figure: on which machine, by which command, over how many and when it was measured."""
+"""Result files: the measured numbers with their command, date, machine and sample counts."""
 
 import json
 import os
@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
-    """What the figures depend on beside the code."""
+    """The hardware and software that the numbers depend on."""
     cuda = torch.device(device).type == "cuda"
     return {
         "cpu": processor_name(),
@@ -31,7 +31,7 @@ def machine(device: str = "cpu") -> dict[str, Any]:
 
 
 def command_line(module: str, arguments: Sequence[str]) -> str:
-    """The command to repeat; of a path its last name only."""
+    """The command that repeats the measurement. Absolute paths are cut to their last part."""
     return " ".join(
         ["python -m", module, *(Path(word).name if Path(word).is_absolute() else word for word in arguments)]
     )
@@ -40,7 +40,13 @@ def command_line(module: str, arguments: Sequence[str]) -> str:
 def write_result(
     path: Path, *, command: str, n: Mapping[str, int], figures: Mapping[str, Any], device: str = "cpu"
 ) -> None:
-    """Write one result, whole or not at all."""
+    """Write one result file atomically.
+
+    Args:
+        n: sample counts, such as episodes, windows or repeats.
+        figures: the measured numbers, JSON-able.
+        device: the torch device that was measured.
+    """
     document = {
         "command": command,
         "date": datetime.now(timezone.utc).date().isoformat(),
@@ -49,6 +55,7 @@ def write_result(
         **figures,
     }
     text = json.dumps(document, indent=1, allow_nan=False)
+    # Lists of numbers go on one line.
     text = re.sub(
         r"\[[^][{}]+]", lambda found: re.sub(r"\s+", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text
     )

@@ -1,4 +1,4 @@
-"""How long a call takes."""
+"""The duration of a call."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ import torch
 
 
 def seconds(call: Callable[[], object], device: torch.device) -> float:
-    """On a CPU seconds that this process computed, whatever else the machine does; on a GPU seconds until done."""
+    """Processor time of this process on a CPU, so that other load on the machine does not count; wall time on a GPU."""
     cuda = device.type == "cuda"
     clock = time.perf_counter if cuda else time.process_time
     start = clock()
@@ -19,5 +19,5 @@ def seconds(call: Callable[[], object], device: torch.device) -> float:
 
 
 def median_seconds(call: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """The median of a few calls, after one to warm up."""
+    """The median of `repeats` calls, after one warm-up call."""
     return statistics.median([seconds(call, device) for _ in range(1 + repeats)][1:])

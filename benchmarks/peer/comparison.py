@@ -1,13 +1,15 @@
-"""Our masked split model beside the released implementation: same device, same configuration, one run.
+"""Compare the speed of hwm's masked split model with the released implementation.
 
     git clone https://github.com/qasim-ali0/humanoid_world_model peer
     pip install --no-deps mup; pip install transformers huggingface_hub
     python -m benchmarks.peer.comparison --peer peer
 
-writes benchmarks/results/peer/<device>_depth<depth>.json. Its code is imported from the checkout;
-benchmarks/peer/released.py says what it takes to run there.
-Forward: from tokens and actions to logits, in evaluation. Training step: loss,
-backward, gradient clipping, AdamW. Both in float32.
+Both models run in one process, on the same device and with the same configuration. The released code is imported from
+the checkout; benchmarks/peer/released.py lists the changes that it needs to run there. The result is
+benchmarks/results/peer/<device>_depth<depth>.json.
+
+Forward: from tokens and actions to logits, in evaluation mode. Training step: loss, backward pass, gradient clipping,
+AdamW. Both use float32.
 """
 
 import argparse
@@ -33,15 +35,15 @@ Calls = Mapping[str, Callable[[], object]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
+    """Run the command line. Exit status 0: done; 2: bad input."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", type=Path, required=True, help="a checkout of the released implementation")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
     parser.add_argument("--batch", type=int, default=1, help="(%(default)s)")
-    parser.add_argument("--repeats", type=int, default=3, help="timed calls of each after one to warm up (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="timed calls, after one warm-up call (%(default)s)")
     parser.add_argument("--results", type=Path, default=RESULTS / "peer", help="folder to write (%(default)s)")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="changes to both: depth, dim, num_heads")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for both models: depth, dim, num_heads")
     parsed = parser.parse_args(words)
     torch.set_num_threads(1)
     try:
@@ -59,39 +61,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     for name, row in figures["seconds"].items():
         print(
-            f"{name}: ours {row['ours']:.2f} s, theirs {row['theirs']:.2f} s, {row['theirs_over_ours']:.2f} times ours"
+            f"{name.replace('_', ' ')}: hwm {row['hwm']:.2f} s, released {row['released']:.2f} s, "
+            f"ratio {row['released_over_hwm']:.2f}"
         )
     return 0
 
 
 def compare(peer: Path, config: MaskedConfig, device: torch.device, batch: int, repeats: int) -> dict[str, Any]:
-    """Seconds of both, call by call in turn, and their ratio. Raises BadConfig."""
+    """Median seconds of both models in alternating calls, and their ratio.
+
+    Args:
+        peer: a checkout of the released implementation.
+        repeats: timed calls of each model.
+
+    Raises BadConfig if the released implementation cannot be imported.
+    """
     torch.manual_seed(0)
-    theirs = build_peer(peer, config, device)
-    models: dict[str, Any] = {"ours": MaskedWorldModel(config).to(device), "theirs": theirs}
-    vocabulary = models["ours"].vocabulary.size
+    released = build_peer(peer, config, device)
+    models: dict[str, Any] = {"hwm": MaskedWorldModel(config).to(device), "released": released}
+    vocabulary = models["hwm"].vocabulary.size
     tokens = torch.randint(vocabulary, (batch, config.num_latents, *config.grid), device=device)
     actions = torch.randn(batch, FRAMES, config.action_dim, device=device)
     calls = {
-        "ours": _ours(models["ours"], tokens, actions),
-        "theirs": _theirs(models["theirs"], tokens, actions, config.num_past_latents),
+        "hwm": _hwm_calls(models["hwm"], tokens, actions),
+        "released": _released_calls(models["released"], tokens, actions, config.num_past_latents),
     }
     rows = {}
-    for name, training in (("forward", False), ("training step", True)):
-        spent: dict[str, list[float]] = {who: [] for who in calls}
-        for _ in range(1 + repeats):  # in turn: what disturbs the machine disturbs both
-            for who, of in calls.items():
-                models[who].train(training)
+    for name, training in (("forward", False), ("training_step", True)):
+        durations: dict[str, list[float]] = {key: [] for key in calls}
+        for _ in range(1 + repeats):  # alternating, so that other load on the machine affects both models
+            for key, model_calls in calls.items():
+                models[key].train(training)
                 with torch.set_grad_enabled(training):
-                    spent[who].append(seconds(of[name], device))
-        median = {who: statistics.median(some[1:]) for who, some in spent.items()}
+                    durations[key].append(seconds(model_calls[name], device))
+        median = {key: statistics.median(values[1:]) for key, values in durations.items()}
         rows[name] = {
-            **{who: float(f"{value:.4g}") for who, value in median.items()},
-            "theirs_over_ours": float(f"{median['theirs'] / median['ours']:.4g}"),
+            **{key: float(f"{value:.4g}") for key, value in median.items()},
+            "released_over_hwm": float(f"{median['released'] / median['hwm']:.4g}"),
         }
     return {
         "configuration": {key: getattr(config, key) for key in ("variant", "dim", "depth", "num_heads", "dropout")},
-        "parameters": {who: sum(p.numel() for p in model.parameters()) for who, model in models.items()},
+        "parameters": {key: sum(p.numel() for p in model.parameters()) for key, model in models.items()},
         "attention": "xformers"
         if device.type == "cuda"
         else "torch's scaled_dot_product_attention in place of xformers",
@@ -99,24 +109,25 @@ def compare(peer: Path, config: MaskedConfig, device: torch.device, batch: int, 
     }
 
 
-def _ours(model: Any, tokens: Tensor, actions: Tensor) -> Calls:
+def _hwm_calls(model: Any, tokens: Tensor, actions: Tensor) -> Calls:
     past, generator = model.config.num_past_latents, torch.Generator(tokens.device).manual_seed(0)
     sites = model.to_sites(tokens).clone()
     sites[:, past:] = model.vocabulary.mask_token
     return {
         "forward": lambda: model(sites, actions),
-        "training step": training_step(model, lambda: model.loss(tokens, actions, generator)[0]),
+        "training_step": training_step(model, lambda: model.loss(tokens, actions, generator)[0]),
     }
 
 
-def _theirs(model: Any, tokens: Tensor, actions: Tensor, past: int) -> Calls:
+def _released_calls(model: Any, tokens: Tensor, actions: Tensor, past: int) -> Calls:
     masked = tokens.clone()
     masked[:, past:] = model.mask_token_id
-    some = torch.rand(masked[:, past:].shape, device=tokens.device) < 0.64  # the mean of its cosine schedule
-    trained = torch.cat([tokens[:, :past], torch.where(some, masked[:, past:], tokens[:, past:])], dim=1).flatten(1)
+    is_masked = torch.rand(masked[:, past:].shape, device=tokens.device) < 0.64  # the mean of its cosine schedule
+    future = torch.where(is_masked, masked[:, past:], tokens[:, past:])
+    inputs = torch.cat([tokens[:, :past], future], dim=1).flatten(1)
     return {
         "forward": lambda: model.compute_logits_maskgit(masked, actions=actions),
-        "training step": training_step(model, lambda: model(trained, tokens.flatten(1), actions).loss),
+        "training_step": training_step(model, lambda: model(inputs, tokens.flatten(1), actions).loss),
     }
 
 

@@ -1,13 +1,13 @@
-"""The released implementation, imported from a checkout of https://github.com/qasim-ali0/humanoid_world_model.
+"""Import the released implementation from a checkout of https://github.com/qasim-ali0/humanoid_world_model.
 
-Nothing of it is in this repository. Three things keep its masked split model from running as released on a CPU; each is
-put right around it, in memory, without touching its arithmetic:
+This repository contains none of its code. Three problems prevent its masked split model from running on a CPU. Each is
+fixed here in memory, without a change to its arithmetic:
 
-* genie/attention.py, line 3, imports xformers, which has no attention for CPUs: torch's own takes its place, the same
-  function of the same arguments (`_XFORMERS`).
+* genie/attention.py, line 3, imports xformers, which has no attention for CPUs. PyTorch's attention replaces it: the
+  same function of the same arguments (`_XFORMERS`).
 * genie/rope.py asks for the current CUDA device and moves its table there (`torch.cuda.current_device()`, `.cuda()`).
-* genie/st_transformer.py builds 24 blocks of the base variant, whose two outputs its own loop then hands on as one, and
-  fails; the lines that build the split variant, which the loop fits, are commented out (`STBlockOneStream`).
+* genie/st_transformer.py builds 24 blocks of the base variant. They return two outputs, but its loop passes them on as
+  one and fails. The loop fits the split variant, whose constructor is commented out (`STBlockOneStream`).
 """
 
 import importlib
@@ -26,14 +26,14 @@ from torch import Tensor
 from hwm_core.errors import BadConfig
 from hwm_core.models.masked import MaskedConfig
 
-FRAMES = 17  # 9 past and 8 future; the released code has this number in it, and the grid of 32x32
+FRAMES = 17  # 9 past and 8 future; fixed in the released code, as is the grid of 32x32
 
 
 def build_peer(checkout: Path, config: MaskedConfig, device: torch.device) -> Any:
-    """Its masked split model at our configuration.
+    """Build the released masked split model with hwm's configuration.
 
     Raises:
-        BadConfig: no such checkout, or a module that it needs is not installed.
+        BadConfig: the folder is not a checkout, or a module that it imports is not installed.
     """
     folder = checkout / "Masked-HWM"
     if not (folder / "genie").is_dir():
@@ -51,7 +51,7 @@ def build_peer(checkout: Path, config: MaskedConfig, device: torch.device) -> An
         except ModuleNotFoundError as error:
             raise BadConfig(
                 "--peer",
-                expected="what it imports to be installed",
+                expected="an environment with the modules that it imports",
                 got=str(error),
                 remedy="pip install --no-deps mup; pip install transformers huggingface_hub tqdm einops",
             ) from None
@@ -84,7 +84,7 @@ def _on_path(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _attention(device: torch.device) -> Iterator[None]:
-    """On a GPU its own; on a CPU torch's in place of xformers'."""
+    """On a GPU xformers' attention; on a CPU PyTorch's in its place."""
     with patch.dict(sys.modules, {} if device.type == "cuda" else {"xformers": _XFORMERS, "xformers.ops": _OPS}):
         yield
 
@@ -99,21 +99,21 @@ def _rotary_table_on(device: torch.device) -> Iterator[None]:
 
 
 class _LowerTriangularMask:
-    """A token hears those before it, and itself."""
+    """Causal attention: a token attends to itself and to earlier tokens."""
 
 
 def _memory_efficient_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_bias: _LowerTriangularMask | None = None, scale: float | None = None
 ) -> Tensor:
-    """[B, N, K, D] each, as xformers has them; softmax over the keys' N."""
-    heard = F.scaled_dot_product_attention(
+    """Attention over [B, N, K, D], the axis order of xformers; the softmax is over the N keys."""
+    attended = F.scaled_dot_product_attention(
         query.transpose(1, 2),
         key.transpose(1, 2),
         value.transpose(1, 2),
         is_causal=attn_bias is not None,
         scale=scale,
     )
-    return heard.transpose(1, 2)
+    return attended.transpose(1, 2)
 
 
 _XFORMERS, _OPS = ModuleType("xformers"), ModuleType("xformers.ops")

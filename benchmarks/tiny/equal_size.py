@@ -1,4 +1,7 @@
-"""Tiny models of both families with equally many parameters: the flow model's width and that of its MLPs give way."""
+"""Recipes of tiny models of both families with equal parameter counts.
+
+The flow model's `dim` and `mlp_ratio` are adapted to the size of the masked model.
+"""
 
 import math
 from collections.abc import Sequence
@@ -13,29 +16,30 @@ from hwm_core.train.recipe import Recipe, read_recipe
 from hwm_core.world_model.registry import build_model
 
 PRESETS = {"masked": "tiny", "flow": "flow_tiny"}
-SHARING = "model.unshared_depth=1"  # of 4 blocks, or `tiny` would share nothing: the paper's 4 are all it has
+# The paper leaves the first 4 blocks unshared. `tiny` has only 4 blocks, so all variants would be equal.
+SHARING = "model.unshared_depth=1"
 
 
 def overrides(
     family: str, variant: str, frame_size: tuple[int, int], action_dim: int, changes: Sequence[str] = ()
 ) -> list[str]:
-    """What makes the family's preset this row of the comparison.
+    """The overrides that turn the family's preset into one model of the comparison.
 
     Args:
         frame_size: height and width in pixels.
-        changes: made to both families, before the sizes are compared.
+        changes: overrides for both families, applied before the sizes are matched.
 
-    Raises BadConfig where no flow model is of the masked model's size.
+    Raises BadConfig if no flow model has the size of the masked model.
     """
-    row = [*changes, f"model.variant={variant}", SHARING]
+    model = [*changes, f"model.variant={variant}", SHARING]
     if family == "flow":
-        wanted = parameters("masked", row, frame_size, action_dim)
-        row += _as_many(row, wanted, frame_size, action_dim)
-    return row
+        target = parameters("masked", model, frame_size, action_dim)
+        model += _matching_size(model, target, frame_size, action_dim)
+    return model
 
 
 def overrides_for(family: str, variant: str, data: Path, changes: Sequence[str] = ()) -> list[str]:
-    """`overrides` for the camera and the robot of a store."""
+    """`overrides` for the camera and the robot of an episode store."""
     store = open_store(data)
     actions = read_recipe(PRESETS[family], changes).data.actions
     size = (store.preprocessing.height, store.preprocessing.width)
@@ -43,40 +47,45 @@ def overrides_for(family: str, variant: str, data: Path, changes: Sequence[str] 
 
 
 def recipe_of(family: str, variant: str, data: Path, changes: Sequence[str] = ()) -> Recipe:
-    """Of a row of the comparison, for a store."""
+    """The recipe of one model of the comparison, for an episode store."""
     return read_recipe(PRESETS[family], overrides_for(family, variant, data, changes))
 
 
-def parameters(family: str, row: Sequence[str], frame_size: tuple[int, int], action_dim: int) -> int:
-    """Of the world model alone, frozen ones too, as the paper counts; nothing is allocated."""
-    recipe = read_recipe(PRESETS[family], row)
+def parameters(family: str, model: Sequence[str], frame_size: tuple[int, int], action_dim: int) -> int:
+    """Parameters of the world model without its tokenizer, frozen ones included, as the paper counts.
+
+    The model is built on the meta device, without memory for its weights.
+    """
+    recipe = read_recipe(PRESETS[family], model)
     with torch.device("meta"):
         config = recipe.model_config_for(build_tokenizer(recipe.tokenizer), frame_size, action_dim)
-        model = build_model(family, config.plain())
-    return sum(parameter.numel() for parameter in model.parameters())
+        network = build_model(family, config.plain())
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _as_many(row: Sequence[str], wanted: int, frame_size: tuple[int, int], action_dim: int) -> list[str]:
-    """The `dim` for which `wanted` parameters ask the least change of the preset's `mlp_ratio`; and that ratio."""
-    preset = read_recipe(PRESETS["flow"], row).model
-    step, found = 6 * preset["num_heads"], {}  # heads turn in three axes, by pairs of channels
+def _matching_size(model: Sequence[str], target: int, frame_size: tuple[int, int], action_dim: int) -> list[str]:
+    """The `dim` and `mlp_ratio` that give `target` parameters, with the `mlp_ratio` closest to the preset's."""
+    preset = read_recipe(PRESETS["flow"], model).model
+    step, found = 6 * preset["num_heads"], {}  # RoPE rotates pairs of channels along three axes
     for dim in range(step * max(1, preset["dim"] // (2 * step)), 2 * preset["dim"], step):
 
         def count(ratio: int, dim: int = dim) -> int:
-            return parameters("flow", [*row, f"model.dim={dim}", f"model.mlp_ratio={ratio}"], frame_size, action_dim)
+            return parameters("flow", [*model, f"model.dim={dim}", f"model.mlp_ratio={ratio}"], frame_size, action_dim)
 
-        one = count(1)
-        if one > wanted and dim > preset["dim"]:
+        smallest = count(1)
+        if smallest > target and dim > preset["dim"]:
             break
-        hidden = dim + (wanted - one) / ((count(5) - one) / (4 * dim))  # the count is linear in it
+        # The count is linear in the hidden width of the MLPs.
+        hidden = dim + (target - smallest) / ((count(5) - smallest) / (4 * dim))
         if hidden >= 8:
-            found[dim] = (8 * round(hidden / 8) + 0.5) / dim  # half a channel, which is cut off, against rounding
+            # A multiple of 8; the half channel is cut off and protects against rounding down.
+            found[dim] = (8 * round(hidden / 8) + 0.5) / dim
     if not found:
         raise BadConfig(
             "size of the flow model",
-            expected=f"{wanted:,} parameters, as many as the masked model has",
-            got="no `model.dim` that allows them",
-            remedy="Change the depth of one of the two.",
+            expected=f"{target:,} parameters, as many as the masked model has",
+            got="no `model.dim` with this size",
+            remedy="Change the depth of one of the two models.",
         )
     best = min(found, key=lambda dim: abs(math.log(found[dim] / preset["mlp_ratio"])))
     return [f"model.dim={best}", f"model.mlp_ratio={found[best]:.4f}"]

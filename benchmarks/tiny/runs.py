@@ -1,4 +1,4 @@
-"""The results of the tiny comparison, as read from its JSON files."""
+"""The result files of the tiny comparison."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,14 +15,14 @@ from hwm_core.models.config import Variant
 
 FAMILIES = ("masked", "flow")
 VARIANTS: tuple[str, ...] = get_args(Variant)
-SEEDS = (0, 1, 2)  # of the best variant of each family; the others have the first
-PACE = "throughput.json"  # beside the runs
-CHOSEN_BY = ("mean_of_4", 16)  # the decoding and the frames ahead by which the best variant is chosen
+SEEDS = (0, 1, 2)  # for the best variant of each family; the other variants run with the first seed only
+THROUGHPUT = "throughput.json"  # beside the runs
+CHOSEN_BY = ("mean_of_4", 16)  # the prediction and the horizon that choose the best variant
 
 
 @dataclass(frozen=True)
 class Run:
-    """One trained and judged model."""
+    """One trained and evaluated model."""
 
     family: str
     variant: str
@@ -30,60 +30,61 @@ class Run:
     horizons: tuple[int, ...]
     figures: dict[str, Any]  # the whole file
 
-    def by_episode(self, row: str, horizon: int) -> NDArray[np.float64]:
+    def by_episode(self, condition: str, horizon: int) -> NDArray[np.float64]:
         """PSNR in dB of each episode."""
-        values = np.asarray(self.figures["psnr_db"][row], np.float64)
+        values = np.asarray(self.figures["psnr_db"][condition], np.float64)
         return values[:, self.horizons.index(horizon)]
 
-    def psnr(self, row: str, horizon: int) -> float:
-        return float(self.by_episode(row, horizon).mean())
+    def psnr(self, condition: str, horizon: int) -> float:
+        """Mean PSNR in dB over the episodes."""
+        return float(self.by_episode(condition, horizon).mean())
 
-    def heard(self, decoding: str, horizon: int) -> Interval:
-        """How much another window's motion costs."""
-        return interval(self.by_episode(decoding, horizon) - self.by_episode(f"{decoding}/shuffled", horizon))
+    def action_gain(self, prediction: str, horizon: int) -> Interval:
+        """PSNR in dB of the prediction above the same prediction with shuffled actions."""
+        return interval(self.by_episode(prediction, horizon) - self.by_episode(f"{prediction}/shuffled", horizon))
 
 
 def read_runs(folder: Path) -> list[Run]:
     """Every result in the folder, in the order of the table.
 
     Raises:
-        BadConfig: a file that is no result; results that were not judged on the same windows.
+        BadConfig: a file that is not a result; results of different windows.
     """
     runs = [_read(path) for path in sorted(folder.glob("*_[0-9]*.json"))]
-    evaluated = {json.dumps([run.figures["n"], run.horizons, run.figures["psnr_db"]["copy_last"]]) for run in runs}
-    if len(evaluated) > 1:
+    windows = {json.dumps([run.figures["n"], run.horizons, run.figures["psnr_db"]["copy_last"]]) for run in runs}
+    if len(windows) > 1:
         raise BadConfig(
             str(folder),
             expected="results of the same held-out windows",
-            got=f"{len(evaluated)} sets of windows",
-            remedy="Remove those that were judged with another --episodes or --stride, and run them again.",
+            got=f"{len(windows)} sets of windows",
+            remedy="Remove the results with another --episodes or --stride, and run them again.",
         )
     return sorted(runs, key=lambda run: (FAMILIES.index(run.family), VARIANTS.index(run.variant), run.seed))
 
 
 def best(runs: Sequence[Run], family: str) -> str | None:
-    """The variant with the best first seed; None until all four have one."""
+    """The variant with the highest PSNR on the first seed; None until all four variants have a result."""
     first = {run.variant: run for run in runs if run.family == family and run.seed == SEEDS[0]}
     return max(VARIANTS, key=lambda variant: first[variant].psnr(*CHOSEN_BY)) if len(first) == len(VARIANTS) else None
 
 
 def missing(runs: Sequence[Run]) -> list[tuple[str, str, int]]:
-    """(family, variant, seed) of what is still to run; further seeds once the best variant is known."""
+    """(family, variant, seed) of each run without a result. Seeds 1 and 2 count once the best variant is known."""
     planned = [(family, variant, SEEDS[0]) for family in FAMILIES for variant in VARIANTS]
     for family in FAMILIES:
         if (variant := best(runs, family)) is not None:
             planned += [(family, variant, seed) for seed in SEEDS[1:]]
     done = {(run.family, run.variant, run.seed) for run in runs}
-    return [row for row in planned if row not in done]
+    return [run for run in planned if run not in done]
 
 
-def of(runs: Iterable[Run], family: str, variant: str) -> list[Run]:
-    """All seeds of one model."""
+def seeds_of(runs: Iterable[Run], family: str, variant: str) -> list[Run]:
+    """All runs of one model, which differ in their seed."""
     return [run for run in runs if (run.family, run.variant) == (family, variant)]
 
 
 def interval(differences: NDArray[np.float64]) -> Interval:
-    """95 % over episodes [E]."""
+    """The mean of differences [E] with a 95 % bootstrap interval over episodes."""
     return paired_bootstrap(differences, np.arange(len(differences)), seed=0)
 
 

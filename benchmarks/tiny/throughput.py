@@ -1,6 +1,6 @@
-"""How fast each of the eight tiny models is, measured side by side: training steps, and futures.
+"""The throughput of the eight tiny models, measured side by side: training steps and predictions.
 
-What a run may learn from is then counted in steps, so that it is the same run on another machine, and on a busy one.
+It turns a time budget into a number of training steps. A budget in steps gives the same run on any machine.
 """
 
 import json
@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import default_collate
 from tqdm import tqdm
 
-from benchmarks.predictions import SINGLE, imagined
+from benchmarks.predictions import SINGLE_SAMPLE, timed_prediction
 from benchmarks.stopwatch import seconds
 from benchmarks.tiny.equal_size import PRESETS, recipe_of
 from benchmarks.tiny.runs import FAMILIES, VARIANTS
@@ -28,65 +28,71 @@ from hwm_core.world_model.checkpoint import Checkpoint, load_tokenizer
 from hwm_core.world_model.model import WorldModel
 from hwm_core.world_model.registry import build_model
 
-IN_TURN = 3  # steps
-FUTURES = 16  # drawn at a time
+STEPS_PER_TURN = 3
+BATCH = 16  # predictions at once
 
 
 @dataclass(frozen=True)
-class Pace:
-    """What was measured."""
+class Throughput:
+    """The measured throughput of all eight models."""
 
     figures: Mapping[str, Any]  # the whole file
 
     @property
     def minutes(self) -> float:
+        """The time budget of a run."""
         return float(self.figures["minutes"])
 
     @property
     def cpu(self) -> str:
+        """The processor that was measured."""
         return str(self.figures["machine"]["cpu"])
 
     @property
     def turns(self) -> tuple[int, int]:
-        """How many each model had, and of how many steps."""
-        return self.figures["n"]["rounds"], self.figures["n"]["steps_in_turn"]
+        """The number of turns of each model, and the training steps of a turn."""
+        return self.figures["n"]["rounds"], self.figures["n"]["steps_per_turn"]
 
     def steps(self, family: str, variant: str) -> int:
-        """In `minutes` of one thread's time."""
+        """Training steps in `minutes` of processor time on one thread."""
         return round(60 * self.minutes / self.figures["seconds_per_step"][family][variant])
 
-    def futures(self, family: str, variant: str) -> Mapping[str, Mapping[str, float]]:
-        """A second of one thread's time: {decoding: {"latents", "pictures"}}."""
-        return self.figures["futures_per_second"][family][variant]
+    def predictions_per_second(self, family: str, variant: str) -> Mapping[str, Mapping[str, float]]:
+        """{prediction: {"latents", "frames"}}, per second of processor time on one thread."""
+        return self.figures["predictions_per_second"][family][variant]
 
 
-def read_pace(path: Path) -> Pace | None:
-    """None where nothing was measured yet. Raises BadConfig for a file that is no pace."""
+def read_throughput(path: Path) -> Throughput | None:
+    """The measured throughput; None if the file does not exist. Raises BadConfig for a damaged file."""
     try:
-        pace = Pace(json.loads(path.read_text()))
-        _ = pace.minutes, pace.cpu, pace.turns
+        throughput = Throughput(json.loads(path.read_text()))
+        _ = throughput.minutes, throughput.cpu, throughput.turns
         for family in FAMILIES:
             for variant in VARIANTS:
-                pace.steps(family, variant), pace.futures(family, variant)
+                throughput.steps(family, variant), throughput.predictions_per_second(family, variant)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadConfig(
-            str(path), expected="a pace of all eight models", got=f"{error!r}", remedy="Remove it, and measure again."
+            str(path),
+            expected="the throughput of all eight models",
+            got=f"{error!r}",
+            remedy="Remove it, and measure again.",
         ) from None
-    return pace
+    return throughput
 
 
 def measure(data: Path, tokenizers: Mapping[str, Path], rounds: int, changes: list[str]) -> dict[str, Any]:
-    """The fastest over rounds, since other work on the machine only adds; in each every model takes steps, and draws.
+    """Measure all eight models in turn. The fastest round counts, because other load on the machine only adds time.
 
     Args:
-        tokenizers: by family.
-        rounds: that count, after one to warm up. In each a model takes IN_TURN steps, and one before that is not timed:
-            it finds the processor's caches full of another model.
-        changes: of both presets.
+        data: an episode store.
+        tokenizers: tokenizer folders by family.
+        rounds: measured rounds, after one warm-up round. In each round a model takes one untimed step, which refills
+            the processor's caches, and then STEPS_PER_TURN timed steps.
+        changes: overrides for both presets.
 
-    Raises BadConfig: no round.
+    Raises BadConfig if `rounds` is below 1.
     """
     if rounds < 1:
         raise BadConfig("rounds", expected="1 or more", got=rounds, remedy="Leave --rounds out, or raise it.")
@@ -99,59 +105,63 @@ def measure(data: Path, tokenizers: Mapping[str, Path], rounds: int, changes: li
     for _ in tqdm(range(1 + rounds), desc="steps", unit="round"):
         for key, model in models.items():
             model.step()
-            steps[key] += [seconds(model.step, torch.device("cpu")) for _ in range(IN_TURN)]
-    drawn: dict[tuple[str, str], list[dict[str, Any]]] = {key: [] for key in models}
-    for _ in tqdm(range(1 + rounds), desc="futures", unit="round"):
+            steps[key] += [seconds(model.step, torch.device("cpu")) for _ in range(STEPS_PER_TURN)]
+    predictions: dict[tuple[str, str], list[dict[str, Any]]] = {key: [] for key in models}
+    for _ in tqdm(range(1 + rounds), desc="predictions", unit="round"):
         for key, model in models.items():
-            drawn[key].append(model.draw())
+            predictions[key].append(model.predict())
 
     def by_variant(value: Any) -> dict[str, dict[str, Any]]:
         return {family: {variant: value((family, variant)) for variant in VARIANTS} for family in FAMILIES}
 
     return {
-        "seconds_per_step": by_variant(lambda key: round(min(steps[key][IN_TURN:]), 4)),
-        "futures_per_second": by_variant(lambda key: _futures(drawn[key][1:])),
+        "seconds_per_step": by_variant(lambda key: round(min(steps[key][STEPS_PER_TURN:]), 4)),
+        "predictions_per_second": by_variant(lambda key: _per_second(predictions[key][1:])),
     }
 
 
 class _Model:
-    """One of the eight, untrained: its speed is that of the trained one."""
+    """One of the eight models, untrained: training does not change its speed."""
 
     def __init__(self, family: str, variant: str, data: Path, tokenizer: Path, changes: list[str]) -> None:
-        recipe, coder = recipe_of(family, variant, data, changes), load_tokenizer(tokenizer)
-        material = open_training_data(data, recipe, coder)
+        recipe, loaded = recipe_of(family, variant, data, changes), load_tokenizer(tokenizer)
+        training = open_training_data(data, recipe, loaded)
         torch.manual_seed(recipe.train.seed)
-        model = build_model(family, material.config.plain())
-        self.family, self.windows = family, material.windows
-        self.trainer = Trainer(WorldModelTask(model, coder, recipe.data.augmentation), recipe.train)
+        model = build_model(family, training.config.plain())
+        self.family, self.windows = family, training.windows
+        self.trainer = Trainer(WorldModelTask(model, loaded, recipe.data.augmentation), recipe.train)
         self.order = BatchOrder(len(self.windows), recipe.train.batch_size, recipe.train.seed)  # type: ignore[arg-type]
-        checkpoint = Checkpoint(PRESETS[family], family, model, coder, material.manifest, material.preprocessing)
+        checkpoint = Checkpoint(PRESETS[family], family, model, loaded, training.manifest, training.preprocessing)
         self.world_model = WorldModel(checkpoint)
-        past = self.world_model.past_frames
-        size = (FUTURES, past, material.preprocessing.height, material.preprocessing.width, 3)
+        past_frames = self.world_model.past_frames
+        size = (BATCH, past_frames, training.preprocessing.height, training.preprocessing.width, 3)
         rng = np.random.default_rng(0)
-        self.actions = np.zeros((FUTURES, self.world_model.future_frames, material.manifest.dim), np.float32)
-        before = np.zeros((FUTURES, past, material.manifest.dim), np.float32)
-        self.past = self.world_model.observe_many(rng.integers(0, 256, size, np.uint8), before)
+        self.actions = np.zeros((BATCH, self.world_model.future_frames, training.manifest.dim), np.float32)
+        past_actions = np.zeros((BATCH, past_frames, training.manifest.dim), np.float32)
+        self.past = self.world_model.observe_many(rng.integers(0, 256, size, np.uint8), past_actions)
 
     def step(self) -> None:
+        """One training step."""
         self.trainer.module.train()
         batch = self.order.batch(self.trainer.step)
         self.trainer.train_step(default_collate([self.windows[item] for item in batch]))
 
-    def draw(self) -> dict[str, Any]:
-        """{decoding: seconds for latents, and for pictures}."""
+    def predict(self) -> dict[str, Any]:
+        """{prediction: processor seconds [2] for the latents and for decoding them}, for BATCH predictions."""
         self.trainer.module.eval()
-        ways = {"mean_future": Sampling(), "single": SINGLE[self.family]}
-        return {name: imagined(self.world_model, self.past, self.actions, way, 0)[1] for name, way in ways.items()}
-
-
-def _futures(rounds: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    found = {}
-    for name in rounds[0]:
-        latents, pictures = np.min([each[name] for each in rounds], axis=0)
-        found[name] = {
-            "latents": round(FUTURES / latents, 3),
-            "pictures": round(FUTURES / (latents + pictures), 3),
+        settings = {"mean_prediction": Sampling(), "single": SINGLE_SAMPLE[self.family]}
+        return {
+            name: timed_prediction(self.world_model, self.past, self.actions, sampling, 0)[1]
+            for name, sampling in settings.items()
         }
-    return found
+
+
+def _per_second(rounds: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    rates = {}
+    for name in rounds[0]:
+        latents_s, decoding_s = np.min([each[name] for each in rounds], axis=0)
+        rates[name] = {
+            "latents": round(BATCH / latents_s, 3),
+            "frames": round(BATCH / (latents_s + decoding_s), 3),
+        }
+    return rates

@@ -32,7 +32,7 @@ def test_what_was_judged_becomes_one_json_and_a_table_for_each_kind_of_actions(t
     evaluated(tmp_path, "commands", 3.5)
     assert g1.main([str(tmp_path), "--out", str(tmp_path / "g1.json")]) == 0
     written = json.loads((tmp_path / "g1.json").read_text())
-    assert written["n"] == {"episodes": 2, "windows": 7, "samples_of_mean": 8}
+    assert written["n"] == {"episodes": 2, "windows": 7, "samples_per_mean": 8}
     assert written["commands"]["psnr_db"]["16"]["gain_over"]["copy_last"]["mean"] == 3.5
     shown = capsys.readouterr().out
     assert "| mean of 8 above copy last frame | +4.50 (+3.50 to +5.50) |" in shown and "actions: commands" in shown

@@ -9,7 +9,8 @@ from hwm_core.data.lerobot.dataset import LeRobotDataset, open_lerobot, tasks_of
 from hwm_core.data.lerobot.episode import Row, is_video, read_row
 from hwm_core.data.lerobot.metadata import read_statistics, read_tasks
 from hwm_core.data.lerobot.recording import LeRobotRecording
-from hwm_core.data.lerobot.writers import WriterV2, WriterV3
+from hwm_core.data.lerobot.writer_v2 import WriterV2
+from hwm_core.data.lerobot.writer_v3 import WriterV3
 from hwm_core.data.recording.conversion import Conversion, convert_each
 from hwm_core.io.atomic import new_folder
 

@@ -46,7 +46,7 @@ def test_a_bag_comes_back_from_lerobot_to_the_bit(tmp_path, version):
     record(tmp_path / "bags" / "run_0", grid_run(12))
     recordings = find_recordings(tmp_path / "bags", TOPICS)
     done = write_lerobot(recordings, tmp_path / "set", LOSSLESS.model_copy(update={"version": version}))
-    assert done.losses == ["times of day: an episode starts at 0 s"]
+    assert done.losses == ["time of day: every episode starts at 0 s"]
     dataset = open_lerobot(tmp_path / "set")
     assert (dataset.version, dataset.fps, dataset.entry(0).tasks) == (version, 30, ("wave",))
     assert not [one for one in (tmp_path / "set").iterdir() if one.name not in ("meta", "data", "videos")]
@@ -85,7 +85,14 @@ def test_every_loss_is_said(tmp_path):
             find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LeRobotOptions(codec="h264", fps=15)
         ).losses
     )
-    for loss in ("became several episodes: run_0", "float32", "codec h264, ", "dB PSNR", "action", "pictures between"):
+    for loss in (
+        "split into several episodes: run_0",
+        "float32",
+        "codec h264, ",
+        "dB PSNR",
+        "action",
+        "images: between",
+    ):
         assert loss in said
     dataset = open_lerobot(tmp_path / "set")
     assert len(dataset.episodes) == 2 and dataset.command_names == ()
@@ -104,10 +111,10 @@ def test_messages_that_are_left_out_on_the_way_are_told_with_the_first_reason(tm
         messages.append(Message(TOPICS.joint_states, messages[-1].stamp_ns - 5_000_000, (NAMES, (0, 0, 0))))
         record(tmp_path / f"bags/run_{number}", messages)
     losses = write_lerobot(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "set", LOSSLESS).losses
-    assert "2 messages that came late: their stamp is not after the one before" in losses
+    assert "2 late messages: the stamp is not after the previous stamp" in losses
     (bad,) = [loss for loss in losses if loss.startswith("messages that cannot be used: 6, the first: ")]
     assert "NaN or infinity for elbow" in bad
-    assert "2 frames show a picture again, because the camera gave no good one in time" in losses
+    assert "2 frames repeat the previous image: the camera gave no usable new one in time" in losses
 
 
 def test_what_else_a_source_holds_is_named(tmp_path):
@@ -138,14 +145,14 @@ def test_a_chosen_episode_keeps_its_camera_robot_task_and_number(tmp_path):
     assert (dataset.episodes, dataset.cameras) == ((5,), ("observation.images.cam_high",))
     assert (dataset.info["robot_type"], dataset.entry(5).tasks) == ("G1", ("task 5",))
     assert [loss.partition(":")[0] for loss in done.losses] == [
-        "times of day",
+        "time of day",
         "v3.0 numbers episodes without holes",
     ]
 
 
 def test_in_v2_1_a_number_that_is_not_kept_is_told(tmp_path):
     done = write_lerobot(labelled(tmp_path / "set"), tmp_path / "new", UNNAMED.model_copy(update={"version": "v2.1"}))
-    assert "episode numbers, counted anew: 0 is set_000003, 1 is set_000005" in done.losses
+    assert "episode numbers, counted again from 0: 0 is set_000003, 1 is set_000005" in done.losses
     dataset = open_lerobot(tmp_path / "new")
     assert [dataset.entry(number).tasks for number in dataset.episodes] == [("task 3",), ("task 5",)]
     assert [read_table(dataset, number)["task_index"][0].as_py() for number in dataset.episodes] == [0, 1]
@@ -157,12 +164,12 @@ def test_of_unlike_names_a_dataset_keeps_the_first_and_tells_the_others(tmp_path
     )
     done = write_lerobot(recordings, tmp_path / "new", UNNAMED)
     assert (
-        "names, of which a dataset has one: camera `observation.images.ego` is `observation.images.cam_high`, "
-        "robot `GR1` is `G1`" in done.losses
+        "different names, of which a dataset has one: camera `observation.images.ego` becomes "
+        "`observation.images.cam_high`, robot `GR1` becomes `G1`" in done.losses
     )
-    assert any(loss.startswith("episode numbers, counted anew: 0 is set_000003") for loss in done.losses)
+    assert any(loss.startswith("episode numbers, counted again from 0: 0 is set_000003") for loss in done.losses)
     asked = UNNAMED.model_copy(update={"robot": "any", "camera": "observation.images.eye", "task": "tidy up"})
-    assert not any("names" in loss for loss in write_lerobot(recordings, tmp_path / "asked", asked).losses)
+    assert not any("different names" in loss for loss in write_lerobot(recordings, tmp_path / "asked", asked).losses)
     dataset = open_lerobot(tmp_path / "asked")
     assert (dataset.cameras, dataset.info["robot_type"]) == (("observation.images.eye",), "any")
     assert {dataset.entry(number).tasks for number in dataset.episodes} == {("tidy up",)}
@@ -175,7 +182,7 @@ def test_an_episode_of_several_tasks_keeps_them_and_says_that_its_frames_name_th
     recordings = find_recordings(tmp_path / "set", TOPICS)[:1]
     done = write_lerobot(recordings, tmp_path / "new", UNNAMED)
     assert open_lerobot(tmp_path / "new").entry(3).tasks == ("pick", "place")
-    assert any("all are given the first of set_000003" in loss for loss in done.losses)
+    assert any("every frame has the first task of set_000003" in loss for loss in done.losses)
 
 
 def test_a_bag_says_which_names_of_its_source_it_does_not_hold(tmp_path):

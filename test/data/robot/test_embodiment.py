@@ -195,7 +195,7 @@ def test_the_commands_inspect_verify_split_measure_and_prepare(tmp_path, capsys)
     assert call("statistics", bags, "--robot", "r", "--out", out / "r.yaml") == 0
     assert "neck" in capsys.readouterr().out
     assert call("convert", bags, "--to", "lerobot-v3.0", "--codec", "lossless", "--out", out / "set") == 0
-    assert "lost: times of day" in capsys.readouterr().out
+    assert "lost: time of day" in capsys.readouterr().out
     assert call("convert", out / "set", "--to", "lerobot-v2.1", "--out", out / "old") == 0
     assert open_lerobot(out / "old").episodes == (0, 1, 2, 3)
     store = ("--robot", "r", "--size", 12, "--split", out / "split.yaml", "--frame-skip", 1, "--out", out / "store")
@@ -247,7 +247,7 @@ def test_a_camera_chosen_among_several_is_alone_in_the_other_version_too_and_whe
         """Cameras of the new set, and whether pictures were encoded anew."""
         words = [old, "--to", "lerobot-v3.0", "--out", tmp_path / out, *options]
         assert convert_data.main([*map(str, words)]) == 0
-        return open_lerobot(tmp_path / out).cameras, "lost: pictures: codec" in capsys.readouterr().out
+        return open_lerobot(tmp_path / out).cameras, "lost: image quality: codec" in capsys.readouterr().out
 
     assert converted("alone", "--camera", head) == ((head,), False)
     info = (old / "meta/info.json").read_text()

@@ -1,7 +1,7 @@
-"""Writes LeRobot datasets from episodes that were checked: v2.1, a file for each; v3.0, many to a file."""
+"""Writes LeRobot v3.0 from checked episodes: many episodes to a file."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,70 +9,21 @@ import pyarrow
 import pyarrow.parquet
 
 from hwm_core.data.lerobot.dataset import LeRobotDataset
-from hwm_core.data.lerobot.episode import Row, is_video
+from hwm_core.data.lerobot.episode import Row
+from hwm_core.data.lerobot.file_packer import FilePacker
+from hwm_core.data.lerobot.info_file import kept_features, write_info
 from hwm_core.data.lerobot.metadata import SOURCE_NUMBER
 from hwm_core.data.lerobot.stats import FeatureStats, pooled
 from hwm_core.data.recording.video_packets import copy_packets
 from hwm_core.data.recording.video_reader import VideoSpan, video_facts
-from hwm_core.errors import BadBag, BadInput
+from hwm_core.errors import BadBag
 
-# LeRobot's own sizes: what one file of v3.0 holds at most, and how many files or episodes a chunk.
-_TABLE_BYTES, _VIDEO_BYTES, _CHUNK = 100 * 2**20, 200 * 2**20, 1000
-V2_PATHS = {
-    "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
-    "video_path": "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
-}
-_V3_PATHS = {
+# LeRobot's own limits of the size of one file.
+_TABLE_BYTES, _VIDEO_BYTES = 100 * 2**20, 200 * 2**20
+_PATHS = {
     "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
     "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
 }
-
-
-class WriterV2:
-    """v2.1: a table and a video for each episode, under its own number."""
-
-    def __init__(self, dataset: LeRobotDataset, folder: Path) -> None:
-        self._dataset, self._folder = dataset, folder
-        self._episodes: list[dict[str, Any]] = []
-        self._stats: list[dict[str, Any]] = []
-        self._frames, self._videos = 0, 0
-
-    def add(self, row: Row) -> None:
-        """Write one. Raises BadBag for a video that cannot be copied; nothing of the episode then stays."""
-        length = row.table.num_rows
-        row = row.placed(row.number, self._frames)
-        files = {key: self._path("video_path", row.number, key) for key in row.clips}
-        try:
-            for key, clip in row.clips.items():
-                copy_packets([clip], [length], self._dataset.fps, files[key])
-        except BadInput:
-            for file in files.values():
-                file.unlink(missing_ok=True)
-            raise
-        pyarrow.parquet.write_table(row.table, self._path("data_path", row.number))
-        self._episodes.append({"episode_index": row.number, "tasks": list(row.tasks), "length": length})
-        self._stats.append({"episode_index": row.number, "stats": row.stats})
-        self._frames, self._videos = self._frames + length, self._videos + len(files)
-
-    def finish(self, tasks: Mapping[int, str]) -> None:
-        """Write what is said of all: `tasks` by index, statistics, totals."""
-        lines = [{"task_index": number, "task": task} for number, task in sorted(tasks.items())]
-        for name, some in (("episodes", self._episodes), ("episodes_stats", self._stats), ("tasks", lines)):
-            (self._folder / f"meta/{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in some))
-        chunks = max(line["episode_index"] for line in self._episodes) // _CHUNK + 1
-        more = {"total_videos": self._videos, "total_chunks": chunks}
-        counts = {"episodes": len(self._episodes), "frames": self._frames, "tasks": len(tasks)}
-        _write_info(self._dataset, self._folder, "v2.1", V2_PATHS, counts, more)
-
-    def losses(self) -> list[str]:
-        """What the format cannot keep."""
-        return []
-
-    def _path(self, kind: str, number: int, key: str = "") -> Path:
-        names = {"episode_chunk": number // _CHUNK, "video_key": key, "episode_index": number}
-        path = self._folder / V2_PATHS[kind].format(**names)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
 
 
 class WriterV3:
@@ -88,11 +39,11 @@ class WriterV3:
         self._stats: list[Mapping[str, FeatureStats]] = []
         self._frames = 0
         self._schema: pyarrow.Schema | None = None
-        self._tables = _Packer(_TABLE_BYTES, lambda some, at: _write_tables(folder, some, at))
+        self._tables = FilePacker(_TABLE_BYTES, lambda some, at: _write_tables(folder, some, at))
         # Written at the end: a file of several episodes that fails must not be taken for a fault of the newest.
         self._groups: list[tuple[str, list[Any], tuple[int, int]]] = []
         self._videos = {
-            key: _Packer(_VIDEO_BYTES, lambda some, at, key=key: self._groups.append((key, some, at)))  # type: ignore[misc]
+            key: FilePacker(_VIDEO_BYTES, lambda some, at, key=key: self._groups.append((key, some, at)))  # type: ignore[misc]
             for key in dataset.cameras
         }
 
@@ -146,10 +97,18 @@ class WriterV3:
         (self._folder / "meta/stats.json").write_text(
             json.dumps({key: pooled([some[key] for some in self._stats]) for key in sorted(shared)})
         )
-        _write_tasks_v3(self._folder / "meta/tasks.parquet", tasks)
+        _write_tasks(self._folder / "meta/tasks.parquet", tasks)
         more = {"data_files_size_in_mb": _TABLE_BYTES >> 20, "video_files_size_in_mb": _VIDEO_BYTES >> 20}
-        counts = {"episodes": len(self._records), "frames": self._frames, "tasks": len(tasks)}
-        _write_info(self._dataset, self._folder, "v3.0", _V3_PATHS, counts, more)
+        write_info(
+            self._folder,
+            "v3.0",
+            self._dataset.info.get("robot_type"),
+            self._dataset.fps,
+            kept_features(self._dataset),
+            _PATHS,
+            totals={"episodes": len(self._records), "frames": self._frames, "tasks": len(tasks)},
+            more=more,
+        )
 
     def losses(self) -> list[str]:
         """What the format cannot keep."""
@@ -175,30 +134,8 @@ class WriterV3:
             ) from None
 
 
-class _Packer:
-    """Gathers items into files of limited size; files are numbered on, 1000 to a chunk."""
-
-    def __init__(self, limit: int, write: Callable[[list[Any], tuple[int, int]], None]) -> None:
-        self._limit, self._write = limit, write
-        self._size, self._files, self._kind = 0, 0, None
-        self.held: list[Any] = []
-
-    def add(self, item: Any, size: int, kind: Any = None) -> tuple[int, int]:
-        """Chunk and file that the item will be in. Items of unlike kinds never share a file."""
-        if self.held and (self._size + size > self._limit or kind != self._kind):
-            self.flush()
-        self.held.append(item)
-        self._size, self._kind = self._size + size, kind
-        return divmod(self._files, _CHUNK)
-
-    def flush(self) -> None:
-        if self.held:
-            self._write(self.held, divmod(self._files, _CHUNK))
-            self._files, self._size, self.held = self._files + 1, 0, []
-
-
 def _write_tables(folder: Path, tables: Sequence[pyarrow.Table], at: tuple[int, int]) -> None:
-    path = folder / _V3_PATHS["data_path"].format(chunk_index=at[0], file_index=at[1])
+    path = folder / _PATHS["data_path"].format(chunk_index=at[0], file_index=at[1])
     path.parent.mkdir(parents=True, exist_ok=True)
     with pyarrow.parquet.ParquetWriter(path, tables[0].schema) as writer:
         for table in tables:  # one row group an episode, so that one is read without the others
@@ -208,12 +145,12 @@ def _write_tables(folder: Path, tables: Sequence[pyarrow.Table], at: tuple[int, 
 def _write_videos(
     folder: Path, key: str, some: Sequence[tuple[VideoSpan, int]], at: tuple[int, int], fps: float
 ) -> None:
-    path = folder / _V3_PATHS["video_path"].format(video_key=key, chunk_index=at[0], file_index=at[1])
+    path = folder / _PATHS["video_path"].format(video_key=key, chunk_index=at[0], file_index=at[1])
     path.parent.mkdir(parents=True, exist_ok=True)
     copy_packets([clip for clip, _ in some], [length for _, length in some], fps, path)
 
 
-def _write_tasks_v3(path: Path, tasks: Mapping[int, str]) -> None:
+def _write_tasks(path: Path, tasks: Mapping[int, str]) -> None:
     """LeRobot reads it with pandas, the tasks being the index of the frame; so pandas' own metadata go with it."""
     numbers = sorted(tasks)
     table = pyarrow.table({"task_index": numbers, "__index_level_0__": [tasks[number] for number in numbers]})
@@ -240,34 +177,3 @@ def _write_tasks_v3(path: Path, tasks: Mapping[int, str]) -> None:
         "pandas_version": "2.0.0",
     }
     pyarrow.parquet.write_table(table.replace_schema_metadata({"pandas": json.dumps(pandas)}), path)
-
-
-def _write_info(
-    dataset: LeRobotDataset,
-    folder: Path,
-    version: str,
-    paths: Mapping[str, str],
-    counts: Mapping[str, int],
-    more: Mapping[str, Any],
-) -> None:
-    features = {
-        key: feature
-        for key, feature in dataset.info["features"].items()
-        if not is_video(feature) or key in dataset.cameras
-    }
-    scalar = {"dtype": "int64", "shape": [1], "names": None}
-    for name in ("frame_index", "episode_index", "index", "task_index"):
-        features.setdefault(name, scalar)
-    fps = int(dataset.fps) if dataset.fps == int(dataset.fps) else dataset.fps
-    info = {
-        "codebase_version": version,
-        "robot_type": dataset.info.get("robot_type"),
-        **{f"total_{what}": count for what, count in counts.items()},
-        "chunks_size": _CHUNK,
-        "fps": fps,
-        "splits": {"train": f"0:{counts['episodes']}"},
-        **paths,
-        **more,
-        "features": features,
-    }
-    (folder / "meta/info.json").write_text(json.dumps(info, indent=4) + "\n")

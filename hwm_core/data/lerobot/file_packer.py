@@ -1,0 +1,28 @@
+"""Packs episodes into files of limited size, as LeRobot v3.0 stores them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hwm_core.data.lerobot.info_file import CHUNK
+
+
+class FilePacker:
+    """Gathers items into files of limited size; files are numbered on, 1000 to a chunk."""
+
+    def __init__(self, limit: int, write: Callable[[list[Any], tuple[int, int]], None]) -> None:
+        self._limit, self._write = limit, write
+        self._size, self._files, self._kind = 0, 0, None
+        self.held: list[Any] = []
+
+    def add(self, item: Any, size: int, kind: Any = None) -> tuple[int, int]:
+        """Chunk and file that the item will be in. Items of unlike kinds never share a file."""
+        if self.held and (self._size + size > self._limit or kind != self._kind):
+            self.flush()
+        self.held.append(item)
+        self._size, self._kind = self._size + size, kind
+        return divmod(self._files, CHUNK)
+
+    def flush(self) -> None:
+        if self.held:
+            self._write(self.held, divmod(self._files, CHUNK))
+            self._files, self._size, self.held = self._files + 1, 0, []

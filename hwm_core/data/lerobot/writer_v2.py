@@ -1,0 +1,67 @@
+"""Writes LeRobot v2.1 from checked episodes: a table and a video for each episode and camera."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+
+from hwm_core.data.lerobot import v2_files
+from hwm_core.data.lerobot.dataset import LeRobotDataset
+from hwm_core.data.lerobot.episode import Row
+from hwm_core.data.lerobot.info_file import kept_features
+from hwm_core.data.recording.video_packets import copy_packets
+from hwm_core.errors import BadInput
+
+
+class WriterV2:
+    """Writes every episode under its own number.
+
+    Args:
+        dataset: the source.
+        folder: of the new dataset.
+    """
+
+    def __init__(self, dataset: LeRobotDataset, folder: Path) -> None:
+        self._dataset, self._folder = dataset, folder
+        self._episodes: list[dict[str, Any]] = []
+        self._stats: list[dict[str, Any]] = []
+        self._frames, self._videos = 0, 0
+
+    def add(self, row: Row) -> None:
+        """Write one episode. Raises BadBag for a video that cannot be copied; no file of the episode then stays."""
+        length = row.table.num_rows
+        row = row.placed(row.number, self._frames)
+        files = {key: v2_files.episode_path(self._folder, "video_path", row.number, key) for key in row.clips}
+        try:
+            for key, clip in row.clips.items():
+                copy_packets([clip], [length], self._dataset.fps, files[key])
+        except BadInput:
+            for file in files.values():
+                file.unlink(missing_ok=True)
+            raise
+        pyarrow.parquet.write_table(row.table, v2_files.episode_path(self._folder, "data_path", row.number))
+        self._episodes.append({"episode_index": row.number, "tasks": list(row.tasks), "length": length})
+        self._stats.append({"episode_index": row.number, "stats": row.stats})
+        self._frames, self._videos = self._frames + length, self._videos + len(files)
+
+    def finish(self, tasks: Mapping[int, str]) -> None:
+        """Write meta/.
+
+        Args:
+            tasks: {task_index: task}.
+        """
+        v2_files.write_metadata(
+            self._folder,
+            self._dataset.info.get("robot_type"),
+            self._dataset.fps,
+            kept_features(self._dataset),
+            self._episodes,
+            self._stats,
+            tasks,
+            self._videos,
+        )
+
+    def losses(self) -> list[str]:
+        """What the format cannot keep: nothing."""
+        return []

@@ -1,9 +1,9 @@
-"""A regression U-Net on pixels, trained and judged as our models are: the same episodes, windows and controls.
+"""Train a regression U-Net on pixels and evaluate it on the episodes, windows and conditions of the world models.
 
     python -m benchmarks.regression.comparison --data g1_store --actions states --minutes 11 --out runs/regression
 
-A mean of possible futures is what PSNR asks for, and this network is made for nothing else. Writes
-benchmarks/results/regression/<robot>_<actions>.json and prints the table.
+PSNR rewards the mean of the possible futures. This network predicts nothing else, so it is a strong baseline. The
+command writes benchmarks/results/regression/<robot>_<actions>.json and prints the table.
 """
 
 import argparse
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.record import RESULTS, command_line, write_result
-from benchmarks.regression.unet import RegressionTask, RegressionUNet
+from benchmarks.regression.task import RegressionTask
+from benchmarks.regression.unet import RegressionUNet
 from benchmarks.tables import table
 from hwm_core.data.episodes.augment import Augmentation
 from hwm_core.data.episodes.store import open_store
@@ -36,8 +37,8 @@ from hwm_core.train.trainer import Trainer
 from training.command_line import positive
 from training.session import Screen, revision
 
-PAST, FUTURE = 9, 32  # frames, as preset `g1`
-UNTOLD = 0.15  # of the windows in training, as its `action_dropout`
+PAST, FUTURE = 9, 32  # frames, as in the preset `g1`
+ACTION_DROPOUT = 0.15  # as in the preset `g1`
 _TRAINING: Mapping[str, Any] = {
     "clock": "processor",
     "batch_size": 32,
@@ -47,17 +48,17 @@ _TRAINING: Mapping[str, Any] = {
     "weight_decay": 0.05,
     "ema_decay": 0.995,
 }
-ROWS = ("regression", "shuffled", "none", "copy_last")
+CONDITIONS = ("regression", "shuffled", "none", "copy_last")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Exit status 0: done; 2: bad input."""
+    """Run the command line. Exit status 0: done; 2: bad input."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="an episode store")
-    parser.add_argument("--out", type=Path, required=True, help="folder for TensorBoard")
-    parser.add_argument("--actions", choices=("states", "commands"), default="states", help="(%(default)s)")
-    parser.add_argument("--minutes", type=float, default=11.0, help="of the process's computing (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the TensorBoard logs")
+    parser.add_argument("--actions", choices=("states", "commands"), default="states", help="kind (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=11.0, help="processor time of the training (%(default)s)")
     parser.add_argument(
         "--horizons",
         type=int,
@@ -65,12 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="N",
         nargs="+",
         default=[3, 8, 10, 16, 30],
-        help="(3 8 10 16 30)",
+        help="frames ahead (3 8 10 16 30)",
     )
-    parser.add_argument(
-        "--stride", type=positive, default=5, help="frames between windows that are judged (%(default)s)"
-    )
-    parser.add_argument("--results", type=Path, default=RESULTS / "regression", help="folder of results (%(default)s)")
+    parser.add_argument("--stride", type=positive, default=5, help="frames between evaluated windows (%(default)s)")
+    parser.add_argument("--results", type=Path, default=RESULTS / "regression", help="folder to write (%(default)s)")
     parsed = parser.parse_args(words)
     try:
         result = _run(parsed)
@@ -85,11 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def report(result: Mapping[str, Any]) -> str:
-    """Markdown: every row, and what the regression is above the others."""
-    rows = [[title(row), *map(decimals, values)] for row, values in result["psnr_db"].items()]
-    for row, gains in result["gain_over"].items():
-        rows.append([f"regression above {title(row)}", *(gain(Interval(**one)) for one in gains)])
-    horizons = (f"{ahead} frames ahead" for ahead in result["horizons"])
+    """Markdown: the PSNR of every condition, and the gain of the regression over the other conditions."""
+    rows = [[title(condition), *map(decimals, values)] for condition, values in result["psnr_db"].items()]
+    for condition, gains in result["gain_over"].items():
+        rows.append([f"regression above {title(condition)}", *(gain(Interval(**one)) for one in gains)])
+    horizons = (f"{horizon} frames ahead" for horizon in result["horizons"])
     return table([f"actions: {result['actions']}; PSNR in dB", *horizons], rows)
 
 
@@ -98,18 +97,17 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
     torch.manual_seed(0)
     store = open_store(arguments.data)
     if (manifest := store.manifests.get(arguments.actions)) is None:
-        has = " or ".join(store.manifests)
-        raise BadConfig("--actions", expected=has, got=arguments.actions, remedy="Choose the kind that was recorded.")
+        recorded = " or ".join(store.manifests)
+        raise BadConfig("--actions", expected=recorded, got=arguments.actions, remedy="Choose a recorded kind.")
     held_out = EvaluationWindows(store.validation, manifest, PAST, FUTURE, arguments.stride)
     training = TrainingConfig.parse({"max_minutes": arguments.minutes, **_TRAINING}, where="--minutes")
     model = RegressionUNet(past=PAST, future=FUTURE, joints=manifest.dim)
     with Screen(arguments.out) as screen:
-        trainer = Trainer(RegressionTask(model, Augmentation(), UNTOLD), training, reporter=screen)
+        trainer = Trainer(RegressionTask(model, Augmentation(), ACTION_DROPOUT), training, reporter=screen)
         trainer.fit(Windows(store.training, manifest, PAST, FUTURE))
-    found = {
-        row: psnr(errors) for row, errors in _errors(trainer.result(), held_out, manifest, arguments.horizons).items()
-    }
-    gains = {row: (found["regression"] - values).T for row, values in found.items() if row != "regression"}
+    errors = _errors(trainer.result(), held_out, manifest, arguments.horizons)
+    found = {condition: psnr(values) for condition, values in errors.items()}
+    gains = {name: (found["regression"] - values).T for name, values in found.items() if name != "regression"}
     return {
         "n": {"episodes": len(store.validation), "windows": len(held_out)},
         "robot": manifest.robot,
@@ -118,10 +116,10 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "minutes": arguments.minutes,
         "steps": trainer.step,
-        "psnr_db": {row: values.mean(0).round(4).tolist() for row, values in found.items()},
+        "psnr_db": {condition: values.mean(0).round(4).tolist() for condition, values in found.items()},
         "gain_over": {
-            row: [interval_plain(paired_bootstrap(one, held_out.episode, seed=0)) for one in rows]
-            for row, rows in gains.items()
+            condition: [interval_plain(paired_bootstrap(one, held_out.episode, seed=0)) for one in by_horizon]
+            for condition, by_horizon in gains.items()
         },
         "revision": revision(),
     }
@@ -131,33 +129,33 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
 def _errors(
     model: RegressionUNet, windows: EvaluationWindows, manifest: ActionManifest, horizons: Sequence[int]
 ) -> dict[str, NDArray[np.float64]]:
-    """Mean squared error [W, horizons] of every row of the table."""
+    """Mean squared error [W, horizons] under every condition."""
     model.eval()
     donor = donors(windows, seed=0)
-    found: dict[str, list[NDArray[np.float64]]] = {row: [] for row in ROWS}
+    found: dict[str, list[NDArray[np.float64]]] = {condition: [] for condition in CONDITIONS}
     for some in np.array_split(np.arange(len(windows)), -(-len(windows) // 32)):
         frames, own = windows.frames(some), windows.actions(some)
-        seen = to_video(frames[:, :PAST])
-        other = np.concatenate([own[:, :PAST], windows.borrowed(some, donor[some])], axis=1)
-        shown = {
-            "regression": _painted(model, seen, manifest.normalise(own), 1.0, horizons),
-            "shuffled": _painted(model, seen, manifest.normalise(other), 1.0, horizons),
-            "none": _painted(model, seen, manifest.normalise(own), 0.0, horizons),
+        past = to_video(frames[:, :PAST])
+        shuffled = np.concatenate([own[:, :PAST], windows.borrowed(some, donor[some])], axis=1)
+        predicted = {
+            "regression": _predict(model, past, manifest.normalise(own), 1.0, horizons),
+            "shuffled": _predict(model, past, manifest.normalise(shuffled), 1.0, horizons),
+            "none": _predict(model, past, manifest.normalise(own), 0.0, horizons),
             "copy_last": np.repeat(frames[:, PAST - 1, None], len(horizons), axis=1),
         }
-        wanted = frames[:, PAST - 1 + np.asarray(horizons)]
-        for row, pictures in shown.items():
-            found[row].append(frame_mse(pictures, wanted))
-    return {row: np.concatenate(parts) for row, parts in found.items()}
+        truth = frames[:, PAST - 1 + np.asarray(horizons)]
+        for condition, images in predicted.items():
+            found[condition].append(frame_mse(images, truth))
+    return {condition: np.concatenate(parts) for condition, parts in found.items()}
 
 
-def _painted(
-    model: RegressionUNet, seen: Tensor, actions: NDArray[np.float32], told: float, horizons: Sequence[int]
+def _predict(
+    model: RegressionUNet, past: Tensor, actions: NDArray[np.float32], with_actions: float, horizons: Sequence[int]
 ) -> NDArray[np.uint8]:
     """Frames [B, horizons, H, W, 3]."""
-    count, played = len(seen), torch.from_numpy(actions)
+    flags, played = torch.full((len(past),), with_actions), torch.from_numpy(actions)
     with torch.autocast("cpu", torch.bfloat16):
-        frames = [model(seen, played, torch.full((count,), told), torch.full((count,), ahead)) for ahead in horizons]
+        frames = [model(past, played, flags, torch.full((len(past),), horizon)) for horizon in horizons]
     return to_frames(torch.stack(frames, dim=1))
 
 

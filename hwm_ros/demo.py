@@ -38,7 +38,7 @@ from hwm_core.visualization import contact_sheet, plan_strip, write_png
 from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
-from hwm_ros.node import Rejected
+from hwm_ros.error_codes import Rejected
 from hwm_ros.processes import NodeDied, isolate
 from hwm_ros.reach_episode import ReachEpisode, run_reach_episode
 

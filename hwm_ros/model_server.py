@@ -1,4 +1,4 @@
-"""Questions asked in messages, answered by the thread that owns the model."""
+"""A world model in a thread of its own that answers ROS messages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,42 +25,47 @@ from hwm_core.metrics.latency import Latencies
 from hwm_core.planning.costs import Objective
 from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
-from hwm_ros.msg import ActionCandidates, ActionScores, ModelInfo, PredictedFrames
+from hwm_ros.model_info import model_info
+from hwm_ros.msg import ActionCandidates, ActionScores, PredictedFrames
 from hwm_ros.node import on_executor
 from hwm_ros.parameters import LIVE
 
 
 class ModelParameters(Config):
-    """What is loaded, and how it answers."""
+    """Which model is loaded, and how it predicts and scores."""
 
-    checkpoint: str = Field(default=SHIPPED, description="folder of a checkpoint; `tiny` (masked) and `flow_tiny` ship")
-    device: str = Field(default="cpu", description="device the model runs on, as PyTorch names it: cpu, cuda:0")
-    dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="precision of the arithmetic")
+    checkpoint: str = Field(
+        default=SHIPPED, description="folder of a checkpoint, or a shipped one: tiny (masked) or flow_tiny (flow)"
+    )
+    device: str = Field(default="cpu", description="PyTorch device of the model, for example cpu or cuda:0")
+    dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="precision of the computation")
     live: LiveConfig = LiveConfig()
     objective: Objective = Field(default=Objective(), json_schema_extra=LIVE)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A prediction to look at."""
+class Preview:
+    """The current context and the predicted frames after it."""
 
     window: ContextWindow
-    source: int  # PredictedFrames.HOLD or PLAN
-    frames: NDArray[np.uint8]  # [F, H, W, 3]
+    source: int  # source of the actions: PredictedFrames.HOLD or PLAN
+    frames: NDArray[np.uint8]  # [F, H, W, 3] predicted
 
 
 class ModelServer:
-    """Loads a checkpoint in a thread of its own, warms it up, and answers from the newest context.
+    """Loads a checkpoint in a worker thread, warms it up, and answers requests from the newest context.
+
+    The executor's thread adds messages to `context` and calls the coroutines; the worker thread alone runs the model.
 
     Raises:
         BadCheckpoint: the checkpoint cannot be used.
-        BadConfig: there is no such device.
+        BadConfig: the device does not exist.
     """
 
     def __init__(self, node: Node, parameters: ModelParameters) -> None:
         self._node = node
         self._worker = Worker("world_model")
-        # Stamp and actions [F, A] of the newest best candidate; the executor replaces it whole, the worker reads it.
+        # Stamp and actions [F, A] of the best candidate. The executor replaces the tuple; the worker reads it.
         self._best: tuple[int, NDArray[np.float32]] | None = None
         self.latencies = Latencies(capacity=1000)
         try:
@@ -68,47 +73,58 @@ class ModelServer:
         except BaseException:
             self._worker.close()
             raise
-        self.world_model: WorldModel = self._live.world_model
-        model = self.world_model
-        self.context = Context(model.manifest, model.preprocessing, model.past_frames)
-        self.info = _info(model, parameters)
+        self._model: WorldModel = self._live.world_model
+        self.context = Context(self._model.manifest, self._model.preprocessing, self._model.past_frames)
+        self.camera_frame = ""  # frame_id of the newest image
+        self.info = model_info(self._model, parameters.dtype)
 
     def close(self) -> None:
-        """End the thread; waiting questions are answered with an error."""
+        """Stop the worker thread; waiting requests end with an error."""
         self._worker.close()
-        if self.world_model.device.type == "cuda":
-            torch.cuda.empty_cache()  # other processes want what the weights leave
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()  # free the memory of the weights for other processes
 
-    def start(self) -> None:
-        """Begin with an empty context."""
+    def reset(self) -> None:
+        """Start again with an empty context."""
         self.context.reset()
         self._best = None
 
     def set_objective(self, objective: Objective) -> None:
-        """Use other cost weights; the context stays."""
+        """Use other cost weights; the context is kept."""
         self._worker.submit(partial(self._live.set_objective, objective))
 
     async def set_goal(self, message: Image) -> None:
-        """Set the goal image; empty data forgets it. Raises BadImage."""
-        image = self._picture(message)
-        await self._ask(partial(self._live.set_goal, image))
+        """Set the goal image; a message without data clears it. Raises BadImage."""
+        image = self._frame(message)
+        await self._run(partial(self._live.set_goal, image))
 
     async def score(self, message: ActionCandidates, goal: Image | None, slot: str) -> ActionScores:
-        """Costs of candidates; those of one `slot` are newest-only. Raises BadInput, Superseded, Stopped."""
-        candidates, image = self._actions(message), self._picture(goal)
-        asked = perf_counter()
-        began, answer = await self._ask(
-            lambda: (perf_counter(), self._live.score(self.context.window(), candidates, image)), slot
+        """Costs of candidate action sequences.
+
+        Args:
+            message: the candidates.
+            goal: goal image of this request; None or without data: the goal that was set.
+            slot: in a non-empty slot, a newer request replaces the waiting one.
+
+        Raises:
+            BadInput: unusable candidates or goal image, no goal, or an incomplete context.
+            Superseded: a newer request of the same slot came.
+            Stopped: the server was closed.
+        """
+        candidates, goal_frame = self._actions(message), self._frame(goal)
+        requested = perf_counter()
+        started, answer = await self._run(
+            lambda: (perf_counter(), self._live.score(self.context.window(), candidates, goal_frame)), slot
         )
-        scores, seconds = answer.scores, answer.scores.seconds
+        scores = answer.scores
         stages = {
-            "queue": began - asked,
+            "queue": started - requested,
             "encode": answer.encode_seconds,
-            "rollout": seconds["rollout"],
-            "cost": seconds["cost"],
+            "rollout": scores.seconds["rollout"],
+            "cost": scores.seconds["cost"],
         }
-        for stage, duration in stages.items():
-            self.latencies.add(stage, duration)
+        for stage, seconds in stages.items():
+            self.latencies.add(stage, seconds)
         self._best = (answer.stamp_ns, candidates[scores.best])
         return ActionScores(
             header=convert.header(answer.stamp_ns),
@@ -118,58 +134,64 @@ class ModelServer:
             costs=convert.packed(scores.costs),
             term_costs=convert.packed(np.array([*scores.terms.values()], np.float32).T),
             best_index=scores.best,
-            **{f"{stage}_ms": 1e3 * duration for stage, duration in stages.items()},
+            **{f"{stage}_ms": 1e3 * seconds for stage, seconds in stages.items()},
         )
 
     async def rollout(self, message: ActionCandidates) -> PredictedFrames:
-        """Predicted frames of action sequences. Raises BadInput, Stopped."""
+        """Predicted frames of action sequences. Raises BadInput or Stopped."""
         actions = self._actions(message)
 
         def predict() -> tuple[int, NDArray[np.uint8]]:
             window = self.context.window()
             return window.stamp_ns, self._live.predict(window, actions)
 
-        stamp_ns, frames = await self._ask(predict)
-        rate = self.world_model.frame_rate_hz
-        return convert.frames_message(frames, PredictedFrames.REQUEST, rate, convert.header(stamp_ns))
+        stamp_ns, frames = await self._run(predict)
+        header = convert.header(stamp_ns, self.camera_frame)
+        return convert.frames_message(frames, PredictedFrames.REQUEST, self.info.frame_rate_hz, header)
 
-    async def shown(self) -> Shown:
-        """What the newest best candidate leads to, or the newest action held. Raises BadInput, Superseded, Stopped."""
-        began = perf_counter()
-        shown = await self._ask(self._show, slot="shown")
-        self.latencies.add("shown", perf_counter() - began)
-        return shown
+    async def preview(self) -> Preview:
+        """Predicted frames of the newest best candidate, or else of the newest action held.
+
+        Raises BadInput, Superseded or Stopped.
+        """
+        started = perf_counter()
+        preview = await self._run(self._predict_preview, slot="preview")
+        self.latencies.add("preview", perf_counter() - started)
+        return preview
 
     def health(self, now_ns: int) -> dict[str, Any]:
-        """Counters, the age of the newest frame, latencies by stage, and device memory."""
+        """Values for /diagnostics: counters, age of the newest frame, latencies by stage, device memory."""
         values: dict[str, Any] = self.context.counts()
         if (newest_ns := self.context.newest_stamp_ns) is not None:
             values["newest_frame_age_s"] = (now_ns - newest_ns) * 1e-9
-        if self.world_model.device.type == "cuda":
-            values["device_memory_peak_mb"] = torch.cuda.max_memory_allocated(self.world_model.device) / 2**20
+        if self._model.device.type == "cuda":
+            values["device_memory_peak_mb"] = torch.cuda.max_memory_allocated(self._model.device) / 2**20
         return values | {
-            f"{stage}_{p}_ms": ms for stage, row in self.latencies.summary().items() for p, ms in row.items()
+            f"{stage}_{percentile}_ms": ms
+            for stage, percentiles in self.latencies.summary().items()
+            for percentile, ms in percentiles.items()
         }
 
-    def _show(self) -> Shown:
-        window, best = self.context.window(), self._best  # once: the executor may replace it meanwhile
+    def _predict_preview(self) -> Preview:
+        window, best = self.context.window(), self._best  # read `_best` once: the executor may replace it
         plan = None if best is None else self._live.rest_of(best[1], best[0], window.stamp_ns)
         actions = self._live.hold(self.context.newest_action()) if plan is None else plan
         source = PredictedFrames.HOLD if plan is None else PredictedFrames.PLAN
-        return Shown(window, source, self._live.predict(window, actions[None])[0])
+        return Preview(window, source, self._live.predict(window, actions[None])[0])
 
-    async def _ask(self, work: Callable[[], Any], slot: str = "") -> Any:
+    async def _run(self, work: Callable[[], Any], slot: str = "") -> Any:
         return await on_executor(self._node, self._worker.submit(work, slot))
 
     def _actions(self, message: ActionCandidates) -> NDArray[np.float32]:
-        """[S, F, A] in manifest order."""
-        columns = self.world_model.manifest.match(message.joint_names)
+        """Actions [S, F, A] in manifest order."""
+        columns = self._model.manifest.match(message.joint_names)
         return convert.read_candidates(message)[:, :, columns]
 
-    def _picture(self, message: Image | None) -> NDArray[np.uint8] | None:
+    def _frame(self, message: Image | None) -> NDArray[np.uint8] | None:
+        """The preprocessed frame [H, W, 3] of an image message; None without data."""
         if message is None or len(message.data) == 0:
             return None
-        return self.world_model.preprocessing.apply(decode_image(message))
+        return self._model.preprocessing.apply(decode_image(message))
 
 
 def _load(parameters: ModelParameters) -> LiveModel:
@@ -178,31 +200,3 @@ def _load(parameters: ModelParameters) -> LiveModel:
     live = LiveModel(world_model, parameters.live, parameters.objective)
     live.warm_up()
     return live
-
-
-def _info(model: WorldModel, parameters: ModelParameters) -> ModelInfo:
-    manifest, preprocessing = model.manifest, model.preprocessing
-    return ModelInfo(
-        name=model.name,
-        sha256=model.sha256,
-        family=model.family,
-        tokenizer=model.tokenizer.kind,
-        num_parameters=model.num_parameters,
-        device=str(model.device),
-        dtype=parameters.dtype,
-        robot=manifest.robot,
-        action_kind=ModelInfo.COMMANDS if manifest.kind == "commands" else ModelInfo.STATES,
-        joint_names=list(manifest.names),
-        aliases=list(manifest.aliases),
-        alias_joints=list(manifest.aliases.values()),
-        units=list(manifest.units),
-        lower=list(manifest.lower),
-        upper=list(manifest.upper),
-        scale=list(manifest.scale),
-        frame_rate_hz=model.frame_rate_hz,
-        past_frames=model.past_frames,
-        future_frames=model.future_frames,
-        height=preprocessing.height,
-        width=preprocessing.width,
-        source_aspect=preprocessing.source_aspect,
-    )

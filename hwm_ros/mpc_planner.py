@@ -1,4 +1,4 @@
-"""Model-predictive control: plan towards a goal image by querying the world model, act, plan again."""
+"""The `mpc_planner` node: model-predictive control towards a goal image, with the costs of a world_model node."""
 
 import time
 from functools import partial
@@ -15,129 +15,135 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image, JointState
 
 from hwm_core.config import Config
-from hwm_core.errors import BadInput
 from hwm_core.live.worker import Worker
 from hwm_core.planning.follower import PlanFollower, command_in_force
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
+from hwm_ros.error_codes import Rejected, error_code, error_text
 from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
-from hwm_ros.node import STEADY, Rejected, error_code, error_text, on_executor, run, start_task
+from hwm_ros.node import STEADY, on_executor, run, start_task
 from hwm_ros.parameters import declare_parameters, read_parameters
 from hwm_ros.plan_goal import PlanGoal
+from hwm_ros.planner_inputs import PlannerInputs
 from hwm_ros.qos import JOINTS_IN, JOINTS_OUT, LATCHED, RELIABLE, create_publisher, create_subscription
 from hwm_ros.remote_scorer import RemoteScorer
-from hwm_ros.robot_joints import RobotJoints
 from hwm_ros.srv import SetGoal
 
-_WATCH_S = 0.1
-_STALE_S = 0.5  # joint states this far behind the newest frame do not say where the robot is
+_CHECK_S = 0.1  # period of the checks for cancellation and time limits
 
 
 class MpcPlannerParameters(Config):
     """Parameters of the node."""
 
-    world_model: str = Field(default="world_model", description="name of the world_model node to query")
-    publish_commands: bool = Field(default=False, description="move the robot; otherwise plans are only published")
-    lockstep: bool = Field(default=False, description="hold a frame's command back until the plan due at it is made")
-    replan_frames: int = Field(default=5, ge=1, le=1000, description="frames after which a plan is replaced")
+    world_model: str = Field(default="world_model", description="name of the world_model node that scores candidates")
+    publish_commands: bool = Field(default=False, description="true: move the robot; false: only publish plans")
+    lockstep: bool = Field(default=False, description="delay a frame's command until the plan due at it is ready")
+    replan_frames: int = Field(default=5, ge=1, le=1000, description="frames after which a new plan is made")
     max_velocity: float = Field(default=3.0, gt=0.0, description="speed limit of every joint in rad/s (or m/s)")
     planner: PlannerConfig = PlannerConfig()
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the search's random numbers")
-    score_timeout_s: float = Field(default=20.0, gt=0.0, description="wall time to wait for the model's answer")
-    frame_timeout_s: float = Field(default=10.0, gt=0.0, description="wall time without a frame that aborts a goal")
+    score_timeout_s: float = Field(
+        default=20.0, gt=0.0, description="longest wall time to wait for an answer of the world model"
+    )
+    frame_timeout_s: float = Field(
+        default=10.0, gt=0.0, description="longest wall time without a new frame; then the goal is aborted"
+    )
 
 
 class MpcPlannerNode(Node):
-    """Every frame that the world model reports gets one command; every few frames the plan is made anew."""
+    """Publishes one command for every frame that the world model reports, and a new plan every few frames.
+
+    An accepted goal passes three stages: wait until no input is missing, send the goal image, run frame by frame.
+    """
 
     def __init__(self) -> None:
         super().__init__("mpc_planner")
         declare_parameters(self, MpcPlannerParameters)
         self._settings = settings = read_parameters(self, MpcPlannerParameters)
         self._worker = Worker("mpc_planner")
+        self._inputs = PlannerInputs()
         self._busy = False  # a goal was accepted and has no result yet
-        self._handle: ServerGoalHandle | None = None  # of that goal
-        self._ready: Future | None = None  # awaited by a goal until nothing is missing
-        self._goal_set: Future | None = None  # awaited by a goal until the world model has its image
+        self._handle: ServerGoalHandle | None = None  # of the accepted goal
+        self._inputs_ready: Future | None = None  # awaited in the first stage
+        self._image_sent: Future | None = None  # awaited in the second stage
         self._waiting_since = 0.0
-        self._goal: PlanGoal | None = None
-        self._info: ModelInfo | None = None
-        self._joints = RobotJoints()
-        self._status: ContextStatus | None = None
-        self._own_names: list[str] = []  # the model's joints as the robot of the running goal calls them
-        self._last_command: NDArray[np.float32] | None = None  # [A] published by this node
+        self._goal: PlanGoal | None = None  # exists in the third stage
+        self._robot_names: list[str] = []  # [A] the robot's names of the model's joints
+        self._last_command: NDArray[np.float32] | None = None  # [A] the newest published command
 
         self._scorer = RemoteScorer(self, settings.world_model, settings.score_timeout_s)
         self._set_goal = self.create_client(SetGoal, f"{settings.world_model}/set_goal")
         self._commands = create_publisher(self, JointState, "joint_commands", JOINTS_OUT)
         self._plans = create_publisher(self, ActionSequence, "~/plan", RELIABLE)
-        # Callbacks that await keep their group busy; in the default group they would hold back what they wait for.
+        # A callback that awaits blocks its callback group. The default group must stay free for what it awaits.
         awaiting = ReentrantCallbackGroup()
         status = f"{settings.world_model}/context_status"
         create_subscription(self, ModelInfo, f"{settings.world_model}/model_info", self._on_info, LATCHED)
-        create_subscription(self, JointState, "joint_states", self._joints.hear, JOINTS_IN)
+        create_subscription(self, JointState, "joint_states", self._inputs.joints.add, JOINTS_IN)
         create_subscription(self, ContextStatus, status, self._on_status, RELIABLE, awaiting)
         self._server = ActionServer(
             self,
             PlanActions,
             "~/plan_actions",
             execute_callback=self._execute,
-            goal_callback=self._may_begin,
+            goal_callback=self._accept,
             cancel_callback=lambda _: CancelResponse.ACCEPT,
             callback_group=awaiting,
         )
-        self.create_timer(_WATCH_S, self._watch, clock=STEADY)
+        self.create_timer(_CHECK_S, self._check, clock=STEADY)
 
     def destroy_node(self) -> None:
         if self._goal is not None:
             self._goal.finish(ErrorCode.CANCELED, "The planner was shut down.")
-        self._scorer.close()  # or the worker's search would wait for an answer that nobody hears any more
+        self._scorer.close()  # otherwise the search in the worker waits until the time limit
         self._worker.close()
         super().destroy_node()
 
     # ---------------------------------------------------------------- the action
 
-    def _may_begin(self, _: PlanActions.Goal) -> GoalResponse:
+    def _accept(self, _: PlanActions.Goal) -> GoalResponse:
         if self._busy:
-            self.get_logger().warning("Goal rejected: another one is running. Cancel it first.")
+            self.get_logger().warning("Goal rejected: another goal is running. Cancel it first.")
             return GoalResponse.REJECT
         self._busy = True
         return GoalResponse.ACCEPT
 
     async def _execute(self, handle: ServerGoalHandle) -> PlanActions.Result:
         self._handle = handle
-        if not self._settings.lockstep:  # there the frame that waits for a command is an old one
-            self._status = None
+        if not self._settings.lockstep:  # in lockstep, the frame that waits for a command was reported before the goal
+            self._inputs.status = None
         try:
-            self._ready, self._waiting_since = Future(executor=self.executor), time.monotonic()
-            await self._ready
-            await self._send_goal(handle.request.goal)
-            self._goal = goal = self._begin(handle)
-            if self._status is not None:
-                await self._on_status(self._status)
+            self._inputs_ready, self._waiting_since = Future(executor=self.executor), time.monotonic()
+            await self._inputs_ready
+            await self._send_image(handle.request.goal)
+            self._goal = goal = self._start(handle)
+            if self._inputs.status is not None:
+                await self._on_status(self._inputs.status)
             result = goal.result(*await goal.done)
         except Exception as error:
             result = PlanActions.Result(error_code=error_code(error), error_msg=error_text(error))
         finally:
-            self._ready = self._goal_set = self._goal = self._handle = None
+            self._inputs_ready = self._image_sent = self._goal = self._handle = None
             self._busy = False
-        self._conclude(handle, result)
+        self._set_final_state(handle, result)
         return result
 
-    async def _send_goal(self, goal: Image) -> None:
-        if len(goal.data) == 0:
+    async def _send_image(self, image: Image) -> None:
+        """Set the goal image at the world model; an image without data keeps the one that is set."""
+        if len(image.data) == 0:
             return
         self._waiting_since = time.monotonic()
-        self._goal_set = self._set_goal.call_async(SetGoal.Request(goal=goal))
-        answer = await self._goal_set
-        self._goal_set = None
-        if answer.error_code != ErrorCode.NONE:
-            raise Rejected(answer.error_code, answer.error_msg)
+        self._image_sent = self._set_goal.call_async(SetGoal.Request(goal=image))
+        response = await self._image_sent
+        self._image_sent = None
+        if response.error_code != ErrorCode.NONE:
+            raise Rejected(response.error_code, response.error_msg)
 
-    def _begin(self, handle: ServerGoalHandle) -> PlanGoal:
-        info, settings = self._info, self._settings
+    def _start(self, handle: ServerGoalHandle) -> PlanGoal:
+        """A goal that starts from the robot's position and the last command."""
+        info, settings = self._inputs.info, self._settings
         assert info is not None
         horizon = settings.planner.horizon_frames
         if horizon > info.future_frames:
@@ -145,14 +151,14 @@ class MpcPlannerNode(Node):
             raise Rejected(ErrorCode.BAD_REQUEST, reason)
         limits = (info.joint_names, info.lower, info.upper, info.scale)
         space = JointSpace.from_limits(*limits, info.frame_rate_hz, settings.max_velocity)
-        measured = self._joints.measured(info)
-        self._own_names = measured.names
+        measured = self._inputs.joints.measured(info)
+        self._robot_names = measured.names
         start = command_in_force(measured.positions, self._last_command, space)
         planner = RecedingHorizonPlanner(settings.planner, space, settings.seed)
         follower = PlanFollower(space, settings.replan_frames, start)
         return PlanGoal(handle, planner, follower, Future(executor=self.executor))
 
-    def _conclude(self, handle: ServerGoalHandle, result: PlanActions.Result) -> None:
+    def _set_final_state(self, handle: ServerGoalHandle, result: PlanActions.Result) -> None:
         if result.error_code == ErrorCode.NONE:
             handle.succeed()
         elif result.error_code == ErrorCode.CANCELED and handle.is_cancel_requested:
@@ -161,55 +167,45 @@ class MpcPlannerNode(Node):
             self.get_logger().error(f"Goal aborted: {result.error_msg}")
             handle.abort()
 
-    def _watch(self) -> None:
-        """Notice what sends no message: a client that cancels, nodes that stay away."""
-        waited_s, limit_s = time.monotonic() - self._waiting_since, self._settings.frame_timeout_s
+    def _check(self) -> None:
+        """Check for what no message reports: cancellation, time limits, and inputs that are complete now."""
+        waited_s, settings = time.monotonic() - self._waiting_since, self._settings
         if self._handle is not None and self._handle.is_cancel_requested:
-            self._give_up(ErrorCode.CANCELED, "Canceled by the client.")
-        elif self._ready is not None:
-            # Nodes that have just started find each other within a second or so.
-            missing = self._missing()
+            self._end(ErrorCode.CANCELED, "Canceled by the client.")
+        elif self._inputs_ready is not None:
+            # Nodes that have just started need about a second to discover each other.
+            missing = self._inputs.missing(settings.world_model, self._set_goal.service_is_ready())
             if not missing:
-                self._ready.set_result(None)
-                self._ready = None
-            elif waited_s > limit_s:
-                self._give_up(ErrorCode.NO_CONTEXT, f"Waited {limit_s:g} s in vain for {missing}.")
-        elif self._goal_set is not None:
-            if waited_s > (limit_s := self._settings.score_timeout_s):
-                self._give_up(ErrorCode.TIMEOUT, f"The world model did not take the goal within {limit_s:g} s.")
-        elif self._goal is not None and self._goal.silent_s() > limit_s:
-            hint = "" if self._settings.publish_commands else " A robot in lockstep waits for publish_commands:=true."
-            self._give_up(ErrorCode.TIMEOUT, f"No new frame for {limit_s:g} s.{hint}")
+                self._inputs_ready.set_result(None)
+                self._inputs_ready = None
+            elif waited_s > settings.frame_timeout_s:
+                self._end(ErrorCode.NO_CONTEXT, f"Missing after {settings.frame_timeout_s:g} s: {missing}.")
+        elif self._image_sent is not None:
+            if waited_s > settings.score_timeout_s:
+                reason = f"The world model did not accept the goal image within {settings.score_timeout_s:g} s."
+                self._end(ErrorCode.TIMEOUT, reason)
+        elif self._goal is not None and self._goal.idle_s() > settings.frame_timeout_s:
+            hint = "" if settings.publish_commands else " A robot in lockstep needs publish_commands:=true."
+            self._end(ErrorCode.TIMEOUT, f"No new frame for {settings.frame_timeout_s:g} s.{hint}")
 
-    def _give_up(self, code: int, reason: str) -> None:
-        """End the goal, whatever it waits for."""
+    def _end(self, code: int, reason: str) -> None:
+        """End the goal in any stage."""
         if self._goal is not None:
             self._goal.finish(code, reason)
-        for awaited in (self._ready, self._goal_set):
+        for awaited in (self._inputs_ready, self._image_sent):
             if awaited is not None and not awaited.done():
                 awaited.set_exception(Rejected(code, reason))
-        if self._goal_set is not None:
-            self._set_goal.remove_pending_request(self._goal_set)
-        self._ready = self._goal_set = None
-
-    def _missing(self) -> str:
-        if self._info is None or self._status is None or not self._set_goal.service_is_ready():
-            return f"an active node `{self._settings.world_model}` that sees camera images"
-        if not self._joints:
-            return "a joint state: a plan starts from where the robot is"
-        try:
-            behind_s = 1e-9 * (convert.stamp_ns(self._status.header.stamp) - self._joints.measured(self._info).stamp_ns)
-        except BadInput:
-            return ""  # `_begin` says what is wrong with them
-        return "" if behind_s <= _STALE_S else f"a newer joint state: the newest is {behind_s:.1f} s behind the camera"
+        if self._image_sent is not None:
+            self._set_goal.remove_pending_request(self._image_sent)
+        self._inputs_ready = self._image_sent = None
 
     # ---------------------------------------------------------------- frame by frame
 
     def _on_info(self, message: ModelInfo) -> None:
-        self._info = message
+        self._inputs.info = message
 
     async def _on_status(self, status: ContextStatus) -> None:
-        self._status = status
+        self._inputs.status = status
         goal, stamp_ns = self._goal, convert.stamp_ns(status.header.stamp)
         if goal is None or goal.over or not goal.is_new(stamp_ns):
             return
@@ -219,10 +215,11 @@ class MpcPlannerNode(Node):
             goal.finish(error_code(error), error_text(error))
 
     async def _act(self, goal: PlanGoal, status: ContextStatus, stamp_ns: int) -> None:
+        """Plan when a plan is due, and publish the command of the frame at `stamp_ns`."""
         if not status.ready:
             if status.error_code != ErrorCode.NO_CONTEXT:
                 raise Rejected(status.error_code, status.error_msg)
-            # Still while the context fills; where actions are commands, that fills it.
+            # Hold still while the context fills. For a model of commands, these commands are what fills it.
             self._command(goal.follower.hold(stamp_ns), stamp_ns)
             return
         if goal.follower.due(stamp_ns) and not goal.planning:
@@ -232,12 +229,14 @@ class MpcPlannerNode(Node):
                 start_task(self, self._plan, goal, stamp_ns)
         if not goal.over:
             self._command(goal.follower.command(stamp_ns), stamp_ns)
-            goal.commanded()
+            goal.frame_done()
 
     async def _plan(self, goal: PlanGoal, stamp_ns: int) -> None:
-        assert self._info is not None
-        began, goal.planning = time.perf_counter(), True
-        names, follower = list(self._info.joint_names), goal.follower
+        """Search in the worker thread from the frame at `stamp_ns`, then follow and publish the plan."""
+        info = self._inputs.info
+        assert info is not None
+        started, goal.planning = time.perf_counter(), True
+        names, follower = list(info.joint_names), goal.follower
         search = partial(
             goal.planner.plan,
             partial(self._scorer.score, joint_names=names, stamp_ns=stamp_ns),
@@ -257,16 +256,16 @@ class MpcPlannerNode(Node):
         actions = plan.actions.numpy()
         follower.adopt(stamp_ns, actions)
         message = convert.sequence_message(actions, names, convert.header(stamp_ns))
-        goal.planned(message, plan.cost, time.perf_counter() - began)
+        goal.add_plan(message, plan.cost, time.perf_counter() - started)
         self._plans.publish(message)
 
     def _command(self, action: NDArray[np.float32], stamp_ns: int) -> None:
         if self._settings.publish_commands:
             self._last_command = action
-            self._commands.publish(convert.joint_message(self._own_names, action, convert.header(stamp_ns)))
+            self._commands.publish(convert.joint_message(self._robot_names, action, convert.header(stamp_ns)))
 
 
 def main() -> None:
-    """Entry of the executable `mpc_planner`."""
-    torch.set_num_threads(1)  # the search is small, and the cores are the model's
+    """Entry point of the executable `mpc_planner`."""
+    torch.set_num_threads(1)  # the search is small; the other cores are for the world model
     run(MpcPlannerNode)

@@ -1,4 +1,4 @@
-"""One PlanActions goal on its way."""
+"""One running goal of the action `plan_actions`."""
 
 import time
 
@@ -15,65 +15,69 @@ from hwm_ros.msg import ActionSequence, ErrorCode
 
 
 class PlanGoal:
-    """What the planner knows of the goal it runs. Touched by the executor's thread alone.
+    """Progress of a running goal. Only the executor's thread uses it.
 
     Args:
-        handle: the action server's.
-        planner: searches; the worker calls it.
+        handle: the goal of the action server.
+        planner: searches for plans in the worker thread.
         follower: turns plans into commands.
-        done: gets (error code, reason) when the goal is over.
+        done: completed with (error code, reason) when the goal ends.
     """
 
     def __init__(
         self, handle: ServerGoalHandle, planner: RecedingHorizonPlanner, follower: PlanFollower, done: Future
     ) -> None:
         self.handle, self.planner, self.follower, self.done = handle, planner, follower, done
-        self.planning = False
+        self.planning = False  # a search is running
         self.best_cost = float("inf")
         self._frames_done = 0
         self._plan = ActionSequence()
         self._plan_seconds: list[float] = []
         self._newest_ns = 0
-        self._heard_at = time.monotonic()
+        self._last_event = time.monotonic()
 
     @property
     def over(self) -> bool:
+        """Whether the goal has ended, or the client has requested its cancellation."""
         return self.done.done() or self.handle.is_cancel_requested
 
-    def silent_s(self) -> float:
-        """Seconds of wall time since anything happened."""
-        return 0.0 if self.planning else time.monotonic() - self._heard_at
+    def idle_s(self) -> float:
+        """Wall time since the last new frame or plan; 0 during a search."""
+        return 0.0 if self.planning else time.monotonic() - self._last_event
 
     def is_new(self, stamp_ns: int) -> bool:
-        """Take note of a frame; false when it, or a later one, was noted before."""
+        """Register a frame. False when this frame, or a later one, was registered before."""
         if stamp_ns <= self._newest_ns:
             return False
-        self._newest_ns, self._heard_at = stamp_ns, time.monotonic()
+        self._newest_ns, self._last_event = stamp_ns, time.monotonic()
         return True
 
-    def planned(self, plan: ActionSequence, cost: float, seconds: float) -> None:
+    def add_plan(self, plan: ActionSequence, cost: float, seconds: float) -> None:
+        """Register a new plan, its cost and the wall time of its search."""
         self._plan, self.best_cost = plan, cost
         self._plan_seconds.append(seconds)
-        self._heard_at = time.monotonic()
+        self._last_event = time.monotonic()
 
-    def commanded(self) -> None:
-        """One frame is done: tell the client, and finish when it was the last or the cost is low enough.
+    def frame_done(self) -> None:
+        """Count one frame, send feedback, and finish after the last frame or below the cost threshold.
 
-        Frames before the first plan, when the robot stands still, do not count.
+        Frames before the first plan, while the robot holds still, do not count.
         """
         if not self._plan_seconds:
             return
         self._frames_done += 1
         self.handle.publish_feedback(self._feedback())
-        wanted: PlanActions.Goal = self.handle.request
-        if self._frames_done >= wanted.num_frames or self.best_cost < wanted.cost_threshold:
+        request: PlanActions.Goal = self.handle.request
+        if self._frames_done >= request.num_frames or self.best_cost < request.cost_threshold:
             self.finish()
 
     def finish(self, code: int = ErrorCode.NONE, reason: str = "") -> None:
+        """End the goal; only the first call has an effect."""
         if not self.done.done():
             self.done.set_result((code, reason))
 
     def result(self, code: int, reason: str) -> PlanActions.Result:
+        """The result message of the goal."""
         times = percentiles_ms(np.array(self._plan_seconds or [0.0]))
         return PlanActions.Result(
             error_code=code,

@@ -22,8 +22,8 @@ from hwm_core.sim.model import CONTROL_HZ
 from hwm_core.sim.tasks import PLANNED_JOINTS, REACH_SECONDS
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
+from hwm_ros.error_codes import Rejected
 from hwm_ros.msg import ActionScores, ActionSequence, ContextStatus, ErrorCode, ModelInfo
-from hwm_ros.node import Rejected
 from hwm_ros.processes import NodeDied, node_process
 from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, TRACK
 from hwm_ros.recorder import Recorder

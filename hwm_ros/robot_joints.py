@@ -1,4 +1,4 @@
-"""A robot's joint states as a planner needs them: values by the model's names, and the names the robot goes by."""
+"""Joint states of the robot in the model's joint order, and the names that the robot uses for these joints."""
 
 from dataclasses import dataclass
 
@@ -13,35 +13,38 @@ from hwm_ros.msg import ModelInfo
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Where the robot is."""
+class MeasuredJoints:
+    """Measured positions of the model's joints."""
 
     stamp_ns: int
     positions: NDArray[np.float32]  # [A] in the model's order
-    names: list[str]  # of the same joints, as the robot tells of them: its driver knows no others
+    names: list[str]  # [A] the robot's own names of these joints; commands must use them
 
 
 class RobotJoints:
-    """The newest message of each publisher: hands, say, are often told on the topic of the arms, and by themselves."""
+    """Keeps the newest message of every set of joint names.
+
+    A topic often carries several sets: for example, one driver publishes the arms and another publishes the hands.
+    """
 
     def __init__(self) -> None:
-        self._newest: dict[frozenset[str], JointState] = {}  # by the joints it tells of, the newest last
+        self._newest: dict[frozenset[str], JointState] = {}  # newest message of each set; the newest set is last
 
     def __bool__(self) -> bool:
         return bool(self._newest)
 
-    def hear(self, message: JointState) -> None:
-        """Take a message, before or after the model is known."""
+    def add(self, message: JointState) -> None:
+        """Store a message; the model need not be known yet."""
         joints = frozenset(message.name)
         self._newest.pop(joints, None)
         self._newest[joints] = message
 
-    def measured(self, info: ModelInfo) -> Measured:
-        """The newest positions of the model's joints.
+    def measured(self, info: ModelInfo) -> MeasuredJoints:
+        """The newest positions of the model's joints. At least one message must have been added.
 
         Raises:
-            RobotMismatch: no message holds all of them; names what the newest lacks.
-            BadActions: the newest that does is not finite, or not of one position per name.
+            RobotMismatch: no message holds all joints; lists the joints that the newest message lacks.
+            BadActions: the newest message with all joints has a value that is not finite, or a wrong number of values.
         """
         aliases = dict(zip(info.aliases, info.alias_joints, strict=True))
         track = JointTrack(info.joint_names, capacity=1, aliases=aliases)
@@ -52,8 +55,8 @@ class RobotJoints:
             except RobotMismatch as error:
                 mismatch = mismatch or error
                 continue
-            said = {aliases.get(name, name): name for name in message.name}
-            names = [said[name] for name in info.joint_names]
-            return Measured(convert.stamp_ns(message.header.stamp), track.before([1])[0], names)
-        assert mismatch is not None, "a message was heard"
+            robot_name = {aliases.get(name, name): name for name in message.name}
+            names = [robot_name[name] for name in info.joint_names]
+            return MeasuredJoints(convert.stamp_ns(message.header.stamp), track.before([1])[0], names)
+        assert mismatch is not None, "at least one message was added"
         raise mismatch

@@ -15,7 +15,8 @@ from hwm_core.errors import BadInput
 from hwm_core.sim.description import CAMERA_FRAME, CONTROL_HZ, JointReading
 from hwm_core.sim.session import SimSession
 from hwm_ros import convert
-from hwm_ros.node import STEADY, error_code, error_text, run
+from hwm_ros.error_codes import error_code, error_text
+from hwm_ros.node import STEADY, run
 from hwm_ros.parameters import declare_parameters, read_parameters
 from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, TRACK, create_publisher, create_subscription
 from hwm_ros.srv import ResetSimulation

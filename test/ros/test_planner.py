@@ -17,7 +17,7 @@ from ros_harness import Peer, process
 from sensor_msgs.msg import Image, JointState
 
 from hwm_ros import convert
-from hwm_ros.node import Rejected
+from hwm_ros.error_codes import Rejected
 from hwm_ros.remote_scorer import RemoteScorer
 
 pytestmark = pytest.mark.ros
@@ -174,7 +174,7 @@ def test_a_world_model_that_never_takes_the_goal_image_aborts_the_goal_and_the_n
     image = Image(height=1, width=1, encoding="rgb8", step=3, data=[0, 0, 0])
     done = model.result(model.send(goal=image, num_frames=3))
     assert done.status == GoalStatus.STATUS_ABORTED
-    assert done.result.error_code == ErrorCode.TIMEOUT and "did not take the goal" in done.result.error_msg
+    assert done.result.error_code == ErrorCode.TIMEOUT and "did not accept the goal image" in done.result.error_msg
     assert model.result(model.send(num_frames=1)).result.error_code == ErrorCode.NONE
 
 

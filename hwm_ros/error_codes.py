@@ -1,0 +1,44 @@
+"""Exceptions of the nodes, and the ErrorCode and error message of every exception."""
+
+from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
+from hwm_core.live.context import NoContext
+from hwm_core.live.model import NoGoal
+from hwm_core.live.worker import Stopped, Superseded
+from hwm_ros.msg import ErrorCode
+
+
+class NotActive(BadInput):
+    """The lifecycle node is not active."""
+
+
+class Rejected(Exception):
+    """A request to another node failed: the node answered with an error, or it did not answer in time."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (NotActive, ErrorCode.NOT_ACTIVE),
+    (NoContext, ErrorCode.NO_CONTEXT),
+    (NoGoal, ErrorCode.NO_GOAL),
+    (RobotMismatch, ErrorCode.ROBOT_MISMATCH),
+    (BadActions, ErrorCode.BAD_ACTIONS),
+    (BadImage, ErrorCode.BAD_IMAGE),
+    (BadInput, ErrorCode.BAD_REQUEST),
+    (Superseded, ErrorCode.BUSY),
+    (Stopped, ErrorCode.NOT_ACTIVE),
+)
+
+
+def error_code(error: BaseException) -> int:
+    """The `error_code` of an exception; INTERNAL for an unexpected one."""
+    if isinstance(error, Rejected):
+        return error.code
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ErrorCode.INTERNAL)
+
+
+def error_text(error: BaseException) -> str:
+    """The `error_msg` of an exception: its message, or else the description of its class."""
+    return str(error) or type(error).__doc__ or type(error).__name__

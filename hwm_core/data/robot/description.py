@@ -1,4 +1,4 @@
-"""What a recording does not say of its robot: units and limits of the joints."""
+"""Robot descriptions: units and limits of the joints, which a recording does not contain."""
 
 from fnmatch import fnmatchcase
 
@@ -8,27 +8,27 @@ from hwm_core.config import Config
 
 
 class Joint(Config):
-    """One joint, or all whose names match one pattern."""
+    """Unit and limits of one joint, or of all joints whose names match one pattern."""
 
     unit: str = "rad"
     limits: tuple[float, float] | None = Field(
-        default=None, description="lower and upper, in `unit`; absent: the extremes seen in training"
+        default=None, description="lower and upper, in `unit`; absent: the extremes of the training values"
     )
 
     @property
     def declared(self) -> bool:
-        """Whether the unit is said, or assumed."""
+        """Whether the unit is declared, not assumed."""
         return "unit" in self.model_fields_set
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Joint":
+    def _limits_rise(self) -> "Joint":
         if self.limits is not None and not self.limits[0] < self.limits[1]:
             raise ValueError("limits: [lower, upper], lower < upper")
         return self
 
 
 class Robot(Config):
-    """A robot's name and joints, as a YAML file describes them."""
+    """Name and joints of a robot, the contents of a robot's YAML file."""
 
     name: str
     joints: dict[str, Joint] = Field(
@@ -36,10 +36,10 @@ class Robot(Config):
     )
 
     def joint(self, name: str) -> Joint:
-        """What is known of a joint; of one not described, that it is in radians."""
+        """Unit and limits of a joint; an undescribed joint is in radians, without limits."""
         return next((joint for pattern, joint in self.joints.items() if fnmatchcase(name, pattern)), Joint())
 
 
 def read_robot(name: str) -> Robot:
-    """A robot's YAML file; what is no file name is a robot of whose joints nothing is known. Raises BadConfig."""
+    """Read a robot's YAML file. A name that is not a YAML file gives a robot without joints. Raises BadConfig."""
     return Robot.read(name) if name.endswith((".yaml", ".yml")) else Robot(name=name)

@@ -1,9 +1,10 @@
-"""A declared layout: what each dimension of an action vector is, and by which names robots publish it.
+"""Embodiments: what each dimension of an action vector is, and the names under which robots publish it.
 
-Layouts of several robots make a union; a robot that lacks a dimension has NaN there, which training sees as the mean.
+The union of several embodiments is one action vector for several robots. A dimension that a robot lacks is NaN, which
+normalisation replaces with the mean.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib.resources import files
@@ -25,7 +26,7 @@ Unit = Literal["rad", "deg", "m", "rad/s", "m/s", "unit"]
 
 
 class Dimension(Config):
-    """One dimension."""
+    """One dimension of an action vector."""
 
     name: str
     unit: Unit = Field(default="rad", description="`unit`: a closure, 0 to 1")
@@ -40,27 +41,27 @@ class Embodiment(Config):
     dimensions: tuple[Dimension, ...]
 
     @model_validator(mode="after")
-    def _one_meaning(self) -> "Embodiment":
-        said = [name for one in self.dimensions for name in {one.name, *one.aliases}]
-        if repeated := sorted({name for name in said if said.count(name) > 1}):
+    def _names_are_unique(self) -> "Embodiment":
+        names = [name for dimension in self.dimensions for name in {dimension.name, *dimension.aliases}]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"names with two meanings: {', '.join(repeated)}")
         return self
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the dimensions, in order."""
-        return tuple(one.name for one in self.dimensions)
+        return tuple(dimension.name for dimension in self.dimensions)
 
     @property
     def aliases(self) -> dict[str, str]:
         """{published name: name of the dimension}."""
-        return {alias: one.name for one in self.dimensions for alias in one.aliases}
+        return {alias: dimension.name for dimension in self.dimensions for alias in dimension.aliases}
 
     def columns(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """Where each dimension stands in `names`, [A]; -1 where it is missing.
+        """Index of each dimension in `names`, [A]; -1 for a missing one.
 
         Raises:
-            RobotMismatch: a name that is no dimension, or two names of one.
+            RobotMismatch: a name is not a dimension, or two names are the same dimension.
         """
         place: dict[str, int] = {}
         for index, name in enumerate(names):
@@ -68,34 +69,37 @@ class Embodiment(Config):
             if own not in self.names or own in place:
                 near = get_close_matches(name, [*self.names, *self.aliases], n=1)
                 raise RobotMismatch(
-                    f"Joints for the layout {self.robot}",
+                    f"Joints for the embodiment {self.robot}",
                     expected=f"names of its {len(self.names)} dimensions, each once",
                     got=f"`{name}`" if own not in self.names else f"`{name}` beside `{names[place[own]]}`",
-                    remedy=(f"Is it `{near[0]}`? " if near else "") + "Declare it, or its alias, in a layout file.",
+                    remedy=(f"Is it `{near[0]}`? " if near else "")
+                    + "Declare the name, or add it as an alias, in an embodiment file.",
                 )
             place[own] = index
         return np.array([place.get(name, -1) for name in self.names], dtype=np.int64)
 
-    def arrange(self, episode: T) -> T:
-        """The episode with this layout's dimensions; NaN where its robot has none.
+    def arrange(self, table: T) -> T:
+        """Reorder the joint values to the dimensions of this embodiment; NaN for dimensions that the robot lacks.
+
+        Args:
+            table: for example an episode.
 
         Raises:
             RobotMismatch: as `columns`.
-            BadActions: values that cannot be of the unit declared.
+            BadActions: values cannot be in the declared unit.
         """
-        columns = self.columns(episode.names)
+        columns = self.columns(table.names)
         return replace(
-            episode,
+            table,
             names=self.names,
-            states=self._arranged(episode.states, columns, f"States of {episode.name}"),
-            commands=self._arranged(episode.commands, columns, f"Commands of {episode.name}"),
+            states=self._arranged(table.states, columns, f"States of {table.name}"),
+            commands=self._arranged(table.commands, columns, f"Commands of {table.name}"),
         )
 
     def description(self) -> Robot:
-        """Units and limits by name."""
-        return Robot(
-            name=self.robot, joints={one.name: Joint(unit=one.unit, limits=one.limits) for one in self.dimensions}
-        )
+        """The robot description: unit and limits of each dimension."""
+        joints = {one.name: Joint(unit=one.unit, limits=one.limits) for one in self.dimensions}
+        return Robot(name=self.robot, joints=joints)
 
     def _arranged(self, values: NDArray | None, columns: NDArray[np.int64], whose: str) -> NDArray[np.float32] | None:
         if values is None:
@@ -103,13 +107,14 @@ class Embodiment(Config):
         arranged = np.full((len(values), len(columns)), np.nan, dtype=np.float32)
         arranged[:, columns >= 0] = values[:, columns[columns >= 0]]
         for index in np.flatnonzero(columns >= 0):
-            one = self.dimensions[index]
-            require_unit(arranged[:, index], one.unit, f"{whose}: {one.name}", f"the layout {self.robot}")
+            dimension = self.dimensions[index]
+            subject = f"{whose}: {dimension.name}"
+            require_unit(arranged[:, index], dimension.unit, subject, f"the embodiment {self.robot}")
         return arranged
 
 
 def read_embodiment(name: str | Path) -> Embodiment:
-    """A shipped layout by name, or a YAML file. Raises BadConfig, naming those there are."""
+    """Read a shipped embodiment by its name, or a YAML file. Raises BadConfig, which lists the shipped ones."""
     if str(name).endswith((".yaml", ".yml")):
         return Embodiment.read(name)
     if name not in embodiment_names():
@@ -117,30 +122,30 @@ def read_embodiment(name: str | Path) -> Embodiment:
             "Embodiment",
             expected=f"{', '.join(embodiment_names())}, or a .yaml file",
             got=f"`{name}`",
-            remedy="Name one.",
+            remedy="Choose one of these.",
         )
     return Embodiment.read(str(files("hwm_core.data.robot").joinpath(f"embodiments/{name}.yaml")))
 
 
 def embodiment_names() -> list[str]:
-    """The layouts that ship."""
+    """Names of the shipped embodiments."""
     folder = files("hwm_core.data.robot").joinpath("embodiments")
     return sorted(file.name[: -len(".yaml")] for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
 def union(embodiments: Sequence[Embodiment]) -> Embodiment:
-    """Dimensions of all, in order; of one name, they are one, with the wider limits.
+    """All dimensions of several embodiments, in order. Dimensions of the same name merge and get the wider limits.
 
     Raises:
-        BadConfig: a dimension of two units, or a name that is one robot's dimension and another's alias of a third.
+        BadConfig: merged dimensions differ in unit, or one name is both a dimension and an alias of another dimension.
     """
     merged: dict[str, Dimension] = {}
     for embodiment in embodiments:
         for one in embodiment.dimensions:
             merged[one.name] = _merge(merged[one.name], one) if one.name in merged else one
     robot = "+".join(dict.fromkeys(embodiment.robot for embodiment in embodiments))
-    mapping: Mapping = {"robot": robot, "dimensions": [one.plain() for one in merged.values()]}
-    return Embodiment.parse(dict(mapping), where=f"union of {robot}")
+    mapping = {"robot": robot, "dimensions": [one.plain() for one in merged.values()]}
+    return Embodiment.parse(mapping, where=f"union of {robot}")
 
 
 def _merge(one: Dimension, two: Dimension) -> Dimension:
@@ -151,6 +156,5 @@ def _merge(one: Dimension, two: Dimension) -> Dimension:
     limits = None
     if one.limits and two.limits:
         limits = (min(one.limits[0], two.limits[0]), max(one.limits[1], two.limits[1]))
-    return Dimension(
-        name=one.name, unit=one.unit, limits=limits, aliases=tuple(dict.fromkeys((*one.aliases, *two.aliases)))
-    )
+    aliases = tuple(dict.fromkeys((*one.aliases, *two.aliases)))
+    return Dimension(name=one.name, unit=one.unit, limits=limits, aliases=aliases)

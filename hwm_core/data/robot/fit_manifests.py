@@ -13,6 +13,16 @@ from hwm_core.data.robot.value_checks import require_unit, undeclared_unit_warni
 def fit_manifests(
     tables: Sequence[JointTable], robot: Robot, aliases: Mapping[str, str] | None
 ) -> dict[ActionKind, ActionManifest]:
+    """Fit a manifest for states and a manifest for commands, where they were recorded.
+
+    Args:
+        tables: at least one; all with the names of the first.
+        robot: units and limits of the joints.
+        aliases: {name a robot publishes: name in the tables}.
+
+    Raises:
+        BadActions: values cannot be in the declared unit, or as `fit_manifest`.
+    """
     names = tables[0].names
     joints = [robot.joint(name) for name in names]
     manifests: dict[ActionKind, ActionManifest] = {}
@@ -32,14 +42,14 @@ def fit_manifests(
                 [joint.unit for joint in joints],
                 together,
                 [joint.limits for joint in joints],
-                masked=True,  # readers reject NaN, so it can only be a layout's dimension that the robot lacks
+                masked=True,  # readers reject NaN, so NaN can only be a dimension that the robot lacks
                 aliases=aliases,
             )
     return manifests
 
 
 def undeclared_units(manifests: Mapping[ActionKind, ActionManifest], robot: Robot) -> list[str]:
-    """Joints that seem not to be in radians, and of which `robot` does not say the unit, a sentence each."""
+    """Warnings, a sentence each, about joints without a declared unit whose values do not look like radians."""
     remedy = "No unit is declared, so radians are assumed: declare it in the robot's file."
     return [
         f"{kind}: {name} {warning} {remedy}"

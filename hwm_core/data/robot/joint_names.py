@@ -1,4 +1,4 @@
-"""Joint names: matching the order of one robot to the order of another list."""
+"""Joint names: where the joints of one list are in another list."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDAr
     """Index of each wanted joint in `given`.
 
     Raises:
-        RobotMismatch: joints are missing, with their likely new names; or a wanted one is named twice.
+        RobotMismatch: joints are missing (suggests their likely new names), or a wanted joint occurs twice.
     """
     require_distinct_names(wanted, whose)
     known = set(wanted)
@@ -29,17 +29,17 @@ def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDAr
             expected=f"{len(wanted)} joints, among them {', '.join(missing)}",
             got=f"{len(given)} joints without them" + (f", unknown: {', '.join(unexpected)}" if unexpected else ""),
             remedy=(f"Renamed? {hints}. " if hints else "")
-            + "Publish all of them in one message, or ask only for joints that are there.",
+            + "Publish all joints in one message, or list only joints that are in it.",
         )
     return np.array([position[name] for name in wanted], dtype=np.int64)
 
 
 def require_distinct_names(names: Sequence[str], whose: str) -> None:
-    """Raises RobotMismatch where joints share a name: values of one would stand for the other's."""
+    """Raises RobotMismatch when two joints share a name: the values of one would be taken for the other."""
     if repeated := [name for name, count in Counter(names).items() if count > 1]:
         raise RobotMismatch(
             f"Joints of {whose}",
             expected="each name once",
             got=f"{', '.join(repeated)} more than once",
-            remedy="Give each joint a name of its own: the values of one would stand for the other's.",
+            remedy="Give each joint its own name.",
         )

@@ -1,4 +1,4 @@
-"""The action manifest: which joints, in which order and unit, and how they are normalised."""
+"""The action manifest: joints of an action vector, their order, units and limits, and their normalisation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
@@ -14,14 +14,14 @@ from hwm_core.data.robot.joint_table import JointTable
 from hwm_core.errors import BadActions
 
 ActionKind = Literal["states", "commands"]
-Array = TypeVar("Array", bound=Any)  # numpy array or torch tensor, given back as it came
+Array = TypeVar("Array", bound=Any)  # a numpy array or a torch tensor
 
-# Less motion than encoders resolve (rad, m or unit closure). Such a joint tells nothing; its z-score would be noise.
+# Standard deviations below what encoders resolve (rad, m or unit closure): the z-score of such a joint is noise.
 CONSTANT_STD = 1e-4
 
 
 class ActionManifest(Config):
-    """Joints of one robot as a model's action vector; all tuples have length A. Travels in every checkpoint."""
+    """Joints of a robot as a model's action vector; all tuples have length A. Every checkpoint contains one."""
 
     robot: str
     kind: ActionKind
@@ -32,7 +32,7 @@ class ActionManifest(Config):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     constant: tuple[bool, ...]
-    aliases: dict[str, str] = Field(default={}, description="{name a robot publishes: name here}, of a declared layout")
+    aliases: dict[str, str] = Field(default={}, description="{name a robot publishes: name here}, from an embodiment")
 
     @model_validator(mode="after")
     def _consistent(self) -> "ActionManifest":
@@ -52,13 +52,14 @@ class ActionManifest(Config):
 
     @property
     def scale(self) -> tuple[float, ...]:
-        """Standard deviation of each joint; 0 of those that never moved."""
+        """Standard deviation of each joint; 0 for constant joints."""
         return tuple(0.0 if constant else std for std, constant in zip(self.std, self.constant, strict=True))
 
     def normalise(self, values: Array) -> Array:
-        """Z-score of `values` [..., A]; constant joints, and those a robot lacks (NaN), become exactly 0.
+        """Z-score of `values` [..., A]. Constant joints, and joints that the robot lacks (NaN), become exactly 0.
 
-        Raises BadActions on another size.
+        Raises:
+            BadActions: the last axis is not A.
         """
         self._check(values)
         scale = [1 / std if std else 0.0 for std in self.scale]
@@ -68,18 +69,21 @@ class ActionManifest(Config):
         return np.where(np.isnan(scores), scores.dtype.type(0), scores)
 
     def match(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """Where each of the manifest's joints stands in `names`: `values[..., index]` is in manifest order.
+        """Index of each joint of the manifest in `names`, [A]: `values[..., index]` is in manifest order.
 
-        Joints the manifest does not know are ignored. Raises RobotMismatch naming the missing ones.
+        Other joints are ignored.
+
+        Raises:
+            RobotMismatch: joints are missing; lists them.
         """
         names = [self.aliases.get(name, name) for name in names]
         return match_names(self.names, names, whose=f"robot `{self.robot}`")
 
     def actions_of(self, episode: JointTable) -> NDArray[np.float32]:
-        """An episode's values of the manifest's kind and joints, as recorded, [F, A].
+        """The states or commands of an episode in manifest order, as recorded, [F, A].
 
         Raises:
-            BadActions: that kind was not recorded.
+            BadActions: states or commands, whichever the manifest needs, were not recorded.
             RobotMismatch: joints are missing.
         """
         values = episode.commands if self.kind == "commands" else episode.states
@@ -88,7 +92,7 @@ class ActionManifest(Config):
                 f"Episode {episode.name}",
                 expected=self.kind,
                 got="none recorded",
-                remedy="Record that topic too, or train on and use the other kind.",
+                remedy="Record that topic too, or train with the other kind of actions.",
             )
         return values[:, self.match(episode.names)].astype(np.float32)
 
@@ -98,7 +102,7 @@ class ActionManifest(Config):
                 "Action vector",
                 expected=f"[..., {self.dim}]",
                 got=list(values.shape),
-                remedy=f"Give, in this order: {', '.join(self.names)}.",
+                remedy=f"Give the joints in this order: {', '.join(self.names)}.",
             )
 
 
@@ -112,15 +116,20 @@ def fit_manifest(
     masked: bool = False,
     aliases: Mapping[str, str] | None = None,
 ) -> ActionManifest:
-    """Measure the statistics of `training_values` [N, A]: frames of the training split only.
+    """Fit limits and normalisation to training values.
 
     Args:
-        masked: NaN means that a robot lacks the joint; else it is rejected.
+        robot: name of the robot.
+        kind: whether the values are states or commands.
+        names: names of the A joints.
+        units: unit of each joint.
+        training_values: [N, A], frames of the training split only.
+        limits: (lower, upper) of each joint; None takes the extremes of its values.
+        masked: accept NaN, which means that a robot lacks the joint.
         aliases: {name a robot publishes: name here}.
-        limits: (lower, upper) of each joint; where there are none, the extremes seen.
 
     Raises:
-        BadActions: values missing, not finite, misshapen, or for the most part far outside the limits.
+        BadActions: values are missing, not finite or misshapen, or most values of a joint are beyond its limits.
         RobotMismatch: a name repeats.
     """
     require_distinct_names(names, f"robot `{robot}`")
@@ -141,7 +150,7 @@ def fit_manifest(
             remedy="Drop those frames.",
         )
     columns = [column[~np.isnan(column)] for column in values.T]
-    columns = [column if len(column) else np.zeros(1) for column in columns]  # no robot has it: constant
+    columns = [column if len(column) else np.zeros(1) for column in columns]  # no robot has the joint: constant
     std = np.array([column.std() for column in columns])
     constant = std < CONSTANT_STD
     lower, upper = limits_or_extremes(names, columns, limits or [None] * len(names))
@@ -160,5 +169,5 @@ def fit_manifest(
 
 
 def _like(values: Any, row: Sequence[float]) -> Any:
-    """`row` as an array of the kind, precision and device of `values` (without importing torch for numpy users)."""
+    """`row` as an array of the type, precision and device of `values`, without an import of torch."""
     return values.new_tensor(row) if hasattr(values, "new_tensor") else np.asarray(row, dtype=values.dtype)

@@ -1,4 +1,4 @@
-"""Joint values that look wrong: in another unit than they should be, wrapped, jumping, beyond their limits."""
+"""Warnings about suspicious joint values: wrong unit, wrap-around, jumps, values beyond the limits."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,12 +7,12 @@ from hwm_core.data.robot.joint_limits import share_beyond
 from hwm_core.data.robot.manifest import CONSTANT_STD
 from hwm_core.errors import BadActions
 
-# No joint turns further than this either way, cables being what they are; degrees do.
+# Cables keep any joint from turning further than this in either direction. Values in degrees exceed it.
 _MOST_RADIANS = 2.2 * np.pi
-# Scales in which closures are published by hands whose driver does not convert them.
+# Full scales of hand drivers that do not convert closures to 0..1.
 _CLOSURE_SCALES = (100.0, 255.0, 1000.0)
-_CLOSURES = ("hand", "finger", "grip", "closure", "thumb", "pinky")
-_LEAST_STEP = 0.05  # a smaller jump (rad, m, closure) is of no matter
+_CLOSURE_NAMES = ("hand", "finger", "grip", "closure", "thumb", "pinky")
+_LEAST_STEP = 0.05  # smaller jumps (rad, m, closure) are not reported
 
 
 def value_warnings(
@@ -22,12 +22,14 @@ def value_warnings(
     limits: tuple[float, float] | None = None,
     takes: NDArray[np.integer] | None = None,
 ) -> list[str]:
-    """What is doubtful in the values [N] of one dimension, a clause each.
+    """Warnings about the values of one joint, a clause each.
 
     Args:
-        unit: as declared; None: unknown, guessed by the name.
-        limits: as declared.
-        takes: numbers [N] of the takes that the values are of; from one to the next no step is looked at.
+        name: name of the joint.
+        values: [N]; values that are not finite are ignored.
+        unit: declared unit; None guesses it from the name.
+        limits: declared lower and upper limit.
+        takes: take number of each value, [N]; steps between takes are ignored.
     """
     finite = np.isfinite(values)
     values = values[finite]
@@ -54,35 +56,35 @@ def value_warnings(
 
 
 def require_unit(values: NDArray[np.floating], unit: str, whose: str, declared_by: str) -> None:
-    """Raises BadActions where the values cannot be of the unit declared."""
+    """Raises BadActions when the values cannot be in the declared unit."""
     if warning := unit_warning(values, unit):
         raise BadActions(
             whose,
             expected=f"values in {unit}, as {declared_by} declares",
             got=warning,
-            remedy="Convert the values where they are published, or declare their unit.",
+            remedy="Convert the values before they are published, or declare their unit.",
         )
 
 
 def undeclared_unit_warning(name: str, values: NDArray[np.floating]) -> str:
-    """Why the values are not in radians, or of what seems a hand no closure; empty where they may be."""
+    """Why values without a declared unit are neither radians nor, for a hand joint, closures; empty when they may be."""
     reach = float(np.abs(values).max(initial=0))
-    closure = reach > _MOST_RADIANS and any(word in name.lower() for word in _CLOSURES)
+    closure = reach > _MOST_RADIANS and any(word in name.lower() for word in _CLOSURE_NAMES)
     return unit_warning(values, "unit" if closure else "rad")
 
 
 def unit_warning(values: NDArray[np.floating], unit: str) -> str:
-    """Why the values cannot be of that unit; empty where they can."""
+    """Why the values cannot be in `unit`; empty when they can."""
     values = values[np.isfinite(values)]
     if len(values) == 0:
         return ""
     low, high = float(values.min()), float(values.max())
-    told = f"{low:.4g} to {high:.4g}"
+    extent = f"{low:.4g} to {high:.4g}"
     if unit == "unit" and (high > 1.5 or low < -0.5):
         scale = next((scale for scale in _CLOSURE_SCALES if low >= -0.05 * scale and high <= 1.05 * scale), None)
-        return f"{told}, not 0 to 1" + (f": of {scale:g}?" if scale else "")
+        return f"{extent}, not 0 to 1" + (f": of {scale:g}?" if scale else "")
     if unit == "rad" and max(-low, high) > _MOST_RADIANS:
-        return f"{told}: degrees for radians?"
+        return f"{extent}: degrees for radians?"
     if unit == "deg" and values.std() >= CONSTANT_STD and max(-low, high) < np.pi:
-        return f"{told}: radians for degrees?"
+        return f"{extent}: radians for degrees?"
     return ""

@@ -208,7 +208,7 @@ def test_verify_tells_each_fault_of_a_pair_once(pair, damage, said, command):
 
 def test_verify_notes_sets_that_training_would_not_take_together(published):
     tokens_v1(published / "train_v1.1")
-    (note,) = [one.text for one in verify_metadata(published) if "training takes" in one.text]
+    (note,) = [one.text for one in verify_metadata(published) if "training needs" in one.text]
     assert note.endswith("this folder has train_v1.1, train_v2.0, val_v2.0") and faults(published) == []
 
 

@@ -57,10 +57,10 @@ def convert(found: Found, options: argparse.Namespace, out: Path) -> int:
         done = write_bags(recordings, out, Reading.of(options).topics, options.form, progress)
     else:
         done = _to_lerobot(recordings, options, out)
-    made = len(recordings) - len(done.left_out) - len(done.kept)
+    made = len(recordings) - len(done.left_out) - len(done.existing)
     print(f"{out}: {made} recordings as {options.to}")
-    if done.kept:
-        print(f"already there, kept as made before, whatever the options: {', '.join(done.kept)}")
+    if done.existing:
+        print(f"already there, kept as made before, whatever the options: {', '.join(done.existing)}")
     for loss in done.losses:
         print(f"  lost: {loss}")
     for one in done.left_out:

@@ -1,22 +1,23 @@
-"""The frame clock: which camera frames a model of a fixed rate sees. One rule, for a bag and for a live camera."""
+"""The frame clock: which camera frames a model of a fixed rate gets. Bags and live cameras use the same rule."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-# Frames further apart than this many periods are not neighbours: holding a picture longer says "the world froze".
+# Frames further apart than this many periods are not neighbours: holding an image longer would show a frozen world.
 MAX_GAP_PERIODS = 3.5
-# Share of an error that is corrected at once: of the camera's interval as estimated, and of the clock's phase.
+# Gain of both estimates: the camera's interval, and the phase of the clock.
 _GAIN = 1 / 32
-# A camera whose interval, or a multiple of it, is the period to within this is followed, not resampled: 29.97 and
-# 59.94 Hz never slip against 30 Hz. At most half a period times the gain, or the correction could not keep up.
+# Relative tolerance within which the clock follows the camera, not resamples it, when a multiple of the camera's
+# interval is the period: 29.97 and 59.94 Hz never slip against 30 Hz. At most half the gain, or the phase correction
+# could not keep up.
 _LOCK = 1 / 64
 
 
 @dataclass(frozen=True)
 class Tick:
-    """What one arriving frame means for the frames the model sees.
+    """What one arriving frame adds to the model's sequence.
 
-    The model's sequence grows by `previous` copies of the frame that came before, then `current` copies of this one.
+    The sequence grows by `previous` copies of the frame before, then by `current` copies of this frame.
     """
 
     previous: int
@@ -25,22 +26,23 @@ class Tick:
 
     @property
     def restarted(self) -> bool:
-        """This frame starts a new segment: what came before is no context for it."""
+        """Whether this frame starts a new segment: earlier frames are not its context."""
         return self.event in ("gap", "jump")
 
 
 class FrameClock:
     """Nearest-neighbour resampling to `rate_hz`, one stamp at a time.
 
-    Every clock period takes the nearest frame: a faster camera is thinned, a slower one repeated. A pause of more than
-    `MAX_GAP_PERIODS` periods is a "gap", a step back by as much a "jump" (bag loop, reset of the simulation); both
-    restart the clock. A frame that repeats or precedes the newest stamp by less is "late" and left out.
+    Each clock period takes the nearest frame: frames of a faster camera are skipped, frames of a slower camera are
+    repeated. A pause of more than `MAX_GAP_PERIODS` periods is a "gap". A step back by as much is a "jump" (bag loop,
+    reset of the simulation). Both restart the clock. A frame at or slightly before the newest stamp is "late" and is
+    left out.
     """
 
     def __init__(self, rate_hz: float) -> None:
         self._period = 1e9 / rate_hz
         self._newest: int | None = None
-        self._interval: float | None = None  # of the camera, estimated
+        self._interval: float | None = None  # estimated interval of the camera, ns
         self._due = 0.0
 
     def push(self, stamp_ns: int) -> Tick:
@@ -55,7 +57,7 @@ class FrameClock:
         interval = float(elapsed) if self._interval is None else self._interval + _GAIN * (elapsed - self._interval)
         previous = current = 0
         error = 0.0
-        # What is due within half an interval from now is nearer to this frame than to the next.
+        # A period due within half an interval from now is nearer to this frame than to the next frame.
         while self._due <= stamp_ns + min(interval, self._period) / 2:
             error = stamp_ns - self._due
             if self._due - self._newest < error:
@@ -76,6 +78,6 @@ class FrameClock:
 
 
 def rounded_rate_hz(interval_ns: float) -> float:
-    """The rate of an interval, whole where it is within 2 %."""
+    """The rate of an interval, rounded to a whole number when that is within 2 %."""
     rate = 1e9 / interval_ns
     return float(round(rate)) if round(rate) and abs(rate / round(rate) - 1) < 0.02 else rate

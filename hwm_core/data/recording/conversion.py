@@ -1,4 +1,4 @@
-"""What becomes of recordings on their way into another format; one policy for every format."""
+"""Converting recordings to another format: which are skipped, and what is lost."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,27 +12,27 @@ R = TypeVar("R", bound=Recording)
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was not carried over, a sentence each."""
+    """What a conversion lost, skipped and kept."""
 
-    losses: list[str]  # of the recordings that were converted
-    left_out: list[str]  # recordings that could not be used, each with the reason
-    kept: list[str] = field(default_factory=list)  # names of those there already, made with whatever options
+    losses: list[str]  # information that the new format cannot store, a sentence each
+    left_out: list[str]  # unusable recordings, each with the reason
+    existing: list[str] = field(default_factory=list)  # recordings converted earlier, with whatever options
 
 
 def unusable_messages(bad: int, first_fault: str) -> list[str]:
-    """What to say of messages of the source that are left out because they cannot be used; nothing of none."""
-    return [f"messages that cannot be used: {bad}, the first: {first_fault}"] if bad else []
+    """The loss of unusable messages, as a list of at most one sentence."""
+    return [f"unusable messages: {bad}, the first: {first_fault}"] if bad else []
 
 
 def convert_each(recordings: Iterable[R], convert: Callable[[R], None]) -> list[str]:
-    """Convert one after the other. A bad one among others is left out, so that it does not cost the rest.
+    """Convert recordings one after the other. Unusable recordings are skipped and reported; the rest are converted.
 
     Returns:
-        Those left out, each with the reason.
+        The recordings left out, each with the reason.
 
     Raises:
-        BadInput: of the only recording.
-        BadBag: not one of them was usable.
+        BadInput: the only recording is unusable.
+        BadBag: no recording is usable.
     """
     faults: list[tuple[str, BadInput]] = []
     count = 0
@@ -46,5 +46,5 @@ def convert_each(recordings: Iterable[R], convert: Callable[[R], None]) -> list[
         raise faults[0][1]
     left_out = [f"{name}: {fault}" for name, fault in faults]
     if len(faults) == count:
-        raise BadBag("Recordings", expected="some to convert", got="none usable", remedy="; ".join(left_out))
+        raise BadBag("Recordings", expected="at least one usable recording", got="none", remedy="; ".join(left_out))
     return left_out

@@ -1,4 +1,4 @@
-"""A recording of any format as a sequence of events: what its reader yields, and what everything else is made of."""
+"""Recordings of any format as a sequence of events: readers yield them; episodes and exports are made of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Channel = Literal["images", "states", "commands"]
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """One picture of the camera."""
+    """One image of the camera."""
 
     stamp_ns: int
     rgb: NDArray[np.uint8]  # [H, W, 3] as recorded
@@ -20,7 +20,7 @@ class CameraFrame:
 
 @dataclass(frozen=True)
 class JointValues:
-    """Joints as measured, or as commanded, at one time."""
+    """Measured or commanded joint positions at one time."""
 
     stamp_ns: int
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ class JointValues:
 
 @dataclass(frozen=True)
 class Event:
-    """One message, not decoded yet: `load` may raise BadInput, and then this message alone is bad."""
+    """One message. `load` decodes it and raises BadInput when this message is bad."""
 
     channel: Channel
     load: Callable[[], CameraFrame | JointValues]
@@ -37,9 +37,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Cut:
-    """What follows does not continue what came before: another take, in the same file."""
+    """Ends a take: the events that follow belong to another take in the same file."""
 
 
 def decoded_event(channel: Channel, content: CameraFrame | JointValues) -> Event:
-    """An event that is decoded already."""
+    """An event whose content is already decoded."""
     return Event(channel, lambda: content)

@@ -1,4 +1,4 @@
-"""Joint messages in arrival order in, values at any stamp out; the same class serves a whole bag and a live ring."""
+"""Joint values at any time, from joint messages in order of arrival; for whole recordings and for the live context."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 from hwm_core.data.robot.joint_names import match_names
 from hwm_core.errors import BadActions
 
-# A step back by more than this is a clock jump (bag loop, reset); by less, a message that arrived late.
+# A larger step back is a clock jump (bag loop, reset); a smaller one is a message that arrived late.
 _JUMP_NS = 100_000_000
 
 
 class JointTrack:
     """Positions of named joints over time.
 
-    Messages may order their joints differently from one to the next and may hold joints nobody asked for. With a
-    `capacity` the track is a ring of its newest entries, in bounded memory; without, it grows.
+    Each message may order its joints differently and may contain further joints. With a `capacity` the track is a
+    ring buffer of its newest entries; without, it grows.
 
     Args:
-        names: the A joints wanted, the columns of every answer.
-        capacity: entries kept, or None for all.
-        max_gap_s: longest pause that is interpolated over.
-        hold_s: how long the first and the last entry hold beyond the ends of the track.
+        names: the A joints wanted, the columns of all values.
+        capacity: number of entries kept; None keeps all.
+        max_gap_s: longest pause that is interpolated over, in seconds.
+        hold_s: how long the first and the last entry hold beyond the ends of the track, in seconds.
         aliases: {name a message may use: name wanted}.
     """
 
@@ -41,7 +41,7 @@ class JointTrack:
         self._capacity = capacity
         self._max_gap_ns = round(max_gap_s * 1e9)
         self._hold_ns = round(hold_s * 1e9)
-        # Contiguous storage of twice the ring: when full, the newest `capacity` entries move to the front.
+        # Contiguous storage of twice the capacity: when it is full, the newest `capacity` entries move to the front.
         room = 2 * capacity if capacity else 1024
         self._stamps = np.empty(room, dtype=np.int64)
         self._values = np.empty((room, len(self.names)))
@@ -54,7 +54,7 @@ class JointTrack:
 
     @property
     def stamps_ns(self) -> NDArray[np.int64]:
-        """Stamps of the entries kept, strictly increasing."""
+        """Stamps of the kept entries, strictly increasing."""
         return self._stamps[self._end - len(self) : self._end]
 
     @property
@@ -69,15 +69,15 @@ class JointTrack:
     def append(
         self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
     ) -> Literal["", "late", "jump"]:
-        """Take one message.
+        """Add one message. An entry at the newest stamp replaces that entry.
 
         Returns:
-            "late" when it precedes the newest entry and was left out; "jump" when the clock jumped back and everything
-            before this entry was forgotten; "" otherwise. An entry at the newest stamp replaces it.
+            "late": the message precedes the newest entry and is left out. "jump": the clock jumped back, and all
+            earlier entries are discarded. "": otherwise.
 
         Raises:
-            RobotMismatch: a wanted joint is missing; names it.
-            BadActions: as many positions as names are needed, all of them finite.
+            RobotMismatch: a wanted joint is missing; names the joint.
+            BadActions: the positions are not one per name, or not finite.
         """
         row = self._row(names, positions)
         event: Literal["", "jump"] = ""
@@ -94,7 +94,7 @@ class JointTrack:
         return event
 
     def covers(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of the stamps [N] `at` can answer: between two entries not too far apart, or held at an end."""
+        """For which of the stamps [N] `at` has values: those between two close entries, or held at an end."""
         kept, wanted = self.stamps_ns, np.asarray(stamps_ns, dtype=np.int64)
         if len(kept) == 0:
             return np.zeros(wanted.shape, dtype=bool)
@@ -106,23 +106,24 @@ class JointTrack:
         return exact | (inside & (spacing <= self._max_gap_ns)) | held
 
     def at(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
-        """States at the stamps [N], interpolated linearly, float32 [N, A]. Raises BadActions unless `covers` them."""
+        """Linearly interpolated values at the stamps [N], float32 [N, A]. Raises BadActions unless `covers` is true."""
         kept, values, wanted = self.stamps_ns, self._kept_values(), np.asarray(stamps_ns, dtype=np.int64)
         self._require(self.covers(wanted), wanted, "an entry on both sides")
         before = np.clip(np.searchsorted(kept, wanted, side="right") - 1, 0, len(kept) - 1)
         after = np.minimum(before + 1, len(kept) - 1)
-        # Differences in int64 first: nanoseconds since 1970 do not fit a float64.
+        # Subtract in int64 first: nanoseconds since 1970 exceed the precision of a float64.
         weight = np.clip((wanted - kept[before]) / np.maximum(kept[after] - kept[before], 1), 0.0, 1.0)[:, None]
         return ((1 - weight) * values[before] + weight * values[after]).astype(np.float32)
 
     def covers_before(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of the stamps [N] have an entry strictly before them."""
+        """For which of the stamps [N] there is an entry strictly before."""
         return np.searchsorted(self.stamps_ns, np.asarray(stamps_ns, dtype=np.int64)) > 0
 
     def before(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """Commands in force at the stamps [N]: the newest entry strictly before each, float32 [N, A].
 
-        Raises BadActions where `covers_before` is false.
+        Raises:
+            BadActions: `covers_before` is false for a stamp.
         """
         wanted = np.asarray(stamps_ns, dtype=np.int64)
         self._require(self.covers_before(wanted), wanted, "an earlier entry")
@@ -172,5 +173,5 @@ class JointTrack:
                 "Joint values at a stamp",
                 expected=what,
                 got=f"{wanted[~known][0]} ns against {span}",
-                remedy="Ask only where the track covers.",
+                remedy="Request only stamps that the track covers.",
             )

@@ -1,17 +1,17 @@
-"""What a data set says of a recording beside its values."""
+"""The labels of a recording: camera, robot and tasks."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Names that go along with an episode; empty where nothing is said."""
+    """Names that a data set gives to an episode; empty when it gives none."""
 
-    camera: str = ""  # video key of its pictures
+    camera: str = ""  # video key of the images
     robot: str = ""
     tasks: tuple[str, ...] = ()
 
     def listed(self) -> tuple[str, ...]:
-        """Each of them, for those who cannot carry it."""
+        """One phrase for each label, to report labels that a format cannot store."""
         kinds = (("video key", [self.camera]), ("robot", [self.robot]), ("task", self.tasks))
         return tuple(f"{kind} `{name}`" for kind, names in kinds for name in names if name)

@@ -1,4 +1,4 @@
-"""How a camera's frames become the model's frames: the one function of recorder, trainer, replay and node."""
+"""Preprocessing of camera images to model frames, shared by recording, training, replay and the node."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,17 +12,17 @@ from hwm_core.config import Config
 from hwm_core.data.recording.clock import FrameClock
 from hwm_core.errors import BadImage
 
-# Cameras round their sizes to multiples of 8 or 16; a pixel or two is not another aspect.
+# Cameras round their sizes to multiples of 8 or 16, so the aspect may differ by a pixel or two.
 _ASPECT_TOLERANCE = 0.01
 
 
 class Preprocessing(Config):
-    """Crop, size, colour order and rate. Travels in every checkpoint."""
+    """Crop, size, colour order and frame rate. Every checkpoint contains one."""
 
-    source_aspect: float = Field(ge=0, description="width / height of the camera's pictures; 0: any, cut to a square")
+    source_aspect: float = Field(ge=0, description="width / height of the camera's images; 0: any, cropped to a square")
     cut: tuple[float, float, float, float] = Field(
         default=(0.0, 0.0, 0.0, 0.0),
-        description="shares of height and width taken off first, at top, bottom, left and right: bars, a second eye",
+        description="shares of height and width removed first, at top, bottom, left and right: bars, a second eye",
     )
     crop: Literal["none", "centre_square"] = "centre_square"
     height: int = Field(default=64, ge=1, description="pixels")
@@ -32,31 +32,31 @@ class Preprocessing(Config):
     frame_rate_hz: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     drop_repeats: bool = Field(
         default=False,
-        description="a picture equal to the one before is no new one: for cameras slower than their label",
+        description="leave out an image equal to the previous one: for cameras slower than their stated rate",
     )
 
     @model_validator(mode="after")
-    def _any_aspect_becomes_one(self) -> "Preprocessing":
+    def _any_aspect_needs_a_square(self) -> "Preprocessing":
         if self.source_aspect == 0 and self.crop != "centre_square":
-            raise ValueError("`crop` to be `centre_square` where `source_aspect` is 0: pictures of any shape")
+            raise ValueError("`crop` to be `centre_square` when `source_aspect` is 0, which means images of any aspect")
         return self
 
     @model_validator(mode="after")
-    def _something_is_left(self) -> "Preprocessing":
+    def _cut_leaves_pixels(self) -> "Preprocessing":
         top, bottom, left, right = self.cut
-        if not (min(self.cut) >= 0 and top + bottom < 1 and left + right < 1):  # NaN is not, either
-            raise ValueError("`cut` to be four shares of at least 0, and those of one direction less than 1 together")
+        if not (min(self.cut) >= 0 and top + bottom < 1 and left + right < 1):  # also rejects NaN
+            raise ValueError("`cut` to be four shares of at least 0, with top + bottom and left + right less than 1")
         return self
 
     def is_repeat(self, pixels: NDArray[np.uint8], previous: NDArray[np.uint8] | None) -> bool:
-        """Whether to leave out `pixels`, after `previous`; both as `apply` gives them."""
+        """Whether to leave out `pixels`, which follow `previous`; both are results of `apply`."""
         return self.drop_repeats and previous is not None and np.array_equal(pixels, previous)
 
     def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Crop and resize one picture, uint8 [H, W, 3] -> uint8 [height, width, 3].
+        """Crop and resize an image, uint8 [H, W, 3] -> uint8 [height, width, 3].
 
         Raises:
-            BadImage: the picture is not uint8 [H, W, 3], or its aspect is not `source_aspect`.
+            BadImage: the image is not uint8 [H, W, 3], its aspect is not `source_aspect`, or `cut` leaves no pixel.
         """
         require_rgb(rgb)
         if self.source_aspect:
@@ -69,10 +69,10 @@ class Preprocessing(Config):
             height, width = rgb.shape[:2]
         if 0 in (height, width):
             raise BadImage(
-                "Picture of which nothing is left",
-                expected=f"one so large that `cut` {list(self.cut)} leaves a pixel",
-                got="none",
-                remedy="Send larger pictures, or prepare the data with a smaller cut.",
+                "Cropped image",
+                expected=f"an image large enough that `cut` {list(self.cut)} leaves a pixel",
+                got="no pixels",
+                remedy="Send larger images, or prepare the data with a smaller `cut`.",
             )
         if self.crop == "centre_square":
             side = min(height, width)
@@ -83,7 +83,7 @@ class Preprocessing(Config):
         return np.ascontiguousarray(rgb)
 
     def clock(self) -> FrameClock:
-        """A fresh frame clock of this rate, for frames that arrive one at a time."""
+        """A new frame clock of this rate, for images that arrive one at a time."""
         return FrameClock(self.frame_rate_hz)
 
     def pick_frames(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -93,8 +93,8 @@ class Preprocessing(Config):
             stamps_ns: acquisition times [N] in order of arrival.
 
         Returns:
-            indices [F] into the recording (a slow camera's frames repeat), and segments [F]: a new number after every
-            gap and every backward jump of the clock.
+            indices [F] into the recording (images of a slow camera repeat), and segments [F]: a new number after each
+            gap and each backward jump of the clock.
         """
         clock, segment = self.clock(), 0
         indices: list[int] = []

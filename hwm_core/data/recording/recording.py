@@ -1,4 +1,4 @@
-"""What every reader gives: one recorded run, as events, and from them as an episode."""
+"""The interface of recordings of every format."""
 
 import re
 from abc import ABC, abstractmethod
@@ -30,19 +30,19 @@ class Recording(ABC):
 
     @property
     def number(self) -> int | None:
-        """The number its name ends with."""
+        """The number at the end of the name."""
         return number_in(self.name)
 
     @abstractmethod
     def events(self) -> Iterator[Event | Cut]:
-        """All that was recorded, in order of arrival. Raises BadInput."""
+        """All events, in order of arrival. Raises BadInput."""
 
     def extras(self) -> tuple[str, ...]:
-        """What the recording holds that its events do not carry, for those who convert it."""
+        """Topics or columns that the events do not contain; conversions report them as lost."""
         return ()
 
     def labels(self) -> Labels:
-        """Its names for what its events carry. Raises BadInput."""
+        """Camera, robot and tasks. Raises BadInput."""
         return Labels()
 
     def read(
@@ -69,7 +69,7 @@ class Recording(ABC):
     def timeline(
         self, commands: CommandTime, rate_hz: float = 30.0, names: Sequence[str] | None = None
     ) -> tuple[Timeline, ReadReport]:
-        """Read times and joint values only, at `rate_hz`; see `read_timeline`. Raises BadInput."""
+        """Read times and joint values without keeping images; arguments as `read_timeline`. Raises BadInput."""
         return read_timeline(self.name, self.events(), rate_hz, commands, names)
 
     def camera_frames(self) -> Iterator[CameraFrame]:
@@ -133,18 +133,18 @@ def first_aspect(recordings: Iterable[Recording]) -> float:
 
 
 def require_unique_names(recordings: Iterable[Recording]) -> None:
-    """What is made of recordings goes by their names: of two that share one, one would be lost. Raises BadBag."""
+    """Raises BadBag when two recordings share a name: results are stored by name, so one would be lost."""
     counts = Counter(recording.name for recording in recordings)
     if repeated := [name for name, count in counts.items() if count > 1]:
         raise BadBag(
             "Recordings",
-            expected="each to be named once, for training or for validation",
-            got=f"{len(repeated)} named twice, the first `{repeated[0]}`",
-            remedy="Keep validation out of the folders to train on; rename recordings that only share a name.",
+            expected="each name once, for training or for validation",
+            got=f"{len(repeated)} names twice, the first `{repeated[0]}`",
+            remedy="Keep validation recordings out of the training folders, or rename recordings that share a name.",
         )
 
 
 def number_in(name: str) -> int | None:
-    """The number that a name ends with."""
+    """The number at the end of a name, if any."""
     digits = re.search(r"\d+$", name)
     return int(digits[0]) if digits else None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hwm_core.errors import BadBag
 
-# LeRobot's own settings for AV1; and H.264 in RGB without quantisation, which gives back every bit.
+# AV1 as LeRobot encodes it; "lossless" is H.264 in RGB without quantisation.
 Codec = Literal["av1", "h264", "lossless"]
 _ENCODERS: dict[Codec, tuple[str, str, dict[str, str]]] = {
     "av1": ("libsvtav1", "yuv420p", {"crf": "30", "g": "2", "preset": "8"}),
@@ -21,12 +21,14 @@ _ENCODERS: dict[Codec, tuple[str, str, dict[str, str]]] = {
 
 
 class FrameEncoder:
-    """Writes pictures at a fixed rate into an MP4. Every second frame is a key frame, so that clips are found fast."""
+    """Writes images at a fixed rate into an MP4 file. Every second frame is a key frame, for fast seeking."""
 
     def __init__(self, path: Path, rate_hz: float, codec: Codec = "av1") -> None:
         encoder, pixels, options = _ENCODERS[codec]
         if encoder not in av.codecs_available:
-            raise BadBag("Video codec", expected=f"a PyAV with {encoder}", got="none", remedy="Choose another codec.")
+            raise BadBag(
+                "Video codec", expected=f"a PyAV with {encoder}", got="one without", remedy="Choose another codec."
+            )
         self._container = av.open(str(path), "w")
         stream: Any = self._container.add_stream(encoder, rate=Fraction(rate_hz).limit_denominator(1001))
         self._stream = stream
@@ -35,14 +37,14 @@ class FrameEncoder:
         self._shape: tuple[int, ...] | None = None
 
     def write(self, rgb: NDArray[np.uint8]) -> None:
-        """Append uint8 [H, W, 3]. Raises BadBag for a size unlike the first one's."""
+        """Append an image, uint8 [H, W, 3]. Raises BadBag when its size differs from the first image."""
         if self._shape is None:
             if self._stream.pix_fmt == "yuv420p" and (rgb.shape[0] % 2 or rgb.shape[1] % 2):
                 raise BadBag(
                     "Video",
                     expected="even sizes",
                     got=list(rgb.shape),
-                    remedy="Choose the lossless codec: it takes any.",
+                    remedy="Choose the lossless codec: it accepts any size.",
                 )
             self._shape = rgb.shape
             self._stream.height, self._stream.width = rgb.shape[:2]

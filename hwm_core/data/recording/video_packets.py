@@ -12,41 +12,42 @@ from hwm_core.data.recording.video_reader import VideoSpan, open_video, start_of
 from hwm_core.errors import BadBag
 
 
-def copy_packets(clips: Sequence[VideoSpan], lengths: Sequence[int], rate_hz: float, path: Path) -> None:
-    """Join clips of equal `VideoFacts` without decoding: not one pixel changes.
+def copy_packets(spans: Sequence[VideoSpan], lengths: Sequence[int], rate_hz: float, path: Path) -> None:
+    """Join spans of equal `VideoFacts` without decoding, so that no pixel changes.
 
     Args:
-        lengths: frames of each clip; clip n starts sum(lengths[:n]) / rate_hz seconds after the start.
+        spans: spans to join, in order.
+        lengths: frames of each span; span n starts at sum(lengths[:n]) / rate_hz seconds.
+        rate_hz: frames per second.
+        path: file to write.
 
     Raises:
-        BadBag: damaged, of another length or rate, or a clip that does not start at a key frame.
+        BadBag: a file is damaged, has another length or rate, or a span does not start at a key frame.
     """
     with av.open(str(path), "w") as out:
         target: Any = None
         written = 0
-        for clip, length in zip(clips, lengths, strict=True):
-            with open_video(clip.path) as (container, stream):
-                if target is None:
-                    target = out.add_stream_from_template(
-                        stream, opaque=True
-                    )  # AV1 has no encoder of its decoder's name
+        for span, length in zip(spans, lengths, strict=True):
+            with open_video(span.path) as (container, stream):
+                if target is None:  # opaque: PyAV finds no AV1 encoder by the name of the decoder
+                    target = out.add_stream_from_template(stream, opaque=True)
                     target.time_base = stream.time_base
-                _copy(container, stream, clip, length, out, target, Fraction(written) / Fraction(rate_hz), rate_hz)
+                _copy(container, stream, span, length, out, target, Fraction(written) / Fraction(rate_hz), rate_hz)
             written += length
 
 
-def check_packets(clip: VideoSpan, length: int, rate_hz: float) -> None:
-    """Look at every packet, without decoding. Raises BadBag where `copy_packets` would."""
-    with open_video(clip.path) as (container, stream):
-        for _ in _packets(container, stream, clip, length, rate_hz):
+def check_packets(span: VideoSpan, length: int, rate_hz: float) -> None:
+    """Read every packet without decoding. Raises as `copy_packets`."""
+    with open_video(span.path) as (container, stream):
+        for _ in _packets(container, stream, span, length, rate_hz):
             pass
 
 
 def _copy(
-    container: Any, stream: Any, clip: VideoSpan, length: int, out: Any, target: Any, offset_s: Fraction, rate_hz: float
+    container: Any, stream: Any, span: VideoSpan, length: int, out: Any, target: Any, offset_s: Fraction, rate_hz: float
 ) -> None:
     first: Any = None
-    for packet in _packets(container, stream, clip, length, rate_hz):
+    for packet in _packets(container, stream, span, length, rate_hz):
         if first is None:
             first = packet.pts
         scale = packet.time_base / target.time_base
@@ -57,12 +58,12 @@ def _copy(
         out.mux(packet)
 
 
-def _packets(container: Any, stream: Any, clip: VideoSpan, length: int, rate_hz: float) -> Iterator[Any]:
-    """Those of a clip; of one that is a whole file all there are. Raises as `copy_packets`, in part only at the end."""
-    origin = start_of(stream) + clip.start_s
+def _packets(container: Any, stream: Any, span: VideoSpan, length: int, rate_hz: float) -> Iterator[Any]:
+    """The packets of a span. Raises as `copy_packets`; a wrong length or rate is found only at the end."""
+    origin = start_of(stream) + span.start_s
     half = 0.5 / rate_hz
-    end = np.inf if clip.frames is None else origin + length / rate_hz - half
-    if clip.start_s > 0:
+    end = np.inf if span.frames is None else origin + length / rate_hz - half
+    if span.start_s > 0:
         container.seek(int(origin / stream.time_base), stream=stream)
     times: list[float] = []
     for packet in container.demux(stream):
@@ -74,26 +75,26 @@ def _packets(container: Any, stream: Any, clip: VideoSpan, length: int, rate_hz:
             continue
         if not times and not packet.is_keyframe:
             raise BadBag(
-                f"Video {clip.path}",
-                expected=f"a key frame at {clip.start_s:.3f} s, where an episode starts",
+                f"Video {span.path}",
+                expected=f"a key frame at {span.start_s:.3f} s, the start of an episode",
                 got="none",
-                remedy="Convert with a codec named: that decodes and encodes again.",
+                remedy="Convert with --codec, which decodes and encodes the video.",
             )
         if packet.is_corrupt:
-            raise _cut(clip, f"{length} whole frames", f"a cut one at {time - origin:.3f} s")
+            raise _truncated(span, f"{length} whole frames", f"a truncated frame at {time - origin:.3f} s")
         times.append(time)
         yield packet
     if len(times) != length:
-        raise _cut(clip, f"{length} frames from {clip.start_s:.3f} s", f"{len(times)}")
+        raise _truncated(span, f"{length} frames from {span.start_s:.3f} s", f"{len(times)}")
     if np.abs(np.sort(times) - origin - np.arange(length) / rate_hz).max() > half:
         raise BadBag(
-            f"Video {clip.path}",
-            expected=f"{rate_hz:g} pictures a second, the `fps` of info.json",
+            f"Video {span.path}",
+            expected=f"{rate_hz:g} frames per second, the `fps` of info.json",
             got=f"{(length - 1) / (max(times) - min(times)):.4g}",
-            remedy="Correct `fps`; where the pauses differ, convert with a codec named: that makes them one.",
+            remedy="Correct `fps`. If the intervals vary, convert with --codec, which makes them equal.",
         )
 
 
-def _cut(clip: VideoSpan, expected: str, got: str) -> BadBag:
-    remedy = "The video or the table was cut: download it again; or `fps` in info.json is wrong."
-    return BadBag(f"Video {clip.path}", expected=expected, got=got, remedy=remedy)
+def _truncated(span: VideoSpan, expected: str, got: str) -> BadBag:
+    remedy = "The video or the table was truncated: download both again; or correct `fps` in info.json."
+    return BadBag(f"Video {span.path}", expected=expected, got=got, remedy=remedy)

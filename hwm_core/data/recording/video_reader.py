@@ -1,4 +1,4 @@
-"""Video files: decoded, encoded, and cut or joined without decoding, by PyAV (AV1 too, which OpenCV of pip cannot)."""
+"""Decodes video files with PyAV, which also reads AV1; the OpenCV of pip does not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,20 +16,20 @@ from hwm_core.errors import BadBag
 
 @dataclass(frozen=True)
 class VideoSpan:
-    """A stretch of a video file."""
+    """A span of a video file."""
 
     path: Path
     start_s: float = 0.0
     frames: int | None = None  # None: to the end of the file
 
     def decode(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        """Seconds since the clip's start, and the picture uint8 [H, W, 3]. Raises BadBag for a damaged file."""
+        """Yield seconds since the start of the span and images, uint8 [H, W, 3]. Raises BadBag for a damaged file."""
         with open_video(self.path) as (container, stream):
             stream.thread_type = "AUTO"
             origin = start_of(stream) + self.start_s
             if self.start_s > 0:
                 container.seek(int(origin / stream.time_base), stream=stream)
-            early = 0.5 / float(stream.average_rate or 30)  # stamps are rounded to the file's time base
+            early = 0.5 / float(stream.average_rate or 30)  # stamps are rounded to the time base of the file
             number = 0
             for frame in container.decode(stream):
                 if frame.time is None or frame.time < origin - early:
@@ -40,7 +40,7 @@ class VideoSpan:
                 yield frame.time - origin, frame.to_ndarray(format="rgb24")
 
     def decode_exactly(self, count: int, *, because: str, remedy: str) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        """As `decode`. Raises BadBag for another number of frames than `count`, which is so `because` of what else."""
+        """As `decode`, but raises BadBag unless there are `count` frames; the error gives `because` and `remedy`."""
         for number, decoded in zip_longest(range(count), self.decode()):
             if number is None or decoded is None:
                 raise BadBag(
@@ -54,7 +54,7 @@ class VideoSpan:
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What a file's header says; equal facts mean that two files can be joined."""
+    """Stream parameters from the header of a file; files with equal facts can be joined."""
 
     codec: str
     pixels: str
@@ -64,7 +64,7 @@ class VideoFacts:
 
 
 def video_facts(path: Path) -> VideoFacts:
-    """Look at a file. Raises BadBag for a damaged one."""
+    """Read the stream parameters of a file. Raises BadBag for a damaged file."""
     with open_video(path) as (_, stream):
         context = stream.codec_context
         return VideoFacts(
@@ -74,6 +74,7 @@ def video_facts(path: Path) -> VideoFacts:
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Open a file: its container and its first video stream. Raises BadBag when PyAV cannot read it."""
     try:
         with av.open(str(path)) as container:
             yield container, container.streams.video[0]
@@ -82,9 +83,10 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
             f"Video {path}",
             expected="a video PyAV can decode",
             got=f"{type(error).__name__}: {error}",
-            remedy="The file was cut, or this PyAV lacks its codec (AV1 needs libdav1d).",
+            remedy="The file was truncated, or this PyAV lacks its codec (AV1 needs libdav1d).",
         ) from error
 
 
 def start_of(stream: Any) -> float:
+    """Time of the first frame of a stream, in seconds."""
     return float((stream.start_time or 0) * stream.time_base)

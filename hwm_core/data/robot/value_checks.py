@@ -67,7 +67,7 @@ def require_unit(values: NDArray[np.floating], unit: str, whose: str, declared_b
 
 
 def undeclared_unit_warning(name: str, values: NDArray[np.floating]) -> str:
-    """Why values without a declared unit are neither radians nor, for a hand joint, closures; empty when they may be."""
+    """Why values of an undeclared unit are neither radians nor closures of a hand; empty when they may be."""
     reach = float(np.abs(values).max(initial=0))
     closure = reach > _MOST_RADIANS and any(word in name.lower() for word in _CLOSURE_NAMES)
     return unit_warning(values, "unit" if closure else "rad")

@@ -225,7 +225,7 @@ def test_a_store_is_of_one_preprocessing_and_one_split(folder, tmp_path):
 def test_a_recording_is_named_once_for_one_split(folder, tmp_path):
     recordings = find_recordings(folder, TOPICS)
     split = {"training": recordings, "validation": recordings[1:]}
-    with pytest.raises(BadBag, match="1 named twice, the first `set_000003`"):
+    with pytest.raises(BadBag, match="1 names twice, the first `set_000003`"):
         list(prepare_episodes(split, tmp_path / "store", PREPROCESSING))
     assert not (tmp_path / "store").exists()
 

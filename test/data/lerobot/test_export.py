@@ -112,7 +112,7 @@ def test_messages_that_are_left_out_on_the_way_are_told_with_the_first_reason(tm
         record(tmp_path / f"bags/run_{number}", messages)
     losses = write_lerobot(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "set", LOSSLESS).losses
     assert "2 late messages: the stamp is not after the previous stamp" in losses
-    (bad,) = [loss for loss in losses if loss.startswith("messages that cannot be used: 6, the first: ")]
+    (bad,) = [loss for loss in losses if loss.startswith("unusable messages: 6, the first: ")]
     assert "NaN or infinity for elbow" in bad
     assert "2 frames repeat the previous image: the camera gave no usable new one in time" in losses
 

@@ -163,7 +163,7 @@ def test_a_file_cut_anywhere_is_rejected_with_a_sentence(new, file, share):
 def test_a_damaged_source_leaves_nothing_behind(old, tmp_path):
     for video in old.rglob("*.mp4"):
         video.write_bytes(video.read_bytes()[:800])
-    with pytest.raises(BadBag, match=r"none usable.*episode_000003\.mp4"):
+    with pytest.raises(BadBag, match=r"at least one usable recording.*episode_000003\.mp4"):
         convert_version(old, tmp_path / "out" / "new", "v3.0")
     assert not list((tmp_path / "out").iterdir())
     with pytest.raises(BadBag, match="a new path"):

@@ -79,7 +79,7 @@ def cut_last_picture(folder):
         ),
         (lambda folder: with_column(folder, 0, "action", [[0.0]] + [[0.0] * 3] * 19), "`action`.*got 1 or 3"),
         (lambda folder: with_column(folder, 0, "timestamp", [np.nan] * 20), "a timestamp in every row"),
-        (cut_last_picture, "expected 20 whole frames, got a cut one at 0.633 s"),
+        (cut_last_picture, "expected 20 whole frames, got a truncated frame at 0.633 s"),
     ],
 )
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])
@@ -107,7 +107,7 @@ def test_the_command_line_names_an_episode_that_was_left_out_and_its_status_is_1
 @pytest.mark.parametrize("fps", [15, 60])
 def test_an_fps_that_is_not_the_videos_is_named(folder, tmp_path, fps):
     change_info(folder, fps=fps)
-    with pytest.raises(BadBag, match=rf"expected {fps} pictures a second, the `fps` of info\.json, got 30\. Correct"):
+    with pytest.raises(BadBag, match=rf"expected {fps} frames per second, the `fps` of info\.json, got 30\. Correct"):
         convert_version(folder, tmp_path / "out", "v3.0")
 
 

@@ -86,7 +86,7 @@ def test_a_cut_that_leaves_nothing_is_rejected():
     for cut in ((0.5, 0.5, 0, 0), (0, 0, 0.7, 0.4), (-0.1, 0, 0, 0)):
         with pytest.raises(BadConfig, match="`cut` to be four shares"):
             Preprocessing.parse({"source_aspect": 1.0, "cut": cut})
-    with pytest.raises(BadImage, match="nothing is left"):
+    with pytest.raises(BadImage, match="leaves a pixel"):
         Preprocessing(source_aspect=1.0, cut=(0.6, 0.3, 0, 0)).apply(np.zeros((1, 1, 3), dtype=np.uint8))
 
 

@@ -88,7 +88,7 @@ def test_a_message_that_cannot_be_read_is_left_out_and_told_and_the_rest_is_kept
     source = record(tmp_path / "source", [*run(20), junk])
     done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
     assert not done.left_out
-    assert len(done.losses) == 1 and done.losses[0].startswith("messages that cannot be used: 1, the first: ")
+    assert len(done.losses) == 1 and done.losses[0].startswith("unusable messages: 1, the first: ")
     (before, told), (after, report) = (
         BagRecording(bag, TOPICS).read(PREPROCESSING) for bag in (source, tmp_path / "bags" / "source")
     )
@@ -128,7 +128,7 @@ def test_two_recordings_of_one_name_are_rejected_where_one_would_take_the_other_
     one, two = (record(tmp_path / site / "run_0", run(6)) for site in ("a", "b"))
     for words in (("convert", one, two, "--to", "rosbag2", "--out"), ("inspect", one, two, "--sheets")):
         status, told = command(*words, tmp_path / "out")
-        assert status == 2 and "1 named twice, the first `run_0`" in told and not (tmp_path / "out").exists()
+        assert status == 2 and "1 names twice, the first `run_0`" in told and not (tmp_path / "out").exists()
     assert command("inspect", one, two)[0] == 0
 
 

@@ -181,7 +181,7 @@ def test_states_settle_the_joints_and_commands_must_have_them_all(tmp_path):
     assert np.array_equal(episode.commands[5], [5, 10, 15])
     fewer = [replace(m, content=(("neck",), (0.0,))) if m.topic == TOPICS.commands else m for m in run()]
     bag = record(tmp_path / "fewer", fewer)
-    with pytest.raises(RobotMismatch, match=r"Joints of commands.*elbow, wrist.*ask only for joints that are there"):
+    with pytest.raises(RobotMismatch, match=r"Joints of commands.*elbow, wrist.*list only joints that are in it"):
         read(bag)
     assert read(bag, names=["neck"])[0].names == ("neck",)
 

@@ -11,7 +11,8 @@ from hwm_core.evaluation.windows import EvaluationWindows, donors
 from hwm_core.frames import to_frames
 from hwm_core.metrics.psnr import frame_mse, psnr
 from hwm_core.sampling.config import Sampling
-from hwm_core.world_model.model import Past, WorldModel
+from hwm_core.world_model.model import WorldModel
+from hwm_core.world_model.past import Past
 
 SINGLE_SAMPLE = {
     "masked": Sampling(steps=2, parallel=False, soft=False, temperature=1.0),
@@ -48,7 +49,7 @@ def psnr_by_episode(
     errors: dict[str, list[NDArray[np.float64]]] = {}
     for some in np.array_split(np.arange(len(windows)), -(-len(windows) // batch)):
         frames, actions = windows.frames(some), windows.actions(some)
-        past = world_model.observe_many(frames[:, :past_frames], actions[:, :past_frames])
+        past = world_model.observe(frames[:, :past_frames], actions[:, :past_frames])
         conditions: dict[str, Frames] = {
             "copy_last": np.repeat(frames[:, past_frames - 1, None], windows.future_frames, axis=1),
             "tokenizer": world_model.reconstruct(frames)[:, past_frames:],
@@ -88,6 +89,6 @@ def timed_prediction(
     at = [time.process_time()]
     rollout = world_model.rollout(past, actions, sampling=sampling, seed=seed)
     at.append(time.process_time())
-    video = world_model.video(past, rollout)
+    video = world_model.decode(past, rollout)
     at.append(time.process_time())
     return video, np.diff(at)

@@ -1,26 +1,37 @@
-"""What crosses the borders between rooms."""
+"""The values that cross between packages: recorded episodes and predicted rollouts."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One recorded run on the checkpoint's frame clock.
+    """One recording at the checkpoint's frame rate.
 
-    A state is stored with its own frame. A command issued at frame t first moves frame t+1, so `commands[t]` is the
-    newest command issued strictly before frame t.
+    A state is stored with its own frame. A command issued at frame t first moves the robot at frame t + 1, so
+    `commands[t]` is the newest command issued strictly before frame t.
     """
 
     name: str
     frames: NDArray[np.uint8]  # [F, H, W, 3] RGB, preprocessed; may be a memory map
     stamps_ns: NDArray[np.int64]  # [F] acquisition times
-    segments: NDArray[np.int32]  # [F] a window never mixes two values: gaps and clock jumps start a new one
+    segments: NDArray[np.int32]  # [F] segment number: gaps and clock jumps start a new one, a window holds only one
     names: tuple[str, ...]  # A joint names, the columns of states and commands
     states: NDArray[np.float32] | None  # [F, A]
     commands: NDArray[np.float32] | None  # [F, A]
 
     def __len__(self) -> int:
         return len(self.frames)
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The predicted futures of S candidates, oldest latent first. Frames are decoded on demand by its maker."""
+
+    latents: Tensor  # float [S, T, H, W, C]
+    tokens: Tensor | None = None  # int64 [S, T, H, W], of a discrete tokenizer
+    video: Tensor | None = None  # float [S, F, 3, H, W] in [0, 1], if already decoded
+    detail_transfer: bool = False  # whether decoding restores the detail of the newest observed frame

@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image, JointState
 
 from hwm_core.config import Config
 from hwm_core.live.worker import Worker
-from hwm_core.planning.follower import PlanFollower, command_in_force
+from hwm_core.planning.follower import PlanFollower, initial_command
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
 from hwm_ros import convert
@@ -153,7 +153,7 @@ class MpcPlannerNode(Node):
         space = JointSpace.from_limits(*limits, info.frame_rate_hz, settings.max_velocity)
         measured = self._inputs.joints.measured(info)
         self._robot_names = measured.names
-        start = command_in_force(measured.positions, self._last_command, space)
+        start = initial_command(measured.positions, self._last_command, space)
         planner = RecedingHorizonPlanner(settings.planner, space, settings.seed)
         follower = PlanFollower(space, settings.replan_frames, start)
         return PlanGoal(handle, planner, follower, Future(executor=self.executor))
@@ -240,7 +240,7 @@ class MpcPlannerNode(Node):
         search = partial(
             goal.planner.plan,
             partial(self._scorer.score, joint_names=names, stamp_ns=stamp_ns),
-            torch.as_tensor(follower.newest),
+            torch.as_tensor(follower.last_command),
             follower.elapsed_frames(stamp_ns),
             lambda _: not goal.over,
         )

@@ -15,8 +15,10 @@ from hwm_core.models.network import WorldModelNetwork
 from hwm_core.sampling.config import Sampling
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.recipe import Recipe
+from hwm_core.types import Rollout
 from hwm_core.world_model.checkpoint import Checkpoint
-from hwm_core.world_model.model import Past, Rollout, WorldModel
+from hwm_core.world_model.model import WorldModel
+from hwm_core.world_model.past import Past
 from hwm_core.world_model.registry import build_model
 
 PAPER_SAMPLING = {
@@ -99,7 +101,7 @@ class Prediction:
 
     def observe(self) -> Past:
         """Encode the past, and prefill the cache with it."""
-        return self._world_model.observe_many(self._frames, self._actions[:, : self._world_model.past_frames])
+        return self._world_model.observe(self._frames, self._actions[:, : self._world_model.past_frames])
 
     def latents(self, past: Past) -> Rollout:
         """Predict the future latents, without the tokenizer."""

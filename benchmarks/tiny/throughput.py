@@ -138,7 +138,7 @@ class _Model:
         rng = np.random.default_rng(0)
         self.actions = np.zeros((BATCH, self.world_model.future_frames, training.manifest.dim), np.float32)
         past_actions = np.zeros((BATCH, past_frames, training.manifest.dim), np.float32)
-        self.past = self.world_model.observe_many(rng.integers(0, 256, size, np.uint8), past_actions)
+        self.past = self.world_model.observe(rng.integers(0, 256, size, np.uint8), past_actions)
 
     def step(self) -> None:
         """One training step."""

@@ -13,8 +13,8 @@ from hwm_core.challenge.grid_samples import GridSample, masked_network
 from hwm_core.challenge.submission import ArchiveLayout
 from hwm_core.metrics.tokens import TOP
 from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.masked_predictor import MaskedPredictor
 from hwm_core.sampling.maskgit import decode
-from hwm_core.sampling.predictor import MaskedPredictor
 from hwm_core.world_model.checkpoint import Checkpoint
 
 _DEAF = ("none", "teacher_forced_no_actions")  # rows that hear no actions, of the past neither
@@ -85,7 +85,7 @@ class Compressor:
             watch = _Watch(self, len(samples), truth)
             decode(
                 self.model,
-                self._predictor.decoder(known, None if row in _DEAF else actions[:, past:], len(samples)),
+                self._predictor.forward(known, None if row in _DEAF else actions[:, past:], len(samples)),
                 len(samples),
                 self.config.num_future_latents,
                 self.sampling,

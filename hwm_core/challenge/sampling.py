@@ -71,7 +71,7 @@ def predict_mean(
     means: dict[int, Frame] = {}
     for drawn, rollout in enumerate(world_model.samples(past, future, sizes[-1], sampling=sampling, seed=seed), 1):
         # The last frame asked for; the last latent may hold frames beyond it.
-        video = world_model.video(past, rollout)[0, future.shape[1] - 1]
+        video = world_model.decode(past, rollout)[0, future.shape[1] - 1]
         total += video.permute(1, 2, 0).double().cpu().numpy()
         if drawn in sizes:
             means[drawn] = np.asarray((total / drawn * 255).round(), dtype=np.uint8)

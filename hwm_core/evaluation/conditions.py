@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.sampling.config import Sampling
-from hwm_core.world_model.model import Past, WorldModel
+from hwm_core.world_model.model import WorldModel
+from hwm_core.world_model.past import Past
 
 Frames = NDArray[np.uint8]  # [B, F, H, W, 3]
 Motion = NDArray[np.float32]  # [B, future, A] in joint units and manifest order

@@ -158,7 +158,7 @@ class Evaluation:
             world_model=self.world_model,
             config=self.config,
             seeds=[derived_seed(self.config.seed, int(window)) for window in windows],
-            past=self.world_model.observe_many(frames[:, past], actions[:, past]),
+            past=self.world_model.observe(frames[:, past], actions[:, past]),
             frames=frames[:, own],
             shown=frames[:, own] if self.config.truth == "camera" else self.world_model.reconstruct(frames[:, own]),
             motions={row: motion[:, future] for row, motion in motions.items()},

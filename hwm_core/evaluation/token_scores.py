@@ -65,7 +65,7 @@ def evaluate_tokens(batch: Batch) -> Numbers:
     motions = {row: None if row == "none" else batch.motions[row][:, :future] for row in TOKEN_ROWS}
     generator = torch.Generator(world.device)  # nothing is drawn
     found: dict[str, list[float]] = {}
-    with world.arithmetic():
+    with world.autocast():
         tokens = world.tokenizer.encode(world.to_video(batch.frames[:, : past + future]))
         for row, motion in motions.items():
             for window in range(len(tokens)):

@@ -1,7 +1,5 @@
 """The simulator in place of the model: it tells a bad model from a bad cost."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,19 +9,9 @@ from hwm_core.evaluation.sim_observer import SimObservation, SimObserver
 from hwm_core.frames import to_video
 from hwm_core.planning.dynamics import Goal
 from hwm_core.sim.model import SimHumanoid
+from hwm_core.types import Rollout
 from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
-
-
-@dataclass(frozen=True)
-class TrueFuture:
-    """What really happens, in the latents of a model's tokenizer, so that its costs can be compared."""
-
-    latents: Tensor  # [S, T, h, w, C]
-    video: Tensor  # [S, F, 3, H, W] in [0, 1]
-
-    def frames(self) -> Tensor:
-        return self.video
 
 
 class TrueDynamics:
@@ -39,8 +27,11 @@ class TrueDynamics:
     def goal(self, image: NDArray[np.uint8]) -> Goal:
         return WorldModelDynamics(self._world_model).goal(image)
 
-    def rollout(self, past: SimObservation, candidates: Tensor) -> TrueFuture:
-        """Really run every candidate from that moment, and go back to it."""
+    def rollout(self, past: SimObservation, candidates: Tensor) -> Rollout:
+        """Run every candidate in the simulator, and encode its frames with the model's tokenizer.
+
+        The costs of a candidate can then be compared between simulator and model. The robot's state is restored.
+        """
         clips = []
         for actions in candidates.cpu().numpy():
             self._robot.restore(past.state)
@@ -48,7 +39,11 @@ class TrueDynamics:
             clips.append(np.stack([*past.frames, *map(observer.step, actions)]))
         self._robot.restore(past.state)
         video = to_video(np.stack(clips), self._world_model.device)
-        with torch.inference_mode(), self._world_model.arithmetic():
+        with torch.inference_mode(), self._world_model.autocast():
             tokenizer, seen = self._world_model.tokenizer, len(past.frames)
             latents = tokenizer.embed(tokenizer.encode(video))
-        return TrueFuture(latents[:, 1 + (seen - 1) // tokenizer.temporal_factor :], video[:, seen:])
+        return Rollout(latents[:, 1 + (seen - 1) // tokenizer.temporal_factor :], video=video[:, seen:])
+
+    def decode(self, past: SimObservation, rollout: Rollout) -> Tensor:
+        assert rollout.video is not None
+        return rollout.video

@@ -1,4 +1,4 @@
-"""A world model that answers questions about the newest context: costs of candidates, pictures of futures."""
+"""A world model that works on the newest context: it scores candidates and predicts frames."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ from hwm_core.live.context import ContextWindow
 from hwm_core.planning.costs import Objective
 from hwm_core.planning.dynamics import Goal
 from hwm_core.planning.joint_space import JointSpace
-from hwm_core.planning.scoring import ScoreEngine, Scores, wait_for
+from hwm_core.planning.scoring import ScoreEngine, Scores, synchronise
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.dynamics import WorldModelDynamics
-from hwm_core.world_model.model import Past, WorldModel
+from hwm_core.world_model.model import WorldModel
+from hwm_core.world_model.past import Past
 
 Image = NDArray[np.uint8]  # [H, W, 3] RGB, preprocessed
 
@@ -27,30 +28,37 @@ class NoGoal(BadInput):
 
 
 class LiveConfig(Config):
-    """How a live model answers."""
+    """Settings of a live model."""
 
     max_velocity: float = Field(
         default=3.0, gt=0, description="speed limit of every joint in rad/s (or m/s), for the cost term velocity_limits"
     )
     max_candidates: int = Field(
-        default=512, ge=1, le=65536, description="largest number of candidates of one request; memory grows with it"
+        default=512, ge=1, le=65536, description="largest number of candidates per request; memory grows with it"
     )
-    scoring: Sampling = Field(default=Sampling(), description="decoding of candidates")
-    showing: Sampling = Field(default=Sampling(), description="decoding of the pictures shown")
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of what is drawn; all candidates share it")
+    scoring: Sampling = Field(default=Sampling(), description="sampling of the futures that are scored")
+    preview: Sampling = Field(default=Sampling(), description="sampling of the predicted frames that are published")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of sampling, the same for all candidates")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Scores, and what they were made from."""
+    """Scores, and the past that they start from."""
 
     stamp_ns: int  # acquisition time of the newest frame used
     scores: Scores
-    encode_seconds: float  # 0 when the past had been encoded for an earlier question
+    encode_seconds: float  # 0 when an earlier request had encoded the same past
 
 
 class LiveModel:
-    """Not thread-safe: one thread owns it. The past of a window is encoded once, whatever is asked about it."""
+    """Encodes each window once and keeps its past for the following requests. Only one thread may use it.
+
+    Args:
+        world_model: predicts.
+        config: settings.
+        objective: costs of candidates.
+        clock: in seconds, for the durations reported.
+    """
 
     def __init__(
         self,
@@ -69,15 +77,15 @@ class LiveModel:
         self.set_objective(objective)
 
     def set_objective(self, objective: Objective) -> None:
-        """Use other cost terms or weights from the next question on; the encoded past stays."""
+        """Change the cost terms or weights. The encoded past is kept."""
         self._engine = ScoreEngine(self._dynamics, objective, self._space, self._clock)
 
     def set_goal(self, image: Image | None) -> None:
-        """Set (or forget) the goal of the following candidates."""
+        """Set the goal of the following candidates; None removes it."""
         self._goal = None if image is None else self._dynamics.goal(image)
 
     def warm_up(self) -> None:
-        """Answer one made-up question of each kind, so that the first true one is not the slow one."""
+        """Run each kind of request once on synthetic input, so that the first real request is not slow."""
         model = self.world_model
         size = (model.preprocessing.height, model.preprocessing.width, 3)
         window = ContextWindow(
@@ -91,14 +99,19 @@ class LiveModel:
         self._observed = None
 
     def score(self, window: ContextWindow, candidates: NDArray[np.float32], goal: Image | None = None) -> Answer:
-        """Costs of candidates [S, F, A] in manifest order, towards `goal` or the goal set.
+        """Score candidates.
+
+        Args:
+            window: the newest context.
+            candidates: [S, F, A] in manifest order.
+            goal: for this request only; default: the goal of `set_goal`.
 
         Raises:
-            NoGoal: neither is there.
+            NoGoal: no goal was given or set.
             BadActions: wrong size, too many, or not finite.
         """
-        aim = self._goal if goal is None else self._dynamics.goal(goal)
-        if aim is None:
+        encoded_goal = self._goal if goal is None else self._dynamics.goal(goal)
+        if encoded_goal is None:
             raise NoGoal(
                 "Goal",
                 expected="a goal image",
@@ -106,17 +119,17 @@ class LiveModel:
                 remedy="Call ~/set_goal, or send a goal with the candidates.",
             )
         self._check_number(candidates)
-        began = self._clock()
+        start = self._clock()
         past, is_new = self._observe(window)
-        wait_for(past.latents)
-        encode_seconds = self._clock() - began if is_new else 0.0
-        return Answer(window.stamp_ns, self._engine.score(past, aim, candidates), encode_seconds)
+        synchronise(past.latents)
+        encode_seconds = self._clock() - start if is_new else 0.0
+        return Answer(window.stamp_ns, self._engine.score(past, encoded_goal, candidates), encode_seconds)
 
     def predict(self, window: ContextWindow, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Frames uint8 [S, F, H, W, 3] that actions [S, F, A] in manifest order lead to. Raises BadActions."""
+        """Predicted frames uint8 [S, F, H, W, 3] of actions [S, F, A] in manifest order. Raises BadActions."""
         self._check_number(actions)
         past, _ = self._observe(window)
-        rollout = self.world_model.rollout(past, actions, sampling=self.config.showing, seed=self.config.seed)
+        rollout = self.world_model.rollout(past, actions, sampling=self.config.preview, seed=self.config.seed)
         return self.world_model.frames(past, rollout)[:, : actions.shape[1]]
 
     def hold(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,13 +137,20 @@ class LiveModel:
         return np.tile(action, (self.world_model.future_frames, 1))
 
     def rest_of(self, plan: NDArray[np.float32], made_ns: int, now_ns: int) -> NDArray[np.float32] | None:
-        """What is left at one frame of a plan [F, A] made at an earlier one, its last action held; None when over."""
+        """The rest [F, A] of a plan at a later frame, its last action held; None when the plan is over.
+
+        Args:
+            plan: [F, A].
+            made_ns: stamp of the frame that the plan starts from.
+            now_ns: stamp of the newest frame.
+        """
         elapsed = round((now_ns - made_ns) * 1e-9 * self.world_model.frame_rate_hz)
         if not 0 <= elapsed < len(plan):
             return None
         return np.concatenate([plan[elapsed:], np.repeat(plan[-1:], elapsed, axis=0)])
 
     def _observe(self, window: ContextWindow) -> tuple[Past, bool]:
+        """The past of a window, and whether it was encoded now."""
         if self._observed is not None and window.same_as(self._observed[0]):
             return self._observed[1], False
         past = self.world_model.observe(window.frames, window.actions)
@@ -143,5 +163,5 @@ class LiveModel:
                 "candidates",
                 expected=f"at most {self.config.max_candidates}",
                 got=len(candidates),
-                remedy="Send fewer at a time, or raise the parameter `live.max_candidates`.",
+                remedy="Send fewer candidates per request, or raise the parameter `live.max_candidates`.",
             )

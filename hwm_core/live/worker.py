@@ -1,4 +1,4 @@
-"""One thread that owns the model; everyone else leaves jobs with it."""
+"""A worker thread that owns the model; other threads submit jobs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 
 class Superseded(Exception):
-    """The job gave way to a newer one of its slot before it was begun."""
+    """A newer job of the same slot dropped this job before it started."""
 
 
 class Stopped(Exception):
-    """The worker stopped before the job was begun."""
+    """The worker stopped before the job started."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class _Job:
 
 
 class Worker:
-    """Runs jobs one after the other in a thread of its own: compiled graphs and CUDA contexts belong to a thread.
+    """Runs jobs one at a time in its own thread, because compiled graphs and CUDA contexts belong to one thread.
 
-    Jobs of one non-empty `slot` are newest-only: a waiting one gives way to the next. Jobs without a slot all run.
+    Only the newest waiting job of a non-empty `slot` runs: it replaces an older one. Jobs without a slot all run.
     """
 
     def __init__(self, name: str) -> None:
@@ -39,22 +39,22 @@ class Worker:
         self._thread.start()
 
     def submit(self, work: Callable[[], Any], slot: str = "") -> Future:
-        """Leave a job; its future gets the result, the job's exception, Superseded or Stopped."""
+        """Queue a job. Its future gets the result, the job's exception, Superseded or Stopped."""
         job = _Job(work, Future(), slot)
         with self._changed:
-            given_up = [waiting for waiting in self._jobs if slot and waiting.slot == slot]
-            self._jobs = deque(waiting for waiting in self._jobs if waiting not in given_up)
+            dropped = [waiting for waiting in self._jobs if slot and waiting.slot == slot]
+            self._jobs = deque(waiting for waiting in self._jobs if waiting not in dropped)
             if self._stopping:
-                given_up = [job]
+                dropped = [job]
             else:
                 self._jobs.append(job)
             self._changed.notify()
-        for old in given_up:
+        for old in dropped:
             old.future.set_exception(Stopped() if old is job else Superseded())
         return job.future
 
     def close(self) -> None:
-        """Finish the running job, reject the waiting ones, end the thread."""
+        """Finish the running job, stop the waiting jobs with Stopped, and end the thread."""
         with self._changed:
             self._stopping = True
             waiting, self._jobs = self._jobs, deque()
@@ -67,7 +67,7 @@ class Worker:
         while (job := self._next()) is not None:
             try:
                 job.future.set_result(job.work())
-            except BaseException as error:  # the thread outlives every job: what went wrong is its caller's to read
+            except BaseException as error:  # the thread outlives every job; the caller gets the error
                 job.future.set_exception(error)
 
     def _next(self) -> _Job | None:

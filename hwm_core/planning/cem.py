@@ -1,6 +1,6 @@
-"""The cross-entropy method (Rubinstein 1999), with the carried elites and coloured noise of iCEM (arXiv 2008.06389).
+"""The cross-entropy method (Rubinstein 1999), with the kept elites and the coloured noise of iCEM (arXiv 2008.06389).
 
-It knows nothing of robots: any function from samples to costs will do.
+It minimises any function of samples; nothing here is specific to robots.
 """
 
 from collections.abc import Callable
@@ -17,15 +17,17 @@ CostFunction = Callable[[Tensor], Tensor]  # samples [S, K, D] -> costs [S]
 
 
 class CEMConfig(Config):
-    """How long and how widely to search."""
+    """Settings of the search."""
 
     candidates: int = Field(default=64, ge=2, description="samples per iteration, S")
-    iterations: int = Field(default=3, ge=1, description="how often the candidates are drawn anew")
-    elites: int = Field(default=8, ge=1, description="the best samples, which shape the next iteration")
-    keep_elites: int = Field(default=2, ge=0, description="elites that are judged again in the next iteration")
-    momentum: float = Field(default=0.1, ge=0.0, lt=1.0, description="share of the old mean and spread that stays")
-    min_spread: float = Field(default=0.05, ge=0.0, description="the spread never falls below this share of its start")
-    noise_exponent: float = Field(default=0.0, ge=0.0, description="0: white; 2: slow waves. For many knots")
+    iterations: int = Field(default=3, ge=1, description="iterations of sampling and refitting")
+    elites: int = Field(default=8, ge=1, description="best samples, to which the next distribution is fitted")
+    keep_elites: int = Field(default=2, ge=0, description="elites that are evaluated again in the next iteration")
+    momentum: float = Field(default=0.1, ge=0.0, lt=1.0, description="share of the old mean and spread that is kept")
+    min_spread: float = Field(default=0.05, ge=0.0, description="lower bound of the spread, as a share of its start")
+    noise_exponent: float = Field(
+        default=0.0, ge=0.0, description="0: white noise; 2: red noise, slow waves. Use it with many knots"
+    )
 
     @model_validator(mode="after")
     def _elites_are_candidates(self) -> "CEMConfig":
@@ -36,25 +38,26 @@ class CEMConfig(Config):
 
 @dataclass(frozen=True)
 class Iteration:
-    """What there is to tell after one iteration."""
+    """The state of the search after one iteration."""
 
     number: int  # from 1
-    of: int
+    total: int
     best_cost: float  # the lowest so far
     spread: float  # mean standard deviation of the next iteration's samples
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """The best sample that was judged, and the distribution the search ended with."""
+    """The best sample found, and the final mean."""
 
     best: Tensor  # [K, D]
     cost: float
     mean: Tensor  # [K, D]
-    iterations: int  # done; fewer than asked for when stopped
+    iterations: int  # done; fewer than configured when stopped early
 
 
-def go_on(_: Iteration) -> bool:
+def never_stop(_: Iteration) -> bool:
+    """The default of `keep_going`."""
     return True
 
 
@@ -64,12 +67,19 @@ def minimise(
     spread: Tensor,
     config: CEMConfig,
     generator: torch.Generator,
-    keep_going: Callable[[Iteration], bool] = go_on,
+    keep_going: Callable[[Iteration], bool] = never_stop,
 ) -> Optimum:
-    """Search around `mean` [K, D] with standard deviation `spread` [K, D] (0: that number stays as it is).
+    """Search for the sample of the lowest cost.
 
-    The mean itself is always among the samples, so the result is never worse than where the search began.
-    `keep_going` hears of every iteration and returns False to stop early.
+    The mean is always among the samples, so the result is never worse than the start.
+
+    Args:
+        cost: costs [S] of samples [S, K, D], all in one call.
+        mean: [K, D] start of the search.
+        spread: [K, D] first standard deviation; 0 keeps that number constant.
+        config: settings of the search.
+        generator: of the samples.
+        keep_going: called after every iteration; False stops the search.
     """
     floor, deviation = config.min_spread * spread, spread
     best, best_cost = mean, float("inf")
@@ -84,12 +94,11 @@ def minimise(
         deviation = torch.lerp(elites.std(dim=0, correction=0), deviation, config.momentum).maximum(floor)
         if float(costs[order[0]]) < best_cost:
             best, best_cost = elites[0], float(costs[order[0]])
-        told = Iteration(number, config.iterations, best_cost, float(deviation.mean()))
-        if not keep_going(told):
+        if not keep_going(Iteration(number, config.iterations, best_cost, float(deviation.mean()))):
             break
     return Optimum(best, best_cost, mean, number)
 
 
-def _with_kept(samples: Tensor, mean: Tensor, keep_elites: Tensor) -> Tensor:
-    """The first samples give way to the mean and to the carried elites."""
-    return torch.cat([mean[None], keep_elites, samples[1 + len(keep_elites) :]])
+def _with_kept(samples: Tensor, mean: Tensor, kept: Tensor) -> Tensor:
+    """Replace the first samples by the mean and the kept elites."""
+    return torch.cat([mean[None], kept, samples[1 + len(kept) :]])

@@ -1,4 +1,4 @@
-"""The only door between planning and a model."""
+"""The only interface between planning and a model."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -7,36 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hwm_core.types import Rollout
+
 PastT_contra = TypeVar("PastT_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What the camera shall see, as the dynamics sees it."""
+    """What the camera should see, encoded by the dynamics."""
 
     image: Tensor  # [3, H, W] in [0, 1]
     latent: Tensor  # [h, w, C]
 
 
-class Prediction(Protocol):
-    """The futures of S candidates."""
-
-    @property
-    def latents(self) -> Tensor:
-        """[S, T, h, w, C] float, oldest first."""
-        ...
-
-    def frames(self) -> Tensor:
-        """[S, F, 3, H, W] in [0, 1]. Decoding costs more than predicting: only who needs pixels calls it."""
-        ...
-
-
 class Dynamics(Protocol[PastT_contra]):
-    """Predicts what actions lead to. What it knows of the past is its own affair: planning only hands it on."""
+    """Predicts what candidate actions lead to. Planning does not look into a past, it only passes it on."""
 
     @property
     def num_joints(self) -> int:
-        """A, the width of one action."""
+        """A, the number of joints in one action."""
         ...
 
     @property
@@ -52,6 +41,16 @@ class Dynamics(Protocol[PastT_contra]):
         """Encode a goal image, uint8 [H, W, 3] RGB, preprocessed."""
         ...
 
-    def rollout(self, past: PastT_contra, candidates: Tensor) -> Prediction:
-        """Predict the futures of candidates, float [S, F, A] in joint units; row 0 acts on the first future frame."""
+    def rollout(self, past: PastT_contra, candidates: Tensor) -> Rollout:
+        """Predict the futures of candidates.
+
+        Args:
+            past: the starting point of all candidates.
+            candidates: float [S, F, A] in joint units, finite, F = `horizon_frames`; action 0 acts on the first future
+                frame.
+        """
+        ...
+
+    def decode(self, past: PastT_contra, rollout: Rollout) -> Tensor:
+        """Frames [S, F, 3, H, W] in [0, 1] of a rollout from `past`. Slower than `rollout`: call it only for pixels."""
         ...

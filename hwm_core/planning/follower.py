@@ -1,53 +1,58 @@
-"""From plans to one command per frame, by stamp: planning may take longer than a frame."""
+"""Turns plans into one command per frame. Frames are matched by stamp, so planning may take longer than a frame."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.planning.joint_space import JointSpace
 
-# A robot trails its command by no more than this; further off, it was moved by something else.
-_TRAILING_S = 0.25
-# A camera loses a frame or two; after a longer pause the robot has come to rest, and its next command is no leap.
-_MOST_FRAMES = 3
+# A robot that follows its command lags it by at most this time at full speed. A larger distance has another cause.
+_MAX_LAG_S = 0.25
+# A camera loses a frame or two. After a longer pause the robot stands still, and its next command must not be a leap.
+_MAX_FRAMES = 3
 
 
-def command_in_force(
+def initial_command(
     measured: NDArray[np.float32], last: NDArray[np.float32] | None, space: JointSpace
 ) -> NDArray[np.float32]:
-    """Where to start commanding [A]: at our last command while the robot still follows it, else where the robot is."""
-    reach = space.max_step.cpu().numpy() * space.frame_rate_hz * _TRAILING_S
+    """The command [A] to start from: the last command if the robot still follows it, otherwise its measured position.
+
+    Args:
+        measured: [A] position of the robot.
+        last: [A] the last command, None without one.
+        space: limits of the joints.
+    """
+    reach = space.max_step.cpu().numpy() * space.frame_rate_hz * _MAX_LAG_S
     return measured if last is None or (np.abs(last - measured) > reach).any() else last
 
 
 class PlanFollower:
-    """Follows the newest plan from the frame it was made for, holds its last action beyond its end.
+    """Follows the newest plan from the frame it was made for, and holds its last action beyond its end.
 
-    No command is further from the one before than the speed limit allows: between the frame a plan was made for and its
-    arrival the robot has gone on with the old one. None leaves the joint limits; a robot that begins outside of them is
-    led back at that speed.
+    Commands change no faster than the speed limit, also when a new plan replaces the old one. They stay within the
+    joint limits. A robot that starts outside its limits is led back at the speed limit.
 
     Args:
         space: limits of the joints.
-        replan_frames: frames after which a plan is due to be replaced.
-        start: [A] the command in force, in joint units.
+        replan_frames: frames after which a plan should be replaced.
+        start: [A] the first command, in joint units.
     """
 
     def __init__(self, space: JointSpace, replan_frames: int, start: NDArray[np.float32]) -> None:
         self._lower, self._upper = space.lower.cpu().numpy(), space.upper.cpu().numpy()
         self._max_step = space.max_step.cpu().numpy()
         self._frame_rate_hz, self._replan_frames = space.frame_rate_hz, replan_frames
-        self._plan: tuple[int, NDArray[np.float32]] | None = None
-        self._newest_ns: int | None = None
-        self._held_ns: int | None = None
-        self.newest = start  # [A] the command in force
+        self._plan: tuple[int, NDArray[np.float32]] | None = None  # stamp and actions [F, A]
+        self._newest_ns: int | None = None  # stamp of the newest command
+        self._held_ns: int | None = None  # stamp of the newest `hold`
+        self.last_command = start  # [A]
 
     def adopt(self, stamp_ns: int, actions: NDArray[np.float32]) -> None:
-        """Follow actions [F, A]; row 0 is the command of the frame at `stamp_ns`. Not those made before a `hold`."""
+        """Follow actions [F, A]; row 0 belongs to the frame at `stamp_ns`. Plans made before a `hold` are ignored."""
         if self._held_ns is None or stamp_ns > self._held_ns:
             self._plan = (stamp_ns, actions)
 
     def elapsed_frames(self, stamp_ns: int) -> int | None:
-        """Frames from the one the plan was made for to the one at `stamp_ns`; None without a plan."""
+        """Frames from the plan's first frame to the frame at `stamp_ns`; None without a plan."""
         return self._frames_between(self._plan[0], stamp_ns) if self._plan else None
 
     def due(self, stamp_ns: int) -> bool:
@@ -56,18 +61,19 @@ class PlanFollower:
         return elapsed is None or elapsed >= self._replan_frames
 
     def command(self, stamp_ns: int) -> NDArray[np.float32]:
-        """The command [A] of the frame at `stamp_ns`; without a plan, the command in force."""
+        """The command [A] for the frame at `stamp_ns`; without a plan, the last command."""
         if self._plan is not None:
             start_ns, actions = self._plan
-            wanted = actions[min(self._frames_between(start_ns, stamp_ns), len(actions) - 1)]
+            target = actions[min(self._frames_between(start_ns, stamp_ns), len(actions) - 1)]
             frames = 1 if self._newest_ns is None else self._frames_between(self._newest_ns, stamp_ns)
-            reach = min(max(1, frames), _MOST_FRAMES) * self._max_step
-            self.newest = np.clip(np.clip(wanted, self._lower, self._upper), self.newest - reach, self.newest + reach)
+            reach = min(max(1, frames), _MAX_FRAMES) * self._max_step
+            last = self.last_command
+            self.last_command = np.clip(np.clip(target, self._lower, self._upper), last - reach, last + reach)
         self._newest_ns = stamp_ns
-        return self.newest
+        return self.last_command
 
     def hold(self, stamp_ns: int) -> NDArray[np.float32]:
-        """The command in force [A] for the frame at `stamp_ns`; the plan is forgotten: it was of another past."""
+        """Forget the plan, which started from an outdated past; the last command [A] for the frame at `stamp_ns`."""
         self._plan, self._held_ns = None, stamp_ns
         return self.command(stamp_ns)
 

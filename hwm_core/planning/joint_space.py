@@ -1,4 +1,4 @@
-"""Where candidate actions may go: joint limits, speed limits, and the scale of each joint."""
+"""The action space of a robot: joint limits, speed limits, and the scale of each joint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from hwm_core.errors import RobotMismatch
 
 @dataclass(frozen=True)
 class JointSpace:
-    """The action space of one robot, in joint units (rad, or m for slides); every tensor is [A]."""
+    """Limits and scales of A joints, in joint units (rad, or m for prismatic joints); every tensor is [A]."""
 
     names: tuple[str, ...]
     lower: Tensor
     upper: Tensor
     max_step: Tensor  # the largest change from one frame to the next
-    scale: Tensor  # the standard deviation seen in training; 0 for a joint that never moved
+    scale: Tensor  # standard deviation in the training data; 0 for a joint that never moved
     frame_rate_hz: float
 
     @classmethod
     def from_manifest(
         cls, manifest: ActionManifest, frame_rate_hz: float, max_velocity: float, device: torch.device | str = "cpu"
     ) -> "JointSpace":
-        """The manifest's limits and scales, with one speed limit (joint units per second) for all joints."""
+        """Limits and scales of the manifest, with one speed limit (joint units per second) for all joints."""
         limits = (manifest.names, manifest.lower, manifest.upper, manifest.scale)
         return cls.from_limits(*limits, frame_rate_hz, max_velocity, device)
 
@@ -40,15 +40,15 @@ class JointSpace:
         max_velocity: float,
         device: torch.device | str = "cpu",
     ) -> "JointSpace":
-        """Of A joints, with one speed limit (joint units per second) for all of them."""
-        low, high, spread = (
+        """From sequences over A joints, with one speed limit (joint units per second) for all joints."""
+        low, high, deviation = (
             torch.as_tensor(values, dtype=torch.float32, device=device) for values in (lower, upper, scale)
         )
         max_step = torch.full_like(low, max_velocity / frame_rate_hz)
-        return cls(tuple(names), low, high, max_step, spread, frame_rate_hz)
+        return cls(tuple(names), low, high, max_step, deviation, frame_rate_hz)
 
     def index(self, names: tuple[str, ...]) -> Tensor:
-        """Columns of the named joints. Raises RobotMismatch for a name that the model was not trained with."""
+        """Columns of these joints. Raises RobotMismatch for a joint that the model does not have."""
         unknown = [name for name in names if name not in self.names]
         if unknown:
             raise RobotMismatch(
@@ -60,18 +60,18 @@ class JointSpace:
         return torch.tensor([self.names.index(name) for name in names], device=self.lower.device)
 
     def project(self, actions: Tensor, start: Tensor) -> Tensor:
-        """The nearest trajectories that keep speed and joint limits, frame after frame.
+        """Clamp trajectories to speed and joint limits, frame by frame.
 
         Args:
             actions: [..., F, A].
             start: [A] the action before the first one.
         """
-        kept, previous = [], start
+        clamped, previous = [], start
         for action in actions.unbind(-2):
             previous = action.clamp(previous - self.max_step, previous + self.max_step).clamp(self.lower, self.upper)
-            kept.append(previous)
-        return torch.stack(kept, dim=-2)
+            clamped.append(previous)
+        return torch.stack(clamped, dim=-2)
 
-    def in_scales(self, difference: Tensor) -> Tensor:
-        """Differences of actions [..., A] as multiples of each joint's scale, so that rad and m may be added."""
+    def normalised(self, difference: Tensor) -> Tensor:
+        """Differences of actions [..., A] divided by each joint's scale, so that rad and m can be added."""
         return difference / torch.where(self.scale > 0, self.scale, torch.ones_like(self.scale))

@@ -1,4 +1,4 @@
-"""Plan over the horizon, run the first frames, plan again from where the last plan left off."""
+"""Receding-horizon planning: plan over the horizon, run the first frames, plan again from the rest of the last plan."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from hwm_core.config import Config
-from hwm_core.planning.cem import CEMConfig, Iteration, go_on, minimise
+from hwm_core.planning.cem import CEMConfig, Iteration, minimise, never_stop
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.noise import coloured_noise
 from hwm_core.planning.spline import knot_frames, spline_basis
@@ -17,9 +17,9 @@ Scorer = Callable[[Tensor], Tensor]  # candidates [S, F, A] in joint units -> co
 
 
 class PlannerConfig(Config):
-    """What to plan and how."""
+    """Settings of the planner."""
 
-    horizon_frames: int = Field(default=24, ge=1, description="how far to plan, in frames of the model's clock")
+    horizon_frames: int = Field(default=24, ge=1, description="length of a plan, in frames at the model's rate")
     joints: tuple[str, ...] = Field(default=(), description="joints that are planned, the others hold; empty: all")
     knots: int = Field(default=1, ge=1, description="spline knots over the horizon; as many as frames: no spline")
     spread: float = Field(default=0.8, gt=0.0, description="first standard deviation of a knot, in joint scales")
@@ -36,7 +36,13 @@ class Plan:
 
 
 class RecedingHorizonPlanner:
-    """Keeps the last plan and its random numbers; everything else comes in by argument."""
+    """Searches spline knots with CEM. Its state is the last plan and a random generator.
+
+    Args:
+        config: settings of the planner.
+        space: limits and scales of the joints; its device holds the plans.
+        seed: of the search.
+    """
 
     def __init__(self, config: PlannerConfig, space: JointSpace, seed: int) -> None:
         device = space.lower.device
@@ -53,16 +59,16 @@ class RecedingHorizonPlanner:
         score: Scorer,
         newest: Tensor,
         elapsed_frames: int | None,
-        keep_going: Callable[[Iteration], bool] = go_on,
+        keep_going: Callable[[Iteration], bool] = never_stop,
     ) -> Plan:
         """Search for the best actions of the coming frames.
 
         Args:
             score: costs of candidates [S, F, A].
             newest: [A] the action before the first planned one.
-            elapsed_frames: frames since the last plan was made; its rest is where the search starts. None: that plan is
-                not followed, and the search starts from standing still.
-            keep_going: hears of every iteration, returns False to make do with what was found so far.
+            elapsed_frames: frames since the last plan was made; the search starts from the rest of that plan. None: the
+                last plan is not followed, and the search starts from standing still.
+            keep_going: called after every iteration; False ends the search with the best plan so far.
         """
         optimum = minimise(
             lambda knots: score(self._trajectories(knots, newest)),
@@ -76,14 +82,14 @@ class RecedingHorizonPlanner:
         return Plan(self._last, optimum.cost, optimum.iterations)
 
     def propose(self, newest: Tensor) -> Tensor:
-        """The candidates [S, F, A] that a search from a standstill at `newest` [A] would begin with."""
+        """First candidates [S, F, A] of a search that starts from standing still at `newest` [A]."""
         noise = coloured_noise(
             (self._config.cem.candidates, *self._spread.shape), self._config.cem.noise_exponent, self._generator
         )
         return self._trajectories(self._spread * noise, newest)
 
     def _warm_start(self, newest: Tensor, elapsed_frames: int | None) -> Tensor:
-        """Knots [K, D] of the last plan's rest, its last action held; without a last plan: of standing still."""
+        """Knots [K, D] of the rest of the last plan, its last action held; without a last plan, of standing still."""
         if self._last is None or elapsed_frames is None:
             return torch.zeros_like(self._spread)
         frames = [min(frame + elapsed_frames, len(self._last) - 1) for frame in self._knot_frames]

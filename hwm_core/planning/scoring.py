@@ -1,8 +1,9 @@
-"""Candidate actions in, costs out."""
+"""Scores candidate actions: roll them out, then sum the costs."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hwm_core.clips import hold_last
 from hwm_core.errors import BadActions
 from hwm_core.planning.costs import Candidates, Objective
 from hwm_core.planning.dynamics import Dynamics, Goal
@@ -25,11 +27,18 @@ class Scores:
     costs: NDArray[np.float32]  # [S]
     terms: Mapping[str, NDArray[np.float32]]  # {name: [S]}, weighted: they sum to the costs
     best: int  # index of the lowest cost
-    seconds: Mapping[str, float]  # {"rollout", "cost"}: where the time went
+    seconds: Mapping[str, float]  # {"rollout", "cost"}: duration of each stage
 
 
 class ScoreEngine(Generic[PastT]):
-    """Scores candidates from one past towards one goal, all in one batch."""
+    """Scores candidates from one past towards one goal, in one batch.
+
+    Args:
+        dynamics: predicts the futures.
+        objective: the costs and their weights.
+        space: limits and scales of the joints; its device holds the candidates.
+        clock: in seconds, for the durations reported.
+    """
 
     def __init__(
         self,
@@ -42,30 +51,35 @@ class ScoreEngine(Generic[PastT]):
 
     @torch.inference_mode()
     def score(self, past: PastT, goal: Goal, candidates: NDArray[np.float32] | Tensor) -> Scores:
-        """Costs of candidates [S, F, A] in joint units. Fewer frames than the horizon: the last action is held.
+        """Costs of candidates.
+
+        Args:
+            past: the starting point of all candidates.
+            goal: what the camera should see.
+            candidates: [S, F, A] in joint units. If F is shorter than the horizon, the last action is held.
 
         Raises:
-            BadActions: wrong number of axes, frames or joints, no candidate, or a value that is not finite.
-            FloatingPointError: the model predicted something that is not finite.
+            BadActions: wrong shape, no candidate, or a value that is not finite.
+            FloatingPointError: the model predicted a value that is not finite.
         """
-        actions = self._checked(candidates)
-        began = self._clock()
-        prediction = self._dynamics.rollout(past, actions)
-        wait_for(prediction.latents)
-        predicted = self._clock()
-        terms = self._objective.terms(
-            Candidates(actions, self._dynamics.recent_actions(past).to(actions), prediction, goal, self._space)
-        )
-        weighed = {name: values.float().cpu().numpy() for name, values in terms.items()}
-        costs = sum(weighed.values(), start=np.zeros(len(actions), np.float32))
+        actions = hold_last(self._checked(candidates), self._dynamics.horizon_frames)
+        start = self._clock()
+        rollout = self._dynamics.rollout(past, actions)
+        synchronise(rollout.latents)
+        rolled_out = self._clock()
+        decode = partial(self._dynamics.decode, past, rollout)
+        recent = self._dynamics.recent_actions(past).to(actions)
+        tensors = self._objective.terms(Candidates(actions, recent, rollout, decode, goal, self._space))
+        terms = {name: values.float().cpu().numpy() for name, values in tensors.items()}
+        costs = sum(terms.values(), start=np.zeros(len(actions), np.float32))
         if not np.isfinite(costs).all():
-            broken = [name for name, values in weighed.items() if not np.isfinite(values).all()]
-            raise FloatingPointError(f"the predicted futures give costs that are not finite: {', '.join(broken)}")
-        seconds = {"rollout": predicted - began, "cost": self._clock() - predicted}
-        return Scores(costs, weighed, int(costs.argmin()), seconds)
+            broken = [name for name, values in terms.items() if not np.isfinite(values).all()]
+            raise FloatingPointError(f"the predicted futures have costs that are not finite: {', '.join(broken)}")
+        seconds = {"rollout": rolled_out - start, "cost": self._clock() - rolled_out}
+        return Scores(costs, terms, int(costs.argmin()), seconds)
 
     def _checked(self, candidates: NDArray[np.float32] | Tensor) -> Tensor:
-        """[S, horizon, A] on the device of the joint space."""
+        """float32 [S, F, A] on the device of the joint space."""
         actions = torch.as_tensor(candidates, dtype=torch.float32, device=self._space.lower.device)
         horizon, joints = self._dynamics.horizon_frames, self._dynamics.num_joints
         fits = (
@@ -86,11 +100,10 @@ class ScoreEngine(Generic[PastT]):
                 got=f"a NaN or infinity at [candidate, frame, joint] {first}",
                 remedy="Drop that candidate.",
             )
-        held = actions[:, -1:].expand(-1, horizon - actions.shape[1], -1)
-        return torch.cat([actions, held], dim=1)
+        return actions
 
 
-def wait_for(tensor: Tensor) -> None:
-    """Wait for the device, so that the next reading of the clock is true."""
+def synchronise(tensor: Tensor) -> None:
+    """Wait until the GPU has computed `tensor`, so that a clock read next includes the computation."""
     if tensor.is_cuda:
         torch.cuda.synchronize(tensor.device)

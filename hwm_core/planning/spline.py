@@ -1,4 +1,4 @@
-"""A few knots instead of every frame: fewer numbers to search, and every sample is smooth."""
+"""Splines over the horizon: fewer numbers to search than one per frame, and every sample is smooth."""
 
 from itertools import pairwise
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def knot_frames(num_knots: int, num_frames: int) -> list[int]:
-    """The frames (0 = the first future frame) at which the knots sit: evenly spread, the last on the last frame."""
+    """Frames of the knots (0 = the first future frame): evenly spaced, the last knot on the last frame."""
     return [round((k + 1) * num_frames / num_knots) - 1 for k in range(num_knots)]
 
 
 def spline_basis(num_knots: int, num_frames: int) -> Tensor:
-    """[F, K] so that `basis @ knots` passes through the knots, leaves 0 at the newest past frame, and comes to rest.
+    """[F, K] so that `basis @ knots` passes through the knots, starts from 0 at the newest past frame and ends at rest.
 
-    Cubic Hermite with Catmull-Rom tangents; the end tangent is zero, because the goal is a still image. With a knot on
-    every frame the basis is the identity.
+    Cubic Hermite splines with Catmull-Rom tangents. The end tangent is zero, because the goal is a still image. With a
+    knot on every frame the basis is the identity.
     """
     times = [-1, *knot_frames(num_knots, num_frames)]
     values = torch.eye(num_knots + 1)  # row i: the value at times[i], as a combination of (0, knots)

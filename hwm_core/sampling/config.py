@@ -1,4 +1,4 @@
-"""How futures are drawn."""
+"""Settings of sampling a future."""
 
 from typing import Literal
 
@@ -8,31 +8,29 @@ from hwm_core.config import Config
 
 
 class Sampling(Config):
-    """Settings of decoding, for both families; each has keys that only it reads.
+    """How futures are sampled, for both model families. Each family ignores the keys of the other.
 
-    The defaults give the mean future in one pass: the least error, and no noise between candidates. One sharp future of
-    many is `steps=2, parallel=False, soft=False`, as in the paper, with a `temperature` above 0 to draw several; of a
-    flow model `steps=50, guidance_scale=3`.
+    The defaults give the mean prediction in one pass: the lowest error, and no noise between candidates. The paper's
+    sharp samples are `steps=2, parallel=False, soft=False` for masked models (add a `temperature` above 0 to sample
+    several futures), and `steps=50, guidance_scale=3` for flow models.
     """
 
     steps: int = Field(default=1, ge=1, description="masked: refinement steps K within one latent; flow: ODE steps")
-    carry_detail: bool = Field(
-        default=False, description="paint with the newest real frame's detail where the picture stands still"
+    detail_transfer: bool = Field(
+        default=False, description="in static regions, restore the detail of the newest observed frame"
     )
     order: Literal["random", "confidence", "halton"] = Field(
-        default="halton", description="masked: order of revealing tokens"
+        default="halton", description="masked: order in which tokens are revealed"
     )
-    temperature: float = Field(default=0.0, ge=0, description="masked: temperature of the token draw; 0 is greedy")
-    soft: bool = Field(
-        default=True, description="masked: decode the mean latents under the model instead of the drawn codes"
-    )
+    temperature: float = Field(default=0.0, ge=0, description="masked: sampling temperature of the tokens; 0 is greedy")
+    soft: bool = Field(default=True, description="masked: decode the model's mean latents instead of the sampled codes")
     parallel: bool = Field(
         default=True,
-        description="masked: all latents of the model's future in one pass, none hearing the others' tokens",
+        description="masked: predict all future latents in one pass, each without the others' tokens",
     )
     solver: Literal["euler", "midpoint", "heun"] = Field(
-        default="euler", description="flow: ODE solver; midpoint and heun evaluate the model twice a step"
+        default="euler", description="flow: ODE solver; midpoint and heun evaluate the model twice per step"
     )
     guidance_scale: float = Field(
-        default=1.0, ge=0, description="flow: classifier-free guidance; 1 is without, the paper's 3 costs twice as much"
+        default=1.0, ge=0, description="flow: classifier-free guidance; 1: none; the paper's 3 doubles the computation"
     )

@@ -1,4 +1,4 @@
-"""Classifier-free guidance (Ho & Salimans 2022): away from what is likely without any condition."""
+"""Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598)."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def guided(predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, scale: float) -> Tensor:
-    """The prediction pushed from the unconditional one, both computed in one batch.
+    """unconditional + scale * (conditional - unconditional), both predicted in one batch.
 
     Args:
-        predict: takes x twice over, [2 S, ...], and which of these samples [2 S] have their conditions dropped.
+        predict: prediction at x [2 S, ...] with the conditions of some samples dropped, a bool mask [2 S].
         x: [S, ...].
-        scale: 0 is unconditional, 1 conditional, more pushes further.
+        scale: 0 is unconditional, 1 conditional; above 1 the conditions count more.
     """
     dropped = torch.arange(2 * len(x), device=x.device) >= len(x)
     conditional, unconditional = predict(torch.cat([x, x]), dropped).chunk(2)

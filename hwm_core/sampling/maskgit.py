@@ -1,7 +1,6 @@
 """Masked decoding (MaskGIT, arXiv 2202.04200; paper section 2.2)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -9,73 +8,77 @@ from torch import Tensor
 
 from hwm_core.models.masked import MaskedWorldModel
 from hwm_core.sampling.config import Sampling
-from hwm_core.sampling.decoder import Decoder
+from hwm_core.sampling.masked_forward import MaskedForward
 from hwm_core.sampling.order import Uniform, priority, reveal, revealed_counts
+from hwm_core.types import Rollout
 
-Watch = Callable[[int, Tensor, Tensor], None]
-"""Receives the first latent being decoded, the logits [S, n, h, w, V] of a step, its revealed sites [S, n, h, w]."""
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """Future latents of S candidates."""
-
-    tokens: Tensor  # [S, T, h, w, P] codes by site
-    latents: Tensor  # [S, T, h, w, P, C] what to show or score: mean latents, or those of the codes
+RevealCallback = Callable[[int, Tensor, Tensor], None]
+"""Receives at each step: index of the first latent, logits [S, n, h, w, V], newly revealed sites [S, n, h, w]."""
 
 
 def decode(
     model: MaskedWorldModel,
-    decoder: Decoder,
+    forward: MaskedForward,
     candidates: int,
     num_latents: int,
     sampling: Sampling,
     uniform: Uniform,
-    watch: Watch | None = None,
+    on_reveal: RevealCallback | None = None,
     truth: Tensor | None = None,
-) -> Decoded:
-    """Decode `num_latents` latents: one after the other, or all at once when `sampling.parallel`.
+) -> Rollout:
+    """Sample `num_latents` latents: one after the other, or all at once if `sampling.parallel`.
 
     Args:
-        watch: sees the distribution under which each site was drawn.
-        truth: [S, T, h, w, P] codes that later latents hear in place of those drawn (teacher forcing over time);
-            latents are decoded one after the other then.
+        model: gives shapes and vocabulary.
+        forward: gives the logits, from the past and the actions.
+        candidates: S.
+        uniform: gives U(0,1) of a shape.
+        on_reveal: receives the distribution that each site is sampled from.
+        truth: tokens [S, T, h, w, P] that later latents attend to instead of the sampled ones (teacher forcing over
+            time). The latents are then decoded one after the other.
     """
-    at_once = num_latents if sampling.parallel and truth is None else 1
-    parts: list[Decoded] = []
-    for start in range(0, num_latents, at_once):
-        heard = None if watch is None else partial(watch, start)
-        parts.append(_decode_together(model, decoder, candidates, at_once, sampling, uniform, heard))
-        if start + at_once < num_latents:
-            decoder.append(parts[-1].tokens if truth is None else truth[:, start : start + 1])
-    return Decoded(torch.cat([p.tokens for p in parts], dim=1), torch.cat([p.latents for p in parts], dim=1))
+    step = num_latents if sampling.parallel and truth is None else 1
+    tokens: list[Tensor] = []
+    latents: list[Tensor] = []
+    for start in range(0, num_latents, step):
+        callback = None if on_reveal is None else partial(on_reveal, start)
+        new_tokens, new_latents = _decode_together(model, forward, candidates, step, sampling, uniform, callback)
+        if start + step < num_latents:
+            forward.append(new_tokens if truth is None else truth[:, start : start + 1])
+        tokens.append(new_tokens)
+        latents.append(new_latents)
+    return Rollout(model.to_grid(torch.cat(latents, dim=1)), model.to_grid(torch.cat(tokens, dim=1)))
 
 
 def _decode_together(
     model: MaskedWorldModel,
-    decoder: Decoder,
+    forward: MaskedForward,
     candidates: int,
     num_latents: int,
     sampling: Sampling,
     uniform: Uniform,
-    watch: Callable[[Tensor, Tensor], None] | None,
-) -> Decoded:
-    """K steps: predict every masked site, reveal the best of them, mask the rest again."""
+    on_reveal: Callable[[Tensor, Tensor], None] | None,
+) -> tuple[Tensor, Tensor]:
+    """K refinement steps over the next latents: predict every masked site, reveal the best sites, keep the rest masked.
+
+    Returns:
+        Tokens [S, n, h, w, P] and latents [S, n, h, w, P, C].
+    """
     vocabulary, (height, width) = model.vocabulary, model.config.sites
     device = model.position.device
     tokens = torch.full(
         (candidates, num_latents, height, width, vocabulary.codes_per_site), vocabulary.mask_token, device=device
     )
     latents = torch.zeros(*tokens.shape, len(vocabulary.levels), device=device)
-    known = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=device)
+    revealed = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=device)
     for count in revealed_counts(height * width, sampling.steps):
-        logits = decoder.logits(tokens)
+        logits = forward.logits(tokens)
         draw = vocabulary.draw(logits, sampling.temperature, uniform)
-        grown = reveal(priority(sampling.order, draw.log_prob, sampling.temperature, uniform), known, count)
-        if watch is not None:
-            watch(logits, grown & ~known)
-        fresh = (grown & ~known)[..., None]
+        now = reveal(priority(sampling.order, draw.log_prob, sampling.temperature, uniform), revealed, count)
+        if on_reveal is not None:
+            on_reveal(logits, now & ~revealed)
+        fresh = (now & ~revealed)[..., None]
         tokens = torch.where(fresh, draw.tokens, tokens)
         latents = torch.where(fresh[..., None], draw.latents, latents)
-        known = grown
-    return Decoded(tokens, latents if sampling.soft else vocabulary.latents(tokens))
+        revealed = now
+    return tokens, latents if sampling.soft else vocabulary.latents(tokens)

@@ -1,4 +1,4 @@
-"""Solvers of an ordinary differential equation in time: noise at t = 0, data at t = 1."""
+"""Solvers of ordinary differential equations from t = 0 (noise) to t = 1 (data)."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -6,23 +6,23 @@ from typing import Literal
 from torch import Tensor
 
 Velocity = Callable[[Tensor, float], Tensor]
-"""dx/dt at a point x and a time t."""
+"""dx/dt at point x and time t."""
 
 Solver = Literal["euler", "midpoint", "heun"]
 
 
 def euler(velocity: Velocity, x: Tensor, t: float, dt: float) -> Tensor:
-    """One step of order 1, one evaluation."""
+    """One step of order 1, with one evaluation."""
     return x + dt * velocity(x, t)
 
 
 def midpoint(velocity: Velocity, x: Tensor, t: float, dt: float) -> Tensor:
-    """One step of order 2, two evaluations: by the slope half a step ahead."""
+    """One step of order 2, with two evaluations: uses the slope half a step ahead."""
     return x + dt * velocity(x + 0.5 * dt * velocity(x, t), t + 0.5 * dt)
 
 
 def heun(velocity: Velocity, x: Tensor, t: float, dt: float) -> Tensor:
-    """One step of order 2, two evaluations: by the mean of the slopes here and a step ahead."""
+    """One step of order 2, with two evaluations: uses the mean of the slopes at both ends of the step."""
     here = velocity(x, t)
     return x + 0.5 * dt * (here + velocity(x + dt * here, t + dt))
 
@@ -33,11 +33,11 @@ STEPS: Mapping[str, Callable[[Velocity, Tensor, float, float], Tensor]] = {
     "heun": heun,
 }
 EVALUATIONS: Mapping[str, int] = {"euler": 1, "midpoint": 2, "heun": 2}
-"""Evaluations of the velocity in one step."""
+"""Velocity evaluations per step."""
 
 
 def integrate(velocity: Velocity, x: Tensor, *, steps: int, solver: Solver = "euler") -> Tensor:
-    """Follow `velocity` from x at t = 0 to t = 1 in equal steps."""
+    """Integrate `velocity` from x at t = 0 to t = 1 in equal steps."""
     for i in range(steps):
         x = STEPS[solver](velocity, x, i / steps, 1.0 / steps)
     return x

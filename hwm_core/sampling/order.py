@@ -1,4 +1,4 @@
-"""In which order the sites of a latent are revealed."""
+"""The order in which the sites of a latent are revealed."""
 
 import math
 from collections.abc import Callable
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 Uniform = Callable[[torch.Size], Tensor]
-"""Draws U(0,1) of a shape, on the device of the tokens."""
+"""Gives U(0,1) of a shape, on the device of the tokens."""
 
 
 def revealed_counts(sites: int, steps: int) -> list[int]:
-    """How many sites are revealed after each of `steps` steps: MaskGIT's cosine schedule; the last is all of them."""
+    """Number of sites revealed after each of `steps` steps: MaskGIT's cosine schedule, which ends with all sites."""
     counts = [sites - math.floor(sites * math.cos(0.5 * math.pi * k / steps)) for k in range(1, steps)]
     return [*counts, sites]
 
 
 @cache  # 1,024 sites take 40 ms
 def halton_rank(height: int, width: int) -> Tensor:
-    """Rank [height*width] of each site in a 2D Halton sequence (bases 2, 3): any prefix covers the image evenly."""
+    """Rank [height * width] of each site in a 2D Halton sequence (bases 2, 3): any prefix covers the image evenly."""
     rank: dict[tuple[int, int], int] = {}
     index = 1
     while len(rank) < height * width:
@@ -40,11 +40,13 @@ def _radical_inverse(index: int, base: int) -> float:
 
 
 def priority(order: str, log_prob: Tensor, temperature: float, uniform: Uniform) -> Tensor:
-    """Score of each site, highest revealed first.
+    """Priority of each site; the highest is revealed first.
 
     Args:
-        order: "random", "confidence" (`log_prob`, with Gumbel noise of `temperature`), "halton".
-        log_prob: [S, n, h, w] of what was drawn at each site.
+        order: "random", "confidence" (`log_prob` plus Gumbel noise), or "halton".
+        log_prob: [S, n, h, w] of the token sampled at each site.
+        temperature: of the Gumbel noise.
+        uniform: gives U(0,1) of a shape.
     """
     if order == "random":
         return uniform(log_prob.shape)
@@ -57,8 +59,8 @@ def priority(order: str, log_prob: Tensor, temperature: float, uniform: Uniform)
     return -rank.expand_as(log_prob)
 
 
-def reveal(scores: Tensor, already: Tensor, count: int) -> Tensor:
-    """The `count` best sites of each latent [S, n, h, w], those in `already` kept: the revealed set only grows."""
-    scores = scores.masked_fill(already, torch.inf).flatten(2)
-    chosen = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, scores.topk(count, dim=-1).indices, True)
-    return chosen.unflatten(-1, already.shape[2:])
+def reveal(priorities: Tensor, revealed: Tensor, count: int) -> Tensor:
+    """The `count` sites of highest priority in each latent, [S, n, h, w]; revealed sites stay revealed."""
+    ranked = priorities.masked_fill(revealed, torch.inf).flatten(2)
+    chosen = torch.zeros_like(ranked, dtype=torch.bool).scatter(-1, ranked.topk(count, dim=-1).indices, True)
+    return chosen.unflatten(-1, revealed.shape[2:])

@@ -1,29 +1,30 @@
-"""Detail of the newest frame, kept where the picture stands still; video coding does the same with a skipped block."""
+"""Detail transfer: restore what the tokenizer loses in static regions, from the newest observed frame."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_REACH = 0.08  # of the height: how far around a pixel it must be still
-_STILL = 0.06  # of the range of values: a change by which a third of the detail is left
+_WINDOW = 0.08  # side of the square around a pixel that must be static, as a share of the image height
+_TOLERANCE = 0.06  # mean change, in units of the value range, that lowers the transferred detail to 1/e
 
 
-def carried(painted: Tensor, rebuilt: Tensor, newest: Tensor) -> Tensor:
-    """Painted frames with what the tokenizer loses of the newest one.
+def transfer_detail(decoded: Tensor, decoded_newest: Tensor, newest: Tensor) -> Tensor:
+    """Add the reconstruction error of the newest observed frame to decoded frames, where they are static.
 
-    A tokenizer errs alike in every frame of a thing that does not move, and its error in the newest frame is known. It
-    is made good by exp(-(m / 0.06)^2), where m is how far the painted frames around that pixel are from the newest.
+    In static regions the reconstruction error is the same in every frame, and it is known for the newest one. It is
+    weighted by exp(-(m / 0.06)^2), where m is the mean change around a pixel since the newest frame. Skipped blocks of
+    video codecs use the same idea. It is not part of the paper.
 
     Args:
-        painted: [S, F, 3, H, W] in [0, 1], what the tokenizer paints.
-        rebuilt: [B, 3, H, W], what it paints of the newest frame; B is S, or 1.
-        newest: [B, 3, H, W] in [0, 1], that frame itself.
+        decoded: [S, F, 3, H, W] in [0, 1], predicted frames from the tokenizer's decoder.
+        decoded_newest: [B, 3, H, W], the decoder's output for the newest observed frame; B is S, or 1.
+        newest: [B, 3, H, W] in [0, 1], the newest observed frame.
 
     Returns:
         [S, F, 3, H, W] in [0, 1].
     """
-    reach = 1 + 2 * round(_REACH * painted.shape[-2] / 2)
-    moved = (painted - rebuilt[:, None]).abs().mean(2)
-    around = F.avg_pool2d(moved, reach, stride=1, padding=reach // 2, count_include_pad=False)
-    still = torch.exp(-(around / _STILL).square())
-    return (painted + still[:, :, None] * (newest - rebuilt)[:, None]).clamp(0, 1)
+    side = 1 + 2 * round(_WINDOW * decoded.shape[-2] / 2)
+    change = (decoded - decoded_newest[:, None]).abs().mean(2)
+    around = F.avg_pool2d(change, side, stride=1, padding=side // 2, count_include_pad=False)
+    weight = torch.exp(-(around / _TOLERANCE).square())
+    return (decoded + weight[:, :, None] * (newest - decoded_newest)[:, None]).clamp(0, 1)

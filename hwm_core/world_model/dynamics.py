@@ -1,50 +1,36 @@
-"""A world model as the dynamics that planning knows."""
-
-from dataclasses import dataclass
+"""A world model behind the `Dynamics` protocol of planning."""
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.planning.dynamics import Goal
+from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
-from hwm_core.world_model.model import Past, Rollout, WorldModel
-
-
-@dataclass(frozen=True)
-class Imagined:
-    """The imagined futures of S candidates; pixels are decoded when asked for."""
-
-    world_model: WorldModel
-    past: Past
-    rollout: Rollout
-
-    @property
-    def latents(self) -> Tensor:
-        return self.rollout.latents
-
-    def frames(self) -> Tensor:
-        return self.world_model.video(self.past, self.rollout)
+from hwm_core.types import Rollout
+from hwm_core.world_model.model import WorldModel
+from hwm_core.world_model.past import Past
 
 
 class WorldModelDynamics:
-    """`planning.Dynamics` over a world model. All rollouts use one seed: candidates differ by their actions alone."""
+    """Rolls out candidates over the model's own future. All rollouts use one seed: candidates differ by their actions.
 
-    def __init__(
-        self,
-        world_model: WorldModel,
-        *,
-        horizon_frames: int | None = None,
-        sampling: Sampling | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.world_model, self.seed = world_model, seed
-        self.sampling = sampling or Sampling()
-        self.horizon_frames = horizon_frames or world_model.future_frames
+    Args:
+        world_model: predicts and decodes.
+        sampling: how futures are sampled; default: one pass.
+        seed: of every rollout.
+    """
+
+    def __init__(self, world_model: WorldModel, *, sampling: Sampling | None = None, seed: int = 0) -> None:
+        self.world_model, self.sampling, self.seed = world_model, sampling or Sampling(), seed
 
     @property
     def num_joints(self) -> int:
         return self.world_model.manifest.dim
+
+    @property
+    def horizon_frames(self) -> int:
+        return self.world_model.future_frames
 
     def recent_actions(self, past: Past) -> Tensor:
         return past.actions[0, -2:]
@@ -53,6 +39,15 @@ class WorldModelDynamics:
         pixels = self.world_model.to_video(image[None, None])[0, 0]
         return Goal(pixels, self.world_model.goal_latent(image))
 
-    def rollout(self, past: Past, candidates: Tensor) -> Imagined:
-        rollout = self.world_model.rollout(past, candidates, sampling=self.sampling, seed=self.seed)
-        return Imagined(self.world_model, past, rollout)
+    def rollout(self, past: Past, candidates: Tensor) -> Rollout:
+        model = self.world_model
+        return model.predict(
+            past,
+            candidates.to(model.device),
+            num_latents=model.model.config.num_future_latents,
+            sampling=self.sampling,
+            generator=CandidateGenerator(self.seed, model.device),
+        )
+
+    def decode(self, past: Past, rollout: Rollout) -> Tensor:
+        return self.world_model.decode(past, rollout)

@@ -10,7 +10,9 @@ from hwm_core.models.config import WorldModelConfig
 from hwm_core.models.flow import FlowConfig, FlowWorldModel
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
 from hwm_core.models.network import WorldModelNetwork
-from hwm_core.sampling.predictor import FlowPredictor, MaskedPredictor, Predictor
+from hwm_core.sampling.flow_predictor import FlowPredictor
+from hwm_core.sampling.masked_predictor import MaskedPredictor
+from hwm_core.sampling.predictor import Predictor
 from hwm_core.tokenizers import VideoTokenizer
 
 

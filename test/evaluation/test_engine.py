@@ -72,7 +72,7 @@ class PerfectWorld:
     def __init__(self) -> None:
         self.asked: list[np.ndarray | None] = []
 
-    def observe_many(self, frames: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    def observe(self, frames: np.ndarray, actions: np.ndarray) -> np.ndarray:
         assert frames.shape[1] == actions.shape[1] == PAST
         return frames
 

@@ -1,6 +1,4 @@
-"""A world for planning tests that can be solved on paper: joint 0 moves a light spot along a row of cells."""
-
-from dataclasses import dataclass
+"""A dynamics for planning tests that can be solved on paper: joint 0 moves a light spot along a row of cells."""
 
 import numpy as np
 import torch
@@ -8,21 +6,13 @@ from torch import Tensor
 
 from hwm_core.planning.dynamics import Goal
 from hwm_core.planning.joint_space import JointSpace
+from hwm_core.types import Rollout
 
 CELLS, FRAMES_PER_LATENT, LATENTS = 16, 4, 3
 
 
-@dataclass(frozen=True)
-class SpotPrediction:
-    latents: Tensor
-
-    def frames(self) -> Tensor:
-        pixels = self.latents.repeat_interleave(FRAMES_PER_LATENT, dim=1)
-        return pixels.movedim(-1, 2).expand(-1, -1, 3, -1, -1)
-
-
 class SpotWorld:
-    """A latent shows the spot where joint 0 stands at the latent's last frame. The past is the two newest actions."""
+    """A latent shows the spot at joint 0's position in the latent's last frame. A past is the two newest actions."""
 
     num_joints, horizon_frames = 2, FRAMES_PER_LATENT * LATENTS
 
@@ -33,12 +23,16 @@ class SpotWorld:
         pixels = torch.as_tensor(image).float().movedim(-1, 0) / 255
         return Goal(pixels, pixels[:1].movedim(0, -1))
 
-    def rollout(self, past: Tensor, candidates: Tensor) -> SpotPrediction:
-        return SpotPrediction(spot(candidates[:, FRAMES_PER_LATENT - 1 :: FRAMES_PER_LATENT, 0]))
+    def rollout(self, past: Tensor, candidates: Tensor) -> Rollout:
+        return Rollout(spot(candidates[:, FRAMES_PER_LATENT - 1 :: FRAMES_PER_LATENT, 0]))
+
+    def decode(self, past: Tensor, rollout: Rollout) -> Tensor:
+        pixels = rollout.latents.repeat_interleave(FRAMES_PER_LATENT, dim=1)
+        return pixels.movedim(-1, 2).expand(-1, -1, 3, -1, -1)
 
 
 def spot(position: Tensor) -> Tensor:
-    """[...] cells -> [..., 3, CELLS, 1]: a spot of one cell's width, between cells too."""
+    """Positions [...] in cells, whole or not -> [..., 3, CELLS, 1]: a spot as wide as one cell."""
     distance = torch.arange(CELLS) - position[..., None]
     return torch.exp(-0.5 * distance**2)[..., None, :, None].expand(*position.shape, 3, CELLS, 1)
 

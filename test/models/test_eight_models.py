@@ -13,9 +13,9 @@ from hwm_core.errors import BadConfig
 from hwm_core.nn.attention import NoNorm
 from hwm_core.nn.backbone import Backbone
 from hwm_core.nn.reachability import nodes, reachability
-from hwm_core.rng.candidates import Draws
+from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
-from hwm_core.sampling.predictor import FlowPredictor
+from hwm_core.sampling.flow_predictor import FlowPredictor
 from hwm_core.streams import Stream
 from hwm_core.world_model.registry import FAMILIES
 from hwm_core.world_model.variants import build, markdown, parameters, summaries
@@ -168,16 +168,16 @@ def test_a_drawn_future_is_the_solvers_loop_by_hand_with_the_past_settled_or_not
 ) -> None:
     net, (latents, actions) = row.build(), row.clip(batch=2)
     now, predictor = frames_of(PAST).start, FlowPredictor(net)
-    known = predictor.observe(latents[:1, :PAST], actions[:1, :now])
-    assert (known.cache is not None) == (row.reading in CACHEABLE)
+    past = predictor.observe(latents[:1, :PAST], actions[:1, :now])
+    assert (past.cache is not None) == (row.reading in CACHEABLE)
     sampling, seeds = Sampling(steps=3, solver=solver, guidance_scale=scale), (5, 6)
-    noise = Draws(seeds, torch.device("cpu")).noise((2, LATENTS - PAST, *latents.shape[2:]))
+    noise = CandidateGenerator(seeds, torch.device("cpu")).normal((2, LATENTS - PAST, *latents.shape[2:]))
     expected = _drawn_by_hand(net, noise, latents[:1, :PAST], actions[:1, :now], actions[:, now:], sampling)
-    for past in (known, replace(known, cache=None)):
-        draws = Draws(seeds, torch.device("cpu"))
+    for encoded in (past, replace(past, cache=None)):
+        generator = CandidateGenerator(seeds, torch.device("cpu"))
         with torch.no_grad():
             future = predictor.predict(
-                past, actions[:, now:], candidates=2, num_latents=2, sampling=sampling, draws=draws
+                encoded, actions[:, now:], candidates=2, num_latents=2, sampling=sampling, generator=generator
             )
         torch.testing.assert_close(future.latents, expected[:, :2], rtol=0, atol=2e-5 * expected.abs().max())
 

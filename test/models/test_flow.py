@@ -9,10 +9,10 @@ from eight_models import FACTOR, FRAMES, LATENTS, PAST, Row
 
 from hwm_core.errors import BadConfig
 from hwm_core.models.flow import FlowConfig, interpolate, linear_guess, velocity_to
-from hwm_core.rng.candidates import Draws
+from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.flow_predictor import FlowPredictor
 from hwm_core.sampling.ode import STEPS, euler
-from hwm_core.sampling.predictor import FlowPredictor
 from hwm_core.streams import ACTIONS, VIDEO, Stream
 
 VARIANTS = ("base", "split", "modality_shared", "fully_shared")
@@ -155,16 +155,16 @@ def test_a_perfect_velocity_leads_every_candidate_from_its_noise_to_the_data_and
     row = Row("flow", "base", "paper")
     net, (latents, actions) = row.build(), row.clip(2)
     net.forward = perfect(latents[:, PAST:], sigma_min=0.1)
-    predictor, draws = FlowPredictor(net), [Draws((0, 1), torch.device("cpu")) for _ in range(2)]
+    predictor, generators = FlowPredictor(net), [CandidateGenerator((0, 1), torch.device("cpu")) for _ in range(2)]
     future = predictor.predict(
         predictor.observe(latents[:1, :PAST], actions[:1, :NOW]),
         actions[:, NOW:],
         candidates=2,
         num_latents=LATENTS - PAST,
         sampling=Sampling(steps=steps, solver=solver),
-        draws=draws[0],
+        generator=generators[0],
     )
-    noise = draws[1].noise(future.latents.shape)
+    noise = generators[1].normal(future.latents.shape)
     torch.testing.assert_close(future.latents, latents[:, PAST:] + 0.1 * noise, rtol=0, atol=1e-4)
 
 

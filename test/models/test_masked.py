@@ -5,7 +5,7 @@ import torch
 from masked_models import FACTOR, PAST, VARIANTS, clip, model
 
 from hwm_core.models.masked import corrupt, future_mask
-from hwm_core.sampling.decoder import CachedDecoder, FullDecoder
+from hwm_core.sampling.masked_forward import CachedForward, UncachedForward
 
 
 @pytest.mark.parametrize("patch", [1, 2])
@@ -24,8 +24,8 @@ def test_cached_logits_equal_uncached_ones_for_every_candidate_and_latent(
     )  # one past, three candidates
     past = sites[:1, :PAST]
     with torch.no_grad():
-        cached = CachedDecoder(net, net.append(past, actions[:1, : 1 + FACTOR]), actions[:, 1 + FACTOR :])
-        full = FullDecoder(net, past, actions, candidates=3)
+        cached = CachedForward(net, net.append(past, actions[:1, : 1 + FACTOR]), actions[:, 1 + FACTOR :])
+        full = UncachedForward(net, past, actions, candidates=3)
         masked = torch.full_like(sites[:, :1], net.vocabulary.mask_token)
         for latent in range(PAST, 5):
             torch.testing.assert_close(cached.logits(masked), full.logits(masked), rtol=0, atol=2e-5)

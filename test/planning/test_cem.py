@@ -38,7 +38,7 @@ def test_the_result_is_never_worse_than_the_start() -> None:
 
 def test_the_cost_of_the_best_never_rises() -> None:
     costs: list[float] = []
-    search(iterations=8, keep_going=lambda told: costs.append(told.best_cost) or True)
+    search(iterations=8, keep_going=lambda iteration: costs.append(iteration.best_cost) or True)
     assert costs == sorted(costs, reverse=True)
 
 
@@ -53,14 +53,14 @@ def test_numbers_without_spread_stay_as_they_are() -> None:
 
 
 def test_it_stops_when_told_and_gives_what_it_has() -> None:
-    heard: list[Iteration] = []
+    iterations: list[Iteration] = []
 
-    def first_two(told: Iteration) -> bool:
-        heard.append(told)
-        return told.number < 2
+    def first_two(iteration: Iteration) -> bool:
+        iterations.append(iteration)
+        return iteration.number < 2
 
     assert search(iterations=9, keep_going=first_two).iterations == 2
-    assert [(told.number, told.of) for told in heard] == [(1, 9), (2, 9)]
+    assert [(iteration.number, iteration.total) for iteration in iterations] == [(1, 9), (2, 9)]
 
 
 def test_every_cost_call_judges_all_candidates_at_once() -> None:

@@ -1,27 +1,32 @@
 """Each cost on numbers that can be checked by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from planning_world import SpotWorld, goal_at, space
 
 from hwm_core.errors import BadConfig
 from hwm_core.planning.costs import Candidates, Cost, Objective
-from hwm_core.planning.costs.goal_colours import GoalColours, colour_map
+from hwm_core.planning.costs.blurred_nmse import blur, blurred_nmse, discounted_mean
+from hwm_core.planning.costs.goal_colours import GoalColours, colour_projection
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
 from hwm_core.planning.costs.joint_limits import JointLimits
-from hwm_core.planning.costs.likeness import blur, discounted_mean, unlikeness
 from hwm_core.planning.costs.smoothness import Smoothness
 from hwm_core.planning.costs.velocity_limits import VelocityLimits
 from hwm_core.planning.dynamics import Goal
 
 
-def imagine(slide: torch.Tensor, start: float = 8.0, goal: float = 8.0, max_velocity: float = 1000.0) -> Candidates:
-    """Candidates [S, 12] of the sliding joint, played from a standstill at `start`."""
+def rolled_out(slide: torch.Tensor, start: float = 8.0, goal: float = 8.0, max_velocity: float = 1000.0) -> Candidates:
+    """Candidates [S, 12] of the sliding joint, from standing still at `start`."""
     actions = torch.stack([slide, torch.zeros_like(slide)], dim=-1)
     recent = torch.tensor([[start, 0.0], [start, 0.0]])
     world = SpotWorld()
-    return Candidates(actions, recent, world.rollout(recent, actions), goal_at(goal), space(max_velocity))
+    rollout = world.rollout(recent, actions)
+    return Candidates(
+        actions, recent, rollout, lambda: world.decode(recent, rollout), goal_at(goal), space(max_velocity)
+    )
 
 
 def still(position: float) -> torch.Tensor:
@@ -31,34 +36,34 @@ def still(position: float) -> torch.Tensor:
 def test_smoothness_is_the_mean_squared_acceleration() -> None:
     # One step of 4 units = 1 scale at the first frame, then rest: second differences +1, -1, then 10 zeros, at 10 Hz
     # times 100 per second squared: two squares of 100^2 over 12 frames and 2 joints = 2 * 10000 / 24 = 833.33
-    value = Smoothness().value(imagine(still(12.0), start=8.0))
+    value = Smoothness().value(rolled_out(still(12.0), start=8.0))
     assert value.item() == pytest.approx(833.333, rel=1e-5)
 
 
 def test_going_on_with_a_steady_motion_costs_no_smoothness() -> None:
-    ramp = imagine(8.0 + 0.5 * torch.arange(1, 13.0)[None])
-    moving = Candidates(ramp.actions, torch.tensor([[7.5, 0.0], [8.0, 0.0]]), ramp.prediction, ramp.goal, ramp.space)
+    ramp = rolled_out(8.0 + 0.5 * torch.arange(1, 13.0)[None])
+    moving = replace(ramp, recent_actions=torch.tensor([[7.5, 0.0], [8.0, 0.0]]))
     assert Smoothness().value(moving).item() == pytest.approx(0.0, abs=1e-6)
     assert Smoothness().value(ramp).item() > 0, "a start from rest does"
 
 
 def test_joint_limits_cost_nothing_inside_and_the_square_of_the_excess_beyond() -> None:
     # Range 15, no margin: 19 is 4 units = 1 scale beyond on every frame
-    assert JointLimits(margin=0.0).value(imagine(still(15.0))).item() == 0.0
-    assert JointLimits(margin=0.0).value(imagine(still(19.0))).item() == pytest.approx(1.0)
+    assert JointLimits(margin=0.0).value(rolled_out(still(15.0))).item() == 0.0
+    assert JointLimits(margin=0.0).value(rolled_out(still(19.0))).item() == pytest.approx(1.0)
     # A margin of a tenth is 1.5 units: 15 is 1.5 / 4 scales into it
-    assert JointLimits(margin=0.1).value(imagine(still(15.0))).item() == pytest.approx((1.5 / 4) ** 2)
+    assert JointLimits(margin=0.1).value(rolled_out(still(15.0))).item() == pytest.approx((1.5 / 4) ** 2)
 
 
 def test_velocity_limits_cost_the_excess_of_every_step() -> None:
     # 20 units/s at 10 Hz is 2 a frame; one jump of 6 exceeds by 4 = 1 scale in one frame of 12
-    assert VelocityLimits().value(imagine(still(14.0), start=8.0, max_velocity=20.0)).item() == pytest.approx(1 / 12)
-    assert VelocityLimits().value(imagine(still(10.0), start=8.0, max_velocity=20.0)).item() == 0.0
+    assert VelocityLimits().value(rolled_out(still(14.0), start=8.0, max_velocity=20.0)).item() == pytest.approx(1 / 12)
+    assert VelocityLimits().value(rolled_out(still(10.0), start=8.0, max_velocity=20.0)).item() == 0.0
 
 
 @pytest.mark.parametrize("cost", [GoalLatent(weight=1.0), GoalColours(), GoalPixels(weight=1.0)])
 def test_the_goal_itself_costs_nothing(cost: Cost) -> None:
-    assert cost.value(imagine(still(5.0), goal=5.0)).item() == pytest.approx(0.0, abs=1e-9)
+    assert cost.value(rolled_out(still(5.0), goal=5.0)).item() == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +71,7 @@ def test_the_goal_itself_costs_nothing(cost: Cost) -> None:
 )
 def test_a_blurred_goal_is_felt_from_afar(cost: Cost) -> None:
     candidates = torch.arange(4.0, 12.0)[:, None].expand(-1, 12)
-    values = cost.value(imagine(candidates, goal=3.0))
+    values = cost.value(rolled_out(candidates, goal=3.0))
     assert (values.diff() > 0).all(), "every cell nearer is better"
     assert values.diff().min() > 0.02 * values.max(), "and noticeably so"
 
@@ -75,21 +80,20 @@ def test_colours_are_read_off_latents_that_are_a_linear_code_of_them() -> None:
     code = torch.tensor([[0.5, -0.2, 0.1, 0.3], [0.0, 0.4, -0.3, 0.2], [0.2, 0.1, 0.6, -0.1]])  # [3, 4]
     image = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
     means = image.unfold(1, 4, 4).unfold(2, 4, 4).mean(dim=(-2, -1)).movedim(0, -1)  # of cells of 4 x 4 pixels
-    read = (means @ code) @ colour_map(Goal(image, means @ code + 1.0))
+    read = (means @ code) @ colour_projection(Goal(image, means @ code + 1.0))
     # Up to the constant, which differences do not see, and the ridge of a thousandth
     assert torch.allclose(read - read.mean(dim=(0, 1)), means - means.mean(dim=(0, 1)), atol=0.02)
 
 
 def test_a_plain_goal_costs_nothing_anywhere() -> None:
-    plain = imagine(still(5.0))
+    plain = rolled_out(still(5.0))
     goal = Goal(torch.full((3, 16, 16), 0.5), torch.zeros(3, 16, 1))
-    seen = Candidates(plain.actions, plain.recent, plain.prediction, goal, plain.space)
-    assert GoalColours().value(seen).item() == 0.0
+    assert GoalColours().value(replace(plain, goal=goal)).item() == 0.0
 
 
 def test_without_blur_a_far_goal_is_not_felt() -> None:
     candidates = torch.arange(8.0, 12.0)[:, None].expand(-1, 12)
-    values = GoalLatent(weight=1.0, smoothing=0.0).value(imagine(candidates, goal=1.0))
+    values = GoalLatent(weight=1.0, smoothing=0.0).value(rolled_out(candidates, goal=1.0))
     assert values.diff().abs().max() < 1e-3 * values.max()
 
 
@@ -99,7 +103,7 @@ def test_a_plain_picture_is_at_distance_one_in_any_units(sigma: float, scale: fl
     goal = scale * torch.rand(16, 16, 3, generator=torch.Generator().manual_seed(0))
     plain = blur(goal, sigma).mean(dim=(0, 1)).expand(1, 1, 16, 16, 3)
     # The error against the mean is the variance by definition; blurring a plain picture leaves it as it is
-    assert unlikeness(plain, goal, sigma, 0.0).item() == pytest.approx(1.0, rel=1e-3)
+    assert blurred_nmse(plain, goal, sigma, 0.0).item() == pytest.approx(1.0, rel=1e-3)
 
 
 def test_discount_says_how_much_earlier_latents_count() -> None:
@@ -121,12 +125,12 @@ def test_blur_keeps_a_flat_image_and_spreads_a_point() -> None:
 
 
 def test_weight_multiplies_before_the_power() -> None:
-    seen = imagine(still(19.0))  # value 1, see above
+    seen = rolled_out(still(19.0))  # value 1, see above
     assert JointLimits(margin=0.0, weight=3.0, power=2)(seen).item() == pytest.approx(9.0)
 
 
 def test_a_term_of_weight_zero_is_not_computed() -> None:
-    terms = Objective().terms(imagine(still(8.0)))
+    terms = Objective().terms(rolled_out(still(8.0)))
     assert list(terms) == ["goal_colours", "smoothness", "joint_limits", "velocity_limits"]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwm_core.planning.follower import PlanFollower, command_in_force
+from hwm_core.planning.follower import PlanFollower, initial_command
 from hwm_core.planning.joint_space import JointSpace
 
 RATE_HZ = 30.0
@@ -95,4 +95,4 @@ def test_a_plan_is_due_again_after_the_frames_to_run(follower):
 def test_commanding_starts_at_the_last_command_while_the_robot_follows_it(last, start):
     # 3 units a second for a quarter of a second: up to 0.75 away from the measured 0.2 is trailing.
     last = None if last is None else np.array([last], np.float32)
-    assert command_in_force(np.array([0.2], np.float32), last, SPACE) == pytest.approx(start)
+    assert initial_command(np.array([0.2], np.float32), last, SPACE) == pytest.approx(start)

@@ -24,7 +24,7 @@ def test_a_shipped_checkpoint_is_small_and_beats_the_copied_last_frame_and_anoth
     windows = EvaluationWindows(episodes, world_model.manifest, seen, future, stride=60)
     every = np.arange(len(windows))
     frames, actions = windows.frames(every), windows.actions(every)
-    past, truth = world_model.observe_many(frames[:, :seen], actions[:, :seen]), frames[:, seen + AHEAD - 1]
+    past, truth = world_model.observe(frames[:, :seen], actions[:, :seen]), frames[:, seen + AHEAD - 1]
     # The planner's four evaluations or fewer: one.
     assert Sampling().steps == 1
 

@@ -1,4 +1,4 @@
-"""What a plan should achieve: one cost a file, summed by `Objective`."""
+"""The costs of a plan, one per file; `Objective` sums them."""
 
 from hwm_core.planning.costs.base import Candidates, Cost
 from hwm_core.planning.costs.objective import Objective

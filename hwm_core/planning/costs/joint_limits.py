@@ -1,4 +1,4 @@
-"""Keeps away from the ends of the joints."""
+"""Keeps joints away from their limits."""
 
 from pydantic import Field
 from torch import Tensor
@@ -7,7 +7,7 @@ from hwm_core.planning.costs.base import Candidates, Cost
 
 
 class JointLimits(Cost):
-    """How far into the margin of the joint limits, or beyond: squares summed over joints, mean over frames."""
+    """Squared distance beyond the joint limits, less a margin: summed over joints, mean over frames."""
 
     margin: float = Field(
         default=0.02, ge=0.0, lt=0.5, description="width of the margin at either end, as a share of the joint's range"
@@ -18,4 +18,4 @@ class JointLimits(Cost):
         margin = self.margin * (space.upper - space.lower)
         below = (space.lower + margin - candidates.actions).clamp(min=0)
         above = (candidates.actions - space.upper + margin).clamp(min=0)
-        return space.in_scales(below + above).square().sum(dim=-1).mean(dim=-1)
+        return space.normalised(below + above).square().sum(dim=-1).mean(dim=-1)

@@ -1,4 +1,4 @@
-"""The table of costs: a name, a cost, and its defaults."""
+"""The objective: all costs by name, with their default weights."""
 
 from torch import Tensor
 
@@ -23,5 +23,5 @@ class Objective(Config):
     velocity_limits: VelocityLimits = VelocityLimits()
 
     def terms(self, candidates: Candidates) -> dict[str, Tensor]:
-        """{name: [S]} of every term in use, after weight and power: they sum to the cost."""
+        """{name: [S]} of every term with a weight, after weight and power: they sum to the cost."""
         return {name: cost(candidates) for name, cost in self if isinstance(cost, Cost) and cost.weight > 0}

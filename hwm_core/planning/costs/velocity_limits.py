@@ -1,4 +1,4 @@
-"""Candidates from elsewhere may ask for more speed than the robot has."""
+"""Limits joint speeds. hwm's own planner keeps the limits, other sources of candidates may exceed them."""
 
 from torch import Tensor
 
@@ -6,9 +6,9 @@ from hwm_core.planning.costs.base import Candidates, Cost
 
 
 class VelocityLimits(Cost):
-    """Excess of the change per frame over its limit: squares summed over joints, mean over frames."""
+    """Squared excess of the change per frame over its limit: summed over joints, mean over frames."""
 
     def value(self, candidates: Candidates) -> Tensor:
         steps = candidates.trajectories()[:, 1:].diff(dim=1).abs()  # [S, F, A], the first from the newest past action
         excess = (steps - candidates.space.max_step).clamp(min=0)
-        return candidates.space.in_scales(excess).square().sum(dim=-1).mean(dim=-1)
+        return candidates.space.normalised(excess).square().sum(dim=-1).mean(dim=-1)

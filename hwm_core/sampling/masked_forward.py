@@ -1,4 +1,4 @@
-"""Two ways to ask a masked model for the next latents: with the settled latents cached, or all computed anew."""
+"""Logits of a masked model's next latents: with a KV cache, or recomputed from scratch."""
 
 from typing import Protocol
 
@@ -8,23 +8,23 @@ from torch import Tensor
 from hwm_core.models.masked import KVCache, MaskedWorldModel
 
 
-class Decoder(Protocol):
-    """Walks through the future, latent after latent."""
+class MaskedForward(Protocol):
+    """Forward passes of a masked model along the future, latent by latent."""
 
     def logits(self, tokens: Tensor) -> Tensor:
         """Logits [S, n, h, w, V] of the next n latents, given their tokens [S, n, h, w, P] so far."""
         ...
 
     def append(self, tokens: Tensor) -> None:
-        """Take [S, n, h, w, P] as final and move on to the latents after them."""
+        """Append final tokens [S, n, h, w, P] to the context and continue with the latents after them."""
         ...
 
 
-class CachedDecoder:
-    """Computes only the latents asked for; the past's keys and values are shared by all candidates."""
+class CachedForward:
+    """Computes only the next latents; all candidates share the KV cache of the past."""
 
     def __init__(self, model: MaskedWorldModel, past: KVCache, actions: Tensor | None) -> None:
-        """`actions` [S, F, A] are those of the future frames; None drops the stream."""
+        """`actions` [S, F, A] belong to the future frames; None drops the action stream."""
         self._model, self._cache, self._actions = model, past, actions
         self._first = past.num_latents
 
@@ -42,11 +42,11 @@ class CachedDecoder:
         return self._actions[:, start : start + latents * factor]
 
 
-class FullDecoder:
-    """Computes every latent at every step: for rows whose past hears the future, and to test the cache against."""
+class UncachedForward:
+    """Computes every latent at every step: for variants whose past attends to the future, and to verify the cache."""
 
     def __init__(self, model: MaskedWorldModel, past: Tensor, actions: Tensor | None, candidates: int) -> None:
-        """`past` [1 or S, T, h, w, P] by site, `actions` [S, F, A] of all frames, past ones too; None drops them."""
+        """`past` is [1 or S, T, h, w, P]; `actions` [S, F, A] belong to past and future frames, None drops them."""
         self._model, self._actions = model, actions
         shape = (candidates, model.config.num_latents, *past.shape[2:])
         self._tokens = torch.full(shape, model.vocabulary.mask_token, device=past.device)

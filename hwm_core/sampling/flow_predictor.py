@@ -1,0 +1,90 @@
+"""Futures of a flow model: an ODE from noise to latents."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hwm_core.models.flow import FlowWorldModel, PastCache
+from hwm_core.rng.candidates import CandidateGenerator
+from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.guidance import guided
+from hwm_core.sampling.ode import integrate
+from hwm_core.types import Rollout
+
+ConditionalVelocity = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""Velocity at points [S, T, H, W, C] and times [S]; a bool mask [S] drops the conditions of some samples."""
+
+
+@dataclass(frozen=True)
+class PastLatents:
+    """B pasts of a flow model."""
+
+    latents: Tensor  # [B, T_past, H, W, C]
+    actions: Tensor  # [B, F_past, A]
+    cache: PastCache | None  # computed with actions; None for variants that cannot be cached exactly
+
+
+class FlowPredictor:
+    """With a single seed all candidates start from the same noise, so that they differ only by their actions."""
+
+    def __init__(self, model: FlowWorldModel) -> None:
+        self.model, self.config = model, model.config
+
+    def observe(self, codes: Tensor, actions: Tensor) -> PastLatents:
+        cache = None if self.model.cache_obstacle else self.model.prefill(codes, actions)
+        return PastLatents(codes, actions, cache)
+
+    def predict(
+        self,
+        past: PastLatents,
+        actions: Tensor | None,
+        *,
+        candidates: int,
+        num_latents: int,
+        sampling: Sampling,
+        generator: CandidateGenerator,
+    ) -> Rollout:
+        noise = generator.normal((candidates, self.config.num_future_latents, *past.latents.shape[2:]))
+        conditional = self._uncached if past.cache is None else self._cached
+        velocity = conditional(past, actions, candidates, guidance=sampling.guidance_scale != 1)
+
+        def derivative(x: Tensor, t: float) -> Tensor:
+            def at(x: Tensor, dropped: Tensor | None) -> Tensor:
+                return velocity(x, x.new_full((len(x),), t), dropped).float()
+
+            return at(x, None) if sampling.guidance_scale == 1 else guided(at, x, sampling.guidance_scale)
+
+        data = integrate(derivative, noise, steps=sampling.steps, solver=sampling.solver)
+        return Rollout(data[:, :num_latents])
+
+    def varies(self, sampling: Sampling) -> bool:
+        return True
+
+    def _uncached(
+        self, past: PastLatents, actions: Tensor | None, candidates: int, guidance: bool
+    ) -> ConditionalVelocity:
+        latents = _per_sample(past.latents, candidates, guidance)
+        if actions is not None:
+            actions = torch.cat([past.actions.expand(candidates, -1, -1), actions], dim=1)
+            actions = _per_sample(actions, candidates, guidance)
+        return lambda x, t, dropped: self.model(x, t, latents, actions, dropped=dropped)
+
+    def _cached(
+        self, past: PastLatents, actions: Tensor | None, candidates: int, guidance: bool
+    ) -> ConditionalVelocity:
+        cache = past.cache if actions is not None else self.model.prefill(past.latents, None)
+        assert cache is not None
+        future = None if actions is None else _per_sample(actions, candidates, guidance)
+        if guidance:
+            first = past.latents[:1]
+            dropped = torch.ones(1, dtype=torch.bool, device=first.device)
+            cache = cache.beside(self.model.prefill(first, None, dropped=dropped), candidates)
+        return lambda x, t, dropped: self.model.predict(cache, x, t, future, dropped=dropped)
+
+
+def _per_sample(x: Tensor, candidates: int, guidance: bool) -> Tensor:
+    """One row per candidate; guidance doubles them, for the conditional and the unconditional half of the batch."""
+    x = x.expand(candidates, *x.shape[1:])
+    return torch.cat([x, x]) if guidance else x

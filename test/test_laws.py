@@ -25,7 +25,7 @@ FLOORS = (
 )
 # The same for the rooms of hwm_core.data.
 DATA_FLOORS = (
-    {"robot"},
+    {"batches", "robot"},
     {"recording"},
     {"rosbag2", "lerobot", "episodes"},
     {"tokens"},

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from hwm_core.assets import checkpoint_path
 from hwm_core.clips import num_frames
+from hwm_core.data.batches import stack
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.episodes.windows import Windows, evenly_spaced
 from hwm_core.errors import BadInput
@@ -63,7 +64,7 @@ def report(options: argparse.Namespace) -> None:
     windows = Subset(every, evenly_spaced(options.windows, len(every)).tolist())
     found = measure(
         tokenizer,
-        tqdm(DataLoader(windows, options.batch), unit="batch", desc="rebuilding", disable=None),
+        tqdm(DataLoader(windows, options.batch, collate_fn=stack), unit="batch", desc="rebuilding", disable=None),
         device=device,
     )
     size, rate = (store.preprocessing.height, store.preprocessing.width), store.preprocessing.frame_rate_hz

@@ -45,13 +45,13 @@ def train(arguments: argparse.Namespace) -> bool:
     same_data(arguments, material.identity())
     if tokenizer is not None and tokenizer.needs_statistics:
         measured = fixed_batches(material.windows, recipe.data.validation_windows)
-        tokenizer.fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
+        tokenizer.fit_statistics(unit(batch.frames.to(arguments.device)) for batch in measured)
     torch.manual_seed(recipe.train.seed)  # draws the initial weights
     model = build_model(recipe.family, material.config.plain())
     if arguments.init is not None and not arguments.resume:
         begin_with(model, load_checkpoint(arguments.init), material, where=f"--init {arguments.init}")
     if tokenizer is not None and model.needs_channel_weights:
-        few = {name: values.to(arguments.device) for name, values in fixed_batches(material.windows, 16)[0].items()}
+        few = fixed_batches(material.windows, 16)[0].to(arguments.device)
         draws = torch.Generator(arguments.device).manual_seed(0)
         model.set_channel_weights(channel_sensitivity(tokenizer, codes_of(few, tokenizer), draws))
     task = WorldModelTask(model, tokenizer, recipe.data.augmentation)

@@ -48,7 +48,7 @@ def train(arguments: argparse.Namespace) -> bool:
         def export(result: Any) -> None:
             made = deepcopy(result)  # training goes on without statistics
             if made.codes == "continuous":
-                made.eval().fit_statistics(unit(batch["frames"].to(arguments.device)) for batch in measured)
+                made.eval().fit_statistics(unit(batch.frames.to(arguments.device)) for batch in measured)
             save_tokenizer(arguments.out / "tokenizer", made)
 
         def evaluate(module: Any) -> Mapping[str, float]:

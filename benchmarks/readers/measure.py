@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.readers.synthetic import JOINTS, onex_v1_tokens, onex_v2_tokens, recordings
 from benchmarks.record import RESULTS, command_line, write_result
 from benchmarks.tables import table
+from hwm_core.data.batches import stack
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.episodes.augment import Augmentation
 from hwm_core.data.episodes.store import open_store, write_episode
@@ -156,7 +157,7 @@ def _read(path: Path) -> None:
 def _batches(windows: Dataset) -> Iterator[Any]:
     """Endless batches in random order, as training loads them."""
     order = BatchOrder(len(windows), BATCH, seed=0)  # type: ignore[arg-type]
-    return iter(DataLoader(windows, batch_sampler=order))
+    return iter(DataLoader(windows, batch_sampler=order, collate_fn=stack))
 
 
 def _calls_per_second(work: Callable[[], Any], seconds: float) -> float:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import default_collate
 from tqdm import tqdm
 
 from benchmarks.predictions import SINGLE_SAMPLE, timed_prediction
 from benchmarks.stopwatch import seconds
 from benchmarks.tiny.equal_size import PRESETS, recipe_of
 from benchmarks.tiny.runs import FAMILIES, VARIANTS
+from hwm_core.data.batches import stack
 from hwm_core.errors import BadConfig
 from hwm_core.sampling.config import Sampling
 from hwm_core.train.order import BatchOrder
@@ -144,7 +144,7 @@ class _Model:
         """One training step."""
         self.trainer.module.train()
         batch = self.order.batch(self.trainer.step)
-        self.trainer.train_step(default_collate([self.windows[item] for item in batch]))
+        self.trainer.train_step(stack([self.windows[item] for item in batch]))
 
     def predict(self) -> dict[str, Any]:
         """{prediction: processor seconds [2] for the latents and for decoding them}, for BATCH predictions."""

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from hwm_core.clips import num_latents
+from hwm_core.data.batches import FrameBatch
 from hwm_core.frames import to_frames, to_video
 from hwm_core.metrics.psnr import frame_mse, mean_psnr, pooled_psnr, psnr
 from hwm_core.metrics.ssim import frame_ssim
 from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.tokenizers.usage import CodeUse, code_use
-from hwm_core.train.task import Batch
 from hwm_core.visualization import Example
 
 
@@ -48,15 +48,15 @@ class Reconstruction:
 @torch.inference_mode()
 def measure(
     tokenizer: VideoTokenizer,
-    batches: Iterable[Batch],
+    batches: Iterable[FrameBatch],
     *,
     device: torch.device | str = "cpu",
     clock: Callable[[], float] = time.perf_counter,
 ) -> Reconstruction:
-    """Encode and decode every window of `batches`, each {"frames": uint8 [B, F, 3, H, W]}."""
+    """Encode and decode every window of `batches`."""
     mse, ssim, codes, spent = [], [], [], []
     for batch in batches:
-        frames = batch["frames"].to(device)
+        frames = batch.frames.to(device)
         marks = [_now(clock, device)]
         given = tokenizer.encode(frames.float() / 255.0)
         marks.append(_now(clock, device))
@@ -161,14 +161,17 @@ def rebuild(
 
 
 def examples(
-    tokenizer: VideoTokenizer, windows: Dataset, mse: NDArray[np.float64], device: torch.device | str = "cpu"
+    tokenizer: VideoTokenizer,
+    windows: Dataset[FrameBatch],
+    mse: NDArray[np.float64],
+    device: torch.device | str = "cpu",
 ) -> list[Example]:
     """Of `windows`, whose errors are `mse` [W, F], the worst, the median and the best by mean PSNR, to be drawn."""
     means = psnr(mse).mean(axis=1)
     order = means.argsort()
     shown = []
     for title, window in {"worst": order[0], "median": order[len(order) // 2], "best": order[-1]}.items():
-        truth = windows[int(window)]["frames"].permute(0, 2, 3, 1).contiguous().numpy()
+        truth = windows[int(window)].frames.permute(0, 2, 3, 1).contiguous().numpy()
         rebuilt = np.concatenate(list(rebuild(tokenizer, truth, window=len(truth), device=device)))
         notes = [f"mean {means[window]:.1f} dB", f"worst frame {psnr(mse[window]).min():.1f} dB"]
         shown.append(Example(f"{title} of {len(mse)} windows", truth[0], truth, {"reconstruction": rebuilt}, notes))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hwm_core.data.batches import Batch, batch_from_plain
 from hwm_core.errors import BadCheckpoint, BadInput
 from hwm_core.train.state import write_state
 
@@ -21,7 +22,7 @@ class BrokenStep:
     seed: int  # of its draws
     loss: float
     parameters: tuple[str, ...]  # whose gradient was not finite
-    batch: Mapping[str, Tensor]  # [batch_size, ...]
+    batch: Batch  # of all ranks
     weights: Mapping[str, Tensor]  # that the step began with: those of the last good step
 
     def __str__(self) -> str:
@@ -46,14 +47,16 @@ class BadGradient(BadInput):
 
 def write_broken_step(path: Path, broken: BrokenStep) -> None:
     """Write it whole or not at all."""
-    write_state(path, {field.name: getattr(broken, field.name) for field in fields(broken)})
+    content = {field.name: getattr(broken, field.name) for field in fields(broken)}
+    write_state(path, {**content, "batch": broken.batch.plain()})
 
 
 def read_broken_step(path: Path) -> BrokenStep:
     """Read it to the CPU. Raises BadCheckpoint when the file is absent, cut or something else."""
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        return BrokenStep(**{field.name: content[field.name] for field in fields(BrokenStep)})
+        found = {field.name: content[field.name] for field in fields(BrokenStep)}
+        return BrokenStep(**{**found, "batch": batch_from_plain(found["batch"])})
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise BadCheckpoint(
             str(path),

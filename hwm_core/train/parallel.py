@@ -18,12 +18,13 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
+from hwm_core.data.batches import Batch
 from hwm_core.errors import BadConfig
 from hwm_core.train.blocks import blocks_of, prepare_blocks
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import build_average
 from hwm_core.train.ranks import Ranks
-from hwm_core.train.task import Batch, TrainingTask
+from hwm_core.train.task import TrainingTask
 
 
 class Parallel(Protocol):
@@ -54,7 +55,7 @@ class Replicas:
 
     sharded = False
 
-    def __init__(self, task: TrainingTask, config: TrainingConfig, ranks: Ranks) -> None:
+    def __init__(self, task: TrainingTask[Any], config: TrainingConfig, ranks: Ranks) -> None:
         self._module, self._ranks = task.module.to(ranks.device), ranks
         self.average = build_average(self._module, config.ema_decay) if config.ema_decay else None
         prepare_blocks(self._module, config)
@@ -81,7 +82,7 @@ class Shards:
 
     sharded = True
 
-    def __init__(self, task: TrainingTask, config: TrainingConfig, ranks: Ranks) -> None:
+    def __init__(self, task: TrainingTask[Any], config: TrainingConfig, ranks: Ranks) -> None:
         if config.optimiser == "muon":
             raise BadConfig(
                 "`parallel`: fsdp",
@@ -136,7 +137,7 @@ class Shards:
 class Loss(nn.Module):
     """A trainee's loss as a module's forward."""
 
-    def __init__(self, task: TrainingTask) -> None:
+    def __init__(self, task: TrainingTask[Any]) -> None:
         super().__init__()
         self.module, self._loss = task.module, task.loss
 
@@ -144,7 +145,7 @@ class Loss(nn.Module):
         return self._loss(batch, generator)
 
 
-def share_out(task: TrainingTask, config: TrainingConfig, ranks: Ranks) -> Parallel:
+def share_out(task: TrainingTask[Any], config: TrainingConfig, ranks: Ranks) -> Parallel:
     """Lay a trainee's module out as the recipe says. One process alone has all weights."""
     if config.parallel == "fsdp" and ranks.size > 1:
         return Shards(task, config, ranks)

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from hwm_core.data.batches import B, concatenate
 from hwm_core.device import read_device
 from hwm_core.errors import BadConfig
 
@@ -68,14 +69,14 @@ class Ranks:
         values = torch.tensor([float(value) for value in numbers.values()], dtype=torch.float64)
         return dict(zip(numbers, (self.sum(values) / self.size).tolist()))
 
-    def gather(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-        """The rows of all ranks, in their order, on the first rank's CPU; None on the others."""
-        own = {name: rows.detach().cpu() for name, rows in batch.items()}
+    def gather(self, batch: B) -> B | None:
+        """The windows of all ranks, in the order of the ranks, on the first rank's CPU; None on the other ranks."""
+        own = batch.to("cpu")
         if self.size == 1:
             return own
         shares: list[Any] | None = [None] * self.size if self.first else None
         dist.gather_object(own, shares)
-        return None if shares is None else {name: torch.cat([share[name] for share in shares]) for name in own}
+        return None if shares is None else concatenate(shares)
 
     def wait(self) -> None:
         """Until all ranks are here."""

@@ -17,6 +17,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.utils.data import DataLoader, Dataset
 
+from hwm_core.data.batches import Batch, stack
 from hwm_core.errors import BadCheckpoint, BadConfig
 from hwm_core.rng.batch_rows import RowGenerator
 from hwm_core.train.broken_step import BadGradient, BrokenStep
@@ -27,7 +28,7 @@ from hwm_core.train.parallel import own, share_out, whole
 from hwm_core.train.ranks import Ranks
 from hwm_core.train.reporter import Position, Reporter, Silent
 from hwm_core.train.schedule import learning_rate_factor
-from hwm_core.train.task import Batch, TrainingTask
+from hwm_core.train.task import TrainingTask
 from hwm_core.train.throughput import Throughput
 
 CLOCKS = {"wall": time.monotonic, "processor": time.process_time}
@@ -45,7 +46,7 @@ class Trainer:
 
     def __init__(
         self,
-        task: TrainingTask,
+        task: TrainingTask[Any],
         config: TrainingConfig,
         *,
         ranks: Ranks | None = None,
@@ -75,7 +76,7 @@ class Trainer:
 
     def fit(
         self,
-        dataset: Dataset,
+        dataset: Dataset[Any],
         *,
         evaluate: Callable[[Any], Mapping[str, float]] | None = None,
         save: Callable[[], None] | None = None,
@@ -84,7 +85,7 @@ class Trainer:
         """Train until the budget is spent or `stop()` on any rank, asked after each step.
 
         Args:
-            dataset: items are mappings of tensors, collated to batches.
+            dataset: items are windows that `hwm_core.data.batches.stack` makes a batch of.
             evaluate: numbers of the result, every `evaluate_every` steps and at the end; called on the first rank.
             save: called on every rank every `save_every_minutes` and at the end, however it comes.
 
@@ -203,9 +204,7 @@ class Trainer:
         torch.manual_seed(mix(self.config.seed + self.ranks.rank, 2 * self.step + 1))  # nn.Dropout hears this one alone
         parts = self.config.accumulation
         numbers: dict[str, Tensor | float] = {}
-        chunks = zip(*(tensor.to(self.ranks.device, non_blocking=True).chunk(parts) for tensor in batch.values()))
-        for number, rows in enumerate(chunks):
-            part = dict(zip(batch, rows))
+        for number, part in enumerate(batch.to(self.ranks.device, non_blocking=True).chunk(parts)):
             with self.parallel.part(last=number == parts - 1):
                 with self._autocast(), self.throughput.counted(self._rows):
                     loss, metrics = self.parallel.loss(part, self._draws(number))
@@ -229,7 +228,7 @@ class Trainer:
             return None
         return BrokenStep(self.step, self.config.seed, loss, tuple(name for name, bad in named if bad), rows, weights)
 
-    def _loader(self, dataset: Dataset) -> DataLoader:
+    def _loader(self, dataset: Dataset[Any]) -> DataLoader:
         share = self._rows * self.config.accumulation
         order = BatchOrder(
             len(dataset),  # type: ignore[arg-type]
@@ -239,7 +238,11 @@ class Trainer:
             rows=slice(self.ranks.rank * share, (self.ranks.rank + 1) * share),
         )
         return DataLoader(
-            dataset, batch_sampler=order, num_workers=self.config.workers, pin_memory=self.ranks.device.type == "cuda"
+            dataset,
+            batch_sampler=order,
+            collate_fn=stack,
+            num_workers=self.config.workers,
+            pin_memory=self.ranks.device.type == "cuda",
         )
 
     def _spent(self) -> float:

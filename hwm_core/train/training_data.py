@@ -8,6 +8,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from hwm_core.data.batches import FrameBatch, TokenBatch
 from hwm_core.data.episodes.store import Store, open_store
 from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.recording.preprocessing import Preprocessing
@@ -18,7 +19,6 @@ from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec, spec_of
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.train.recipe import Recipe
-from hwm_core.train.task import Batch
 from hwm_core.train.validation import fixed_batches
 
 
@@ -26,9 +26,9 @@ from hwm_core.train.validation import fixed_batches
 class TrainingData:
     """Windows, and what they decide of the model."""
 
-    windows: Dataset
+    windows: Dataset[Any]  # each a FrameBatch or a TokenBatch without B
     episodes: str  # a sum over the names and lengths of those that windows are of
-    held_out: list[Batch]  # the same windows at every evaluation
+    held_out: list[FrameBatch] | list[TokenBatch]  # the same windows at every evaluation
     config: Any  # of the family: the recipe's, with what tokenizer and data decide
     codes: TokenizerSpec  # of the tokenizer, at hand or not
     manifest: ActionManifest
@@ -82,8 +82,7 @@ def open_training_data(path: Path, recipe: Recipe, tokenizer: VideoTokenizer | N
         BadBag: the data are absent or damaged.
         BadConfig: data, recipe and tokenizer do not fit each other.
     """
-    pictures = not is_token_store(path)
-    data: Store | TokenStore = open_store(path) if pictures else open_token_store(path)
+    data: Store | TokenStore = open_token_store(path) if is_token_store(path) else open_store(path)
     if (manifest := data.manifests.get(recipe.data.actions)) is None:
         raise BadConfig(
             "data: key `actions`",
@@ -97,8 +96,10 @@ def open_training_data(path: Path, recipe: Recipe, tokenizer: VideoTokenizer | N
     count = recipe.data.validation_windows
     if isinstance(data, Store):
         lengths = (config.past_frames, config.future_frames)
-        windows: Dataset = Windows(data.training, manifest, *lengths, stride=recipe.data.stride)
-        held_out = fixed_batches(Windows(data.validation, manifest, *lengths), count)
+        windows: Dataset[Any] = Windows(data.training, manifest, *lengths, stride=recipe.data.stride)
+        held_out: list[FrameBatch] | list[TokenBatch] = fixed_batches(
+            Windows(data.validation, manifest, *lengths), count
+        )
     else:
         _reject_pixels(path, recipe)
         stride = -(-recipe.data.stride // data.stride)  # in clips

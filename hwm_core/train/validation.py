@@ -4,30 +4,30 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset
 
+from hwm_core.data.batches import B, FrameBatch, TokenBatch, stack
 from hwm_core.data.episodes.windows import evenly_spaced
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.tokenizers.usage import digit_evenness
-from hwm_core.train.task import Batch
 from hwm_core.train.tasks import codes_of, unit
 
 
-def fixed_batches(windows: Dataset, count: int, batch_size: int = 16) -> list[Batch]:
+def fixed_batches(windows: Dataset[B], count: int, batch_size: int = 16) -> list[B]:
     """`count` windows (or all, if there are fewer) spread evenly over `windows`, in batches."""
     chosen = evenly_spaced(count, len(windows)).tolist()  # type: ignore[arg-type]
     parts = [chosen[first : first + batch_size] for first in range(0, len(chosen), batch_size)]
-    return [default_collate([windows[item] for item in part]) for part in parts]
+    return [stack([windows[item] for item in part]) for part in parts]
 
 
-def evaluate_tokenizer(tokenizer: VideoTokenizer, batches: Sequence[Batch]) -> dict[str, float]:
+def evaluate_tokenizer(tokenizer: VideoTokenizer, batches: Sequence[FrameBatch]) -> dict[str, float]:
     """Reconstruction PSNR of every frame; of FSQ also how evenly the digits are used (1: all levels equally often)."""
     device = next(tokenizer.parameters()).device
     errors, codes = [], []
     for batch in batches:
-        frames = unit(batch["frames"].to(device))
+        frames = unit(batch.frames.to(device))
         codes.append(tokenizer.encode(frames))
         errors.append((tokenizer.decode(codes[-1]) - frames).square().mean((-3, -2, -1)).flatten())
     mse = torch.cat(errors).double().cpu().numpy()
@@ -39,7 +39,10 @@ def evaluate_tokenizer(tokenizer: VideoTokenizer, batches: Sequence[Batch]) -> d
 
 
 def evaluate_model(
-    model: WorldModelNetwork, tokenizer: VideoTokenizer | None, batches: Sequence[Batch], seed: int = 0
+    model: WorldModelNetwork,
+    tokenizer: VideoTokenizer | None,
+    batches: Sequence[FrameBatch | TokenBatch],
+    seed: int = 0,
 ) -> dict[str, float]:
     """The training loss with the same draws every time, and the loss of the whole future from the past alone.
 
@@ -50,8 +53,8 @@ def evaluate_model(
     generator = torch.Generator(device).manual_seed(seed)
     rows = []
     for windows in batches:
-        batch = {name: values.to(device) for name, values in windows.items()}
-        actions, codes = batch["actions"], codes_of(batch, tokenizer)
+        batch = windows.to(device)
+        actions, codes = batch.actions, codes_of(batch, tokenizer)
         loss, metrics = model.loss(codes, actions, generator)
         row = {"loss": loss, **metrics}
         noise = generator.get_state()
@@ -60,12 +63,12 @@ def evaluate_model(
             generator.set_state(noise)  # the three differ by their actions alone
             row |= {f"{name}_{key}": value for key, value in model.future_loss(codes, played, generator).items()}
         rows.append({name: float(value) for name, value in row.items()})
-    sizes = [len(batch["actions"]) for batch in batches]
+    sizes = [len(batch) for batch in batches]
     return {name: sum(row[name] * size for row, size in zip(rows, sizes)) / sum(sizes) for name in rows[0]}
 
 
 def evaluate_decoder(
-    tokenizer: VideoTokenizer, model: WorldModelNetwork, batches: Sequence[Batch], seed: int = 0
+    tokenizer: VideoTokenizer, model: WorldModelNetwork, batches: Sequence[FrameBatch], seed: int = 0
 ) -> dict[str, float]:
     """PSNR of the future's frames, painted from their own codes and from the model's mean latents."""
     device = next(tokenizer.parameters()).device
@@ -73,7 +76,7 @@ def evaluate_decoder(
     errors: dict[str, list[Tensor]] = {"codes": [], "predicted": []}
     past = model.config.past_frames
     for batch in batches:
-        frames, actions = unit(batch["frames"].to(device)), batch["actions"].to(device)
+        frames, actions = unit(batch.frames.to(device)), batch.actions.to(device)
         codes = tokenizer.encode(frames)
         seen, predicted = tokenizer.embed(codes), model.mean_prediction(codes, actions, generator)
         whole = torch.cat([seen[:, : -predicted.shape[1]], predicted], dim=1)

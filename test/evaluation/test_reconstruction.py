@@ -7,6 +7,7 @@ import torch
 from small_training import episode
 from torch.utils.data import DataLoader
 
+from hwm_core.data.batches import FrameBatch, stack
 from hwm_core.data.episodes.store import write_episode
 from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.recording.preprocessing import Preprocessing
@@ -46,7 +47,7 @@ class Fading(torch.nn.Module):
 
 
 def test_errors_are_told_by_frame_and_by_latent():
-    bright = {"frames": torch.full((3, 17, 3, 16, 16), 200, dtype=torch.uint8)}
+    bright = FrameBatch(torch.full((3, 17, 3, 16, 16), 200, dtype=torch.uint8), torch.zeros(3, 17, 0))
     found = measure(Fading(), [bright, bright], clock=iter(range(9)).__next__)
     assert found.mse.shape == found.ssim.shape == (6, 17)
     np.testing.assert_allclose(found.mse[0], (np.arange(17) / 255) ** 2, atol=1e-9)
@@ -98,7 +99,7 @@ def test_a_long_video_is_rebuilt_in_windows_and_keeps_its_length(frames):
 
 def test_worst_median_and_best_windows_are_shown(windows):
     made = build_tokenizer({"kind": "patch", "temporal_factor": 8})
-    found = measure(made, DataLoader(windows, 4))
+    found = measure(made, DataLoader(windows, 4, collate_fn=stack))
     shown = examples(made, windows, found.mse)
     means = [float(example.notes[0].split()[1]) for example in shown]
     assert len(shown) == 3 and means == sorted(means) and "reconstruction" in shown[0].predictions

@@ -1,8 +1,11 @@
 """A small store, and the settings of trainings that take seconds."""
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 import yaml
 
 from hwm_core.data.episodes.store import manifest_path, write_episode
@@ -66,3 +69,21 @@ def train_model(store, tokenizer, out, *more: str) -> int:
     return train.main(
         ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(out), "data.actions=states", *SMALL, *more]
     )
+
+
+def train_and_note(arguments: list[str], notes: Path) -> None:
+    """Train in a process of its own, and note each step whose state and checkpoint are saved.
+
+    It stands here because the process that runs it imports it by name, and cannot import a test file.
+    """
+    torch.set_num_threads(1)
+    save = train.save_checkpoint
+
+    def saved(directory, checkpoint):
+        save(directory, checkpoint)
+        with notes.open("a") as file:
+            file.write(f"{checkpoint.metadata['steps']}\n")
+
+    train.save_checkpoint = saved
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    sys.exit(train.main(arguments))

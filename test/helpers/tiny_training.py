@@ -10,6 +10,7 @@ import torch.distributed as dist
 from eight_models import Row
 from torch import Tensor
 
+from hwm_core.data.batches import TokenBatch
 from hwm_core.rng.batch_rows import normal
 from hwm_core.train.broken_step import BadGradient, write_broken_step
 from hwm_core.train.config import TrainingConfig
@@ -31,8 +32,8 @@ class Clips(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        return {"codes": self.codes[index], "actions": self.actions[index]}
+    def __getitem__(self, index: int) -> TokenBatch:
+        return TokenBatch(self.codes[index], self.actions[index])
 
 
 class CodesTask:
@@ -41,12 +42,12 @@ class CodesTask:
     def __init__(self, family: str, **changes: object) -> None:
         self.module = ROWS[family].build(depth=2, **changes)
 
-    def loss(self, batch: Mapping[str, Tensor], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        actions = batch["actions"] + 0.1 * normal(batch["actions"].shape, generator)
-        return self.module.loss(batch["codes"], actions, generator)
+    def loss(self, batch: TokenBatch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        actions = batch.actions + 0.1 * normal(batch.actions.shape, generator)
+        return self.module.loss(batch.tokens, actions, generator)
 
-    def tokens(self, batch: Mapping[str, Tensor]) -> int:
-        return batch["codes"][..., 0].numel()
+    def tokens(self, batch: TokenBatch) -> int:
+        return batch.tokens[..., 0].numel()
 
 
 class Losses:

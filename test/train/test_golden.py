@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from hwm_core.data.batches import FrameBatch, TokenBatch
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.recipe import read_recipe
@@ -47,7 +48,7 @@ class Drawn(torch.utils.data.Dataset):
     def __init__(self, family: str | None) -> None:
         """Of a tokenizer, which has no family, the pictures alone."""
         draw = np.random.default_rng(0)
-        self.items = []
+        self.items: list[FrameBatch | TokenBatch] = []
         for _ in range(12):
             actions = np.cumsum(draw.normal(size=(25, 2)), axis=0).astype(np.float32) / 3
             frames = draw.integers(0, 40, (9, 3, 16, 16))
@@ -57,14 +58,16 @@ class Drawn(torch.utils.data.Dataset):
             codes = ((grid * 3).round().astype(int)) % 12
             latents = np.stack([np.sin(grid), np.cos(grid), grid / 2], axis=-1).astype(np.float32)
             tokens = codes if family == "masked" else latents
-            self.items.append({"frames": frames.astype(np.uint8), "tokens": tokens, "actions": actions})
-        if family is None:
-            self.items = [{"frames": one["frames"]} for one in self.items]
+            played = torch.from_numpy(actions)
+            if family is None:
+                self.items.append(FrameBatch(torch.from_numpy(frames.astype(np.uint8)), played))
+            else:
+                self.items.append(TokenBatch(torch.from_numpy(tokens), played))
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, item: int) -> dict:
+    def __getitem__(self, item: int) -> FrameBatch | TokenBatch:
         return self.items[item]
 
 
@@ -76,11 +79,11 @@ class Learner:
 
     def loss(self, batch, generator):
         if self._of_model:
-            return self.module.loss(batch["tokens"], batch["actions"], generator)
-        return self.module.loss(batch["frames"].float() / 255, generator)
+            return self.module.loss(batch.tokens, batch.actions, generator)
+        return self.module.loss(batch.frames.float() / 255, generator)
 
     def tokens(self, batch) -> int:
-        return len(next(iter(batch.values())))
+        return len(batch)
 
 
 def curve(name: str, disturbed: float = 0.0) -> list[float]:

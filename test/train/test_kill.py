@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from made_checkpoint import made
-from small_training import SMALL, episode
+from small_training import SMALL, episode, train_and_note
 
 from hwm_core.data.episodes.store import manifest_path, write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
@@ -103,23 +103,6 @@ def test_a_sharded_state_killed_at_any_touch_of_the_disk_is_the_old_one_or_the_n
         if not died:
             break
     assert at > 5 or later == 4  # of the same step nothing is written
-
-
-def train_and_note(arguments: list[str], notes: Path) -> None:
-    """Train, and note each step whose state and checkpoint are saved."""
-    torch.set_num_threads(1)
-    from training import train
-
-    save = train.save_checkpoint
-
-    def saved(directory, checkpoint):
-        save(directory, checkpoint)
-        with notes.open("a") as file:
-            file.write(f"{checkpoint.metadata['steps']}\n")
-
-    train.save_checkpoint = saved
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    sys.exit(train.main(arguments))
 
 
 @pytest.mark.parametrize(("wanted", "steps"), [(2, 12), pytest.param(15, 60, marks=pytest.mark.slow)])

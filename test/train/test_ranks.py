@@ -9,6 +9,7 @@ from tiny_training import ROWS, STEPS, STOP, Clips, of_two, run, run_and_stop, t
 from torch._dynamo.utils import counters
 from torch.utils.data import DataLoader
 
+from hwm_core.data.batches import stack
 from hwm_core.errors import BadConfig
 from hwm_core.train.broken_step import read_broken_step
 from hwm_core.train.parallel import Shards
@@ -109,7 +110,7 @@ def test_a_gradient_that_is_not_finite_on_one_rank_ends_all_and_its_step_can_be_
     first, second = (seen["flow", parallel]["broken"] for seen in found)
     assert first == second and "expected finite numbers, got norm nan" in first
     broken = read_broken_step(folder / f"{parallel}.pt")
-    assert broken.batch["actions"].isnan().any() and len(broken.batch["actions"]) == 4  # the rows of both
+    assert broken.batch.actions.isnan().any() and len(broken.batch) == 4  # the rows of both
     again = trainer("flow")[0].replay(broken)
     assert not torch.tensor([again.loss, broken.loss]).isfinite().any()
     assert again.parameters == broken.parameters != ()
@@ -122,7 +123,7 @@ def test_blocks_computed_again_give_the_same_gradient(alone):
     for changes in ({}, {"dropout": 0.3}):
         plain, again = (trainer("masked", model=changes, recompute=recompute)[0] for recompute in (False, True))
         for made in (plain, again):
-            made.train_step(next(iter(DataLoader(Clips("masked"), batch_size=4))))
+            made.train_step(next(iter(DataLoader(Clips("masked"), batch_size=4, collate_fn=stack))))
         for one, other in zip(plain.module.parameters(), again.module.parameters(), strict=True):
             assert torch.equal(one, other)
 
@@ -134,7 +135,7 @@ def test_a_blocks_forward_runs_once_in_a_step_and_twice_where_blocks_are_compute
     blocks = list(made.module.backbone.blocks)
     for number, block in enumerate(blocks):
         block.attention[0].register_forward_hook(lambda *_, number=number: ran.append(number))
-    made.train_step(next(iter(DataLoader(Clips(family), batch_size=4))))
+    made.train_step(next(iter(DataLoader(Clips(family), batch_size=4, collate_fn=stack))))
     assert sorted(ran) == sorted(times * list(range(len(blocks))))
 
 

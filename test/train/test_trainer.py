@@ -1,11 +1,12 @@
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import default_collate
 
+from hwm_core.data.batches import Batch, stack
 from hwm_core.errors import BadCheckpoint, BadInput
 from hwm_core.rng.batch_rows import normal
 from hwm_core.train.broken_step import BadGradient, read_broken_step, write_broken_step
@@ -18,15 +19,21 @@ from hwm_core.train.throughput import TrainingFlops
 from hwm_core.train.trainer import Trainer
 
 
+@dataclass(frozen=True)
+class Points(Batch):
+    x: torch.Tensor  # [B, 2]
+    y: torch.Tensor  # [B, 1]
+
+
 class Lines(torch.utils.data.Dataset):
     """Sixteen points of a line, with noise."""
 
     def __len__(self) -> int:
         return 16
 
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+    def __getitem__(self, index: int) -> Points:
         x = torch.tensor([index / 16.0, 1.0])
-        return {"x": x, "y": 3.0 * x[:1] - 1.0}
+        return Points(x, 3.0 * x[:1] - 1.0)
 
 
 class Regression:
@@ -38,12 +45,12 @@ class Regression:
         self.noise = noise
 
     def loss(self, batch, generator):
-        noise = self.noise * normal(batch["x"].shape, generator)
-        loss = (self.module(batch["x"] + noise) - batch["y"]).square().mean()
+        noise = self.noise * normal(batch.x.shape, generator)
+        loss = (self.module(batch.x + noise) - batch.y).square().mean()
         return loss, {"error": loss.detach()}
 
     def tokens(self, batch):
-        return 2 * len(batch["x"])
+        return 2 * len(batch.x)
 
 
 def config(**changes) -> TrainingConfig:
@@ -160,7 +167,7 @@ def test_a_broken_step_is_kept_with_what_it_takes_to_compute_it_again(tmp_path):
         trainer.fit(Lines())
     write_broken_step(tmp_path / "broken_step_0.pt", error.value.broken)
     broken = read_broken_step(tmp_path / "broken_step_0.pt")
-    assert (broken.step, broken.seed) == (0, 5) and broken.batch["x"].shape == (4, 2)
+    assert (broken.step, broken.seed) == (0, 5) and broken.batch.x.shape == (4, 2)
     assert torch.equal(broken.weights["0.weight"], trainer.module[0].weight)
     again = Trainer(Regression(noise=float("inf")), config()).replay(broken)
     assert again.parameters == broken.parameters and not torch.tensor(again.loss).isfinite()
@@ -177,7 +184,7 @@ def test_a_file_that_holds_no_broken_step_is_rejected(tmp_path):
 def test_the_share_of_the_peak_is_the_counted_arithmetic_over_the_time_it_took():
     # Two linear layers, 2x8 and 8x1: 2 operations a weight and row forward, twice that backward, 144 a window.
     trainer = Trainer(Regression(), config(peak_tflops=1e-6, precision="bfloat16"))
-    trainer.train_step(default_collate([Lines()[item] for item in range(4)]))
+    trainer.train_step(stack([Lines()[item] for item in range(4)]))
     trainer.throughput.add(windows=4, tokens=8, seconds=2.0)
     numbers = trainer.throughput.numbers()
     assert numbers["windows_per_s"] == 2.0 and numbers["tokens_per_s"] == 4.0

@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset
 
+from hwm_core.data.batches import FrameBatch
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadBag
 from hwm_core.types import Episode
@@ -38,12 +38,12 @@ def evenly_spaced(count: int, of: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(np.int64))
 
 
-class Windows(Dataset):
-    """Windows of all episodes: `{"frames": uint8 [F, 3, H, W], "actions": float32 [F, A], normalised}`.
+class Windows(Dataset[FrameBatch]):
+    """Windows of all episodes: frames of past and future, and their actions.
 
     Args:
         episodes: of one robot and preprocessing.
-        manifest: which actions, and their normalisation; None for windows without "actions".
+        manifest: which actions, and their normalisation; None for windows without actions.
         past_frames, future_frames: their sum is F.
         stride: frames between the starts of neighbouring windows.
 
@@ -63,9 +63,10 @@ class Windows(Dataset):
     ) -> None:
         self.length = past_frames + future_frames
         self._episodes = list(episodes)
-        self._actions = None
-        if manifest is not None:
-            self._actions = [manifest.normalise(manifest.actions_of(episode)) for episode in episodes]
+        self._actions = [
+            np.zeros((len(one), 0), np.float32) if manifest is None else manifest.normalise(manifest.actions_of(one))
+            for one in episodes
+        ]
         starts = [window_starts(episode.segments, self.length, stride) for episode in episodes]
         self.index = np.array(
             [(number, start) for number, some in enumerate(starts) for start in some], dtype=np.int64
@@ -82,11 +83,9 @@ class Windows(Dataset):
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, item: int) -> dict[str, Tensor]:
+    def __getitem__(self, item: int) -> FrameBatch:
         number, start = self.index[item]
         clip = slice(start, start + self.length)
         # A copy: the frames may be a memory map.
-        window = {"frames": torch.tensor(self._episodes[number].frames[clip]).permute(0, 3, 1, 2)}
-        if self._actions is not None:
-            window["actions"] = torch.from_numpy(self._actions[number][clip])
-        return window
+        frames = torch.tensor(self._episodes[number].frames[clip]).permute(0, 3, 1, 2)
+        return FrameBatch(frames, torch.from_numpy(self._actions[number][clip]))

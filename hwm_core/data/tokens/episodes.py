@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from hwm_core.clips import num_frames
+from hwm_core.data.batches import TokenBatch
 from hwm_core.data.episodes.windows import take_numbers
 from hwm_core.data.robot.joint_names import match_names
 from hwm_core.data.robot.manifest import ActionManifest
@@ -87,14 +87,12 @@ def frames_counted(clips: int, latents: int, temporal_factor: int) -> NDArray[np
     return np.array(counted, dtype=np.int64)
 
 
-class TokenWindows(Dataset):
-    """Windows of neighbouring clips: `{"tokens": [clips * T, h, w(, c)], "actions": float32 [frames, A] normalised}`.
-
-    Tokens are int64, latents float32.
+class TokenWindows(Dataset[TokenBatch]):
+    """Windows of neighbouring clips: tokens [clips * T, h, w(, c)] and the actions of their frames.
 
     Args:
         episodes: of one tokenizer and robot.
-        manifest: which actions, and their normalisation; None for windows without "actions".
+        manifest: which actions, and their normalisation; None for windows without actions.
         clips: neighbouring clips to a window.
         stride: clips between the starts of neighbouring windows.
         latents: for a model of so many, in place of `clips`: the first ones of a clip (which are those of the shorter
@@ -121,9 +119,12 @@ class TokenWindows(Dataset):
                 "Token windows", expected="episodes of one tokenizer", got=sorted(kinds), remedy="Keep them apart."
             )
         self._clips, self._latents, self._frames = _extent(self._episodes, clips, latents)
-        self._actions = None
-        if manifest is not None:
-            self._actions = [manifest.normalise(manifest.actions_of(episode)) for episode in episodes]
+        self._actions = [
+            np.zeros((len(one.segments), 0), np.float32)
+            if manifest is None
+            else manifest.normalise(manifest.actions_of(one))
+            for one in episodes
+        ]
         self.index = np.array(
             [(number, start) for number, one in enumerate(episodes) for start in one.valid_starts(self._clips, stride)],
             dtype=np.int64,
@@ -140,7 +141,7 @@ class TokenWindows(Dataset):
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, item: int) -> dict[str, Tensor]:
+    def __getitem__(self, item: int) -> TokenBatch:
         number, start = self.index[item]
         episode = self._episodes[number]
         tokens = np.asarray(episode.tokens[start : start + self._clips])
@@ -148,10 +149,8 @@ class TokenWindows(Dataset):
         if not in_vocabulary(tokens, episode.vocabulary):
             raise out_of_vocabulary(episode.name, tokens, episode.vocabulary)
         # A copy: the tokens may be mapped.
-        window = {"tokens": torch.from_numpy(tokens.astype(np.int64 if episode.vocabulary else np.float32))}
-        if self._actions is not None:
-            window["actions"] = torch.from_numpy(self._actions[number][self._first[number][start] + self._frames])
-        return window
+        values = torch.from_numpy(tokens.astype(np.int64 if episode.vocabulary else np.float32))
+        return TokenBatch(values, torch.from_numpy(self._actions[number][self._first[number][start] + self._frames]))
 
 
 def _extent(

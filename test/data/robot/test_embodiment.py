@@ -115,7 +115,7 @@ def test_several_robots_train_together_with_missing_joints_at_their_mean(tmp_pat
     assert np.allclose(manifest.mean[0], t.mean() / 100) and np.allclose(
         manifest.mean[3], t.mean() / 100
     )  # of whom it is
-    first, second = (Windows([one], manifest, 2, 3)[0]["actions"] for one in open_store(store).training)
+    first, second = (Windows([one], manifest, 2, 3)[0].actions for one in open_store(store).training)
     assert torch.isfinite(first).all() and (first[:, 3] == 0).all() and (first[:, 0] != 0).any()
     assert (second[:, [0, 2]] == 0).all() and (second[:, 3] != 0).any()
 

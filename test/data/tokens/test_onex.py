@@ -51,8 +51,8 @@ def test_a_segment_number_that_comes_again_does_not_join_what_was_cut(tmp_path):
 def test_a_window_holds_its_latents_with_the_states_of_their_frames(tmp_path):
     windows = TokenWindows(open_tokens(tokens_v2(tmp_path / "set")), manifest(EVE_STATES), clips=2)
     window = windows[1]
-    assert window["tokens"].shape == (6, 32, 32) and window["tokens"][:, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]
-    assert window["actions"][:, 24].tolist() == list(range(17, 51))
+    assert window.tokens.shape == (6, 32, 32) and window.tokens[:, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]
+    assert window.actions[:, 24].tolist() == list(range(17, 51))
     assert len(windows) == 3  # two of the first shard, one of the second
 
 
@@ -62,7 +62,7 @@ def test_v1_has_one_grid_a_frame_and_its_actions_side_by_side(tmp_path):
     assert episode.states.shape == (30, 26) and episode.names[:21] == EVE_STATES[:21]
     assert episode.valid_starts(clips=16).tolist() == [12, 13, 14]
     window = TokenWindows([episode], None, clips=16)[0]
-    assert window["tokens"][:, 3, 4].tolist() == list(range(200_012, 200_028))
+    assert window.tokens[:, 3, 4].tolist() == list(range(200_012, 200_028))
 
 
 @pytest.mark.parametrize("name", ["video_1.bin", "states_1.bin", "segment_idx_1.bin"])

@@ -134,7 +134,7 @@ def test_a_clip_of_the_cache_begins_every_stride_frames_of_a_segment_and_holds_t
     # Every second clip of a segment is every sixth frame of it, as it is of windows of pictures.
     assert shard.first_frames[shard.valid_starts(stride=2)].tolist() == [0, 6, 16, 22]
     window = TokenWindows([shard], None, latents=1)[1]
-    assert window["tokens"][:, 0, 0].tolist() == [3]
+    assert window.tokens[:, 0, 0].tolist() == [3]
 
 
 def test_processes_that_share_out_the_shards_make_the_set_that_one_makes(store, tmp_path):
@@ -357,7 +357,7 @@ def test_magvit_codes_are_two_digits_of_512(tmp_path):
     recipe = read_recipe("tiny", ["data.actions=states", "model.num_past_latents=8", "model.patch=1", *NO_PIXELS])
     material = open_training_data(onex(tmp_path, "v1.1"), recipe, None)
     assert material.config.levels == (512, 512) and material.config.temporal_factor == 1
-    assert material.windows[0]["actions"].shape == (11, 26) == (8 + 3, 26)
+    assert material.windows[0].actions.shape == (11, 26) == (8 + 3, 26)
 
 
 def test_a_model_counts_the_single_frame_of_a_further_clip_as_often_as_the_frames_of_a_latent():
@@ -377,4 +377,4 @@ def test_latents_that_are_not_finite_are_rejected():
     shard = TokenEpisode("one", tokens, 9, 0, 30.0, np.zeros(9, np.int32), ("a",), None)
     with pytest.raises(BadBag, match="finite latents"):
         TokenWindows([shard], None)[0]
-    assert TokenWindows([replace(shard, tokens=np.zeros_like(tokens))], None)[0]["tokens"].dtype == torch.float32
+    assert TokenWindows([replace(shard, tokens=np.zeros_like(tokens))], None)[0].tokens.dtype == torch.float32

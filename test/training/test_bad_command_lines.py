@@ -73,7 +73,7 @@ def write_still(folder: Path) -> None:
         (("--cut", 0.6, 0.6, 0, 0), "expected `cut` to be four shares of at least 0"),
         (("--rate", "inf"), "`frame_rate_hz`: expected Input should be a finite number, got inf"),
         *((("--cut", *cut), "expected `cut` to be four shares") for cut in (("nan", 0, 0, 0), (0, 0, 0, "nan"))),
-        (("--rate", 1000), "at 1000 Hz: expected frames no further apart than 3.5 periods: what is, is a gap"),
+        (("--rate", 1000), "at 1000 Hz: expected frames no further apart than 3.5 periods; a longer interval is a gap"),
         (("--frame-skip", -1), "argument --frame-skip: expected a whole number of at least 0, got -1"),
         (("--validation-nth", -1), "argument --validation-nth: expected a whole number of at least 0, got -1"),
         (("--workers", 0), "argument --workers: expected a whole number of at least 1, got 0"),
@@ -89,7 +89,7 @@ def test_a_setting_that_no_store_can_have_is_rejected(bags: Path, rejected, opti
 def test_the_rate_of_a_camera_too_slow_for_the_one_asked_for_is_told(bags: Path, rejected) -> None:
     # 30 Hz: a period of 120 Hz times 3.5 is 29 ms, shorter than the 33 ms between pictures; of 100 Hz 35 ms.
     store = ("--robot", "r", "--validation-nth", 2, "--out", bags.parent / "store", "--rate")
-    assert "got pictures with joint values at 30 Hz. Prepare at that rate" in rejected(prepare_data, bags, *store, 120)
+    assert "got images with joint values at 30 Hz. Prepare at that rate" in rejected(prepare_data, bags, *store, 120)
     assert prepare_data.main([*map(str, (bags, *store, 100))]) == 0
 
 

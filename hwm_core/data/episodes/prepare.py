@@ -1,4 +1,4 @@
-"""Recordings into an episode store: resumable, one whole episode at a time, manifests from the training split only."""
+"""Prepares recordings as an episode store. Interrupted runs resume; manifests are fitted on the training split only."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ from hwm_core.types import Episode
 
 @dataclass(frozen=True)
 class Prepared:
-    """What became of one recording: a report, or a fault; neither when it was in the store already."""
+    """The outcome for one recording: a report, or a fault; neither when the store already had it."""
 
     name: str
     split: Split
@@ -44,24 +44,26 @@ def prepare_episodes(
     workers: int = 1,
     embodiment: Embodiment | None = None,
 ) -> Iterator[Prepared]:
-    """Write the recordings that are not in the store yet, and tell of each. One process at a time may do so.
+    """Write the recordings that are not in the store yet, and yield the outcome of each.
+
+    Only one process at a time may prepare a store.
 
     Args:
-        recordings: of each split; a bad one is told of and left out.
+        recordings: recordings of each split; unusable ones are reported and left out.
         store: folder to fill.
-        preprocessing: applied to every picture; the same for the whole store.
-        names: joints wanted, in this order; None takes those of the first recording for all.
-        workers: processes to read with.
-        layout: dimensions of the store, where its robots have joints of their own; NaN where one lacks a dimension.
+        preprocessing: applied to every image; the same for the whole store.
+        names: joints wanted, in this order; None takes the joints of the first recording for all.
+        workers: number of reading processes.
+        embodiment: dimensions of the store; a dimension that a robot lacks is NaN. None takes the joints as they are.
 
     Raises:
-        BadBag: two recordings of one name, or a store made with another preprocessing, joints or split.
+        BadBag: two recordings share a name, or the store has another preprocessing, other joints or another split.
     """
     store = Path(store)
-    require_unique_names(chain.from_iterable(recordings.values()))  # in both splits: trained on and judged by
+    require_unique_names(chain.from_iterable(recordings.values()))  # also across the splits: no episode is in both
     if embodiment is not None:
         names = embodiment.names
-    for partial_write in store.glob("*/.*.partial"):  # of a run that was killed
+    for partial_write in store.glob("*/.*.partial"):  # left by a killed process
         shutil.rmtree(partial_write)
     todo: list[tuple[Recording, Split]] = []
     for split, some in recordings.items():
@@ -72,12 +74,12 @@ def prepare_episodes(
             names = _same_store(kept, preprocessing, names)
             yield Prepared(recording.name, split)
     prepare = partial(_prepare_one, store=store, preprocessing=preprocessing, embodiment=embodiment)
-    # The first readable recording settles the joints and their order; only then can the others go in parallel.
+    # The first readable recording determines the joints and their order; only then can the others run in parallel.
     while todo and (names is None or workers == 1):
         outcome, names = prepare(todo.pop(0), names=names)
         yield outcome
     if todo:
-        # Not forked: the parent may hold threads of torch or OpenCV.
+        # Spawned, not forked: the parent may have threads of torch or OpenCV.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             for outcome, _ in pool.map(partial(prepare, names=names), todo):
                 yield outcome
@@ -86,16 +88,19 @@ def prepare_episodes(
 def fit_store_manifests(
     store: str | Path, robot: Robot, aliases: Mapping[str, str] | None = None
 ) -> dict[ActionKind, ActionManifest]:
-    """Fit a manifest for states and for commands, where recorded, on the training split, and write them to the store.
+    """Fit manifests on the training split of a store, and write them to the store.
 
     Args:
         store: a filled store.
         robot: units and limits of its joints.
-        aliases: {name a robot publishes: name in the store}, of a layout.
+        aliases: {name a robot publishes: name in the store}, from an embodiment.
+
+    Returns:
+        A manifest for states and a manifest for commands, where they were recorded.
 
     Raises:
         BadBag: the store is empty or damaged.
-        BadActions: the joints were for the most part far outside the limits given, or cannot be of the unit declared.
+        BadActions: most values are beyond the limits of their joint, or values cannot be in the declared unit.
     """
     manifests = fit_manifests(open_store(store).training, robot, aliases)
     for kind, manifest in manifests.items():
@@ -111,7 +116,7 @@ def _prepare_one(
     embodiment: Embodiment | None,
     names: Sequence[str] | None,
 ) -> tuple[Prepared, Sequence[str] | None]:
-    """Read and write one; the names are those of the store from now on."""
+    """Read and write one recording. Returns its outcome, and the joint names of the store from now on."""
     recording, split = task
     try:
         episode, report = recording.read(preprocessing, None if embodiment else names)
@@ -125,22 +130,24 @@ def _prepare_one(
 
 
 def _require_neighbours(episode: Episode, rate_hz: float) -> None:
-    """Raises BadBag where each of several frames is a segment of its own: no window could be made of them."""
+    """Raises BadBag when every frame is its own segment, so that no window fits."""
     if len(episode) > 1 and (np.diff(episode.segments) != 0).all():
         measured = rounded_rate_hz(float(np.median(np.abs(np.diff(episode.stamps_ns)))))
         raise BadBag(
             f"Recording {episode.name} at {rate_hz:g} Hz",
-            expected=f"frames no further apart than {MAX_GAP_PERIODS} periods: what is, is a gap",
-            got=f"pictures with joint values at {measured:.4g} Hz",
+            expected=f"frames no further apart than {MAX_GAP_PERIODS} periods; a longer interval is a gap",
+            got=f"images with joint values at {measured:.4g} Hz",
             remedy=f"Prepare at that rate: `--rate {measured:.4g}`.",
         )
 
 
 def _find(store: Path, name: str, split: Split) -> Path | None:
-    """The episode in the store. Raises BadBag where it is in the other split: it would be trained on and judged by."""
+    """Folder of the episode, if it is in the store. Raises BadBag when it is in the other split."""
     other = store / ("training" if split == "validation" else "validation") / name
     if other.exists():
-        raise BadBag(f"Episode {other}", expected=f"it in {split}/", got="it here", remedy="Move or remove it first.")
+        raise BadBag(
+            f"Episode {name}", expected=f"the episode in {split}/", got=f"{other}", remedy="Move or remove it first."
+        )
     folder = store / split / name
     return folder if folder.exists() else None
 
@@ -150,7 +157,7 @@ def _same_store(folder: Path, preprocessing: Preprocessing, names: Sequence[str]
     if header.preprocessing != preprocessing or (names is not None and tuple(names) != header.names):
         raise BadBag(
             f"Store {folder.parents[1]}",
-            expected="the preprocessing and joints it was begun with",
+            expected="the preprocessing and joints of its first episode",
             got="others",
             remedy="Use another folder, or remove this one.",
         )

@@ -30,7 +30,7 @@ Split = Literal["training", "validation"]
 
 
 class EpisodeHeader(Config):
-    """Contents of episode.yaml."""
+    """The contents of episode.yaml."""
 
     format: Literal[1] = 1
     names: tuple[str, ...]
@@ -39,7 +39,7 @@ class EpisodeHeader(Config):
 
 @dataclass(frozen=True)
 class Store:
-    """An opened store."""
+    """An opened episode store."""
 
     training: list[Episode]
     validation: list[Episode]
@@ -48,10 +48,10 @@ class Store:
 
 
 def write_episode(folder: str | Path, episode: Episode, preprocessing: Preprocessing) -> Path:
-    """Write one episode as `folder`/NAME; it appears whole or not at all.
+    """Write one episode as `folder`/NAME; the folder appears whole or not at all.
 
     Raises:
-        BadBag: an episode of this name is there already.
+        BadBag: an episode of this name exists.
     """
     target = Path(folder) / episode.name
     if target.exists():
@@ -69,7 +69,7 @@ def write_episode(folder: str | Path, episode: Episode, preprocessing: Preproces
 
 
 def require_preprocessing(store: Store, wanted: Preprocessing, path: str | Path) -> None:
-    """Raises BadConfig when the store at `path` was not prepared as the checkpoint in use was."""
+    """Raises BadConfig when the store at `path` has another preprocessing than the checkpoint in use."""
     if store.preprocessing != wanted:
         raise BadConfig(
             f"Store {path}",
@@ -80,7 +80,7 @@ def require_preprocessing(store: Store, wanted: Preprocessing, path: str | Path)
 
 
 def open_store(path: str | Path) -> Store:
-    """Both splits and the manifests. Raises BadBag when the store is empty, damaged or of mixed preprocessing."""
+    """Open both splits and the manifests. Raises BadBag when the store is empty, damaged or of mixed preprocessing."""
     path = Path(path)
     training, validation = _open_all(path / "training"), _open_all(path / "validation")
     if not training:
@@ -97,12 +97,12 @@ def open_store(path: str | Path) -> Store:
 
 
 def read_header(episode: str | Path) -> EpisodeHeader:
-    """Joint names and preprocessing of one stored episode. Raises BadConfig when its episode.yaml is damaged."""
+    """Read joint names and preprocessing of a stored episode. Raises BadConfig when its episode.yaml is damaged."""
     return EpisodeHeader.read(Path(episode) / "episode.yaml")
 
 
 def manifest_path(store: str | Path, kind: ActionKind) -> Path:
-    """Where the manifest of one kind of actions lies."""
+    """Path of the manifest of states or commands."""
     return Path(store) / f"{kind}.yaml"
 
 
@@ -130,7 +130,7 @@ def _open(path: Path) -> tuple[Episode, Preprocessing]:
         )
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise BadBag(
-            f"Episode {path}", expected="frames.npy and arrays.npz, whole", got=str(error), remedy="Prepare it again."
+            f"Episode {path}", expected="complete frames.npy and arrays.npz", got=str(error), remedy="Prepare it again."
         ) from error
     return episode, header.preprocessing
 
@@ -156,5 +156,5 @@ def _reject_mixture(where: Path, episodes: list[tuple[Episode, Preprocessing]]) 
                 f"Store {where}",
                 expected=f"every episode with the joints and preprocessing of {first.name}",
                 got=f"others in {episode.name}",
-                remedy="Keep different robots and picture sizes in different stores.",
+                remedy="Use one store for each robot and image size.",
             )

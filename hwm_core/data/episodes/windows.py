@@ -1,4 +1,4 @@
-"""Training windows: clips of consecutive frames with the action of each."""
+"""Training windows: consecutive frames with the action of each frame."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -29,12 +29,12 @@ def window_starts(segments: NDArray[np.integer], length: int, stride: int = 1) -
 
 
 def take_numbers(segments: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Which stretch between cuts each frame [F] is of, counted from 0. Segment numbers may come again."""
+    """Take number of each frame [F], counted from 0: each change of the segment number starts a take."""
     return np.cumsum(np.diff(segments, prepend=segments[:1]) != 0)
 
 
 def evenly_spaced(count: int, of: int) -> NDArray[np.int64]:
-    """`count` indices below `of`, or all of them, evenly spread from the first to the last."""
+    """`count` indices below `of`, evenly spaced from the first to the last; all of them when there are fewer."""
     return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(np.int64))
 
 
@@ -42,9 +42,9 @@ class Windows(Dataset[FrameBatch]):
     """Windows of all episodes: frames of past and future, and their actions.
 
     Args:
-        episodes: of one robot and preprocessing.
-        manifest: which actions, and their normalisation; None for windows without actions.
-        past_frames, future_frames: their sum is F.
+        episodes: episodes of one robot and preprocessing.
+        manifest: which actions, and their normalisation; None gives windows without actions.
+        past_frames, future_frames: frames before and after the present; their sum is F.
         stride: frames between the starts of neighbouring windows.
 
     Raises:
@@ -75,9 +75,9 @@ class Windows(Dataset[FrameBatch]):
             longest = max((np.bincount(episode.segments).max() for episode in episodes if len(episode)), default=0)
             raise BadBag(
                 "Windows",
-                expected=f"a stretch of {self.length} frames without a gap",
-                got=f"{len(self._episodes)} episodes, the longest stretch {longest}",
-                remedy="Record longer, check the camera's rate, or use a shorter window.",
+                expected=f"a segment of at least {self.length} frames",
+                got=f"{len(self._episodes)} episodes, the longest segment {longest}",
+                remedy="Record longer, check the rate of the camera, or use a shorter window.",
             )
 
     def __len__(self) -> int:

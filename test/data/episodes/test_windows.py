@@ -39,7 +39,7 @@ def test_windows_without_a_manifest_have_no_actions():
 
 
 def test_windows_that_cannot_be_are_rejected():
-    with pytest.raises(BadBag, match="longest stretch 7"):
+    with pytest.raises(BadBag, match="longest segment 7"):
         Windows([episode(lengths=(5, 7))], manifest(), 4, 4)
     with pytest.raises(BadBag, match="0 episodes"):
         Windows([], manifest(), 4, 4)

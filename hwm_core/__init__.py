@@ -1,3 +1,60 @@
-"""Humanoid World Models: the library. No ROS, no printing, no environment, no network."""
+"""Humanoid World Models: the library. No ROS, no printing, no environment, no network.
+
+The public names are imported on first use: `import hwm_core` is fast and does not import torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hwm_core.errors import BadInput
+    from hwm_core.planning.cem import CEMConfig
+    from hwm_core.planning.costs.objective import Objective
+    from hwm_core.planning.joint_space import JointSpace
+    from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
+    from hwm_core.planning.scoring import ScoreEngine
+    from hwm_core.sampling.config import Sampling
+    from hwm_core.types import Rollout
+    from hwm_core.world_model.dynamics import WorldModelDynamics
+    from hwm_core.world_model.model import WorldModel
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BadInput",
+    "CEMConfig",
+    "JointSpace",
+    "Objective",
+    "PlannerConfig",
+    "RecedingHorizonPlanner",
+    "Rollout",
+    "Sampling",
+    "ScoreEngine",
+    "WorldModel",
+    "WorldModelDynamics",
+]
+
+_MODULES = {
+    "BadInput": "errors",
+    "CEMConfig": "planning.cem",
+    "JointSpace": "planning.joint_space",
+    "Objective": "planning.costs.objective",
+    "PlannerConfig": "planning.receding_horizon",
+    "RecedingHorizonPlanner": "planning.receding_horizon",
+    "Rollout": "types",
+    "Sampling": "sampling.config",
+    "ScoreEngine": "planning.scoring",
+    "WorldModel": "world_model.model",
+    "WorldModelDynamics": "world_model.dynamics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    if name not in _MODULES:
+        raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

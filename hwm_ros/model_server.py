@@ -22,7 +22,7 @@ from hwm_core.live.context import Context, ContextWindow
 from hwm_core.live.model import LiveConfig, LiveModel
 from hwm_core.live.worker import Worker
 from hwm_core.metrics.latency import Latencies
-from hwm_core.planning.costs import Objective
+from hwm_core.planning.costs.objective import Objective
 from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
 from hwm_ros.model_info import model_info

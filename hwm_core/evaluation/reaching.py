@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from hwm_core.config import Config
 from hwm_core.evaluation.sim_observer import SimObservation, SimObserver
 from hwm_core.evaluation.true_dynamics import TrueDynamics
-from hwm_core.planning.costs import Objective
+from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Dynamics
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner

@@ -11,7 +11,7 @@ from pydantic import Field
 from hwm_core.config import Config
 from hwm_core.errors import BadActions, BadInput
 from hwm_core.live.context import ContextWindow
-from hwm_core.planning.costs import Objective
+from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Goal
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.scoring import ScoreEngine, Scores, synchronise

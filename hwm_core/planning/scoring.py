@@ -13,7 +13,8 @@ from torch import Tensor
 
 from hwm_core.clips import hold_last
 from hwm_core.errors import BadActions
-from hwm_core.planning.costs import Candidates, Objective
+from hwm_core.planning.costs.base import Candidates
+from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Dynamics, Goal
 from hwm_core.planning.joint_space import JointSpace
 

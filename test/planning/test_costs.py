@@ -7,12 +7,13 @@ import torch
 from planning_world import SpotWorld, goal_at, space
 
 from hwm_core.errors import BadConfig
-from hwm_core.planning.costs import Candidates, Cost, Objective
+from hwm_core.planning.costs.base import Candidates, Cost
 from hwm_core.planning.costs.blurred_nmse import blur, blurred_nmse, discounted_mean
 from hwm_core.planning.costs.goal_colours import GoalColours, colour_projection
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
 from hwm_core.planning.costs.joint_limits import JointLimits
+from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.costs.smoothness import Smoothness
 from hwm_core.planning.costs.velocity_limits import VelocityLimits
 from hwm_core.planning.dynamics import Goal

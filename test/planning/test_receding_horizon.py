@@ -8,7 +8,7 @@ from planning_world import SpotWorld, goal_at, space
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadActions, RobotMismatch
 from hwm_core.planning.cem import CEMConfig
-from hwm_core.planning.costs import Objective
+from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
 from hwm_core.planning.scoring import ScoreEngine

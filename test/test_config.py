@@ -101,7 +101,7 @@ def test_a_model_that_contradicts_its_data_is_rejected():
 def test_the_paper_preset_says_what_the_paper_says():
     recipe = read_recipe("masked")
     model, train = recipe.model, recipe.train
-    assert (model["dim"], model["depth"], model["num_heads"], model["dropout"], model["max_corruption"]) == (
+    assert (model["dim"], model["depth"], model["num_heads"], model["dropout"], model["max_corruption_rate"]) == (
         512,
         24,
         8,

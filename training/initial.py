@@ -11,8 +11,10 @@ def begin_with(model: WorldModelNetwork, checkpoint: Checkpoint, material: Train
 
     Raises BadConfig where it is of other sizes, joints or codes.
     """
-    if checkpoint.codes is not None:
-        material.codes.require(checkpoint.codes, where, "Train on the codes that the checkpoint was trained on.")
+    if checkpoint.tokenizer_spec is not None:
+        material.codes.require(
+            checkpoint.tokenizer_spec, where, "Train on the codes that the checkpoint was trained on."
+        )
     if checkpoint.manifest.names != material.manifest.names:
         raise BadConfig(
             where,

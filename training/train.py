@@ -55,7 +55,7 @@ def train(arguments: argparse.Namespace) -> bool:
         draws = torch.Generator(arguments.device).manual_seed(0)
         model.set_channel_weights(channel_sensitivity(tokenizer, codes_of(few, tokenizer), draws))
     task = WorldModelTask(model, tokenizer, recipe.data.augmentation)
-    made_by = {"revision": revision(), "recipe": recipe.plain(), "codes": material.codes.plain()}
+    made_by = {"revision": revision(), "recipe": recipe.plain(), "tokenizer_spec": material.codes.plain()}
     with watch(arguments) as reporter:
         trainer = Trainer(task, recipe.train, ranks=arguments.ranks, reporter=reporter)
 

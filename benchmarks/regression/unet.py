@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwm_core.nn.cells import GROUPS, CellBlock
+from hwm_core.nn.conv_path import GROUPS, ConvBlock
 
 FOLD = 2  # pixels per cell along each side
 _ACTION_POINTS = 8  # future actions that the network receives, evenly spread up to the predicted frame
@@ -82,7 +82,7 @@ class RegressionUNet(nn.Module):
 
 
 def _blocks(width: int) -> nn.ModuleList:
-    blocks = [CellBlock(width, _CONDITION) for _ in range(_BLOCKS)]
+    blocks = [ConvBlock(width, _CONDITION) for _ in range(_BLOCKS)]
     for block in blocks:
         block.reset_parameters()
     return nn.ModuleList(blocks)

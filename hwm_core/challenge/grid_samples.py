@@ -162,7 +162,7 @@ def _step(episode: TokenEpisode, config: MaskedConfig, frame_rate_hz: float) -> 
 
 def _require_tokenizer(path: Path, checkpoint: Checkpoint, made_by: TokenizerSpec) -> None:
     """Of another tokenizer the same numbers mean other pictures."""
-    if (trained_on := checkpoint.codes) is not None:
+    if (trained_on := checkpoint.tokenizer_spec) is not None:
         remedy = "Use a checkpoint trained on these codes, or tokenise the store again with the checkpoint's tokenizer."
         trained_on.require(made_by, where=str(path), remedy=remedy)
 

@@ -14,6 +14,7 @@ class WorldModelConfig(Config):
     """Everything that decides streams and sizes. Each family sets its own defaults: the paper's."""
 
     variant: Variant = "base"
+    attention: str
     unshared_depth: int = Field(default=4, ge=0, description="first blocks that stay `base` in the sharing variants")
     dim: int = Field(gt=0)
     depth: int = Field(gt=0)

@@ -19,7 +19,7 @@ from hwm_core.models.network import WorldModelNetwork
 from hwm_core.nn.attention import beside
 from hwm_core.nn.attention_spec import flow_block
 from hwm_core.nn.backbone import Backbone, Cache, reject_cache
-from hwm_core.nn.cells import GROUPS, CellPath
+from hwm_core.nn.conv_path import GROUPS, ConvPath
 from hwm_core.nn.embed import time_features
 from hwm_core.nn.initialise import Init, initialise
 from hwm_core.nn.reachability import cache_obstacle
@@ -32,9 +32,9 @@ _LEAD_SCALE = 3.0  # normalised values change in a second by about a third of th
 class FlowConfig(WorldModelConfig):
     """Everything that decides the weights and the training of a flow model. Defaults are the paper's."""
 
-    context: Literal["paper", "clean_context"] = Field(
-        default="paper",
-        description="`paper`: the past is modulated by t and hears the future; `clean_context`: neither, and is cached",
+    attention: Literal["full", "clean_context"] = Field(
+        default="full",
+        description="`full`: the past attends to the future and is modulated by t; `clean_context`: it does neither",
     )
     dim: int = Field(default=1152, gt=0)
     depth: int = Field(default=15, gt=0)
@@ -47,31 +47,31 @@ class FlowConfig(WorldModelConfig):
         default="velocity",
         description="what the head gives; `data` is turned into a velocity, and spares a narrow model carrying noise",
     )
-    shown: Literal["point", "guess"] = Field(
-        default="point",
-        description="of the noisy future: the point of the path, or the best linear guess of the data (nothing at 0)",
+    input_scaling: Literal["none", "linear_estimate"] = Field(
+        default="none",
+        description="input of the network: the noisy future x_t, or the best linear estimate of the data from x_t",
     )
-    position: Literal["rotary", "learned"] = Field(
+    position: Literal["rotary", "rotary_and_learned"] = Field(
         default="rotary",
-        description="`learned` adds a vector of its latent and site to each token of video, as the masked family does",
+        description="whether a learned vector for each latent and site is added to video tokens, beside RoPE",
     )
     modulation: Literal["time", "time_and_actions"] = Field(
         default="time",
         description="what modulates future video: the time, or also its latent's actions and how far they lead",
     )
-    qk_norm: Literal["paper", "each"] = Field(
+    qk_norm: Literal["paper", "always"] = Field(
         default="paper",
-        description="`each` norms queries and keys in every variant, in the paper those that share weights do without",
+        description="which variants normalise queries and keys: those of the paper (not the sharing ones), or all",
     )
-    cell_width: int = Field(
+    conv_width: int = Field(
         default=0, ge=0, description="channels of convolutions around the transformer (U-ViT); 0: none, as in the paper"
     )
-    cell_blocks: int = Field(default=2, ge=0, description="of two convolutions each, before and after the transformer")
+    conv_blocks: int = Field(default=2, ge=0, description="of two convolutions each, before and after the transformer")
     sigma_min: float = Field(default=1e-4, ge=0, lt=1, description="noise that is left at t = 1")
     condition_dropout: float = Field(
         default=0.15, ge=0, lt=1, description="rate of samples whose past and actions are dropped, for guidance"
     )
-    start_rate: float = Field(
+    pure_noise_rate: float = Field(
         default=0.0, ge=0, le=1, description="rate of samples at t = 0, where one step gives the mean future"
     )
     channel_weights: Literal["equal", "decoder_sensitivity"] = Field(
@@ -87,10 +87,10 @@ class FlowConfig(WorldModelConfig):
 
     @model_validator(mode="after")
     def _cells_give_data(self) -> "FlowConfig":
-        if self.cell_width % GROUPS:
-            raise ValueError(f"`cell_width` to be a multiple of {GROUPS}")
-        if self.cell_width and self.predicts != "data":
-            raise ValueError("`predicts` to be `data` where `cell_width` is not 0: they give a change of the past")
+        if self.conv_width % GROUPS:
+            raise ValueError(f"`conv_width` to be a multiple of {GROUPS}")
+        if self.conv_width and self.predicts != "data":
+            raise ValueError("`predicts` to be `data` where `conv_width` is not 0: they give a change of the past")
         return self
 
 
@@ -125,34 +125,34 @@ class FlowWorldModel(WorldModelNetwork):
         super().__init__()
         self.config = config
         dim, cell = config.dim, config.latent_channels * config.patch**2
-        self.time = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim), nn.SiLU())
-        self.actions = nn.Sequential(nn.Linear(config.action_dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
-        self.past_patches = nn.Linear(cell, dim)
-        self.position = self.lead_stem = self.cells = None
-        if config.position == "learned":
-            self.position = nn.Parameter(torch.empty(config.num_latents, math.prod(config.sites), dim))
+        self.time_embed = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim), nn.SiLU())
+        self.action_embed = nn.Sequential(nn.Linear(config.action_dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
+        self.past_patch_embed = nn.Linear(cell, dim)
+        self.position_embed = self.action_modulation = self.conv_path = None
+        if config.position == "rotary_and_learned":
+            self.position_embed = nn.Parameter(torch.empty(config.num_latents, math.prod(config.sites), dim))
         if config.modulation == "time_and_actions":
             told = (2 * config.temporal_factor + 1) * config.action_dim
-            self.lead_stem = nn.Sequential(nn.Linear(told, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
-        if config.cell_width:
-            self.cells = CellPath(
+            self.action_modulation = nn.Sequential(nn.Linear(told, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
+        if config.conv_width:
+            self.conv_path = ConvPath(
                 channels=config.latent_channels,
                 num_past=config.num_past_latents,
                 patch=config.patch,
-                width=config.cell_width,
-                blocks=config.cell_blocks,
+                width=config.conv_width,
+                blocks=config.conv_blocks,
                 dim=dim,
             )
         else:
-            self.future_patches = nn.Linear(cell, dim)
-        rows = [
-            flow_block(variant, config.context, last=i == config.depth - 1, qk_norm=config.qk_norm)
+            self.future_patch_embed = nn.Linear(cell, dim)
+        specs = [
+            flow_block(variant, config.attention, last=i == config.depth - 1, qk_norm=config.qk_norm)
             for i, variant in enumerate(config.variants)
         ]
-        self.clean = rows[0].clean
-        self.cache_obstacle = cache_obstacle(rows, config.num_past_latents, config.num_latents, by_latent=False)
+        self.clean = specs[0].clean
+        self.cache_obstacle = cache_obstacle(specs, config.num_past_latents, config.num_latents, by_latent=False)
         self.backbone = Backbone(
-            rows,
+            specs,
             grid=config.sites,
             dim=dim,
             num_heads=config.num_heads,
@@ -160,13 +160,13 @@ class FlowWorldModel(WorldModelNetwork):
             dropout=0.0,
         )
         self.final_modulation = nn.Linear(dim, 2 * dim)
-        if not config.cell_width:
+        if not config.conv_width:
             self.head = nn.Linear(dim, cell, bias=False)
         self.register_buffer("channel_weights", torch.ones(config.latent_channels), persistent=False)
         initialise(self, config.init, config.depth)
         nn.init.zeros_(self.final_modulation.weight)
-        if self.position is not None:
-            nn.init.normal_(self.position, std=0.02 if config.init == "xavier" else 0.5)
+        if self.position_embed is not None:
+            nn.init.normal_(self.position_embed, std=0.02 if config.init == "xavier" else 0.5)
 
     @property
     def needs_channel_weights(self) -> bool:
@@ -177,7 +177,7 @@ class FlowWorldModel(WorldModelNetwork):
 
     @property
     def device(self) -> torch.device:
-        return self.past_patches.weight.device
+        return self.past_patch_embed.weight.device
 
     def loss(self, latents: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean squared error at a random time, of the velocity (paper equation 3) or of the data: what the head gives.
@@ -191,7 +191,7 @@ class FlowWorldModel(WorldModelNetwork):
         noise = normal(data.shape, generator)
         t = torch.sigmoid(normal((len(data),), generator))  # logit-normal
         start, drop, mute = (uniform((len(data),), generator) for _ in range(3))
-        t = t.masked_fill(start < self.config.start_rate, 0.0)
+        t = t.masked_fill(start < self.config.pure_noise_rate, 0.0)
         velocity = self(
             interpolate(noise, data, t, self.config.sigma_min),
             t,
@@ -285,9 +285,9 @@ class FlowWorldModel(WorldModelNetwork):
         past, now = begin
         time, clean = self._embed_time(t), self._embed_time(t.new_ones(1))
         condition = time
-        if self.lead_stem is not None and actions is not None:
+        if self.action_modulation is not None and actions is not None:
             condition = time + self._lead(actions, now, silent)
-        shown = noisy if self.config.shown == "point" else linear_guess(noisy, t, self.config.sigma_min)
+        shown = noisy if self.config.input_scaling == "none" else linear_estimate(noisy, t, self.config.sigma_min)
         tokens, cells = self._enter(shown, past, condition)
         streams = {
             **streams,
@@ -304,14 +304,14 @@ class FlowWorldModel(WorldModelNetwork):
 
     def _enter(self, noisy: Tensor, past: Tensor, condition: Tensor) -> tuple[Tensor, Tensor | None]:
         """Tokens [B, T, N, D], and the cells beside them."""
-        if self.cells is not None:
-            return self.cells.enter(noisy, past, condition)
-        return self.future_patches(self._patches(noisy)), None
+        if self.conv_path is not None:
+            return self.conv_path.enter(noisy, past, condition)
+        return self.future_patch_embed(self._patches(noisy)), None
 
     def _leave(self, tokens: Tensor, cells: Tensor | None, past: Tensor, condition: Tensor) -> Tensor:
         """What the head gives, [B, T, H, W, C]."""
-        if self.cells is not None and cells is not None:
-            return self.cells.leave(tokens, cells, past, condition)
+        if self.conv_path is not None and cells is not None:
+            return self.conv_path.leave(tokens, cells, past, condition)
         height, width = self.config.sites
         return rearrange(
             self.head(tokens),
@@ -324,11 +324,11 @@ class FlowWorldModel(WorldModelNetwork):
 
     def _lead(self, actions: Tensor, now: Tensor, silent: Tensor | None) -> Tensor:
         """[B, T, D] of each future latent's actions [B, F, A], and of how far they lead from `now` [B or 1, A]."""
-        assert self.lead_stem is not None
+        assert self.action_modulation is not None
         frames = actions.unflatten(1, (-1, self.config.temporal_factor))
         ahead = _LEAD_SCALE * (frames - now[:, None, None])
         now = now[:, None].expand(*frames.shape[:2], -1)
-        told = self.lead_stem(torch.cat([frames.flatten(2), ahead.flatten(2), now], dim=-1))
+        told = self.action_modulation(torch.cat([frames.flatten(2), ahead.flatten(2), now], dim=-1))
         return told if silent is None else told * ~silent[:, None, None]
 
     def _begin_from(self, past: Tensor, actions: Tensor | None, dropped: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -340,25 +340,25 @@ class FlowWorldModel(WorldModelNetwork):
 
     def _embed_time(self, t: Tensor) -> Tensor:
         """[B, 1, D] of times [B]."""
-        return self.time(time_features(1000.0 * t, self.config.dim))[:, None]
+        return self.time_embed(time_features(1000.0 * t, self.config.dim))[:, None]
 
     def _past(
         self, latents: Tensor, actions: Tensor | None, dropped: Tensor | None, silent: Tensor | None
     ) -> dict[Stream, Tensor]:
         return {
-            Stream.PAST_VIDEO: _zeroed(self._placed(self.past_patches(self._patches(latents)), 0), dropped),
+            Stream.PAST_VIDEO: _zeroed(self._placed(self.past_patch_embed(self._patches(latents)), 0), dropped),
             Stream.PAST_ACTIONS: self._action_tokens(actions, silent, latents, self.config.past_frames),
         }
 
     def _placed(self, tokens: Tensor, first: int) -> Tensor:
         """Tokens [B, T, N, D] of latents `first`, `first` + 1, ..., with where they are, if that is learned."""
-        return tokens if self.position is None else tokens + self.position[first : first + tokens.shape[1]]
+        return tokens if self.position_embed is None else tokens + self.position_embed[first : first + tokens.shape[1]]
 
     def _action_tokens(self, actions: Tensor | None, silent: Tensor | None, latents: Tensor, frames: int) -> Tensor:
         """[B, F, 1, D]; a token for each frame."""
         if actions is None:
             return latents.new_zeros(len(latents), frames, 1, self.config.dim)
-        return _zeroed(self.actions(actions)[:, :, None], silent)
+        return _zeroed(self.action_embed(actions)[:, :, None], silent)
 
     def _patches(self, latents: Tensor) -> Tensor:
         """[B, T, H, W, C] -> [B, T, N, C * patch * patch]."""
@@ -388,7 +388,7 @@ def interpolate(noise: Tensor, data: Tensor, t: Tensor, sigma_min: float) -> Ten
     return t * data + (1 - (1 - sigma_min) * t) * noise
 
 
-def linear_guess(point: Tensor, t: Tensor, sigma_min: float) -> Tensor:
+def linear_estimate(point: Tensor, t: Tensor, sigma_min: float) -> Tensor:
     """Of the data, the best linear one from points of the path at times t [B]; data and noise have unit variance."""
     noise = 1 - (1 - sigma_min) * t
     return (t / (t.square() + noise.square())).view(-1, *[1] * (point.ndim - 1)) * point

@@ -24,7 +24,7 @@ from hwm_core.streams import Stream
 class MaskedConfig(WorldModelConfig):
     """Everything that decides the weights and the training corruption of a masked model. Defaults are the paper's."""
 
-    mask: Literal["time_aligned", "bidirectional"] = "time_aligned"
+    attention: Literal["time_aligned", "bidirectional"] = "time_aligned"
     dim: int = Field(default=512, gt=0)
     depth: int = Field(default=24, gt=0)
     num_heads: int = Field(default=8, gt=0)
@@ -33,9 +33,9 @@ class MaskedConfig(WorldModelConfig):
     init: Init = Field(default="normal", description="how weights begin: the paper's, or `fan_in` for narrow models")
     vocabulary: Literal["flat", "factorised"] = "flat"
     levels: tuple[int, ...] = (8, 8, 8, 5, 5, 5)
-    grid: tuple[int, int] = Field(default=(32, 32), description="tokens of one latent: rows, columns")
-    patch: int = Field(default=1, gt=0, description="tokens of a site along rows and columns; the paper has one")
-    max_corruption: float = Field(
+    grid: tuple[int, int] = Field(default=(32, 32), description="tokens of one latent: specs, columns")
+    patch: int = Field(default=1, gt=0, description="tokens of a site along specs and columns; the paper has one")
+    max_corruption_rate: float = Field(
         default=0.2, ge=0, le=1, description="rho_max: largest rate of random token replacement"
     )
     full_mask_rate: float = Field(
@@ -69,14 +69,14 @@ class MaskedWorldModel(WorldModelNetwork):
         self.vocabulary = Vocabulary(
             config.levels, config.dim, factorised=config.vocabulary == "factorised", codes_per_site=config.patch**2
         )
-        self.position = nn.Parameter(torch.empty(config.num_latents, math.prod(config.sites), config.dim))
-        self.actions = ActionEncoder(
+        self.position_embed = nn.Parameter(torch.empty(config.num_latents, math.prod(config.sites), config.dim))
+        self.action_encoder = ActionEncoder(
             config.action_dim, config.num_latents, config.temporal_factor, config.dim, config.mlp_ratio
         )
-        rows = [masked_block(variant, config.mask) for variant in config.variants]
-        self.cache_obstacle = cache_obstacle(rows, config.num_past_latents, config.num_latents)
+        specs = [masked_block(variant, config.attention) for variant in config.variants]
+        self.cache_obstacle = cache_obstacle(specs, config.num_past_latents, config.num_latents)
         self.backbone = Backbone(
-            rows,
+            specs,
             grid=config.sites,
             dim=config.dim,
             num_heads=config.num_heads,
@@ -86,7 +86,7 @@ class MaskedWorldModel(WorldModelNetwork):
         self.final_norm = nn.LayerNorm(config.dim) if config.final_norm else nn.Identity()
         initialise(self, config.init, config.depth)
         self.vocabulary.reset_parameters(config.init)
-        for table in (self.position, self.actions.position):
+        for table in (self.position_embed, self.action_encoder.position):
             nn.init.normal_(table, std=0.02 if config.init == "normal" else 0.5)
 
     def loss(self, tokens: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
@@ -98,7 +98,7 @@ class MaskedWorldModel(WorldModelNetwork):
             generator: draws corruption, masks and dropped action streams.
         """
         past, sites = self.config.num_past_latents, self.to_sites(tokens)
-        corrupted = self.to_sites(corrupt(tokens, self.config.max_corruption, self.vocabulary.size, generator))
+        corrupted = self.to_sites(corrupt(tokens, self.config.max_corruption_rate, self.vocabulary.size, generator))
         of_batch = future_mask(sites[:, past:, ..., 0], self.config.full_mask_rate, generator)
         masked = own_rows(of_batch, len(tokens), generator)
         future = corrupted[:, past:].masked_fill(masked[..., None], self.vocabulary.mask_token)
@@ -193,10 +193,10 @@ class MaskedWorldModel(WorldModelNetwork):
         return sites
 
     def _embed(self, tokens: Tensor, actions: Tensor | None, first: int) -> tuple[Tensor, Tensor]:
-        video = self.vocabulary.embed(tokens).flatten(2, 3) + self.position[first : first + tokens.shape[1]]
+        video = self.vocabulary.embed(tokens).flatten(2, 3) + self.position_embed[first : first + tokens.shape[1]]
         if actions is None:
             return video, video.new_zeros(len(tokens), tokens.shape[1], 1, self.config.dim)
-        return video, self.actions(actions, first)
+        return video, self.action_encoder(actions, first)
 
 
 def corrupt(tokens: Tensor, max_rate: float, codebook_size: int, generator: torch.Generator) -> Tensor:

@@ -103,15 +103,15 @@ def _split(causal: bool) -> BlockSpec:
     return BlockSpec(attention, mlp=_one("video", VIDEO))
 
 
-def masked_block(variant: str, mask: str) -> BlockSpec:
+def masked_block(variant: str, attention: str) -> BlockSpec:
     """A block of the masked family (paper section 2.4).
 
     Args:
         variant: a name in `MASKED_VARIANTS`.
-        mask: "time_aligned" (latent i hears latents <= i, of video and of actions) or "bidirectional" (the paper's
+        attention: "time_aligned" (latent i hears latents <= i, of video and of actions) or "bidirectional" (the paper's
             words, kept for comparison; the past then hears the future and cannot be cached).
     """
-    return MASKED_VARIANTS[variant](mask == "time_aligned")
+    return MASKED_VARIANTS[variant](attention == "time_aligned")
 
 
 MASKED_VARIANTS = {
@@ -156,23 +156,23 @@ def _flow_split(attends_to: AttendsTo) -> BlockSpec:
     return BlockSpec(attention, mlp=modality, modulation=modality)
 
 
-def flow_block(variant: str, context: str, *, last: bool = False, qk_norm: str = "paper") -> BlockSpec:
+def flow_block(variant: str, attention: str, *, last: bool = False, qk_norm: str = "paper") -> BlockSpec:
     """A block of the flow family (paper section 2.4): attention inside a chunk is full, over every token.
 
     Args:
         variant: a name in `FLOW_VARIANTS`.
-        context: "paper" (the past is modulated by t and, in joint attention, hears the future) or "clean_context" (the
+        attention: "full" (the past is modulated by t and, in joint attention, hears the future) or "clean_context" (the
             past is modulated at t = 1 and hears no future, so that it can be cached).
         last: the last block updates only the future video, and has no MLP for the others.
-        qk_norm: "paper" (queries and keys are normed where the paper's variant does so) or "each" (in every variant).
+        qk_norm: "paper" (queries and keys are normed where the paper's variant does so) or "always" (in every variant).
     """
-    clean = context == "clean_context"
+    clean = attention == "clean_context"
     row = FLOW_VARIANTS[variant]({stream: PAST if clean and stream.is_past else _ALL for stream in _ALL})
-    attention = row.attention
-    if qk_norm == "each":
-        attention = tuple(replace(part, qk_norm="each") for part in attention)
+    sublayers = row.attention
+    if qk_norm == "always":
+        sublayers = tuple(replace(part, qk_norm="each") for part in sublayers)
     mlp = {Stream.FUTURE_VIDEO: row.mlp[Stream.FUTURE_VIDEO]} if last else row.mlp
-    return replace(row, attention=attention, mlp=mlp, clean=frozenset(PAST) if clean else frozenset())
+    return replace(row, attention=sublayers, mlp=mlp, clean=frozenset(PAST) if clean else frozenset())
 
 
 FLOW_VARIANTS: Mapping[str, Callable[[AttendsTo], BlockSpec]] = {

@@ -48,7 +48,7 @@ class Backbone(nn.Module):
 
     def __init__(
         self,
-        rows: Sequence[BlockSpec],
+        specs: Sequence[BlockSpec],
         *,
         grid: tuple[int, int],
         dim: int,
@@ -58,10 +58,10 @@ class Backbone(nn.Module):
         wanted: Stream = Stream.FUTURE_VIDEO,
     ) -> None:
         super().__init__()
-        self.rows, self.grid, self.head_dim = tuple(rows), grid, dim // num_heads
-        self.live = live_streams(self.rows, wanted)
-        self._axes = {attention.axis for row in self.rows for attention in row.attention}
-        self.blocks = nn.ModuleList(Block(row, dim, num_heads, mlp_ratio, dropout) for row in self.rows)
+        self.specs, self.grid, self.head_dim = tuple(specs), grid, dim // num_heads
+        self.live = live_streams(self.specs, wanted)
+        self._axes = {attention.axis for spec in self.specs for attention in spec.attention}
+        self.blocks = nn.ModuleList(Block(spec, dim, num_heads, mlp_ratio, dropout) for spec in self.specs)
         for block, live in zip(self.blocks, self.live):
             block.freeze_unused(live)
 
@@ -86,11 +86,11 @@ class Backbone(nn.Module):
         """
         tokens, positions = dict(x), Positions(at, {axis: self._angles(axis, at) for axis in self._axes})
         fresh = []
-        for i, (block, row, live) in enumerate(zip(self.blocks, self.rows, self.live)):
+        for i, (block, spec, live) in enumerate(zip(self.blocks, self.specs, self.live)):
             earlier = None if cache is None else cache.blocks[i]
             tokens, keys_values = block(tokens, positions, live, earlier, conditions)
             fresh.append(
-                tuple({} if attention.axis is Axis.SPACE else kv for attention, kv in zip(row.attention, keys_values))
+                tuple({} if attention.axis is Axis.SPACE else kv for attention, kv in zip(spec.attention, keys_values))
             )
         return tokens, Cache(tuple(fresh))
 

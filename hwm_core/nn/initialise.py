@@ -5,7 +5,7 @@ from typing import Literal
 from torch import nn
 
 from hwm_core.nn.block import Block
-from hwm_core.nn.cells import CellPath
+from hwm_core.nn.conv_path import ConvPath
 from hwm_core.nn.modulation import Modulation
 
 Init = Literal["normal", "xavier", "fan_in"]
@@ -38,5 +38,5 @@ def initialise(model: nn.Module, init: Init, depth: int) -> None:
     for part in model.modules():
         if isinstance(part, Modulation):
             part.reset_parameters(gates_open=init == "fan_in")
-        elif isinstance(part, CellPath):
+        elif isinstance(part, ConvPath):
             part.reset_parameters()

@@ -60,7 +60,7 @@ class Recipe(Config):
             BadConfig: an unknown key, or a value that contradicts the tokenizer or the data.
         """
         family(self.family).check_tokenizer(tokenizer)
-        (height, width), codes = frame_size, family(self.family).code_key
+        (height, width), codes = frame_size, family(self.family).codes_field
         of_codes = getattr(tokenizer, codes)
         decided = {
             codes: list(of_codes) if isinstance(of_codes, tuple) else of_codes,

@@ -1,29 +1,21 @@
-"""Checkpoints: a folder with everything that is needed to use a world model, and nothing that only training needs.
+"""Checkpoints: a folder with everything that using a world model needs, and nothing that only training needs.
 
-`checkpoint.yaml` describes the model, its tokenizer, the robot (action manifest) and the camera (preprocessing), and
-holds the sha256 of the two weight files beside it. Weights are bfloat16. A tokenizer alone is a folder with
-`tokenizer.yaml` in place of it, and the same `tokenizer.safetensors` bytes.
+`checkpoint.yaml` describes the model, its tokenizer, the robot (action manifest) and the camera (preprocessing). It
+holds the sha256 of the two weight files beside it. Weights are bfloat16. A folder with `tokenizer.yaml` instead, and
+the same `tokenizer.safetensors`, is a tokenizer alone.
 
-An external tokenizer (Cosmos) is not copied: the YAML holds its name and the sha256 of its files, and in place of
-`tokenizer.safetensors` stands a link, `tokenizer`, to the folder they were in when the checkpoint was written. A model
-that was trained on codes of a tokenizer that was not at hand has `tokenizer: null` and neither of them: it predicts
-codes, and nothing can paint them.
+The weights of an external tokenizer (Cosmos) are not copied. The YAML holds its name and the sha256 of its files, and
+the folder holds a link, `tokenizer`, to these files. A model that was trained on codes without their tokenizer has
+`tokenizer: null`: it predicts codes that cannot be decoded to frames.
 """
 
-import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
-import yaml
-from torch import nn
 
-from hwm_core.config import Config
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec, spec_of
@@ -34,62 +26,57 @@ from hwm_core.tokenizers import VideoTokenizer, build_tokenizer
 from hwm_core.tokenizers.cosmos import CosmosVideoTokenizer
 from hwm_core.tokenizers.cosmos_files import is_cosmos_folder
 from hwm_core.tokenizers.registry import TOKENIZERS
+from hwm_core.world_model.checkpoint_files import (
+    CHECKPOINT_HEADER,
+    MODEL_WEIGHTS,
+    TOKENIZER_HEADER,
+    TOKENIZER_WEIGHTS,
+    CheckpointHeader,
+    TokenizerHeader,
+    as_checkpoint_error,
+    read_header,
+    read_weights,
+    write_header,
+    write_weights,
+)
 from hwm_core.world_model.registry import build_model, family
 
-_MODEL, _TOKENIZER, _LINK = "model.safetensors", "tokenizer.safetensors", "tokenizer"
-_HEADERS = ("checkpoint.yaml", "tokenizer.yaml")
-C = TypeVar("C", bound=Config)
+_LINK = "tokenizer"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A world model and what belongs to it."""
+    """A world model with its tokenizer, robot and camera."""
 
     name: str
     family: str
     model: WorldModelNetwork
-    tokenizer: VideoTokenizer | None  # frozen; None: not at hand, `metadata` says which
+    tokenizer: VideoTokenizer | None  # frozen; None if the model was trained on codes without their tokenizer
     manifest: ActionManifest
     preprocessing: Preprocessing
-    metadata: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # how it was made: steps, scores, revision; plain YAML types
-    sha256: str = ""  # of checkpoint.yaml, and through the sums in it of all weights; set by loading
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # steps, recipe, revision, ...; plain YAML types
+    sha256: str = ""  # of checkpoint.yaml, and so of all weights through their sums; set by loading
 
     @property
-    def codes(self) -> TokenizerSpec | None:
-        """Whose codes it predicts; None where neither its training nor a tokenizer at hand says it.
+    def tokenizer_spec(self) -> TokenizerSpec | None:
+        """The tokenizer whose codes the model predicts; None if neither `metadata` nor `tokenizer` has it.
 
-        Raises BadConfig for a note of the training that is none.
+        Raises BadConfig for an invalid entry in `metadata`.
         """
-        if "codes" in self.metadata:
-            return TokenizerSpec.parse(self.metadata["codes"], where=f"checkpoint {self.name}: codes")
+        if "tokenizer_spec" in self.metadata:
+            where = f"checkpoint {self.name}: tokenizer_spec"
+            return TokenizerSpec.parse(self.metadata["tokenizer_spec"], where=where)
         return None if self.tokenizer is None else spec_of(self.tokenizer)
 
 
-class _TokenizerHeader(Config):
-    format: Literal[1] = 1
-    tokenizer: dict[str, Any]
-    weights: dict[str, str]  # file name -> sha256
-
-
-class _Header(Config):
-    format: Literal[1] = 1
-    tokenizer: dict[str, Any] | None
-    weights: dict[str, str]
-    name: str
-    family: str
-    model: dict[str, Any]
-    manifest: ActionManifest
-    preprocessing: Preprocessing
-    metadata: dict[str, Any]
-
-
 def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` as bfloat16, replacing `directory` in one step; `sha256` is not written but computed anew."""
+    """Write `checkpoint` as bfloat16, replacing `directory` in one step; `checkpoint.sha256` is not used."""
     tokenizer = checkpoint.tokenizer
     with replaced_folder(directory) as partial:
-        header = _Header(
+        weights = {MODEL_WEIGHTS: write_weights(partial / MODEL_WEIGHTS, checkpoint.model)}
+        if tokenizer is not None:
+            weights |= _write_tokenizer(partial, tokenizer)
+        header = CheckpointHeader(
             name=checkpoint.name,
             family=checkpoint.family,
             model=checkpoint.model.config.plain(),
@@ -97,28 +84,25 @@ def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
             manifest=checkpoint.manifest,
             preprocessing=checkpoint.preprocessing,
             metadata=dict(checkpoint.metadata),
-            weights={
-                _MODEL: _write_weights(partial / _MODEL, checkpoint.model),
-                **({} if tokenizer is None else _write_tokenizer(partial, tokenizer)),
-            },
+            weights=weights,
         )
-        _write_yaml(partial / "checkpoint.yaml", header)
+        write_header(partial / CHECKPOINT_HEADER, header)
 
 
 def load_checkpoint(
     directory: str | Path, device: torch.device | str = "cpu", tokenizer: str | Path | None = None
 ) -> Checkpoint:
-    """Read a checkpoint; modules are in evaluation mode, float32.
+    """Read a checkpoint; its modules are in evaluation mode, float32.
 
     Args:
-        tokenizer: folder of its external tokenizer; by default what its link says.
+        tokenizer: the folder of its external tokenizer; by default the target of the link in `directory`.
 
     Raises:
-        BadCheckpoint: absent, cut short, altered, of a newer format or an unknown family, or with parts that do not fit
-            each other; an external tokenizer that is absent or another one.
+        BadCheckpoint: absent, cut short, altered, of another format or an unknown family, or with parts that do not fit
+            each other; an external tokenizer that is absent or has other files.
     """
     directory = readable_folder(directory)
-    header, digest = _read_header(directory, "checkpoint.yaml", _Header)
+    header, sha256 = read_header(directory / CHECKPOINT_HEADER, CheckpointHeader)
     try:
         model = build_model(header.family, header.model)
         coder = None
@@ -126,9 +110,9 @@ def load_checkpoint(
             coder = _build_tokenizer(directory, header.tokenizer, device, tokenizer)
             family(header.family).check_tokenizer(coder)
     except BadConfig as error:
-        raise _as_checkpoint_error(directory, error) from None
+        raise as_checkpoint_error(directory, error) from None
     _check_fit(directory, model, coder, header)
-    _read_weights(directory, _MODEL, header.weights, model)
+    read_weights(directory / MODEL_WEIGHTS, header.weights, model)
     if coder is not None:
         _read_tokenizer_weights(directory, header.weights, coder)
     return Checkpoint(
@@ -139,7 +123,7 @@ def load_checkpoint(
         manifest=header.manifest,
         preprocessing=header.preprocessing,
         metadata=header.metadata,
-        sha256=digest,
+        sha256=sha256,
     )
 
 
@@ -147,130 +131,77 @@ def save_tokenizer(directory: str | Path, tokenizer: VideoTokenizer) -> None:
     """Write a tokenizer alone, as bfloat16, replacing `directory` in one step."""
     with replaced_folder(directory) as partial:
         weights = _write_tokenizer(partial, tokenizer)
-        _write_yaml(partial / "tokenizer.yaml", _TokenizerHeader(tokenizer=tokenizer.config.plain(), weights=weights))
+        header = TokenizerHeader(tokenizer=tokenizer.config.plain(), weights=weights)
+        write_header(partial / TOKENIZER_HEADER, header)
 
 
 def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") -> VideoTokenizer:
-    """Read a tokenizer, float32 and frozen: alone, out of a checkpoint, or a folder that Cosmos was downloaded to.
+    """Read a tokenizer, float32 and frozen, from its own folder, from a checkpoint or from a Cosmos download.
 
     Raises BadCheckpoint as `load_checkpoint` does.
     """
     directory = readable_folder(directory)
-    alone, of_checkpoint = directory / "tokenizer.yaml", directory / "checkpoint.yaml"
+    alone, of_checkpoint = directory / TOKENIZER_HEADER, directory / CHECKPOINT_HEADER
     if not alone.exists() and is_cosmos_folder(directory):
         return CosmosVideoTokenizer.open(directory, device).eval()
-    header: _TokenizerHeader | _Header
+    header: TokenizerHeader | CheckpointHeader
     if alone.exists() or not of_checkpoint.exists():
-        header, _ = _read_header(directory, alone.name, _TokenizerHeader)
+        header, _ = read_header(alone, TokenizerHeader)
     else:
-        header, _ = _read_header(directory, of_checkpoint.name, _Header)
+        header, _ = read_header(of_checkpoint, CheckpointHeader)
     if header.tokenizer is None:
         raise BadCheckpoint(
             str(directory),
             expected="a tokenizer",
-            got="a checkpoint without one: it was trained on codes alone",
-            remedy="Name the folder of the tokenizer that made these codes.",
+            got="a checkpoint without one: its model was trained on codes alone",
+            remedy="Give the folder of the tokenizer that made these codes.",
         )
     try:
         tokenizer = _build_tokenizer(directory, header.tokenizer, device)
     except BadConfig as error:
-        raise _as_checkpoint_error(directory, error) from None
+        raise as_checkpoint_error(directory, error) from None
     _read_tokenizer_weights(directory, header.weights, tokenizer)
     return tokenizer.to(device).eval().requires_grad_(False)
 
 
-def _write_weights(path: Path, module: nn.Module) -> str:
-    """Write and return the sha256."""
-    weights = {name: _half(value.detach()).cpu().contiguous() for name, value in module.state_dict().items()}
-    data = safetensors.torch.save(weights)
-    _write(path, data)
-    return hashlib.sha256(data).hexdigest()
-
-
 def _write_tokenizer(folder: Path, tokenizer: VideoTokenizer) -> dict[str, str]:
-    """{file: sha256} of what was written: nothing of an external one but the link."""
+    """Write the weights, or a link to the files of an external tokenizer; returns {weight file: sha256}."""
     if tokenizer.folder is None:
-        return {_TOKENIZER: _write_weights(folder / _TOKENIZER, tokenizer)}
+        return {TOKENIZER_WEIGHTS: write_weights(folder / TOKENIZER_WEIGHTS, tokenizer)}
     (folder / _LINK).symlink_to(tokenizer.folder, target_is_directory=True)
     return {}
 
 
-def _half(value: torch.Tensor) -> torch.Tensor:
-    return value.to(torch.bfloat16) if value.is_floating_point() else value
-
-
-def _write_yaml(path: Path, header: Config) -> None:
-    _write(path, yaml.safe_dump(header.plain(), sort_keys=False, default_flow_style=None, width=120).encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _read_header(directory: Path, name: str, kind: type[C]) -> tuple[C, str]:
-    path = directory / name
-    data = _read(path)
-    try:
-        mapping = yaml.safe_load(data)
-        return kind.parse(mapping, where=name), hashlib.sha256(data).hexdigest()
-    except yaml.YAMLError as error:
-        got = "no YAML: " + str(error).replace("\n", " ")
-        raise BadCheckpoint(str(path), expected="a checkpoint's YAML", got=got, remedy=_COPY_AGAIN) from None
-    except BadConfig as error:
-        raise _as_checkpoint_error(directory, error) from None
-
-
-def _read_weights(directory: Path, name: str, sums: Mapping[str, str], module: nn.Module) -> None:
-    path = directory / name
-    data = _read(path)
-    digest, expected = hashlib.sha256(data).hexdigest(), sums.get(name, "no such file")
-    if digest != expected:
-        raise BadCheckpoint(
-            str(path), expected=f"sha256 {expected}", got=f"{digest} ({len(data)} bytes)", remedy=_COPY_AGAIN
-        )
-    try:
-        module.load_state_dict(safetensors.torch.load(data))
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        got = " ".join(line.strip() for line in str(error).splitlines()[:3])
-        raise BadCheckpoint(str(path), expected="the weights its YAML describes", got=got, remedy=_COPY_AGAIN) from None
-
-
 def _build_tokenizer(
-    directory: Path, described: Mapping[str, Any], device: torch.device | str, files: str | Path | None = None
+    directory: Path, config: Mapping[str, Any], device: torch.device | str, files: str | Path | None = None
 ) -> VideoTokenizer:
-    """An external one with its weights, another as it is initialised."""
-    row = TOKENIZERS.get(str(described.get("kind")))
-    if row is not None and row.external:
-        return build_tokenizer(described, files=Path(files or directory / _LINK), device=device)
+    """An external tokenizer with its weights; any other one without."""
+    kind = TOKENIZERS.get(str(config.get("kind")))
+    if kind is not None and kind.external:
+        return build_tokenizer(config, files=Path(files or directory / _LINK), device=device)
     if files is not None:
         raise BadCheckpoint(
-            f"{directory}: tokenizer", expected="none from elsewhere", got=str(files), remedy="It holds its own."
+            f"{directory}: tokenizer",
+            expected="no other folder: the checkpoint holds its tokenizer",
+            got=str(files),
+            remedy="Leave the folder out.",
         )
-    return build_tokenizer(described)
+    return build_tokenizer(config)
 
 
 def _read_tokenizer_weights(directory: Path, sums: Mapping[str, str], tokenizer: VideoTokenizer) -> None:
     if tokenizer.folder is None:
-        _read_weights(directory, _TOKENIZER, sums, tokenizer)
+        read_weights(directory / TOKENIZER_WEIGHTS, sums, tokenizer)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        inside = [one.parent for one in sorted(path.parent.glob("*/*.yaml")) if one.name in _HEADERS]
-        remedy = f"Did you mean {inside[0]}?" if inside else "Give the folder that holds it."
-        raise BadCheckpoint(str(path), expected="a readable file", got=error.strerror, remedy=remedy) from None
-
-
-def _check_fit(directory: Path, model: WorldModelNetwork, tokenizer: VideoTokenizer | None, header: _Header) -> None:
+def _check_fit(
+    directory: Path, model: WorldModelNetwork, tokenizer: VideoTokenizer | None, header: CheckpointHeader
+) -> None:
+    """Raises BadCheckpoint if the model was made for another tokenizer, camera or robot than the header describes."""
     parts: dict[str, tuple[object, object]] = {"action dimension": (model.config.action_dim, header.manifest.dim)}
     if tokenizer is not None:
         frame = (header.preprocessing.height, header.preprocessing.width)
-        codes = family(header.family).code_key
+        codes = family(header.family).codes_field
         parts |= {
             codes.replace("_", " "): (getattr(model.config, codes), getattr(tokenizer, codes)),
             "temporal factor": (model.config.temporal_factor, tokenizer.temporal_factor),
@@ -284,12 +215,3 @@ def _check_fit(directory: Path, model: WorldModelNetwork, tokenizer: VideoTokeni
                 got=f"{of_others} of tokenizer, camera or robot",
                 remedy="Use the tokenizer, preprocessing and manifest the model was trained with.",
             )
-
-
-def _as_checkpoint_error(directory: Path, error: BadConfig) -> BadCheckpoint:
-    return BadCheckpoint(
-        f"{directory}: {error.what}", expected=error.expected, got=error.got, remedy=error.remedy or _COPY_AGAIN
-    )
-
-
-_COPY_AGAIN = "The checkpoint is damaged or incomplete: copy it again, or export it again from its run."

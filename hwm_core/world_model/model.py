@@ -36,10 +36,11 @@ class WorldModel:
             BadCheckpoint: the checkpoint has no tokenizer.
         """
         if checkpoint.tokenizer is None:
+            spec = checkpoint.tokenizer_spec
             raise BadCheckpoint(
                 f"Checkpoint {checkpoint.name}",
                 expected="a tokenizer, to encode images and to decode predictions",
-                got=f"none: it was trained on codes of {checkpoint.metadata.get('codes', {}).get('kind', 'another')}",
+                got=f"none: it was trained on codes of {'another tokenizer' if spec is None else spec.kind}",
                 remedy="Train on these codes with --tokenizer, or evaluate it on codes.",
             )
         self.model, self.tokenizer = checkpoint.model.eval(), checkpoint.tokenizer

@@ -24,8 +24,7 @@ class Family:
     model: Callable[[Any], WorldModelNetwork]  # of a `config`
     predictor: Callable[[Any], Predictor]  # of a model
     codes: str  # what its tokenizer makes of video: "discrete" or "continuous"
-    code_key: str  # the key of the configuration that says which codes; tokenizers have it too
-    reading: str  # the key of the configuration that chooses among readings of who hears whom
+    codes_field: str  # the key of the configuration that says which codes; tokenizers have it too
 
     def check_tokenizer(self, tokenizer: VideoTokenizer | TokenizerSpec) -> None:
         """Raises BadConfig for a tokenizer of the other kind."""
@@ -39,8 +38,8 @@ class Family:
 
 
 FAMILIES: Mapping[str, Family] = {
-    "masked": Family(MaskedConfig, MaskedWorldModel, MaskedPredictor, "discrete", "levels", "mask"),
-    "flow": Family(FlowConfig, FlowWorldModel, FlowPredictor, "continuous", "latent_channels", "context"),
+    "masked": Family(MaskedConfig, MaskedWorldModel, MaskedPredictor, "discrete", "levels"),
+    "flow": Family(FlowConfig, FlowWorldModel, FlowPredictor, "continuous", "latent_channels"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The table of the paper's eight models, read from the code: who hears whom, what is shared, what it saves."""
+"""The table of the paper's eight models, computed from their block specs: attention, shared weights, parameters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from hwm_core.nn.attention_spec import AttentionSpec, Axis, BlockSpec, Groups
 from hwm_core.streams import ACTIONS, VIDEO, Stream
 from hwm_core.world_model.registry import FAMILIES, build_model
 
-_ALONG = {Axis.SPACE: "a latent's sites", Axis.TIME: "time, site by site", Axis.ALL: "all tokens"}
+_ALONG = {Axis.SPACE: "spatial", Axis.TIME: "temporal", Axis.ALL: "full"}
+_WITHIN = {Axis.SPACE: "each video latent", Axis.TIME: "each stream", Axis.ALL: "each stream"}
 
 
 @dataclass(frozen=True)
@@ -20,62 +21,67 @@ class VariantSummary:
 
     family: str
     variant: str
-    attends_to: tuple[str, ...]  # a sentence for each attention sub-layer
-    shares: str  # how many sets of weights
+    attention: tuple[str, ...]  # a phrase for each attention sub-layer
+    weight_sets: str  # how many sets of weights each sub-layer has
     parameters: int
     saving: float  # part of the base variant's parameters that is saved
-    cached: tuple[str, ...]  # readings whose past can be cached exactly
+    cacheable: tuple[str, ...]  # values of `attention` with which the past can be cached exactly
 
 
 def summaries() -> list[VariantSummary]:
     """Every family and variant, built on the meta device: nothing is allocated."""
-    rows = []
+    found = []
     for name, family in FAMILIES.items():
         fields: Any = family.config.model_fields
         base = _parameters(build(name, "base"))
         for variant in get_args(fields["variant"].annotation):
             model = build(name, variant)
-            block = model.backbone.rows[-2]  # the last one may be special
-            cached = tuple(
-                reading
-                for reading in get_args(fields[family.reading].annotation)
-                if build(name, variant, reading).cache_obstacle is None
-            )
+            block = model.backbone.specs[-2]  # the last block of the flow family updates the future video alone
+            patterns = get_args(fields["attention"].annotation)
             count = _parameters(model)
-            attends_to = tuple(_sentence(row) for row in block.attention)
-            rows.append(VariantSummary(name, variant, attends_to, _shares(block), count, 1 - count / base, cached))
-    return rows
+            found.append(
+                VariantSummary(
+                    family=name,
+                    variant=variant,
+                    attention=tuple(_phrase(spec) for spec in block.attention),
+                    weight_sets=_weight_sets(block),
+                    parameters=count,
+                    saving=1 - count / base,
+                    cacheable=tuple(one for one in patterns if build(name, variant, one).cache_obstacle is None),
+                )
+            )
+    return found
 
 
-def build(family: str, variant: str, reading: str | None = None) -> WorldModelNetwork:
-    """A model at the paper's size on the meta device; `reading` of who hears whom is the family's default."""
-    config = {"variant": variant} if reading is None else {"variant": variant, FAMILIES[family].reading: reading}
+def build(family: str, variant: str, attention: str | None = None) -> WorldModelNetwork:
+    """A model at the paper's size on the meta device, by default with the family's default attention."""
+    config = {"variant": variant} if attention is None else {"variant": variant, "attention": attention}
     with torch.device("meta"):
         return build_model(family, config)
 
 
-def parameters(rows: Sequence[VariantSummary]) -> dict[str, dict[str, int]]:
+def parameters(found: Sequence[VariantSummary]) -> dict[str, dict[str, int]]:
     """{family: {variant: parameters}}."""
-    return {family: {row.variant: row.parameters for row in rows if row.family == family} for family in FAMILIES}
+    return {family: {one.variant: one.parameters for one in found if one.family == family} for family in FAMILIES}
 
 
-def markdown(rows: Sequence[VariantSummary]) -> str:
+def markdown(found: Sequence[VariantSummary]) -> str:
     """The table."""
     lines = [
-        "| family | variant | who hears whom, in block order | sets of weights | parameters | saved | cached past |",
-        "|---|---|---|---|---|---|---|",
+        "| family | variant | attention of a block | weight sets | parameters | saved | past can be cached with |",
+        "|---|---|---|---|---:|---:|---|",
     ]
-    for row in rows:
-        cells = (
-            row.family,
-            f"`{row.variant}`",
-            "; ".join(row.attends_to),
-            row.shares,
-            f"{row.parameters:,}",
-            f"{row.saving:.0%}",
-            ", ".join(f"`{reading}`" for reading in row.cached) or "never",
+    for one in found:
+        entries = (
+            one.family,
+            f"`{one.variant}`",
+            "; ".join(one.attention),
+            one.weight_sets,
+            f"{one.parameters:,}",
+            f"{one.saving:.0%}",
+            ", ".join(f"`{attention}`" for attention in one.cacheable) or "none",
         )
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join(entries)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -83,24 +89,26 @@ def _parameters(model: WorldModelNetwork) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _sentence(row: AttentionSpec) -> str:
-    """One attention sub-layer in words."""
-    listeners = _words(tuple(row.attends_to))
-    if all(row.attends_to[stream] == (stream,) for stream in row.attends_to):
-        who = f"{listeners}, each itself"
-    elif len(set(row.attends_to.values())) == 1:
-        who = f"{listeners} hear {_words(next(iter(row.attends_to.values())))}"
-    else:
-        groups: dict[tuple[Stream, ...], list[Stream]] = {}
-        for stream, speakers in row.attends_to.items():
-            groups.setdefault(speakers, []).append(stream)
-        who = ", ".join(f"{_words(tuple(some))} hear {_words(speakers)}" for speakers, some in groups.items())
-    return f"{row.name} over {_ALONG[row.axis]}: {who}{', up to their own latent' if row.causal else ''}"
+def _phrase(spec: AttentionSpec) -> str:
+    """One attention sub-layer in words, as "causal temporal attention across all streams at each position"."""
+    kind = f"{'causal ' if spec.causal else ''}{_ALONG[spec.axis]}"
+    where = " at each position" if spec.axis is Axis.TIME else ""
+    queries = tuple(spec.attends_to)
+    if all(keys == (stream,) for stream, keys in spec.attends_to.items()):
+        return f"{kind} self-attention within {_WITHIN[spec.axis]}{where}"
+    if set(spec.attends_to.values()) == {queries}:
+        who = "attention across all streams" if set(queries) == set(Stream) else f"self-attention of {_words(queries)}"
+        return f"{kind} {who}{where}"
+    groups: dict[tuple[Stream, ...], list[Stream]] = {}
+    for stream, keys in spec.attends_to.items():
+        groups.setdefault(keys, []).append(stream)
+    pairs = " and ".join(f"from {_words(tuple(some))} to {_words(keys)}" for keys, some in groups.items())
+    return f"{kind} cross-attention {pairs}{where}"
 
 
 def _words(streams: tuple[Stream, ...]) -> str:
     if set(streams) == set(Stream):
-        return "all"
+        return "all streams"
     parts, rest = [], list(streams)
     for pair, word in ((VIDEO, "video"), (ACTIONS, "actions")):
         if set(pair) <= set(rest):
@@ -109,12 +117,12 @@ def _words(streams: tuple[Stream, ...]) -> str:
     return " and ".join([*(stream.value.replace("_", " ") for stream in rest), *parts])
 
 
-def _shares(block: BlockSpec) -> str:
-    """Sets of weights of each attention sub-layer (queries, then keys and values where they differ) and of the MLPs."""
+def _weight_sets(block: BlockSpec) -> str:
+    """Of each attention sub-layer (queries, then keys and values where they differ), then of the MLPs."""
     parts = []
-    for row in block.attention:
-        queries, keys = _count(row.query), _count(row.key)
-        parts.append(f"{row.name} {queries}" if queries == keys else f"{row.name} {queries} q, {keys} k v")
+    for spec in block.attention:
+        queries, keys = _count(spec.query), _count(spec.key)
+        parts.append(f"{spec.name} {queries}" if queries == keys else f"{spec.name} {queries} q, {keys} k v")
     return ", ".join([*parts, f"MLP {_count(block.mlp)}"])
 
 

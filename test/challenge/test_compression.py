@@ -260,13 +260,13 @@ def test_codes_of_another_tokenizer_are_rejected_by_its_sha256(tmp_path) -> None
     (path / "metadata.json").write_text(json.dumps({**metadata, "hwm": {"codes": made_by.plain()}}))
     one = checkpoint(**V2)
     for codes in (made_by, COSMOS):  # COSMOS was not at hand: its weights are unknown
-        assert samples_of(path, replace(one, metadata={"codes": codes.plain()}))
+        assert samples_of(path, replace(one, metadata={"tokenizer_spec": codes.plain()}))
     other = made_by.model_copy(update={"sha256": "2" * 64})
     with pytest.raises(BadConfig, match=f"expected sha256 {'2' * 64}, got sha256 {'1' * 64}. Use a checkpoint trained"):
-        samples_of(path, replace(one, metadata={"codes": other.plain()}))
+        samples_of(path, replace(one, metadata={"tokenizer_spec": other.plain()}))
     coarse = COSMOS.model_copy(update={"spatial_factor": 16})
     with pytest.raises(BadConfig, match="spatial_factor 16"):
-        samples_of(compression_test_v2(tmp_path / "test"), replace(one, metadata={"codes": coarse.plain()}))
+        samples_of(compression_test_v2(tmp_path / "test"), replace(one, metadata={"tokenizer_spec": coarse.plain()}))
 
 
 def random_sample(one: Checkpoint, number: int = 0, seed: int = 0):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hwm_core.nn.attention_spec import FLOW_VARIANTS, MASKED_VARIANTS
 from hwm_core.nn.reachability import Node
-from hwm_core.world_model.registry import FAMILIES, build_model
+from hwm_core.world_model.registry import build_model
 
 PAST, LATENTS, FACTOR = 2, 5, 4
 FRAMES = 1 + (LATENTS - 1) * FACTOR
@@ -29,33 +29,33 @@ SMALL = {
 }
 AIDS = {
     "predicts": "data",
-    "shown": "guess",
-    "position": "learned",
+    "input_scaling": "linear_estimate",
+    "position": "rotary_and_learned",
     "modulation": "time_and_actions",
-    "qk_norm": "each",
-    "cell_width": 8,
-    "cell_blocks": 1,
+    "qk_norm": "always",
+    "conv_width": 8,
+    "conv_blocks": 1,
 }
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: a family, a variant, and a reading of who hears whom."""
+    """One row of the table: a family, a variant, and a attention of who hears whom."""
 
     family: str
     variant: str
-    reading: str
+    attention: str
     aided: bool = False  # with everything that a flow model may have beside what the paper's has
 
     def __str__(self) -> str:
-        return f"{self.family}-{self.variant}-{self.reading}{'-aided' if self.aided else ''}"
+        return f"{self.family}-{self.variant}-{self.attention}{'-aided' if self.aided else ''}"
 
     def build(self, *, redrawn: bool = True, seed: int = 0, **changes: object) -> Any:
         """A small model; `redrawn`: every parameter anew, because closed gates hide what is heard."""
         torch.manual_seed(seed)
         config = {
             "variant": self.variant,
-            FAMILIES[self.family].reading: self.reading,
+            "attention": self.attention,
             **SIZE,
             **SMALL[self.family],
             **(AIDS if self.aided else {}),
@@ -95,11 +95,15 @@ class Row:
 
 
 ROWS = [
-    *(Row("masked", variant, mask) for variant in MASKED_VARIANTS for mask in ("time_aligned", "bidirectional")),
     *(
-        Row("flow", variant, context, aided)
+        Row("masked", variant, attention)
+        for variant in MASKED_VARIANTS
+        for attention in ("time_aligned", "bidirectional")
+    ),
+    *(
+        Row("flow", variant, attention, aided)
         for variant in FLOW_VARIANTS
-        for context in ("paper", "clean_context")
+        for attention in ("full", "clean_context")
         for aided in (False, True)
     ),
 ]

@@ -11,11 +11,11 @@ PAST, LATENTS, FACTOR = 2, 5, 4
 VARIANTS = sorted(MASKED_VARIANTS)
 
 
-def model(variant: str, mask: str = "time_aligned", seed: int = 0, **changes: object) -> MaskedWorldModel:
+def model(variant: str, attention: str = "time_aligned", seed: int = 0, **changes: object) -> MaskedWorldModel:
     """A small model with every parameter redrawn: fresh initialisations hide what a stream hears."""
     config = MaskedConfig(
         variant=variant,
-        mask=mask,
+        attention=attention,
         unshared_depth=1,
         dim=32,
         depth=3,

@@ -38,21 +38,21 @@ PAPER_COUNTS = {
 }
 CACHEABLE = ("time_aligned", "clean_context")
 PAPER_INIT = {"masked": "normal", "flow": "xavier"}
-PAPER_ROWS = [row for row in ROWS if row.reading in ("time_aligned", "paper") and not row.aided]
+PAPER_ROWS = [row for row in ROWS if row.attention in ("time_aligned", "full") and not row.aided]
 FLOW_ROWS = [row for row in ROWS if row.family == "flow"]
 every_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
 
 @every_row
 def test_the_paper_configuration_has_the_paper_parameter_count_to_the_unit(row: Row) -> None:
-    net = build(row.family, row.variant, row.reading)
+    net = build(row.family, row.variant, row.attention)
     assert sum(p.numel() for p in net.parameters()) == PAPER_COUNTS[row.family][row.variant]
 
 
 @every_row
 def test_what_changes_the_prediction_is_what_the_table_declares_latent_by_latent(row: Row) -> None:
     net, clip = row.build(), row.clip()
-    every, declared = nodes(PAST, LATENTS), reachability(net.backbone.rows, PAST, LATENTS)
+    every, declared = nodes(PAST, LATENTS), reachability(net.backbone.specs, PAST, LATENTS)
     outputs = [every.index((Stream.FUTURE_VIDEO, latent)) for latent in range(PAST, LATENTS)]
     before = row.predict(net, *clip)
     for column, node in enumerate(every):
@@ -64,7 +64,7 @@ def test_what_changes_the_prediction_is_what_the_table_declares_latent_by_latent
 @pytest.mark.parametrize("listener", list(Stream), ids=lambda stream: stream.value)
 def test_what_each_stream_hears_inside_is_what_the_table_declares(row: Row, listener: Stream) -> None:
     config = row.build(redrawn=False).config
-    rows = row.build(redrawn=False).backbone.rows
+    rows = row.build(redrawn=False).backbone.specs
     sizes = {"dim": config.dim, "num_heads": config.num_heads, "mlp_ratio": 2.0, "dropout": 0.0, "grid": config.sites}
     backbone = redraw(Backbone(rows, **sizes, wanted=listener))
     per_frame, generator = row.family == "flow", torch.Generator().manual_seed(2)
@@ -115,7 +115,7 @@ def test_swapping_two_actions_inside_one_latent_is_heard(row: Row) -> None:
 def test_a_base_model_with_tied_weights_equals_the_sharing_variant(row: Row) -> None:
     if row.variant not in ("modality_shared", "fully_shared"):
         pytest.skip("shares nothing that base does not")
-    shared, tied = row.build(), Row(row.family, "base", row.reading, row.aided).build()
+    shared, tied = row.build(), Row(row.family, "base", row.attention, row.aided).build()
     for block in tied.backbone.blocks[shared.config.unshared_depth :]:
         if row.family == "flow" and not row.aided:  # only the paper's base blocks normalise queries and keys
             block.attention[0].query_norm = block.attention[0].key_norm = NoNorm()
@@ -147,7 +147,7 @@ def _base_names(name: str, base: dict) -> list[str]:
 def test_cached_equals_uncached_where_the_table_allows_it_and_is_rejected_with_the_reason_elsewhere(row: Row) -> None:
     net, (codes, actions) = row.build(), row.clip(batch=3)
     codes[:, :PAST], actions[:, : 1 + (PAST - 1) * FACTOR] = codes[:1, :PAST], actions[:1, : 1 + (PAST - 1) * FACTOR]
-    if row.reading in CACHEABLE:
+    if row.attention in CACHEABLE:
         full = row.predict(net, codes, actions)
         torch.testing.assert_close(row.predict_cached(net, codes, actions), full, rtol=0, atol=2e-5 * full.abs().max())
     else:
@@ -169,7 +169,7 @@ def test_a_drawn_future_is_the_solvers_loop_by_hand_with_the_past_settled_or_not
     net, (latents, actions) = row.build(), row.clip(batch=2)
     now, predictor = frames_of(PAST).start, FlowPredictor(net)
     past = predictor.observe(latents[:1, :PAST], actions[:1, :now])
-    assert (past.cache is not None) == (row.reading in CACHEABLE)
+    assert (past.cache is not None) == (row.attention in CACHEABLE)
     sampling, seeds = Sampling(steps=3, solver=solver, guidance_scale=scale), (5, 6)
     noise = CandidateGenerator(seeds, torch.device("cpu")).normal((2, LATENTS - PAST, *latents.shape[2:]))
     expected = _drawn_by_hand(net, noise, latents[:1, :PAST], actions[:1, :now], actions[:, now:], sampling)
@@ -240,10 +240,10 @@ def test_the_same_seed_gives_the_same_loss_bit_for_bit_and_another_another(row: 
     assert torch.equal(losses[0], losses[1]) and not torch.equal(losses[0], losses[2])
 
 
-def test_the_printed_table_holds_the_counts_and_is_the_one_in_the_documents() -> None:
+def test_the_table_in_docs_is_the_one_that_the_code_prints_and_holds_the_counts_of_the_paper() -> None:
     rows, root = summaries(), Path(__file__).parents[2]
     assert parameters(rows) == PAPER_COUNTS == json.loads((root / "benchmarks/results/variants.json").read_text())
-    assert markdown(rows) in (root / "README.md").read_text(), "run `make variants`, and copy what it prints"
+    assert markdown(rows) in (root / "docs/models.md").read_text(), "run `make variants` and copy the table"
 
 
 def test_every_family_of_the_library_is_in_the_table() -> None:

@@ -8,7 +8,7 @@ import torch
 from eight_models import FACTOR, FRAMES, LATENTS, PAST, Row
 
 from hwm_core.errors import BadConfig
-from hwm_core.models.flow import FlowConfig, interpolate, linear_guess, velocity_to
+from hwm_core.models.flow import FlowConfig, interpolate, linear_estimate, velocity_to
 from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.flow_predictor import FlowPredictor
@@ -61,7 +61,7 @@ def test_predicted_data_becomes_the_velocity_of_the_path_to_them() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_with_norms_of_queries_and_keys_in_every_variant_their_size_counts_for_nothing(variant: str) -> None:
-    row = Row("flow", variant, "paper")
+    row = Row("flow", variant, "full")
     latents, actions = row.clip()
 
     def changed_by_longer_queries(qk_norm: str) -> float:
@@ -72,16 +72,16 @@ def test_with_norms_of_queries_and_keys_in_every_variant_their_size_counts_for_n
                 weight.data *= 100
         return float((row.predict(net, latents, actions) - before).abs().max())
 
-    assert changed_by_longer_queries("each") < 1e-4
+    assert changed_by_longer_queries("always") < 1e-4
     assert (changed_by_longer_queries("paper") > 1e-2) == (variant in ("modality_shared", "fully_shared"))
 
 
 @pytest.mark.parametrize("time", [0.0, 0.3, 0.9])
-def test_what_the_linear_guess_of_the_data_misses_has_nothing_to_do_with_the_point(time: float) -> None:
+def test_what_the_linear_estimate_of_the_data_misses_has_nothing_to_do_with_the_point(time: float) -> None:
     noise, data = torch.randn(2, 400_000, 1, generator=torch.Generator().manual_seed(0)).unbind(0)
     t = torch.full((len(data),), time)
     point = interpolate(noise, data, t, 0.1)
-    missed = data - linear_guess(point, t, 0.1)
+    missed = data - linear_estimate(point, t, 0.1)
     assert abs((missed * point).mean().item()) < 0.01  # standard error below 0.002
 
 
@@ -94,7 +94,7 @@ def test_with_the_guess_shown_the_mean_future_does_not_depend_on_the_noise() -> 
 
 
 def test_an_untrained_model_with_cells_predicts_that_nothing_changes() -> None:
-    row = Row("flow", "base", "paper", aided=True)
+    row = Row("flow", "base", "full", aided=True)
     net, (latents, actions) = row.build(redrawn=False, sigma_min=0.0), row.clip(2)
     with torch.no_grad():
         mean = net.mean_prediction(latents, actions, torch.Generator().manual_seed(0))
@@ -112,10 +112,10 @@ def test_how_far_actions_lead_from_the_newest_is_heard_where_they_modulate() -> 
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("change", [{"cell_width": 12}, {"predicts": "velocity"}])
+@pytest.mark.parametrize("change", [{"conv_width": 12}, {"predicts": "velocity"}])
 def test_cells_that_cannot_be_are_rejected(change: dict) -> None:
-    with pytest.raises(BadConfig, match="cell_width"):
-        FlowConfig.parse({"cell_width": 8, "predicts": "data", **change})
+    with pytest.raises(BadConfig, match="conv_width"):
+        FlowConfig.parse({"conv_width": 8, "predicts": "data", **change})
 
 
 def test_at_the_end_of_the_path_the_velocity_to_wrong_data_stays_bounded() -> None:
@@ -124,7 +124,7 @@ def test_at_the_end_of_the_path_the_velocity_to_wrong_data_stays_bounded() -> No
 
 
 def test_a_model_that_predicts_data_and_says_zero_has_the_loss_of_the_data() -> None:
-    row = Row("flow", "base", "paper")
+    row = Row("flow", "base", "full")
     net, (latents, actions) = row.build(predicts="data"), row.clip(64)
     torch.nn.init.zeros_(net.head.weight)
     loss, _ = net.loss(latents, actions, torch.Generator().manual_seed(0))
@@ -132,7 +132,7 @@ def test_a_model_that_predicts_data_and_says_zero_has_the_loss_of_the_data() -> 
 
 
 def test_a_model_that_always_says_zero_has_the_loss_of_the_velocity_itself() -> None:
-    net, (latents, actions) = Row("flow", "base", "paper").build(sigma_min=0.0), Row("flow", "base", "paper").clip(64)
+    net, (latents, actions) = Row("flow", "base", "full").build(sigma_min=0.0), Row("flow", "base", "full").clip(64)
     torch.nn.init.zeros_(net.head.weight)
     loss, _ = net.loss(latents, actions, torch.Generator().manual_seed(0))
     # Unit noise and unit data are independent: E (x1 - x0)^2 = 2; 64 * 3 * 72 numbers, standard error 0.024.
@@ -140,7 +140,7 @@ def test_a_model_that_always_says_zero_has_the_loss_of_the_velocity_itself() -> 
 
 
 def test_a_perfect_velocity_has_no_loss() -> None:
-    row = Row("flow", "base", "paper")
+    row = Row("flow", "base", "full")
     net, (latents, actions) = row.build(sigma_min=0.3), row.clip(4)
     net.forward = perfect(latents[:, PAST:], sigma_min=0.3)
     loss, _ = net.loss(latents, actions, torch.Generator().manual_seed(0))
@@ -152,7 +152,7 @@ def test_a_perfect_velocity_has_no_loss() -> None:
 def test_a_perfect_velocity_leads_every_candidate_from_its_noise_to_the_data_and_a_rest_of_it(
     solver: str, steps: int
 ) -> None:
-    row = Row("flow", "base", "paper")
+    row = Row("flow", "base", "full")
     net, (latents, actions) = row.build(), row.clip(2)
     net.forward = perfect(latents[:, PAST:], sigma_min=0.1)
     predictor, generators = FlowPredictor(net), [CandidateGenerator((0, 1), torch.device("cpu")) for _ in range(2)]
@@ -173,7 +173,7 @@ ALWAYS = 1 - 1e-9
 
 @pytest.mark.parametrize(("condition", "action"), [(ALWAYS, 0.0), (0.0, ALWAYS), (0.25, 0.6)])
 def test_samples_are_dropped_and_muted_at_their_rates_one_apart_from_the_other(condition: float, action: float) -> None:
-    row, samples, seen = Row("flow", "fully_shared", "paper"), 2000, {}
+    row, samples, seen = Row("flow", "fully_shared", "full"), 2000, {}
     net, (latents, actions) = row.build(condition_dropout=condition, action_dropout=action), row.clip(samples)
 
     def forward(point: torch.Tensor, *_: object, **which: torch.Tensor) -> torch.Tensor:
@@ -188,13 +188,13 @@ def test_samples_are_dropped_and_muted_at_their_rates_one_apart_from_the_other(c
         assert found.shape == (samples,) and abs(found.float().mean().item() - rate) <= 4 * error + 1e-6
 
 
-@pytest.mark.parametrize("context", ["paper", "clean_context"])
-def test_positions_of_the_future_continue_those_of_the_past_and_are_heard(context: str) -> None:
-    row, at = Row("flow", "base", context), {}
+@pytest.mark.parametrize("attention", ["full", "clean_context"])
+def test_positions_of_the_future_continue_those_of_the_past_and_are_heard(attention: str) -> None:
+    row, at = Row("flow", "base", attention), {}
     net, clip = row.build(), row.clip()
     hook = net.backbone.register_forward_pre_hook(lambda _, arguments: at.update(arguments[1]))
     before = row.predict(net, *clip)
-    if context == "clean_context":  # the past alone, then the future alone
+    if attention == "clean_context":  # the past alone, then the future alone
         at.clear()
         row.predict_cached(net, *clip)
     for (past, future), length in ((VIDEO, LATENTS), (ACTIONS, FRAMES)):
@@ -213,7 +213,7 @@ def test_positions_of_the_future_continue_those_of_the_past_and_are_heard(contex
 
 
 def test_the_learned_position_of_a_latent_is_added_to_that_latent_alone() -> None:
-    row, entered = Row("flow", "base", "paper", aided=True), []
+    row, entered = Row("flow", "base", "full", aided=True), []
     net, clip = row.build(), row.clip()
     net.backbone.register_forward_pre_hook(
         lambda _, arguments: entered.append(torch.cat([arguments[0][stream] for stream in VIDEO], dim=1))
@@ -221,15 +221,15 @@ def test_the_learned_position_of_a_latent_is_added_to_that_latent_alone() -> Non
     row.predict(net, *clip)
     for latent in range(LATENTS):
         with torch.no_grad():
-            net.position[latent] += 1
+            net.position_embed[latent] += 1
         row.predict(net, *clip)
         moved = (entered[-1] != entered[-2]).flatten(2).any(-1)[0]
         assert moved.tolist() == [i == latent for i in range(LATENTS)]
 
 
-@pytest.mark.parametrize("context", ["paper", "clean_context"])
-def test_dropped_conditions_are_not_heard(context: str) -> None:
-    net, (latents, actions) = Row("flow", "base", context).build(), Row("flow", "base", context).clip(2)
+@pytest.mark.parametrize("attention", ["full", "clean_context"])
+def test_dropped_conditions_are_not_heard(attention: str) -> None:
+    net, (latents, actions) = Row("flow", "base", attention).build(), Row("flow", "base", attention).clip(2)
     noisy, past, t = latents[:, PAST:], latents[:, :PAST], torch.full((2,), 0.5)
     dropped = torch.tensor([True, False])
     with torch.no_grad():
@@ -243,9 +243,9 @@ def test_dropped_conditions_are_not_heard(context: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_clean_past_is_the_same_at_every_time_and_the_papers_is_not(variant: str) -> None:
-    def moved(context: str) -> bool:
+    def moved(attention: str) -> bool:
         """Whether what the future hears of the past changes with t: by the past tokens after the first block."""
-        net, (latents, actions) = Row("flow", variant, context).build(), Row("flow", variant, context).clip()
+        net, (latents, actions) = Row("flow", variant, attention).build(), Row("flow", variant, attention).clip()
         seen = []
         net.backbone.blocks[0].register_forward_hook(lambda _, __, out: seen.append(out[0]))
         with torch.no_grad():
@@ -253,7 +253,7 @@ def test_a_clean_past_is_the_same_at_every_time_and_the_papers_is_not(variant: s
                 net(latents[:, PAST:], torch.tensor([t]), latents[:, :PAST], actions)
         return any(not torch.equal(seen[0][s], seen[1][s]) for s in seen[0] if s.is_past)
 
-    assert moved("paper") and not moved("clean_context")
+    assert moved("full") and not moved("clean_context")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -272,8 +272,8 @@ def test_guidance_with_a_settled_past_equals_guidance_without(variant: str) -> N
 
 
 def test_times_are_logit_normal_and_a_share_of_them_is_the_start() -> None:
-    row = Row("flow", "fully_shared", "paper")
-    net, (latents, actions) = row.build(start_rate=0.25, depth=1), row.clip(400)
+    row = Row("flow", "fully_shared", "full")
+    net, (latents, actions) = row.build(pure_noise_rate=0.25, depth=1), row.clip(400)
     times: list[torch.Tensor] = []
     net.register_forward_pre_hook(lambda _, inputs: times.append(inputs[1]))
     with torch.no_grad():
@@ -290,5 +290,5 @@ def test_a_head_that_three_axes_cannot_share_is_rejected() -> None:
 
 
 def test_the_tables_count_one_action_token_a_frame() -> None:
-    net = Row("flow", "base", "paper").build()
+    net = Row("flow", "base", "full").build()
     assert net.config.past_frames + net.config.future_frames == FRAMES

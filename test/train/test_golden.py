@@ -36,7 +36,7 @@ SMALL = {key: value for key, value in SHAPE.items() if key != "patch"}
 OF_PRESETS = {  # as they are, but for their size
     "tiny": {**SMALL, "dim": 32, "levels": [4, 3]},
     "flow_tiny": {**SMALL, "dim": 24, "latent_channels": 3},
-    "g1": {**SMALL, "dim": 24, "latent_channels": 3, "cell_width": 16, "cell_blocks": 1},
+    "g1": {**SMALL, "dim": 24, "latent_channels": 3, "conv_width": 16, "conv_blocks": 1},
 }
 EVERY = [*MODELS, *OF_PRESETS]
 TOKENIZERS = {"causal": {"levels": [4, 4, 3]}, "continuous": {"latent_channels": 3}}

@@ -140,7 +140,11 @@ def test_a_yaml_cut_short_is_rejected(saved):
     ("change", "message"),
     [
         (lambda y: y.update(family="maskd"), "model family: expected masked or flow"),
-        (lambda y: y.update(format=2), "key `format`"),
+        (
+            lambda y: y.update(format=1),
+            "key `format`: expected 2, the format of this version.*got 1. Use the version",
+        ),
+        (lambda y: y.pop("format"), "key `format`: expected 2.*got no such key"),
         (lambda y: y["model"].update(detph=3), "Did you mean `depth`"),
         (lambda y: y["tokenizer"].update(kind="magvit"), "key `kind`: expected causal or continuous or cosmos"),
         (lambda y: y.pop("manifest"), "key `manifest`.*got nothing"),

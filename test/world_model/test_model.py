@@ -21,9 +21,9 @@ FLOAT32 = torch.float32
     scope="module",
     params=[
         {"family": "masked"},
-        {"family": "masked", "mask": "bidirectional"},
-        {"family": "flow", "context": "paper"},
-        {"family": "flow", "context": "clean_context"},
+        {"family": "masked", "attention": "bidirectional"},
+        {"family": "flow", "attention": "full"},
+        {"family": "flow", "attention": "clean_context"},
     ],
     ids=lambda of: "-".join(of.values()),
 )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 GROUPS = 8  # of the norms; the width is a multiple of it
 
 
-class CellBlock(nn.Module):
+class ConvBlock(nn.Module):
     """Residual: norm, 3x3 convolution, norm shifted and scaled by a condition, 3x3 convolution."""
 
     def __init__(self, width: int, dim: int) -> None:
@@ -35,7 +35,7 @@ class CellBlock(nn.Module):
         return cells + self.second(F.silu(self.second_norm(inner) * (1 + scale) + shift))
 
 
-class CellPath(nn.Module):
+class ConvPath(nn.Module):
     """Around the transformer: from noisy future latents to tokens, and from tokens to future latents.
 
     Every future latent sees the whole past beside it, cell by cell, and what comes out is what it differs by from the
@@ -46,7 +46,7 @@ class CellPath(nn.Module):
         super().__init__()
         self.patch = patch
         self.stem = nn.Conv2d(channels * (1 + num_past), width, 3, padding=1)
-        self.before, self.after = (nn.ModuleList(CellBlock(width, dim) for _ in range(blocks)) for _ in range(2))
+        self.before, self.after = (nn.ModuleList(ConvBlock(width, dim) for _ in range(blocks)) for _ in range(2))
         self.to_tokens, self.from_tokens = nn.Linear(width * patch**2, dim), nn.Linear(dim, width * patch**2)
         self.norm, self.head = nn.GroupNorm(GROUPS, width), nn.Conv2d(width, channels, 3, padding=1)
 
@@ -96,8 +96,8 @@ class CellPath(nn.Module):
             cells = block(cells, condition)
         return cells
 
-    def _blocks(self) -> Iterable[CellBlock]:
-        return (part for part in self.modules() if isinstance(part, CellBlock))
+    def _blocks(self) -> Iterable[ConvBlock]:
+        return (part for part in self.modules() if isinstance(part, ConvBlock))
 
 
 def _images(latents: Tensor) -> Tensor:

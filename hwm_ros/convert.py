@@ -1,6 +1,6 @@
-"""Between ROS messages and numpy arrays.
+"""Conversion between ROS messages and numpy arrays.
 
-Image bytes are read by `hwm_core.data.recording.image_message`, the same code as for bags.
+Received images are decoded by `hwm_core.data.recording.image_message`, which also decodes the images of bags.
 """
 
 from array import array
@@ -19,21 +19,22 @@ NANOSECONDS = 1_000_000_000
 
 
 def stamp_ns(stamp: Time) -> int:
-    """Nanoseconds of a ROS time."""
+    """A ROS time in nanoseconds."""
     return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
 
 
 def time_of(nanoseconds: int) -> Time:
-    """The ROS time of nanoseconds."""
+    """A ROS time from nanoseconds."""
     return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
 
 
 def header(nanoseconds: int, frame_id: str = "") -> Header:
+    """A header with this stamp."""
     return Header(stamp=time_of(nanoseconds), frame_id=frame_id)
 
 
 def packed(values: NDArray) -> array:
-    """The values of an array as what rclpy copies fastest: a uint8[] field filled so takes 30 us, from numpy 13 ms."""
+    """The values as an `array.array`, which rclpy copies fastest: an image takes 30 us, a numpy array 13 ms."""
     code = {np.dtype(np.uint8): "B", np.dtype(np.float32): "f"}[values.dtype]
     out = array(code)
     out.frombytes(np.ascontiguousarray(values).data.cast("B"))
@@ -41,20 +42,20 @@ def packed(values: NDArray) -> array:
 
 
 def image_message(rgb: NDArray[np.uint8], head: Header) -> Image:
-    """A `rgb8` Image of `rgb` uint8 [H, W, 3]."""
+    """An `rgb8` Image message from uint8 [H, W, 3]."""
     height, width, _ = rgb.shape
     return Image(header=head, height=height, width=width, encoding="rgb8", step=3 * width, data=packed(rgb))
 
 
 def joint_message(names: Sequence[str], positions: NDArray, head: Header) -> JointState:
-    """A JointState of positions [A], in radians or metres."""
+    """A JointState message from positions [A] in radians or metres."""
     return JointState(header=head, name=list(names), position=array("d", np.asarray(positions, np.float64)))
 
 
 def candidates_message(
     candidates: NDArray[np.float32], names: Sequence[str], head: Header, request_id: int = 0
 ) -> ActionCandidates:
-    """Candidates [S, F, A] as a message."""
+    """An ActionCandidates message from candidates [S, F, A]."""
     count, steps, joints = candidates.shape
     return ActionCandidates(
         header=head,
@@ -68,43 +69,43 @@ def candidates_message(
 
 
 def sequence_message(actions: NDArray[np.float32], names: Sequence[str], head: Header) -> ActionSequence:
-    """One action sequence [F, A] as a message."""
+    """An ActionSequence message from actions [F, A]."""
     steps, joints = actions.shape
     values = packed(actions.astype(np.float32, copy=False))
     return ActionSequence(header=head, joint_names=list(names), num_steps=steps, num_joints=joints, actions=values)
 
 
 def read_candidates(message: ActionCandidates) -> NDArray[np.float32]:
-    """Candidates [S, F, A] of a message.
+    """The candidates [S, F, A] of a message.
 
     Raises:
-        BadActions: an empty dimension, or data that do not fit the sizes or the joint names.
+        BadActions: a size is 0, or the sizes do not match the data or the joint names.
     """
     shape = (message.num_candidates, message.num_steps, message.num_joints)
     if 0 in shape or len(message.actions) != int(np.prod(shape)):
         raise BadActions(
             "candidates",
-            expected=f"num_candidates x num_steps x num_joints = {' x '.join(map(str, shape))} values, none of them 0",
+            expected=f"num_candidates x num_steps x num_joints = {' x '.join(map(str, shape))} values, no size 0",
             got=f"{len(message.actions)} values",
-            remedy="Fill the sizes with those of the array, row-major.",
+            remedy="Set the three sizes to the shape of the row-major array.",
         )
     if len(message.joint_names) != message.num_joints:
         raise BadActions(
             "candidates",
             expected=f"{message.num_joints} joint names (num_joints)",
             got=f"{len(message.joint_names)} names",
-            remedy="Name every column.",
+            remedy="Send one joint name per column.",
         )
     return np.frombuffer(message.actions, np.float32).reshape(shape)
 
 
 def read_sequence(message: ActionSequence) -> NDArray[np.float32]:
-    """One action sequence [F, A] of a message, columns in its own order."""
+    """The actions [F, A] of a message, with the columns in the message's order."""
     return np.frombuffer(message.actions, np.float32).reshape(message.num_steps, message.num_joints)
 
 
 def frames_message(frames: NDArray[np.uint8], source: int, frame_rate_hz: float, head: Header) -> PredictedFrames:
-    """Predicted frames uint8 [S, F, H, W, 3] as a message."""
+    """A PredictedFrames message from frames uint8 [S, F, H, W, 3]."""
     count, steps, height, width, _ = frames.shape
     return PredictedFrames(
         header=head,
@@ -119,6 +120,6 @@ def frames_message(frames: NDArray[np.uint8], source: int, frame_rate_hz: float,
 
 
 def read_frames(message: PredictedFrames) -> NDArray[np.uint8]:
-    """Predicted frames uint8 [S, F, H, W, 3] of a message."""
+    """The frames uint8 [S, F, H, W, 3] of a message."""
     shape = (message.num_candidates, message.num_frames, message.height, message.width, 3)
     return np.frombuffer(message.data, np.uint8).reshape(shape)

@@ -1,7 +1,7 @@
-"""ROS parameters declared from a configuration class: type, default, range and a sentence, written once.
+"""ROS parameters declared from a configuration class, which states type, default, range and description once.
 
-A field of the class is a parameter, a field of a nested configuration one with a dotted name. `Field(ge=..., le=...)`
-becomes its range, `description` its description; `json_schema_extra=LIVE` makes it (and all that is nested in it)
+Each field becomes a parameter. A field of a nested configuration gets a dotted name. `Field(ge=..., le=...)` sets
+the range, `description` the description. `json_schema_extra=LIVE` marks a field, and all fields nested in it, as
 changeable while the node runs.
 """
 
@@ -25,58 +25,72 @@ class ParameterSpec:
     """One ROS parameter."""
 
     name: str
-    default: Any  # a plain ROS value
+    default: Any  # a value of a ROS parameter type
     description: str
     low: float | None
     high: float | None
     live: bool
 
 
-def rows(
+def parameter_specs(
     kind: type[Config], prefix: str = "", live: bool = False, defaults: Config | None = None
 ) -> Iterator[ParameterSpec]:
-    """The parameters of a configuration class whose fields all have defaults."""
+    """The parameters of a configuration class; every field must have a default.
+
+    Args:
+        kind: the configuration class.
+        prefix: start of every name, for nested configurations.
+        live: whether all parameters are changeable while the node runs.
+        defaults: default values; None: those of the class.
+    """
     defaults = kind() if defaults is None else defaults
     for name, field in kind.model_fields.items():
         default, is_live = getattr(defaults, name), live or field.json_schema_extra == LIVE
         if isinstance(default, Config):
-            yield from rows(type(default), f"{prefix}{name}.", is_live, default)
+            yield from parameter_specs(type(default), f"{prefix}{name}.", is_live, default)
         else:
             low = next((bound.ge for bound in field.metadata if hasattr(bound, "ge")), None)
             high = next((bound.le for bound in field.metadata if hasattr(bound, "le")), None)
-            plain = list(default) if isinstance(default, tuple) else default
-            yield ParameterSpec(prefix + name, plain, field.description or "", low, high, is_live)
+            ros_value = list(default) if isinstance(default, tuple) else default
+            yield ParameterSpec(prefix + name, ros_value, field.description or "", low, high, is_live)
 
 
 def declare_parameters(node: Node, kind: type[Config]) -> None:
     """Declare every field of `kind` as a parameter of the node."""
-    for row in rows(kind):
-        node.declare_parameter(row.name, row.default, _descriptor(row))
+    for spec in parameter_specs(kind):
+        node.declare_parameter(spec.name, spec.default, _descriptor(spec))
 
 
 def read_parameters(node: Node, kind: type[C]) -> C:
     """The declared parameters as one frozen, validated configuration.
 
     Raises:
-        BadConfig: a value out of range, naming the parameter.
+        BadConfig: a value is out of range; the message names the parameter.
     """
     return _parse(node, kind, {})
 
 
 def watch_parameters(node: Node, kind: type[C], locked: Callable[[], bool], apply: Callable[[C], None]) -> None:
-    """Refuse bad values with the reason and, while `locked`, every change but those of `LIVE` parameters."""
-    live = {row.name: row.live for row in rows(kind)}
+    """Validate every change of a parameter, and call `apply` with the new configuration.
+
+    Args:
+        node: has the declared parameters of `kind`.
+        kind: the configuration class.
+        locked: while it returns True, only LIVE parameters can change.
+        apply: called after every accepted change.
+    """
+    live = {spec.name: spec.live for spec in parameter_specs(kind)}
 
     def on_set(changes: list[Any]) -> SetParametersResult:
-        ours = {change.name: change.value for change in changes if change.name in live}
-        if not ours:
+        known = {change.name: change.value for change in changes if change.name in live}
+        if not known:
             return SetParametersResult(successful=True)
-        fixed = [name for name in ours if not live[name]]
+        fixed = [name for name in known if not live[name]]
         if locked() and fixed:
-            reason = f"{', '.join(fixed)}: read when the node is configured. Clean the node up first."
+            reason = f"{', '.join(fixed)}: read only when the node is configured. Call the transition `cleanup` first."
             return SetParametersResult(successful=False, reason=reason)
         try:
-            parameters = _parse(node, kind, ours)
+            parameters = _parse(node, kind, known)
         except BadConfig as error:
             return SetParametersResult(successful=False, reason=str(error))
         apply(parameters)
@@ -86,25 +100,27 @@ def watch_parameters(node: Node, kind: type[C], locked: Callable[[], bool], appl
 
 
 def _parse(node: Node, kind: type[C], changes: Mapping[str, Any]) -> C:
+    """The node's parameters, with `changes` in place of the current values."""
     tree: dict[str, Any] = {}
-    for row in rows(kind):
-        value = changes[row.name] if row.name in changes else node.get_parameter(row.name).value
-        *path, leaf = row.name.split(".")
+    for spec in parameter_specs(kind):
+        value = changes[spec.name] if spec.name in changes else node.get_parameter(spec.name).value
+        *path, leaf = spec.name.split(".")
         branch = tree
         for part in path:
             branch = branch.setdefault(part, {})
-        # An empty list in a parameter file has no element type, so ROS hands out None; arrays come as array.array.
-        branch[leaf] = tuple(value or ()) if isinstance(row.default, list) else value
+        # ROS returns None for an empty list of a parameter file (it has no element type), and array.array for arrays.
+        branch[leaf] = tuple(value or ()) if isinstance(spec.default, list) else value
     return kind.parse(tree, where=f"parameters of {node.get_name()}")
 
 
-def _descriptor(row: ParameterSpec) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(name=row.name, description=row.description)
-    # An empty default says nothing about the type of an array's elements.
-    descriptor.dynamic_typing = row.default == []
-    if row.low is not None and row.high is not None:
-        if isinstance(row.default, float):
-            descriptor.floating_point_range = [FloatingPointRange(from_value=float(row.low), to_value=float(row.high))]
+def _descriptor(spec: ParameterSpec) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(name=spec.name, description=spec.description)
+    # ROS cannot infer the element type of an array from an empty default.
+    descriptor.dynamic_typing = spec.default == []
+    if spec.low is not None and spec.high is not None:
+        if isinstance(spec.default, float):
+            limits = FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))
+            descriptor.floating_point_range = [limits]
         else:
-            descriptor.integer_range = [IntegerRange(from_value=int(row.low), to_value=int(row.high), step=1)]
+            descriptor.integer_range = [IntegerRange(from_value=int(spec.low), to_value=int(spec.high), step=1)]
     return descriptor

@@ -1,4 +1,4 @@
-"""This package's nodes as processes of their own, without the launch package (which has no wheels)."""
+"""Runs the nodes of this package as processes, without the launch package, which has no wheels."""
 
 import os
 import signal
@@ -13,37 +13,41 @@ _STOP_S = 20.0
 
 
 def isolate(domain: int) -> None:
-    """Keep this process, and those it starts, off other robots' networks, and let large images through."""
+    """Isolate this process and its child processes from other ROS systems, and enable large images.
+
+    Args:
+        domain: the ROS domain id to use.
+    """
     profile = str(Path(get_package_share_directory("hwm_ros")) / "config" / "fastdds_large_images.xml")
     os.environ.update(
         ROS_DOMAIN_ID=str(domain),
         ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
         FASTRTPS_DEFAULT_PROFILES_FILE=profile,
-        FASTDDS_DEFAULT_PROFILES_FILE=profile,  # its name from Kilted on
+        FASTDDS_DEFAULT_PROFILES_FILE=profile,  # the variable's name since Kilted
     )
     if os.environ.get("ROS_DISTRO") == "humble":
-        os.environ["ROS_LOCALHOST_ONLY"] = "1"  # its name for the discovery range
+        os.environ["ROS_LOCALHOST_ONLY"] = "1"  # Humble's variable for the discovery range
 
 
 class NodeDied(RuntimeError):
-    """A node ended on its own, or not well."""
+    """A node ended unexpectedly, failed to stop, or never became ready."""
 
 
 @contextmanager
 def node_process(
     executable: str, parameters: Mapping[str, object], log: Path, arguments: tuple[str, ...] = ()
 ) -> Iterator[subprocess.Popen]:
-    """Run an installed node; leaving the block stops it by SIGTERM.
+    """Run an installed node; the end of the `with` block stops it with SIGTERM.
 
     Args:
         executable: name under lib/hwm_ros.
         parameters: ROS parameters by dotted name.
-        log: file for what it prints.
-        arguments: more words after --ros-args.
+        log: file for the node's output.
+        arguments: further arguments after --ros-args.
 
     Raises:
-        NodeDied: it had ended before, does not end with 0, or not within 20 s; the message ends with the end of its
-            log.
+        NodeDied: the node ended before the block did, did not stop within 20 s, or returned another status than 0. The
+            message includes the last lines of the log.
     """
     command = [str(Path(get_package_prefix("hwm_ros")) / "lib" / "hwm_ros" / executable), "--ros-args", *arguments]
     for name, value in parameters.items():
@@ -53,14 +57,14 @@ def node_process(
     try:
         yield process
         if process.poll() is not None:
-            raise NodeDied(f"{executable} ended with {process.returncode}:\n{_end_of(log)}")
+            raise NodeDied(f"{executable} ended with status {process.returncode}:\n{_last_lines(log)}")
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
-            raise NodeDied(f"{executable} did not end within {_STOP_S:g} s of SIGTERM:\n{_end_of(log)}") from None
+            raise NodeDied(f"{executable} did not stop within {_STOP_S:g} s of SIGTERM:\n{_last_lines(log)}") from None
         if process.returncode != 0:
-            raise NodeDied(f"{executable} ended with {process.returncode} on SIGTERM:\n{_end_of(log)}")
+            raise NodeDied(f"{executable} ended with status {process.returncode} after SIGTERM:\n{_last_lines(log)}")
     finally:
         if process.poll() is None:
             process.kill()
@@ -73,5 +77,5 @@ def _yaml(value: object) -> str:
     return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
-def _end_of(log: Path) -> str:
+def _last_lines(log: Path) -> str:
     return "\n".join(log.read_text().splitlines()[-20:])

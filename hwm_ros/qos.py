@@ -1,4 +1,7 @@
-"""Quality of service: images best effort in, reliable out (REP-2003), all of it overridable, mismatches explained."""
+"""Quality of service (QoS) of all topics, after REP-2003: images are received best effort and published reliable.
+
+Parameters override every policy. An incompatible publisher or subscription is logged together with the fix.
+"""
 
 from collections.abc import Callable
 from copy import copy
@@ -25,11 +28,13 @@ except ImportError:  # Humble
 
 SENSOR = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-# Joint values and commands come at up to some hundred hertz while one image is worked on.
+# Joint messages arrive at up to a few hundred hertz; the queue holds them while one image is processed.
 JOINTS_IN = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
 JOINTS_OUT = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE)
-# The newest values, also for those who come late.
-TRACK = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+# The newest 200 values, also for late subscribers.
+LATCHED_HISTORY = QoSProfile(
+    depth=200, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,
@@ -53,7 +58,7 @@ def create_subscription(
     profile: QoSProfile,
     group: CallbackGroup | None = None,
 ) -> Subscription:
-    """A subscription whose policies can be overridden by parameter, and whose mismatches are logged with the fix."""
+    """Create a subscription with overridable policies that logs incompatible publishers."""
 
     def mismatch(event: Any) -> None:
         node.get_logger().error(
@@ -64,7 +69,7 @@ def create_subscription(
         kind,
         topic,
         callback,
-        copy(profile),  # rclpy writes overrides into the profile it is given
+        copy(profile),  # rclpy writes the overrides into this object
         callback_group=group,
         event_callbacks=SubscriptionEventCallbacks(incompatible_qos=mismatch),
         qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
@@ -72,7 +77,7 @@ def create_subscription(
 
 
 def create_publisher(node: Node, kind: type, topic: str, profile: QoSProfile) -> Publisher:
-    """A publisher whose policies can be overridden by parameter, and whose mismatches are logged with the fix."""
+    """Create a publisher with overridable policies that logs incompatible subscriptions."""
 
     def mismatch(event: Any) -> None:
         node.get_logger().error(
@@ -88,11 +93,12 @@ def create_publisher(node: Node, kind: type, topic: str, profile: QoSProfile) ->
     )
 
 
-def _explain(topic: str, other: str, ours: str, policy: QoSPolicyKind) -> str:
+def _explain(topic: str, remote: str, local: str, policy: QoSPolicyKind) -> str:
+    """The log message for an incompatible `remote` endpoint ("publisher" or "subscription")."""
     name = qos_policy_name_from_kind(policy).lower()
-    can = policy in _OVERRIDABLE
-    here = f", or set the parameter `qos_overrides.{topic}.{ours}.{name}` here" if can else ""
+    overridable = policy in _OVERRIDABLE
+    fix = f", or set the parameter `qos_overrides.{topic}.{local}.{name}` of this node" if overridable else ""
     return (
-        f"{topic}: a {other} there has an incompatible QoS policy ({name}); no message passes between us. "
-        f"Change it there{here}."
+        f"{topic}: a {remote} has a QoS policy ({name}) that is incompatible with this node's {local}. "
+        f"They exchange no messages. Change the policy of the {remote}{fix}."
     )

@@ -25,7 +25,7 @@ from hwm_ros.action import PlanActions
 from hwm_ros.error_codes import Rejected
 from hwm_ros.msg import ActionScores, ActionSequence, ContextStatus, ErrorCode, ModelInfo
 from hwm_ros.processes import NodeDied, node_process
-from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, TRACK
+from hwm_ros.qos import JOINTS_OUT, LATCHED, LATCHED_HISTORY, RELIABLE
 from hwm_ros.recorder import Recorder
 
 _START_S, _SCORES_S, _FRAME_S = 120.0, 60.0, 240.0  # wall time allowed: nodes to come up, one request, one frame
@@ -42,7 +42,7 @@ RECORDED: Mapping[str, tuple[type, QoSProfile]] = {
     "/joint_states": (JointState, JOINTS_OUT),
     "/joint_commands": (JointState, JOINTS_OUT),
     _GOAL: (Image, LATCHED),
-    _DISTANCE: (Float64, TRACK),
+    _DISTANCE: (Float64, LATCHED_HISTORY),
     _STATUS: (ContextStatus, RELIABLE),
     _SCORES: (ActionScores, RELIABLE),
     "/world_model/model_info": (ModelInfo, LATCHED),

@@ -1,4 +1,4 @@
-"""Records topics of a node to a rosbag2, as they come, without rosbag2 itself (which has no wheels)."""
+"""Records topics to a rosbag2 bag without the rosbag2 package, which has no wheels."""
 
 import time
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from hwm_core.data.rosbag2.writer import BagWriter
 
 
 class Recorder:
-    """Writes the serialised messages of topics to a new bag; it appears whole when the `with` block ends.
+    """Writes the serialised messages of topics to a new bag. The bag appears, complete, when the `with` block ends.
 
     Args:
-        node: hears the topics while it spins.
-        path: folder to create.
-        topics: full topic name -> message type and the quality of service to subscribe with.
+        node: receives the messages while it spins.
+        path: folder of the new bag.
+        topics: message type and QoS of each topic, by full topic name.
     """
 
     def __init__(self, node: Node, path: Path, topics: Mapping[str, tuple[type, QoSProfile]]) -> None:
         self._node, self._topics = node, topics
-        self._writer = BagWriter(path, message_types(definitions=_own_definitions()))
+        self._writer = BagWriter(path, message_types(definitions=_definitions()))
 
     def __enter__(self) -> "Recorder":
         self._writer.__enter__()
@@ -51,7 +51,7 @@ def _name(kind: type) -> str:
     return f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
 
 
-def _own_definitions() -> dict[str, str]:
-    """This package's own message types, from its installed .msg files."""
+def _definitions() -> dict[str, str]:
+    """The text of this package's message definitions, by message type."""
     folder = Path(get_package_share_directory("hwm_ros")) / "msg"
     return {f"hwm_ros/msg/{file.stem}": file.read_text() for file in folder.glob("*.msg")}

@@ -1,4 +1,4 @@
-"""The simulated humanoid as a robot driver: camera, joint states and clock out, commands in."""
+"""The `sim_robot` node: the simulated humanoid behind the topics of a robot driver."""
 
 from array import array
 from typing import Literal
@@ -18,31 +18,35 @@ from hwm_ros import convert
 from hwm_ros.error_codes import error_code, error_text
 from hwm_ros.node import STEADY, run
 from hwm_ros.parameters import declare_parameters, read_parameters
-from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, TRACK, create_publisher, create_subscription
+from hwm_ros.qos import JOINTS_OUT, LATCHED, LATCHED_HISTORY, RELIABLE, create_publisher, create_subscription
 from hwm_ros.srv import ResetSimulation
 
-# In lockstep a frame that nobody answers is published again after this time, with its joint state: a subscriber may
-# have come later, or lost one of the two, and nothing else would ever be sent.
-_AGAIN_S = 1.0
+# In lockstep, a frame without a command is published again after this time, with its joint state. A late subscriber, or
+# one that lost a message, would otherwise wait forever.
+_REPEAT_S = 1.0
 
 
 class SimRobotParameters(Config):
     """Parameters of the node."""
 
     seed: int = Field(
-        default=2_000_000, ge=0, le=2**31 - 1, description="seed of the first reach task: scene, start and goal"
+        default=2_000_000, ge=0, le=2**31 - 1, description="seed of the first reach task: scene, start pose and goal"
     )
     camera_size: int = Field(default=128, ge=16, le=1080, description="height and width of the images in pixels")
     image_transport: Literal["raw", "compressed"] = Field(
-        default="raw", description="sensor_msgs/Image, or jpeg on <topic>/compressed"
+        default="raw", description="raw: sensor_msgs/Image; compressed: JPEG CompressedImage on <topic>/compressed"
     )
     lockstep: bool = Field(
-        default=False, description="wait for a command stamped with the newest frame before the next; else real time"
+        default=False,
+        description="true: each step waits for the command of the newest frame; false: real time",
     )
 
 
 class SimRobotNode(Node):
-    """A command issued at frame t first moves frame t + 1, in lockstep as in real time."""
+    """Publishes images, joint states and /clock, and moves by commands.
+
+    A command for frame t first has an effect at frame t + 1, in lockstep and in real time.
+    """
 
     def __init__(self) -> None:
         super().__init__("sim_robot")
@@ -53,23 +57,23 @@ class SimRobotNode(Node):
         kind, suffix = (Image, "") if raw else (CompressedImage, "/compressed")
         self._images = create_publisher(self, kind, f"head_camera/image_raw{suffix}", RELIABLE)
         self._states = create_publisher(self, JointState, "joint_states", JOINTS_OUT)
-        self._clock_time = create_publisher(self, Clock, "/clock", RELIABLE)
+        self._sim_time = create_publisher(self, Clock, "/clock", RELIABLE)
         self._goal = create_publisher(self, Image, "~/goal_image", LATCHED)
-        self._distance = create_publisher(self, Float64, "~/palm_distance", TRACK)
+        self._distance = create_publisher(self, Float64, "~/palm_distance", LATCHED_HISTORY)
         create_subscription(self, JointState, "joint_commands", self._on_command, JOINTS_OUT)
         self.create_service(ResetSimulation, "~/reset", self._on_reset)
         if self._settings.lockstep:
-            self._again = self.create_timer(_AGAIN_S, self._publish_again, clock=STEADY)
+            self._repeat_timer = self.create_timer(_REPEAT_S, self._repeat, clock=STEADY)
         else:
             self.create_timer(1 / CONTROL_HZ, self._step, clock=STEADY)
-        self._begin()
+        self._publish_start()
 
     def destroy_node(self) -> None:
         self._session.close()
         super().destroy_node()
 
-    def _begin(self) -> None:
-        self._goal.publish(convert.image_message(self._session.task.goal_image, self._head()))
+    def _publish_start(self) -> None:
+        self._goal.publish(convert.image_message(self._session.task.goal_image, self._header()))
         self._publish_joints(self._session.reading())
         self._publish_distance()
         self._publish_frame()
@@ -78,7 +82,8 @@ class SimRobotNode(Node):
         stamp_ns = convert.stamp_ns(message.header.stamp)
         if self._settings.lockstep and stamp_ns != self._session.stamp_ns:
             reason = (
-                f"A command for {stamp_ns / 1e9:.3f} s, but the newest frame is of {self._session.stamp_ns / 1e9:.3f} s"
+                f"Command rejected: its stamp is {stamp_ns / 1e9:.3f} s, expected the stamp of the newest frame, "
+                f"{self._session.stamp_ns / 1e9:.3f} s."
             )
             self.get_logger().warning(reason, throttle_duration_sec=5.0)
             return
@@ -88,7 +93,7 @@ class SimRobotNode(Node):
             self.get_logger().warning(str(error), throttle_duration_sec=5.0)
             return
         if self._settings.lockstep:
-            self._again.reset()
+            self._repeat_timer.reset()
             self._step()
 
     def _on_reset(
@@ -99,8 +104,8 @@ class SimRobotNode(Node):
         except Exception as error:
             response.error_code, response.error_msg = error_code(error), error_text(error)
             return response
-        self._begin()
-        response.goal = convert.image_message(self._session.task.goal_image, self._head())
+        self._publish_start()
+        response.goal = convert.image_message(self._session.task.goal_image, self._header())
         response.palm_distance_m = self._session.palm_distance_m
         return response
 
@@ -115,7 +120,7 @@ class SimRobotNode(Node):
         message.velocity = array("d", reading.velocities)
         self._states.publish(message)
 
-    def _publish_again(self) -> None:
+    def _repeat(self) -> None:
         self._publish_joints(self._session.reading())
         self._publish_frame()
 
@@ -123,18 +128,18 @@ class SimRobotNode(Node):
         self._distance.publish(Float64(data=self._session.palm_distance_m))
 
     def _publish_frame(self) -> None:
-        self._clock_time.publish(Clock(clock=convert.time_of(self._session.stamp_ns)))
+        self._sim_time.publish(Clock(clock=convert.time_of(self._session.stamp_ns)))
         frame = self._session.frame()
         if self._settings.image_transport == "raw":
-            self._images.publish(convert.image_message(frame, self._head()))
+            self._images.publish(convert.image_message(frame, self._header()))
         else:
             data = array("B", encode_image(frame, "jpeg"))
-            self._images.publish(CompressedImage(header=self._head(), format="jpeg", data=data))
+            self._images.publish(CompressedImage(header=self._header(), format="jpeg", data=data))
 
-    def _head(self) -> Header:
+    def _header(self) -> Header:
         return convert.header(self._session.stamp_ns, CAMERA_FRAME)
 
 
 def main() -> None:
-    """Entry of the executable `sim_robot`."""
+    """Entry point of the executable `sim_robot`."""
     run(SimRobotNode)

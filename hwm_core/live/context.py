@@ -53,7 +53,7 @@ class Counters:
     images_used: int = 0  # entered the context
     images_skipped: int = 0  # between two ticks of the model's clock (fast camera), or a repeat of the newest image
     images_dropped: int = 0  # malformed, wrong encoding or aspect, zero or late stamp
-    ticks_repeated: int = 0  # ticks without an image: an image was lost, or the camera is slower than the model
+    frames_repeated: int = 0  # ticks without an image: an image was lost, or the camera is slower than the model
     joint_messages_dropped: int = 0  # not finite, joints missing, zero or late stamp
     flushes_gap: int = 0
     flushes_clock: int = 0
@@ -205,7 +205,7 @@ class Context:
         self._latest = (stamp_ns, frame)
         self.counters.images_used += tick.current > 0
         self.counters.images_skipped += tick.current == 0
-        self.counters.ticks_repeated += max(0, tick.previous + tick.current - 1)
+        self.counters.frames_repeated += max(0, tick.previous + tick.current - 1)
 
     def _add_joints(
         self, is_command: bool, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray

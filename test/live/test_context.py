@@ -115,7 +115,7 @@ def test_one_lost_frame_is_repeated_and_counted_not_flushed():
     feed(ctx, [*range(6), *range(7, 10)])
     frames = ctx.window().frames[:, 0, 0, 0].tolist()
     assert len(frames) == 9 and 6 not in frames
-    assert ctx.counters.ticks_repeated == 1
+    assert ctx.counters.frames_repeated == 1
     assert ctx.counters.flushes_gap == 0
 
 

@@ -113,7 +113,7 @@ def test_every_command_is_stamped_with_a_frame_and_keeps_the_limits(operator):
 
 def test_no_image_is_lost_or_dropped_on_the_way(operator):
     status = operator.newest("/world_model/context_status")
-    assert (status.images_dropped, status.ticks_repeated, status.flushes_gap) == (0, 0, 0)
+    assert (status.images_dropped, status.frames_repeated, status.flushes_gap) == (0, 0, 0)
     assert status.images_used == len(
         {convert.stamp_ns(m.header.stamp) for m in operator.heard["/head_camera/image_raw"]}
     )

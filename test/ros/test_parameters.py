@@ -10,7 +10,7 @@ from rclpy.parameter import Parameter
 
 from hwm_ros.mpc_planner import MpcPlannerParameters
 from hwm_ros.parameter_file import NODES, parameter_file
-from hwm_ros.parameters import declare_parameters, read_parameters, rows, watch_parameters
+from hwm_ros.parameters import declare_parameters, parameter_specs, read_parameters, watch_parameters
 from hwm_ros.world_model import WorldModelParameters
 
 pytestmark = pytest.mark.ros
@@ -45,7 +45,7 @@ def test_a_node_started_with_the_shipped_file_has_the_defaults(name):
 
 @pytest.mark.parametrize("name", NODES)
 def test_every_parameter_says_what_it_is(name):
-    assert [row.name for row in rows(NODES[name]) if not row.description] == []
+    assert [spec.name for spec in parameter_specs(NODES[name]) if not spec.description] == []
 
 
 @pytest.mark.parametrize("kind", NODES.values())
@@ -66,7 +66,7 @@ def test_a_live_parameter_changes_while_the_node_runs_and_others_do_not(node):
     watch_parameters(node, WorldModelParameters, lambda: True, applied.append)
     rejected = node.set_parameters([Parameter("checkpoint", value="elsewhere")])[0]
     assert not rejected.successful
-    assert "Clean the node up first" in rejected.reason
+    assert "Call the transition `cleanup` first" in rejected.reason
     assert node.set_parameters([Parameter("objective.goal_latent.weight", value=2.0)])[0].successful
     assert [parameters.objective.goal_latent.weight for parameters in applied] == [2.0]
 

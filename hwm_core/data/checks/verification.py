@@ -9,8 +9,8 @@ import numpy as np
 
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.formats.onex_raw import is_raw_set
-from hwm_core.data.lerobot.dataset import LeRobotDataset, open_lerobot, tasks_of
-from hwm_core.data.lerobot.episode import off_grid
+from hwm_core.data.lerobot.checked_episode import grid_deviation
+from hwm_core.data.lerobot.dataset import LeRobotDataset, open_lerobot
 from hwm_core.data.lerobot.metadata import read_statistics
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.tables import read_table
@@ -82,7 +82,7 @@ def _lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
             yield Finding("fault", f"{where} episode {number}", str(fault))
             continue
         rows += len(stamps)
-        off, irregular = off_grid(stamps, dataset.fps)
+        off, irregular = grid_deviation(stamps, dataset.fps)
         moved += [off] if off else []
         if irregular:
             told = f"times leave the {dataset.fps:g} Hz grid by {irregular:.4f} s"
@@ -94,7 +94,7 @@ def _lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
         yield Finding("note", where, told + "looks pictures up; a conversion between versions counts them from 0")
     counts = {"total_episodes": len(dataset.episodes), "total_frames": rows}
     try:  # of what only a conversion wants
-        counts["total_tasks"] = len(tasks_of(dataset))
+        counts["total_tasks"] = len(dataset.tasks())
     except BadInput as fault:
         yield Finding("fault", where, str(fault))
     if dataset.version.startswith("v3.") and not (dataset.path / "meta/tasks.parquet").exists():

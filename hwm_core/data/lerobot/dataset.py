@@ -1,6 +1,7 @@
-"""LeRobot datasets, formats v2.0, v2.1 and v3.0. What counts is the files on disk, not the totals in info.json.
+"""LeRobot datasets, formats v2.0, v2.1 and v3.0.
 
-v2: one table and one video per episode. v3.0: many episodes per file; meta/episodes says where each one lies.
+v2 stores one table and one video per episode. v3.0 stores many episodes in a file, and meta/episodes holds the
+position of each episode. The files on disk count, not the totals in info.json.
 """
 
 from collections.abc import Mapping
@@ -17,54 +18,28 @@ _JOINTS = ("observation.state", "action")
 
 @dataclass(frozen=True)
 class LeRobotDataset:
-    """An opened dataset; episodes go by number."""
+    """An opened dataset. An episode is identified by its number."""
 
     path: Path
     version: str
     fps: float
     state_names: tuple[str, ...]
     command_names: tuple[str, ...]
-    entries: Mapping[int, LeRobotEpisode]
+    entries: Mapping[int, LeRobotEpisode]  # by episode number
     info: Mapping[str, Any]  # meta/info.json
 
     @property
     def episodes(self) -> tuple[int, ...]:
-        """Numbers with a table."""
+        """Numbers of the episodes that have a table."""
         return tuple(sorted(self.entries))
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """Video keys with files."""
-        return tuple(sorted({key for entry in self.entries.values() for key in entry.clips}))
-
-    def camera(self, key: str | None = None) -> str:
-        """The video key to use; None is enough where there is one. Raises BadBag naming those there are."""
-        if not self.cameras:
-            raise self._no_videos()
-        if key is None and len(self.cameras) == 1:
-            return self.cameras[0]
-        if key not in self.cameras:
-            raise BadBag(
-                f"Dataset {self.path}",
-                expected="a camera to be chosen" if key is None else f"videos of `{key}`",
-                got=f"videos of {', '.join(self.cameras)}",
-                remedy="Name one of these.",
-            )
-        return key
-
-    def _no_videos(self) -> BadBag:
-        images, videos = (
-            [key for key, feature in self.info["features"].items() if feature.get("dtype") == kind]
-            for kind in ("image", "video")
-        )
-        got, remedy = "none", f"Download {', '.join(videos)}." if videos else f"{INFO} names none either: record some."
-        if images and not videos:
-            got = f"pictures that lie in the tables (dtype image): {', '.join(images)}"
-            remedy = "That is not supported: make videos of them with LeRobot."
-        return BadBag(f"Dataset {self.path}", expected="videos", got=got, remedy=remedy)
+        """Video keys that have files."""
+        return tuple(sorted({key for entry in self.entries.values() for key in entry.videos}))
 
     def entry(self, number: int) -> LeRobotEpisode:
-        """Raises BadBag for an absent number."""
+        """The files of an episode. Raises BadBag where the dataset has no such episode."""
         if number not in self.entries:
             raise BadBag(
                 f"Dataset {self.path}",
@@ -74,34 +49,71 @@ class LeRobotDataset:
             )
         return self.entries[number]
 
+    def camera(self, key: str | None = None) -> str:
+        """The video key to read.
+
+        Args:
+            key: the key asked for; None is enough where the dataset has one camera.
+
+        Raises:
+            BadBag: there are no videos, `key` has none, or the choice is open. The message lists the cameras.
+        """
+        if not self.cameras:
+            raise self._no_videos()
+        if key is None and len(self.cameras) == 1:
+            return self.cameras[0]
+        if key not in self.cameras:
+            raise BadBag(
+                f"Dataset {self.path}",
+                expected="one camera to be chosen" if key is None else f"videos of `{key}`",
+                got=f"videos of {', '.join(self.cameras)}",
+                remedy="Choose one of these.",
+            )
+        return key
+
+    def tasks(self) -> dict[int, str]:
+        """{task_index: task}. Without a file of tasks, the tasks of the episodes in order. Raises BadBag."""
+        listed = dict.fromkeys(task for number in self.episodes for task in self.entry(number).tasks)
+        return read_tasks(self.path) or dict(enumerate(listed)) or {0: ""}
+
+    def _no_videos(self) -> BadBag:
+        images, videos = (
+            [key for key, feature in self.info["features"].items() if feature.get("dtype") == kind]
+            for kind in ("image", "video")
+        )
+        got = "none"
+        remedy = f"Download {', '.join(videos)}." if videos else f"{INFO} lists none either: record with a camera."
+        if images and not videos:
+            got = f"images stored in the tables (dtype image): {', '.join(images)}"
+            remedy = "This is not supported: convert the images to videos with LeRobot."
+        return BadBag(f"Dataset {self.path}", expected="videos", got=got, remedy=remedy)
+
 
 def open_lerobot(path: str | Path) -> LeRobotDataset:
-    """Look at a dataset folder. Raises BadBag when it is none, is empty, damaged, or of another format version."""
+    """Open a dataset folder.
+
+    Raises:
+        BadBag: the folder is no dataset, is empty or damaged, or has an unsupported format version.
+    """
     path = Path(path)
     info, everything = read_info(path)
-    version, names = info.codebase_version, [joint_names(path, info, key) for key in _JOINTS]
+    version = info.codebase_version
+    state_names, command_names = (joint_names(path, info, key) for key in _JOINTS)
     if not any(key in info.features for key in _JOINTS):
         raise BadBag(
             f"Dataset {path}",
             expected=f"a description of {' or '.join(_JOINTS)} in {INFO}",
             got="neither",
-            remedy="Check the path: without joint values there is nothing to learn to move by.",
+            remedy="Check the path: a world model needs joint values.",
         )
     if version.startswith("v2."):
-        entries = find_episodes_v2(path)
+        entries, tables = find_episodes_v2(path), "data/*/episode_*.parquet"
     elif version.startswith("v3."):
-        entries = find_episodes_v3(path, info.fps)
+        entries, tables = find_episodes_v3(path, info.fps), "data/*/file-*.parquet of its episodes"
     else:
         raise BadBag(
             f"Dataset {path}", expected="format v2.0, v2.1 or v3.0", got=version, remedy="Convert it with LeRobot."
         )
     if not entries:
-        where = "data/*/episode_*.parquet" if version.startswith("v2.") else "data/*/file-*.parquet of its episodes"
-        raise BadBag(f"Dataset {path}", expected=where, got="none", remedy="Download the data.")
-    return LeRobotDataset(path, version, info.fps, names[0], names[1], entries, everything)
-
-
-def tasks_of(dataset: LeRobotDataset) -> dict[int, str]:
-    """{task_index: task}; without a file of them those that the episodes name, in their order. Raises BadBag."""
-    named = dict.fromkeys(task for number in dataset.episodes for task in dataset.entry(number).tasks)
-    return read_tasks(dataset.path) or dict(enumerate(named)) or {0: ""}
+        raise BadBag(f"Dataset {path}", expected=tables, got="none", remedy="Download the data.")
+    return LeRobotDataset(path, version, info.fps, state_names, command_names, entries, everything)

@@ -7,7 +7,12 @@ from hwm_core.data.lerobot.info_file import CHUNK
 
 
 class FilePacker:
-    """Gathers items into files of limited size; files are numbered on, 1000 to a chunk."""
+    """Collects items for files of limited size. Files are numbered consecutively, 1000 in a chunk.
+
+    Args:
+        limit: bytes in a file.
+        write: writes the items of one file, given (chunk, file).
+    """
 
     def __init__(self, limit: int, write: Callable[[list[Any], tuple[int, int]], None]) -> None:
         self._limit, self._write = limit, write
@@ -15,7 +20,7 @@ class FilePacker:
         self.held: list[Any] = []
 
     def add(self, item: Any, size: int, kind: Any = None) -> tuple[int, int]:
-        """Chunk and file that the item will be in. Items of unlike kinds never share a file."""
+        """Add an item of `size` bytes. Returns its (chunk, file). Items of different kinds never share a file."""
         if self.held and (self._size + size > self._limit or kind != self._kind):
             self.flush()
         self.held.append(item)
@@ -23,6 +28,7 @@ class FilePacker:
         return divmod(self._files, CHUNK)
 
     def flush(self) -> None:
+        """Write the items held."""
         if self.held:
             self._write(self.held, divmod(self._files, CHUNK))
             self._files, self._size, self.held = self._files + 1, 0, []

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hwm_core.data.lerobot.checked_episode import is_video
 from hwm_core.data.lerobot.dataset import LeRobotDataset
-from hwm_core.data.lerobot.episode import is_video
 
-# LeRobot's own limit of files or episodes in a chunk.
+# LeRobot's own limit for the files or episodes in a chunk.
 CHUNK = 1000
 
 
@@ -25,8 +25,13 @@ def write_info(
     """Write meta/info.json of a dataset.
 
     Args:
-        paths: {data_path, video_path: pattern}, as the version has them.
-        totals: {episodes, frames, tasks: how many}.
+        folder: of the dataset.
+        version: of the format.
+        robot: its name.
+        fps: frame rate.
+        features: {feature: description}.
+        paths: the patterns `data_path` and `video_path`.
+        totals: counts of episodes, frames and tasks.
         more: keys that only this version has.
     """
     info = {

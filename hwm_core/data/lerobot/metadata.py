@@ -1,4 +1,4 @@
-"""What a LeRobot folder says of itself in meta/: rate and features, tasks, statistics of each episode."""
+"""Reads meta/ of a LeRobot dataset: rate and features, tasks, statistics of each episode."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -14,14 +14,15 @@ from hwm_core.data.lerobot.stats import STATISTICS, FeatureStats
 from hwm_core.errors import BadBag
 from hwm_core.io.json_files import JsonFields, read_json
 
-_REMEDY = "It was cut or is of another format; download it again."
+_REMEDY = "It is truncated or has another format; download it again."
 INFO = "meta/info.json"
-# Our column of v3.0's meta/episodes: the number an episode had before v3.0 wanted numbers without holes.
+# A column that hwm adds to meta/episodes of v3.0: the number of the episode in its source. v3.0 itself requires
+# consecutive numbers.
 SOURCE_NUMBER = "source_episode_index"
 
 
 class Info(JsonFields):
-    """Those fields of meta/info.json that everything depends on."""
+    """The required fields of meta/info.json."""
 
     codebase_version: str
     fps: float = Field(gt=0, allow_inf_nan=False)
@@ -32,22 +33,22 @@ class _Joints(JsonFields):
     """A feature of joint values."""
 
     shape: tuple[NonNegativeInt, ...] = Field(min_length=1)
-    names: list[Any] | dict[str, Any] | None = None  # a list or a list of lists; a mapping to lists or to positions
+    names: list[Any] | dict[str, Any] | None = None  # a list, or lists of names; a mapping to lists or to positions
 
     def joints(self) -> tuple[str, ...]:
-        """A name for each; numbered where the feature names none, or another number of them."""
+        """One name for each value; joint_0, joint_1, ... where the feature does not have one name for each."""
         flat, size = self._flat(), self.shape[0]
         return tuple(flat) if len(flat) == size else tuple(f"joint_{index}" for index in range(size))
 
     def _flat(self) -> list[str]:
-        """Their names in order. Of a mapping to lists that share names, all begin with their list's."""
+        """The names in order. A mapping to lists that share names gives LIST_NAME, so that all names differ."""
         names = self.names or []
         if isinstance(names, list):
             return list(map(str, chain.from_iterable(_list(name) for name in names)))
         if all(isinstance(position, int) for position in names.values()):
             return sorted(names, key=lambda name: int(names[name]))
-        listed = [(key, str(name)) for key, some in names.items() for name in _list(some)]
-        groups = {name: key for key, name in listed}  # the last that has the name
+        listed = [(key, str(name)) for key, group in names.items() for name in _list(group)]
+        groups = {name: key for key, name in listed}  # the last list that has the name
         shared = any(groups[name] != key for key, name in listed)
         return [f"{key}_{name}" if shared else name for key, name in listed]
 
@@ -69,19 +70,19 @@ class _Statistics(JsonFields):
     @field_validator("stats")
     @classmethod
     def _numbers(cls, stats: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for name, some in stats.items():
-            _shape(name, some)
+        for name, values in stats.items():
+            _require_shape(name, values)
         return stats
 
 
-def _shape(name: str, some: Mapping[str, Any]) -> tuple[int, ...]:
-    """Of the values of one feature. Raises ValueError where they are no statistics."""
+def _require_shape(name: str, stats: Mapping[str, Any]) -> tuple[int, ...]:
+    """The common shape of the statistics of one feature. Raises ValueError where they are incomplete or differ."""
     try:
-        *values, count = (np.asarray(some[key]) for key in STATISTICS)
-        sound = all(one.dtype.kind in "bif" and one.shape == values[0].shape for one in values)
+        *values, count = (np.asarray(stats[key]) for key in STATISTICS)
+        valid = all(one.dtype.kind in "bif" and one.shape == values[0].shape for one in values)
     except (KeyError, ValueError):
-        sound = False
-    if not sound or values[0].size == 0 or count.dtype.kind not in "if" or count.shape != (1,) or not count >= 1:
+        valid = False
+    if not valid or values[0].size == 0 or count.dtype.kind not in "if" or count.shape != (1,) or not count >= 1:
         raise ValueError(f"{', '.join(STATISTICS)} of `{name}`, lists of numbers of one shape")
     return values[0].shape
 
@@ -91,27 +92,27 @@ def _list(value: Any) -> list[Any]:
 
 
 def read_info(path: Path) -> tuple[Info, dict[str, Any]]:
-    """The fields used of meta/info.json, and all of it. Raises BadBag."""
+    """The required fields of meta/info.json, and the whole file. Raises BadBag."""
     file = path / INFO
     everything = read_json(file, "Check the path, or download the file again.")
     return Info.of(everything, f"File {file}", _REMEDY), everything
 
 
 def joint_names(path: Path, info: Info, key: str) -> tuple[str, ...]:
-    """Of the joints of a feature, in order; empty where there is no such feature. Raises BadBag for a damaged one."""
+    """Joint names of a feature, in order; empty where the dataset lacks the feature. Raises BadBag."""
     feature = info.features.get(key)
     return () if feature is None else _Joints.of(feature, f"File {path / INFO}: feature `{key}`", _REMEDY).joints()
 
 
 def read_episode_tasks(path: Path) -> dict[int, tuple[str, ...]]:
-    """{episode: what was done in it} of v2; empty where the dataset does not say. Raises BadBag."""
+    """{episode: tasks} of v2; empty where the dataset has no meta/episodes.jsonl. Raises BadBag."""
     file = path / "meta/episodes.jsonl"
     lines = _Episode.from_lines(file, _REMEDY) if file.exists() else []
     return {line.episode_index: tuple(map(str, line.tasks or [])) for line in lines}
 
 
 def read_tasks(path: Path) -> dict[int, str]:
-    """{task_index: task}; empty where no file says. Raises BadBag."""
+    """{task_index: task}; empty where the dataset has no file of tasks. Raises BadBag."""
     old, new = path / "meta/tasks.jsonl", path / "meta/tasks.parquet"
     if old.exists():
         return {line.task_index: line.task for line in _Task.from_lines(old, _REMEDY)}
@@ -125,14 +126,14 @@ def read_tasks(path: Path) -> dict[int, str]:
         raise BadBag(f"Table {new}", expected="task_index and task", got=got, remedy=_REMEDY) from None
 
 
-def own_number(row: Mapping[str, Any]) -> int:
-    """Of an episode in v3.0's meta/episodes. Raises KeyError, TypeError or ValueError for none."""
-    own = row.get(SOURCE_NUMBER)
-    return int(row["episode_index"] if own is None else own)
+def source_number(row: Mapping[str, Any]) -> int:
+    """The number of an episode, from its row in meta/episodes of v3.0. Raises KeyError, TypeError or ValueError."""
+    number = row.get(SOURCE_NUMBER)
+    return int(row["episode_index"] if number is None else number)
 
 
 def read_statistics(path: Path) -> dict[int, Mapping[str, FeatureStats]]:
-    """{episode: statistics of each feature} of v2.1 and v3.0; empty where there are none. Raises BadBag."""
+    """{episode: {feature: statistics}} of v2.1 and v3.0; empty where there are none. Raises BadBag."""
     file, folder = path / "meta/episodes_stats.jsonl", path / "meta/episodes"
     lines = _Statistics.from_lines(file, _REMEDY) if file.exists() else []
     if not lines:
@@ -141,26 +142,26 @@ def read_statistics(path: Path) -> dict[int, Mapping[str, FeatureStats]]:
     found: dict[int, Mapping[str, FeatureStats]] = {line.episode_index: line.stats for line in lines}
     shapes: dict[str, tuple[int, ...]] = {}
     for episode, stats in found.items():
-        for name, some in stats.items():
-            if (shape := _shape(name, some)) != shapes.setdefault(name, shape):
+        for name, values in stats.items():
+            if (shape := _require_shape(name, values)) != shapes.setdefault(name, shape):
                 got = f"{list(shape)} in episode {episode}"
                 raise BadBag(f"File {file}: `{name}`", expected=f"values {list(shapes[name])}", got=got, remedy=_REMEDY)
     return found
 
 
 def _statistics_v3(file: Path) -> Iterator[_Statistics]:
-    """Those of the columns stats/FEATURE/NAME; nothing of an episode without."""
+    """Statistics from the columns stats/FEATURE/NAME of meta/episodes; episodes without statistics are skipped."""
     try:
         rows = pyarrow.parquet.ParquetFile(file).read().to_pylist()
-        numbered = [(own_number(row), row) for row in rows]
+        numbered = [(source_number(row), row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
         got = f"{type(error).__name__}: {error}"
-        raise BadBag(f"Table {file}", expected="episodes", got=got, remedy=_REMEDY) from None
+        raise BadBag(f"Table {file}", expected="one row for each episode", got=got, remedy=_REMEDY) from None
     for number, row in numbered:
         stats: dict[str, FeatureStats] = {}
         for column, values in row.items():
             if column.startswith("stats/") and values is not None:
-                name, _, what = column.removeprefix("stats/").rpartition("/")
-                stats.setdefault(name, {})[what] = values
+                feature, _, statistic = column.removeprefix("stats/").rpartition("/")
+                stats.setdefault(feature, {})[statistic] = values
         if stats:
             yield _Statistics.of({"episode_index": number, "stats": stats}, f"Table {file}, episode {number}", _REMEDY)

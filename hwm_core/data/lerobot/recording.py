@@ -16,7 +16,7 @@ from hwm_core.errors import BadBag
 
 @dataclass(frozen=True)
 class LeRobotFrame:
-    """One row: a picture, the state with it, and the command issued at it."""
+    """One row: an image, the state measured with it, and the command issued at it."""
 
     stamp_ns: int
     rgb: NDArray[np.uint8]  # [H, W, 3]
@@ -26,7 +26,13 @@ class LeRobotFrame:
 
 @dataclass(frozen=True)
 class LeRobotRecording(Recording):
-    """One episode of a LeRobot dataset."""
+    """One episode of a LeRobot dataset.
+
+    Args:
+        dataset: the opened dataset.
+        episode: its number.
+        camera: video key; None is enough where the dataset has one camera.
+    """
 
     dataset: LeRobotDataset
     episode: int
@@ -40,24 +46,27 @@ class LeRobotRecording(Recording):
         """The rows in order.
 
         Raises:
-            BadBag: files are missing, damaged, or of different lengths; the last is known only at the end.
+            BadBag: files are missing or damaged. Different lengths of table and video are found at the end.
         """
         dataset, number = self.dataset, self.episode
         stamps, states, commands = read_joints(dataset, number)
         key = dataset.camera(self.camera)
-        clip = dataset.entry(number).clips.get(key)
-        if clip is None:
+        video = dataset.entry(number).videos.get(key)
+        if video is None:
             raise BadBag(
                 f"Episode {number} of {dataset.path}", expected=f"a video of `{key}`", got="none", remedy="Download it."
             )
-        remedy = "The video or the table was cut; download it again."
-        because = f"one for each row of episode {number}"
-        for row, (_, picture) in enumerate(clip.decode_exactly(len(stamps), because=because, remedy=remedy)):
-            state, command = (None if some is None else some[row] for some in (states, commands))
-            yield LeRobotFrame(int(stamps[row]), picture, state, command)
+        images = video.decode_exactly(
+            len(stamps),
+            because=f"one for each row of episode {number}",
+            remedy="The video or the table is truncated; download it again.",
+        )
+        for row, (_, rgb) in enumerate(images):
+            state, command = (None if values is None else values[row] for values in (states, commands))
+            yield LeRobotFrame(int(stamps[row]), rgb, state, command)
 
     def events(self) -> Iterator[Event | Cut]:
-        """The state at a picture, the picture, the command issued at it. Raises as `frames`."""
+        """For each row: the state, the image, then the command. Raises as `frames`."""
         for frame in self.frames():
             if frame.state is not None:
                 yield decoded_event("states", JointValues(frame.stamp_ns, self.dataset.state_names, frame.state))
@@ -67,9 +76,9 @@ class LeRobotRecording(Recording):
 
     def extras(self) -> tuple[str, ...]:
         read = {"observation.state", "action", "timestamp", "frame_index", "episode_index", "index", "task_index"}
-        others = [key for key, feature in self.dataset.info["features"].items() if feature.get("dtype") != "video"]
+        columns = [key for key, feature in self.dataset.info["features"].items() if feature.get("dtype") != "video"]
         cameras = [key for key in self.dataset.cameras if key != self.dataset.camera(self.camera)]
-        return (*(f"column {key}" for key in others if key not in read), *(f"camera {key}" for key in cameras))
+        return (*(f"column {key}" for key in columns if key not in read), *(f"camera {key}" for key in cameras))
 
     def labels(self) -> Labels:
         tasks = tuple(task for task in self.dataset.entry(self.episode).tasks if task)

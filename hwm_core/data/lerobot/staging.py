@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hwm_core.data.lerobot.losses import RecordingLosses
 from hwm_core.data.lerobot.staged import DatasetFeatures, StagedEpisode, StagedRecording
-from hwm_core.data.lerobot.stats import picture_stats
+from hwm_core.data.lerobot.stats import image_stats
 from hwm_core.data.recording.episode_reader import read_timeline
 from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
 from hwm_core.data.recording.labels import Labels
@@ -81,7 +81,7 @@ class Staging:
                     commands=None if timeline.commands is None else timeline.commands[first:end],
                     frames=end - first,
                     video=video,
-                    image_stats=picture_stats([rgb[::4, ::4] for rgb in samples.values()]),
+                    image_stats=image_stats([rgb[::4, ::4] for rgb in samples.values()]),
                 )
             )
         losses = RecordingLosses(

@@ -1,4 +1,4 @@
-"""Statistics in the form LeRobot keeps them: per episode and feature, and pooled over episodes."""
+"""Statistics of features as LeRobot stores them: of one episode, and pooled over episodes."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,17 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 STATISTICS = ("min", "max", "mean", "std", "count")
-# By these names, and where LeRobot made them by those of quantiles, q01 .. q99; pictures as [3, 1, 1] in [0, 1].
+# {statistic: values}: STATISTICS, and quantiles q01 .. q99 where LeRobot computed them. Image statistics are
+# [3, 1, 1] in [0, 1].
 FeatureStats = dict[str, list]
 
 
 def quantiles_of(stats: Iterable[str]) -> list[str]:
-    """Those names of statistics that are of quantiles."""
+    """The names of the statistics that are quantiles."""
     return [name for name in stats if re.fullmatch(r"q\d\d", name)]
 
 
 def column_stats(values: NDArray, quantiles: Iterable[str] = ()) -> FeatureStats:
-    """Of rows [N] or [N, A]; with `quantiles` by name, "q01" say."""
+    """Statistics of rows [N] or [N, A]; `quantiles` are names such as "q01"."""
     rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     return {
         "min": rows.min(axis=0).tolist(),
@@ -29,18 +30,19 @@ def column_stats(values: NDArray, quantiles: Iterable[str] = ()) -> FeatureStats
     }
 
 
-def picture_stats(pictures: Sequence[NDArray[np.uint8]]) -> FeatureStats:
-    """Of pictures [H, W, 3], per colour channel."""
-    pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures]).astype(np.float64) / 255
+def image_stats(images: Sequence[NDArray[np.uint8]]) -> FeatureStats:
+    """Statistics of images [H, W, 3], for each colour channel."""
+    pixels = np.concatenate([image.reshape(-1, 3) for image in images]).astype(np.float64) / 255
     flat = column_stats(pixels)
     shaped: FeatureStats = {key: [[[value]] for value in flat[key]] for key in ("min", "max", "mean", "std")}
-    return {**shaped, "count": [len(pictures)]}
+    return {**shaped, "count": [len(images)]}
 
 
-def pooled(parts: Sequence[Mapping[str, list]]) -> FeatureStats:
-    """Of the episodes taken together: exact mean and standard deviation, not means of them.
+def pool_stats(parts: Sequence[Mapping[str, list]]) -> FeatureStats:
+    """Statistics of several episodes together.
 
-    Of quantiles, which need all rows, the means weighted by count, as LeRobot has it; those that all episodes have.
+    Mean and standard deviation are exact. Exact quantiles need all rows, so quantiles are means weighted by count, as
+    in LeRobot, and only quantiles that all episodes have are pooled.
     """
     counts = np.array([part["count"][0] for part in parts], dtype=np.float64)
     mean, std = (np.array([part[key] for part in parts], dtype=np.float64) for key in ("mean", "std"))

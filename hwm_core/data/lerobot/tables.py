@@ -1,4 +1,4 @@
-"""The parquet rows of one LeRobot episode."""
+"""Reads the parquet rows of one episode."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.errors import BadBag
 
-# LeRobot's clock starts at 0, which in ROS means "no stamp".
+# LeRobot's timestamps start at 0. In ROS, a stamp of 0 means "not stamped".
 _START_NS = 1_000_000_000
 
 
 def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | None = None) -> pyarrow.Table:
-    """The rows of one episode as they are stored. Raises BadBag for a file that is cut or lacks rows."""
+    """The stored rows of one episode; `columns` None reads all. Raises BadBag for a truncated file or missing rows."""
     entry = dataset.entry(number)
     shared = dataset.version.startswith("v3.")
     try:
         require_columns(entry.table, pyarrow.parquet.read_schema(entry.table).names, columns or ())
-        rows = [("episode_index", "=", entry.row)] if shared else None
+        rows = [("episode_index", "=", entry.episode_index)] if shared else None
         table = pyarrow.parquet.read_table(entry.table, columns=columns, filters=rows)
         if entry.length is not None and shared and table.num_rows != entry.length:
-            raise ValueError(f"{table.num_rows} rows of episode {entry.row}, not {entry.length}")
+            raise ValueError(f"{table.num_rows} rows of episode {entry.episode_index}, not {entry.length}")
     except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
         if isinstance(error, BadBag):
             raise
@@ -35,12 +35,13 @@ def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | No
 def read_joints(
     dataset: LeRobotDataset, number: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    wanted = {"observation.state": dataset.state_names, "action": dataset.command_names}
-    table = read_table(dataset, number, ["timestamp", *(key for key, names in wanted.items() if names)])
+    """Stamps [F] in ns, states [F, A] and commands [F, A] of one episode. Raises BadBag."""
+    names = {"observation.state": dataset.state_names, "action": dataset.command_names}
+    table = read_table(dataset, number, ["timestamp", *(key for key in names if names[key])])
     try:
         seconds = np.asarray(table["timestamp"].to_pylist(), dtype=np.float64)
         states, commands = (
-            np.asarray(table[key].to_pylist(), dtype=np.float64) if names else None for key, names in wanted.items()
+            np.asarray(table[key].to_pylist(), dtype=np.float64) if names[key] else None for key in names
         )
         if not np.isfinite(seconds).all():
             raise ValueError("a timestamp is missing")
@@ -51,20 +52,20 @@ def read_joints(
 
 
 def require_columns(path: Path, there: Sequence[str], wanted: Sequence[str]) -> None:
-    """Raises BadBag naming the columns that a table lacks."""
+    """Raises BadBag where a table lacks columns; the message lists them."""
     if absent := [name for name in wanted if name not in there]:
         raise BadBag(
             f"Table {path}",
-            expected=f"{'the columns' if len(absent) > 1 else 'the column'} {', '.join(absent)}, which info.json names",
-            got="none" if len(absent) > 1 else "no such column",
-            remedy="The file is of another format, or info.json of another dataset: download both again.",
+            expected=f"{'the columns' if len(absent) > 1 else 'the column'} {', '.join(absent)} of info.json",
+            got="none of them" if len(absent) > 1 else "no such column",
+            remedy="The file has another format, or info.json belongs to another dataset: download both again.",
         )
 
 
 def _bad_table(path: Path, error: Exception) -> BadBag:
     return BadBag(
         f"Table {path}",
-        expected="the columns timestamp, observation.state and action that info.json names",
+        expected="the columns timestamp, observation.state and action of info.json",
         got=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
-        remedy="The file was cut or is of another format; download it again.",
+        remedy="The file is truncated or has another format; download it again.",
     )

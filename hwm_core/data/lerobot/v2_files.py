@@ -1,4 +1,4 @@
-"""The files of a LeRobot v2.1 dataset: where they lie, and how meta/ is written."""
+"""The files of a LeRobot v2.1 dataset: paths of the episodes, and meta/."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ PATHS = {
 
 
 def episode_path(folder: Path, kind: Literal["data_path", "video_path"], episode: int, camera: str = "") -> Path:
-    """The path of an episode's table or video; its folder is made."""
+    """Path of an episode's table or video; creates its folder."""
     names = {"episode_chunk": episode // CHUNK, "video_key": camera, "episode_index": episode}
     path = folder / PATHS[kind].format(**names)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,10 +34,14 @@ def write_metadata(
     """Write meta/ of a dataset.
 
     Args:
+        folder: of the dataset.
+        robot: its name.
+        fps: frame rate.
+        features: {feature: description}.
         episodes: lines of episodes.jsonl.
         stats: lines of episodes_stats.jsonl.
         tasks: {task_index: task}.
-        videos: how many video files there are.
+        videos: number of video files.
     """
     (folder / "meta").mkdir(exist_ok=True)
     lines = [{"task_index": index, "task": task} for index, task in sorted(tasks.items())]

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow.parquet
 
 from hwm_core.data.lerobot import v2_files
+from hwm_core.data.lerobot.checked_episode import CheckedEpisode
 from hwm_core.data.lerobot.dataset import LeRobotDataset
-from hwm_core.data.lerobot.episode import Row
 from hwm_core.data.lerobot.info_file import kept_features
 from hwm_core.data.recording.video_packets import copy_packets
 from hwm_core.errors import BadInput
@@ -28,21 +28,21 @@ class WriterV2:
         self._stats: list[dict[str, Any]] = []
         self._frames, self._videos = 0, 0
 
-    def add(self, row: Row) -> None:
-        """Write one episode. Raises BadBag for a video that cannot be copied; no file of the episode then stays."""
-        length = row.table.num_rows
-        row = row.placed(row.number, self._frames)
-        files = {key: v2_files.episode_path(self._folder, "video_path", row.number, key) for key in row.clips}
+    def add(self, episode: CheckedEpisode) -> None:
+        """Write one episode. Raises BadBag for a video that cannot be copied; then no file of the episode is left."""
+        length = episode.table.num_rows
+        episode = episode.renumbered(episode.number, self._frames)
+        files = {key: v2_files.episode_path(self._folder, "video_path", episode.number, key) for key in episode.videos}
         try:
-            for key, clip in row.clips.items():
-                copy_packets([clip], [length], self._dataset.fps, files[key])
+            for key, video in episode.videos.items():
+                copy_packets([video], [length], self._dataset.fps, files[key])
         except BadInput:
             for file in files.values():
                 file.unlink(missing_ok=True)
             raise
-        pyarrow.parquet.write_table(row.table, v2_files.episode_path(self._folder, "data_path", row.number))
-        self._episodes.append({"episode_index": row.number, "tasks": list(row.tasks), "length": length})
-        self._stats.append({"episode_index": row.number, "stats": row.stats})
+        pyarrow.parquet.write_table(episode.table, v2_files.episode_path(self._folder, "data_path", episode.number))
+        self._episodes.append({"episode_index": episode.number, "tasks": list(episode.tasks), "length": length})
+        self._stats.append({"episode_index": episode.number, "stats": episode.stats})
         self._frames, self._videos = self._frames + length, self._videos + len(files)
 
     def finish(self, tasks: Mapping[int, str]) -> None:

@@ -1,4 +1,4 @@
-"""Writes LeRobot v3.0 from checked episodes: many episodes to a file."""
+"""Writes LeRobot v3.0 from checked episodes: many episodes in a file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,17 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
+from hwm_core.data.lerobot.checked_episode import CheckedEpisode
 from hwm_core.data.lerobot.dataset import LeRobotDataset
-from hwm_core.data.lerobot.episode import Row
 from hwm_core.data.lerobot.file_packer import FilePacker
 from hwm_core.data.lerobot.info_file import kept_features, write_info
 from hwm_core.data.lerobot.metadata import SOURCE_NUMBER
-from hwm_core.data.lerobot.stats import FeatureStats, pooled
+from hwm_core.data.lerobot.stats import FeatureStats, pool_stats
 from hwm_core.data.recording.video_packets import copy_packets
 from hwm_core.data.recording.video_reader import VideoSpan, video_facts
 from hwm_core.errors import BadBag
 
-# LeRobot's own limits of the size of one file.
+# LeRobot's own limits for the size of one file.
 _TABLE_BYTES, _VIDEO_BYTES = 100 * 2**20, 200 * 2**20
 _PATHS = {
     "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
@@ -27,36 +27,38 @@ _PATHS = {
 
 
 class WriterV3:
-    """v3.0: many episodes to a file, numbered without holes.
+    """Writes episodes under consecutive numbers.
 
     Args:
-        numbers: {episode of the source: number that is kept for it}; absent: its own.
+        dataset: the source.
+        folder: of the new dataset.
+        numbers: {episode of the source: number that is recorded for it}; without an entry, the episode's own number.
     """
 
     def __init__(self, dataset: LeRobotDataset, folder: Path, numbers: Mapping[int, int]) -> None:
         self._dataset, self._folder, self._numbers = dataset, folder, numbers
-        self._records: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []  # of meta/episodes
         self._stats: list[Mapping[str, FeatureStats]] = []
         self._frames = 0
         self._schema: pyarrow.Schema | None = None
-        self._tables = FilePacker(_TABLE_BYTES, lambda some, at: _write_tables(folder, some, at))
-        # Written at the end: a file of several episodes that fails must not be taken for a fault of the newest.
+        self._tables = FilePacker(_TABLE_BYTES, lambda tables, at: _write_tables(folder, tables, at))
+        # Videos are joined in `finish`: a fault in a file of several episodes is not a fault of the newest episode.
         self._groups: list[tuple[str, list[Any], tuple[int, int]]] = []
         self._videos = {
-            key: FilePacker(_VIDEO_BYTES, lambda some, at, key=key: self._groups.append((key, some, at)))  # type: ignore[misc]
+            key: FilePacker(_VIDEO_BYTES, lambda spans, at, key=key: self._groups.append((key, spans, at)))  # type: ignore[misc]
             for key in dataset.cameras
         }
 
-    def add(self, row: Row) -> None:
-        """Take one, whose clips are of all cameras. Raises BadBag for columns other than the first one's."""
-        episode, length, fps = len(self._records), row.table.num_rows, self._dataset.fps
-        row = row.placed(episode, self._frames)
-        table = self._like_the_first(row)
+    def add(self, episode: CheckedEpisode) -> None:
+        """Add an episode that has a video of every camera. Raises BadBag where its columns differ from the first's."""
+        number, length, fps = len(self._rows), episode.table.num_rows, self._dataset.fps
+        episode = episode.renumbered(number, self._frames)
+        table = self._in_shared_schema(episode)
         chunk, file = self._tables.add(table, table.nbytes)
-        record: dict[str, Any] = {
-            "episode_index": episode,
-            SOURCE_NUMBER: self._numbers.get(row.number, row.number),
-            "tasks": list(row.tasks),
+        row: dict[str, Any] = {
+            "episode_index": number,
+            SOURCE_NUMBER: self._numbers.get(episode.number, episode.number),
+            "tasks": list(episode.tasks),
             "length": length,
             "data/chunk_index": chunk,
             "data/file_index": file,
@@ -66,39 +68,42 @@ class WriterV3:
             "meta/episodes/file_index": 0,
         }
         for key, packer in self._videos.items():
-            clip = row.clips[key]
-            chunk, file = packer.add((clip, length), clip.path.stat().st_size, video_facts(clip.path))
+            video = episode.videos[key]
+            chunk, file = packer.add((video, length), video.path.stat().st_size, video_facts(video.path))
             start = sum(frames for _, frames in packer.held[:-1]) / fps
-            record |= {
+            row |= {
                 f"videos/{key}/chunk_index": chunk,
                 f"videos/{key}/file_index": file,
                 f"videos/{key}/from_timestamp": start,
                 f"videos/{key}/to_timestamp": start + length / fps,
             }
-        for name, values in row.stats.items():
-            record |= {f"stats/{name}/{what}": some for what, some in values.items()}
-        self._records.append(record)
-        self._stats.append(row.stats)
+        for feature, stats in episode.stats.items():
+            row |= {f"stats/{feature}/{statistic}": values for statistic, values in stats.items()}
+        self._rows.append(row)
+        self._stats.append(episode.stats)
         self._frames += length
 
     def finish(self, tasks: Mapping[int, str]) -> None:
-        """Write what is held, and what is said of all: `tasks` by index, statistics, totals."""
+        """Write the files still held, and meta/.
+
+        Args:
+            tasks: {task_index: task}.
+        """
         for packer in (self._tables, *self._videos.values()):
             packer.flush()
-        for key, some, at in self._groups:
-            _write_videos(self._folder, key, some, at, self._dataset.fps)
+        for key, spans, at in self._groups:
+            _write_video(self._folder, key, spans, at, self._dataset.fps)
         path = self._folder / "meta/episodes/chunk-000/file-000.parquet"
         path.parent.mkdir(parents=True)
-        columns = dict.fromkeys(name for record in self._records for name in record)
+        columns = dict.fromkeys(name for row in self._rows for name in row)
         pyarrow.parquet.write_table(
-            pyarrow.table({name: [record.get(name) for record in self._records] for name in columns}), path
+            pyarrow.table({name: [row.get(name) for row in self._rows] for name in columns}), path
         )
-        shared = set.intersection(*(set(some) for some in self._stats))
+        shared = set.intersection(*(set(stats) for stats in self._stats))
         (self._folder / "meta/stats.json").write_text(
-            json.dumps({key: pooled([some[key] for some in self._stats]) for key in sorted(shared)})
+            json.dumps({key: pool_stats([stats[key] for stats in self._stats]) for key in sorted(shared)})
         )
         _write_tasks(self._folder / "meta/tasks.parquet", tasks)
-        more = {"data_files_size_in_mb": _TABLE_BYTES >> 20, "video_files_size_in_mb": _VIDEO_BYTES >> 20}
         write_info(
             self._folder,
             "v3.0",
@@ -106,31 +111,31 @@ class WriterV3:
             self._dataset.fps,
             kept_features(self._dataset),
             _PATHS,
-            totals={"episodes": len(self._records), "frames": self._frames, "tasks": len(tasks)},
-            more=more,
+            totals={"episodes": len(self._rows), "frames": self._frames, "tasks": len(tasks)},
+            more={"data_files_size_in_mb": _TABLE_BYTES >> 20, "video_files_size_in_mb": _VIDEO_BYTES >> 20},
         )
 
     def losses(self) -> list[str]:
         """What the format cannot keep."""
-        if all(record[SOURCE_NUMBER] == record["episode_index"] for record in self._records):
+        if all(row[SOURCE_NUMBER] == row["episode_index"] for row in self._rows):
             return []
         return [
-            f"v3.0 numbers episodes without holes: their own numbers are in the column `{SOURCE_NUMBER}`, which we read"
+            f"episode numbers: v3.0 requires consecutive ones; hwm reads the old ones from the column `{SOURCE_NUMBER}`"
         ]
 
-    def _like_the_first(self, row: Row) -> pyarrow.Table:
-        """The table in the columns and types that all share. Raises BadBag where it has others."""
-        self._schema = self._schema or row.table.schema
+    def _in_shared_schema(self, episode: CheckedEpisode) -> pyarrow.Table:
+        """The table with the columns and types of the first episode. Raises BadBag where its columns differ."""
+        self._schema = self._schema or episode.table.schema
         try:
-            if other := {*row.table.column_names} ^ {*self._schema.names}:
-                raise ValueError(f"one of the two without {', '.join(sorted(other))}")
-            return row.table.select(self._schema.names).cast(self._schema)
+            if other := {*episode.table.column_names} ^ {*self._schema.names}:
+                raise ValueError(f"{', '.join(sorted(other))} in only one of the two")
+            return episode.table.select(self._schema.names).cast(self._schema)
         except (pyarrow.ArrowException, KeyError, ValueError) as error:
             raise BadBag(
-                f"Table of episode {row.number} of {self._dataset.path}",
-                expected=f"the columns of the first: {', '.join(self._schema.names)}",
+                f"Table of episode {episode.number} of {self._dataset.path}",
+                expected=f"the columns of the first episode: {', '.join(self._schema.names)}",
                 got=str(error).partition("\n")[0],
-                remedy="In v3.0 all episodes have the same columns: remove the episode, or mend it.",
+                remedy="In v3.0 all episodes have the same columns: remove the episode, or repair it.",
             ) from None
 
 
@@ -138,20 +143,20 @@ def _write_tables(folder: Path, tables: Sequence[pyarrow.Table], at: tuple[int, 
     path = folder / _PATHS["data_path"].format(chunk_index=at[0], file_index=at[1])
     path.parent.mkdir(parents=True, exist_ok=True)
     with pyarrow.parquet.ParquetWriter(path, tables[0].schema) as writer:
-        for table in tables:  # one row group an episode, so that one is read without the others
+        for table in tables:  # a row group for each episode, so that one is read without the others
             writer.write_table(table)
 
 
-def _write_videos(
-    folder: Path, key: str, some: Sequence[tuple[VideoSpan, int]], at: tuple[int, int], fps: float
+def _write_video(
+    folder: Path, key: str, spans: Sequence[tuple[VideoSpan, int]], at: tuple[int, int], fps: float
 ) -> None:
     path = folder / _PATHS["video_path"].format(video_key=key, chunk_index=at[0], file_index=at[1])
     path.parent.mkdir(parents=True, exist_ok=True)
-    copy_packets([clip for clip, _ in some], [length for _, length in some], fps, path)
+    copy_packets([span for span, _ in spans], [length for _, length in spans], fps, path)
 
 
 def _write_tasks(path: Path, tasks: Mapping[int, str]) -> None:
-    """LeRobot reads it with pandas, the tasks being the index of the frame; so pandas' own metadata go with it."""
+    """LeRobot reads this file with pandas, with the tasks as the index; so the metadata of pandas are written too."""
     numbers = sorted(tasks)
     table = pyarrow.table({"task_index": numbers, "__index_level_0__": [tasks[number] for number in numbers]})
     columns = [

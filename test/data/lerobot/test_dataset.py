@@ -86,7 +86,7 @@ def test_a_camera_without_files_is_rejected_naming_those_with(folder):
 def test_of_several_cameras_one_must_be_named(folder):
     (folder / "videos/chunk-000/observation.images.wrist").mkdir()
     write_video(folder / "videos/chunk-000/observation.images.wrist/episode_000000.mp4", 20, "mpeg4")
-    with pytest.raises(BadBag, match=r"a camera to be chosen.*images\.head.*images\.wrist"):
+    with pytest.raises(BadBag, match=r"one camera to be chosen.*images\.head.*images\.wrist"):
         recording_at(folder, 0).read(PREPROCESSING)
 
 

@@ -146,7 +146,7 @@ def test_a_chosen_episode_keeps_its_camera_robot_task_and_number(tmp_path):
     assert (dataset.info["robot_type"], dataset.entry(5).tasks) == ("G1", ("task 5",))
     assert [loss.partition(":")[0] for loss in done.losses] == [
         "time of day",
-        "v3.0 numbers episodes without holes",
+        "episode numbers",
     ]
 
 

@@ -114,7 +114,7 @@ def test_an_fps_that_is_not_the_videos_is_named(folder, tmp_path, fps):
 def test_nan_is_told_by_column_and_episode(folder, tmp_path):
     with_column(folder, 1, "action", [[np.nan, 0.0, 0.0]] + [[0.0] * 3] * 19)
     losses = convert_version(folder, tmp_path / "out", "v3.0").losses
-    assert "nothing of NaN or infinity in `action` of episodes 1: mend them before training" in losses
+    assert "no values, but `action` has NaN or infinity in episodes 1: repair it before training" in losses
 
 
 def test_timestamps_that_begin_late_are_counted_from_0_and_it_is_told_and_noted(folder, tmp_path):
@@ -129,7 +129,7 @@ def test_timestamps_that_begin_late_are_counted_from_0_and_it_is_told_and_noted(
     (note,) = [one.text for one in verify_metadata(folder) if "row / fps" in one.text]
     assert note.startswith("timestamps of 2 episodes stand +0.0500 s off row / fps")
     losses = convert_version(folder, tmp_path / "out", "v3.0").losses
-    assert any("in 2 episodes they stood +0.0500 s off row / fps, and are counted from 0" in one for one in losses)
+    assert any("a constant offset of the timestamps, +0.0500 s, in 2 episodes" in one for one in losses)
     after = open_lerobot(tmp_path / "out")
     seconds = read_table(after, 1)["timestamp"].to_numpy()
     assert seconds.dtype == np.float64 and np.array_equal(seconds, np.arange(20) / 30)
@@ -142,7 +142,7 @@ def test_timestamps_without_a_fixed_rate_stay_and_are_told_and_noted(folder, tmp
     with_column(folder, 0, "timestamp", seconds)
     assert "times leave the 30 Hz grid by 0.0100 s" in [one.text for one in verify_metadata(folder)]
     losses = convert_version(folder, tmp_path / "out", "v2.1").losses
-    assert any("leave the 30 Hz grid by up to 0.0100 s in episodes 0" in one for one in losses)
+    assert any("deviate from the 30 Hz grid by up to 0.0100 s in episodes 0" in one for one in losses)
     assert np.array_equal(read_table(open_lerobot(tmp_path / "out"), 0)["timestamp"].to_numpy(), seconds)
 
 
@@ -177,7 +177,7 @@ def test_without_a_file_of_tasks_they_are_those_the_episodes_name(folder, tmp_pa
         [{"episode_index": 0, "tasks": ["wave"]}, {"episode_index": 1, "tasks": ["bow", "wave"]}],
     )
     losses = convert_version(folder, tmp_path / "out", "v2.1").losses
-    assert "which frame is of which task: all are given the first of episodes 1" in losses
+    assert "the task of each frame: every frame has the first task of episodes 1" in losses
     tasks = [json.loads(line) for line in (tmp_path / "out/meta/tasks.jsonl").read_text().splitlines()]
     assert tasks == [{"task_index": 0, "task": "wave"}, {"task_index": 1, "task": "bow"}]
     after = open_lerobot(tmp_path / "out")
@@ -196,14 +196,14 @@ def test_tasks_that_no_file_names_keep_their_numbers(folder, tmp_path):
 def test_an_episode_with_other_columns_than_the_first_has_no_place_in_v3(folder, tmp_path, number):
     with_column(folder, number, "reward", [0.0] * 20)
     (left_out,) = convert_version(folder, tmp_path / "out", "v3.0").left_out
-    assert left_out.startswith("set_000001: ") and "got one of the two without reward" in left_out
+    assert left_out.startswith("set_000001: ") and "got reward in only one of the two" in left_out
     assert convert_version(folder, tmp_path / "old", "v2.1").left_out == []
 
 
 def test_an_absent_column_is_named_alone(folder):
     change_table(folder, 0, lambda table: table.drop_columns(["action"]))
     (fault,) = verify_recording(find_recordings(folder, Topics())[0])
-    assert "expected the column action, which info.json names, got no such column." in fault.text
+    assert "expected the column action of info.json, got no such column." in fault.text
     assert "\n" not in fault.text
 
 
@@ -211,8 +211,8 @@ def test_an_absent_column_is_named_alone(folder):
     ("features", "said"),
     [
         ({}, f"expected videos, got none. Download {CAMERA}."),
-        ({CAMERA: {"dtype": "image"}}, f"expected videos, got pictures that lie in the tables (dtype image): {CAMERA}"),
-        ({CAMERA: INT}, "names none either"),
+        ({CAMERA: {"dtype": "image"}}, f"expected videos, got images stored in the tables (dtype image): {CAMERA}"),
+        ({CAMERA: INT}, "lists none either"),
     ],
 )
 def test_a_dataset_without_videos_is_rejected_by_where_its_pictures_are(folder, features, said):

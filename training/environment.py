@@ -1,8 +1,9 @@
-"""Where and how a run was made: its folder says so itself."""
+"""The code, the packages and the machine that made a run."""
 
 import os
 import platform
 import shlex
+import subprocess
 import sys
 from datetime import datetime, timezone
 from importlib.metadata import distributions
@@ -19,12 +20,12 @@ class _Starts(JsonFields):
     starts: list[dict[str, Any]]
 
 
-def note_environment(out: Path, revision: str, resumed: bool) -> None:
-    """Add this start, and the machine it was made on, to the `starts` in environment.json; the newest is last.
+def add_start(folder: Path, revision: str, resumed: bool) -> None:
+    """Append this start of a run to `starts` in environment.json; a new run begins a new file.
 
-    Raises BadBag where the file of a resumed run was cut.
+    Raises BadBag where the file of a resumed run is truncated.
     """
-    path = out / "environment.json"
+    path = folder / "environment.json"
     starts = _Starts.from_json(path, "Remove it; run again.").starts if resumed and path.exists() else []
     write_json(path, {"starts": [*starts, {"resumed": resumed, "revision": revision, **describe_environment()}]})
 
@@ -48,8 +49,17 @@ def describe_environment() -> dict[str, Any]:
 
 
 def processor_name() -> str:
-    """The model's name where the system tells it."""
+    """The processor's model name where the system reports it, else the machine type."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def revision() -> str:
+    """The git revision of this code, with `-dirty` if it was changed; `unknown` outside a repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

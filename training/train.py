@@ -1,17 +1,17 @@
-"""Train a world model over a frozen tokenizer, on an episode store or on what `training.tokenise_data` made of it.
+"""Train a world model over a frozen tokenizer, on an episode store or on the output of training.tokenise_data.
 
     python -m training.train --preset tiny --data store --tokenizer runs/tokenizer/tokenizer --out runs/tiny
     python -m training.train --preset tiny --data tokens --tokenizer runs/tokenizer/tokenizer --out runs/tiny
     python -m training.train --preset mine.yaml --data world_model_tokenized_data --out runs/1x      tokens of 1X
     python -m training.train --preset tiny --data store --tokenizer ... --init runs/tiny/checkpoint --out runs/tuned
 
-writes runs/tiny/checkpoint, which everything else takes.
+writes runs/tiny/checkpoint, which every other command reads.
 """
 
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
 
 import torch
 
@@ -24,59 +24,73 @@ from hwm_core.train.training_data import open_training_data
 from hwm_core.train.validation import evaluate_model, fixed_batches
 from hwm_core.world_model.checkpoint import Checkpoint, load_checkpoint, load_tokenizer, save_checkpoint
 from hwm_core.world_model.registry import build_model
-from training.initial import begin_with
-from training.session import command, open_run, revision, run, same_data, watch
+from training.environment import revision
+from training.initial_weights import load_initial_weights
+from training.run import Run, run_training, training_parser
+from training.screen import reporter_of
+from training.training_loop import train_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    meaning = (
-        "folder that training.train_tokenizer wrote, or a Cosmos download; of tokens made elsewhere it may be left out"
+    return run_training(
+        build_parser(), lambda run, options: train(run, options.data, options.tokenizer, options.init), arguments
     )
-    init = "checkpoint whose weights to begin with: to fine-tune, or for a second stage of training"
-    return command(__doc__, train, arguments, optional=("tokenizer", "init"), tokenizer=meaning, init=init)
 
 
-def train(arguments: argparse.Namespace) -> bool:
-    """Whether the run has spent its budget. Raises BadInput for whatever the user can put right."""
-    recipe = open_run(arguments)
-    tokenizer = load_tokenizer(arguments.tokenizer, arguments.device) if arguments.tokenizer else None
-    material = open_training_data(arguments.data, recipe, tokenizer)
-    same_data(arguments, material.identity())
+def build_parser() -> argparse.ArgumentParser:
+    parser = training_parser(__doc__)
+    parser.add_argument(
+        "--tokenizer",
+        type=Path,
+        help="folder that training.train_tokenizer wrote, or a Cosmos download; optional for tokens made elsewhere",
+    )
+    parser.add_argument(
+        "--init", type=Path, help="checkpoint that provides the initial weights, for fine-tuning or a second stage"
+    )
+    return parser
+
+
+def train(run: Run, data_path: Path, tokenizer_path: Path | None, init: Path | None) -> bool:
+    """Returns whether the budget is spent. Raises BadInput for errors that the user can correct."""
+    recipe, device = run.recipe, run.device
+    tokenizer = load_tokenizer(tokenizer_path, device) if tokenizer_path else None
+    data = open_training_data(data_path, recipe, tokenizer)
+    run.require_same_data(data.identity())
     if tokenizer is not None and tokenizer.needs_statistics:
-        measured = fixed_batches(material.windows, recipe.data.validation_windows)
-        tokenizer.fit_statistics(unit(batch.frames.to(arguments.device)) for batch in measured)
-    torch.manual_seed(recipe.train.seed)  # draws the initial weights
-    model = build_model(recipe.family, material.config.plain())
-    if arguments.init is not None and not arguments.resume:
-        begin_with(model, load_checkpoint(arguments.init), material, where=f"--init {arguments.init}")
+        measured = fixed_batches(data.windows, recipe.data.validation_windows)
+        tokenizer.fit_statistics(unit(batch.frames.to(device)) for batch in measured)
+    torch.manual_seed(recipe.train.seed)  # of the initial weights
+    model = build_model(recipe.family, data.config.plain())
+    if init is not None and not run.resume:
+        load_initial_weights(model, load_checkpoint(init), data, where=f"--init {init}")
     if tokenizer is not None and model.needs_channel_weights:
-        few = fixed_batches(material.windows, 16)[0].to(arguments.device)
-        draws = torch.Generator(arguments.device).manual_seed(0)
-        model.set_channel_weights(channel_sensitivity(tokenizer, codes_of(few, tokenizer), draws))
+        batch = fixed_batches(data.windows, 16)[0].to(device)
+        generator = torch.Generator(device).manual_seed(0)
+        model.set_channel_weights(channel_sensitivity(tokenizer, codes_of(batch, tokenizer), generator))
     task = WorldModelTask(model, tokenizer, recipe.data.augmentation)
-    made_by = {"revision": revision(), "recipe": recipe.plain(), "tokenizer_spec": material.codes.plain()}
-    with watch(arguments) as reporter:
-        trainer = Trainer(task, recipe.train, ranks=arguments.ranks, reporter=reporter)
+    origin = {"revision": revision(), "recipe": recipe.plain(), "tokenizer_spec": data.tokenizer_spec.plain()}
+    with reporter_of(run) as reporter:
+        trainer = Trainer(task, recipe.train, ranks=run.ranks, reporter=reporter)
 
-        def export(result: Any) -> None:
+        def export(trained: WorldModelNetwork) -> None:
             checkpoint = Checkpoint(
-                name=arguments.out.name,
+                name=run.folder.name,
                 family=recipe.family,
-                model=result,
+                model=trained,
                 tokenizer=tokenizer,
-                manifest=material.manifest,
-                preprocessing=material.preprocessing,
-                metadata={"steps": trainer.step, **made_by},
+                manifest=data.manifest,
+                preprocessing=data.preprocessing,
+                metadata={"steps": trainer.step, **origin},
             )
-            save_checkpoint(arguments.out / "checkpoint", checkpoint)
+            save_checkpoint(run.folder / "checkpoint", checkpoint)
 
         def evaluate(model: WorldModelNetwork) -> Mapping[str, float]:
             if tokenizer is not None:
-                reporter.show(trainer.step, "predicted", predicted_samples(model, tokenizer, material.held_out[0]))
-            return evaluate_model(model, tokenizer, material.held_out)
+                reporter.show(trainer.step, "predicted", predicted_samples(model, tokenizer, data.held_out[0]))
+            return evaluate_model(model, tokenizer, data.held_out)
 
-        return run(trainer, material.windows, arguments, evaluate=evaluate, export=export)
+        return train_run(run, trainer, data.windows, data.identity(), evaluate=evaluate, export=export)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ from hwm_core.metrics.psnr import frame_mse, psnr
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.trainer import Trainer
 from training.command_line import positive
-from training.session import Screen, revision
+from training.environment import revision
+from training.screen import Screen
 
 PAST, FUTURE = 9, 32  # frames, as in the preset `g1`
 ACTION_DROPOUT = 0.15  # as in the preset `g1`

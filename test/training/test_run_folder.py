@@ -13,8 +13,8 @@ from hwm_core.errors import BadBag
 from hwm_core.train.reporter import Position
 from hwm_core.visualization.samples import Sample, sample_sheet
 from training import train, train_tokenizer
-from training.environment import note_environment
-from training.session import Screen
+from training.environment import add_start
+from training.screen import Screen
 
 
 def pictures(run):
@@ -31,12 +31,12 @@ def test_every_start_of_a_run_is_noted_with_its_machine_packages_and_command(sto
 
 
 def test_a_list_of_starts_that_was_cut_is_rejected_by_its_path(tmp_path):
-    note_environment(tmp_path, "abc", resumed=False)
+    add_start(tmp_path, "abc", resumed=False)
     file = tmp_path / "environment.json"
     file.write_text(file.read_text()[:-20])
     with pytest.raises(BadBag, match=r"environment\.json: expected a JSON object.*Remove it"):
-        note_environment(tmp_path, "abc", resumed=True)
-    note_environment(tmp_path, "abc", resumed=False)
+        add_start(tmp_path, "abc", resumed=True)
+    add_start(tmp_path, "abc", resumed=False)
 
 
 def test_each_evaluation_of_a_masked_model_draws_the_same_windows(store, tokenizer, tmp_path):

@@ -54,7 +54,7 @@ def test_a_run_may_begin_with_the_weights_of_another_and_is_rejected_those_of_ot
 
     with pytest.raises(SystemExit):
         begun_with_first("other", "model.dim=32")
-    assert "Set the sizes in `model` to those of the checkpoint" in capsys.readouterr().err
+    assert "Set the sizes in `model` to the checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "other" / "state.pt").exists()
 
 
@@ -146,7 +146,7 @@ def test_sigterm_saves_and_the_resumed_run_ends_as_if_uninterrupted(store, token
     with monkeypatch.context() as patch:
         patch.setattr(Windows, "__getitem__", terminate_in_the_third_batch)
         assert train_model(store, tokenizer, tmp_path / "cut") == 1
-    assert "Stopped after step 3. To go on: the same command with --resume" in capsys.readouterr().out
+    assert "Stopped after step 3. To continue: the same command with --resume" in capsys.readouterr().out
     assert read_state(tmp_path / "cut" / "state.pt")["step"] == 3
 
     assert train_model(store, tokenizer, tmp_path / "cut", "--resume") == 0
@@ -166,7 +166,7 @@ def test_a_tokenizers_run_resumed_on_another_store_is_rejected_and_loses_nothing
     before = files_of(out)
     with pytest.raises(SystemExit):
         train_tokenizer.main(["--data", str(other), "--out", str(out), "--resume"])
-    assert "that the run was begun with" in capsys.readouterr().err
+    assert "that the run was started with" in capsys.readouterr().err
     assert files_of(out) == before
     longer = ["--data", str(store), "--out", str(out), "--resume", "train_tokenizer.steps=6"]
     assert train_tokenizer.main(longer) == 0 and read_state(out / "state.pt")["step"] == 6

@@ -173,7 +173,7 @@ def test_what_does_not_fit_the_codes_is_rejected_and_named(store, cache, tmp_pat
     save_tokenizer(tmp_path / "other", other)
     for arguments, message in (
         ((tmp_path / "other",), "tokenizer: expected sha256"),
-        ((store / "discrete", "data.augmentation.shift=2"), "holds codes, and no pictures to change"),
+        ((store / "discrete", "data.augmentation.shift=2"), "holds tokens, which cannot be augmented so"),
         ((store / "discrete", "model.num_future_latents=4"), "Tokenise with `--latents 6`"),
         ((store / "discrete", "data.actions=commands"), "expected states, got `commands`"),
     ):
@@ -347,7 +347,7 @@ def test_1x_s_sets_train_without_their_tokenizer_to_a_checkpoint_that_says_so(tm
     checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint")
     assert checkpoint.tokenizer is None and not (tmp_path / "run" / "checkpoint" / "tokenizer.safetensors").exists()
     assert checkpoint.model.vocabulary.size == size[0] and list(checkpoint.model.config.grid) == size[1]
-    assert checkpoint.metadata["codes"]["kind"] == ("cosmos" if version == "v2.0" else "magvit2")
+    assert checkpoint.metadata["tokenizer_spec"]["kind"] == ("cosmos" if version == "v2.0" else "magvit2")
     assert checkpoint.manifest.dim == (25 if version == "v2.0" else 26)
     with pytest.raises(BadCheckpoint, match=r"expected a tokenizer.*got none"):
         WorldModel.load(tmp_path / "run" / "checkpoint")

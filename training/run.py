@@ -1,0 +1,107 @@
+"""A training run: its folder, its recipe and its processes.
+
+The folder holds recipe.yaml, data.yaml, revision.txt, environment.json, the state to resume from (state.pt, or
+state-<step>/ with sharded weights), TensorBoard events, samples/ (images of each evaluation), and what the run makes.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from hwm_core.config import read_yaml
+from hwm_core.errors import BadConfig, BadInput
+from hwm_core.io.atomic import write_text
+from hwm_core.train.data_identity import require_same_data
+from hwm_core.train.ranks import Ranks, joined_ranks
+from hwm_core.train.recipe import Recipe, preset_names, read_recipe, write_recipe
+from hwm_core.train.state import newest_state
+from training.command_line import path_errors
+from training.environment import add_start, revision
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training command is asked to do, apart from its own folders."""
+
+    folder: Path
+    recipe: Recipe
+    ranks: Ranks
+    resume: bool = False
+    replay: Path | None = None  # a saved broken step, to be computed again in place of training
+
+    @property
+    def device(self) -> torch.device:
+        return self.ranks.device
+
+    def require_same_data(self, identity: Mapping[str, Any]) -> None:
+        """Raises BadConfig where a resumed run was started with other data."""
+        if self.resume and (path := self.folder / "data.yaml").exists():
+            require_same_data(read_yaml(path), identity, f"Data of the run in {self.folder}")
+
+    def describe(self, identity: Mapping[str, Any]) -> None:
+        """Write recipe, data, code revision and machine into the folder."""
+        code = revision()
+        if not self.resume:
+            write_text(self.folder / "revision.txt", code + "\n")
+        write_recipe(self.folder / "recipe.yaml", self.recipe)
+        write_text(self.folder / "data.yaml", yaml.safe_dump(dict(identity), sort_keys=False))
+        add_start(self.folder, code, self.resume)
+
+
+def training_parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments that all training commands share."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="tiny", help=f"{', '.join(preset_names())}, or a .yaml file (%(default)s)")
+    parser.add_argument("--data", type=Path, required=True, help="an episode store, or tokens")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="resume the run in --out with its own recipe")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="compute a saved broken_step_*.pt of --out again")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="changes to the preset")
+    return parser
+
+
+def run_training(
+    parser: argparse.ArgumentParser,
+    work: Callable[[Run, argparse.Namespace], bool],
+    arguments: Sequence[str] | None,
+) -> int:
+    """Parse the arguments (default: of this process), join the ranks and train.
+
+    Args:
+        work: trains; returns whether the budget is spent. Raises BadInput for errors that the user can correct.
+
+    Returns:
+        Exit status 0: the budget is spent; 1: stopped before, can be resumed. Bad input ends the process with 2.
+    """
+    options = parser.parse_args(arguments)
+    try:
+        with path_errors(), joined_ranks(options.device) as ranks:
+            run = _open_run(options, ranks)
+            return 0 if work(run, options) else 1
+    except BadInput as error:
+        parser.error(str(error))
+
+
+def _open_run(options: argparse.Namespace, ranks: Ranks) -> Run:
+    """Read the recipe. Nothing is written before training starts. Raises BadConfig for a run that would be lost."""
+    folder: Path = options.out
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise BadConfig(
+                f"--out {folder}", expected="a folder", got=f"{path}, a file", remedy="Choose another path."
+            )
+    if options.resume or options.replay:
+        recipe = read_recipe(str(folder / "recipe.yaml"), options.overrides)
+    elif newest_state(folder):
+        raise BadConfig(
+            f"--out {folder}", expected="a new folder", got="a run", remedy="Add --resume, or choose another folder."
+        )
+    else:
+        recipe = read_recipe(options.preset, options.overrides)
+    return Run(folder, recipe, ranks, options.resume, options.replay)

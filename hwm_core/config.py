@@ -1,4 +1,4 @@
-"""Strict configuration: frozen, typed, unknown keys rejected with a suggestion."""
+"""Strict configuration: frozen and typed; unknown keys are rejected with a suggestion."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,16 +15,21 @@ C = TypeVar("C", bound="Config")
 
 
 class Config(BaseModel):
-    """Base of every configuration in the project: immutable, and strict about its keys."""
+    """Base class of all configurations: immutable, and strict about its keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
     def parse(cls: type[C], mapping: Any, where: str = "configuration") -> C:
-        """Build from a plain mapping.
+        """Validate a plain mapping.
+
+        Args:
+            mapping: keys and plain values, as YAML gives them.
+            where: the mapping's file or section, for error messages.
 
         Raises:
-            BadConfig: an unknown key (with the nearest known one) or a value out of range; names the key's full path.
+            BadConfig: an unknown key or a value out of range. The message has the full path of the key, and for an
+                unknown key the nearest known one.
         """
         if not isinstance(mapping, dict):
             raise BadConfig(
@@ -40,16 +45,16 @@ class Config(BaseModel):
 
     @classmethod
     def read(cls: type[C], path: str | Path) -> C:
-        """Read a YAML file. Raises BadConfig as `parse` does, and when the file is not YAML."""
+        """Read and validate a YAML file. Raises BadConfig as `parse` does, and for a file that is not YAML."""
         return cls.parse(read_yaml(path), where=str(path))
 
     def plain(self) -> dict[str, Any]:
-        """The configuration as plain YAML types, the inverse of `parse`."""
+        """The configuration in plain YAML types, the inverse of `parse`."""
         return self.model_dump(mode="json")
 
 
 def read_yaml(path: str | Path) -> Any:
-    """Parse one YAML file. Raises BadConfig when it is absent, malformed or no text."""
+    """Read one YAML file. Raises BadConfig if it is missing, malformed or not text."""
     try:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -65,9 +70,9 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def overridden(mapping: Any, overrides: Iterable[str]) -> Any:
-    """`mapping` with `key=value` or `section.key=value` overrides; values are YAML. Raises BadConfig."""
+    """`mapping` with `key=value` or `section.key=value` overrides applied; values are YAML. Raises BadConfig."""
     if not isinstance(mapping, Mapping):
-        return mapping  # `parse` rejects it by the name of its file
+        return mapping  # `parse` rejects it, with the name of its file
     changed = mapping
     for override in overrides:
         path, equals, text = override.partition("=")
@@ -80,7 +85,7 @@ def overridden(mapping: Any, overrides: Iterable[str]) -> Any:
                 "override",
                 expected="section.key=value",
                 got=f"`{override}`",
-                remedy="Write for example train.steps=100.",
+                remedy="Write the override like train.steps=100.",
             )
         changed = _set(changed, path.split("."), value)
     return changed
@@ -102,9 +107,9 @@ def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig
         hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(sorted(known))}."
         return BadConfig(f"{where}: unknown key `{key}`", expected="a known key", got=f"`{key}`", remedy=hint)
     expected, given = first["msg"].removeprefix("Value error, "), first["input"]
-    if isinstance(given, Mapping) and first["type"] == "value_error":  # of several keys together
-        named = [name for name in re.findall(r"`(\w+)`", expected) if name in given]
-        got = ", ".join(f"{name} {given[name]}" for name in named) or "other values"
+    if isinstance(given, Mapping) and first["type"] == "value_error":  # a rule about several keys
+        mentioned = [name for name in re.findall(r"`(\w+)`", expected) if name in given]
+        got = ", ".join(f"{name} {given[name]}" for name in mentioned) or "other values"
         where = f"{where}: {key}" if key else where
         return BadConfig(where, expected=expected, got=got, remedy="Correct one of them.")
     got = "nothing" if first["type"] == "missing" else repr(given)
@@ -112,7 +117,7 @@ def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig
 
 
 def _walk(cls: type[Config], path: tuple[int | str, ...]) -> tuple[list[str], type[Config]]:
-    """The keys of `path` as a user writes them, without union tags; and the configuration that holds the last one."""
+    """The keys of `path` as users write them, without union tags, and the configuration class that has the last key."""
     keys, holder, inner = [], cls, [cls]
     for part in path:
         tagged = [option for option in inner if _tag(option) == part]
@@ -129,13 +134,13 @@ def _walk(cls: type[Config], path: tuple[int | str, ...]) -> tuple[list[str], ty
 
 
 def _tag(option: type[Config]) -> object:
-    """What tells this configuration from the others of its union."""
+    """The value that selects this configuration in a union: the default of its key `kind`."""
     return option.model_fields["kind"].default if "kind" in option.model_fields else None
 
 
-def differences(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """What is wanted of plain settings, key by key, in place of what they were begun with; long values cut short."""
-    a, b = dict(_flat(begun)), dict(_flat(wanted))
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """The keys whose values differ, as "key new in place of old"; long values are shortened."""
+    a, b = dict(_flat(old)), dict(_flat(new))
     keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
     return ", ".join(f"{key} {_short(b.get(key))} in place of {_short(a.get(key))}" for key in keys)
 

@@ -1,4 +1,4 @@
-"""Where arithmetic runs, as a user names it."""
+"""Device names of users -> PyTorch devices."""
 
 from typing import Any
 
@@ -8,13 +8,15 @@ from hwm_core.errors import BadConfig
 
 
 def read_device(name: str | torch.device, local_rank: int | None = None) -> torch.device:
-    """`cpu`, `cuda`, `cuda:1`, or another that this PyTorch was built for.
+    """Check that a device exists on this machine.
 
     Args:
-        local_rank: of this process among those of this machine that have a GPU each; `cuda` is then this one's.
+        name: `cpu`, `cuda`, `cuda:1`, or another device that this PyTorch supports.
+        local_rank: number of this process on this machine, when every process has its own GPU. `cuda` then resolves to
+            that GPU.
 
     Raises:
-        BadConfig: a name that is none, or of what this machine lacks.
+        BadConfig: not the name of a device, or a device that this machine does not have.
     """
     try:
         device = torch.device(name)
@@ -25,9 +27,9 @@ def read_device(name: str | torch.device, local_rank: int | None = None) -> torc
         if local_rank >= torch.cuda.device_count() > 0:
             raise BadConfig(
                 "`torchrun --nproc-per-node`",
-                expected=f"{torch.cuda.device_count()} or less, the GPUs of this machine",
+                expected=f"at most {torch.cuda.device_count()}, the number of GPUs of this machine",
                 got=f"a process for GPU {local_rank}",
-                remedy="Start as many processes as there are GPUs.",
+                remedy="Start one process per GPU.",
             )
     if (device.index or 0) >= _count(device.type):
         raise _absent(f"`{name}`")
@@ -35,18 +37,21 @@ def read_device(name: str | torch.device, local_rank: int | None = None) -> torc
 
 
 def arithmetic(device: torch.device, dtype: torch.dtype) -> dict[str, str]:
-    """What the last digits of a result depend on beside its inputs, JSON-able: work begun with one goes on with it."""
+    """Device, precision and PyTorch version, JSON-able. The last digits of a result depend on them.
+
+    Work that was stopped is only resumed with the same values.
+    """
     return {"device": device.type, "dtype": str(dtype), "torch": torch.__version__}
 
 
 def _count(kind: str) -> int:
-    """Of devices of a kind that can be computed on here."""
+    """Number of usable devices of a kind on this machine."""
     module: Any = getattr(torch, kind, None)  # torch.cpu, torch.cuda, torch.mps, ...
     return module.device_count() if hasattr(module, "device_count") else 0
 
 
 def _absent(got: str) -> BadConfig:
     gpus = torch.cuda.device_count()
-    there = ", ".join(["cpu", *(f"cuda:{number}" for number in range(gpus))])
-    remedy = "Name one of these" + ("." if gpus else "; for a GPU, a PyTorch with CUDA and its driver are wanted.")
-    return BadConfig("Device", expected=f"{there} (what PyTorch finds here)", got=got, remedy=remedy)
+    present = ", ".join(["cpu", *(f"cuda:{number}" for number in range(gpus))])
+    remedy = "Use one of these." if gpus else "Use cpu, or install a PyTorch with CUDA and its driver for a GPU."
+    return BadConfig("Device", expected=f"{present} (found by PyTorch)", got=got, remedy=remedy)

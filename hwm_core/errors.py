@@ -1,10 +1,14 @@
-"""Errors for the person who can fix them: what was expected, what came, what to do."""
+"""Errors that users can fix. Each message says what was expected, what was got, and what to do."""
 
 
 class BadInput(ValueError):
     """Input that a user can correct.
 
-    The message is one sentence per part: what went wrong, what was expected, what was got, and the remedy.
+    Args:
+        what: the wrong thing, the subject of the message.
+        expected: what would be right.
+        got: what was found instead.
+        remedy: a sentence that says how to correct it.
     """
 
     def __init__(self, what: str, *, expected: object, got: object, remedy: str) -> None:
@@ -21,24 +25,24 @@ def _rebuild(kind: type[BadInput], what: str, expected: object, got: object, rem
 
 
 class BadConfig(BadInput):
-    """A configuration with an unknown key or a value out of range."""
+    """A configuration with an unknown key, or a value out of range."""
 
 
 class BadBag(BadInput):
-    """A bag (or other recording) that cannot be read, or lacks a topic."""
+    """A recording or data set that cannot be read or is incomplete."""
 
 
 class BadImage(BadInput):
-    """An image message whose bytes do not fit its header, or whose aspect does not fit the checkpoint."""
+    """An image whose bytes do not match its header, or whose aspect does not match the checkpoint."""
 
 
 class BadActions(BadInput):
-    """Joint values, commands or candidate actions of the wrong size, or not finite."""
+    """Joint values, commands or candidate actions of the wrong size, or with values that are not finite."""
 
 
 class BadCheckpoint(BadInput):
-    """A checkpoint that is cut short, altered, or made for something else."""
+    """A checkpoint that is truncated, altered, or made for another use."""
 
 
 class RobotMismatch(BadInput):
-    """A robot whose joint names do not match the action manifest of the checkpoint."""
+    """A robot whose joint names do not match the checkpoint's action manifest."""

@@ -1,4 +1,4 @@
-"""Pictures as they are stored and shown, uint8, and as networks take them, in [0, 1]."""
+"""Frames as they are stored (uint8, channels last) <-> video as networks take it (float in [0, 1], channels first)."""
 
 import numpy as np
 import torch
@@ -12,6 +12,6 @@ def to_video(frames: NDArray[np.uint8], device: torch.device | str = "cpu") -> T
 
 
 def to_frames(video: Tensor) -> NDArray[np.uint8]:
-    """[..., 3, H, W], cut to [0, 1] -> uint8 [..., H, W, 3], rounded."""
-    shown = video.float().clamp(0, 1).mul(255).round().to(torch.uint8)
-    return shown.movedim(-3, -1).contiguous().cpu().numpy()
+    """Video [..., 3, H, W], clamped to [0, 1] -> uint8 [..., H, W, 3], rounded."""
+    rounded = video.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    return rounded.movedim(-3, -1).contiguous().cpu().numpy()

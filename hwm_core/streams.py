@@ -1,10 +1,10 @@
-"""The four kinds of token (paper section 2.4)."""
+"""Token streams: past video, future video, past actions, future actions (paper section 2.4)."""
 
 from enum import Enum
 
 
 class Stream(str, Enum):
-    """One kind of token. Past and future are relative to the newest observed frame."""
+    """A kind of token. The newest observed frame is the last frame of the past."""
 
     PAST_VIDEO = "past_video"
     FUTURE_VIDEO = "future_video"

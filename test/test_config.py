@@ -1,3 +1,5 @@
+"""Presets and recipes: keys, values, overrides, and the geometry of the model they give."""
+
 import pytest
 import yaml
 
@@ -9,7 +11,7 @@ from hwm_core.world_model.registry import build_model
 
 
 @pytest.mark.parametrize("preset", preset_names())
-def test_every_preset_is_valid_and_survives_its_own_yaml(preset, tmp_path):
+def test_every_preset_is_valid_and_equal_after_writing_and_reading(preset, tmp_path):
     recipe = read_recipe(preset)
     write_recipe(tmp_path / "recipe.yaml", recipe)
     assert read_recipe(str(tmp_path / "recipe.yaml")) == recipe
@@ -33,12 +35,12 @@ def test_an_unknown_key_is_rejected_with_the_nearest_known_one(override, hint):
 @pytest.mark.parametrize(
     "override", ["train.steps=0", "train.learning_rate=fast", "train.precision=int8", "data.actions=torques"]
 )
-def test_a_value_out_of_range_is_rejected_naming_its_key(override):
+def test_a_value_out_of_range_is_rejected_with_its_key(override):
     with pytest.raises(BadConfig, match=override.split("=")[0]):
         read_recipe("tiny", [override])
 
 
-def test_an_override_is_yaml_and_reaches_its_section():
+def test_an_override_is_yaml_and_changes_its_section():
     recipe = read_recipe(
         "tiny", ["train.steps=7", "train.betas=[0.8, 0.9]", "tokenizer.width=32", "train.max_minutes=null"]
     )
@@ -52,7 +54,7 @@ def test_an_override_that_is_not_key_equals_yaml_is_rejected(override):
         read_recipe("tiny", [override])
 
 
-def test_an_unknown_preset_is_rejected_with_the_known_ones():
+def test_an_unknown_preset_is_rejected_with_the_known_presets():
     with pytest.raises(BadConfig, match="flow or flow_tiny or g1 or masked or tiny"):
         read_recipe("tyni")
 
@@ -63,13 +65,13 @@ def test_a_file_that_is_not_yaml_is_rejected(tmp_path):
         read_recipe(str(tmp_path / "mine.yaml"))
 
 
-def test_a_file_that_is_not_text_is_rejected_by_its_name(tmp_path):
+def test_a_file_that_is_not_text_is_rejected_with_its_name(tmp_path):
     (tmp_path / "recipe.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(BadConfig, match=r"recipe.yaml: expected text in UTF-8, got .* byte 0xff .* Save it as UTF-8"):
         read_recipe(str(tmp_path / "recipe.yaml"))
 
 
-def test_a_list_in_the_place_of_a_recipe_is_rejected_with_and_without_overrides(tmp_path):
+def test_a_list_instead_of_a_recipe_is_rejected_with_and_without_overrides(tmp_path):
     (tmp_path / "recipe.yaml").write_text("- train\n")
     for overrides in ([], ["train.steps=1"]):
         with pytest.raises(BadConfig, match=r"recipe.yaml: expected a mapping of keys to values, got list"):
@@ -81,7 +83,7 @@ def test_training_without_a_budget_is_rejected():
         TrainingConfig.parse({"batch_size": 4})
 
 
-def test_a_batch_that_accumulation_does_not_divide_is_rejected():
+def test_a_batch_size_that_accumulation_does_not_divide_is_rejected():
     with pytest.raises(BadConfig, match="`accumulation` divides"):
         TrainingConfig.parse({"steps": 1, "batch_size": 4, "accumulation": 3})
 
@@ -98,7 +100,7 @@ def test_a_model_that_contradicts_its_data_is_rejected():
         read_recipe("tiny", ["model.action_dim=25"]).model_config_for(tokenizer, frame_size=(64, 64), action_dim=16)
 
 
-def test_the_paper_preset_says_what_the_paper_says():
+def test_the_masked_preset_has_the_values_of_the_paper():
     recipe = read_recipe("masked")
     model, train = recipe.model, recipe.train
     assert (model["dim"], model["depth"], model["num_heads"], model["dropout"], model["max_corruption_rate"]) == (
@@ -113,7 +115,7 @@ def test_the_paper_preset_says_what_the_paper_says():
     assert recipe.tokenizer.levels == (8, 8, 8, 5, 5, 5) and recipe.tokenizer.spatial_factor == 8
 
 
-def test_the_flow_preset_says_what_the_paper_says():
+def test_the_flow_preset_has_the_values_of_the_paper():
     recipe = read_recipe("flow")
     model, train = recipe.model, recipe.train
     assert (model["dim"], model["depth"], model["num_heads"], model["condition_dropout"]) == (1152, 15, 16, 0.15)
@@ -122,13 +124,13 @@ def test_the_flow_preset_says_what_the_paper_says():
     assert recipe.tokenizer.latent_channels == 16 and recipe.tokenizer.spatial_factor == 16
 
 
-def test_a_tokenizer_of_the_other_family_is_rejected():
+def test_a_tokenizer_of_another_family_is_rejected():
     with pytest.raises(BadConfig, match="expected continuous codes"):
         read_recipe("flow").model_config_for(PatchTokenizer(PatchTokenizerConfig()), (256, 256), 25)
 
 
 def test_yaml_numbers_with_exponents_are_numbers():
-    # YAML 1.1 reads 3e-5 as a string; a preset must not depend on how the number was written.
+    # YAML 1.1 reads 3e-5 as a string; a preset must not depend on how a number is written.
     assert TrainingConfig.parse({"steps": 1, **yaml.safe_load("learning_rate: 3e-5")}).learning_rate == 3e-5
 
 
@@ -143,7 +145,7 @@ def test_yaml_numbers_with_exponents_are_numbers():
         (["model.dim=31"], "to be a multiple of 4.* got dim 31, num_heads 3"),
     ],
 )
-def test_values_that_do_not_go_together_are_rejected_by_their_names(change, sentence):
+def test_values_that_contradict_each_other_are_rejected_with_their_keys(change, sentence):
     with pytest.raises(BadConfig, match=sentence):
         read_recipe("tiny", change)
 

@@ -1,4 +1,4 @@
-"""Where to compute, as users name it: taken, or rejected with a sentence, by every command that asks."""
+"""Device names: every command accepts or rejects them with the same sentence."""
 
 import pytest
 import torch
@@ -39,32 +39,30 @@ COMMANDS = {
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """A machine of so many GPUs, as far as anyone asks."""
+    """Sets the number of GPUs that torch reports."""
     return lambda count: monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
 
 
 @pytest.mark.parametrize("name", ["gpu0", "", "meta", "cpu:1", "cuda", "cuda:0", "cuda:-1", "hpu"])
-def test_what_is_no_device_or_none_of_this_machine_is_rejected_with_those_there_are(gpus, name):
+def test_an_unknown_or_absent_device_is_rejected_with_the_devices_of_the_machine(gpus, name):
     gpus(0)
-    with pytest.raises(
-        BadConfig, match=r"Device: expected cpu \(what PyTorch finds here\), got `.*a PyTorch with CUDA"
-    ):
+    with pytest.raises(BadConfig, match=r"Device: expected cpu \(found by PyTorch\), got `.*a PyTorch with CUDA"):
         read_device(name)
     assert read_device("cpu") == torch.device("cpu")
 
 
-def test_a_gpu_is_one_of_those_there_are_and_each_process_has_its_own(gpus):
+def test_each_local_rank_gets_its_own_gpu_and_an_absent_gpu_is_rejected(gpus):
     gpus(2)
     assert read_device("cuda") == torch.device("cuda") and read_device("cuda:1") == torch.device("cuda", 1)
     assert [read_device("cuda", rank) for rank in (0, 1)] == [torch.device("cuda", rank) for rank in (0, 1)]
     assert read_device("cuda:0", 1) == torch.device("cuda", 0) and read_device("cpu", 1) == torch.device("cpu")
     with pytest.raises(BadConfig, match=r"expected cpu, cuda:0, cuda:1 .*got `cuda:2`"):
         read_device("cuda:2")
-    with pytest.raises(BadConfig, match=r"nproc-per-node`: expected 2 or less.*a process for GPU 2"):
+    with pytest.raises(BadConfig, match=r"nproc-per-node`: expected at most 2.*a process for GPU 2"):
         read_device("cuda", 2)
 
 
-def test_the_local_rank_is_what_torchrun_says(gpus, monkeypatch):
+def test_the_local_rank_comes_from_torchrun(gpus, monkeypatch):
     gpus(2)
     assert own_device("cuda") == torch.device("cuda")
     monkeypatch.setenv("LOCAL_RANK", "1")
@@ -73,7 +71,7 @@ def test_the_local_rank_is_what_torchrun_says(gpus, monkeypatch):
 
 @pytest.mark.parametrize("name", ["gpu0", "cuda"])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_rejects_what_is_no_device_before_anything_else(
+def test_every_command_rejects_an_absent_device_before_any_other_work(
     gpus, monkeypatch, capsys, tmp_path, command, name
 ):
     gpus(0)
@@ -84,17 +82,17 @@ def test_every_command_rejects_what_is_no_device_before_anything_else(
         status = module.main()
     except SystemExit as end:
         status = end.code
-    assert status == 2 and f"Device: expected cpu (what PyTorch finds here), got `{name}`" in capsys.readouterr().err
+    assert status == 2 and f"Device: expected cpu (found by PyTorch), got `{name}`" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
-def test_training_together_rejects_it_too():
+def test_distributed_training_rejects_an_unknown_device():
     with pytest.raises(BadConfig, match="Device"), joined_ranks("gpu0"):
         raise AssertionError("joined")
 
 
 @pytest.mark.parametrize(("command", "loads"), [("tokenise", "load_tokenizer"), ("evaluate", "load")])
-def test_processes_that_share_out_work_have_a_gpu_each(gpus, monkeypatch, command, loads):
+def test_processes_that_share_the_work_use_one_gpu_each(gpus, monkeypatch, command, loads):
     gpus(2)
     used = []
 

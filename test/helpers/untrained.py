@@ -1,4 +1,4 @@
-"""A checkpoint of the real format with untrained weights, small enough to be made by each test."""
+"""Checkpoints in the real format with untrained weights, small enough to be made by each test."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The rolling context: frames and joint values by stamp, flushes, counters. No ROS."""
+"""The rolling context: frames and joint values by stamp, flushes, counters, concurrency. No ROS."""
 
 import threading
 import tracemalloc
@@ -58,7 +58,7 @@ def test_a_window_holds_the_newest_frames_each_with_the_state_at_its_stamp():
     assert window.stamp_ns == START + 11 * PERIOD
 
 
-def test_every_new_frame_anchors_the_window_anew():
+def test_every_new_frame_ends_the_window():
     ctx = context()
     feed(ctx, range(9))
     first = ctx.window()
@@ -68,12 +68,12 @@ def test_every_new_frame_anchors_the_window_anew():
     assert ctx.window().same_as(ctx.window())
 
 
-def test_states_between_two_messages_are_interpolated_whatever_the_order_of_names():
+def test_states_between_two_messages_are_interpolated_for_any_order_of_names():
     ctx = context()
     for number in range(10):
         ctx.add_states(START + number * PERIOD - PERIOD // 2, ["elbow", "wheel", "neck"], [-number, 99.0, number])
         ctx.add_image(START + number * PERIOD, image())
-    # Frame n lies midway between messages n and n + 1; the newest frame has no later message, so the newest holds.
+    # Frame n lies midway between messages n and n + 1. The newest frame has no later message: the newest one holds.
     np.testing.assert_allclose(ctx.window().actions[:, 0], [n + 0.5 for n in range(1, 9)] + [9.0], atol=1e-6)
 
 
@@ -87,7 +87,7 @@ def test_a_command_belongs_to_the_first_frame_after_it():
     np.testing.assert_array_equal(ctx.newest_action(), [8, -8])
 
 
-def test_frames_without_an_earlier_command_are_no_context():
+def test_frames_without_an_earlier_command_give_no_context():
     ctx = context("commands")
     for number in range(9):
         ctx.add_image(START + number * PERIOD, image())
@@ -96,21 +96,21 @@ def test_frames_without_an_earlier_command_are_no_context():
         ctx.window()
 
 
-def test_too_few_frames_are_no_context_and_the_error_says_how_many_came():
+def test_too_few_frames_give_no_context_and_the_error_has_their_number():
     ctx = context()
     feed(ctx, range(8))
     with pytest.raises(NoContext, match="expected 9 frames at 30 Hz, got 8"):
         ctx.window()
 
 
-def test_a_camera_of_twice_the_rate_is_thinned_and_counted():
+def test_every_second_frame_of_a_camera_at_twice_the_rate_is_skipped_and_counted():
     ctx = context()
     feed(ctx, range(20), period=PERIOD // 2)
     assert np.diff(ctx.window().frames[:, 0, 0, 0].astype(int)).tolist() == [2] * 8
     assert (ctx.counters.images_used, ctx.counters.images_skipped) == (10, 10)
 
 
-def test_one_lost_frame_is_repeated_and_counted_not_flushed():
+def test_one_lost_frame_is_replaced_by_a_repeat_and_counted():
     ctx = context()
     feed(ctx, [*range(6), *range(7, 10)])
     frames = ctx.window().frames[:, 0, 0, 0].tolist()
@@ -128,7 +128,7 @@ def test_a_gap_flushes_the_frames():
     assert ctx.window().frames[0, 0, 0, 0] == 20
 
 
-def test_a_backward_clock_jump_flushes_and_the_context_fills_again():
+def test_a_backward_clock_jump_flushes_the_frames_and_the_context_fills_again():
     ctx = context()
     feed(ctx, range(9))
     feed(ctx, range(9), start=START - 50_000_000_000)
@@ -139,13 +139,13 @@ def test_a_backward_clock_jump_flushes_and_the_context_fills_again():
 @pytest.mark.parametrize(
     "message",
     [
-        pytest.param(image(data=b"\0" * 30), id="cut short"),
+        pytest.param(image(data=b"\0" * 30), id="truncated"),
         pytest.param(image(encoding="32FC1"), id="unknown encoding"),
         pytest.param(image(width=16, step=48, data=b"\0" * 384), id="other aspect"),
-        pytest.param(SimpleNamespace(format="jpeg", data=b"\xff\xd8no jpeg"), id="no jpeg"),
+        pytest.param(SimpleNamespace(format="jpeg", data=b"\xff\xd8no jpeg"), id="not a jpeg"),
     ],
 )
-def test_a_bad_image_is_counted_and_leaves_the_context_as_it_was(message):
+def test_a_bad_image_is_counted_and_does_not_change_the_context(message):
     ctx = context()
     feed(ctx, range(9))
     before = ctx.window()
@@ -155,7 +155,7 @@ def test_a_bad_image_is_counted_and_leaves_the_context_as_it_was(message):
     assert ctx.window().same_as(before)
 
 
-def test_the_newest_frame_received_again_changes_nothing():
+def test_a_repeated_stamp_does_not_change_the_context():
     ctx = context()
     feed(ctx, range(9))
     before = ctx.window()
@@ -179,7 +179,7 @@ def test_zero_and_late_image_stamps_are_counted_as_dropped(stamp):
     [(START, NAMES, [np.nan, 0]), (START, NAMES, [0.0]), (0, NAMES, [0, 0]), (START - 1, NAMES, [0, 0])],
     ids=["NaN", "one value", "zero stamp", "late"],
 )
-def test_bad_joint_values_are_counted_and_left_out(stamp, names, positions):
+def test_bad_joint_values_are_counted_and_dropped(stamp, names, positions):
     ctx = context()
     ctx.add_states(START, NAMES, [1, 2])
     with pytest.raises(BadActions):
@@ -189,7 +189,7 @@ def test_bad_joint_values_are_counted_and_left_out(stamp, names, positions):
 
 
 @pytest.mark.parametrize("kind", ["states", "commands"])
-def test_a_robot_of_other_joints_is_rejected_by_name(kind):
+def test_a_robot_with_other_joints_is_rejected_with_their_names(kind):
     ctx = context(kind)
     for number in range(-1, 9):
         ctx.add_command(START + number * PERIOD - 1, NAMES, [0, 0])
@@ -200,7 +200,7 @@ def test_a_robot_of_other_joints_is_rejected_by_name(kind):
         ctx.window()
 
 
-def test_a_second_publisher_of_other_joints_is_counted_but_does_not_reject_the_robot():
+def test_a_second_publisher_of_other_joints_is_counted_but_the_robot_is_accepted():
     ctx = context()
     for number in range(9):
         feed(ctx, [number])
@@ -230,14 +230,14 @@ def test_a_reset_forgets_frames_joints_and_counters():
         ctx.newest_action()
 
 
-def test_a_repeated_picture_left_out_is_counted_as_skipped():
+def test_a_repeated_image_is_counted_as_skipped_with_drop_repeats():
     ctx = Context(
         manifest("states"), Preprocessing(source_aspect=1.0, crop="none", height=8, width=8, drop_repeats=True), FRAMES
     )
     for number, value in enumerate((1, 1, 2)):
         ctx.add_image(START + number * PERIOD, image(value))
-    counted = ctx.counters
-    assert (counted.images_received, counted.images_skipped, counted.images_dropped) == (3, 1, 0)
+    counters = ctx.counters
+    assert (counters.images_received, counters.images_skipped, counters.images_dropped) == (3, 1, 0)
     assert ctx.newest_stamp_ns == START + 2 * PERIOD
 
 
@@ -322,12 +322,12 @@ def test_a_reset_forgets_an_image_that_is_being_decoded(slow_image):
 
 
 @pytest.mark.parametrize("kind", ["states", "commands"])
-def test_the_live_context_is_what_the_reader_of_a_bag_of_the_same_run_gives(kind, tmp_path):
+def test_the_live_context_equals_the_end_of_a_bag_of_the_same_run(kind, tmp_path):
     rng = np.random.default_rng(0)
     ctx = context(kind)
     types = message_types()
     with BagWriter(tmp_path / "run", types) as bag:
-        for tick in range(1, 160):  # joints at 120 Hz, a jittering camera at 40 Hz that loses a frame in ten
+        for tick in range(1, 160):  # joints at 120 Hz, a jittering camera at 40 Hz that loses every tenth frame
             stamp = START + tick * PERIOD // 4 + int(rng.integers(-500_000, 500_000))
             values = rng.normal(size=2)
             bag.write_joints("/joint_states", stamp, NAMES, values)
@@ -336,9 +336,9 @@ def test_the_live_context_is_what_the_reader_of_a_bag_of_the_same_run_gives(kind
                 bag.write_joints("/joint_commands", stamp, NAMES, -values)
                 ctx.add_command(stamp, NAMES, -values)
             if tick % 3 == 0 and rng.uniform() > 0.1:
-                picture = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-                bag.write_image("/head_camera/image_raw", stamp, picture)
-                ctx.add_image(stamp, image(data=picture.tobytes()))
+                pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+                bag.write_image("/head_camera/image_raw", stamp, pixels)
+                ctx.add_image(stamp, image(data=pixels.tobytes()))
     preprocessing = Preprocessing(source_aspect=1.0, crop="none", height=8, width=8)
     episode, _ = BagRecording(tmp_path / "run", Topics()).read(preprocessing, NAMES)
     window = ctx.window()

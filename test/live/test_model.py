@@ -1,4 +1,4 @@
-"""The model that answers questions about the newest context. No ROS, untrained weights."""
+"""The live model: scores, predictions and its cached past. No ROS, untrained weights."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def candidates(count=4, frames=24):
     return np.random.default_rng(1).uniform(-1, 1, (count, frames, 3)).astype(np.float32)
 
 
-def test_the_goal_of_a_request_scores_as_the_goal_set(live):
+def test_a_goal_of_a_request_gives_the_scores_of_a_goal_that_was_set(live):
     with_request = live.score(window(), candidates(), goal=GOAL)
     live.set_goal(GOAL)
     after_setting = live.score(window(), candidates())
@@ -42,13 +42,13 @@ def test_the_goal_of_a_request_scores_as_the_goal_set(live):
     assert after_setting.stamp_ns == window().stamp_ns
 
 
-def test_a_goal_of_one_request_does_not_stay(live):
+def test_a_goal_of_a_request_is_not_kept(live):
     live.score(window(), candidates(), goal=GOAL)
     with pytest.raises(NoGoal):
         live.score(window(), candidates())
 
 
-def test_one_window_is_encoded_once_and_a_changed_one_again(live):
+def test_a_window_is_encoded_once_and_a_changed_window_again(live):
     live.set_goal(GOAL)
     assert live.score(window(), candidates()).encode_seconds > 0
     assert live.score(window(), candidates()).encode_seconds == 0
@@ -56,7 +56,7 @@ def test_one_window_is_encoded_once_and_a_changed_one_again(live):
     assert live.score(late_command, candidates()).encode_seconds > 0
 
 
-def test_other_weights_change_the_costs_and_keep_the_encoded_past(live):
+def test_a_new_objective_changes_the_costs_and_keeps_the_encoded_past(live):
     live.set_goal(GOAL)
     before = live.score(window(), candidates())
     live.set_objective(Objective.parse({"goal_colours": {"weight": 2.0}}))
@@ -65,18 +65,18 @@ def test_other_weights_change_the_costs_and_keep_the_encoded_past(live):
     np.testing.assert_allclose(after.scores.terms["goal_colours"], 2 * before.scores.terms["goal_colours"], rtol=1e-5)
 
 
-def test_too_many_candidates_are_rejected_naming_the_parameter(live):
+def test_too_many_candidates_are_rejected_with_the_name_of_the_parameter(live):
     live.set_goal(GOAL)
     with pytest.raises(BadActions, match="max_candidates"):
         live.score(window(), candidates(count=9))
 
 
-def test_as_many_frames_are_predicted_as_actions_are_given(live):
+def test_one_frame_is_predicted_per_action(live):
     assert live.predict(window(), candidates(2, frames=5)).shape == (2, 5, 16, 16, 3)
     assert live.predict(window(), live.hold(np.zeros(3, np.float32))[None]).shape == (1, 24, 16, 16, 3)
 
 
-def test_the_rest_of_a_plan_starts_at_the_frame_asked_about_and_ends_with_the_plan(live):
+def test_the_rest_of_a_plan_starts_at_the_given_frame_and_holds_the_last_action(live):
     plan = np.arange(24, dtype=np.float32)[:, None]
     rest = live.rest_of(plan, made_ns=0, now_ns=round(5 * FRAME_NS))
     assert rest[:, 0].tolist() == [*range(5, 24), *[23] * 5]
@@ -84,7 +84,7 @@ def test_the_rest_of_a_plan_starts_at_the_frame_asked_about_and_ends_with_the_pl
     assert live.rest_of(plan, made_ns=round(5 * FRAME_NS), now_ns=0) is None  # the clock was set back
 
 
-def test_warming_up_leaves_no_goal_and_no_past_behind(live):
+def test_warming_up_keeps_no_goal_and_no_past(live):
     live.warm_up()
     with pytest.raises(NoGoal):
         live.score(window(), candidates())
@@ -95,7 +95,7 @@ def test_warming_up_leaves_no_goal_and_no_past_behind(live):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_same_costs():
-    live = LiveModel(WorldModel(untrained(), dtype=torch.float32), LiveConfig(), Objective())  # masked: draws nothing
+    live = LiveModel(WorldModel(untrained(), dtype=torch.float32), LiveConfig(), Objective())  # masked: deterministic
     checkpoint = untrained()
     checkpoint.model.cuda()
     checkpoint.tokenizer.cuda()

@@ -1,4 +1,4 @@
-"""The thread that owns the model."""
+"""The worker thread: order, slots, errors, shutdown."""
 
 import threading
 
@@ -9,21 +9,21 @@ from hwm_core.live.worker import Stopped, Superseded, Worker
 
 @pytest.fixture
 def held():
-    """A worker busy with one job until `release` is set."""
-    worker, begun, release = Worker("test"), threading.Event(), threading.Event()
+    """A worker whose first job runs until `release` is set."""
+    worker, started, release = Worker("test"), threading.Event(), threading.Event()
 
     def wait() -> bool:
-        begun.set()
+        started.set()
         return release.wait()
 
     first = worker.submit(wait)
-    assert begun.wait(60)
+    assert started.wait(60)
     yield worker, release, first
     release.set()
     worker.close()
 
 
-def test_jobs_run_one_after_the_other_in_one_thread():
+def test_jobs_run_in_one_thread_of_the_worker():
     worker = Worker("test")
     threads = [worker.submit(threading.get_ident) for _ in range(3)]
     assert len({future.result(5) for future in threads}) == 1
@@ -31,7 +31,7 @@ def test_jobs_run_one_after_the_other_in_one_thread():
     worker.close()
 
 
-def test_of_jobs_waiting_in_a_slot_only_the_newest_runs(held):
+def test_only_the_newest_waiting_job_of_a_slot_runs(held):
     worker, release, _ = held
     futures = [worker.submit(lambda i=i: i, slot="prediction") for i in range(3)]
     release.set()
@@ -59,12 +59,12 @@ def test_a_job_that_raises_leaves_the_worker_alive():
     worker.close()
 
 
-def test_closing_finishes_the_running_job_and_rejects_the_waiting_ones(held):
+def test_closing_finishes_the_running_job_and_stops_the_waiting_jobs(held):
     worker, release, first = held
     waiting = worker.submit(lambda: None)
     threading.Timer(0.05, release.set).start()
     worker.close()
     assert first.result(0) is True
-    for rejected in (waiting, worker.submit(lambda: None)):
+    for stopped in (waiting, worker.submit(lambda: None)):
         with pytest.raises(Stopped):
-            rejected.result(0)
+            stopped.result(0)

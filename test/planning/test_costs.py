@@ -1,4 +1,4 @@
-"""Each cost on numbers that can be checked by hand."""
+"""Each cost on numbers that can be verified by hand."""
 
 from dataclasses import replace
 
@@ -41,58 +41,58 @@ def test_smoothness_is_the_mean_squared_acceleration() -> None:
     assert value.item() == pytest.approx(833.333, rel=1e-5)
 
 
-def test_going_on_with_a_steady_motion_costs_no_smoothness() -> None:
+def test_a_continued_motion_has_no_smoothness_cost() -> None:
     ramp = rolled_out(8.0 + 0.5 * torch.arange(1, 13.0)[None])
     moving = replace(ramp, recent_actions=torch.tensor([[7.5, 0.0], [8.0, 0.0]]))
     assert Smoothness().value(moving).item() == pytest.approx(0.0, abs=1e-6)
-    assert Smoothness().value(ramp).item() > 0, "a start from rest does"
+    assert Smoothness().value(ramp).item() > 0, "a start from rest has one"
 
 
-def test_joint_limits_cost_nothing_inside_and_the_square_of_the_excess_beyond() -> None:
+def test_joint_limits_cost_zero_inside_and_the_squared_excess_beyond() -> None:
     # Range 15, no margin: 19 is 4 units = 1 scale beyond on every frame
     assert JointLimits(margin=0.0).value(rolled_out(still(15.0))).item() == 0.0
     assert JointLimits(margin=0.0).value(rolled_out(still(19.0))).item() == pytest.approx(1.0)
-    # A margin of a tenth is 1.5 units: 15 is 1.5 / 4 scales into it
+    # A margin of a tenth is 1.5 units: 15 is 1.5 / 4 scales inside the margin
     assert JointLimits(margin=0.1).value(rolled_out(still(15.0))).item() == pytest.approx((1.5 / 4) ** 2)
 
 
-def test_velocity_limits_cost_the_excess_of_every_step() -> None:
+def test_velocity_limits_cost_the_squared_excess_of_every_step() -> None:
     # 20 units/s at 10 Hz is 2 a frame; one jump of 6 exceeds by 4 = 1 scale in one frame of 12
     assert VelocityLimits().value(rolled_out(still(14.0), start=8.0, max_velocity=20.0)).item() == pytest.approx(1 / 12)
     assert VelocityLimits().value(rolled_out(still(10.0), start=8.0, max_velocity=20.0)).item() == 0.0
 
 
 @pytest.mark.parametrize("cost", [GoalLatent(weight=1.0), GoalColours(), GoalPixels(weight=1.0)])
-def test_the_goal_itself_costs_nothing(cost: Cost) -> None:
+def test_the_goal_itself_has_zero_cost(cost: Cost) -> None:
     assert cost.value(rolled_out(still(5.0), goal=5.0)).item() == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize(
     "cost", [GoalLatent(weight=1.0, smoothing=3.0), GoalColours(smoothing=3.0), GoalPixels(weight=1.0, smoothing=3.0)]
 )
-def test_a_blurred_goal_is_felt_from_afar(cost: Cost) -> None:
+def test_with_blur_the_cost_falls_with_every_cell_towards_the_goal(cost: Cost) -> None:
     candidates = torch.arange(4.0, 12.0)[:, None].expand(-1, 12)
     values = cost.value(rolled_out(candidates, goal=3.0))
-    assert (values.diff() > 0).all(), "every cell nearer is better"
-    assert values.diff().min() > 0.02 * values.max(), "and noticeably so"
+    assert (values.diff() > 0).all(), "the cost rises with every cell"
+    assert values.diff().min() > 0.02 * values.max(), "by a share that the search can use"
 
 
-def test_colours_are_read_off_latents_that_are_a_linear_code_of_them() -> None:
+def test_the_colour_projection_inverts_a_linear_code_of_colours() -> None:
     code = torch.tensor([[0.5, -0.2, 0.1, 0.3], [0.0, 0.4, -0.3, 0.2], [0.2, 0.1, 0.6, -0.1]])  # [3, 4]
     image = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
     means = image.unfold(1, 4, 4).unfold(2, 4, 4).mean(dim=(-2, -1)).movedim(0, -1)  # of cells of 4 x 4 pixels
-    read = (means @ code) @ colour_projection(Goal(image, means @ code + 1.0))
-    # Up to the constant, which differences do not see, and the ridge of a thousandth
-    assert torch.allclose(read - read.mean(dim=(0, 1)), means - means.mean(dim=(0, 1)), atol=0.02)
+    projected = (means @ code) @ colour_projection(Goal(image, means @ code + 1.0))
+    # Up to a constant, which cancels in differences, and the ridge of a thousandth
+    assert torch.allclose(projected - projected.mean(dim=(0, 1)), means - means.mean(dim=(0, 1)), atol=0.02)
 
 
-def test_a_plain_goal_costs_nothing_anywhere() -> None:
+def test_a_goal_of_a_single_colour_has_zero_colour_cost_everywhere() -> None:
     plain = rolled_out(still(5.0))
     goal = Goal(torch.full((3, 16, 16), 0.5), torch.zeros(3, 16, 1))
     assert GoalColours().value(replace(plain, goal=goal)).item() == 0.0
 
 
-def test_without_blur_a_far_goal_is_not_felt() -> None:
+def test_without_blur_the_cost_of_a_far_goal_is_flat() -> None:
     candidates = torch.arange(8.0, 12.0)[:, None].expand(-1, 12)
     values = GoalLatent(weight=1.0, smoothing=0.0).value(rolled_out(candidates, goal=1.0))
     assert values.diff().abs().max() < 1e-3 * values.max()
@@ -100,14 +100,14 @@ def test_without_blur_a_far_goal_is_not_felt() -> None:
 
 @pytest.mark.parametrize("sigma", [0.0, 2.0])
 @pytest.mark.parametrize("scale", [1.0, 100.0])
-def test_a_plain_picture_is_at_distance_one_in_any_units(sigma: float, scale: float) -> None:
+def test_a_constant_image_has_error_one_in_any_units(sigma: float, scale: float) -> None:
     goal = scale * torch.rand(16, 16, 3, generator=torch.Generator().manual_seed(0))
     plain = blur(goal, sigma).mean(dim=(0, 1)).expand(1, 1, 16, 16, 3)
-    # The error against the mean is the variance by definition; blurring a plain picture leaves it as it is
+    # The error against the mean is the variance by definition; a blur does not change a constant image
     assert blurred_nmse(plain, goal, sigma, 0.0).item() == pytest.approx(1.0, rel=1e-3)
 
 
-def test_discount_says_how_much_earlier_latents_count() -> None:
+def test_the_discount_is_the_weight_of_a_step_relative_to_the_next() -> None:
     values = torch.tensor([[1.0, 2.0, 4.0]])
     assert discounted_mean(values, 0.0).item() == 4.0
     assert discounted_mean(values, 1.0).item() == pytest.approx(7 / 3)
@@ -115,7 +115,7 @@ def test_discount_says_how_much_earlier_latents_count() -> None:
     assert discounted_mean(values, 0.5).item() == pytest.approx(3.0)
 
 
-def test_blur_keeps_a_flat_image_and_spreads_a_point() -> None:
+def test_blur_keeps_a_constant_image_and_spreads_a_point() -> None:
     assert torch.allclose(blur(torch.ones(2, 5, 7, 3), 1.5), torch.ones(2, 5, 7, 3))
     point = torch.zeros(9, 9, 1)
     point[4, 4] = 1.0
@@ -126,8 +126,8 @@ def test_blur_keeps_a_flat_image_and_spreads_a_point() -> None:
 
 
 def test_weight_multiplies_before_the_power() -> None:
-    seen = rolled_out(still(19.0))  # value 1, see above
-    assert JointLimits(margin=0.0, weight=3.0, power=2)(seen).item() == pytest.approx(9.0)
+    beyond = rolled_out(still(19.0))  # value 1, see above
+    assert JointLimits(margin=0.0, weight=3.0, power=2)(beyond).item() == pytest.approx(9.0)
 
 
 def test_a_term_of_weight_zero_is_not_computed() -> None:
@@ -135,6 +135,6 @@ def test_a_term_of_weight_zero_is_not_computed() -> None:
     assert list(terms) == ["goal_colours", "smoothness", "joint_limits", "velocity_limits"]
 
 
-def test_a_misspelt_term_is_answered_with_the_right_name() -> None:
+def test_a_misspelt_term_is_rejected_with_the_nearest_name() -> None:
     with pytest.raises(BadConfig, match="Did you mean `smoothness`"):
         Objective.parse({"smothness": {"weight": 1.0}})

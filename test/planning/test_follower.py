@@ -1,4 +1,4 @@
-"""Following plans by stamp."""
+"""Plans are followed by frame stamp, within speed and joint limits."""
 
 import numpy as np
 import pytest
@@ -33,13 +33,13 @@ def test_without_a_plan_the_command_in_force_holds_and_a_plan_is_due(follower):
     assert follower.due(stamp(0))
 
 
-def test_each_frame_gets_its_own_row_and_the_last_row_holds(follower):
+def test_each_frame_gets_its_own_action_and_the_last_action_is_held(follower):
     follower.adopt(stamp(0), plan(0.05, 0.1, 0.15))
     commands = [float(follower.command(stamp(frame))[0]) for frame in range(5)]
     np.testing.assert_allclose(commands, [0.05, 0.1, 0.15, 0.15, 0.15], atol=1e-6)
 
 
-def test_a_plan_that_arrives_late_is_entered_at_the_row_of_its_frame(follower):
+def test_a_plan_that_arrives_late_is_followed_from_the_current_frame(follower):
     follower.command(stamp(1))
     follower.adopt(stamp(0), plan(0.01, 0.02, 0.03, 0.04))
     assert follower.command(stamp(2)) == pytest.approx(0.03)
@@ -47,24 +47,24 @@ def test_a_plan_that_arrives_late_is_entered_at_the_row_of_its_frame(follower):
 
 def test_no_command_moves_faster_than_the_speed_limit(follower):
     follower.adopt(stamp(0), plan(0.9, 0.9, 0.9, 0.9))
-    # The limit is 0.1 a frame; after a frame without a command, 0.2.
+    # The limit is 0.1 per frame; after a frame without a command, 0.2.
     assert [round(float(follower.command(stamp(frame))[0]), 6) for frame in (0, 1, 3)] == [0.1, 0.2, 0.4]
 
 
-def test_after_a_pause_of_the_camera_no_command_is_a_leap(follower):
+def test_after_a_pause_of_the_camera_the_command_moves_by_at_most_three_frames(follower):
     follower.adopt(stamp(0), plan(0.9, 0.9))
     follower.command(stamp(0))
-    assert follower.command(stamp(60)) == pytest.approx(0.4)  # 0.1, and three frames' worth after two seconds
+    assert follower.command(stamp(60)) == pytest.approx(0.4)  # 0.1, and three frames of 0.1 after two seconds
 
 
-def test_while_held_nothing_moves_and_the_old_plan_is_not_taken_up_again(follower):
+def test_hold_stops_the_robot_and_the_old_plan_is_not_resumed(follower):
     follower.adopt(stamp(0), plan(0.1, 0.2, 0.3, 0.4, 0.5))
     assert follower.command(stamp(0)) == pytest.approx(0.1)
     assert follower.hold(stamp(1)) == pytest.approx(0.1) and follower.hold(stamp(2)) == pytest.approx(0.1)
     assert follower.command(stamp(3)) == pytest.approx(0.1) and follower.due(stamp(3))
 
 
-def test_a_plan_that_was_in_the_making_when_the_robot_was_held_is_not_followed(follower):
+def test_a_plan_from_before_a_hold_is_not_followed(follower):
     follower.hold(stamp(2))
     follower.adopt(stamp(1), plan(0.1, 0.1, 0.1))
     assert follower.command(stamp(3)) == 0 and follower.due(stamp(3))
@@ -72,7 +72,7 @@ def test_a_plan_that_was_in_the_making_when_the_robot_was_held_is_not_followed(f
     assert follower.command(stamp(4)) == pytest.approx(0.1)
 
 
-def test_a_robot_outside_its_limits_stays_there_until_a_plan_leads_it_back_at_the_speed_limit():
+def test_a_robot_outside_its_limits_stays_until_a_plan_leads_it_back_at_the_speed_limit():
     outside = PlanFollower(SPACE, replan_frames=3, start=np.array([1.25], np.float32))
     assert outside.command(stamp(0)) == pytest.approx(1.25)
     outside.adopt(stamp(1), plan(5.0, 5.0, 5.0, 0.95))
@@ -85,7 +85,7 @@ def test_no_command_leaves_the_joint_limits(follower):
     assert max(float(follower.command(stamp(frame))[0]) for frame in range(30)) == 1.0
 
 
-def test_a_plan_is_due_again_after_the_frames_to_run(follower):
+def test_a_plan_is_due_again_after_replan_frames(follower):
     follower.adopt(stamp(0), plan(0.0))
     assert [follower.due(stamp(frame)) for frame in range(5)] == [False, False, False, True, True]
     assert follower.elapsed_frames(stamp(4)) == 4
@@ -93,6 +93,6 @@ def test_a_plan_is_due_again_after_the_frames_to_run(follower):
 
 @pytest.mark.parametrize(("last", "start"), [(None, 0.2), (0.5, 0.5), (0.96, 0.2)])
 def test_commanding_starts_at_the_last_command_while_the_robot_follows_it(last, start):
-    # 3 units a second for a quarter of a second: up to 0.75 away from the measured 0.2 is trailing.
+    # 3 units per second for a quarter of a second: a command up to 0.75 from the measured 0.2 is still followed.
     last = None if last is None else np.array([last], np.float32)
     assert initial_command(np.array([0.2], np.float32), last, SPACE) == pytest.approx(start)

@@ -1,4 +1,4 @@
-"""Scoring and the receding horizon, in a world that can be solved on paper."""
+"""Scoring and receding-horizon planning, with a dynamics that can be solved on paper."""
 
 import numpy as np
 import pytest
@@ -50,21 +50,21 @@ def test_candidates_of_the_wrong_size_are_rejected(shape: tuple[int, ...]) -> No
         engine().score(PAST, goal_at(5.0), np.zeros(shape, np.float32))
 
 
-def test_a_nan_candidate_is_rejected_with_its_place() -> None:
+def test_a_nan_candidate_is_rejected_with_its_index() -> None:
     broken = candidates(1.0, 2.0)
     broken[1, 3, 0] = np.nan
     with pytest.raises(BadActions, match=r"\[1, 3, 0\]"):
         engine().score(PAST, goal_at(5.0), broken)
 
 
-def test_a_model_that_predicts_nan_is_not_believed() -> None:
+def test_a_cost_that_is_not_finite_is_an_error_with_the_term() -> None:
     goal = goal_at(5.0)
     broken = type(goal)(goal.image, torch.full((3, 16, 1), torch.nan))
     with pytest.raises(FloatingPointError, match="goal_colours"):
         engine().score(PAST, broken, candidates(5.0))
 
 
-def test_timings_come_from_the_clock_given() -> None:
+def test_durations_come_from_the_given_clock() -> None:
     ticks = iter([10.0, 12.0, 15.0])
     scores = engine(clock=lambda: next(ticks)).score(PAST, goal_at(5.0), candidates(5.0))
     assert scores.seconds == {"rollout": 2.0, "cost": 3.0}
@@ -85,13 +85,13 @@ def test_the_plan_ends_at_the_goal() -> None:
     assert plan.actions[-1, 0].item() == pytest.approx(5.0, abs=0.2)
 
 
-def test_joints_that_are_not_planned_hold() -> None:
+def test_joints_that_are_not_planned_stay_constant() -> None:
     plan = planner().plan(scorer(5.0), PAST[-1], elapsed_frames=0)
     assert (plan.actions[:, 1] == PAST[-1, 1]).all()
 
 
 def test_plans_keep_the_speed_limit() -> None:
-    # 4 units/s at 10 Hz: 0.4 a frame, 4.8 in 12 frames; the goal is 6 away
+    # 4 units/s at 10 Hz: 0.4 per frame, 4.8 in 12 frames; the goal is 6 away
     plan = planner(max_velocity=4.0).plan(scorer(2.0), PAST[-1], elapsed_frames=0)
     steps = torch.cat([PAST[-1:], plan.actions]).diff(dim=0).abs()
     assert steps.max() <= 0.4 + 1e-5
@@ -103,7 +103,7 @@ def test_plans_keep_the_joint_limits() -> None:
     assert plan.actions[:, 0].min() >= 0.0
 
 
-def test_a_seed_decides_the_plan() -> None:
+def test_the_same_seed_gives_the_same_plan() -> None:
     plans = [planner(seed).plan(scorer(5.0), PAST[-1], 0).actions for seed in (1, 1, 2)]
     assert torch.equal(plans[0], plans[1])
     assert not torch.equal(plans[0], plans[2])
@@ -114,12 +114,12 @@ def test_the_search_starts_from_the_rest_of_the_last_plan() -> None:
     first = searcher.plan(scorer(5.0), PAST[-1], elapsed_frames=0).actions
     evaluated: list[torch.Tensor] = []
     searcher.plan(lambda actions: evaluated.append(actions) or torch.zeros(len(actions)), first[3], elapsed_frames=4)
-    # Four frames were run; the mean of the search passes through the old plan at its knots, its end held.
+    # Four frames were run. The first mean passes through the knots of the old plan, its last action held.
     shifted = torch.cat([first[4:], first[-1:].expand(4, -1)])
     assert torch.allclose(evaluated[0][0, [3, 7, 11], 0], shifted[[3, 7, 11], 0], atol=1e-5)
 
 
-def test_where_the_last_plan_is_not_followed_the_search_starts_from_standing_still() -> None:
+def test_without_a_followed_plan_the_search_starts_from_standing_still() -> None:
     searcher = planner()
     searcher.plan(scorer(5.0), PAST[-1], elapsed_frames=0)
     evaluated: list[torch.Tensor] = []
@@ -127,7 +127,7 @@ def test_where_the_last_plan_is_not_followed_the_search_starts_from_standing_sti
     assert (evaluated[0][0] == PAST[-1]).all()
 
 
-def test_a_warm_start_ends_lower_than_a_cold_one_of_the_same_length() -> None:
+def test_a_warm_start_ends_with_a_lower_cost_than_a_cold_start_of_the_same_length() -> None:
     quick = CEMConfig(iterations=1, candidates=16, elites=4)
     cold, warm = planner(cem=quick), planner(cem=quick)
     at = PAST[-1]
@@ -144,21 +144,21 @@ def test_running_the_first_frames_of_every_plan_reaches_the_goal() -> None:
     assert past[-1, 0].item() == pytest.approx(3.0, abs=0.2)
 
 
-def test_proposals_spread_from_a_standstill_by_the_joints_scales() -> None:
+def test_first_candidates_spread_by_the_scales_of_the_joints() -> None:
     proposed = planner(spread=0.5, cem=CEMConfig(candidates=2000)).propose(PAST[-1])
     assert proposed.shape == (2000, 12, 2)
-    # The last knot: mean 8, deviation 0.5 scales of 4 = 2; limits are 3.5 deviations away
+    # The last knot: mean 8, standard deviation 0.5 * 4 = 2; the limits are 3.5 deviations away
     assert proposed[:, -1, 0].mean().item() == pytest.approx(8.0, abs=0.2)
     assert proposed[:, -1, 0].std().item() == pytest.approx(2.0, abs=0.1)
     assert (proposed[..., 1] == PAST[-1, 1]).all()
 
 
-def test_an_unknown_joint_to_plan_is_rejected_by_name() -> None:
+def test_an_unknown_joint_to_plan_is_rejected_with_its_name() -> None:
     with pytest.raises(RobotMismatch, match="elbow"):
         planner(joints=("slide", "elbow"))
 
 
-def test_the_space_of_a_manifest_never_moves_a_constant_joint() -> None:
+def test_a_constant_joint_of_the_manifest_is_never_moved() -> None:
     manifest = ActionManifest(
         robot="two_joints",
         kind="commands",

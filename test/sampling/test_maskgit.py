@@ -1,4 +1,4 @@
-"""Masked decoding."""
+"""MaskGIT decoding: revealed sites, temperature, mean latents, seeds."""
 
 import pytest
 import torch
@@ -6,12 +6,12 @@ from masked_models import clip, model
 
 from hwm_core.models.vocabulary import Vocabulary
 from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.masked_forward import UncachedForward
 from hwm_core.sampling.maskgit import decode
-from hwm_core.sampling.order import halton_rank, reveal, revealed_counts
 
 
 class Oracle:
-    """A decoder that knows the answer."""
+    """A forward pass whose most likely token is always the right one."""
 
     def __init__(self, answer: torch.Tensor, codebook: int) -> None:
         self.answer, self.codebook, self.next = answer, codebook, 0
@@ -31,41 +31,20 @@ def uniform(seed: int = 0):
 
 @pytest.mark.parametrize("order", ["random", "confidence", "halton"])
 @pytest.mark.parametrize("parallel", [False, True])
-def test_an_oracle_gives_the_exact_sequence_and_every_site_is_revealed_once(order: str, parallel: bool) -> None:
+def test_an_oracle_gives_the_exact_tokens_and_every_site_is_revealed_once(order: str, parallel: bool) -> None:
     net, answer = model("base"), torch.randint(20, (4, 3, 2, 3, 1))
     sampling = Sampling(steps=4, order=order, temperature=1.0, soft=False, parallel=parallel)
     times = torch.zeros(4, 3, 2, 3)
 
-    def watch(start: int, logits: torch.Tensor, sites: torch.Tensor) -> None:
+    def count(start: int, logits: torch.Tensor, sites: torch.Tensor) -> None:
         times[:, start : start + sites.shape[1]] += sites
 
-    decoded = decode(net, Oracle(answer, 20), 4, 3, sampling, uniform(), watch)
+    decoded = decode(net, Oracle(answer, 20), 4, 3, sampling, uniform(), count)
     assert torch.equal(decoded.tokens, answer[..., 0]) and (times == 1).all()
 
 
-def test_the_revealed_set_only_grows_to_the_count_of_each_step_whatever_the_priorities() -> None:
-    draw, revealed = uniform(), torch.zeros(2, 3, 4, 5, dtype=torch.bool)
-    for count in revealed_counts(20, 6):
-        earlier, revealed = revealed, reveal(draw(revealed.shape), revealed, count)
-        assert torch.equal(revealed & earlier, earlier) and (revealed.sum((2, 3)) == count).all()
-
-
-def test_reveal_counts_follow_the_cosine_and_end_with_every_site() -> None:
-    # 64 sites, K=2: after the first step 64 - floor(64 cos(pi/4)) = 64 - 45 = 19 are kept.
-    assert revealed_counts(64, 2) == [19, 64]
-    assert revealed_counts(64, 1) == [64]
-
-
-def test_every_prefix_of_the_halton_order_covers_all_quarters_of_the_image_evenly() -> None:
-    rank = halton_rank(8, 8).unflatten(0, (8, 8))
-    assert sorted(rank.flatten().tolist()) == list(range(64))
-    first = rank < 16
-    quarters = [first[r : r + 4, c : c + 4].sum().item() for r in (0, 4) for c in (0, 4)]
-    assert min(quarters) >= 3 and max(quarters) <= 5
-
-
 @pytest.mark.parametrize("factorised", [False, True])
-def test_temperature_changes_how_often_the_likeliest_token_is_drawn(factorised: bool) -> None:
+def test_the_temperature_changes_how_often_the_most_likely_token_is_sampled(factorised: bool) -> None:
     vocabulary = Vocabulary((4, 3), 8, factorised=factorised)
     logits = torch.zeros(5000, sum(vocabulary.digits))
     logits[:, 0] = 2.0
@@ -77,7 +56,7 @@ def test_temperature_changes_how_often_the_likeliest_token_is_drawn(factorised: 
     assert abs(share[1.0] - (0.560 if factorised else 0.402)) < 0.03
 
 
-def test_soft_latents_of_certain_logits_are_the_latents_of_the_code() -> None:
+def test_mean_latents_of_certain_logits_are_the_latents_of_the_code() -> None:
     for factorised in (False, True):
         vocabulary = Vocabulary((4, 3), 8, factorised=factorised, codes_per_site=2)
         tokens = torch.tensor([[5, 11]])
@@ -88,13 +67,12 @@ def test_soft_latents_of_certain_logits_are_the_latents_of_the_code() -> None:
         torch.testing.assert_close(vocabulary.expected_latents(logits), vocabulary.latents(tokens))
 
 
-def test_same_seed_same_tokens_and_another_seed_other_tokens() -> None:
+def test_the_same_seed_gives_the_same_tokens_and_another_seed_different_tokens() -> None:
     net, (tokens, actions) = model("base"), clip()
-    from hwm_core.sampling.masked_forward import UncachedForward
 
     def run(seed: int) -> torch.Tensor:
-        decoder = UncachedForward(net, tokens[:, :2], actions, candidates=1)
+        forward = UncachedForward(net, tokens[:, :2], actions, candidates=1)
         with torch.no_grad():
-            return decode(net, decoder, 1, 3, Sampling(temperature=1.0, order="random"), uniform(seed)).tokens
+            return decode(net, forward, 1, 3, Sampling(temperature=1.0, order="random"), uniform(seed)).tokens
 
     assert torch.equal(run(1), run(1)) and not torch.equal(run(1), run(2))

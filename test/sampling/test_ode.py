@@ -1,4 +1,4 @@
-"""Solvers and guidance."""
+"""ODE solvers and classifier-free guidance."""
 
 import math
 
@@ -10,7 +10,7 @@ from hwm_core.sampling.ode import EVALUATIONS, STEPS, integrate
 
 
 @pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("midpoint", 2), ("heun", 2)])
-def test_half_the_step_gives_the_error_of_the_solvers_order(solver: str, order: int) -> None:
+def test_the_error_falls_with_the_order_of_the_solver(solver: str, order: int) -> None:
     # dx/dt = x + t from x(0) = 1 is 2 e^t - t - 1; at 1: 2 e - 2.
     def error(steps: int) -> float:
         x = integrate(lambda x, t: x + t, torch.ones(1, dtype=torch.float64), steps=steps, solver=solver)
@@ -20,15 +20,15 @@ def test_half_the_step_gives_the_error_of_the_solvers_order(solver: str, order: 
 
 
 @pytest.mark.parametrize("solver", STEPS)
-def test_a_step_costs_the_evaluations_it_says_and_asks_for_times_within_the_path(solver: str) -> None:
-    asked: list[float] = []
+def test_a_step_makes_the_listed_evaluations_at_times_from_zero_to_one(solver: str) -> None:
+    times: list[float] = []
 
     def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
-        asked.append(t)
+        times.append(t)
         return x
 
     integrate(velocity, torch.ones(1), steps=3, solver=solver)
-    assert len(asked) == 3 * EVALUATIONS[solver] and asked[0] == 0.0 and max(asked) <= 1.0
+    assert len(times) == 3 * EVALUATIONS[solver] and times[0] == 0.0 and max(times) <= 1.0
 
 
 @pytest.mark.parametrize("solver", STEPS)
@@ -37,7 +37,7 @@ def test_a_straight_path_is_exact_in_one_step(solver: str) -> None:
     assert torch.equal(reached, 3 * torch.ones(3))
 
 
-def test_guidance_is_the_conditional_velocity_at_scale_one_and_pushes_on_beyond() -> None:
+def test_guidance_interpolates_and_extrapolates_in_one_batch() -> None:
     batches: list[int] = []
 
     def predict(x: torch.Tensor, dropped: torch.Tensor) -> torch.Tensor:
@@ -47,4 +47,4 @@ def test_guidance_is_the_conditional_velocity_at_scale_one_and_pushes_on_beyond(
     x = torch.zeros(4, 2)
     for scale, expected in ((0.0, 1.0), (1.0, 3.0), (3.0, 7.0)):  # 1 + scale * (3 - 1)
         assert torch.equal(guided(predict, x, scale), torch.full((4, 2), expected))
-    assert batches == [8, 8, 8], "one pass for both"
+    assert batches == [8, 8, 8], "one pass for both predictions"

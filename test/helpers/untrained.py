@@ -45,9 +45,9 @@ def untrained(
     family: str = "masked",
     **changes: object,
 ) -> Checkpoint:
-    """2 past and 3 future latents of a 16 px camera at 30 Hz; random weights, joint limits +-`limit`.
+    """A checkpoint with 2 past and 3 future latents, a 16 px camera at 30 Hz, and joint limits +-`limit`.
 
-    `changes` are of the model's configuration.
+    `changes` override keys of the model configuration.
     """
     torch.manual_seed(0)
     of_family, tokenizer = FAMILIES[family]
@@ -75,6 +75,6 @@ def untrained(
 
 
 def save_untrained(directory: Path, **options) -> Path:
-    """Save it as a checkpoint folder and return the folder."""
+    """Save an untrained checkpoint and return its folder."""
     save_checkpoint(directory, untrained(**options))
     return directory

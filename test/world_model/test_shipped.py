@@ -24,10 +24,8 @@ def test_a_shipped_checkpoint_is_small_and_beats_copy_last_and_shuffled_actions(
     windows = EvaluationWindows(episodes, world_model.manifest, past_frames, future, stride=60)
     every = np.arange(len(windows))
     frames, actions = windows.frames(every), windows.actions(every)
-    past, truth = (
-        world_model.observe(frames[:, :past_frames], actions[:, :past_frames]),
-        frames[:, past_frames + AHEAD - 1],
-    )
+    past = world_model.observe(frames[:, :past_frames], actions[:, :past_frames])
+    truth = frames[:, past_frames + AHEAD - 1]
     assert Sampling().steps == 1, "the planner may use up to four evaluations per future; the default uses one"
 
     def psnr(future_actions: np.ndarray) -> float:

@@ -27,7 +27,8 @@ from hwm_core.challenge.sampling import SamplingTrack, run_track
 from hwm_core.challenge.submission import ArchiveLayout, validate_archive
 from hwm_core.config import overridden, read_yaml
 from hwm_core.data.formats.onex_raw import open_raw
-from hwm_core.data.tokens.onex import is_token_set, open_test_samples
+from hwm_core.data.tokens.onex import is_token_set
+from hwm_core.data.tokens.onex_test_set import open_test_samples
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.metrics.tokens import TOP
 from hwm_core.sampling.config import Sampling

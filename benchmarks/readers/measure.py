@@ -35,10 +35,10 @@ from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.recording import first_aspect
 from hwm_core.data.robot.manifest import ActionManifest, fit_manifest
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.data.tokens.episodes import TokenWindows
 from hwm_core.data.tokens.onex import open_tokens
 from hwm_core.data.tokens.tokenise import TokeniseOptions, tokenise
 from hwm_core.data.tokens.tokenizer_spec import spec_of
+from hwm_core.data.tokens.windows import TokenWindows
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.order import BatchOrder
 from hwm_core.train.recipe import Recipe, read_recipe

@@ -16,8 +16,9 @@ from hwm_core.data.recording.recording import Recording
 from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.data.rosbag2.export import write_rosbag2
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.data.tokens.episodes import TokenWindows
-from hwm_core.data.tokens.onex import EVE_STATES, open_tokens
+from hwm_core.data.tokens.onex import open_tokens
+from hwm_core.data.tokens.onex_joints import EVE_STATES
+from hwm_core.data.tokens.windows import TokenWindows
 
 JOINTS = tuple(f"joint_{number}" for number in range(16))
 

@@ -15,7 +15,8 @@ from hwm_core.data.episodes.windows import evenly_spaced, take_numbers, window_s
 from hwm_core.data.formats.onex_raw import OneXRawRecording
 from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.data.tokens.onex import EVE_STATES, shard_file, shard_states
+from hwm_core.data.tokens.onex_files import shard_file, shard_states
+from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.errors import BadActions, BadBag, BadCheckpoint
 from hwm_core.evaluation.counterfactual import donors, played_from
 from hwm_core.world_model.model import WorldModel

@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 from hwm_core.clips import num_frames
 from hwm_core.data.episodes.windows import evenly_spaced, take_numbers
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.data.tokens.episodes import TokenEpisode, frames_counted, out_of_vocabulary
-from hwm_core.data.tokens.onex import EVE_STATES, is_token_set, open_test_samples, open_tokens, read_spec
+from hwm_core.data.tokens.episodes import TokenEpisode
+from hwm_core.data.tokens.onex import is_token_set, open_tokens, read_spec
+from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.data.tokens.onex_metadata import COSMOS
+from hwm_core.data.tokens.onex_test_set import open_test_samples
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
+from hwm_core.data.tokens.vocabulary import out_of_vocabulary
+from hwm_core.data.tokens.windows import action_frames
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
 from hwm_core.models.network import WorldModelNetwork
@@ -133,7 +137,7 @@ def _counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:
     """For each frame that the model counts, which frame of the clips it is, [F]."""
     clips = -(-config.num_latents // per_clip)
     total = num_frames(config.num_latents, config.temporal_factor)
-    return frames_counted(clips, per_clip, config.temporal_factor)[:total]
+    return action_frames(clips, per_clip, config.temporal_factor)[:total]
 
 
 def _apart(starts: NDArray[np.int64], extent: int) -> Iterator[int]:

@@ -12,7 +12,8 @@ from hwm_core.data.recording.recording import Recording
 from hwm_core.data.rosbag2.reader import StampSource
 from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.data.tokens.onex import SETTINGS_FILE, find_token_sets
+from hwm_core.data.tokens.onex import find_token_sets
+from hwm_core.data.tokens.onex_metadata import SETTINGS_FILE
 from hwm_core.errors import BadBag, BadInput
 
 

@@ -11,9 +11,9 @@ from hwm_core.data.episodes.store import Store, open_store
 from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.data.tokens.episodes import TokenWindows
 from hwm_core.data.tokens.store import TokenStore, is_token_store, manifest_sha256, open_token_store
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec, spec_of
+from hwm_core.data.tokens.windows import TokenWindows
 from hwm_core.errors import BadConfig
 from hwm_core.models.config import WorldModelConfig
 from hwm_core.tokenizers import VideoTokenizer
@@ -87,10 +87,10 @@ def _tokenizer_spec(path: Path, data: Store | TokenStore, tokenizer: VideoTokeni
     """The given tokenizer's, which must have made the tokens; without a tokenizer, the tokens'."""
     if isinstance(data, TokenStore):
         if tokenizer is not None:
-            spec_of(tokenizer).require(data.codes, where=str(path))
+            spec_of(tokenizer).require(data.tokenizer, where=str(path))
             return spec_of(tokenizer)
-        if data.codes.sha256 is None:  # no tokenizer of hwm made them
-            return data.codes
+        if data.tokenizer.sha256 is None:  # no tokenizer of hwm made them
+            return data.tokenizer
     elif tokenizer is not None:
         return spec_of(tokenizer)
     raise BadConfig(

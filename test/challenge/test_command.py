@@ -10,7 +10,7 @@ from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
 from untrained import untrained
 
 from hwm_core.challenge.submission import ArchiveLayout, validate_archive
-from hwm_core.data.tokens.onex import EVE_STATES
+from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.world_model.checkpoint import save_checkpoint
 from training import onex, train
 

@@ -16,7 +16,8 @@ from hwm_core.challenge.grid_samples import open_samples
 from hwm_core.challenge.submission import ArchiveLayout, check_sample, validate_archive, write_archive
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
-from hwm_core.data.tokens.onex import EVE_STATES, open_tokens
+from hwm_core.data.tokens.onex import open_tokens
+from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.data.tokens.onex_metadata import COSMOS
 from hwm_core.errors import BadBag, BadCheckpoint, BadConfig
 from hwm_core.sampling.config import Sampling
@@ -257,7 +258,7 @@ def test_codes_of_another_tokenizer_are_rejected_by_its_sha256(tmp_path) -> None
     path = tokens_v2(tmp_path / "val")
     metadata = json.loads((path / "metadata.json").read_text())
     made_by = COSMOS.model_copy(update={"kind": "causal", "sha256": "1" * 64})
-    (path / "metadata.json").write_text(json.dumps({**metadata, "hwm": {"codes": made_by.plain()}}))
+    (path / "metadata.json").write_text(json.dumps({**metadata, "hwm": {"tokenizer": made_by.plain()}}))
     one = checkpoint(**V2)
     for codes in (made_by, COSMOS):  # COSMOS was not at hand: its weights are unknown
         assert samples_of(path, replace(one, metadata={"tokenizer_spec": codes.plain()}))

@@ -14,7 +14,7 @@ from hwm_core.challenge.forecast_samples import cut_forecast_samples, frames_per
 from hwm_core.challenge.postprocess import blur, match_histogram
 from hwm_core.challenge.sampling import SamplingTrack, evaluate_sample, predict_mean, run_track
 from hwm_core.data.formats.onex_raw import open_raw
-from hwm_core.data.tokens.onex import EVE_STATES
+from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.errors import BadActions, BadBag, BadCheckpoint, BadConfig
 from hwm_core.metrics.psnr import frame_mse
 from hwm_core.sampling.config import Sampling

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from hwm_core.data.checks.joint_summary import JointSummary, joint_remarks, summarise_joints
 from hwm_core.data.episodes.windows import take_numbers
 from hwm_core.data.robot.description import Joint
-from hwm_core.data.tokens.episodes import TokenEpisode, out_of_vocabulary
-from hwm_core.data.tokens.tokenizer_spec import in_vocabulary
+from hwm_core.data.tokens.episodes import TokenEpisode
+from hwm_core.data.tokens.vocabulary import in_vocabulary, out_of_vocabulary
 from hwm_core.errors import BadBag
 
 _AT_ONCE = 256  # clips looked at

@@ -15,10 +15,11 @@ from hwm_core.data.lerobot.metadata import read_statistics
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.tables import read_table
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.tokens.episodes import TokenEpisode, out_of_vocabulary
-from hwm_core.data.tokens.onex import SETTINGS_FILE, count_warnings, find_token_sets, is_token_set, open_episodes
+from hwm_core.data.tokens.episodes import TokenEpisode
+from hwm_core.data.tokens.onex import count_warnings, find_token_sets, is_token_set, open_episodes
+from hwm_core.data.tokens.onex_metadata import SETTINGS_FILE
 from hwm_core.data.tokens.store import SET_PREFIXES, open_token_store
-from hwm_core.data.tokens.tokenizer_spec import in_vocabulary
+from hwm_core.data.tokens.vocabulary import in_vocabulary, out_of_vocabulary
 from hwm_core.errors import BadInput
 from hwm_core.io.json_files import read_json
 

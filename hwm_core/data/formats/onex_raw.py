@@ -9,7 +9,8 @@ import numpy as np
 from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues, decoded_event
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.recording.video_reader import VideoSpan
-from hwm_core.data.tokens.onex import EVE_STATES, shard_file, shard_states
+from hwm_core.data.tokens.onex_files import shard_file, shard_states
+from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.data.tokens.onex_metadata import read_metadata
 
 _START_NS = 1_000_000_000

@@ -1,8 +1,8 @@
-"""Codes in place of pictures, ready for training: a set to train on and one to judge by.
+"""Token stores: a token set for training and a token set for validation.
 
 tokens/
-  states.yaml, commands.yaml     action manifests, of the store that was tokenised
-  training/, validation/         sets of `tokenise`; or train*/ and val*/ as 1X publishes them, without manifests
+  states.yaml, commands.yaml     action manifests, copied from the tokenised episode store
+  training/, validation/         sets that `tokenise` made; or train*/ and val*/ as 1X publishes them, without manifests
 """
 
 import hashlib
@@ -17,68 +17,69 @@ from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.embodiment import read_embodiment
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest, fit_manifest
 from hwm_core.data.tokens.episodes import TokenEpisode
-from hwm_core.data.tokens.onex import SETTINGS_FILE, is_token_set, open_tokens, read_spec
-from hwm_core.data.tokens.onex_metadata import HwmMetadata, read_metadata
+from hwm_core.data.tokens.onex import is_token_set, open_tokens, read_spec
+from hwm_core.data.tokens.onex_metadata import SETTINGS_FILE, HwmMetadata, read_metadata
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.errors import BadBag, BadConfig
 
-SET_PREFIXES = ("train", "val")  # how the names begin of the set to train on and of the one to judge by
-_ROBOT = "1x_eve"
-_PICTURES_1X = 256  # pixels: height and width of what 1X tokenised, 32 x 8 and 16 x 16
-_ASKED = {"driving_linear": "m/s", "driving_angular": "rad/s", "neck_desired": "rad"}  # units beyond the layout's
+SET_PREFIXES = ("train", "val")  # first letters of the folder names of the training set and the validation set
+_ROBOT_1X = "1x_eve"
+_IMAGE_SIZE_1X = 256  # pixels: height and width of the images that 1X tokenised, 32 x 8 and 16 x 16
+# Units of the commands in v1.1 sets, which the embodiment does not have.
+_COMMAND_UNITS = {"driving_linear": "m/s", "driving_angular": "rad/s", "neck_desired": "rad"}
 
 
 @dataclass(frozen=True)
 class TokenStore:
-    """An opened pair of sets."""
+    """An opened token store."""
 
     training: list[TokenEpisode]
     validation: list[TokenEpisode]
-    preprocessing: Preprocessing  # of the pictures that were tokenised
+    preprocessing: Preprocessing  # of the images that were tokenised
     manifests: Mapping[ActionKind, ActionManifest]
-    codes: TokenizerSpec
+    tokenizer: TokenizerSpec
     stride: int  # frames between the starts of clips
 
 
 def is_token_store(path: str | Path) -> bool:
-    """Whether `open_token_store` should be tried: a set of tokens lies in it, or it is one itself."""
+    """Whether `open_token_store` should be tried: the folder is a token set, or has one in it."""
     path = Path(path)
     return is_token_set(path) or any(is_token_set(one) for one in _folders(path))
 
 
 def open_token_store(path: str | Path) -> TokenStore:
-    """Both sets, and what they say of camera, robot and tokenizer.
+    """Open both sets.
 
     Raises:
-        BadBag: a set is absent, cut or damaged.
-        BadConfig: the two are not of one tokenizer, camera and robot, or a manifest is not the one they were made with.
+        BadBag: a set is absent, truncated or damaged.
+        BadConfig: the sets differ in tokenizer, camera or robot, or a manifest was changed after tokenising.
     """
     path = Path(path)
-    sides = [_side(path, begin) for begin in SET_PREFIXES]
-    said, other = (_said(side) for side in sides)
-    codes = read_spec(sides[0])
-    read_spec(sides[1]).require(codes, where=f"{sides[1]} beside {sides[0].name}")
+    sets = [_find_set(path, prefix) for prefix in SET_PREFIXES]
+    metadata, other = (_hwm_metadata(one) for one in sets)
+    tokenizer = read_spec(sets[0])
+    read_spec(sets[1]).require(tokenizer, where=f"{sets[1]} beside {sets[0].name}")
     for key in ("preprocessing", "names", "clip_frames", "stride", "manifests"):
-        if getattr(said, key) != getattr(other, key):
+        if getattr(metadata, key) != getattr(other, key):
             raise BadConfig(
                 f"Tokens {path}: {key}",
-                expected=f"in {sides[1].name} those of {sides[0].name}",
-                got="others",
+                expected=f"the same in {sets[1].name} as in {sets[0].name}",
+                got="another",
                 remedy="Tokenise both splits of one store with the same options.",
             )
-    training, validation = open_tokens(sides[0]), open_tokens(sides[1])
+    training, validation = open_tokens(sets[0]), open_tokens(sets[1])
     return TokenStore(
         training=training,
         validation=validation,
-        preprocessing=said.preprocessing or _preprocessing_of_1x(training[0].frame_rate_hz),
-        manifests=_measured(training) if said.manifests is None else _kept(path, said.manifests),
-        codes=codes,
-        stride=said.stride or training[0].clip_frames,
+        preprocessing=metadata.preprocessing or _preprocessing_1x(training[0].frame_rate_hz),
+        manifests=_fit_1x(training) if metadata.manifests is None else _read_manifests(path, metadata.manifests),
+        tokenizer=tokenizer,
+        stride=metadata.stride or training[0].clip_frames,
     )
 
 
 def manifest_sha256(manifest: ActionManifest) -> str:
-    """Of all it says."""
+    """Checksum of all fields of a manifest."""
     return hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()
 
 
@@ -86,47 +87,47 @@ def _folders(path: Path) -> list[Path]:
     return sorted(one for one in path.glob("*") if one.is_dir())
 
 
-def _side(path: Path, begin: str) -> Path:
-    """The one set whose name begins so."""
-    found = [one for one in _folders(path) if one.name.startswith(begin) and is_token_set(one)]
+def _find_set(path: Path, prefix: str) -> Path:
+    """The only set whose name starts with `prefix`. Raises BadBag."""
+    found = [one for one in _folders(path) if one.name.startswith(prefix) and is_token_set(one)]
     if len(found) != 1:
-        begun = any((one / SETTINGS_FILE).exists() for one in _folders(path) if one.name.startswith(begin))
+        unfinished = any((one / SETTINGS_FILE).exists() for one in _folders(path) if one.name.startswith(prefix))
         raise BadBag(
             f"Tokens {path}",
-            expected=f"one set named {begin}...",
-            got=", ".join(one.name for one in found) or ("one that is not finished" if begun else "none"),
+            expected=f"one set named {prefix}...",
+            got=", ".join(one.name for one in found) or ("an unfinished set" if unfinished else "none"),
             remedy="Run `training.tokenise_data` again."
-            if begun
-            else "Name a folder with one set to train on and one to judge by.",
+            if unfinished
+            else "Give a folder with one training set and one validation set.",
         )
     return found[0]
 
 
-def _said(side: Path) -> HwmMetadata:
-    return HwmMetadata() if (side / "video.bin").exists() else read_metadata(side).hwm  # v1.1 has no place for it
+def _hwm_metadata(path: Path) -> HwmMetadata:
+    return HwmMetadata() if (path / "video.bin").exists() else read_metadata(path).hwm  # v1.1 has none
 
 
-def _preprocessing_of_1x(hz: float) -> Preprocessing:
-    return Preprocessing(source_aspect=1.0, crop="none", height=_PICTURES_1X, width=_PICTURES_1X, frame_rate_hz=hz)
+def _preprocessing_1x(hz: float) -> Preprocessing:
+    return Preprocessing(source_aspect=1.0, crop="none", height=_IMAGE_SIZE_1X, width=_IMAGE_SIZE_1X, frame_rate_hz=hz)
 
 
-def _kept(path: Path, sums: Mapping[ActionKind, str]) -> dict[ActionKind, ActionManifest]:
-    """The manifests beside the sets. Raises BadConfig where one was changed: values would mean something else."""
-    manifests = {kind: ActionManifest.read(manifest_path(path, kind)) for kind in sums}
+def _read_manifests(path: Path, checksums: Mapping[ActionKind, str]) -> dict[ActionKind, ActionManifest]:
+    """The manifests beside the sets. Raises BadConfig when one was changed: the values would change their meaning."""
+    manifests = {kind: ActionManifest.read(manifest_path(path, kind)) for kind in checksums}
     for kind, manifest in manifests.items():
-        if manifest_sha256(manifest) != sums[kind]:
+        if manifest_sha256(manifest) != checksums[kind]:
             raise BadConfig(
                 f"{manifest_path(path, kind)}",
-                expected=f"the manifest that was tokenised with, sha256 {sums[kind]}",
+                expected=f"the manifest of the tokenised store, sha256 {checksums[kind]}",
                 got=manifest_sha256(manifest),
-                remedy="Copy it from the store that was tokenised, or tokenise it again.",
+                remedy="Copy it from the store that was tokenised, or tokenise that store again.",
             )
     return manifests
 
 
-def _measured(episodes: Sequence[TokenEpisode]) -> dict[ActionKind, ActionManifest]:
-    """Of a set without one: 1X's robot, with the extremes seen as limits, for it publishes none."""
-    units = {one.name: one.unit for one in read_embodiment(_ROBOT).dimensions} | _ASKED
+def _fit_1x(episodes: Sequence[TokenEpisode]) -> dict[ActionKind, ActionManifest]:
+    """A manifest for 1X's own sets. 1X publishes no joint limits, so the extremes of the values are the limits."""
+    units = {one.name: one.unit for one in read_embodiment(_ROBOT_1X).dimensions} | _COMMAND_UNITS
     names = episodes[0].names
     values = np.concatenate([one.states for one in episodes if one.states is not None])
-    return {"states": fit_manifest(_ROBOT, "states", names, [units[name] for name in names], values)}
+    return {"states": fit_manifest(_ROBOT_1X, "states", names, [units[name] for name in names], values)}

@@ -1,13 +1,15 @@
-"""A store's pictures to codes; resumable, a shard an episode, shards shared out over processes.
+"""Tokenises the episodes of a store into a token set, a shard for each episode.
 
-Without a stride: in the layout of the 1X challenge's v2.0, clip after clip. Frames at the end of a segment that fill no
-clip are left out, so that no clip straddles a cut and none is partial.
+Interrupted runs resume; several processes share the shards. The set is complete when metadata.json exists.
 
-With a stride of S frames: a cache to train on. Clips begin every S frames of a segment and overlap; each is encoded
-alone, from its own first frame, as training encodes a window. Values and segments are there once for every frame, the
-first frame of each clip is in starts_i.bin, and codes have the smallest type that holds them.
+Without a stride, the set has the v2.0 format of the 1X challenge: clip follows clip. Frames at the end of a segment
+that do not fill a clip are left out, so that no clip contains a cut and none is partial.
 
-What 1X's metadata.json leaves unsaid stands in ours under `hwm`. The set is whole when metadata.json is there.
+With a stride of S frames, the set is a cache of training windows. Clips begin every S frames of a segment and overlap.
+Each clip is encoded alone from its first frame, as training encodes a window. Joint values and segments are stored once
+for every frame, starts_i.bin has the first frame of each clip, and codes have the smallest type that holds them.
+
+`metadata.json["hwm"]` records what the 1X format does not specify.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +28,7 @@ from hwm_core.clips import num_frames
 from hwm_core.config import Config
 from hwm_core.data.episodes.windows import window_starts
 from hwm_core.data.recording.preprocessing import Preprocessing
-from hwm_core.data.tokens.onex import SETTINGS_FILE
-from hwm_core.data.tokens.onex_metadata import ShardMetadata
+from hwm_core.data.tokens.onex_metadata import SETTINGS_FILE, ShardMetadata
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec, stored_dtype
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.frames import to_video
@@ -37,7 +38,7 @@ from hwm_core.types import Episode
 
 
 class Encoder(Protocol):
-    """What is wanted of a tokenizer."""
+    """The part of a tokenizer that is used."""
 
     def encode(self, frames: Tensor) -> Tensor:
         """Frames float [B, F, 3, H, W] in [0, 1] -> codes [B, T, h, w(, C)]."""
@@ -49,22 +50,22 @@ class TokeniseOptions(Config):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)  # the device
 
-    latents: int = Field(default=3, ge=1, description="of a clip")
+    latents: int = Field(default=3, ge=1, description="latents of a clip")
     stride: int | None = Field(
-        default=None, ge=1, description="frames between the starts of clips; None: 1X's layout, clip after clip"
+        default=None, ge=1, description="frames between the starts of clips; None: the 1X format, clip after clip"
     )
-    exact: bool = Field(default=False, description="latents as float32, not float16")
+    exact: bool = Field(default=False, description="store latents as float32, not float16")
     precision: Literal["bfloat16", "float32"] = Field(
-        default="bfloat16", description="of the encoder; that of the training gives its very codes"
+        default="bfloat16", description="precision of the encoder; the precision of the training gives the same codes"
     )
     batch: int = Field(default=8, ge=1, description="clips encoded at once")
     device: torch.device | str = "cpu"
-    world_size: int = Field(default=1, ge=1, description="processes that share out the shards")
-    rank: int = Field(default=0, ge=0, description="of this one")
+    world_size: int = Field(default=1, ge=1, description="number of processes that share the shards")
+    rank: int = Field(default=0, ge=0, description="number of this process")
 
     @field_validator("rank")
     @classmethod
-    def _one_of_them(cls, rank: int, known: ValidationInfo) -> int:
+    def _rank_is_in_the_world(cls, rank: int, known: ValidationInfo) -> int:
         if rank >= known.data.get("world_size", rank + 1):
             raise ValueError(f"less than the world size, {known.data['world_size']}")
         return rank
@@ -72,12 +73,12 @@ class TokeniseOptions(Config):
 
 @dataclass(frozen=True)
 class Tokenised:
-    """What became of one episode."""
+    """The outcome for one episode."""
 
     name: str
     clips: int
     left_out: int  # frames that fill no clip
-    kept: bool  # it was there already
+    existing: bool  # the shard was made by an earlier run
 
 
 def tokenise(
@@ -90,14 +91,19 @@ def tokenise(
     options: TokeniseOptions | None = None,
     manifests: Mapping[str, str] | None = None,
 ) -> Iterator[Tokenised]:
-    """Write this process's shards one after the other, and tell of each. Interrupted, it goes on to the same bytes.
+    """Write the shards of this process, and yield the outcome of each. An interrupted run resumes to the same bytes.
 
     Args:
-        spec: of the tokenizer: a set is of one.
-        manifests: sha256 of the action manifests that belong to the set, by kind.
+        episodes: all episodes of the set.
+        preprocessing: preprocessing of the episodes.
+        tokenizer: encodes the frames.
+        out: folder of the set.
+        spec: spec of the tokenizer.
+        options: what is written, and how it is computed.
+        manifests: {kind: sha256} of the action manifests that belong to the set.
 
     Raises:
-        BadConfig, BadBag: as `require_tokenisable`; a file of the set was cut.
+        BadConfig, BadBag: as `require_tokenisable`, or a file of the set was truncated.
     """
     options, out = options or TokeniseOptions(), Path(out)
     require_tokenisable(episodes, preprocessing, out, spec=spec, options=options, manifests=manifests)
@@ -108,12 +114,12 @@ def tokenise(
         episode = episodes[number]
         starts = window_starts(episode.segments, settings["clip_frames"], options.stride or settings["clip_frames"])
         path = out / f"metadata_{number}.json"
-        kept = path.exists()
-        if not kept:
+        existing = path.exists()
+        if not existing:
             frames, shape = _write_shard(out, number, episode, starts, settings, tokenizer, options)
             write_json(path, {"shard_ind": number, "shard_num_frames": frames, "shape": shape})
         covered = np.unique(starts[:, None] + np.arange(settings["clip_frames"])).size
-        yield Tokenised(episode.name, len(starts), len(episode) - covered, kept)
+        yield Tokenised(episode.name, len(starts), len(episode) - covered, existing)
     _finish(out, len(episodes), preprocessing.frame_rate_hz, settings, options.rank)
 
 
@@ -126,12 +132,11 @@ def require_tokenisable(
     options: TokeniseOptions | None = None,
     manifests: Mapping[str, str] | None = None,
 ) -> None:
-    """That `tokenise` can be called so. Writes nothing.
+    """Check that `tokenise` accepts these arguments. Writes nothing.
 
     Raises:
-        BadConfig: the folder was begun with other episodes, another tokenizer or other settings; continuous codes
-            without a stride.
-        BadBag: no episodes, or none with room for a clip; the file that says with what the folder was begun was cut.
+        BadConfig: the folder has other episodes, another tokenizer or other settings; or latents without a stride.
+        BadBag: there are no episodes, none has room for a clip, or the settings file of the folder was truncated.
     """
     options = options or TokeniseOptions()
     if not episodes:
@@ -140,10 +145,13 @@ def require_tokenisable(
     frames = settings["clip_frames"]
     if not any(len(window_starts(episode.segments, frames, frames)) for episode in episodes):
         raise BadBag(
-            "Tokenise", expected=f"a stretch of {frames} frames", got="none", remedy="Use clips of fewer latents."
+            "Tokenise",
+            expected=f"a segment of at least {frames} frames",
+            got="none",
+            remedy="Use clips of fewer latents.",
         )
-    if (begun := Path(out) / SETTINGS_FILE).exists():
-        require_settings(begun, settings, remedy="Use another folder, or remove this one.")
+    if (path := Path(out) / SETTINGS_FILE).exists():
+        require_settings(path, settings, remedy="Use another folder, or remove this one.")
 
 
 def _settings(
@@ -153,12 +161,13 @@ def _settings(
     options: TokeniseOptions,
     manifests: Mapping[str, str],
 ) -> dict[str, Any]:
+    """What must not change when an interrupted run resumes; the `hwm` part of metadata.json."""
     dtype = "float32" if options.exact and spec.codes == "continuous" else stored_dtype(spec)
     if options.stride is None:
         if spec.codes == "continuous":
             raise BadConfig(
                 "Tokenise",
-                expected="a stride: 1X's layout has no place for latents",
+                expected="a stride, because the 1X format has no latents",
                 got=f"a tokenizer of the kind `{spec.kind}`",
                 remedy="Add --stride N, the frames between the starts of clips.",
             )
@@ -168,7 +177,7 @@ def _settings(
         "stride": options.stride,
         "dtype": dtype,
         "precision": options.precision,
-        "codes": spec.plain(),
+        "tokenizer": spec.plain(),
         "names": list(episodes[0].names),
         "kinds": [kind for kind in ("states", "commands") if all(getattr(one, kind) is not None for one in episodes)],
         "manifests": dict(manifests),
@@ -178,13 +187,15 @@ def _settings(
 
 
 def _finish(out: Path, shards: int, hz: float, settings: Mapping[str, Any], rank: int) -> None:
-    """The whole set's metadata, by whichever process finds all shards there; two that do write the same."""
+    """Write metadata.json once all shards exist. Two processes that both find them write the same bytes."""
     paths = [out / f"metadata_{number}.json" for number in range(shards)]
     if not all(path.exists() for path in paths):
         return
-    told = [ShardMetadata.from_json(path, "Remove it; run again to make its shard anew.") for path in paths]
-    shape = next((one.shape for one in told if one.shape), None)
-    top = {"num_shards": shards, "query": "", "hz": hz, "num_images": sum(one.shard_num_frames for one in told)}
+    remedy = "Remove it, and run again to make its shard from scratch."
+    metadata = [ShardMetadata.from_json(path, remedy) for path in paths]
+    shape = next((one.shape for one in metadata if one.shape), None)
+    images = sum(one.shard_num_frames for one in metadata)
+    top = {"num_shards": shards, "query": "", "hz": hz, "num_images": images}
     write_json(out / "metadata.json", {**top, "hwm": {**settings, "shape": shape}}, tag=rank)
 
 
@@ -197,29 +208,29 @@ def _write_shard(
     tokenizer: Encoder,
     options: TokeniseOptions,
 ) -> tuple[int, list[int] | None]:
-    """Returns the rows of values written, and the shape [T, h, w(, C)] of its clips, if it has any."""
+    """Returns the number of frames with joint values, and the shape [T, h, w(, C)] of the clips, if there are any."""
     shape = None
-    frames = starts[:, None] + np.arange(settings["clip_frames"])
-    rows = frames.reshape(-1) if options.stride is None else np.arange(len(episode))
+    clips = starts[:, None] + np.arange(settings["clip_frames"])
+    frames = clips.reshape(-1) if options.stride is None else np.arange(len(episode))
     for kind in {"states", *settings["kinds"]}:
-        # 1X's layout wants states; where only commands were recorded, `kinds` says that these are none.
-        wanted = kind in settings["kinds"]
-        values = getattr(episode, kind) if wanted else np.zeros((len(episode), len(episode.names)))
-        _write_array(out / f"{kind}_{number}.bin", values[rows].astype(np.float32))
-    _write_array(out / f"segment_idx_{number}.bin", episode.segments[rows].astype(np.int32))
+        # The 1X format requires states: without recorded states they are zeros, and `kinds` lists only commands.
+        recorded = kind in settings["kinds"]
+        values = getattr(episode, kind) if recorded else np.zeros((len(episode), len(episode.names)))
+        _write_array(out / f"{kind}_{number}.bin", values[frames].astype(np.float32))
+    _write_array(out / f"segment_idx_{number}.bin", episode.segments[frames].astype(np.int32))
     if options.stride is not None:
         _write_array(out / f"starts_{number}.bin", starts)
     with new_file(out / f"video_{number}.bin") as partial, partial.open("wb") as file:
-        for first in range(0, len(frames), options.batch):
-            clips = to_video(episode.frames[frames[first : first + options.batch]], options.device)
-            with torch.inference_mode(), _arithmetic(options):
-                codes = tokenizer.encode(clips)
+        for first in range(0, len(clips), options.batch):
+            video = to_video(episode.frames[clips[first : first + options.batch]], options.device)
+            with torch.inference_mode(), _autocast(options):
+                codes = tokenizer.encode(video)
             shape = list(codes.shape[1:])
             file.write(codes.cpu().numpy().astype(settings["dtype"]).tobytes())
-    return len(rows), shape
+    return len(frames), shape
 
 
-def _arithmetic(options: TokeniseOptions) -> AbstractContextManager:
+def _autocast(options: TokeniseOptions) -> AbstractContextManager:
     if options.precision == "float32":
         return nullcontext()
     return torch.autocast(torch.device(options.device).type, torch.bfloat16)

@@ -1,10 +1,9 @@
-"""What a set of codes says of the tokenizer that made them, so that no model is trained on those of another."""
+"""The tokenizer spec: identifies the tokenizer of a token set, so that no model is trained on another's codes."""
 
 import hashlib
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwm_core.config import Config
 from hwm_core.errors import BadConfig
@@ -12,7 +11,7 @@ from hwm_core.tokenizers import VideoTokenizer
 
 
 class TokenizerSpec(Config):
-    """A tokenizer without its weights: what decides the shape and the meaning of its codes."""
+    """What determines the shape and the meaning of a tokenizer's codes."""
 
     kind: str
     codes: Literal["discrete", "continuous"]
@@ -20,22 +19,26 @@ class TokenizerSpec(Config):
     latent_channels: int
     temporal_factor: int
     spatial_factor: int
-    sha256: str | None = None  # of the weights that decide the codes; None where they were not at hand
+    sha256: str | None = None  # of the encoder weights; None when the weights are unknown
 
     @property
     def vocabulary(self) -> int:
-        """How many codes there are; 0 of continuous ones."""
+        """Number of codes; 0 for continuous latents."""
         return int(np.prod(self.levels)) if self.levels else 0
 
     def require(
         self,
         other: "TokenizerSpec",
         where: str,
-        remedy: str = "Give the tokenizer that made these codes, or tokenise the store again with yours.",
+        remedy: str = "Give the tokenizer that made these codes, or tokenise the store again with this tokenizer.",
     ) -> None:
-        """Raises BadConfig where codes of `other` are not these; weights count where both are known."""
+        """Check that `other` makes the same codes. Weights are compared when both are known.
+
+        Raises:
+            BadConfig: the specs differ; lists the fields.
+        """
         mine, its = self.plain(), other.plain()
-        if None in (self.sha256, other.sha256):  # of one that is not at hand the shape of its codes is all there is
+        if None in (self.sha256, other.sha256):  # with unknown weights, only the shape of the codes can be compared
             mine["sha256"] = its["sha256"] = mine["kind"] = its["kind"] = None
         if differ := [key for key in mine if mine[key] != its[key]]:
             raise BadConfig(
@@ -47,7 +50,7 @@ class TokenizerSpec(Config):
 
 
 def spec_of(tokenizer: VideoTokenizer) -> TokenizerSpec:
-    """Of a tokenizer at hand (a VideoTokenizer and nn.Module)."""
+    """The spec of a loaded tokenizer."""
     return TokenizerSpec(
         kind=tokenizer.kind,
         codes=tokenizer.codes,
@@ -60,28 +63,19 @@ def spec_of(tokenizer: VideoTokenizer) -> TokenizerSpec:
 
 
 def _sha256(tokenizer: VideoTokenizer) -> str:
-    """Of its weights, as files hold them. Not of those that only paint: tuning them leaves every code as it was."""
-    painting = {id(value) for part in tokenizer.decoder_parts for value in part.parameters()}
+    """Checksum of the weights as files store them, without the decoder: tuning the decoder keeps every code."""
+    decoder = {id(value) for part in tokenizer.decoder_parts for value in part.parameters()}
     digest = hashlib.sha256()
     for name, value in sorted(tokenizer.state_dict(keep_vars=True).items()):
-        if id(value) not in painting:
+        if id(value) not in decoder:
             digest.update(f"{name} {list(value.shape)}\n".encode())
-            kept = value.detach().bfloat16() if value.is_floating_point() else value
-            digest.update(kept.cpu().double().numpy().tobytes())
+            stored = value.detach().bfloat16() if value.is_floating_point() else value
+            digest.update(stored.cpu().double().numpy().tobytes())
     return digest.hexdigest()
 
 
 def stored_dtype(spec: TokenizerSpec) -> str:
-    """The smallest type that holds these codes; latents lose a little (11 bits of precision are kept)."""
+    """The smallest type that stores the codes; latents keep 11 bits of precision."""
     if spec.codes == "continuous":
         return "float16"
     return "uint16" if spec.vocabulary <= 2**16 else "int32"
-
-
-def in_vocabulary(codes: NDArray, vocabulary: int) -> bool:
-    """Whether every code is one; latents (vocabulary 0) must be finite."""
-    if not codes.size:
-        return True
-    if not vocabulary:
-        return bool(np.isfinite(codes).all())
-    return bool(codes.min() >= 0 and codes.max() < vocabulary)

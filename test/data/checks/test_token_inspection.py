@@ -19,7 +19,8 @@ from hwm_core.data.episodes.store import manifest_path
 from hwm_core.data.robot.description import Joint, Robot
 from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.data.tokens.episodes import TokenEpisode
-from hwm_core.data.tokens.onex import EVE_STATES, open_episodes, open_tokens
+from hwm_core.data.tokens.onex import open_episodes, open_tokens
+from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.data.tokens.store import manifest_sha256
 from hwm_core.errors import BadBag, RobotMismatch
 
@@ -194,7 +195,7 @@ def test_verify_finds_no_fault_in_sets_side_by_side_and_in_a_test_set(published,
     [
         (lambda path: (path / "states.yaml").write_text("robot: other"), "states.yaml"),
         (lambda path: (path / "states.yaml").unlink(), "states.yaml"),
-        (lambda path: (path / "validation" / "metadata.json").unlink(), "got one that is not finished"),
+        (lambda path: (path / "validation" / "metadata.json").unlink(), "got an unfinished set"),
         (lambda path: (path / "validation" / "video_0.bin").write_bytes(b"cut"), "expected 256 bytes"),
     ],
 )
@@ -262,10 +263,10 @@ def test_counts_of_metadata_json_that_are_not_those_on_disk_are_noted(tmp_path, 
     held = 91 if make is tokens_v2 else 20
     said = {"num_shards": 2 if make is tokens_v2 else 1, "hz": 30, "num_images": held}
     (path / "metadata.json").write_text(json.dumps(said))
-    assert not [one for one in verify_metadata(path) if "metadata.json says" in one.text]
+    assert not [one for one in verify_metadata(path) if "metadata.json has" in one.text]
     (path / "metadata.json").write_text(json.dumps({**said, "num_images": held + 9}))
-    wrong = f"metadata.json says num_images {held + 9}, the shards hold {held}: these count"
-    more = "metadata.json says num_shards 1, on disk are 2: the others are not read"
+    wrong = f"metadata.json has num_images {held + 9}, but the shards have {held}, which is used"
+    more = "metadata.json has num_shards 1, but there are 2 files: the others are not read"
     for verb in ("verify", "inspect"):
         status, told = command(verb, path)
         assert status == 0 and wrong in told and more not in told

@@ -19,7 +19,7 @@ from hwm_core.data.lerobot.dataset import open_lerobot
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.embodiment import Dimension, Embodiment, embodiment_names, read_embodiment, union
 from hwm_core.data.rosbag2.recording import BagRecording
-from hwm_core.data.tokens.onex import EVE_STATES
+from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.errors import BadActions, BadConfig, RobotMismatch
 from hwm_core.live.context import Context
 from hwm_core.sim.description import joints

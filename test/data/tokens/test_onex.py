@@ -11,8 +11,10 @@ from hwm_core.data.checks.verification import verify_metadata
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
-from hwm_core.data.tokens.episodes import TokenWindows
-from hwm_core.data.tokens.onex import EVE_STATES, open_test_samples, open_tokens, read_spec
+from hwm_core.data.tokens.onex import open_tokens, read_spec
+from hwm_core.data.tokens.onex_joints import EVE_STATES
+from hwm_core.data.tokens.onex_test_set import open_test_samples
+from hwm_core.data.tokens.windows import TokenWindows
 from hwm_core.errors import BadBag
 
 SQUARE = Preprocessing(source_aspect=1.0, height=8, width=8)
@@ -81,7 +83,7 @@ def test_a_cut_shard_is_rejected_with_the_bytes_it_should_have(tmp_path, name):
 def test_a_cut_v1_file_is_rejected(tmp_path, name):
     path = tokens_v1(tmp_path / "set")
     (path / name).write_bytes((path / name).read_bytes()[:-2])
-    with pytest.raises(BadBag, match="It was cut"):
+    with pytest.raises(BadBag, match="It was truncated"):
         open_tokens(path)
 
 
@@ -130,7 +132,7 @@ def test_a_v1_set_whose_metadata_are_wrong_is_rejected_by_the_key(tmp_path, key,
             "stride": 0,
             "dtype": "complex64",
             "shape": [3],
-            "codes": {"kind": "mine"},
+            "tokenizer": {"kind": "mine"},
             "kinds": ["torques"],
             "names": 3,
             "manifests": {"torques": "0"},

@@ -20,11 +20,12 @@ from hwm_core.data.episodes.store import manifest_path, open_store, write_episod
 from hwm_core.data.episodes.windows import Windows, window_starts
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
-from hwm_core.data.tokens.episodes import TokenEpisode, TokenWindows, frames_counted
+from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import open_tokens
 from hwm_core.data.tokens.store import open_token_store
 from hwm_core.data.tokens.tokenise import TokeniseOptions, tokenise
 from hwm_core.data.tokens.tokenizer_spec import spec_of
+from hwm_core.data.tokens.windows import TokenWindows, action_frames
 from hwm_core.errors import BadBag, BadCheckpoint, BadConfig
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.config import TrainingConfig
@@ -201,14 +202,14 @@ def test_a_manifest_that_was_changed_and_splits_of_unlike_settings_are_rejected(
     shutil.copytree(cache, tmp_path / "set")
     file = manifest_path(tmp_path / "set", "states")
     file.write_text(file.read_text().replace("neck_yaw", "neck_pan"))
-    with pytest.raises(BadConfig, match="the manifest that was tokenised with"):
+    with pytest.raises(BadConfig, match="the manifest of the tokenised store"):
         open_token_store(tmp_path / "set")
     shutil.rmtree(tmp_path / "set" / "validation")
     with pytest.raises(BadBag, match=r"one set named val.*got none"):
         open_token_store(tmp_path / "set")
     command(store, "--tokenizer", store / "discrete", "--out", tmp_path / "other", "--stride", 3)
     shutil.copytree(tmp_path / "other" / "validation", tmp_path / "set" / "validation")
-    with pytest.raises(BadConfig, match="clip_frames: expected in validation those of training"):
+    with pytest.raises(BadConfig, match="clip_frames: expected the same in validation as in training"):
         open_token_store(tmp_path / "set")
 
 
@@ -234,7 +235,7 @@ def test_splits_that_differ_in_one_thing_they_share_are_rejected_by_its_name(cac
     path = shutil.copytree(cache, tmp_path / "set")
     open_token_store(path)
     rewritten(path / side / "metadata.json", **{key: SHARED[key]})
-    with pytest.raises(BadConfig, match=f"{key}: expected in validation those of training, got others"):
+    with pytest.raises(BadConfig, match=f"{key}: expected the same in validation as in training, got another"):
         open_token_store(path)
 
 
@@ -244,7 +245,7 @@ def test_splits_that_differ_in_one_thing_they_share_are_rejected_by_its_name(cac
 def test_splits_of_unlike_tokenizers_are_rejected_by_what_differs(cache, tmp_path, key, value):
     path = shutil.copytree(cache, tmp_path / "set")
     file = path / "validation" / "metadata.json"
-    rewritten(file, codes={**json.loads(file.read_text())["hwm"]["codes"], key: value})
+    rewritten(file, tokenizer={**json.loads(file.read_text())["hwm"]["tokenizer"], key: value})
     with pytest.raises(BadConfig, match=f"tokenizer: expected {key}"):
         open_token_store(path)
 
@@ -268,11 +269,11 @@ def other_store(store, tmp_path):
     ("changes", "said"),
     [
         ({}, "expected the manifests it was begun with"),
-        ({"tokenizer": "other"}, "expected the codes, manifests it was begun with"),
+        ({"tokenizer": "other"}, "expected the manifests, tokenizer it was begun with"),
         ({"tokenizer": "continuous", "stride": None}, "expected a stride"),
         ({"needs_statistics": True}, "a tokenizer with statistics of its latents"),
         ({"kept": ["validation"]}, "expected the manifests it was begun with"),
-        ({"latents": 30}, "expected a stretch of 233 frames"),
+        ({"latents": 30}, "expected a segment of at least 233 frames"),
         ({"batch": 0}, "key `batch`"),
     ],
 )
@@ -362,8 +363,8 @@ def test_magvit_codes_are_two_digits_of_512(tmp_path):
 
 def test_a_model_counts_the_single_frame_of_a_further_clip_as_often_as_the_frames_of_a_latent():
     # Two clips of 1 + 2 frames, as a model of 4 latents counts them: 1 + 2, then frame 3 twice, then 4 and 5.
-    assert frames_counted(2, 2, 2).tolist() == [0, 1, 2, 3, 3, 4, 5]
-    assert frames_counted(4, 1, 1).tolist() == [0, 1, 2, 3]
+    assert action_frames(2, 2, 2).tolist() == [0, 1, 2, 3, 3, 4, 5]
+    assert action_frames(4, 1, 1).tolist() == [0, 1, 2, 3]
 
 
 def test_more_sets_than_files_may_be_open_can_be_mapped(tmp_path):

@@ -67,7 +67,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path):
     assert not (tmp_path / "again" / "metadata.json").exists()
     tokenizer = Mean()
     told = list(run(episodes, tmp_path / "again", tokenizer))
-    assert [one.kept for one in told] == [True, False, False] and tokenizer.calls == 4
+    assert [one.existing for one in told] == [True, False, False] and tokenizer.calls == 4
     assert contents(tmp_path / "again") == contents(tmp_path / "whole")
 
 
@@ -85,7 +85,7 @@ def test_a_fault_on_the_way_leaves_no_half_written_file(tmp_path):
 
 def test_a_set_is_of_one_tokenizer_and_one_list_of_episodes(tmp_path):
     list(run([episode()], tmp_path / "set"))
-    with pytest.raises(BadConfig, match="the codes it was begun with"):
+    with pytest.raises(BadConfig, match="the tokenizer it was begun with"):
         list(run([episode()], tmp_path / "set", sha256="def"))
     with pytest.raises(BadConfig, match="the episodes it was begun with"):
         list(run([episode("other")], tmp_path / "set"))
@@ -96,7 +96,7 @@ KEYS = [
     "stride",
     "dtype",
     "precision",
-    "codes",
+    "tokenizer",
     "names",
     "kinds",
     "manifests",
@@ -140,7 +140,7 @@ def test_a_set_is_gone_on_with_by_the_same_options_manifests_and_camera_alone(tm
 @pytest.mark.parametrize("text", ["", '{"clip_frames": 5, "str', "[]"])
 def test_files_that_say_how_far_a_set_is_are_rejected_by_their_path_where_they_were_cut(tmp_path, text):
     list(run([episode()], tmp_path / "set"))
-    for name, remedy in (("metadata_0.json", "Remove it; run again"), ("tokenise.json", "Use another folder")):
+    for name, remedy in (("metadata_0.json", "Remove it, and run again"), ("tokenise.json", "Use another folder")):
         (tmp_path / "set" / name).write_text(text)
         with pytest.raises(BadBag, match=rf"{name}: expected a JSON object.*{remedy}"):
             list(run([episode()], tmp_path / "set"))

@@ -1,8 +1,8 @@
-"""The whole road at a glance: reach a goal image with the simulated humanoid, then judge the model offline.
+"""Demo: the simulated humanoid reaches a goal image with the world model, then the model is evaluated offline.
 
-python -m hwm_ros.demo --out demo_out               simulate, plan, record, replay, evaluate
-python -m hwm_ros.demo --out demo_out --bag BAG     your own recording: the offline part alone
-python -m hwm_ros.demo --out demo_out --family flow the same with the flow model
+python -m hwm_ros.demo --out demo_out                simulate, plan, record, replay, evaluate
+python -m hwm_ros.demo --out demo_out --bag BAG      replay your own recording only
+python -m hwm_ros.demo --out demo_out --family flow  use the flow model
 """
 
 import argparse
@@ -42,54 +42,55 @@ from hwm_ros.error_codes import Rejected
 from hwm_ros.processes import NodeDied, isolate
 from hwm_ros.reach_episode import ReachEpisode, run_reach_episode
 
-SEED = 2_100_000  # of the reach; the held-out episodes have the seeds from EVALUATION_SEED on
-EVALUATION_SEED = 2_000_000
-EPISODES = 4  # of 10 s: 54 windows each; half of the episodes keep the neck fixed
-EXAMPLES = 4
+REACH_SEED = 2_100_000
+EVALUATION_SEED = 2_000_000  # of the first held-out episode
+EPISODES = 4  # of 10 s, 54 windows each; half of the episodes keep the neck fixed
+EXAMPLES = 4  # in the contact sheet
 
 
 def main() -> int:
-    """The command line; the exit status says whether everything was made."""
+    """The command line. The exit status is 0 when all outputs were written."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("demo_out"),
-        help="folder to write (%(default)s); what an earlier demo left there is replaced",
+        help="output folder; the outputs of an earlier demo are replaced (default: %(default)s)",
     )
-    parser.add_argument("--bag", type=Path, help="a rosbag2 of your own: predict it instead of simulating")
-    parser.add_argument("--checkpoint", help="a checkpoint's folder; by default the one of --family that ships")
-    parser.add_argument("--family", choices=SHIPPED_OF, default="masked", help="of world models (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--seed", type=int, default=SEED, help="of the reach task (%(default)s)")
-    parser.add_argument("--episodes", type=int, default=EPISODES, help="held-out episodes to judge on (%(default)s)")
+    parser.add_argument("--bag", type=Path, help="your own rosbag2 recording: replay it instead of simulating")
+    parser.add_argument("--checkpoint", help="checkpoint folder (default: the shipped one of --family)")
+    parser.add_argument("--family", choices=SHIPPED_OF, default="masked", help="model family (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=REACH_SEED, help="seed of the reach task (default: %(default)s)")
+    parser.add_argument(
+        "--episodes", type=int, default=EPISODES, help="number of held-out episodes (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     arguments.checkpoint = checkpoint_path(arguments.checkpoint or SHIPPED_OF[arguments.family])
-    began = monotonic()
+    started = monotonic()
     try:
         world_model = WorldModel.load(arguments.checkpoint, device=read_device(arguments.device))
         arguments.out.mkdir(parents=True, exist_ok=True)
         if arguments.bag is not None:
             print(_replay(arguments.bag, world_model, arguments.out).table)
         else:
-            _live(arguments, world_model)
+            _simulate(arguments, world_model)
     except (BadInput, NodeDied, Rejected) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    print(
-        f"Done in {monotonic() - began:.0f} s. Look at: {', '.join(sorted(str(p) for p in arguments.out.glob('*.*')))}"
-    )
+    outputs = ", ".join(sorted(str(path) for path in arguments.out.glob("*.*")))
+    print(f"Done in {monotonic() - started:.0f} s. Outputs: {outputs}")
     return 0
 
 
-def _live(arguments: argparse.Namespace, world_model: WorldModel) -> None:
-    """The closed loop over DDS, and what it is worth."""
+def _simulate(arguments: argparse.Namespace, world_model: WorldModel) -> None:
+    """Run the closed loop, replay its recording, and evaluate the model on held-out episodes."""
     out: Path = arguments.out
     bag, logs = out / "bag", out / "log"
     for old in (bag, logs, out / "replay"):
         shutil.rmtree(old, ignore_errors=True)
     logs.mkdir()
-    print("1/3  Simulated humanoid, world model and planner: three processes over DDS, in lockstep")
+    print("1/3  Reach task: simulated humanoid, world model and planner, three processes over DDS in lockstep")
     episode = _reach(arguments, bag, logs)
     before, after = episode.distances_m[0], episode.distances_m[-1]
     reach = {
@@ -99,11 +100,11 @@ def _live(arguments: argparse.Namespace, world_model: WorldModel) -> None:
         "success": after < SUCCESS_M,
     }
     print(f"     palm to goal {before:.3f} m -> {after:.3f} m")
-    print(f"     {episode.rate_hz:.2f} control steps a second; real time would be {world_model.frame_rate_hz:g}")
-    _show_reach(world_model, episode, bag, reach, out)
+    print(f"     {episode.rate_hz:.2f} control steps per second (real time: {world_model.frame_rate_hz:g})")
+    _draw_reach(world_model, episode, bag, reach, out)
     print("2/3  Replay of the recorded bag")
     replayed = _replay(bag, world_model, out / "replay")
-    print("3/3  Held-out episodes from fixed seeds")
+    print("3/3  Evaluation on held-out episodes")
     tables, table = _evaluate(world_model, arguments.episodes, out)
     metrics = {
         **tables,
@@ -111,7 +112,10 @@ def _live(arguments: argparse.Namespace, world_model: WorldModel) -> None:
         "reach": reach,
         "frames": episode.frames,
         "control_steps_per_second": round(episode.rate_hz, 3),
-        "latency_ms": {s: {p: round(row[p], 3) for p in ("p50", "p95")} for s, row in episode.latency_ms.items()},
+        "latency_ms": {
+            stage: {name: round(percentiles[name], 3) for name in ("p50", "p95")}
+            for stage, percentiles in episode.latency_ms.items()
+        },
         "checkpoint": describe(world_model),
         "device": str(world_model.device),
     }
@@ -124,31 +128,32 @@ def _reach(arguments: argparse.Namespace, bag: Path, logs: Path) -> ReachEpisode
     rclpy.init()
     with tqdm(unit="frame", desc="     reaching", file=sys.stdout) as bar:
 
-        def tell(feedback: PlanActions.Feedback, num_frames: int) -> None:
+        def show(feedback: PlanActions.Feedback, num_frames: int) -> None:
             bar.total = num_frames
             bar.set_postfix(cost=f"{feedback.best_cost:.4f}", plan=f"{feedback.plan_ms:.0f} ms", refresh=False)
             bar.update(feedback.frames_done - bar.n)
 
         try:
-            return run_reach_episode(arguments.checkpoint.resolve(), arguments.seed, arguments.device, bag, logs, tell)
+            return run_reach_episode(arguments.checkpoint.resolve(), arguments.seed, arguments.device, bag, logs, show)
         finally:
             rclpy.try_shutdown()
 
 
-def _show_reach(world_model: WorldModel, live: ReachEpisode, bag: Path, reach: dict[str, Any], out: Path) -> None:
+def _draw_reach(world_model: WorldModel, reached: ReachEpisode, bag: Path, reach: dict[str, Any], out: Path) -> None:
+    """Write reach.mp4 and reach.png."""
     episode, _ = BagRecording(bag, Topics()).read(world_model.preprocessing, world_model.manifest.names)
-    goal = world_model.preprocessing.apply(decode_image(live.goal))
-    plans = [TimedPlan(convert.stamp_ns(plan.header.stamp), convert.read_sequence(plan)) for plan in live.plans]
-    distances = live.distances_m[-len(episode) :]
+    goal = world_model.preprocessing.apply(decode_image(reached.goal))
+    plans = [TimedPlan(convert.stamp_ns(plan.header.stamp), convert.read_sequence(plan)) for plan in reached.plans]
+    distances = reached.distances_m[-len(episode) :]
     rate = world_model.frame_rate_hz
     captions = [f"{frame / rate:.2f} s   palm to goal {100 * metres:.1f} cm" for frame, metres in enumerate(distances)]
     plan_film(out / "reach.mp4", world_model, episode, plans, goal, captions, Sampling())
-    verdict = "reached" if reach["success"] else "not reached"
+    outcome = "reached" if reach["success"] else "not reached"
     notes = (
         f"palm to goal {reach['distance_before_m']:.3f} m -> {reach['distance_after_m']:.3f} m",
         f"{len(plans)} plans",
     )
-    strip = plan_strip(f"Reach, seed {reach['seed']}: {verdict}", notes, episode.frames[0], goal, episode.frames[1:])
+    strip = plan_strip(f"Reach, seed {reach['seed']}: {outcome}", notes, episode.frames[0], goal, episode.frames[1:])
     with new_file(out / "reach.png") as partial:
         write_png(partial, strip)
 
@@ -167,7 +172,7 @@ def _evaluate(world_model: WorldModel, episodes: int, out: Path) -> tuple[dict[s
     with _progress("     predicting") as progress:
         result = evaluation.run(progress)
     sheet = contact_sheet(
-        f"{episodes} episodes the model has never seen",
+        f"{episodes} held-out episodes",
         caption(world_model, evaluation.config.sampling),
         examples(evaluation, result, EXAMPLES),
         world_model.frame_rate_hz,
@@ -179,19 +184,19 @@ def _evaluate(world_model: WorldModel, episodes: int, out: Path) -> tuple[dict[s
 
 @contextmanager
 def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar as the callback (done, of) that the engines want."""
+    """A progress bar; yields the callback (done, total) that the evaluation expects."""
     with tqdm(unit="window", desc=text, file=sys.stdout) as bar:
 
-        def move(done: int, of: int) -> None:
-            bar.total = of
+        def update(done: int, total: int) -> None:
+            bar.total = total
             bar.update(done - bar.n)
 
-        yield move
+        yield update
 
 
 def _latency_table(episode: ReachEpisode) -> str:
     lines = ["| latency | p50 | p95 |", "| --- | ---: | ---: |"]
-    lines += [f"| {stage} | {row['p50']:.1f} ms | {row['p95']:.1f} ms |" for stage, row in episode.latency_ms.items()]
+    lines += [f"| {stage} | {ms['p50']:.1f} ms | {ms['p95']:.1f} ms |" for stage, ms in episode.latency_ms.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""One reach episode by three nodes in three processes over DDS, in lockstep, recorded to a bag."""
+"""One reach episode of three nodes (three processes over DDS, in lockstep), recorded to a bag."""
 
 import time
 from collections import defaultdict
@@ -28,7 +28,7 @@ from hwm_ros.processes import NodeDied, node_process
 from hwm_ros.qos import JOINTS_OUT, LATCHED, LATCHED_HISTORY, RELIABLE
 from hwm_ros.recorder import Recorder
 
-_START_S, _SCORES_S, _FRAME_S = 120.0, 60.0, 240.0  # wall time allowed: nodes to come up, one request, one frame
+_START_S, _SCORES_S, _FRAME_S = 120.0, 60.0, 240.0  # limits of wall time: start of the nodes, one request, one frame
 _GOAL, _DISTANCE, _STATUS, _SCORES = (
     "/sim_robot/goal_image",
     "/sim_robot/palm_distance",
@@ -48,45 +48,55 @@ RECORDED: Mapping[str, tuple[type, QoSProfile]] = {
     "/world_model/model_info": (ModelInfo, LATCHED),
     PLAN_TOPIC: (ActionSequence, RELIABLE),
 }
-_HEARD = (_GOAL, _DISTANCE, _STATUS, _SCORES, PLAN_TOPIC)
+_SUBSCRIBED = (_GOAL, _DISTANCE, _STATUS, _SCORES, PLAN_TOPIC)
 
 
 @dataclass(frozen=True)
 class ReachEpisode:
-    """What happened."""
+    """The result of a reach episode."""
 
-    distances_m: tuple[float, ...]  # palm to goal at every camera frame
+    distances_m: tuple[float, ...]  # from palm to goal, at every camera frame
     plans: tuple[ActionSequence, ...]
     goal: Image
-    frames: dict[str, int]  # received, used, skipped (published again while a plan was made), dropped
-    latency_ms: dict[str, dict[str, float]]  # stage -> p50, p95
+    frames: dict[str, int]  # number of images {"received", "used", "skipped", "dropped"}
+    latency_ms: dict[str, dict[str, float]]  # {stage: {"p50", "p95", "p99"}}
     rate_hz: float  # control steps per second of wall time
 
 
 class _Operator:
-    """Listens to the nodes, and asks the planner for the reach."""
+    """Receives the nodes' messages and sends the goal to the planner."""
 
-    def __init__(self, check: Callable[[], None]) -> None:
-        self._check = check
+    def __init__(self, check_nodes: Callable[[], None]) -> None:
+        self._check_nodes = check_nodes
         self.node = rclpy.create_node("demo")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
-        self.heard: dict[str, list[Any]] = defaultdict(list)
-        for topic in _HEARD:
+        self.received: dict[str, list[Any]] = defaultdict(list)
+        for topic in _SUBSCRIBED:
             kind, profile = RECORDED[topic]
-            self.node.create_subscription(kind, topic, self.heard[topic].append, profile)
+            self.node.create_subscription(kind, topic, self.received[topic].append, profile)
         self.planner = ActionClient(self.node, PlanActions, "/mpc_planner/plan_actions")
 
-    def until(self, condition: Callable[[], object], what: str, limit_s: Callable[[], float]) -> None:
-        """Spin until the condition holds. Raises NodeDied when a node ends, or after the limit (of monotonic time)."""
+    def until(self, condition: Callable[[], object], what: str, deadline: Callable[[], float]) -> None:
+        """Spin until the condition holds.
+
+        Args:
+            condition: checked after every step of the executor.
+            what: what the condition waits for, in words.
+            deadline: returns the latest monotonic time to wait until.
+
+        Raises:
+            NodeDied: a node ended, or the deadline passed.
+        """
         while not condition():
-            self._check()
-            if time.monotonic() > limit_s():
-                raise NodeDied(f"Waited in vain for {what}; see the logs of the nodes.")
+            self._check_nodes()
+            if time.monotonic() > deadline():
+                raise NodeDied(f"Timed out while waiting for {what}. See the logs of the nodes.")
             self._executor.spin_once(timeout_sec=0.1)
 
-    def done(self, future: Future, what: str, limit_s: Callable[[], float]) -> Any:
-        self.until(future.done, what, limit_s)
+    def result(self, future: Future, what: str, deadline: Callable[[], float]) -> Any:
+        """The result of a future, after spinning until it is done. Raises NodeDied as `until` does."""
+        self.until(future.done, what, deadline)
         return future.result()
 
     def close(self) -> None:
@@ -95,18 +105,26 @@ class _Operator:
 
 
 def run_reach_episode(
-    checkpoint: Path, seed: int, device: str, bag: Path, logs: Path, tell: Callable[[PlanActions.Feedback, int], None]
+    checkpoint: Path,
+    seed: int,
+    device: str,
+    bag: Path,
+    logs: Path,
+    on_feedback: Callable[[PlanActions.Feedback, int], None],
 ) -> ReachEpisode:
-    """Reach the goal of `seed` for REACH_SECONDS of simulated time. ROS is initialised by the caller.
+    """Run the reach task of `seed` for REACH_SECONDS of simulated time. The caller initialises ROS.
 
     Args:
+        checkpoint: folder of the world model.
+        seed: seed of the task and of the planner.
+        device: PyTorch device of the world model.
         bag: rosbag2 folder to write.
-        logs: folder for what the nodes print.
-        tell: hears the planner's feedback, frame by frame, and of how many frames.
+        logs: folder for the nodes' output.
+        on_feedback: called for every frame with the planner's feedback and the total number of frames.
 
     Raises:
-        NodeDied: a node ended, or went silent.
-        Rejected: the planner gave up; says why.
+        NodeDied: a node ended or did not respond in time.
+        Rejected: the planner aborted the goal; the message gives the reason.
     """
     model = {"checkpoint": checkpoint, "device": device, "use_sim_time": True}
     planner = {
@@ -125,31 +143,33 @@ def run_reach_episode(
             for name, parameters in nodes.items()
         }
 
-        def check() -> None:
+        def check_nodes() -> None:
             for name, process in processes.items():
                 if process.poll() is not None:
-                    raise NodeDied(f"{name} ended with {process.returncode}:\n{(logs / f'{name}.txt').read_text()}")
+                    raise NodeDied(
+                        f"{name} ended with status {process.returncode}:\n{(logs / f'{name}.txt').read_text()}"
+                    )
 
-        operator = _Operator(check)
+        operator = _Operator(check_nodes)
         stack.callback(operator.close)
         stack.enter_context(Recorder(operator.node, bag, RECORDED))
-        return _reach(operator, tell)
+        return _reach(operator, on_feedback)
 
 
-def _reach(operator: _Operator, tell: Callable[[PlanActions.Feedback, int], None]) -> ReachEpisode:
+def _reach(operator: _Operator, on_feedback: Callable[[PlanActions.Feedback, int], None]) -> ReachEpisode:
     started = time.monotonic()
-    heard, num_frames = operator.heard, round(REACH_SECONDS * CONTROL_HZ)
+    received, num_frames = operator.received, round(REACH_SECONDS * CONTROL_HZ)
     latencies = Latencies()
     feedback_at: list[float] = []
     feedbacks: list[PlanActions.Feedback] = []
 
-    def starting() -> float:
+    def start_deadline() -> float:
         return started + _START_S
 
-    def stepping() -> float:
+    def frame_deadline() -> float:
         return (feedback_at[-1] if feedback_at else started + _START_S) + _FRAME_S
 
-    def on_feedback(message: Any) -> None:
+    def on_message(message: Any) -> None:
         feedback: PlanActions.Feedback = message.feedback
         if feedback_at:
             latencies.add("frame", time.monotonic() - feedback_at[-1])
@@ -157,29 +177,35 @@ def _reach(operator: _Operator, tell: Callable[[PlanActions.Feedback, int], None
         if not feedbacks or feedback.plans_made > feedbacks[-1].plans_made:
             latencies.add("plan", feedback.plan_ms / 1e3)
         feedbacks.append(feedback)
-        tell(feedback, num_frames)
+        on_feedback(feedback, num_frames)
 
-    operator.until(operator.planner.server_is_ready, "the planner", starting)
-    operator.until(lambda: all(map(operator.node.count_publishers, RECORDED)), "the topics to record", starting)
-    operator.until(lambda: heard[_GOAL] and heard[_STATUS], "the first frame", starting)
-    goal = PlanActions.Goal(goal=heard[_GOAL][-1], num_frames=num_frames)
-    handle = operator.done(operator.planner.send_goal_async(goal, on_feedback), "the planner's yes", starting)
-    answer: PlanActions.Result = operator.done(handle.get_result_async(), "the next frame", stepping).result
+    operator.until(operator.planner.server_is_ready, "the planner", start_deadline)
+    operator.until(lambda: all(map(operator.node.count_publishers, RECORDED)), "the topics to record", start_deadline)
+    operator.until(lambda: received[_GOAL] and received[_STATUS], "the first frame", start_deadline)
+    goal = PlanActions.Goal(goal=received[_GOAL][-1], num_frames=num_frames)
+    handle = operator.result(
+        operator.planner.send_goal_async(goal, on_message), "the planner to accept the goal", start_deadline
+    )
+    answer: PlanActions.Result = operator.result(handle.get_result_async(), "the next frame", frame_deadline).result
     if answer.error_code != ErrorCode.NONE:
         raise Rejected(answer.error_code, answer.error_msg)
-    # The last command moves the robot once more; that frame is on its way.
-    operator.until(lambda: _settled(heard, convert.stamp_ns(feedbacks[-1].stamp)), "the last frame", stepping)
-    for scores in heard[_SCORES]:
+    # The last command still moves the robot; wait for the frame after it.
+    operator.until(
+        lambda: _is_last_frame_used(received, convert.stamp_ns(feedbacks[-1].stamp)), "the last frame", frame_deadline
+    )
+    for scores in received[_SCORES]:
         for stage in ("queue", "encode", "rollout", "cost"):
             latencies.add(stage, getattr(scores, f"{stage}_ms") / 1e3)
-    status: ContextStatus = heard[_STATUS][-1]
+    status: ContextStatus = received[_STATUS][-1]
     frames = {what: getattr(status, f"images_{what}") for what in ("received", "used", "skipped", "dropped")}
     rate_hz = (len(feedback_at) - 1) / (feedback_at[-1] - feedback_at[0])
-    distances = tuple(message.data for message in heard[_DISTANCE])
-    return ReachEpisode(distances, tuple(heard[PLAN_TOPIC]), heard[_GOAL][-1], frames, latencies.summary(), rate_hz)
+    distances = tuple(message.data for message in received[_DISTANCE])
+    return ReachEpisode(
+        distances, tuple(received[PLAN_TOPIC]), received[_GOAL][-1], frames, latencies.summary(), rate_hz
+    )
 
 
-def _settled(heard: Mapping[str, list[Any]], acted_ns: int) -> bool:
-    """Whether the frame after the last command was taken in, and its distance heard."""
-    status: ContextStatus = heard[_STATUS][-1]
-    return convert.stamp_ns(status.header.stamp) > acted_ns and len(heard[_DISTANCE]) >= status.images_used
+def _is_last_frame_used(received: Mapping[str, list[Any]], commanded_ns: int) -> bool:
+    """Whether the frame after the command at `commanded_ns` entered the context, and its distance was received."""
+    status: ContextStatus = received[_STATUS][-1]
+    return convert.stamp_ns(status.header.stamp) > commanded_ns and len(received[_DISTANCE]) >= status.images_used

@@ -1,4 +1,4 @@
-"""Nodes as processes of their own, over real DDS on a domain of their own, and a peer to talk to them."""
+"""Runs nodes as processes over real DDS, on a ROS domain of the test process, and a peer node that talks to them."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile
 
 from hwm_ros.processes import isolate, node_process
 
-DEADLINE_S = 120.0  # generous: the machines that run this are slow and busy
+DEADLINE_S = 120.0  # long enough for slow and busy machines
 
 
 _RUNNING: dict[Path, subprocess.Popen] = {}
@@ -22,10 +22,10 @@ _RUNNING: dict[Path, subprocess.Popen] = {}
 
 @contextmanager
 def process(executable: str, log: Path, **parameters: object) -> Iterator[None]:
-    """An installed node in a process of its own, which must exit with 0 on SIGTERM; `__` stands for a dot."""
+    """Run an installed node. It must exit with status 0 after SIGTERM. In parameter names, `__` stands for a dot."""
     isolate(1 + os.getpid() % 100)
-    named = {name.replace("__", "."): value for name, value in parameters.items()}
-    with node_process(executable, named, log) as running:
+    dotted = {name.replace("__", "."): value for name, value in parameters.items()}
+    with node_process(executable, dotted, log) as running:
         _RUNNING[log] = running
         try:
             yield
@@ -34,7 +34,7 @@ def process(executable: str, log: Path, **parameters: object) -> Iterator[None]:
 
 
 class Peer:
-    """A node of this process: publishes, collects what it hears, calls services."""
+    """A node in the test process: publishes, stores received messages, and calls services."""
 
     def __init__(self) -> None:
         isolate(1 + os.getpid() % 100)
@@ -43,40 +43,41 @@ class Peer:
         self.node = rclpy.create_node("peer", context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
-        self.heard: dict[str, list] = defaultdict(list)
+        self.received: dict[str, list] = defaultdict(list)
 
     def close(self) -> None:
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown(context=self.context)
 
-    def listen(self, kind: type, topic: str, qos: QoSProfile | int = 50) -> None:
-        self.node.create_subscription(kind, topic, self.heard[topic].append, qos)
+    def subscribe(self, kind: type, topic: str, qos: QoSProfile | int = 50) -> None:
+        self.node.create_subscription(kind, topic, self.received[topic].append, qos)
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Spin until the condition holds."""
         deadline = time.monotonic() + DEADLINE_S
         while not condition():
-            assert time.monotonic() < deadline, f"waited {DEADLINE_S} s for {what}"
+            assert time.monotonic() < deadline, f"timed out after {DEADLINE_S} s while waiting for {what}"
             for log, running in _RUNNING.items():
-                assert running.poll() is None, f"a node died while we waited for {what}:\n{log.read_text()}"
+                assert running.poll() is None, f"a node ended while waiting for {what}:\n{log.read_text()}"
             self._executor.spin_once(timeout_sec=0.05)
 
     def newest(self, topic: str, condition: Callable = lambda message: True) -> object:
-        """The newest message heard on a topic that meets the condition, once there is one."""
+        """The newest message on a topic that meets the condition; waits until one arrives."""
         found: list = []
 
-        def look() -> bool:
-            found[:] = [message for message in self.heard[topic] if condition(message)][-1:]
+        def find() -> bool:
+            found[:] = [message for message in self.received[topic] if condition(message)][-1:]
             return bool(found)
 
-        self.until(look, f"a message on {topic}")
+        self.until(find, f"a message on {topic}")
         return found[0]
 
     def call(self, kind: type, service: str, request: object) -> object:
+        """The response of a service; waits for the service and for the response."""
         client = self.node.create_client(kind, service)
         self.until(client.service_is_ready, service)
         future = client.call_async(request)
-        self.until(future.done, f"the answer of {service}")
+        self.until(future.done, f"the response of {service}")
         self.node.destroy_client(client)
         return future.result()

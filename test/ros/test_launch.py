@@ -1,4 +1,4 @@
-"""The launch file run by the real launch package: nodes active, candidates scored, a clean end."""
+"""The launch file with the real launch package: nodes become active, score candidates and exit cleanly."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ def peer():
     it.close()
 
 
-def test_the_launched_nodes_become_active_score_candidates_and_end_well(peer, tmp_path):
+def test_the_launched_nodes_become_active_score_candidates_and_exit_cleanly(peer, tmp_path):
     names = joints().names
     checkpoint = save_untrained(tmp_path / "checkpoint", kind="states", joints=names)
     arguments = {
@@ -68,11 +68,11 @@ def test_the_launched_nodes_become_active_score_candidates_and_end_well(peer, tm
             start_new_session=True,
         )
     try:
-        peer.listen(ContextStatus, "/robot/world_model/context_status")
+        peer.subscribe(ContextStatus, "/robot/world_model/context_status")
         peer.newest("/robot/world_model/context_status", lambda status: status.ready)
         state = peer.call(GetState, "/robot/world_model/get_state", GetState.Request())
         assert state.current_state.id == State.PRIMARY_STATE_ACTIVE
-        scores = ask_for_scores(peer, names)
+        scores = request_scores(peer, names)
         assert (scores.error_code, len(scores.costs)) == (ErrorCode.NONE, 3)
         peer.until(lambda: "mpc_planner" in peer.node.get_node_names(), "the planner")
         launched.send_signal(signal.SIGINT)
@@ -80,10 +80,10 @@ def test_the_launched_nodes_become_active_score_candidates_and_end_well(peer, tm
         assert log.read_text().count("process has finished cleanly") == 3, log.read_text()
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(launched.pid, signal.SIGKILL)  # whatever failed, no node stays behind
+            os.killpg(launched.pid, signal.SIGKILL)  # no node may survive a failed test
 
 
-def ask_for_scores(peer: Peer, names: tuple[str, ...]) -> ActionScores:
+def request_scores(peer: Peer, names: tuple[str, ...]) -> ActionScores:
     candidates = np.zeros((3, 24, len(names)), np.float32)
     goal: Image = convert.image_message(np.zeros((64, 64, 3), np.uint8), convert.header(1))
     request = ScoreActions.Request(

@@ -1,4 +1,4 @@
-"""The world_model node's states, and inputs other than the usual: real DDS, untrained weights."""
+"""Lifecycle states of the world_model node, and compressed images without stamps: real DDS, untrained weights."""
 
 import numpy as np
 import pytest
@@ -26,8 +26,8 @@ CANDIDATES = convert.candidates_message(np.zeros((2, 24, 3), np.float32), JOINTS
 @pytest.fixture
 def peer():
     it = Peer()
-    it.listen(DiagnosticArray, "/diagnostics")
-    it.listen(ContextStatus, "/world_model/context_status")
+    it.subscribe(DiagnosticArray, "/diagnostics")
+    it.subscribe(ContextStatus, "/world_model/context_status")
     yield it
     it.close()
 
@@ -45,7 +45,7 @@ def score(peer):
     return peer.call(ScoreActions, "/world_model/score_actions", ScoreActions.Request(candidates=CANDIDATES)).scores
 
 
-def test_without_autostart_a_lifecycle_manager_leads_the_node_through_its_states(peer, tmp_path):
+def test_without_autostart_a_lifecycle_manager_controls_the_node(peer, tmp_path):
     checkpoint = save_untrained(tmp_path / "checkpoint")
     with process("world_model", tmp_path / "log.txt", checkpoint=checkpoint, autostart=False):
         assert state(peer) == State.PRIMARY_STATE_UNCONFIGURED
@@ -55,7 +55,7 @@ def test_without_autostart_a_lifecycle_manager_leads_the_node_through_its_states
         info = peer.call(GetModelInfo, "/world_model/get_model_info", GetModelInfo.Request())
         assert (info.error_code, info.info.name) == (ErrorCode.NONE, "untrained")
         assert score(peer).error_code == ErrorCode.NOT_ACTIVE
-        for _ in range(2):  # deactivating keeps the weights, so it can be activated again
+        for _ in range(2):  # deactivation keeps the weights, so the node can be activated again
             assert change(peer, Transition.TRANSITION_ACTIVATE)
             assert score(peer).error_code == ErrorCode.NO_CONTEXT
             assert change(peer, Transition.TRANSITION_DEACTIVATE)
@@ -64,7 +64,7 @@ def test_without_autostart_a_lifecycle_manager_leads_the_node_through_its_states
         assert state(peer) == State.PRIMARY_STATE_UNCONFIGURED
 
 
-def test_a_checkpoint_cut_short_leaves_the_node_unconfigured_with_the_reason_in_the_diagnostics(peer, tmp_path):
+def test_a_truncated_checkpoint_leaves_the_node_unconfigured_with_the_reason_in_the_diagnostics(peer, tmp_path):
     checkpoint = save_untrained(tmp_path / "checkpoint")
     weights = checkpoint / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
@@ -77,12 +77,12 @@ def test_a_checkpoint_cut_short_leaves_the_node_unconfigured_with_the_reason_in_
         assert change(peer, Transition.TRANSITION_CONFIGURE)
 
 
-def test_a_model_of_states_reads_a_compressed_camera_without_stamps(peer, tmp_path):
+def test_a_model_of_states_accepts_compressed_images_without_stamps(peer, tmp_path):
     checkpoint = save_untrained(tmp_path / "checkpoint", kind="states")
     camera = peer.node.create_publisher(CompressedImage, "/head_camera/image_raw/compressed", 10)
     joints = peer.node.create_publisher(JointState, "/joint_states", 50)
     options = {"image_transport": "compressed", "zero_stamps": "receive_time"}
-    picture = CompressedImage(format="jpeg", data=array("B", encode_image(np.zeros((32, 32, 3), np.uint8), "jpeg")))
+    image = CompressedImage(format="jpeg", data=array("B", encode_image(np.zeros((32, 32, 3), np.uint8), "jpeg")))
     with process("world_model", tmp_path / "log.txt", checkpoint=checkpoint, **options):
         peer.until(lambda: camera.get_subscription_count() and joints.get_subscription_count(), "the node")
         info = peer.call(GetModelInfo, "/world_model/get_model_info", GetModelInfo.Request()).info
@@ -90,7 +90,7 @@ def test_a_model_of_states_reads_a_compressed_camera_without_stamps(peer, tmp_pa
 
         def fill() -> bool:
             joints.publish(convert.joint_message(JOINTS, np.zeros(3), convert.header(0)))
-            camera.publish(picture)
-            return any(m.ready for m in peer.heard["/world_model/context_status"])
+            camera.publish(image)
+            return any(m.ready for m in peer.received["/world_model/context_status"])
 
         peer.until(fill, "a full context")

@@ -1,4 +1,4 @@
-"""Simulated robot, world model and planner as three processes in lockstep over DDS; untrained weights."""
+"""Simulated robot, world model and planner: three processes over DDS in lockstep, with untrained weights."""
 
 import numpy as np
 import pytest
@@ -26,28 +26,28 @@ FRAME_S = 1 / 30
 
 
 class Operator(Peer):
-    """Asks for plans and hears what the three nodes do."""
+    """Sends goals to the planner and receives the messages of the three nodes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.listen(Image, "/sim_robot/goal_image", LATCHED)
-        self.listen(Image, "/head_camera/image_raw")
-        self.listen(JointState, "/joint_commands", 200)
-        self.listen(ContextStatus, "/world_model/context_status", 200)
+        self.subscribe(Image, "/sim_robot/goal_image", LATCHED)
+        self.subscribe(Image, "/head_camera/image_raw")
+        self.subscribe(JointState, "/joint_commands", 200)
+        self.subscribe(ContextStatus, "/world_model/context_status", 200)
         self.actions = ActionClient(self.node, PlanActions, "/mpc_planner/plan_actions")
         self.feedback: list[PlanActions.Feedback] = []
 
-    def wait_for_the_nodes(self) -> None:
+    def wait_for_nodes(self) -> None:
         self.until(self.actions.server_is_ready, "the planner")
         self.newest("/sim_robot/goal_image")
-        self.until(lambda: self.heard["/world_model/context_status"], "the world model's first status")
+        self.until(lambda: self.received["/world_model/context_status"], "the world model's first status")
 
     def send(self, **goal):
         self.feedback.clear()
         future = self.actions.send_goal_async(
             PlanActions.Goal(**goal), lambda message: self.feedback.append(message.feedback)
         )
-        self.until(future.done, "the planner's yes or no")
+        self.until(future.done, "the planner to accept or reject the goal")
         return future.result()
 
     def finish(self, handle):
@@ -74,52 +74,52 @@ def operator(tmp_path_factory):
             "mpc_planner", folder / "planner.txt", publish_commands=True, lockstep=True, use_sim_time=True, **search
         ),
     ):
-        peer.wait_for_the_nodes()
+        peer.wait_for_nodes()
         yield peer
     peer.close()
 
 
-def test_whoever_comes_late_still_hears_the_waiting_frame_and_its_joint_state(operator):
+def test_a_late_subscriber_receives_the_waiting_frame_and_its_joint_state(operator):
     frame = operator.newest("/head_camera/image_raw")
-    operator.listen(JointState, "/joint_states")  # the robot waits for a command: it has nothing new to say
+    operator.subscribe(JointState, "/joint_states")  # the robot waits for a command and has no new state
     assert operator.newest("/joint_states").header.stamp == frame.header.stamp
-    operator.heard["/head_camera/image_raw"].clear()
+    operator.received["/head_camera/image_raw"].clear()
     assert operator.newest("/head_camera/image_raw").header.stamp == frame.header.stamp
 
 
-def test_a_goal_steps_the_simulation_once_per_frame_after_filling_the_context(operator):
+def test_the_simulation_advances_one_step_per_frame_of_the_context_and_of_the_goal(operator):
     first = operator.newest("/head_camera/image_raw").header.stamp
-    handle = operator.send(goal=operator.heard["/sim_robot/goal_image"][-1], num_frames=12)
+    handle = operator.send(goal=operator.received["/sim_robot/goal_image"][-1], num_frames=12)
     answer = operator.finish(handle)
     assert (answer.status, answer.result.error_msg) == (GoalStatus.STATUS_SUCCEEDED, "")
     assert (answer.result.frames_done, answer.result.plans_made) == (12, 3)
     assert [message.frames_done for message in operator.feedback] == list(range(1, 13))
-    # The first frame has no command before it, so it is no context: 9 steps fill that, then 12 are asked for.
+    # The first frame has no command before it, so it is not part of the context. 9 steps fill the context, 12 follow.
     last = operator.newest("/head_camera/image_raw").header.stamp
     steps = (convert.stamp_ns(last) - convert.stamp_ns(first)) * 1e-9 / FRAME_S
     assert steps == pytest.approx(CONTEXT_FRAMES + 12, abs=0.01)
 
 
-def test_every_command_is_stamped_with_a_frame_and_keeps_the_limits(operator):
+def test_every_command_has_the_stamp_of_a_frame_and_respects_the_limits(operator):
     operator.finish(operator.send(num_frames=6))
-    frames = {convert.stamp_ns(m.header.stamp) for m in operator.heard["/head_camera/image_raw"]}
-    commands = operator.heard["/joint_commands"]
+    frames = {convert.stamp_ns(m.header.stamp) for m in operator.received["/head_camera/image_raw"]}
+    commands = operator.received["/joint_commands"]
     assert {convert.stamp_ns(m.header.stamp) for m in commands} <= frames
     positions = np.array([m.position for m in commands])
-    outside = np.maximum(abs(positions) - 1.0, 0.0)  # of the untrained checkpoint's limits, where some joints begin
+    outside = np.maximum(abs(positions) - 1.0, 0.0)  # +-1 are the checkpoint's limits; some joints start outside
     assert outside[0].max() > 0.1 and (np.diff(outside, axis=0) <= 1e-6).all() and outside[-1].max() < 1e-6
     assert abs(np.diff(positions, axis=0)).max() <= 3.0 * FRAME_S + 1e-6
 
 
-def test_no_image_is_lost_or_dropped_on_the_way(operator):
+def test_no_image_is_lost_or_dropped(operator):
     status = operator.newest("/world_model/context_status")
     assert (status.images_dropped, status.frames_repeated, status.flushes_gap) == (0, 0, 0)
     assert status.images_used == len(
-        {convert.stamp_ns(m.header.stamp) for m in operator.heard["/head_camera/image_raw"]}
+        {convert.stamp_ns(m.header.stamp) for m in operator.received["/head_camera/image_raw"]}
     )
 
 
-def test_a_running_goal_can_be_canceled_and_rejects_a_second_one(operator):
+def test_a_running_goal_can_be_canceled_and_a_second_goal_is_rejected(operator):
     handle = operator.send(num_frames=10_000)
     assert handle.accepted
     assert not operator.send(num_frames=1).accepted
@@ -129,13 +129,13 @@ def test_a_running_goal_can_be_canceled_and_rejects_a_second_one(operator):
     assert (answer.status, answer.result.error_code) == (GoalStatus.STATUS_CANCELED, ErrorCode.CANCELED)
 
 
-def test_a_goal_image_of_another_aspect_aborts_the_goal_with_the_reason(operator):
+def test_a_goal_image_of_a_wrong_aspect_ratio_aborts_the_goal_with_the_reason(operator):
     wide = convert.image_message(np.zeros((16, 64, 3), np.uint8), convert.header(1))
     answer = operator.finish(operator.send(goal=wide, num_frames=1))
     assert (answer.status, answer.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.BAD_IMAGE)
 
 
-def test_after_a_reset_of_the_simulation_the_context_starts_anew_and_planning_goes_on(operator):
+def test_after_a_reset_of_the_simulation_a_new_context_is_filled_and_the_next_goal_runs(operator):
     answer = operator.call(ResetSimulation, "/sim_robot/reset", ResetSimulation.Request(seed=SEED + 1))
     assert answer.error_code == ErrorCode.NONE
     assert 0.18 <= answer.palm_distance_m <= 0.35

@@ -1,4 +1,4 @@
-"""Parameters: declared from the configuration classes, shipped as a file, rejected with the reason."""
+"""ROS parameters: declared from the configuration classes, shipped as a file, validated when they change."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def node():
     rclpy.try_shutdown(context=context)
 
 
-def test_the_shipped_file_is_what_the_configuration_classes_say():
+def test_the_shipped_file_equals_the_generated_one():
     assert SHIPPED.read_text() == parameter_file(), "run: python -m hwm_ros.parameter_file > config/hwm_ros.yaml"
 
 
@@ -44,7 +44,7 @@ def test_a_node_started_with_the_shipped_file_has_the_defaults(name):
 
 
 @pytest.mark.parametrize("name", NODES)
-def test_every_parameter_says_what_it_is(name):
+def test_every_parameter_has_a_description(name):
     assert [spec.name for spec in parameter_specs(NODES[name]) if not spec.description] == []
 
 
@@ -54,13 +54,13 @@ def test_declared_parameters_read_back_as_the_defaults(node, kind):
     assert read_parameters(node, kind) == kind()
 
 
-def test_a_list_of_names_may_be_set(node):
+def test_a_list_of_names_can_be_set(node):
     declare_parameters(node, MpcPlannerParameters)
     node.set_parameters([Parameter("planner.joints", value=["elbow"])])
     assert read_parameters(node, MpcPlannerParameters).planner.joints == ("elbow",)
 
 
-def test_a_live_parameter_changes_while_the_node_runs_and_others_do_not(node):
+def test_only_live_parameters_change_while_the_node_runs(node):
     declare_parameters(node, WorldModelParameters)
     applied = []
     watch_parameters(node, WorldModelParameters, lambda: True, applied.append)
@@ -71,7 +71,7 @@ def test_a_live_parameter_changes_while_the_node_runs_and_others_do_not(node):
     assert [parameters.objective.goal_latent.weight for parameters in applied] == [2.0]
 
 
-def test_a_value_out_of_range_is_rejected_naming_the_parameter(node):
+def test_a_value_out_of_range_is_rejected_with_the_parameters_name(node):
     declare_parameters(node, WorldModelParameters)
     watch_parameters(node, WorldModelParameters, lambda: False, lambda _: None)
     rejected = node.set_parameters([Parameter("live.max_velocity", value=-1.0)])[0]

@@ -1,4 +1,4 @@
-"""The world_model node as a process of its own: real DDS, untrained weights."""
+"""The world_model node in a separate process: real DDS, untrained weights."""
 
 from pathlib import Path
 
@@ -25,38 +25,38 @@ GOAL = convert.image_message(np.full((32, 32, 3), 200, np.uint8), convert.header
 
 
 class Robot(Peer):
-    """Publishes what the camera and the joints of a robot would, and hears what the node says."""
+    """Publishes camera images and joint messages like a robot, and receives the node's messages."""
 
     def __init__(self) -> None:
         super().__init__()
         self.image = self.node.create_publisher(Image, "/head_camera/image_raw", 10)
         self.states = self.node.create_publisher(JointState, "/joint_states", 50)
         self.commands = self.node.create_publisher(JointState, "/joint_commands", 50)
-        self.listen(ContextStatus, "/world_model/context_status")
-        self.listen(ActionScores, "/world_model/scores")
-        self.listen(DiagnosticArray, "/diagnostics")
+        self.subscribe(ContextStatus, "/world_model/context_status")
+        self.subscribe(ActionScores, "/world_model/scores")
+        self.subscribe(DiagnosticArray, "/diagnostics")
         self.stamp_ns = START_NS
         self.log = Path()
 
-    def wait_for_the_node(self) -> None:
+    def wait_for_node(self) -> None:
         publishers = (self.image, self.states, self.commands)
-        self.until(lambda: all(p.get_subscription_count() for p in publishers), "subscriptions of the node")
+        self.until(lambda: all(p.get_subscription_count() for p in publishers), "the node's subscriptions")
         self.until(lambda: self.node.count_publishers("/world_model/context_status"), "the node's status")
 
     def tick(self, image: Image | None = None, joints: tuple[str, ...] = JOINTS) -> ContextStatus:
-        """One frame with its state and command; returns the status that answers it."""
+        """Publish one frame with its state and command; return the status of this frame."""
         head = convert.header(self.stamp_ns, "camera")
         self.states.publish(convert.joint_message(joints, np.zeros(len(joints)), head))
         before = convert.header(self.stamp_ns - 1)
         self.commands.publish(convert.joint_message(JOINTS, np.zeros(3), before))
-        answered = len(self.heard["/world_model/context_status"])
-        self.image.publish(picture(self.stamp_ns) if image is None else image)
-        self.until(lambda: len(self.heard["/world_model/context_status"]) > answered, "a status per image")
+        answered = len(self.received["/world_model/context_status"])
+        self.image.publish(camera_image(self.stamp_ns) if image is None else image)
+        self.until(lambda: len(self.received["/world_model/context_status"]) > answered, "a status per image")
         self.stamp_ns += FRAME_NS
-        return self.heard["/world_model/context_status"][-1]
+        return self.received["/world_model/context_status"][-1]
 
     def fill(self) -> ContextStatus:
-        """Frames until the context is ready."""
+        """Publish frames until the context is ready."""
         for _ in range(30):
             status = self.tick()
             if status.ready:
@@ -64,7 +64,7 @@ class Robot(Peer):
         raise AssertionError(f"never ready: {status.error_msg}")
 
 
-def picture(stamp_ns, **changes):
+def camera_image(stamp_ns, **changes):
     rgb = np.random.default_rng(stamp_ns % 1000).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     message = convert.image_message(rgb, convert.header(stamp_ns, "camera"))
     for field, value in changes.items():
@@ -79,7 +79,7 @@ def some_candidates(count=4, frames=24, names=JOINTS, request_id=0):
 
 @pytest.fixture(scope="module")
 def robot(tmp_path_factory):
-    """A robot beside an active node whose actions are commands."""
+    """A robot with an active node; the model's actions are commands."""
     folder = tmp_path_factory.mktemp("node")
     checkpoint = save_untrained(folder / "checkpoint")
     peer = Robot()
@@ -91,14 +91,14 @@ def robot(tmp_path_factory):
         "live__max_candidates": 40_000,
     }
     with process("world_model", peer.log, **parameters):
-        peer.wait_for_the_node()
+        peer.wait_for_node()
         yield peer
     peer.close()
 
 
 @pytest.fixture
 def ready(robot):
-    """The same with a goal and a full, fresh context."""
+    """The robot with a goal and a newly filled context."""
     robot.call(ResetContext, "/world_model/reset_context", ResetContext.Request())
     robot.call(SetGoal, "/world_model/set_goal", SetGoal.Request(goal=GOAL))
     robot.fill()
@@ -112,7 +112,7 @@ def score(robot, **changes):
     return robot.call(ScoreActions, "/world_model/score_actions", request).scores
 
 
-def test_every_image_is_answered_with_a_status_of_its_own_stamp(ready):
+def test_every_image_gets_a_status_with_its_stamp(ready):
     status = ready.tick()
     assert convert.stamp_ns(status.header.stamp) == ready.stamp_ns - FRAME_NS
     assert status.header.frame_id == "camera"
@@ -121,14 +121,14 @@ def test_every_image_is_answered_with_a_status_of_its_own_stamp(ready):
 
 def test_the_model_info_is_latched_and_equals_the_service(robot):
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    robot.listen(ModelInfo, "/world_model/model_info", latched)
+    robot.subscribe(ModelInfo, "/world_model/model_info", latched)
     info = robot.newest("/world_model/model_info")
     assert list(info.joint_names) == list(JOINTS)
     assert (info.action_kind, info.past_frames, info.future_frames) == (ModelInfo.COMMANDS, 9, 24)
     assert robot.call(GetModelInfo, "/world_model/get_model_info", GetModelInfo.Request()).info == info
 
 
-def test_candidates_by_topic_and_by_service_get_the_same_costs(ready):
+def test_the_topic_and_the_service_return_the_same_costs(ready):
     by_service = score(ready)
     assert (by_service.error_code, by_service.error_msg) == (ErrorCode.NONE, "")
     publisher = ready.node.create_publisher(type(some_candidates()), "/world_model/candidates", 10)
@@ -142,25 +142,25 @@ def test_candidates_by_topic_and_by_service_get_the_same_costs(ready):
     assert convert.stamp_ns(by_topic.header.stamp) == ready.stamp_ns - FRAME_NS
 
 
-def test_images_are_taken_in_while_candidates_are_scored(ready):
+def test_images_are_received_while_candidates_are_scored(ready):
     publisher = ready.node.create_publisher(type(some_candidates()), "/world_model/candidates", 10)
     ready.until(publisher.get_subscription_count, "the node's subscription")
     publisher.publish(some_candidates(count=40_000, request_id=78))  # a second of work
-    before = len(ready.heard["/world_model/scores"])
+    before = len(ready.received["/world_model/scores"])
     for _ in range(3):
         ready.tick()
-    assert len(ready.heard["/world_model/scores"]) == before
+    assert len(ready.received["/world_model/scores"]) == before
     ready.newest("/world_model/scores", lambda message: message.request_id == 78)
 
 
-def test_columns_are_matched_by_name_whatever_their_order(ready):
+def test_columns_are_matched_by_name_in_any_order(ready):
     straight = some_candidates()
     values = convert.read_candidates(straight)
     reordered = convert.candidates_message(values[:, :, ::-1], JOINTS[::-1], straight.header)
     assert score(ready, candidates=reordered).costs == score(ready, candidates=straight).costs
 
 
-def test_candidates_of_a_wrong_size_are_rejected_saying_which(ready):
+def test_candidates_of_a_wrong_size_are_rejected_with_the_expected_size(ready):
     message = some_candidates()
     message.num_steps += 1
     scores = score(ready, candidates=message)
@@ -169,42 +169,42 @@ def test_candidates_of_a_wrong_size_are_rejected_saying_which(ready):
     assert (scores.best_index, len(scores.costs)) == (-1, 0)
 
 
-def test_candidates_of_unknown_joints_are_rejected_by_name(ready):
+def test_candidates_of_unknown_joints_are_rejected_with_the_missing_name(ready):
     scores = score(ready, candidates=some_candidates(names=("neck_yaw", "left_elbow", "wheel")))
     assert scores.error_code == ErrorCode.ROBOT_MISMATCH
     assert "right_elbow" in scores.error_msg
 
 
-def test_candidates_that_are_not_finite_are_rejected(ready):
+def test_candidates_with_nan_are_rejected(ready):
     message = some_candidates()
     message.actions[5] = float("nan")
     assert score(ready, candidates=message).error_code == ErrorCode.BAD_ACTIONS
 
 
-def test_without_a_goal_candidates_are_rejected(ready):
+def test_without_a_goal_image_candidates_are_rejected(ready):
     ready.call(SetGoal, "/world_model/set_goal", SetGoal.Request())
     assert score(ready).error_code == ErrorCode.NO_GOAL
     assert score(ready, goal=GOAL).error_code == ErrorCode.NONE
 
 
-def test_a_goal_image_of_another_aspect_is_rejected(robot):
+def test_a_goal_image_of_a_wrong_aspect_ratio_is_rejected(robot):
     wide = convert.image_message(np.zeros((16, 64, 3), np.uint8), convert.header(1))
     answer = robot.call(SetGoal, "/world_model/set_goal", SetGoal.Request(goal=wide))
     assert answer.error_code == ErrorCode.BAD_IMAGE
 
 
-def test_a_rollout_gives_as_many_frames_as_actions(ready):
+def test_a_rollout_returns_one_frame_per_action(ready):
     request = PredictRollout.Request(candidates=some_candidates(count=2, frames=5))
     answer = ready.call(PredictRollout, "/world_model/predict_rollout", request)
     assert convert.read_frames(answer.frames).shape == (2, 5, 16, 16, 3)
     assert answer.frames.source == PredictedFrames.REQUEST
 
 
-def test_the_prediction_shown_holds_the_command_until_a_plan_is_best(robot):
+def test_the_preview_holds_the_newest_command_until_candidates_are_scored(robot):
     robot.call(ResetContext, "/world_model/reset_context", ResetContext.Request())
     robot.fill()
-    robot.listen(PredictedFrames, "/world_model/predicted_frames")
-    robot.listen(Image, "/world_model/prediction_image")
+    robot.subscribe(PredictedFrames, "/world_model/predicted_frames")
+    robot.subscribe(Image, "/world_model/prediction_image")
     held = robot.newest("/world_model/predicted_frames")
     assert held.source == PredictedFrames.HOLD
     assert convert.read_frames(held).shape == (1, 24, 16, 16, 3)
@@ -213,7 +213,7 @@ def test_the_prediction_shown_holds_the_command_until_a_plan_is_best(robot):
     assert robot.newest("/world_model/prediction_image").encoding == "rgb8"
 
 
-def test_without_frames_candidates_are_rejected(robot):
+def test_without_a_context_candidates_are_rejected(robot):
     robot.call(ResetContext, "/world_model/reset_context", ResetContext.Request())
     assert score(robot, goal=GOAL).error_code == ErrorCode.NO_CONTEXT
 
@@ -221,33 +221,33 @@ def test_without_frames_candidates_are_rejected(robot):
 @pytest.mark.parametrize(
     "changes",
     [{"data": [0] * 30}, {"encoding": "32FC3"}, {"width": 64, "step": 192, "height": 16}],
-    ids=["cut short", "wrong encoding", "another aspect"],
+    ids=["truncated", "wrong encoding", "wrong aspect ratio"],
 )
-def test_a_bad_image_is_counted_and_the_node_lives_on(ready, changes):
+def test_a_bad_image_is_counted_and_the_node_continues(ready, changes):
     before = ready.tick()
-    status = ready.tick(picture(ready.stamp_ns, **changes))
+    status = ready.tick(camera_image(ready.stamp_ns, **changes))
     assert status.images_dropped == before.images_dropped + 1
     assert status.header.stamp == before.header.stamp
     assert ready.tick().ready
 
 
-def test_a_zero_stamp_is_counted_and_the_node_lives_on(ready):
+def test_a_zero_stamp_is_counted_and_the_node_continues(ready):
     before = ready.tick()
-    assert ready.tick(picture(0)).images_dropped == before.images_dropped + 1
+    assert ready.tick(camera_image(0)).images_dropped == before.images_dropped + 1
     assert ready.tick().ready
 
 
-def test_a_nan_state_is_counted_and_the_node_lives_on(ready):
+def test_a_nan_state_is_counted_and_the_node_continues(ready):
     before = ready.tick()
     bad = convert.joint_message(JOINTS, [0, float("nan"), 0], convert.header(ready.stamp_ns))
     ready.states.publish(bad)
-    ready.tick()  # topics have no order among each other: the first image may overtake the state
+    ready.tick()  # two topics have no common order: the first image may arrive before the state
     status = ready.tick()
     assert status.joint_messages_dropped == before.joint_messages_dropped + 1
     assert status.ready
 
 
-def test_a_backward_clock_jump_flushes_the_context_and_it_fills_again(ready):
+def test_a_backward_clock_jump_empties_the_context_and_it_fills_again(ready):
     ready.stamp_ns -= 3_000_000_000
     status = ready.tick()
     assert (status.flushes_clock, status.frames_held, status.ready) == (1, 1, False)
@@ -255,7 +255,7 @@ def test_a_backward_clock_jump_flushes_the_context_and_it_fills_again(ready):
     assert ready.fill().flushes_clock == 1
 
 
-def test_a_robot_of_other_joints_is_rejected_saying_which(robot):
+def test_a_robot_with_other_joints_is_rejected_with_the_missing_name(robot):
     robot.call(ResetContext, "/world_model/reset_context", ResetContext.Request())
     others = ("neck_yaw", "left_elbow_joint", "right_elbow_joint")
     for _ in range(12):
@@ -267,17 +267,18 @@ def test_a_robot_of_other_joints_is_rejected_saying_which(robot):
     assert report.status[0].level == b"\x02"
 
 
-def test_a_publisher_of_incompatible_qos_is_logged_with_the_fix(robot):
+def test_a_publisher_with_incompatible_qos_is_logged_with_the_fix(robot):
     best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     publisher = robot.node.create_publisher(type(some_candidates()), "/world_model/candidates", best_effort)
     fix = "qos_overrides./world_model/candidates.subscription.reliability"
     robot.until(lambda: fix in robot.log.read_text(), "the log line")
     robot.node.destroy_publisher(publisher)
-    there = robot.call(ListParameters, "/world_model/list_parameters", ListParameters.Request(depth=0)).result.names
-    assert {fix, fix.replace("reliability", "durability")} <= set(there), "what the log names can be set"
+    response = robot.call(ListParameters, "/world_model/list_parameters", ListParameters.Request(depth=0))
+    fixes = {fix, fix.replace("reliability", "durability")}
+    assert fixes <= set(response.result.names), "the parameters in the log message exist"
 
 
-def test_diagnostics_tell_rates_latencies_drops_and_memory(ready):
+def test_diagnostics_report_rates_latencies_drops_and_memory(ready):
     score(ready)
     for _ in range(10):
         ready.tick()

@@ -80,7 +80,7 @@ def test_another_download_is_rejected(trained, tmp_path):
 
 
 def test_a_checkpoint_with_its_own_tokenizer_takes_no_other(tmp_path):
-    with pytest.raises(BadCheckpoint, match="It holds its own"):
+    with pytest.raises(BadCheckpoint, match="the checkpoint holds its tokenizer"):
         WorldModel.load("hwm_core/assets/tiny", tokenizer=tmp_path)
 
 

@@ -1,0 +1,63 @@
+"""Which optimiser updates which parameters, and the moving average of the weights."""
+
+import pytest
+import torch
+from regression_task import Regression, config
+from torch import nn
+
+from hwm_core.train.optimiser import build_average, build_optimisers
+
+
+def test_decay_falls_on_matrices_only():
+    module = Regression().module
+    decayed, others = build_optimisers(module, config(weight_decay=0.1))[0].param_groups
+    assert [p.ndim for p in decayed["params"]] == [2, 2] and decayed["weight_decay"] == 0.1
+    assert {p.ndim for p in others["params"]} == {1} and others["weight_decay"] == 0.0
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_every_parameter_that_is_not_frozen_is_optimised_once(optimiser):
+    module = Regression().module
+    module[0].requires_grad_(False)
+    built = build_optimisers(module, config(optimiser=optimiser))
+    optimised = [id(p) for one in built for group in one.param_groups for p in group["params"]]
+    assert sorted(optimised) == sorted(id(p) for p in module.parameters() if p.requires_grad)
+
+
+def test_muon_takes_the_matrices_inside_and_leaves_embeddings_and_heads_to_adamw():
+    parts = {"embedding": nn.Embedding(5, 4), "inside": nn.Linear(4, 4), "head": nn.Linear(4, 5)}
+    adamw, muon = build_optimisers(nn.ModuleDict(parts), config(optimiser="muon"))
+    assert [id(p) for p in muon.param_groups[0]["params"]] == [id(parts["inside"].weight)]
+    assert len(adamw.param_groups[0]["params"]) == 2
+
+
+def test_muon_takes_the_kernels_inside_as_matrices_and_leaves_stems_and_heads_to_adamw():
+    torch.manual_seed(0)
+    parts = {"stem": nn.Conv2d(3, 4, 1), "inside": nn.Conv2d(4, 6, 3), "head": nn.Conv2d(6, 3, 1)}
+    adamw, muon = build_optimisers(nn.ModuleDict(parts), config(optimiser="muon"))
+    kernel = parts["inside"].weight
+    assert [id(p) for p in muon.param_groups[0]["params"]] == [id(kernel)]
+    assert len(adamw.param_groups[0]["params"]) == 2
+    # The same as torch's own on a matrix of the same numbers, three steps with momentum.
+    matrix = nn.Parameter(kernel.detach().flatten(1).clone())
+    options = {key: value for key, value in muon.param_groups[0].items() if key != "params"}
+    alone = torch.optim.Muon([matrix], **options)
+    for _ in range(3):
+        kernel.grad = torch.randn_like(kernel)
+        matrix.grad = kernel.grad.flatten(1).clone()
+        muon.step()
+        alone.step()
+    assert torch.equal(kernel.flatten(1), matrix) and kernel.shape == (6, 4, 3, 3)
+    assert list(muon.state) == [kernel], "state is kept by kernel, so that it is saved and resumed with it"
+
+
+def test_the_average_starts_short_and_grows_to_its_decay():
+    module = nn.Linear(1, 1, bias=False)
+    average = build_average(module, decay=0.9)
+    values = []
+    for value in (1.0, 0.0, 0.0):
+        nn.init.constant_(module.weight, value)
+        average.update_parameters(module)
+        values.append(average.module.weight.item())
+    # The first update copies; then decays 2/11 and 3/12, both shorter than 0.9.
+    assert values == pytest.approx([1.0, 2 / 11, 2 / 11 * 3 / 12])

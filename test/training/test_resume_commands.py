@@ -1,0 +1,160 @@
+"""Resuming runs by the training commands: bit for bit, and only with the data that a run was started with."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from small_training import SMALL, episode, train_model, write_store
+
+from hwm_core.data.episodes.store import write_episode
+from hwm_core.data.episodes.windows import Windows
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.train.state import read_state
+from hwm_core.world_model.checkpoint import load_checkpoint
+from training import train, train_tokenizer, tune_decoder
+
+
+def test_sigterm_saves_and_the_resumed_run_ends_as_if_uninterrupted(store, tokenizer, tmp_path, monkeypatch, capsys):
+    train_model(store, tokenizer, tmp_path / "whole")
+
+    read, served = Windows.__getitem__, []
+
+    def terminate_in_the_third_batch(windows, item):
+        served.append(item)
+        if len(served) == 2 + 5:  # 2 validation windows, then batches of 2
+            os.kill(os.getpid(), signal.SIGTERM)
+        return read(windows, item)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Windows, "__getitem__", terminate_in_the_third_batch)
+        assert train_model(store, tokenizer, tmp_path / "cut") == 1
+    assert "Stopped after step 3. To continue: the same command with --resume" in capsys.readouterr().out
+    assert read_state(tmp_path / "cut" / "state.pt")["step"] == 3
+
+    assert train_model(store, tokenizer, tmp_path / "cut", "--resume") == 0
+    weights = [(tmp_path / run / "checkpoint" / "model.safetensors").read_bytes() for run in ("whole", "cut")]
+    assert weights[0] == weights[1]
+
+
+def files_of(run: Path) -> dict[str, bytes]:
+    """What a run made, and what it would go on from."""
+    kept = [run / "recipe.yaml", run / "data.yaml", run / "state.pt", *(run / run.name).iterdir()]
+    return {str(path): path.read_bytes() for path in kept}
+
+
+def test_a_tokenizers_run_resumed_on_another_store_is_rejected_and_loses_nothing(store, tmp_path, capsys):
+    other, out = write_store(tmp_path / "other", seed=2), tmp_path / "tokenizer"
+    assert train_tokenizer.main(["--data", str(store), "--out", str(out), *SMALL]) == 0
+    before = files_of(out)
+    with pytest.raises(SystemExit):
+        train_tokenizer.main(["--data", str(other), "--out", str(out), "--resume"])
+    assert "that the run was started with" in capsys.readouterr().err
+    assert files_of(out) == before
+    longer = ["--data", str(store), "--out", str(out), "--resume", "train_tokenizer.steps=6"]
+    assert train_tokenizer.main(longer) == 0 and read_state(out / "state.pt")["step"] == 6
+
+
+def test_tuning_resumed_on_another_store_or_checkpoint_is_rejected_and_loses_nothing(
+    store, tokenizer, tmp_path, capsys
+):
+    for run, more in {"one": (), "two": ("train.seed=1",)}.items():
+        train_model(store, tokenizer, tmp_path / run, *more)
+    other, out = write_store(tmp_path / "other", seed=2), tmp_path / "checkpoint"
+
+    def tuned(data: Path, run: str, *more: str) -> int:
+        return tune_decoder.main(
+            ["--data", str(data), "--checkpoint", str(tmp_path / run / "checkpoint"), "--out", str(out), *more]
+        )
+
+    assert tuned(store, "one", *SMALL) == 0
+    before = files_of(out)
+    for data, run, differs in ((other, "one", "manifests"), (store, "two", "checkpoint")):
+        with pytest.raises(SystemExit):
+            tuned(data, run, "--resume")
+        assert f"Data of the run in {out}: expected {differs}" in capsys.readouterr().err
+        assert files_of(out) == before
+    assert tuned(store, "one", "--resume", "tune_decoder.steps=6") == 0 and read_state(out / "state.pt")["step"] == 6
+
+
+def test_a_rejected_resume_changes_nothing_so_that_the_next_one_goes_on(store, tokenizer, tmp_path, capsys):
+    out = tmp_path / "checkpoint"
+    train_model(store, tokenizer, out)
+    before = files_of(out) | {"environment": (out / "environment.json").read_bytes()}
+    resumed = ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(out), "--resume"]
+    for change, sentence in {
+        "model.variant=base": "with the configuration the run was started with",
+        "data.stride=2": "expected windows 8, got windows 4",  # 40 frames hold 8 starts of 33
+        "tran.steps=6": "Did you mean",
+    }.items():
+        with pytest.raises(SystemExit):
+            train.main([*resumed, change])
+        assert sentence in capsys.readouterr().err
+        assert files_of(out) | {"environment": (out / "environment.json").read_bytes()} == before
+    assert train.main([*resumed, "train.steps=6"]) == 0 and read_state(out / "state.pt")["step"] == 6
+
+
+def test_a_run_resumed_on_a_store_with_another_episode_is_rejected(store, tokenizer, tmp_path, capsys):
+    out, grown = tmp_path / "run", shutil.copytree(store, tmp_path / "grown")
+    train_model(store, tokenizer, out)
+    write_episode(grown / "training", episode("three", 5), Preprocessing(source_aspect=1.0, height=16, width=16))
+    with pytest.raises(SystemExit):
+        train.main(["--data", str(grown), "--tokenizer", str(tokenizer), "--out", str(out), "--resume"])
+    assert f"Data of the run in {out}: expected episodes" in capsys.readouterr().err
+
+
+def test_a_run_whose_note_of_its_data_was_cut_is_rejected(store, tokenizer, tmp_path, capsys):
+    out = tmp_path / "run"
+    train_model(store, tokenizer, out)
+    (out / "data.yaml").write_text("")
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, out, "train.steps=6", "--resume")
+    assert "Restore a copy of data.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("junk", [b"", b"x", b"PK" + bytes(30), bytes(200)])
+def test_a_state_of_junk_is_rejected_with_a_sentence(store, tokenizer, tmp_path, capsys, junk):
+    out = tmp_path / "run"
+    train_model(store, tokenizer, out)
+    (out / "state.pt").write_bytes(junk)
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, out, "--resume")
+    assert "expected the state of a run, got an unreadable one" in capsys.readouterr().err
+
+
+def test_a_new_run_does_not_overwrite_an_old_one(store, tokenizer, tmp_path, capsys):
+    train_model(store, tokenizer, tmp_path / "run")
+    with pytest.raises(SystemExit):
+        train_model(store, tokenizer, tmp_path / "run")
+    assert "Add --resume, or choose another folder" in capsys.readouterr().err
+
+
+def torchrun(*command: str) -> None:
+    """Run a training command as two processes."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *command]
+    done = subprocess.run(start, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_torchrun_trains_tokenizer_and_model_and_one_process_goes_on_with_its_sharded_state(store, tmp_path):
+    out, runs = tmp_path / "run", ["--data", str(store), "data.actions=states", *SMALL]
+    torchrun("training.train_tokenizer", "--out", str(tmp_path / "tokenizer"), *runs)
+    tokenizer = tmp_path / "tokenizer" / "tokenizer"
+    fsdp = ("train.parallel=fsdp", "train.optimiser=adamw")
+    torchrun("training.train", "--tokenizer", str(tokenizer), "--out", str(out), *runs, *fsdp)
+    assert (out / "state-00000004").is_dir() and not (out / "state.pt").exists()
+    assert load_checkpoint(out / "checkpoint").metadata["steps"] == 4
+    assert train_model(store, tokenizer, out, *fsdp, "train.steps=6", "--resume") == 0
+    assert read_state(out / "state.pt")["step"] == 6 and not (out / "state-00000004").exists()
+    assert load_checkpoint(out / "checkpoint").metadata["steps"] == 6
+
+    alone = tmp_path / "alone"
+    assert train_model(store, tokenizer, alone, *fsdp, "train.steps=4") == 0
+    assert train_model(store, tokenizer, alone, *fsdp, "train.steps=6", "--resume") == 0
+    for one, two in zip(*(load_checkpoint(run / "checkpoint").model.parameters() for run in (alone, out)), strict=True):
+        torch.testing.assert_close(two, one, rtol=0.05, atol=0.01)  # bfloat16, in training and in the checkpoint

@@ -76,7 +76,7 @@ define g1_model
 @$(IN_ENV) python -m training.tune_decoder --preset g1 --data $(G1_RUN)/store --checkpoint $(G1_RUN)/$(1)/settled/checkpoint \
   --out $(G1_RUN)/$(1)/tuned $(call resume,$(G1_RUN)/$(1)/tuned) $(TRAIN_ARGS)
 @$(IN_ENV) python -m training.evaluate --checkpoint $(G1_RUN)/$(1)/tuned/checkpoint --store $(G1_RUN)/store --no-ssim \
-  --horizons 3 8 10 16 30 --sampling detail_transfer=true --samples 8 --drawing steps=2 detail_transfer=true --out $(G1_RUN)/$(1)/evaluation
+  --horizons 3 8 10 16 30 --sampling detail_transfer=true --samples 8 --stochastic-sampling steps=2 detail_transfer=true --out $(G1_RUN)/$(1)/evaluation
 endef
 
 results-g1: setup ## Train on the recordings of G1=folder, judge, write benchmarks/results/g1.json; 3 hours of one core; goes on

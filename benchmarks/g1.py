@@ -87,7 +87,9 @@ def _table(kind: str, at: Mapping[str, Mapping[str, Any]]) -> str:
         "mean of 8 above copy last frame": ("mean_of_8", "copy_last"),
     }
     for title, (row, over) in gains.items():
-        intervals = ((one["gain_over"] if row == "gain_over" else one["gains_of"][row])[over] for one in at.values())
+        intervals = (
+            (one["gain_over"] if row == "gain_over" else one["sample_gains"][row])[over] for one in at.values()
+        )
         rows.append([title, *(gain(Interval(**interval)) for interval in intervals)])
     return table([f"actions: {kind}; PSNR in dB, {windows} windows", *(f"{h} frames ahead" for h in at)], rows)
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwm_core.evaluation.windows import EvaluationWindows, donors
+from hwm_core.evaluation.windows import EvaluationWindows, donor_windows
 from hwm_core.frames import to_frames
 from hwm_core.metrics.psnr import frame_mse, psnr
 from hwm_core.sampling.config import Sampling
@@ -45,7 +45,7 @@ def psnr_by_episode(
         are "copy_last", "tokenizer", every one of `PREDICTIONS`, and the same with shuffled actions,
         "<prediction>/shuffled".
     """
-    ahead, past_frames, donor = np.asarray(horizons) - 1, windows.past_frames, donors(windows, seed=0)
+    ahead, past_frames, donor = np.asarray(horizons) - 1, windows.past_frames, donor_windows(windows, seed=0)
     errors: dict[str, list[NDArray[np.float64]]] = {}
     for some in np.array_split(np.arange(len(windows)), -(-len(windows) // batch)):
         frames, actions = windows.frames(some), windows.actions(some)
@@ -55,7 +55,7 @@ def psnr_by_episode(
             "tokenizer": world_model.reconstruct(frames)[:, past_frames:],
         }
         conditions |= _predicted(world_model, past, actions[:, past_frames:])
-        shuffled = _predicted(world_model, past, windows.borrowed(some, donor[some]))
+        shuffled = _predicted(world_model, past, windows.shuffled_actions(some, donor[some]))
         conditions |= {f"{name}/shuffled": predicted for name, predicted in shuffled.items()}
         for name, predicted in conditions.items():
             errors.setdefault(name, []).append(frame_mse(predicted[:, ahead], frames[:, past_frames:][:, ahead]))

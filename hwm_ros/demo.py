@@ -26,11 +26,13 @@ from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.evaluation import Evaluation
+from hwm_core.evaluation.checkpoint_evaluation import caption, describe
 from hwm_core.evaluation.examples import examples
-from hwm_core.evaluation.plan_film import TimedPlan, plan_film
-from hwm_core.evaluation.replay import Replay, ReplayConfig, caption, describe, replay
-from hwm_core.evaluation.report import all_tables, markdown
+from hwm_core.evaluation.json_report import psnr_tables_json
+from hwm_core.evaluation.plan_video import TimedPlan, plan_video
+from hwm_core.evaluation.replay import Replay, ReplayConfig, replay
 from hwm_core.evaluation.simulated import held_out
+from hwm_core.evaluation.tables import markdown
 from hwm_core.io.atomic import new_file, write_text
 from hwm_core.sampling.config import Sampling
 from hwm_core.sim.tasks import SUCCESS_M
@@ -147,7 +149,7 @@ def _draw_reach(world_model: WorldModel, reached: ReachEpisode, bag: Path, reach
     distances = reached.distances_m[-len(episode) :]
     rate = world_model.frame_rate_hz
     captions = [f"{frame / rate:.2f} s   palm to goal {100 * metres:.1f} cm" for frame, metres in enumerate(distances)]
-    plan_film(out / "reach.mp4", world_model, episode, plans, goal, captions, Sampling())
+    plan_video(out / "reach.mp4", world_model, episode, plans, goal, captions, Sampling())
     outcome = "reached" if reach["success"] else "not reached"
     notes = (
         f"palm to goal {reach['distance_before_m']:.3f} m -> {reach['distance_after_m']:.3f} m",
@@ -179,7 +181,7 @@ def _evaluate(world_model: WorldModel, episodes: int, out: Path) -> tuple[dict[s
     )
     with new_file(out / "contact_sheet.png") as partial:
         write_png(partial, sheet)
-    return all_tables(result), markdown(result)
+    return psnr_tables_json(result), markdown(result)
 
 
 @contextmanager

@@ -24,9 +24,9 @@ from hwm_core.config import overridden
 from hwm_core.data.episodes.store import open_store, require_preprocessing
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.evaluation import Evaluation, EvaluationConfig, ObjectTracks
-from hwm_core.evaluation.comparison import CheckpointEvaluation, labels
+from hwm_core.evaluation.checkpoint_evaluation import CheckpointEvaluation, labels
 from hwm_core.evaluation.config import PROTOCOLS
-from hwm_core.evaluation.files import folder_of, write_reports
+from hwm_core.evaluation.report_files import folder_of, write_reports
 from hwm_core.io.atomic import new_file
 from hwm_core.io.resumable import ResumableResults
 from hwm_core.metrics.extractors import Extractor, load_extractor, metric_names
@@ -54,8 +54,12 @@ def main() -> None:
     parser.add_argument("--max-windows", type=int, help="of more windows judge so many, spread evenly")
     parser.add_argument("--sampling", nargs="*", default=[], metavar="KEY=VALUE", help="steps=2 parallel=false ...")
     parser.add_argument("--samples", type=int, help="also judge a single sample, and the mean of so many")
-    parser.add_argument("--drawing", nargs="*", metavar="KEY=VALUE", help="how samples are drawn (as --sampling says)")
-    parser.add_argument("--draws-seed", type=int, default=0, help="of all draws, and of the borrowing (%(default)s)")
+    parser.add_argument(
+        "--stochastic-sampling", nargs="*", metavar="KEY=VALUE", help="of --samples (as --sampling): steps=4 ..."
+    )
+    parser.add_argument(
+        "--sampling-seed", type=int, default=0, help="of sampling, and of shuffled actions (%(default)s)"
+    )
     parser.add_argument("--sensitivity", type=int, default=16, help="windows to disturb joints in (%(default)s)")
     parser.add_argument("--no-ssim", action="store_true", help="leave out structural similarity, which takes time")
     parser.add_argument(
@@ -141,16 +145,16 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def _config(arguments: argparse.Namespace) -> EvaluationConfig:
     given = {name: getattr(arguments, name) for name in ("horizons", "stride", "max_windows", "samples")}
-    drawing = None if arguments.drawing is None else overridden({}, arguments.drawing)
+    stochastic = None if arguments.stochastic_sampling is None else overridden({}, arguments.stochastic_sampling)
     return EvaluationConfig.parse(
         {
             "sensitivity": arguments.sensitivity,
             "ssim": not arguments.no_ssim,
             "tokens": True,
             "batch": arguments.batch,
-            "seed": arguments.draws_seed,
+            "seed": arguments.sampling_seed,
             "sampling": overridden({}, arguments.sampling),
-            "drawing": drawing,
+            "stochastic_sampling": stochastic,
             **PROTOCOLS[arguments.protocol],
             **{name: value for name, value in given.items() if value is not None},
         },

@@ -21,7 +21,8 @@ from hwm_core.data.batches import stack
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.episodes.windows import Windows, evenly_spaced
 from hwm_core.errors import BadInput
-from hwm_core.evaluation.reconstruction import examples, markdown, measure, rebuild, table
+from hwm_core.evaluation.reconstruction import measure, reconstruct
+from hwm_core.evaluation.reconstruction_report import markdown, reconstruction_examples, reconstruction_json
 from hwm_core.io.atomic import new_file, write_json, write_text
 from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.types import Episode
@@ -72,14 +73,14 @@ def report(options: argparse.Namespace) -> None:
         "tokenizer": tokenizer.config.plain(),
         "store": {"split": options.split, "episodes": [episode.name for episode in episodes], "size": size},
         "settings": {"frames": frames, "stride": options.stride, "device": str(device)},
-        **table(found),
+        **reconstruction_json(found),
     }
     options.out.mkdir(parents=True, exist_ok=True)
     title = f"{tokenizer.kind} tokenizer, {size[0]}x{size[1]}, {len(windows)} windows of {frames} frames"
     sheet = contact_sheet(
         title,
         "the first frame large; rebuilt below what happened",
-        examples(tokenizer, windows, found.mse, device),
+        reconstruction_examples(tokenizer, windows, found.mse, device),
         rate,
     )
     with new_file(options.out / "contact_sheet.png") as partial:
@@ -98,7 +99,7 @@ def _film(
     """Truth, reconstruction and error of a whole episode, in windows of which each is rebuilt alone."""
     shown = 0
     with new_file(out / "reconstruction.mp4") as partial, VideoWriter(partial, rate) as video:
-        for part in rebuild(tokenizer, episode.frames, window=window, device=device):
+        for part in reconstruct(tokenizer, episode.frames, window=window, device=device):
             for rebuilt in part:
                 truth = episode.frames[shown]
                 shown += 1

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from hwm_core.io.atomic import new_file
 from hwm_core.train.reporter import Position, Reporter, Silent
 from hwm_core.visualization.canvas import write_png
-from hwm_core.visualization.samples import Sample, sample_sheet
+from hwm_core.visualization.preview_sheet import Preview, preview_sheet
 from training.run import Run
 
 
@@ -47,9 +47,9 @@ class Screen:
             shown = " ".join(f"{name.partition('/')[2]} {value:.4g}" for name, value in numbers.items())
             tqdm.write(f"step {position.step}, {position.elapsed_s / 60:.1f} min: {shown}")
 
-    def show(self, step: int, made: str, samples: Sequence[Sample]) -> None:
+    def show(self, step: int, made: str, samples: Sequence[Preview]) -> None:
         """Draw held-out windows as samples/step_<step>.png and into TensorBoard."""
-        sheet = sample_sheet(f"{self._folder.name}, step {step}", made, samples)
+        sheet = preview_sheet(f"{self._folder.name}, step {step}", made, samples)
         with new_file(self._folder / "samples" / f"step_{step:06d}.png") as partial:
             write_png(partial, sheet)
         self._events_from(step).add_image("samples", sheet, step, dataformats="HWC")

@@ -26,9 +26,10 @@ from hwm_core.data.episodes.store import open_store
 from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadConfig, BadInput
-from hwm_core.evaluation.report import interval_plain, title
+from hwm_core.evaluation.condition_names import title
+from hwm_core.evaluation.json_report import interval_json
 from hwm_core.evaluation.table import decimals, gain
-from hwm_core.evaluation.windows import EvaluationWindows, donors
+from hwm_core.evaluation.windows import EvaluationWindows, donor_windows
 from hwm_core.frames import to_frames, to_video
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.psnr import frame_mse, psnr
@@ -119,7 +120,7 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
         "steps": trainer.step,
         "psnr_db": {condition: values.mean(0).round(4).tolist() for condition, values in found.items()},
         "gain_over": {
-            condition: [interval_plain(paired_bootstrap(one, held_out.episode, seed=0)) for one in by_horizon]
+            condition: [interval_json(paired_bootstrap(one, held_out.episode, seed=0)) for one in by_horizon]
             for condition, by_horizon in gains.items()
         },
         "revision": revision(),
@@ -132,12 +133,12 @@ def _errors(
 ) -> dict[str, NDArray[np.float64]]:
     """Mean squared error [W, horizons] under every condition."""
     model.eval()
-    donor = donors(windows, seed=0)
+    donor = donor_windows(windows, seed=0)
     found: dict[str, list[NDArray[np.float64]]] = {condition: [] for condition in CONDITIONS}
     for some in np.array_split(np.arange(len(windows)), -(-len(windows) // 32)):
         frames, own = windows.frames(some), windows.actions(some)
         past = to_video(frames[:, :PAST])
-        shuffled = np.concatenate([own[:, :PAST], windows.borrowed(some, donor[some])], axis=1)
+        shuffled = np.concatenate([own[:, :PAST], windows.shuffled_actions(some, donor[some])], axis=1)
         predicted = {
             "regression": _predict(model, past, manifest.normalise(own), 1.0, horizons),
             "shuffled": _predict(model, past, manifest.normalise(shuffled), 1.0, horizons),

@@ -28,7 +28,7 @@ from hwm_core.challenge.grid_samples import GridSample
 from hwm_core.challenge.report import compression_card, compression_tables, no_donors
 from hwm_core.challenge.submission import check_pattern, write_archive, write_sample
 from hwm_core.device import arithmetic
-from hwm_core.evaluation.counterfactual import donors, played_from
+from hwm_core.evaluation.counterfactual import apply_motion, choose_donors
 from hwm_core.io.atomic import write_json, write_text
 from hwm_core.io.resumable import ResumableResults
 from hwm_core.metrics.bootstrap import paired_bootstrap
@@ -112,9 +112,11 @@ def counterfactual_actions(samples: Sequence[GridSample], compressor: Compressor
         return []
     past, manifest = compressor.config.past_frames, compressor.manifest
     recipients = []
-    for sample, donor in zip(samples, donors(takes, places, 1, compressor.seed), strict=True):  # none shares a frame
+    for sample, donor in zip(
+        samples, choose_donors(takes, places, 1, compressor.seed), strict=True
+    ):  # none shares a frame
         own, other = sample.actions, samples[donor].actions
-        future = played_from(own[past - 1], other[past:] - other[past - 1], manifest)
+        future = apply_motion(own[past - 1], other[past:] - other[past - 1], manifest)
         recipients.append(replace(sample, actions=np.concatenate([own[:past], future])))
     return recipients
 

@@ -18,7 +18,7 @@ from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.onex_files import shard_file, shard_states
 from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.errors import BadActions, BadBag, BadCheckpoint
-from hwm_core.evaluation.counterfactual import donors, played_from
+from hwm_core.evaluation.counterfactual import apply_motion, choose_donors
 from hwm_core.world_model.model import WorldModel
 
 LENGTH, SEEN = 77, 17
@@ -98,7 +98,7 @@ def cut_forecast_samples(
     takes = [take_numbers(_segments(recording)) for recording in recordings]
     _, of_take = np.unique([(place, takes[place][start]) for place, start in chosen], axis=0, return_inverse=True)
     of_take = of_take.reshape(-1)
-    lent = donors(of_take, np.array([start for _, start in chosen]), LENGTH, seed)
+    lent = choose_donors(of_take, np.array([start for _, start in chosen]), LENGTH, seed)
     lend = [None if place < 0 else (recordings[chosen[place][0]], chosen[place][1]) for place in lent]
     for place, recording in enumerate(recordings):
         mine = [
@@ -179,7 +179,7 @@ def _cut(
             borrowed = None
             if one.donor is not None:
                 motion = _motion(*one.donor, future, manifest)
-                borrowed = played_from(values[start + SEEN - 1], motion, manifest)
+                borrowed = apply_motion(values[start + SEEN - 1], motion, manifest)
             yield ForecastSample(
                 number=one.number,
                 take=one.take,

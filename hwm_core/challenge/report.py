@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hwm_core.evaluation.card import Described, card, is_shown
-from hwm_core.evaluation.report import title
+from hwm_core.evaluation.condition_names import title
+from hwm_core.evaluation.model_card import Described, card, is_above_zero
 from hwm_core.evaluation.table import Table, decimals, gain
-from hwm_core.metrics.bootstrap import FEWEST, Interval
+from hwm_core.metrics.bootstrap import MIN_EPISODES, Interval
 from hwm_core.metrics.unavailable import Unavailable
 
 Report = Mapping[str, Any]
@@ -95,7 +95,7 @@ def sampling_card(model: Described, report: Report) -> str:
 def _protocol(lines: list[str]) -> Iterator[str]:
     yield from lines
     yield "Shuffled: another take's motion, played from the own state."
-    yield f"Intervals are of 95 %: a paired bootstrap over takes, where there are {FEWEST} or more."
+    yield f"Intervals are of 95 %: a paired bootstrap over takes, where there are {MIN_EPISODES} or more."
 
 
 def _data(report: Report, what: str) -> Iterator[str]:
@@ -103,15 +103,15 @@ def _data(report: Report, what: str) -> Iterator[str]:
 
 
 def _few(report: Report) -> Iterator[str]:
-    if report["takes"] < FEWEST:
-        yield f"Fewer than {FEWEST} takes: there are no intervals, and no difference is shown beyond these takes."
+    if report["takes"] < MIN_EPISODES:
+        yield f"Fewer than {MIN_EPISODES} takes: there are no intervals, and no difference is shown beyond these takes."
     for missing, why in report["unavailable"].items():
         yield str(Unavailable(missing, why["unavailable"], why["remedy"]))
 
 
 def _not_shown(unit: str, gains: Mapping[str, Any]) -> Iterator[str]:
     for other, plain in gains.items():
-        if not is_shown(interval := Interval(**plain)):
+        if not is_above_zero(interval := Interval(**plain)):
             yield f"Not shown to be better than {_over(other)}: {gain(interval, 3)} {unit}."
 
 

@@ -1,4 +1,4 @@
-"""How good a world model is on recorded episodes."""
+"""The evaluation of world models on recorded and simulated episodes."""
 
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.engine import Evaluation

@@ -1,4 +1,4 @@
-"""What is compared: the model, and what it must be better than."""
+"""What is compared: the model's prediction, and the references that it must beat."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,43 +6,44 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.evaluation.condition_names import mean_of
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.model import WorldModel
 from hwm_core.world_model.past import Past
 
 Frames = NDArray[np.uint8]  # [B, F, H, W, 3]
-Motion = NDArray[np.float32]  # [B, future, A] in joint units and manifest order
+Actions = NDArray[np.float32]  # [B, future, A] in joint units and manifest order
 
 
 @dataclass(frozen=True)
-class Batch:
-    """B windows, ready to predict from."""
+class WindowBatch:
+    """B windows with their encoded contexts."""
 
     world_model: WorldModel
     config: EvaluationConfig
-    seeds: Sequence[int]  # of every window
-    past: Past  # B contexts, encoded once for all rows
-    frames: Frames  # seen and to come, of the camera
-    shown: Frames  # the same as the truth has them: the camera's, or through the tokenizer
-    motions: Mapping[str, Motion]  # by row: the actions it is predicted from
+    seeds: Sequence[int]  # one for each window
+    past: Past  # B contexts, encoded once for all conditions
+    camera: Frames  # the camera's frames, past and future
+    reference: Frames  # the same frames as the truth has them: the camera's, or reconstructed by the tokenizer
+    actions: Mapping[str, Actions]  # the future actions of each condition that has some
 
     @property
     def future_frames(self) -> int:
-        return self.motions["model"].shape[1]
+        return self.actions["model"].shape[1]
 
     @property
     def newest(self) -> NDArray[np.uint8]:
-        """The last frames seen, [B, H, W, 3]."""
-        return self.shown[:, -self.future_frames - 1]
+        """The last frames of the past, [B, H, W, 3]."""
+        return self.reference[:, -self.future_frames - 1]
 
     @property
     def truth(self) -> Frames:
-        """What came."""
-        return self.shown[:, -self.future_frames :]
+        """The future frames."""
+        return self.reference[:, -self.future_frames :]
 
-    def imagine(self, actions: Motion | None, sampling: Sampling | None = None, samples: int = 1) -> Frames:
-        """The mean of `samples` futures of every window."""
+    def predict(self, actions: Actions | None, sampling: Sampling | None = None, samples: int = 1) -> Frames:
+        """The mean of `samples` predictions for each window. None drops the action stream."""
         return self.world_model.mean_frames(
             self.past,
             actions,
@@ -53,64 +54,64 @@ class Batch:
         )
 
 
-def model(batch: Batch) -> Frames:
-    """The true actions."""
-    return batch.imagine(batch.motions["model"])
+def model(batch: WindowBatch) -> Frames:
+    """The prediction under the true actions."""
+    return batch.predict(batch.actions["model"])
 
 
-def shuffled(batch: Batch) -> Frames:
-    """Another window's motion: a model that hears its actions must do worse."""
-    return batch.imagine(batch.motions["shuffled"])
+def shuffled(batch: WindowBatch) -> Frames:
+    """The prediction under another window's motion. A model that uses its actions is worse here."""
+    return batch.predict(batch.actions["shuffled"])
 
 
-def none(batch: Batch) -> Frames:
-    """The same network with the action stream dropped."""
-    return batch.imagine(None)
+def none(batch: WindowBatch) -> Frames:
+    """The prediction of the same network with the action stream dropped."""
+    return batch.predict(None)
 
 
-def zero(batch: Batch) -> Frames:
-    """No motion: the newest action, held."""
-    return batch.imagine(batch.motions["zero"])
+def zero(batch: WindowBatch) -> Frames:
+    """The prediction under the newest action, held: no motion."""
+    return batch.predict(batch.actions["zero"])
 
 
-def backwards(batch: Batch) -> Frames:
-    """The window's own motion, backwards in time."""
-    return batch.imagine(batch.motions["reversed"])
+def reversed_motion(batch: WindowBatch) -> Frames:
+    """The prediction under the window's own motion, backwards in time."""
+    return batch.predict(batch.actions["reversed"])
 
 
-def copy_last(batch: Batch) -> Frames:
-    """The newest frame seen, again and again."""
+def copy_last(batch: WindowBatch) -> Frames:
+    """The newest frame, repeated."""
     return np.repeat(batch.newest[:, None], batch.future_frames, axis=1)
 
 
-def tokenizer(batch: Batch) -> Frames:
-    """The true frames through the tokenizer and back: the best that a perfect model could show."""
-    return batch.world_model.reconstruct(batch.frames)[:, -batch.future_frames :]
+def tokenizer(batch: WindowBatch) -> Frames:
+    """The true frames, encoded and decoded by the tokenizer: the ceiling for every prediction."""
+    return batch.world_model.reconstruct(batch.camera)[:, -batch.future_frames :]
 
 
-def single(batch: Batch) -> Frames:
-    """One future of many, from the true actions."""
-    return batch.imagine(batch.motions["model"], batch.config.drawing)
+def single(batch: WindowBatch) -> Frames:
+    """One sample under the true actions."""
+    return batch.predict(batch.actions["model"], batch.config.sampling_of_samples)
 
 
-def mean(batch: Batch) -> Frames:
-    """The mean picture of several such futures, the single one among them."""
-    return batch.imagine(batch.motions["model"], batch.config.drawing, batch.config.samples or 1)
+def mean(batch: WindowBatch) -> Frames:
+    """The pixel mean of several samples; the single sample is the first of them."""
+    return batch.predict(batch.actions["model"], batch.config.sampling_of_samples, batch.config.samples or 1)
 
 
-Row = Callable[[Batch], Frames]
-ROWS: Mapping[str, Row] = {
+Condition = Callable[[WindowBatch], Frames]
+CONDITIONS: Mapping[str, Condition] = {
     "model": model,
     "shuffled": shuffled,
     "none": none,
     "zero": zero,
-    "reversed": backwards,
+    "reversed": reversed_motion,
     "copy_last": copy_last,
     "tokenizer": tokenizer,
 }
 
 
-def rows_of(config: EvaluationConfig) -> dict[str, Row]:
-    """What is compared, by name."""
-    rows: dict[str, Row] = {name: ROWS[name] for name in config.rows}
-    return rows if config.samples is None else {**rows, "single": single, f"mean_of_{config.samples}": mean}
+def conditions_of(config: EvaluationConfig) -> dict[str, Condition]:
+    """The conditions that a configuration asks for, by name."""
+    chosen: dict[str, Condition] = {name: CONDITIONS[name] for name in config.conditions}
+    return chosen if config.samples is None else {**chosen, "single": single, mean_of(config.samples): mean}

@@ -1,63 +1,72 @@
-"""What is judged, and how: the settings that decide the numbers."""
+"""Settings of an evaluation: with the checkpoint and the episodes they determine every number."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from hwm_core.config import Config
+from hwm_core.evaluation.condition_names import CONDITION_NAMES, ConditionName
 from hwm_core.sampling.config import Sampling
-
-RowName = Literal["model", "shuffled", "none", "zero", "reversed", "copy_last", "tokenizer"]
-EVERY_ROW: tuple[RowName, ...] = get_args(RowName)
 
 
 class EvaluationConfig(Config):
-    """One evaluation. With the checkpoint and the episodes it decides every number."""
+    """What is evaluated, and how."""
 
     horizons: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        default=(8, 16, 24), min_length=1, description="frames ahead; beyond the model's own future it is rolled on"
+        default=(8, 16, 24),
+        min_length=1,
+        description="frames ahead; beyond the model's own future it is rolled out",
     )
-    stride: int = Field(default=5, ge=1, description="frames between the starts of windows, alike for every horizon")
-    max_windows: int | None = Field(default=None, ge=2, description="of more windows, so many spread evenly are judged")
+    stride: int = Field(default=5, ge=1, description="frames between the starts of windows, for every horizon")
+    max_windows: int | None = Field(default=None, ge=2, description="at most so many windows, spread evenly")
     truth: Literal["camera", "tokenizer"] = Field(
-        default="camera", description="the camera's frames, or these through the model's own tokenizer"
+        default="camera", description="the camera's frames, or their reconstruction by the model's own tokenizer"
     )
-    rows: tuple[RowName, ...] = Field(
+    conditions: tuple[ConditionName, ...] = Field(
         default=("model", "shuffled", "none", "copy_last", "tokenizer"), description="what is compared"
     )
-    sampling: Sampling = Field(default=Sampling(), description="how futures are drawn; by default the mean future")
-    samples: int | None = Field(default=None, ge=1, description="adds rows: a single sample, and the mean of so many")
-    drawing: Sampling | None = Field(default=None, description="how these are drawn; None: as `sampling` says")
-    ssim: bool = Field(default=False, description="SSIM, and MS-SSIM where it fits, beside PSNR")
-    tokens: bool = Field(default=False, description="cross-entropy and accuracy of codes, of a masked model")
-    sensitivity: int = Field(default=0, ge=0, description="windows in which one joint after the other is disturbed")
-    seed: int = Field(default=0, ge=0, description="of the draws, a stream for every window, and of the borrowing")
-    batch: int = Field(default=16, ge=1, description="windows at a time; it moves the numbers by rounding alone")
+    sampling: Sampling = Field(default=Sampling(), description="of predictions; the default is the mean prediction")
+    samples: int | None = Field(
+        default=None, ge=1, description="adds two conditions: a single sample, and the mean of so many samples"
+    )
+    stochastic_sampling: Sampling | None = Field(
+        default=None, description="of the samples of these two conditions; None: as `sampling`"
+    )
+    ssim: bool = Field(default=False, description="SSIM in addition to PSNR, and MS-SSIM where frames are large enough")
+    tokens: bool = Field(default=False, description="cross-entropy and accuracy of the codes of a masked model")
+    sensitivity: int = Field(default=0, ge=0, description="number of windows in which each joint is perturbed in turn")
+    seed: int = Field(default=0, ge=0, description="of sampling (each window has its own stream) and of the donors")
+    batch: int = Field(default=16, ge=1, description="windows at a time; it changes the numbers by rounding only")
 
     @model_validator(mode="after")
     def _has_something_to_compare(self) -> "EvaluationConfig":
-        if missing := {"model", "copy_last"} - set(self.rows):
-            raise ValueError(f"`rows` with {' and '.join(sorted(missing))}")
-        if self.truth == "tokenizer" and "tokenizer" in self.rows:
-            raise ValueError("`rows` without `tokenizer`, which is the truth itself")
+        if missing := {"model", "copy_last"} - set(self.conditions):
+            raise ValueError(f"`conditions` with {' and '.join(sorted(missing))}")
+        if self.truth == "tokenizer" and "tokenizer" in self.conditions:
+            raise ValueError("`conditions` without `tokenizer`, which is the truth itself")
         return self
 
     @property
     def num_frames(self) -> int:
-        """Frames ahead that are judged: all, up to the farthest horizon."""
+        """Frames ahead that are evaluated: all, up to the farthest horizon."""
         return max(self.horizons)
+
+    @property
+    def sampling_of_samples(self) -> Sampling:
+        """The sampling of the conditions `single` and `mean_of_N`."""
+        return self.stochastic_sampling or self.sampling
 
 
 PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
-    "horizon": {"rows": EVERY_ROW},
-    # 21,000 frames, 8 at a time, each predicted once, against the truth through the same tokenizer (arXiv 2506.01182)
+    "horizon": {"conditions": CONDITION_NAMES},
+    # 21,000 frames, 8 at a time, each predicted once. The truth went through the same tokenizer (arXiv 2506.01182).
     "paper": {
         "horizons": (8,),
         "stride": 8,
         "max_windows": 21_000 // 8,
         "truth": "tokenizer",
-        "rows": tuple(row for row in EVERY_ROW if row != "tokenizer"),
+        "conditions": tuple(name for name in CONDITION_NAMES if name != "tokenizer"),
     },
 }
-"""Settings of a protocol, by its name; the others are its user's."""
+"""The settings that each protocol fixes, by its name."""

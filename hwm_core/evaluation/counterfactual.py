@@ -1,6 +1,7 @@
-"""Another's motion, played from one's own state: the control that a model which hears its actions must beat.
+"""Counterfactual ("shuffled") actions: another window's motion, applied to a window's own state.
 
-Motion, not pose: another's absolute values would make the robot jump, which is a far easier control.
+A model that uses its actions predicts worse under them. The motion is taken, not the pose: the absolute joint values of
+another window would make the robot jump, and that control is far easier to beat.
 """
 
 import numpy as np
@@ -9,41 +10,46 @@ from numpy.typing import NDArray
 from hwm_core.data.robot.manifest import ActionManifest
 
 
-def donors(
+def choose_donors(
     groups: NDArray[np.int64],
     starts: NDArray[np.int64],
     length: int,
     seed: int,
     robots: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    """For every window the window [W] whose motion it borrows, drawn at random; -1 where none fits.
+    """For each window the index [W] of a random donor of motion; -1 where there is none.
 
-    Of another group where there is one; else one that shares no frame with it; else any other.
+    The donor is a window of another group if there is one; else a window that shares no frame with it; else any other.
 
     Args:
         groups: [W] episodes or takes.
-        starts: [W] first frame of each, within its group.
+        starts: [W] first frame of each window within its group.
         length: frames of a window.
-        robots: [W] robots that lack unlike joints, by number; one lends to its like alone, whose motion it can play.
+        robots: [W] equal numbers where the robots lack the same joints. A donor has the robot of its recipient, because
+            another robot's motion lacks joints.
     """
     rng = np.random.default_rng(seed)
     robots = np.zeros_like(groups) if robots is None else robots
-    answer = np.full(len(groups), -1, np.int64)
+    chosen = np.full(len(groups), -1, np.int64)
     for window in range(len(groups)):
-        like, own = robots == robots[window], groups == groups[window]
+        same_robot, same_group = robots == robots[window], groups == groups[window]
         preferred = (
-            like & ~own,
-            like & own & (np.abs(starts - starts[window]) >= length),
-            like & own & (np.arange(len(groups)) != window),
+            same_robot & ~same_group,
+            same_robot & same_group & (np.abs(starts - starts[window]) >= length),
+            same_robot & same_group & (np.arange(len(groups)) != window),
         )
         if fitting := [some for some in preferred if some.any()]:
-            answer[window] = rng.choice(np.flatnonzero(fitting[0]))
-    return answer
+            chosen[window] = rng.choice(np.flatnonzero(fitting[0]))
+    return chosen
 
 
-def played_from(
+def apply_motion(
     newest: NDArray[np.float32], motion: NDArray[np.float32], manifest: ActionManifest
 ) -> NDArray[np.float32]:
-    """`motion` [..., F, A], relative to where it began, from the state `newest` [..., A]; kept within the limits."""
+    """Actions that start at `newest` [..., A] and move by `motion` [..., F, A], clipped to the joint limits.
+
+    Args:
+        motion: joint values relative to where the motion began.
+    """
     limits = np.asarray(manifest.lower, np.float32), np.asarray(manifest.upper, np.float32)
     return np.clip(newest[..., None, :] + motion, *limits).astype(np.float32)

@@ -1,11 +1,11 @@
-"""How far the pictures of a row are from the true ones as a set, over the features of a local network.
+"""Distances between the predicted and the true frames as sets, over the features of a local network.
 
-Features of a batch go where its numbers go; the distances are made from them batch by batch, in the order of the
-batches, so that they are the same on any number of ranks.
+The features of a batch are stored with its other results. The distances are computed from them batch by batch, in
+order, so that they do not depend on the number of ranks.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,34 +14,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.errors import BadConfig
-from hwm_core.evaluation.table import digits
-from hwm_core.io.resumable import Numbers
 from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.frechet import FrechetStatistics, frechet_distance
 from hwm_core.metrics.kid import KernelDistance, kernel_distance
 from hwm_core.metrics.unavailable import Unavailable, or_unavailable
 
 Distances = Mapping[str, Mapping[str, float | KernelDistance]]
-"""{metric: {row: of its pictures from the true ones}}; Fréchet distances are squared."""
+"""{metric: {condition: distance of its frames from the true ones}}; Fréchet distances are squared."""
 
-_MARK, _TRUTH = "features", "truth"
-_NOT_EVALUATED = (
-    "shuffled",
-    "none",
-    "zero",
-    "reversed",
-)  # controls of the actions: their pictures are as good as the model's
-_MOST = 21_000  # the frames of the paper; 172 MB a row, of 2048 features
+FeatureArrays = Mapping[str, Mapping[str, NDArray[np.float32]]]
+"""{condition or TRUTH: {metric: [W, R, D]}}: R is the number of frames of a window, or 1 for networks of clips."""
+
+TRUTH = "truth"
+_WITHOUT = ("shuffled", "none", "zero", "reversed")  # their frames look as good as the model's
+_MAX_ROWS = 21_000  # the frames of the paper; 172 MB a condition, with 2048 features
 
 
 class Features:
-    """Networks to compare pictures by: those that take clips of this size; of the others, why not.
+    """The networks that take clips of this size. `unavailable` says why the others do not.
 
     Args:
         clip: (F, H, W) of the clips to come.
 
     Raises:
-        BadConfig: two networks whose distances have one name.
+        BadConfig: two networks whose distances have the same name.
     """
 
     def __init__(self, extractors: Sequence[Extractor], clip: tuple[int, int, int]) -> None:
@@ -49,92 +45,75 @@ class Features:
         if twice := {metric for metric in metrics if metrics.count(metric) > 1}:
             raise BadConfig(
                 "Extractors",
-                expected="a metric of its own for each",
+                expected="a different metric for each",
                 got=f"{' and '.join(sorted(twice))} more than once",
-                remedy="Name each kind once, or rename a file.",
+                remedy="Give each kind once, or rename a file.",
             )
         probe = np.random.default_rng(0).integers(0, 256, (1, *clip, 3), dtype=np.uint8)
         tried = {e: or_unavailable(e.metric, partial(_features, e, probe)) for e in extractors}
-        self.extractors = [e for e, found in tried.items() if not isinstance(found, Unavailable)]
+        self.extractors = [e for e, outcome in tried.items() if not isinstance(outcome, Unavailable)]
         self.unavailable = tuple(
-            replace(found, metric=metric)
-            for e, found in tried.items()
-            if isinstance(found, Unavailable)
+            replace(outcome, metric=metric)
+            for e, outcome in tried.items()
+            if isinstance(outcome, Unavailable)
             for metric in (e.metric, e.kernel_metric)
         )
 
-    def of(self, row: str | None, frames: NDArray[np.uint8]) -> Numbers:
-        """Features of frames [B, F, H, W, 3] of a row, None for the truth, by the names they are kept by."""
-        if row in _NOT_EVALUATED:
+    def of(self, condition: str, frames: NDArray[np.uint8]) -> FeatureArrays:
+        """Features of frames [B, F, H, W, 3] of a condition or TRUTH; empty for conditions without distances."""
+        if condition in _WITHOUT or not self.extractors:
             return {}
-        return {_key(row or _TRUTH, extractor): _features(extractor, frames).numpy() for extractor in self.extractors}
+        return {condition: {e.metric: _features(e, frames).numpy() for e in self.extractors}}
 
-    def distances(self, rows: Sequence[str], parts: Iterable[Numbers], *, windows: int, seed: int) -> Distances:
-        """By Fréchet and by kernel distance.
+    def distances(
+        self, conditions: Sequence[str], batches: Iterable[FeatureArrays], *, windows: int, seed: int
+    ) -> Distances:
+        """Fréchet and kernel distances of every condition that has them.
 
         Args:
-            parts: in the order of the windows.
-            windows: how many all parts have.
-            seed: of what the kernel distance draws.
+            batches: in the order of the windows.
+            windows: how many all batches have together.
+            seed: of the random subsets of the kernel distance.
         """
-        evaluated = [row for row in rows if row not in _NOT_EVALUATED]
-        gathered = {(e, row): _Gathered(e, windows, seed) for e in self.extractors for row in (_TRUTH, *evaluated)}
-        for part in parts:
-            for (extractor, row), features in gathered.items():
-                features.update(torch.from_numpy(part[_key(row, extractor)]))
-        found: dict[str, Mapping[str, float | KernelDistance]] = {}
+        evaluated = [condition for condition in conditions if condition not in _WITHOUT]
+        sets = {(e, name): _FeatureSet(e, windows, seed) for e in self.extractors for name in (TRUTH, *evaluated)}
+        for batch in batches:
+            for (extractor, name), features in sets.items():
+                features.update(torch.from_numpy(batch[name][extractor.metric]))
+        distances: dict[str, Mapping[str, float | KernelDistance]] = {}
         for extractor in self.extractors:
-            truth, sets = gathered[extractor, _TRUTH], {row: gathered[extractor, row] for row in evaluated}
-            true = truth.drawn()
-            found[extractor.metric] = {
-                row: frechet_distance(features.statistics, truth.statistics) for row, features in sets.items()
+            truth, predicted = sets[extractor, TRUTH], {name: sets[extractor, name] for name in evaluated}
+            true = truth.subset()
+            distances[extractor.metric] = {
+                name: frechet_distance(features.statistics, truth.statistics) for name, features in predicted.items()
             }
-            found[extractor.kernel_metric] = {
-                row: kernel_distance(features.drawn(), true, seed=seed) for row, features in sets.items()
+            distances[extractor.kernel_metric] = {
+                name: kernel_distance(features.subset(), true, seed=seed) for name, features in predicted.items()
             }
-        return found
+        return distances
 
 
-class _Gathered:
-    """What is kept of a row's features: their statistics, and at most _MOST of them, drawn by the seed."""
+class _FeatureSet:
+    """The features of one condition: their statistics, and a random subset of at most _MAX_ROWS."""
 
     def __init__(self, extractor: Extractor, windows: int, seed: int) -> None:
         self.statistics = FrechetStatistics(extractor.identity)
         self._windows, self._seed = windows, seed
-        self._at, self._wanted = 0, torch.empty(0, dtype=torch.bool)
-        self._drawn: list[Tensor] = []
+        self._position, self._chosen = 0, torch.empty(0, dtype=torch.bool)
+        self._kept: list[Tensor] = []
 
     def update(self, features: Tensor) -> None:
-        """Take in those of the next windows, [B, R, D]."""
-        if not self._at:
-            self._wanted = _wanted(self._windows * features.shape[1], self._seed)
+        """Add the features of the next windows, [B, R, D]."""
+        if not self._position:
+            self._chosen = _choose(self._windows * features.shape[1], self._seed)
         rows = features.flatten(0, 1)
         self.statistics.update(rows)
-        self._drawn.append(rows[self._wanted[self._at : self._at + len(rows)]])
-        self._at += len(rows)
+        self._kept.append(rows[self._chosen[self._position : self._position + len(rows)]])
+        self._position += len(rows)
 
-    def drawn(self) -> Tensor:
-        """[at most _MOST, D]."""
-        return torch.cat(self._drawn)
-
-
-def without_features(part: Numbers) -> Numbers:
-    """The numbers that are kept in memory for all windows."""
-    return {name: values for name, values in part.items() if f"/{_MARK}/" not in name}
-
-
-def distance_plain(found: float | KernelDistance) -> dict[str, float]:
-    """JSON-able, to six digits: many of these numbers are far below 1."""
-    if isinstance(found, KernelDistance):
-        return {key: value if isinstance(value, int) else float(f"{value:.6g}") for key, value in asdict(found).items()}
-    return {"distance": float(f"{found:.6g}")}
-
-
-def distance_words(found: float | KernelDistance) -> str:
-    """For people; a kernel distance with its deviation over subsets, where there are several."""
-    if not isinstance(found, KernelDistance):
-        return digits(found)
-    return digits(found.mean) if found.subsets == 1 else f"{digits(found.mean)} ± {found.std:.2g}"
+    def subset(self) -> Tensor:
+        """[at most _MAX_ROWS, D]."""
+        return torch.cat(self._kept)
 
 
 def _features(extractor: Extractor, frames: NDArray[np.uint8]) -> Tensor:
@@ -144,11 +123,7 @@ def _features(extractor: Extractor, frames: NDArray[np.uint8]) -> Tensor:
     return features.unflatten(0, (len(clips), -1))
 
 
-def _wanted(count: int, seed: int) -> Tensor:
-    """bool [count], _MOST of them or all."""
+def _choose(count: int, seed: int) -> Tensor:
+    """bool [count], true for _MAX_ROWS random rows, or for all."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    return order < _MOST
-
-
-def _key(row: str, extractor: Extractor) -> str:
-    return f"{row}/{_MARK}/{extractor.metric}"
+    return order < _MAX_ROWS

@@ -1,6 +1,5 @@
-"""Every row on every window, a batch at a time, keeping errors and no pictures."""
+"""The evaluation of one model: every condition on every window, one batch at a time."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -9,15 +8,17 @@ from numpy.typing import NDArray
 
 from hwm_core.data.episodes.windows import evenly_spaced
 from hwm_core.device import arithmetic
-from hwm_core.evaluation.conditions import Batch, rows_of
+from hwm_core.evaluation.conditions import WindowBatch, conditions_of
 from hwm_core.evaluation.config import EvaluationConfig
-from hwm_core.evaluation.distances import Features, without_features
-from hwm_core.evaluation.measures import Measures
+from hwm_core.evaluation.distances import TRUTH, Features
+from hwm_core.evaluation.frame_measures import FrameMeasures
+from hwm_core.evaluation.identity import episodes_identity
 from hwm_core.evaluation.objects import ObjectTracks
-from hwm_core.evaluation.result import EvaluationResult
-from hwm_core.evaluation.sensitivity import probe
-from hwm_core.evaluation.token_scores import TokenScores, evaluate_tokens, predicts_tokens
-from hwm_core.evaluation.windows import EvaluationWindows, Indices, donors, has_still_camera
+from hwm_core.evaluation.result import EvaluationResult, WindowIndex
+from hwm_core.evaluation.sensitivity import joint_response
+from hwm_core.evaluation.token_scores import evaluate_tokens, predicts_tokens
+from hwm_core.evaluation.window_results import FrameErrors, WindowResults
+from hwm_core.evaluation.windows import EvaluationWindows, Indices, donor_windows, has_still_camera
 from hwm_core.io.resumable import Numbers
 from hwm_core.metrics.extractors import Extractor
 from hwm_core.metrics.lpips import Lpips
@@ -31,7 +32,7 @@ Progress = Callable[[int, int], None]
 
 
 class PartialResults(Protocol):
-    """Arrays of every evaluated batch, by the batch's name: a `ResumableResults`, or a dict."""
+    """The arrays of every evaluated batch, by the batch's name: a `ResumableResults`, or a dict."""
 
     def __contains__(self, batch: object, /) -> bool: ...
     def __getitem__(self, batch: str, /) -> Numbers: ...
@@ -39,20 +40,20 @@ class PartialResults(Protocol):
 
 
 class Evaluation:
-    """A model, the windows it is judged on, and which window borrows whose motion.
+    """A model, the windows it is evaluated on, and the donors of shuffled actions.
 
     Args:
-        episodes: preprocessed as the model wants them.
-        config: what is judged, and how.
-        objects: by episode name; with them, errors inside objects that moved are kept too.
-        extractors: networks to compare sets of pictures by.
-        lpips: the network to compare frame by frame, or why there is none.
-        beside: other models that are judged on the same windows: these are long enough for all of them.
+        episodes: with the model's preprocessing.
+        config: what is evaluated, and how.
+        objects: by episode name; with them, errors inside objects that moved are measured too.
+        extractors: networks for distances between sets of frames.
+        lpips: the network that compares frame by frame, or why there is none.
+        beside: other models that are evaluated on the same windows: the windows are long enough for all of them.
 
     Raises:
-        BadBag: no window of this length; or just one, so that there is no other motion.
+        BadBag: no window of this length; or only one, so that there are no shuffled actions.
         RobotMismatch, BadActions: episodes of another robot, or without the model's kind of actions.
-        BadConfig: two extractors whose distances have one name.
+        BadConfig: two extractors whose distances have the same name.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Evaluation:
         beside: Sequence[WorldModel] = (),
     ) -> None:
         self.world_model, self.episodes, self.config = world_model, episodes, config or EvaluationConfig()
-        self.rows = rows_of(self.config)
+        self.conditions = conditions_of(self.config)
         self.windows = EvaluationWindows(
             episodes,
             world_model.manifest,
@@ -78,14 +79,16 @@ class Evaluation:
         )
         height, width = episodes[0].frames.shape[1:3]
         self.features = Features(extractors, (self.config.num_frames, height, width))
-        self.measures = Measures((height, width), structure=self.config.ssim, lpips=lpips)
+        self.measures = FrameMeasures((height, width), structure=self.config.ssim, lpips=lpips)
         count = len(self.windows)
         batches = np.array_split(np.arange(count), -(-count // self.config.batch))
         self._batches = {f"{number:06d}": windows for number, windows in enumerate(batches)}
         self._tracks = None if objects is None else [objects[episode.name] for episode in episodes]
-        self._donors = donors(self.windows, self.config.seed)
+        self._donors = donor_windows(self.windows, self.config.seed)
         self._evaluates_tokens = self.config.tokens and predicts_tokens(world_model)
-        self._probed = set(evenly_spaced(self.config.sensitivity, count).tolist()) if self.config.sensitivity else set()
+        self._perturbed = (
+            set(evenly_spaced(self.config.sensitivity, count).tolist()) if self.config.sensitivity else set()
+        )
 
     def run(self, progress: Progress = lambda done, of: None) -> EvaluationResult:
         """Evaluate every condition on every window, in memory."""
@@ -107,7 +110,7 @@ class Evaluation:
         total, done = sum(len(windows) for _, windows in mine), 0
         for name, windows in mine:
             if name not in partial:
-                partial[name] = self._evaluated(windows)
+                partial[name] = self._evaluated(windows).to_arrays()
             done += len(windows)
             progress(done, total)
 
@@ -117,121 +120,108 @@ class Evaluation:
 
     def result(self, partial: PartialResults) -> EvaluationResult:
         """The results of all windows, from all batches."""
-        read = [without_features(partial[name]) for name in self._batches]
-        numbers = {name: np.concatenate([part[name] for part in read]) for name in read[0]}
-        still = np.array([has_still_camera(episode) for episode in self.episodes])[self.windows.episode]
-        return EvaluationResult.of(
-            numbers,
-            rows=tuple(self.rows),
+        batches = (WindowResults.from_arrays(partial[name]) for name in self._batches)
+        still = np.array([has_still_camera(episode) for episode in self.episodes])
+        windows = self.windows
+        return EvaluationResult(
             horizons=self.config.horizons,
-            manifest=self.world_model.manifest,
-            episode_names=tuple(episode.name for episode in self.episodes),
-            episode=self.windows.episode,
-            start=self.windows.start,
-            newest=self.windows.start + self.windows.past_frames - 1,
-            still_camera=still,
             seed=self.config.seed,
-            tokens=TokenScores.of(numbers, self.world_model.tokenizer.codebook_size)
-            if self._evaluates_tokens
-            else None,
+            manifest=self.world_model.manifest,
+            windows=WindowIndex(
+                episode_names=tuple(episode.name for episode in self.episodes),
+                episode=windows.episode,
+                start=windows.start,
+                newest=windows.start + windows.past_frames - 1,
+                still_camera=still[windows.episode],
+            ),
+            measured=WindowResults.joined([batch.without_features() for batch in batches]),
             distances=self.features.distances(
-                tuple(self.rows),
-                (partial[name] for name in self._batches),
-                windows=len(self.windows),
+                tuple(self.conditions),
+                (WindowResults.from_arrays(partial[name]).features for name in self._batches),
+                windows=len(windows),
                 seed=self.config.seed,
             ),
         )
 
-    def batch(self, windows: Indices) -> Batch:
-        """Encode what these windows see."""
+    def batch(self, windows: Indices) -> WindowBatch:
+        """These windows, with their contexts encoded."""
         seen = self.windows.past_frames
         own = slice(seen - self.world_model.past_frames, seen + self._future(self.world_model))
         past, future = slice(own.start, seen), slice(own.stop - seen)
         frames, actions = self.windows.frames(windows), self.windows.actions(windows)
-        motions = {
+        camera = frames[:, own]
+        of_conditions = {
             "model": actions[:, seen:],
-            "shuffled": self.windows.borrowed(windows, self._donors[np.asarray(windows)]),
-            "zero": self.windows.held(windows),
-            "reversed": self.windows.backwards(windows),
+            "shuffled": self.windows.shuffled_actions(windows, self._donors[np.asarray(windows)]),
+            "zero": self.windows.held_actions(windows),
+            "reversed": self.windows.reversed_actions(windows),
         }
-        return Batch(
+        return WindowBatch(
             world_model=self.world_model,
             config=self.config,
             seeds=[derived_seed(self.config.seed, int(window)) for window in windows],
             past=self.world_model.observe(frames[:, past], actions[:, past]),
-            frames=frames[:, own],
-            shown=frames[:, own] if self.config.truth == "camera" else self.world_model.reconstruct(frames[:, own]),
-            motions={row: motion[:, future] for row, motion in motions.items()},
+            camera=camera,
+            reference=camera if self.config.truth == "camera" else self.world_model.reconstruct(camera),
+            actions={condition: values[:, future] for condition, values in of_conditions.items()},
         )
 
     @property
     def networks(self) -> dict[str, str]:
-        """{metric: name and sha256 of the network behind it}."""
+        """{metric: name and sha256 of its network}."""
         networks = {metric: e.identity for e in self.features.extractors for metric in (e.metric, e.kernel_metric)}
         lpips = self.measures.lpips
         return networks if lpips is None else {**networks, "LPIPS": lpips.identity}
 
     @property
     def unavailable(self) -> tuple[Unavailable, ...]:
-        """What was asked for and these frames do not allow."""
+        """Requested metrics that these frames do not allow."""
         return (*self.features.unavailable, *self.measures.unavailable)
 
     def identity(self) -> dict[str, Any]:
         """Everything the numbers depend on, JSON-able: model, episodes, windows, settings, arithmetic."""
         return {
-            "format": 2,
+            "format": 3,
             "checkpoint": {"name": self.world_model.name, "sha256": self.world_model.sha256},
             "arithmetic": arithmetic(self.world_model.device, self.world_model.dtype),
-            "episodes": {"count": len(self.episodes), "sha256": _digest(self.episodes)},
+            "episodes": episodes_identity(self.episodes),
             "objects": self._tracks is not None,
             "networks": self.networks,
             "window": {"past": self.windows.past_frames, "future": self.windows.future_frames},
             "settings": self.config.plain(),
         }
 
-    def _evaluated(self, windows: NDArray[np.int64]) -> Numbers:
+    def _evaluated(self, windows: NDArray[np.int64]) -> WindowResults:
         batch, ahead = self.batch(windows), self.config.num_frames
         truth, moved = batch.truth[:, :ahead], self._moved(windows)
-        numbers = dict(self.features.of(None, truth))
-        if moved is not None:
-            numbers["moved_pixels"] = moved.sum(axis=(2, 3))
-        for row, predict in self.rows.items():
+        errors, features = {}, dict(self.features.of(TRUTH, truth))
+        for condition, predict in self.conditions.items():
             predicted = predict(batch)[:, :ahead]
-            numbers[f"{row}/mse"] = frame_mse(predicted, truth)
-            numbers.update(self.features.of(row, predicted))
-            numbers.update(self.measures.of(row, predicted, truth))
-            if moved is not None:
-                numbers[f"{row}/moved"], _ = masked_mse(predicted, truth, moved)
-        if self._evaluates_tokens:
-            numbers.update(evaluate_tokens(batch))
-        if self._probed:
-            probes = [probe(batch, i) if w in self._probed else None for i, w in enumerate(windows.tolist())]
-            nothing = np.full((2, self.world_model.manifest.dim), np.nan)
-            numbers["probe"] = np.stack([nothing if one is None else np.stack(one) for one in probes])
-        return numbers
+            errors[condition] = FrameErrors(
+                mse=frame_mse(predicted, truth),
+                moved_mse=None if moved is None else masked_mse(predicted, truth, moved)[0],
+                measures=self.measures.of(predicted, truth),
+            )
+            features.update(self.features.of(condition, predicted))
+        perturbed = [i for i, window in enumerate(windows.tolist()) if window in self._perturbed]
+        return WindowResults(
+            conditions=errors,
+            moved_pixels=None if moved is None else moved.sum(axis=(2, 3)),
+            features=features,
+            tokens=evaluate_tokens(batch) if self._evaluates_tokens else None,
+            sensitivity=joint_response(batch, perturbed) if self._perturbed else None,
+        )
 
     def _future(self, world_model: WorldModel) -> int:
-        """Frames that are predicted: whole latents."""
+        """Frames to predict: whole latents."""
         factor = world_model.tokenizer.temporal_factor
         return -(-self.config.num_frames // factor) * factor
 
     def _moved(self, windows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-        """[B, frames ahead, H, W]: pixels of objects that moved since the newest frame seen."""
+        """[B, frames ahead, H, W]: pixels of objects that moved since the newest frame of the past."""
         if self._tracks is None:
             return None
         newest = self.windows.start[windows] + self.windows.past_frames - 1
         pairs = [(self._tracks[e], int(n)) for e, n in zip(self.windows.episode[windows], newest, strict=True)]
         ahead = range(1, 1 + self.config.num_frames)
         return np.stack([[tracks.moved(n, n + h) for h in ahead] for tracks, n in pairs])
-
-
-def _digest(episodes: Sequence[Episode]) -> str:
-    """sha256 of all that is judged, read frame by frame."""
-    digest = hashlib.sha256()
-    for episode in episodes:
-        digest.update(f"{episode.name} {episode.names} {episode.frames.shape}".encode())
-        for values in (episode.stamps_ns, episode.segments, episode.states, episode.commands):
-            digest.update(b"-" if values is None else np.ascontiguousarray(values).tobytes())
-        for frame in episode.frames:
-            digest.update(np.ascontiguousarray(frame).data)
-    return digest.hexdigest()

@@ -1,64 +1,67 @@
-"""Windows worth looking at."""
+"""Windows for contact sheets: how they are chosen, and what is shown of them."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from hwm_core.evaluation.conditions import Row, copy_last, model, shuffled
+from hwm_core.evaluation.conditions import Condition, copy_last, model, shuffled, tokenizer
 from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.metrics.psnr import psnr
-from hwm_core.visualization import Example
+from hwm_core.visualization import Example, Strip
+
+_PREDICTION = ("prediction", "same past, true actions")
+_SHUFFLED = ("prediction", "same past, shuffled actions")
+_COPY_LAST = ("copy last frame", "the newest frame, repeated")
+_TOKENIZER = ("tokenizer alone", "truth, encoded and decoded: the ceiling")
+_Labelled = Mapping[tuple[str, str], Condition]  # {(label, explanation): condition}
 
 
 def eventful(result: EvaluationResult, count: int) -> list[int]:
-    """From each of `count` equal stretches of windows the one in which most happens, or all of few windows."""
-    happening = result.rows["copy_last"].frame.mean(axis=1)
+    """The window with the largest change of each of `count` equal stretches of windows, or all of few windows."""
+    change = result.conditions["copy_last"].mse.mean(axis=1)
     stretches = np.array_split(np.arange(len(result)), min(count, len(result)))
-    return [int(stretch[happening[stretch].argmax()]) for stretch in stretches]
+    return [int(stretch[change[stretch].argmax()]) for stretch in stretches]
 
 
 def examples(evaluation: Evaluation, result: EvaluationResult, count: int) -> list[Example]:
-    """`eventful` windows, predicted again with their own and with another motion."""
-    return _shown(evaluation, result, eventful(result, count), {"predicted": model, "another motion": shuffled})
+    """`eventful` windows: the prediction, the prediction under shuffled actions, and the tokenizer alone."""
+    shown: _Labelled = {_PREDICTION: model, _SHUFFLED: shuffled, _TOKENIZER: tokenizer}
+    return _examples(evaluation, result, eventful(result, count), shown)
 
 
 def best_median_worst(result: EvaluationResult) -> dict[str, int]:
-    """The windows of the best, the median and the worst PSNR over all frames ahead, by these names."""
+    """The windows with the worst, the median and the best PSNR over all frames ahead, by these names."""
     order = result.window_psnr("model").argsort(kind="stable")
     return {"worst": int(order[0]), "median": int(order[len(order) // 2]), "best": int(order[-1])}
 
 
 def extremes(evaluation: Evaluation, result: EvaluationResult) -> dict[str, Example]:
-    """The best, the median and the worst window, predicted again, beside the newest frame repeated."""
+    """The worst, the median and the best window: the prediction, and the newest frame repeated."""
     chosen = best_median_worst(result)
-    shown = _shown(evaluation, result, list(chosen.values()), {"predicted": model, "last frame copied": copy_last})
-    return dict(zip(chosen, shown, strict=True))
+    found = _examples(evaluation, result, list(chosen.values()), {_PREDICTION: model, _COPY_LAST: copy_last})
+    return dict(zip(chosen, found, strict=True))
 
 
-def _shown(
-    evaluation: Evaluation, result: EvaluationResult, chosen: list[int], rows: Mapping[str, Row]
-) -> list[Example]:
+def _examples(evaluation: Evaluation, result: EvaluationResult, chosen: list[int], shown: _Labelled) -> list[Example]:
+    """The chosen windows, predicted again."""
     batch = evaluation.batch(chosen)
     ahead = slice(evaluation.config.num_frames)
-    predictions = {label: row(batch)[:, ahead] for label, row in rows.items()}
-    rate = evaluation.world_model.frame_rate_hz
-    shown = []
-    for i, window in enumerate(chosen):
-        at = result.newest[window] / rate
-        shown.append(
-            Example(
-                title=f"{result.episode_names[result.episode[window]]}, {at:.1f} s",
-                newest=batch.newest[i],
-                truth=batch.truth[i, ahead],
-                predictions={label: frames[i] for label, frames in predictions.items()},
-                notes=_notes(result, window),
-            )
+    frames = {labels: condition(batch)[:, ahead] for labels, condition in shown.items()}
+    rate, windows = evaluation.world_model.frame_rate_hz, result.windows
+    return [
+        Example(
+            title=f"{windows.episode_names[windows.episode[window]]}, {windows.newest[window] / rate:.1f} s",
+            newest=batch.newest[i],
+            truth=batch.truth[i, ahead],
+            strips=[Strip(*labels, of_windows[i]) for labels, of_windows in frames.items()],
+            notes=_notes(result, window),
         )
-    return shown
+        for i, window in enumerate(chosen)
+    ]
 
 
 def _notes(result: EvaluationResult, window: int) -> list[str]:
-    """The window's own numbers, one line a horizon."""
-    own, copied = (psnr(result.rows[row].frame[window]) for row in ("model", "copy_last"))
-    return [f"+{h}: {own[h - 1]:.1f} dB, last frame {copied[h - 1]:.1f} dB" for h in result.horizons]
+    """The window's own PSNR, one line a horizon."""
+    own, copied = (psnr(result.conditions[name].mse[window]) for name in ("model", "copy_last"))
+    return [f"+{h}: prediction {own[h - 1]:.1f} dB, copy {copied[h - 1]:.1f} dB" for h in result.horizons]

@@ -1,4 +1,4 @@
-"""Where the objects are: the ground truth that only a simulation has."""
+"""Where the objects are in each frame: ground truth that only a simulation has."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ _MOVED_M = 0.02
 
 @dataclass(frozen=True)
 class ObjectTracks:
-    """Objects of one episode, on the same frames."""
+    """The n objects of one episode in its F frames."""
 
     positions: NDArray[np.float32]  # [F, n, 3] metres
-    labels: NDArray[np.uint8]  # [F, H, W] of the preprocessed frames: 0 no object, k the k-th object
+    labels: NDArray[np.uint8]  # [F, H, W] of the preprocessed frames: 0 is no object, k the k-th object
 
     def moved(self, since: int, until: int) -> NDArray[np.bool_]:
         """Pixels [H, W] of frame `until` that show an object which moved more than 2 cm since frame `since`."""

@@ -1,4 +1,4 @@
-"""A recorded run played back: what the model would have predicted, against what the camera then saw."""
+"""Replay of a recorded bag: the model predicts later frames from earlier ones, and they are compared."""
 
 import json
 from collections.abc import Callable
@@ -12,9 +12,10 @@ from hwm_core.config import Config
 from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationWindows
-from hwm_core.evaluation.comparison import caption, describe
+from hwm_core.evaluation.checkpoint_evaluation import caption, describe
 from hwm_core.evaluation.examples import examples
-from hwm_core.evaluation.report import all_tables, markdown
+from hwm_core.evaluation.json_report import psnr_tables_json
+from hwm_core.evaluation.tables import markdown
 from hwm_core.io.atomic import new_file, write_text
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Episode
@@ -23,20 +24,20 @@ from hwm_core.world_model.model import WorldModel
 
 
 class ReplayConfig(Config):
-    """What to predict, and what to show of it."""
+    """What to predict, and what to show."""
 
     topics: Topics = Topics()
     horizons: tuple[int, ...] = Field(default=(8, 16, 24), description="frames ahead")
     stride: int = Field(default=5, ge=1, description="frames between the starts of windows")
-    sampling: Sampling = Field(default=Sampling(), description="decoding of the predictions")
-    seed: int = Field(default=0, ge=0, description="of the token draws and of the borrowed motions")
+    sampling: Sampling = Field(default=Sampling(), description="of predictions")
+    seed: int = Field(default=0, ge=0, description="of sampling and of the donors of shuffled actions")
     examples: int = Field(default=4, ge=1, description="windows on the contact sheet")
-    max_video_seconds: float = Field(default=60.0, gt=0, description="longer runs are shown from their start")
+    max_video_seconds: float = Field(default=60.0, gt=0, description="of a longer run the video shows the start")
 
 
 @dataclass(frozen=True)
 class Replay:
-    """Numbers of one replay, and the files they and the pictures are in."""
+    """The numbers of one replay, and its files."""
 
     metrics: dict[str, Any]
     table: str  # Markdown
@@ -59,27 +60,27 @@ def replay(
 
     Args:
         bag: rosbag2 folder, or one .mcap or .db3 file.
-        out: folder for the files, made if need be.
-        progress: hears (windows done, of how many).
+        out: folder for the files; created if it does not exist.
+        progress: called with (windows done, windows in all).
 
     Raises:
-        BadBag: it cannot be read, lacks a topic, or is too short for a window.
-        RobotMismatch: its joints are not those of the checkpoint's manifest.
-        BadActions, BadImage: it lacks the model's kind of actions, or its camera has another aspect.
+        BadBag: the bag cannot be read, lacks a topic, or is too short for a window.
+        RobotMismatch: the bag lacks joints of the checkpoint's manifest.
+        BadActions, BadImage: the bag lacks the model's kind of actions, or its camera has another aspect.
     """
     manifest = world_model.manifest
     episode, read = BagRecording(Path(bag), config.topics).read(
         world_model.preprocessing, manifest.names, aliases=manifest.aliases
     )
-    judging = {key: config.plain()[key] for key in ("horizons", "stride", "sampling", "seed")}
-    evaluation = Evaluation(world_model, [episode], EvaluationConfig.parse(judging, where="replay"))
+    settings = {key: config.plain()[key] for key in ("horizons", "stride", "sampling", "seed")}
+    evaluation = Evaluation(world_model, [episode], EvaluationConfig.parse(settings, where="replay"))
     result = evaluation.run(progress)
     metrics = {
         "bag": {"name": episode.name, "seconds": round(len(episode) / world_model.frame_rate_hz, 3), **asdict(read)},
         "checkpoint": describe(world_model),
         "device": str(world_model.device),
         "settings": config.plain(),
-        **all_tables(result),
+        **psnr_tables_json(result),
     }
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -106,7 +107,7 @@ def replay(
 
 
 def _write_video(path: Path, world_model: WorldModel, episode: Episode, config: ReplayConfig) -> None:
-    """The run in one piece: the model looks, predicts its future, and looks again when that has passed."""
+    """The whole run: the model predicts its future from the newest frames, and again when that future has passed."""
     rate, seen, future = world_model.frame_rate_hz, world_model.past_frames, world_model.future_frames
     windows = EvaluationWindows([episode], world_model.manifest, seen, future, stride=future)
     count = min(len(windows), max(1, int(config.max_video_seconds * rate) // future))
@@ -119,8 +120,8 @@ def _write_video(path: Path, world_model: WorldModel, episode: Episode, config: 
             differences = heat(predicted, truth)
             for ahead in range(future):
                 panels = {
-                    "what happened": truth[ahead],
-                    "predicted": predicted[ahead],
+                    "truth": truth[ahead],
+                    "prediction": predicted[ahead],
                     "difference": differences[ahead],
                 }
                 seconds = (windows.start[window] + seen + ahead) / rate

@@ -1,4 +1,4 @@
-"""Which joints the model hears: one joint of the future actions is disturbed at a time, and the pictures compared."""
+"""Which joints the model uses: one joint of the future actions is perturbed at a time, and the predictions compared."""
 
 from dataclasses import dataclass
 
@@ -6,44 +6,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.evaluation.conditions import Batch
+from hwm_core.evaluation.conditions import WindowBatch
 from hwm_core.metrics.psnr import frame_mse
 
 
 @dataclass(frozen=True)
-class Sensitivity:
-    """How far predictions move when a joint is held off by its own standard deviation, in n windows."""
+class JointResponse:
+    """How far predictions change when one joint is perturbed, in W windows; NaN where it was not tried.
 
-    names: tuple[str, ...]  # A joints, in manifest order
-    units: tuple[str, ...]
-    std: tuple[float, ...]  # how far each was disturbed
-    constant: tuple[bool, ...]  # joints that the model cannot hear: their normalised value is always 0
-    change: NDArray[np.float64]  # [n, A] mean absolute change of the predicted frames, values in [0, 1]
-    mse: NDArray[np.float64]  # [n, A] mean squared change; both NaN where the window's robot lacks the joint
+    It was not tried in windows that were not chosen, and for joints that the window's robot lacks.
+    """
 
-    @classmethod
-    def of(cls, manifest: ActionManifest, change: NDArray[np.float64], mse: NDArray[np.float64]) -> "Sensitivity":
-        return cls(manifest.names, manifest.units, manifest.std, manifest.constant, change, mse)
+    change: NDArray[np.float64]  # [W, A] mean absolute change of the predicted frames, values in [0, 1]
+    mse: NDArray[np.float64]  # [W, A] mean squared change
+
+    def chosen(self) -> "JointResponse":
+        """Without the windows that were not chosen."""
+        tried = ~(np.isnan(self.change) & np.isnan(self.mse)).all(axis=1)
+        return JointResponse(self.change[tried], self.mse[tried])
 
 
-def disturbed(manifest: ActionManifest, actions: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[A, F, A]: `actions` [F, A], in the j-th of them joint j off by its standard deviation, to where it has room."""
+def perturbed(manifest: ActionManifest, actions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[A, F, A]: copies of `actions` [F, A]; in copy j joint j is off by its standard deviation.
+
+    The direction is the one with more room to the joint limit.
+    """
     std, lower, upper = (np.asarray(values, np.float32) for values in (manifest.std, manifest.lower, manifest.upper))
     towards = np.where(upper - actions.max(axis=0) >= actions.min(axis=0) - lower, std, -std)
     return np.clip(actions + np.diag(towards)[:, None], *(np.minimum(lower, actions), np.maximum(upper, actions)))
 
 
-def probe(batch: Batch, of: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean absolute and mean squared change [A] of the predicted frames of window `of` of the batch, joint by joint.
+def joint_response(batch: WindowBatch, windows: list[int]) -> JointResponse:
+    """The response of all B windows of the batch; only `windows` are tried."""
+    nothing = np.full(batch.world_model.manifest.dim, np.nan)
+    tried = [_response(batch, i) if i in windows else (nothing, nothing) for i in range(len(batch.camera))]
+    change, mse = (np.stack(parts) for parts in zip(*tried, strict=True))
+    return JointResponse(change, mse)
 
-    NaN for joints that its robot lacks.
-    """
+
+def _response(batch: WindowBatch, window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean absolute and mean squared change [A] of the predicted frames of one window of the batch."""
     world_model, seen = batch.world_model, batch.world_model.past_frames
-    actions = batch.motions["model"][of]
-    past = world_model.observe(batch.frames[of, :seen], batch.past.actions[of].cpu().numpy())
-    candidates = np.concatenate([actions[None], disturbed(world_model.manifest, actions)])
+    actions = batch.actions["model"][window]
+    past = world_model.observe(batch.camera[window, :seen], batch.past.actions[window].cpu().numpy())
+    candidates = np.concatenate([actions[None], perturbed(world_model.manifest, actions)])
     frames = world_model.mean_frames(
-        past, candidates, 1, sampling=batch.config.sampling, seed=[batch.seeds[of]] * len(candidates)
+        past, candidates, 1, sampling=batch.config.sampling, seed=[batch.seeds[window]] * len(candidates)
     )[:, : batch.config.num_frames]
     own, others = frames[0], frames[1:]
     change = np.stack([np.abs(other.astype(np.float64) - own).mean() / 255 for other in others])

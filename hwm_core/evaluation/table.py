@@ -1,4 +1,4 @@
-"""A table of words, for Markdown and for the page."""
+"""A table of text, for Markdown and for the HTML page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from hwm_core.metrics.bootstrap import Interval
 
 @dataclass(frozen=True)
 class Table:
-    """Cells; the first column names the lines."""
+    """Cells of text; the first column names the lines."""
 
     title: str
     head: Sequence[str]
@@ -17,22 +17,22 @@ class Table:
     def markdown(self) -> str:
         """With the title above it."""
         ruler = ["---", *("---:" for _ in self.head[1:])]
-        rows = (f"| {' | '.join(cells)} |\n" for cells in (self.head, ruler, *self.lines))
-        return f"**{self.title}**\n\n{''.join(rows)}"
+        lines = (f"| {' | '.join(cells)} |\n" for cells in (self.head, ruler, *self.lines))
+        return f"**{self.title}**\n\n{''.join(lines)}"
 
 
 def decimals(value: float) -> str:
-    """To two places."""
+    """Rounded to two decimal places."""
     return f"{value:.2f}"
 
 
 def digits(value: float) -> str:
-    """To two places, or to four digits of small ones."""
+    """Rounded to two decimal places, or to four digits below 1."""
     return decimals(value) if abs(value) >= 1 else f"{value:.4g}"
 
 
 def gain(interval: Interval, places: int = 2) -> str:
-    """A difference with its interval, where there is one."""
+    """A difference with its sign, and its interval if there is one."""
     if interval.low is None or interval.high is None:
         return f"{interval.mean:+.{places}f}"
     return f"{interval.mean:+.{places}f} ({interval.low:+.{places}f} to {interval.high:+.{places}f})"

@@ -8,72 +8,69 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hwm_core.evaluation.conditions import Batch
-from hwm_core.io.resumable import Numbers
+from hwm_core.evaluation.conditions import WindowBatch
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.models.masked import MaskedWorldModel
 from hwm_core.world_model.model import WorldModel
 
-TOKEN_ROWS = ("model", "shuffled", "none")
-_CE, _ACCURACY = "token_ce", "token_accuracy"
+TOKEN_CONDITIONS = ("model", "shuffled", "none")
 
 
 @dataclass(frozen=True)
 class TokenScores:
-    """W windows, by row: with the own actions, with another's motion, without actions."""
+    """Scores of W windows by condition: the true actions, shuffled actions, no actions."""
 
-    ce: Mapping[str, NDArray[np.float64]]  # [W] nats a code, mean over all latents to come
-    accuracy: Mapping[str, NDArray[np.float64]]  # [W] how often the likeliest code came
-    vocabulary: int
-
-    @classmethod
-    def of(cls, numbers: Numbers, vocabulary: int) -> "TokenScores":
-        """From what `evaluate_tokens` gave."""
-        ce, accuracy = ({row: numbers[f"{row}/{key}"] for row in TOKEN_ROWS} for key in (_CE, _ACCURACY))
-        return cls(ce, accuracy, vocabulary)
+    ce: Mapping[str, NDArray[np.float64]]  # [W] cross-entropy in nats a code, the mean over all future latents
+    accuracy: Mapping[str, NDArray[np.float64]]  # [W] how often the likeliest code is the true one
+    vocabulary: int  # number of codes
 
     @property
     def uniform_ce(self) -> float:
-        """Of a guess that every code is as likely."""
+        """The cross-entropy of a uniform distribution over all codes."""
         return math.log(self.vocabulary)
 
     def only(self, windows: NDArray[np.bool_]) -> "TokenScores":
-        """The same for the windows chosen."""
-        ce, accuracy = ({row: some[windows] for row, some in one.items()} for one in (self.ce, self.accuracy))
+        """The chosen windows, bool [W]."""
+        ce, accuracy = ({name: some[windows] for name, some in of.items()} for of in (self.ce, self.accuracy))
         return TokenScores(ce, accuracy, self.vocabulary)
 
     def saved(self, over: str, episode: NDArray[np.int64], seed: int) -> Interval:
-        """How many nats a code `model` is below `over`."""
+        """By how many nats a code the cross-entropy of `model` is below that of `over`."""
         return paired_bootstrap(self.ce[over] - self.ce["model"], episode, seed)
 
 
 def predicts_tokens(world_model: WorldModel) -> bool:
-    """Whether it gives distributions over codes."""
+    """Whether the model predicts distributions over codes."""
     return isinstance(world_model.model, MaskedWorldModel)
 
 
 @torch.inference_mode()
-def evaluate_tokens(batch: Batch) -> Numbers:
-    """Nats and accuracy [B] of every row, by the names they are kept by.
+def evaluate_tokens(batch: WindowBatch) -> TokenScores:
+    """Scores of B windows, over the future latents that the model predicts in one pass.
 
-    Evaluated are the latents of the windows' future that the model predicts in one go. A window at a time: 64,000
-    logits of each code of 3 latents of 32x32 are 786 MB.
+    One window at a time: the 64,000 logits of each code take 786 MB for 3 latents of 32x32.
     """
     world, model = batch.world_model, batch.world_model.model
+    assert isinstance(model, MaskedWorldModel)
     past, factor = world.past_frames, model.config.temporal_factor
     future = min(batch.future_frames, world.future_frames) // factor * factor
-    motions = {row: None if row == "none" else batch.motions[row][:, :future] for row in TOKEN_ROWS}
-    generator = torch.Generator(world.device)  # nothing is drawn
-    found: dict[str, list[float]] = {}
+    played = {name: None if name == "none" else batch.actions[name][:, :future] for name in TOKEN_CONDITIONS}
+    generator = torch.Generator(world.device)  # unused: nothing is sampled
+    ce: dict[str, list[float]] = {name: [] for name in TOKEN_CONDITIONS}
+    accuracy: dict[str, list[float]] = {name: [] for name in TOKEN_CONDITIONS}
     with world.autocast():
-        tokens = world.tokenizer.encode(world.to_video(batch.frames[:, : past + future]))
-        for row, motion in motions.items():
+        tokens = world.tokenizer.encode(world.to_video(batch.camera[:, : past + future]))
+        for name, of_condition in played.items():
             for window in range(len(tokens)):
                 actions = None
-                if motion is not None:
-                    own = torch.as_tensor(motion[window], device=world.device)
-                    actions = world.manifest.normalise(torch.cat([batch.past.actions[window], own]))[None]
+                if of_condition is not None:
+                    ahead = torch.as_tensor(of_condition[window], device=world.device)
+                    actions = world.manifest.normalise(torch.cat([batch.past.actions[window], ahead]))[None]
                 scores = model.future_loss(tokens[window, None], actions, generator)
-                found.setdefault(f"{row}/{_CE}", []).append(float(scores["loss"]))
-                found.setdefault(f"{row}/{_ACCURACY}", []).append(float(scores["accuracy"]))
-    return {name: np.array(values) for name, values in found.items()}
+                ce[name].append(float(scores["loss"]))
+                accuracy[name].append(float(scores["accuracy"]))
+    return TokenScores(
+        ce={name: np.array(values) for name, values in ce.items()},
+        accuracy={name: np.array(values) for name, values in accuracy.items()},
+        vocabulary=model.vocabulary.size,
+    )

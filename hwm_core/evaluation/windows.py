@@ -1,4 +1,4 @@
-"""Which windows are judged, and whose motion plays in which."""
+"""The windows of an evaluation, and the actions of its conditions."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,17 @@ from numpy.typing import NDArray
 from hwm_core.data.episodes.windows import evenly_spaced, window_starts
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadBag
-from hwm_core.evaluation import counterfactual
-from hwm_core.evaluation.counterfactual import played_from
+from hwm_core.evaluation.counterfactual import apply_motion, choose_donors
 from hwm_core.types import Episode
 
 Indices = Sequence[int] | NDArray[np.int64]  # of windows
 
 _CAMERA_JOINTS = ("neck", "head")  # parts of the names of joints that carry the camera
-_STILL = 0.01  # rad; a held joint sags by less under the arms' motion
+_STILL = 0.01  # rad; a held joint sags by less while the arms move
 
 
 class EvaluationWindows:
-    """Windows of `past_frames` seen and `future_frames` predicted, every `stride` frames; W in all.
+    """W windows of `past_frames` and `future_frames`, one every `stride` frames.
 
     Args:
         at_most: of more windows, so many are kept, spread evenly.
@@ -42,9 +41,9 @@ class EvaluationWindows:
         if not episodes:
             raise BadBag(
                 "Evaluation",
-                expected="episodes to judge",
+                expected="episodes to evaluate",
                 got="none",
-                remedy="Keep some from training: `prepare_data --validation-nth N`, or --validation.",
+                remedy="Hold some out from training: `prepare_data --validation-nth N`, or --validation.",
             )
         self.past_frames, self.future_frames = past_frames, future_frames
         self._frames = [episode.frames for episode in episodes]
@@ -53,14 +52,14 @@ class EvaluationWindows:
         self._lacking = np.stack([np.isnan(values).any(axis=0) for values in self._actions])  # [episodes, A]
         starts = [window_starts(episode.segments, past_frames + future_frames, stride) for episode in episodes]
         self.episode = np.repeat(np.arange(len(episodes)), [len(some) for some in starts])  # [W]
-        self.start = np.concatenate([np.empty(0, np.int64), *starts])  # [W] first frame seen
+        self.start = np.concatenate([np.empty(0, np.int64), *starts])  # [W] first frame of the past
         if at_most is not None and len(self) > at_most:
             kept = evenly_spaced(at_most, len(self))
             self.episode, self.start = self.episode[kept], self.start[kept]
         if len(self) == 0:
             raise BadBag(
                 "Evaluation",
-                expected=f"{past_frames} frames seen and {future_frames} predicted, without a gap",
+                expected=f"{past_frames} past and {future_frames} future frames, without a gap",
                 got=f"{len(episodes)} episodes of {[len(episode) for episode in episodes]} frames",
                 remedy="Record longer, check the camera's rate, or ask for a shorter horizon.",
             )
@@ -69,40 +68,40 @@ class EvaluationWindows:
         return len(self.start)
 
     def frames(self, windows: Indices) -> NDArray[np.uint8]:
-        """Frames seen and to come, [B, past + future, H, W, 3]."""
+        """Past and future frames, [B, past + future, H, W, 3]."""
         return np.stack([self._frames[self.episode[w]][self._span(w)] for w in windows])
 
     def actions(self, windows: Indices) -> NDArray[np.float32]:
-        """Actions of the same frames, [B, past + future, A] in joint units and manifest order."""
+        """The actions of the same frames, [B, past + future, A] in joint units and manifest order."""
         return np.stack([self._actions[self.episode[w]][self._span(w)] for w in windows])
 
-    def borrowed(self, windows: Indices, donors: Indices) -> NDArray[np.float32]:
-        """The lenders' future motion played from the windows' own state, [B, future, A], kept within the joint limits.
+    def shuffled_actions(self, windows: Indices, donors: Indices) -> NDArray[np.float32]:
+        """The future motion of the donors, applied to the windows' own state: [B, future, A], within the joint limits.
 
-        Motion, not pose: `borrowing` says why.
+        `counterfactual` says why the motion is taken, not the pose.
         """
         own, other = self.actions(windows), self.actions(donors)
         newest = self.past_frames - 1
-        return played_from(own[:, newest], other[:, newest + 1 :] - other[:, newest, None], self._manifest)
+        return apply_motion(own[:, newest], other[:, newest + 1 :] - other[:, newest, None], self._manifest)
 
-    def backwards(self, windows: Indices) -> NDArray[np.float32]:
-        """Their own future motion, last frame first, played from their own state, kept within the joint limits."""
+    def reversed_actions(self, windows: Indices) -> NDArray[np.float32]:
+        """The windows' own future motion, last frame first, applied to their own state, within the joint limits."""
         own, newest = self.actions(windows), self.past_frames - 1
-        return played_from(own[:, newest], own[:, newest:-1][:, ::-1] - own[:, -1, None], self._manifest)
+        return apply_motion(own[:, newest], own[:, newest:-1][:, ::-1] - own[:, -1, None], self._manifest)
 
-    def held(self, windows: Indices) -> NDArray[np.float32]:
-        """Their newest action, held: no motion."""
+    def held_actions(self, windows: Indices) -> NDArray[np.float32]:
+        """The windows' newest action, held: no motion."""
         own = self.actions(windows)
         return np.repeat(own[:, self.past_frames - 1, None], self.future_frames, axis=1)
 
     @property
     def robot(self) -> NDArray[np.int64]:
-        """[W] which windows are of robots that lack the same joints: equal numbers."""
+        """[W] equal numbers for windows of robots that lack the same joints."""
         _, number = np.unique(self._lacking, axis=0, return_inverse=True)
         return number.reshape(-1)[self.episode]
 
     def lacked(self, window: int) -> list[str]:
-        """Joints that its robot lacks."""
+        """Names of the joints that the window's robot lacks."""
         lacking = self._lacking[self.episode[window]]
         return [name for name, is_so in zip(self._manifest.names, lacking, strict=True) if is_so]
 
@@ -111,8 +110,8 @@ class EvaluationWindows:
         return slice(start, start + self.past_frames + self.future_frames)
 
 
-def donors(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:
-    """For every window the window [W] whose motion it borrows, as `counterfactual.donors`; of a like robot.
+def donor_windows(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:
+    """For each window the index [W] of the window whose motion it takes, as `choose_donors` chooses.
 
     Raises:
         BadBag: there is only one window, or only one of a robot with these joints.
@@ -120,22 +119,22 @@ def donors(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:
     if len(windows) < 2:
         raise BadBag("Evaluation", expected="two windows", got="one", remedy="Record longer, or use a smaller stride.")
     length = windows.past_frames + windows.future_frames
-    answer = counterfactual.donors(windows.episode, windows.start, length, seed, windows.robot)
-    if (alone := answer < 0).any():
+    donors = choose_donors(windows.episode, windows.start, length, seed, windows.robot)
+    if (alone := donors < 0).any():
         lacked = ", ".join(windows.lacked(int(np.flatnonzero(alone)[0])))
         raise BadBag(
             "Evaluation",
-            expected="two windows of every robot, so that one may borrow the other's motion",
+            expected="two windows of every robot, so that each has a donor of shuffled actions",
             got=f"one of a robot that lacks {lacked}" if lacked else "one of a robot that has every joint",
             remedy="Record more of that robot, use a smaller stride, or leave its episode out.",
         )
-    return answer
+    return donors
 
 
 def has_still_camera(episode: Episode) -> bool:
-    """Whether no joint that carries the camera moves. An episode without such joints has a still camera.
+    """Whether no joint that carries the camera moves. It is true for an episode without such joints.
 
-    So has one whose robot lacks them in a layout of several (NaN).
+    It is also true if the robot lacks these joints in an embodiment of several robots (NaN).
     """
     values = episode.states if episode.commands is None else episode.commands
     columns = [i for i, name in enumerate(episode.names) if any(part in name.lower() for part in _CAMERA_JOINTS)]

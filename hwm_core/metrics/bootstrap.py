@@ -3,7 +3,7 @@
 Windows of one episode resemble each other, so episodes are drawn, not windows (a cluster bootstrap: Davison & Hinkley,
 Bootstrap Methods and their Application, 1997, section 3.8). Over few episodes percentiles promise more than they hold:
 of normal means an interval of 95 % holds the true one 51 % of the time with 2 episodes, 74 % with 3, 81 % with 4, 84 %
-with 5 and 91 % with 12. Below FEWEST there is none.
+with 5 and 91 % with 12. Below MIN_EPISODES there is none.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FEWEST = 5
+MIN_EPISODES = 5
 """Episodes that an interval needs."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its percentile interval; the bounds are None where fewer than FEWEST episodes cannot give any."""
+    """A mean with its percentile interval. The bounds are None for fewer than MIN_EPISODES episodes."""
 
     mean: float
     low: float | None
@@ -47,7 +47,7 @@ def paired_bootstrap(
     totals = np.bincount(cluster, weights=differences[counted])
     counts = np.bincount(cluster)
     mean = float(totals.sum() / counts.sum())
-    if len(counts) < FEWEST:
+    if len(counts) < MIN_EPISODES:
         return Interval(mean, None, None)
     drawn = np.random.default_rng(seed).integers(len(counts), size=(resamples, len(counts)))
     means = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)

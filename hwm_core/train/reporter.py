@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hwm_core.visualization.samples import Sample
+from hwm_core.visualization.preview_sheet import Preview
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Reporter(Protocol):
         """Called every `report_every` steps, with names like `train/loss`, and after each evaluation."""
         ...
 
-    def show(self, step: int, made: str, samples: Sequence[Sample]) -> None:
+    def show(self, step: int, made: str, samples: Sequence[Preview]) -> None:
         """Called at each evaluation with the same held-out windows; `made` names what is not truth."""
         ...
 
@@ -34,5 +34,5 @@ class Silent:
     def report(self, position: Position, numbers: Mapping[str, float]) -> None:
         pass
 
-    def show(self, step: int, made: str, samples: Sequence[Sample]) -> None:
+    def show(self, step: int, made: str, samples: Sequence[Preview]) -> None:
         pass

@@ -1,13 +1,14 @@
-"""Pictures for people: contact sheets, plan strips and videos."""
+"""Figures: contact sheets, plan strips, charts and videos."""
 
 from hwm_core.visualization.canvas import heat, png_bytes, write_png
 from hwm_core.visualization.charts import bar_chart, line_chart
-from hwm_core.visualization.contact_sheet import Example, contact_sheet
+from hwm_core.visualization.contact_sheet import Example, Strip, contact_sheet
 from hwm_core.visualization.plan_strip import plan_strip
 from hwm_core.visualization.video_writer import VideoWriter, side_by_side
 
 __all__ = [
     "Example",
+    "Strip",
     "VideoWriter",
     "bar_chart",
     "contact_sheet",

@@ -13,7 +13,7 @@ def evaluated(run, kind: str, gain: float, width: float | None = 1) -> None:
         **dict.fromkeys(g1.ROWS, 20.0),
         "windows": 7,
         "gain_over": against,
-        "gains_of": {"single": against, "mean_of_8": against},
+        "sample_gains": {"single": against, "mean_of_8": against},
     }
     document = {
         "checkpoint": {"name": kind},

@@ -1,4 +1,4 @@
-"""Evaluation against a world whose frames are known from its actions: what each row means, and which windows count."""
+"""Evaluation of a world whose frames are known from its actions: what each condition means, and which windows count."""
 
 import json
 from dataclasses import replace
@@ -12,20 +12,20 @@ from untrained import untrained
 from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.errors import BadActions, BadBag, BadConfig, RobotMismatch
 from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationResult, EvaluationWindows, ObjectTracks
-from hwm_core.evaluation.card import model_card
-from hwm_core.evaluation.comparison import CheckpointEvaluation
-from hwm_core.evaluation.report import (
-    all_tables,
-    interval_plain,
-    markdown,
-    psnr_table,
-    rows_table,
-    sensitivity_table,
-    tokens_plain,
+from hwm_core.evaluation.checkpoint_evaluation import CheckpointEvaluation
+from hwm_core.evaluation.json_report import (
+    conditions_json,
+    interval_json,
+    psnr_json,
+    psnr_tables_json,
+    sensitivity_json,
+    tokens_json,
 )
-from hwm_core.evaluation.sensitivity import disturbed
+from hwm_core.evaluation.model_card import model_card
+from hwm_core.evaluation.sensitivity import perturbed
 from hwm_core.evaluation.table import gain
-from hwm_core.evaluation.windows import donors, has_still_camera
+from hwm_core.evaluation.tables import markdown
+from hwm_core.evaluation.windows import donor_windows, has_still_camera
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.psnr import psnr
 from hwm_core.sampling.config import Sampling
@@ -115,14 +115,14 @@ def test_psnr_is_of_the_frame_exactly_h_ahead() -> None:
 def test_windows_start_every_stride_frames_and_alike_for_every_horizon() -> None:
     result = evaluate(PerfectWorld(), EPISODES, stride=5)
     # 60 frames, windows of 9 + 24: starts 0, 5, .. 25
-    assert result.start.tolist() == [0, 5, 10, 15, 20, 25] * 2
+    assert result.windows.start.tolist() == [0, 5, 10, 15, 20, 25] * 2
     assert {result.count(h) for h in result.horizons} == {12}
 
 
 def test_windows_do_not_cross_segments() -> None:
     segments = np.repeat([0, 1], 40).astype(np.int32)
     result = evaluate(PerfectWorld(), [episode("gap", ramp(80), segments=segments), EPISODES[0]], stride=5)
-    assert result.start[result.episode == 0].tolist() == [0, 5, 40, 45]
+    assert result.windows.start[result.windows.episode == 0].tolist() == [0, 5, 40, 45]
 
 
 def test_a_horizon_that_ends_inside_a_latent_asks_for_whole_latents() -> None:
@@ -133,7 +133,7 @@ def test_a_horizon_that_ends_inside_a_latent_asks_for_whole_latents() -> None:
 
 def test_borrowed_motion_starts_from_the_windows_own_state() -> None:
     windows = EvaluationWindows(EPISODES, MANIFEST, PAST, FUTURE, stride=5)
-    borrowed = windows.borrowed([0], [6])  # the first window of "up" plays the first of "down"
+    borrowed = windows.shuffled_actions([0], [6])  # the first window of "up" plays the first of "down"
     # Own newest command: 8 * 0.02 = 0.16; the lender falls by 0.02 a frame, and 0 is the joint's limit
     expected = np.clip(0.16 - 0.02 * np.arange(1, 25), 0.0, None)
     np.testing.assert_allclose(borrowed[0, :, 0], expected, atol=1e-6)
@@ -142,14 +142,14 @@ def test_borrowed_motion_starts_from_the_windows_own_state() -> None:
 def test_zero_holds_the_newest_action_and_reversed_plays_the_own_motion_backwards_from_here() -> None:
     windows = EvaluationWindows(EPISODES, MANIFEST, PAST, FUTURE, stride=5)
     # The third window of "up" begins at frame 10; its newest action is 18 * 0.02 = 0.36, and it rises by 0.02 a frame
-    assert np.allclose(windows.held([2])[0, :, 0], 0.36)
+    assert np.allclose(windows.held_actions([2])[0, :, 0], 0.36)
     expected = np.clip(0.36 - 0.02 * np.arange(1, 25), 0.0, None)
-    np.testing.assert_allclose(windows.backwards([2])[0, :, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(windows.reversed_actions([2])[0, :, 0], expected, atol=1e-6)
 
 
 def test_these_rows_are_predicted_from_those_actions() -> None:
-    rows = ["model", "zero", "reversed", "copy_last"]
-    result = evaluate(PerfectWorld(), [episode("up", ramp(60, start=0.6)), EPISODES[1]], rows=rows)
+    conditions = ["model", "zero", "reversed", "copy_last"]
+    result = evaluate(PerfectWorld(), [episode("up", ramp(60, start=0.6)), EPISODES[1]], conditions=conditions)
     # Nothing moves: as copying. Backwards: 2 * 16 frames of 2 grey levels, 64 levels off
     assert result.psnr("zero", 16) == pytest.approx(result.psnr("copy_last", 16))
     assert result.psnr("reversed", 16) == pytest.approx(20 * np.log10(255 / 64), abs=0.05)
@@ -159,22 +159,22 @@ def test_of_more_windows_than_wanted_some_are_kept_from_the_first_to_the_last() 
     result = evaluate(PerfectWorld(), EPISODES, stride=1, max_windows=5)
     every = EvaluationWindows(EPISODES, MANIFEST, PAST, FUTURE, stride=1)
     assert len(result) == 5 and len(every) == 56
-    assert (result.start[0], result.start[-1]) == (every.start[0], every.start[-1])
+    assert (result.windows.start[0], result.windows.start[-1]) == (every.start[0], every.start[-1])
 
 
 def test_every_frame_ahead_is_kept_and_the_horizons_are_read_from_them() -> None:
     result = evaluate(PerfectWorld(), EPISODES, horizons=(4, 20))
-    assert result.rows["copy_last"].frame.shape == (12, 20)
-    whole = rows_table(result, EvaluationConfig(horizons=(4, 20)))["copy_last"]
+    assert result.conditions["copy_last"].mse.shape == (12, 20)
+    whole = conditions_json(result, EvaluationConfig(horizons=(4, 20)))["copy_last"]
     assert whole["by_frame"]["psnr_db"][3] == round(result.psnr("copy_last", 4), 3)
     assert whole["mean"]["psnr_db"] == pytest.approx(np.mean(whole["by_frame"]["psnr_db"]), abs=1e-3)
     assert whole["windows"] == 12 and whole["episodes"] == 2 and whole["samples"] is None
 
 
 def test_the_tokenizers_truth_lets_no_row_pay_for_the_tokenizer() -> None:
-    rows = ["model", "copy_last"]
+    conditions = ["model", "copy_last"]
     still = [episode(name, ramp(60, slope=0.0, start=0.5)) for name in ("a", "b")]
-    result = evaluate(PerfectWorld(), still, truth="tokenizer", rows=rows)
+    result = evaluate(PerfectWorld(), still, truth="tokenizer", conditions=conditions)
     assert result.psnr("copy_last", 8) == 60.0  # the last frame, itself through the tokenizer
     assert result.psnr("model", 8) == pytest.approx(20 * np.log10(255), abs=0.01)  # the world draws the camera's frame
     with pytest.raises(BadConfig, match="truth itself"):
@@ -188,8 +188,8 @@ def test_models_of_unlike_pasts_and_futures_are_judged_on_the_same_frames() -> N
         for one in (small, large)
     ]
     results = [one.run() for one in evaluated]
-    assert np.array_equal(results[0].newest, results[1].newest) and results[0].newest[0] == 16
-    assert np.array_equal(results[0].rows["copy_last"].frame, results[1].rows["copy_last"].frame)
+    assert np.array_equal(results[0].windows.newest, results[1].windows.newest) and results[0].windows.newest[0] == 16
+    assert np.array_equal(results[0].conditions["copy_last"].mse, results[1].conditions["copy_last"].mse)
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])
@@ -199,15 +199,17 @@ def test_joints_are_disturbed_one_by_one_and_one_that_cannot_be_heard_moves_noth
         torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(len(parameter)))
     deaf = checkpoint.manifest.model_copy(update={"constant": (False, True, False)})
     world = WorldModel(replace(checkpoint, manifest=deaf), dtype=torch.float32)
-    probed = evaluate(world, real_episodes(), horizons=(8,), sensitivity=2).sensitivity
-    assert probed is not None and probed.names == ("neck_yaw", "left_elbow", "right_elbow")
+    result = evaluate(world, real_episodes(), horizons=(8,), sensitivity=2)
+    probed, numbers = result.sensitivity, sensitivity_json(result)
+    assert numbers is not None and list(numbers["joints"]) == ["neck_yaw", "left_elbow", "right_elbow"]
+    assert probed is not None
     assert probed.change.shape == (2, 3)
     assert (probed.change[:, 1] == 0).all() and (probed.change[:, [0, 2]] > 0).all()
 
 
 def test_a_joint_is_disturbed_by_its_own_deviation_to_the_side_where_it_has_room() -> None:
     actions = np.tile(np.float32([2.5, 0.0]), (24, 1))  # the slide is near its upper end, 2.55
-    off = disturbed(MANIFEST, actions) - actions
+    off = perturbed(MANIFEST, actions) - actions
     slide, neck = MANIFEST.std
     np.testing.assert_allclose(off[0], np.tile([-slide, 0.0], (24, 1)), atol=1e-6)
     np.testing.assert_allclose(off[1], np.tile([0.0, neck], (24, 1)), atol=1e-6)
@@ -215,7 +217,7 @@ def test_a_joint_is_disturbed_by_its_own_deviation_to_the_side_where_it_has_room
 
 def test_motion_is_borrowed_from_another_episode() -> None:
     windows = EvaluationWindows([*EPISODES, episode("third", ramp(60))], MANIFEST, PAST, FUTURE, stride=5)
-    assert (windows.episode[donors(windows, seed=0)] != windows.episode).all()
+    assert (windows.episode[donor_windows(windows, seed=0)] != windows.episode).all()
 
 
 UNION = fit_manifest("two", "commands", ("slide", "lift", "neck_yaw"), ("m", "m", "rad"), np.eye(3))
@@ -231,16 +233,16 @@ def of_robot(name: str, lacks: str, count: int = 60) -> Episode:
 def test_motion_is_borrowed_from_a_robot_with_the_same_joints() -> None:
     episodes = [of_robot(name, lacks) for name, lacks in zip("abcde", ["lift", "slide", "lift", "slide", "slide"])]
     windows = EvaluationWindows(episodes, UNION, PAST, FUTURE, stride=5)
-    lent = donors(windows, seed=0)
+    lent = donor_windows(windows, seed=0)
     assert (windows.episode[lent] != windows.episode).all()
-    borrowed = windows.borrowed(range(len(windows)), lent)
+    borrowed = windows.shuffled_actions(range(len(windows)), lent)
     assert np.array_equal(np.isnan(borrowed), np.isnan(windows.actions(range(len(windows)))[:, PAST:]))
 
 
 def test_of_a_robot_with_one_episode_motion_is_borrowed_from_another_time_in_it() -> None:
     episodes = [of_robot("a", "lift"), of_robot("b", "lift"), of_robot("alone", "slide", 80)]
     windows = EvaluationWindows(episodes, UNION, PAST, FUTURE, stride=5)
-    lent = donors(windows, seed=0)
+    lent = donor_windows(windows, seed=0)
     assert set(windows.episode[lent[windows.episode == 2]]) == {2} and (lent != np.arange(len(windows))).all()
     # 80 frames hold windows of 33 at 0 .. 45: those up to 10 and from 35 on have one that shares no frame with them
     at = np.flatnonzero((windows.episode == 2) & (windows.start <= 10))
@@ -250,7 +252,7 @@ def test_of_a_robot_with_one_episode_motion_is_borrowed_from_another_time_in_it(
 def test_a_robot_with_one_window_has_no_motion_to_borrow_and_is_rejected_by_what_it_lacks() -> None:
     episodes = [of_robot("a", "lift"), of_robot("b", "lift"), of_robot("alone", "slide", 33)]
     with pytest.raises(BadBag, match="one of a robot that lacks slide"):
-        donors(EvaluationWindows(episodes, UNION, PAST, FUTURE, stride=5), seed=0)
+        donor_windows(EvaluationWindows(episodes, UNION, PAST, FUTURE, stride=5), seed=0)
 
 
 def test_several_robots_in_one_set_are_judged_and_a_nan_that_the_past_has_not_is_rejected() -> None:
@@ -259,8 +261,8 @@ def test_several_robots_in_one_set_are_judged_and_a_nan_that_the_past_has_not_is
         one.commands[:, column] = np.nan
     world = WorldModel(untrained())
     result = evaluate(world, episodes, horizons=(8,), sensitivity=2)
-    assert all(np.isfinite(result.psnr(row, 8)) for row in result.rows)
-    table = sensitivity_table(result)  # of the first window and the last, whose robots lack one arm each
+    assert all(np.isfinite(result.psnr(condition, 8)) for condition in result.conditions)
+    table = sensitivity_json(result)  # of the first window and the last, whose robots lack one arm each
     assert table is not None and [joint["windows"] for joint in table["joints"].values()] == [2, 1, 1]
     past = world.observe(episodes[0].frames[:9], episodes[0].commands[:9])
     with pytest.raises(BadActions, match="finite joint values"):
@@ -269,7 +271,7 @@ def test_several_robots_in_one_set_are_judged_and_a_nan_that_the_past_has_not_is
 
 def test_in_a_single_episode_motion_is_borrowed_from_another_time() -> None:
     windows = EvaluationWindows([episode("long", ramp(100))], MANIFEST, PAST, FUTURE, stride=5)
-    lent = donors(windows, seed=0)
+    lent = donor_windows(windows, seed=0)
     apart = np.abs(windows.start[lent] - windows.start)
     # 14 windows of 33 frames, starts 0 .. 65: those at 35 and beyond are free of the first, and the other way round
     assert (apart[windows.start <= 30] >= 33).all() and (apart > 0).all()
@@ -319,7 +321,7 @@ def test_the_camera_is_still_when_its_joints_are() -> None:
 
 def test_the_fixed_neck_table_counts_those_windows_alone() -> None:
     nodding = np.stack([ramp(60), ramp(60)], axis=1).astype(np.float32)
-    tables = all_tables(evaluate(PerfectWorld(), [*EPISODES, episode("nods", ramp(60), commands=nodding)]))
+    tables = psnr_tables_json(evaluate(PerfectWorld(), [*EPISODES, episode("nods", ramp(60), commands=nodding)]))
     assert tables["psnr_db"]["8"]["windows"] == 18
     assert tables["psnr_db_fixed_neck"]["8"]["windows"] == 12
 
@@ -346,7 +348,7 @@ def test_objects_that_moved_more_than_2_cm_are_judged_apart() -> None:
     # (0: newest 8, 16 ahead; 15: newest 23, already jumped), and within 24 for 0 too.
     assert result.count(8, "moved") == 2
     assert result.count(24, "moved") == 3
-    assert result.moved_pixels is not None and result.moved_pixels.max() == 16 * 8
+    assert result.measured.moved_pixels is not None and result.measured.moved_pixels.max() == 16 * 8
     assert result.psnr("model", 8, "moved") < result.psnr("model", 8)
 
 
@@ -360,14 +362,14 @@ def test_gains_are_paired_and_carry_an_interval() -> None:
 def test_of_four_episodes_a_gain_is_told_without_an_interval_in_every_table() -> None:
     episodes = [*EPISODES, *(episode(name, ramp(60)) for name in ("third", "fourth"))]
     result = evaluate(PerfectWorld(), episodes)
-    gain = psnr_table(result)["16"]["gain_over"]["copy_last"]
+    gain = psnr_json(result)["16"]["gain_over"]["copy_last"]
     assert gain["low"] is None and gain["high"] is None
     line = next(line for line in markdown(result).splitlines() if line.startswith("| model above copy last frame"))
     assert " to " not in line
 
 
 def test_tables_are_json_and_hold_what_metrics_json_promises() -> None:
-    table = json.loads(json.dumps(psnr_table(evaluate(PerfectWorld(), EPISODES))))
+    table = json.loads(json.dumps(psnr_json(evaluate(PerfectWorld(), EPISODES))))
     assert list(table) == ["8", "16", "24"]
     assert {"model", "shuffled", "none", "copy_last", "windows"} <= set(table["16"])
     assert table["16"]["windows"] == 12
@@ -375,7 +377,7 @@ def test_tables_are_json_and_hold_what_metrics_json_promises() -> None:
 
 def test_no_moved_object_at_all_is_null_not_nan() -> None:
     still = {"up": tracks(99), "down": tracks(99)}
-    text = json.dumps(all_tables(evaluate(PerfectWorld(), EPISODES, objects=still)), allow_nan=False)
+    text = json.dumps(psnr_tables_json(evaluate(PerfectWorld(), EPISODES, objects=still)), allow_nan=False)
     assert json.loads(text)["psnr_db_moved_objects"]["8"]["model"] is None
 
 
@@ -406,7 +408,7 @@ def real_episodes(count: int = 2) -> list[Episode]:
 
 
 def test_a_card_says_which_differences_are_not_shown() -> None:
-    config = EvaluationConfig(horizons=(8,), stride=10, rows=("model", "shuffled", "copy_last"))
+    config = EvaluationConfig(horizons=(8,), stride=10, conditions=("model", "shuffled", "copy_last"))
     evaluation = Evaluation(WorldModel(untrained()), real_episodes(5), config)
     card = model_card(CheckpointEvaluation("a", "horizon", "five runs", evaluation, evaluation.run()))
     # An untrained model on noise hears no actions that matter.
@@ -417,7 +419,7 @@ def test_a_card_says_which_differences_are_not_shown() -> None:
 @pytest.mark.parametrize("family", ["masked", "flow"])
 def test_a_real_model_is_judged_alike_every_time_and_in_batches_of_any_size(family: str) -> None:
     world = WorldModel(untrained(family=family))
-    tables = [psnr_table(evaluate(world, real_episodes(), seed=1, batch=batch)) for batch in (4, 4, 3)]
+    tables = [psnr_json(evaluate(world, real_episodes(), seed=1, batch=batch)) for batch in (4, 4, 3)]
     assert tables[0] == tables[1]
     for horizon in ("8", "16", "24"):
         for row in ("model", "shuffled", "none", "copy_last", "tokenizer"):
@@ -453,32 +455,34 @@ def test_codes_are_judged_in_every_latent_of_the_future_with_own_with_other_and_
 
 
 def test_the_seed_of_the_settings_draws_every_interval_of_a_gain_in_numbers_and_in_tables() -> None:
-    config = EvaluationConfig(horizons=(8,), stride=10, rows=("model", "shuffled", "copy_last"), tokens=True, seed=5)
+    config = EvaluationConfig(
+        horizons=(8,), stride=10, conditions=("model", "shuffled", "copy_last"), tokens=True, seed=5
+    )
     result = Evaluation(strange_world(), real_episodes(6), config).run()
 
     def drawn(values: np.ndarray) -> Interval:
-        return paired_bootstrap(values, result.episode, seed=5)
+        return paired_bootstrap(values, result.windows.episode, seed=5)
 
-    model, shuffled = (psnr(result.rows[row].frame) for row in ("model", "shuffled"))
+    model, shuffled = (psnr(result.conditions[name].mse) for name in ("model", "shuffled"))
     at_8 = drawn(model[:, 7] - shuffled[:, 7])
-    assert at_8 != paired_bootstrap(model[:, 7] - shuffled[:, 7], result.episode, seed=0)
+    assert at_8 != paired_bootstrap(model[:, 7] - shuffled[:, 7], result.windows.episode, seed=0)
     assert result.gain("model", "shuffled", 8) == result.delta_psnr("shuffled", 8) == at_8
-    assert result.whole_gain("model", "shuffled") == drawn(model.mean(axis=1) - shuffled.mean(axis=1))
+    assert result.mean_gain("model", "shuffled") == drawn(model.mean(axis=1) - shuffled.mean(axis=1))
     assert result.tokens is not None
     # Hundredfold: the three places of the table then tell one seed from another.
     tokens = replace(result.tokens, ce={row: 100 * ce for row, ce in result.tokens.ce.items()})
-    result = replace(result, tokens=tokens)
+    result = replace(result, measured=replace(result.measured, tokens=tokens))
     saved = drawn(tokens.ce["shuffled"] - tokens.ce["model"])
-    plain = tokens_plain(result)
-    assert plain is not None and plain["gain_over"]["shuffled"] == interval_plain(saved)
-    drawn_by_0 = paired_bootstrap(tokens.ce["shuffled"] - tokens.ce["model"], result.episode, seed=0)
+    plain = tokens_json(result)
+    assert plain is not None and plain["gain_over"]["shuffled"] == interval_json(saved)
+    drawn_by_0 = paired_bootstrap(tokens.ce["shuffled"] - tokens.ce["model"], result.windows.episode, seed=0)
     assert gain(drawn_by_0, 3) != gain(saved, 3)
     assert f"| model below shuffled actions | {gain(saved, 3)} |" in markdown(result)
 
 
 def test_a_flow_model_has_no_codes_to_judge() -> None:
     result = evaluate(WorldModel(untrained(family="flow")), real_episodes(), horizons=(8,), tokens=True)
-    assert result.tokens is None and tokens_plain(result) is None
+    assert result.tokens is None and tokens_json(result) is None
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])
@@ -488,12 +492,12 @@ def test_a_single_sample_and_the_mean_of_several_are_rows_on_the_same_windows(fa
         evaluate(world, real_episodes(), horizons=(8,), sampling=drawing.plain(), samples=3, batch=batch)
         for batch in (4, 3)
     ]
-    assert {"single", "mean_of_3"} <= set(results[0].rows)
+    assert {"single", "mean_of_3"} <= set(results[0].conditions)
     assert results[0].psnr("mean_of_3", 8) > results[0].psnr("single", 8)
     for row in ("single", "mean_of_3"):
         assert results[0].psnr(row, 8) == pytest.approx(results[1].psnr(row, 8), abs=0.02)
     # Every window draws from a stream of its own, so that the model's row, drawn alike, is the single sample.
-    assert np.array_equal(results[0].rows["single"].frame, results[0].rows["model"].frame)
+    assert np.array_equal(results[0].conditions["single"].mse, results[0].conditions["model"].mse)
     assert "| mean of 3 |" in markdown(results[0])
 
 

@@ -12,12 +12,13 @@ from hwm_core.data.episodes.store import write_episode
 from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.errors import BadInput
-from hwm_core.evaluation.reconstruction import examples, measure, rebuild, table
+from hwm_core.evaluation.reconstruction import measure, reconstruct
+from hwm_core.evaluation.reconstruction_report import reconstruction_examples, reconstruction_json
 from hwm_core.metrics.ssim import frame_ssim
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.tokenizers.usage import code_use
 from hwm_core.world_model.checkpoint import save_tokenizer
-from training import reconstruct
+from training.reconstruct import main
 
 SMALL = {"width": 16, "encoder_blocks": 1, "decoder_blocks": 1}
 
@@ -51,7 +52,7 @@ def test_errors_are_told_by_frame_and_by_latent():
     found = measure(Fading(), [bright, bright], clock=iter(range(9)).__next__)
     assert found.mse.shape == found.ssim.shape == (6, 17)
     np.testing.assert_allclose(found.mse[0], (np.arange(17) / 255) ** 2, atol=1e-9)
-    rows = table(found)
+    rows = reconstruction_json(found)
     assert rows["frames"][0]["psnr_db"] == 60.0 and list(rows["latents"]) == ["0", "1-8", "9-16"]
     # Frame 16 is 16/255 too dark: -20 log10(16 / 255) = 24.05 dB.
     assert rows["frames"][16]["psnr_db"] == pytest.approx(24.05, abs=0.01)
@@ -92,17 +93,17 @@ def test_a_long_video_is_rebuilt_in_windows_and_keeps_its_length(frames):
     generator = torch.Generator().manual_seed(0)
     patches = torch.randint(0, 2, (frames, 4, 4, 3), generator=generator, dtype=torch.uint8) * 255
     video = patches.repeat_interleave(4, 1).repeat_interleave(4, 2).numpy()
-    assert np.array_equal(np.concatenate(list(rebuild(made, video))), video)  # lossless, so nothing is out of place
+    assert np.array_equal(np.concatenate(list(reconstruct(made, video))), video)  # lossless, so nothing is out of place
     with pytest.raises(BadInput, match="clip length"):
-        list(rebuild(made, video, window=16))
+        list(reconstruct(made, video, window=16))
 
 
 def test_worst_median_and_best_windows_are_shown(windows):
     made = build_tokenizer({"kind": "patch", "temporal_factor": 8})
     found = measure(made, DataLoader(windows, 4, collate_fn=stack))
-    shown = examples(made, windows, found.mse)
+    shown = reconstruction_examples(made, windows, found.mse)
     means = [float(example.notes[0].split()[1]) for example in shown]
-    assert len(shown) == 3 and means == sorted(means) and "reconstruction" in shown[0].predictions
+    assert len(shown) == 3 and means == sorted(means) and shown[0].strips[0].label == "reconstruction"
 
 
 @pytest.mark.parametrize("kind", ["causal", "continuous"])
@@ -112,7 +113,7 @@ def test_the_command_reports_on_any_tokenizer(tmp_path, kind, capsys):
     save_tokenizer(tmp_path / "tokenizer", build_tokenizer({"kind": kind, "spatial_factor": 4, **SMALL}))
     out = tmp_path / "report"
     base = ["--store", str(tmp_path / "store"), "--tokenizer", str(tmp_path / "tokenizer"), "--out", str(out)]
-    assert reconstruct.main([*base, "--latents", "3", "--video"]) == 0
+    assert main([*base, "--latents", "3", "--video"]) == 0
     names = {path.name for path in out.iterdir()}
     assert names == {"reconstruction.json", "table.md", "contact_sheet.png", "reconstruction.mp4"}
     found = json.loads((out / "reconstruction.json").read_text())
@@ -125,5 +126,5 @@ def test_the_command_reports_on_any_tokenizer(tmp_path, kind, capsys):
 
 def test_a_tokenizer_that_is_not_there_is_rejected(tmp_path, capsys):
     with pytest.raises(SystemExit):
-        reconstruct.main(["--store", str(tmp_path), "--tokenizer", str(tmp_path), "--out", str(tmp_path / "out")])
+        main(["--store", str(tmp_path), "--tokenizer", str(tmp_path), "--out", str(tmp_path / "out")])
     assert "tokenizer.yaml: expected a readable file" in capsys.readouterr().err

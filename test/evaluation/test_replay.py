@@ -65,7 +65,7 @@ def test_another_robot_is_rejected_by_the_joints_it_lacks(tmp_path: Path, world_
 
 
 def test_a_camera_of_another_aspect_is_rejected(tmp_path: Path, world_model: WorldModel) -> None:
-    with pytest.raises(BadImage, match="shape"):
+    with pytest.raises(BadImage, match="aspect"):
         replay(record_drift(tmp_path / "run", width=24), world_model, tmp_path / "out", ReplayConfig())
 
 
@@ -75,7 +75,7 @@ def test_a_model_of_states_rejects_a_bag_of_commands(tmp_path: Path) -> None:
 
 
 def test_a_bag_too_short_for_a_window_is_rejected(tmp_path: Path, world_model: WorldModel) -> None:
-    with pytest.raises(BadBag, match="9 frames seen and 24 predicted"):
+    with pytest.raises(BadBag, match="9 past and 24 future frames"):
         replay(record_drift(tmp_path / "run", frames=20), world_model, tmp_path / "out", ReplayConfig())
 
 

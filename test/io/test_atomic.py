@@ -12,7 +12,7 @@ from recordings import record_drift
 from untrained import untrained
 
 from hwm_core.data.rosbag2.recording import BagRecording
-from hwm_core.evaluation import plan_film as filming
+from hwm_core.evaluation import plan_video as planning_video
 from hwm_core.evaluation import replay as replaying
 from hwm_core.evaluation.replay import ReplayConfig, replay
 from hwm_core.io.atomic import new_file, write_json
@@ -98,10 +98,10 @@ def test_films_are_written_whole_or_not_at_all(tmp_path, monkeypatch, world_mode
     episode, _ = BagRecording(bag, replaying.Topics()).read(world_model.preprocessing, world_model.manifest.names)
     seen, future = world_model.past_frames, world_model.future_frames
     actions = world_model.manifest.actions_of(episode)[seen : seen + future]
-    plans = [filming.TimedPlan(int(episode.stamps_ns[seen]), actions)]
-    monkeypatch.setattr(filming, "side_by_side", breaking())
+    plans = [planning_video.TimedPlan(int(episode.stamps_ns[seen]), actions)]
+    monkeypatch.setattr(planning_video, "side_by_side", breaking())
     with pytest.raises(RuntimeError, match="power"):
-        filming.plan_film(
+        planning_video.plan_video(
             out / "reach.mp4", world_model, episode, plans, episode.frames[0], [""] * len(episode), Sampling()
         )
     assert not list(out.glob("*.mp4*"))

@@ -177,4 +177,4 @@ def test_a_store_without_validation_episodes_is_not_judged(tmp_path: Path, rejec
     write_still(tmp_path / "store/training")
     checkpoint = save_untrained(tmp_path / "checkpoint")
     told = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")
-    assert "expected episodes to judge, got none" in told and "--validation-nth" in told
+    assert "expected episodes to evaluate, got none" in told and "--validation-nth" in told

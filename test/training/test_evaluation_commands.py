@@ -96,31 +96,31 @@ def test_every_file_of_an_evaluation_says_what_it_promises(
     tmp_path: Path, checkpoint: Path, store: Path, monkeypatch
 ) -> None:
     out = tmp_path / "out"
-    options = ("--samples", 2, "--drawing", "steps=2", "temperature=1", "soft=false", "--card-beside")
+    options = ("--samples", 2, "--stochastic-sampling", "steps=2", "temperature=1", "soft=false", "--card-beside")
     run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, *options)
     evaluated = json.loads(judged_by(out))
     drawn = {"model", "shuffled", "none", "zero", "reversed", "single", "mean_of_2"}
-    assert set(evaluated["rows"]) == drawn | {"copy_last", "tokenizer"}
-    for name, row in evaluated["rows"].items():
+    assert set(evaluated["conditions"]) == drawn | {"copy_last", "tokenizer"}
+    for name, row in evaluated["conditions"].items():
         assert row["windows"] == 6 and row["episodes"] == 2 and row["seed"] == 0
         assert len(row["by_frame"]["psnr_db"]) == 8 and (row["sampling"] is not None) == (name in drawn)
-    assert evaluated["rows"]["mean_of_2"]["samples"] == 2
-    assert set(evaluated["rows"]["model"]["mean"]) == {"psnr_db", "pooled_psnr_db", "ssim"}
+    assert evaluated["conditions"]["mean_of_2"]["samples"] == 2
+    assert set(evaluated["conditions"]["model"]["mean"]) == {"psnr_db", "pooled_psnr_db", "ssim"}
     worth = evaluated["controllability_db"]["shuffled"]["mean"]
     assert worth["mean"] is not None and worth["low"] is worth["high"] is None, "2 episodes give no interval"
     assert list(evaluated["sensitivity"]["joints"]) == list(JOINTS)
     codes = evaluated["tokens"]
-    assert set(codes["rows"]) == {"model", "shuffled", "none"} and set(codes["gain_over"]) == {"shuffled", "none"}
-    assert all(row["windows"] == 6 and row["seed"] == 0 and row["ce"] > 0 for row in codes["rows"].values())
+    assert set(codes["conditions"]) == {"model", "shuffled", "none"} and set(codes["gain_over"]) == {"shuffled", "none"}
+    assert all(row["windows"] == 6 and row["seed"] == 0 and row["ce"] > 0 for row in codes["conditions"].values())
     assert "CE, nats a code" in judged_by(out, "table.md").decode()
     assert all(set(over) == {"mean", "low", "high"} for over in evaluated["psnr_db"]["8"]["gain_over"].values())
-    assert {"copy_last", "model", "single"} == set(evaluated["psnr_db"]["8"]["gains_of"]["mean_of_2"])
+    assert {"copy_last", "model", "single"} == set(evaluated["psnr_db"]["8"]["sample_gains"]["mean_of_2"])
     page = judged_by(out, "evaluation.html").decode()
     assert page.count("data:image/png") == 3 and page.count("data:image/svg+xml") >= 2
     assert "http" not in page and 'src="data:' in page, "the page needs nothing from elsewhere"
     card = judged_by(out, "MODEL_CARD.md").decode()
     assert "right_elbow" in card and "6 windows of 2 episodes" in card
-    assert "Fewer than 5 episodes: there are no intervals" in card
+    assert "Fewer than 5 episodes: no intervals" in card
     assert (checkpoint / "MODEL_CARD.md").read_text() == card
 
 
@@ -163,11 +163,11 @@ def test_checkpoints_side_by_side_are_compared_window_by_window(
     together = json.loads(judged_by(out))
     a, b = together["checkpoints"]
     assert a != b and all(json.loads(judged_by(out / label)) == together["checkpoints"][label] for label in (a, b))
-    [of_model] = [one for one in together["differences"] if one["row"] == "model"]
+    [of_model] = [one for one in together["differences"] if one["condition"] == "model"]
     means = [together["checkpoints"][label]["psnr_db"]["8"]["model"] for label in (a, b)]
     assert of_model["of"] == b and of_model["over"] == a
     assert of_model["8"]["mean"] == pytest.approx(means[1] - means[0], abs=2e-3)
-    assert of_model["windows"] == 6 and of_model["seed"] == 0 and not of_model["above_copied"]
+    assert of_model["windows"] == 6 and of_model["seed"] == 0 and not of_model["relative_to_copy_last"]
     assert "Side by side" in judged_by(out, "evaluation.html").decode()
 
 
@@ -180,7 +180,7 @@ def test_the_protocol_of_the_paper_judges_each_frame_once_against_the_tokenizers
     evaluated = json.loads(judged_by(out))
     # 44 frames hold windows of 9 + 8 at the starts 0, 8, 16 and 24
     assert evaluated["settings"]["truth"] == "tokenizer" and evaluated["psnr_db"]["8"]["windows"] == 8
-    assert "tokenizer" not in evaluated["rows"] and evaluated["sensitivity"] is None
+    assert "tokenizer" not in evaluated["conditions"] and evaluated["sensitivity"] is None
     assert "none named" in evaluated["distances"]["FID"]["unavailable"]
     assert "FID unavailable" in judged_by(out, "MODEL_CARD.md").decode()
     assert evaluated["distances"]["KID"] == evaluated["distances"]["FID"] == evaluated["unavailable"]["FID"]
@@ -193,12 +193,12 @@ def test_models_with_truths_of_their_own_are_compared_by_what_each_is_above_its_
     options = ("--protocol", "paper", "--sensitivity", 0, "--no-ssim", "--out", out)
     run(evaluate.main, monkeypatch, "--checkpoint", checkpoint, flow, "--store", store, *options)
     together = json.loads(judged_by(out))
-    [of_model] = [one for one in together["differences"] if one["row"] == "model"]
+    [of_model] = [one for one in together["differences"] if one["condition"] == "model"]
     a, b = (together["checkpoints"][label]["psnr_db"]["8"] for label in (of_model["over"], of_model["of"]))
-    assert of_model["above_copied"] and a["copy_last"] != b["copy_last"], "two tokenizers, two truths"
+    assert of_model["relative_to_copy_last"] and a["copy_last"] != b["copy_last"], "two tokenizers, two truths"
     leads = [at["model"] - at["copy_last"] for at in (a, b)]
     assert of_model["8"]["mean"] == pytest.approx(leads[1] - leads[0], abs=3e-3)
-    assert "model, above the copied frame: " in judged_by(out, "table.md").decode()
+    assert "model, relative to copy last frame: " in judged_by(out, "table.md").decode()
 
 
 class MeanColours(torch.nn.Module):
@@ -272,7 +272,7 @@ def test_kernel_distances_and_lpips_stand_in_every_file_beside_the_sums_of_their
     assert set(kernel) == {"model", "copy_last", "tokenizer"} and kernel["model"]["subset_size"] == 48
     assert kernel["copy_last"]["mean"] < kernel["model"]["mean"] and kernel["model"]["subsets"] == 1
     # The stand-in for LPIPS is a mean square of values in [-1, 1] over 4: the error that PSNR is made from.
-    for row in evaluated["rows"].values():
+    for row in evaluated["conditions"].values():
         assert len(row["by_frame"]["lpips"]) == 8
         assert row["mean"]["lpips"] == pytest.approx(10 ** (-row["mean"]["pooled_psnr_db"] / 10), abs=1e-3)
     sums = {metric: network.partition(":") for metric, network in evaluated["networks"].items()}
@@ -311,7 +311,7 @@ def test_without_its_file_a_metric_is_unavailable_in_every_file_and_the_rest_is_
     assert set(evaluated["unavailable"]) == distances | {"LPIPS", "MS-SSIM"}
     assert "nowhere.pt" in evaluated["unavailable"]["LPIPS"]["unavailable"]
     assert "176 pixels" in evaluated["unavailable"]["MS-SSIM"]["unavailable"], "the frames have 16"
-    assert set(evaluated["rows"]["model"]["mean"]) == {"psnr_db", "pooled_psnr_db", "ssim"}
+    assert set(evaluated["conditions"]["model"]["mean"]) == {"psnr_db", "pooled_psnr_db", "ssim"}
     said = capsys.readouterr().out
     for text in (said, *(judged_by(out, name).decode() for name in ("table.md", "evaluation.html", "MODEL_CARD.md"))):
         assert all(f"{metric} unavailable: " in text for metric in ("LPIPS", "MS-SSIM", "FID", "KID", "FVD"))

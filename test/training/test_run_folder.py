@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from hwm_core.errors import BadBag
 from hwm_core.train.reporter import Position
-from hwm_core.visualization.samples import Sample, sample_sheet
+from hwm_core.visualization.preview_sheet import Preview, preview_sheet
 from training import train, train_tokenizer
 from training.environment import add_start
 from training.screen import Screen
@@ -62,11 +62,11 @@ def test_a_tokenizer_and_a_flow_model_are_drawn_too(store, tmp_path):
 
 def test_a_sheet_has_the_truth_above_what_was_made_of_it():
     grey = [np.full((8, 16, 16, 3), value, np.uint8) for value in (50, 100, 200)]
-    sheet = sample_sheet("run, step 1", "predicted", [Sample(grey[0][:2], grey[1], grey[2])], cell=32)
+    sheet = preview_sheet("run, step 1", "predicted", [Preview(grey[0][:2], grey[1], grey[2])], cell=32)
     column = 12 + 2 * 36 + 8 + 16  # past the margin, two frames seen and the gap, in the middle of a picture
     assert sheet[52 + 16, 12 + 16, 0] == 50
     assert sheet[52 + 16, column, 0] == 100 and sheet[52 + 36 + 16, column, 0] == 200
-    alone = sample_sheet("run, step 1", "rebuilt", [Sample(grey[0][:0], grey[1], grey[2])], cell=32)
+    alone = preview_sheet("run, step 1", "rebuilt", [Preview(grey[0][:0], grey[1], grey[2])], cell=32)
     assert alone[52 + 16, 12 + 16, 0] == 100
 
 

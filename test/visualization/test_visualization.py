@@ -6,7 +6,16 @@ import av
 import numpy as np
 import pytest
 
-from hwm_core.visualization import Example, VideoWriter, contact_sheet, heat, plan_strip, side_by_side, write_png
+from hwm_core.visualization import (
+    Example,
+    Strip,
+    VideoWriter,
+    contact_sheet,
+    heat,
+    plan_strip,
+    side_by_side,
+    write_png,
+)
 from hwm_core.visualization.canvas import PAPER, TRUTH, enlarge, evenly
 from hwm_core.visualization.prediction_strip import prediction_strip
 
@@ -16,8 +25,8 @@ def clip(count: int, height: int = 16, width: int = 16, seed: int = 0) -> np.nda
 
 
 def example(width: int = 16, predictions: int = 1) -> Example:
-    rows = {f"row {i}": clip(24, width=width, seed=i + 1) for i in range(predictions)}
-    return Example("window 1", clip(1, width=width)[0], clip(24, width=width), rows, ("a note",))
+    strips = [Strip(f"strip {i}", "an explanation", clip(24, width=width, seed=i + 1)) for i in range(predictions)]
+    return Example("window 1", clip(1, width=width)[0], clip(24, width=width), strips, ("a note",))
 
 
 def colours(picture: np.ndarray) -> set[tuple[int, ...]]:

@@ -5,7 +5,7 @@ import pytest
 
 from hwm_core.assets import SHIPPED_OF, checkpoint_path
 from hwm_core.evaluation.simulated import FIRST_SEED, held_out
-from hwm_core.evaluation.windows import EvaluationWindows, donors
+from hwm_core.evaluation.windows import EvaluationWindows, donor_windows
 from hwm_core.metrics.psnr import frame_mse, mean_psnr
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.model import WorldModel
@@ -32,7 +32,10 @@ def test_a_shipped_checkpoint_is_small_and_beats_copy_last_and_shuffled_actions(
         rollout = world_model.rollout(past, future_actions, sampling=Sampling())
         return mean_psnr(frame_mse(world_model.frames(past, rollout)[:, AHEAD - 1], truth))
 
-    true, shuffled = psnr(actions[:, past_frames:]), psnr(windows.borrowed(every, donors(windows, seed=0)))
+    true, shuffled = (
+        psnr(actions[:, past_frames:]),
+        psnr(windows.shuffled_actions(every, donor_windows(windows, seed=0))),
+    )
     # On 216 windows: at least 3.5 dB above the last frame, 3.0 above shuffled actions. These are 10 windows.
     assert true > mean_psnr(frame_mse(frames[:, past_frames - 1], truth)) + 1.0
     assert true > shuffled + 1.0

@@ -1,4 +1,4 @@
-"""A planned run as a film: what the camera saw beside what the plan of that moment expected it to see."""
+"""A planned run as a video: the camera's frames beside the frames that the plan in force predicted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class TimedPlan:
     actions: NDArray[np.float32]
 
 
-def plan_film(
+def plan_video(
     path: str | Path,
     world_model: WorldModel,
     episode: Episode,
@@ -31,34 +31,34 @@ def plan_film(
     captions: Sequence[str],
     sampling: Sampling,
 ) -> None:
-    """Write an MP4, whole or not at all, of the episode from its first plan on, at the model's rate.
+    """Write an MP4 of the episode from its first plan on, at the model's rate. The file is complete or absent.
 
     Args:
-        episode: preprocessed as the model wants it, with commands.
+        episode: with the model's preprocessing, and with commands.
         plans: in order of time.
         goal: [H, W, 3] preprocessed.
         captions: a line for every frame of the episode.
     """
-    expected = _expected(world_model, episode, plans, sampling)
-    first, last = min(expected), len(episode) - 1
+    predicted = _predicted(world_model, episode, plans, sampling)
+    first, last = min(predicted), len(episode) - 1
     with new_file(path) as partial, VideoWriter(partial, world_model.frame_rate_hz) as video:
         for frame in range(first, last + 1):
-            next_frame, at_the_end = expected[frame]
+            of_frame, at_the_end = predicted[frame]
             panels = {
                 "camera": episode.frames[frame],
-                "as planned": next_frame,
-                "the plan's end": at_the_end,
+                "predicted": of_frame,
+                "predicted end of plan": at_the_end,
                 "goal": goal,
             }
             video.write(side_by_side(panels, captions[frame], (frame - first) / max(1, last - first), height=240))
 
 
-def _expected(
+def _predicted(
     world_model: WorldModel, episode: Episode, plans: Sequence[TimedPlan], sampling: Sampling
 ) -> dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """{frame: what the plan in force expected there, and at its end}."""
+    """{frame: the prediction of the plan in force for this frame, and for the end of the plan}."""
     actions = world_model.manifest.actions_of(episode)
-    expected = {}
+    predicted = {}
     for plan in plans:
         newest = int(np.searchsorted(episode.stamps_ns, plan.stamp_ns))
         seen = slice(newest + 1 - world_model.past_frames, newest + 1)
@@ -66,5 +66,5 @@ def _expected(
         rollout = world_model.rollout(past, plan.actions[None], sampling=sampling)
         frames = world_model.frames(past, rollout)[0]
         for ahead in range(min(len(frames), len(episode) - 1 - newest)):
-            expected[newest + 1 + ahead] = frames[ahead], frames[-1]
-    return expected
+            predicted[newest + 1 + ahead] = frames[ahead], frames[-1]
+    return predicted

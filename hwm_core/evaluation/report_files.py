@@ -1,28 +1,29 @@
-"""What an evaluation leaves in its folder."""
+"""The files that an evaluation writes."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hwm_core.evaluation.card import model_card
-from hwm_core.evaluation.comparison import CheckpointEvaluation, caption, differences, differences_table
+from hwm_core.evaluation.checkpoint_evaluation import CheckpointEvaluation, caption
+from hwm_core.evaluation.comparison import differences, differences_table
 from hwm_core.evaluation.examples import examples
-from hwm_core.evaluation.page import page
+from hwm_core.evaluation.html_report import html_report
+from hwm_core.evaluation.model_card import model_card
 from hwm_core.io.atomic import new_file
 from hwm_core.visualization import contact_sheet, png_bytes
 
 
 def folder_of(out: Path, label: str, of: int) -> Path:
-    """Where one of `of` checkpoints has its files: `out` itself, or a folder of its own in it."""
+    """The folder of one of `of` checkpoints: `out` itself for a single one, else a folder in it."""
     return out if of == 1 else out / label
 
 
 def write_reports(out: str | Path, evaluated: Sequence[CheckpointEvaluation], num_examples: int = 4) -> list[Path]:
-    """Write all of it, each file whole or not at all, and return the paths.
+    """Write all files and return their paths. Each file is complete or absent.
 
-    Of one checkpoint: evaluation.json, table.md, contact_sheet.png, evaluation.html, MODEL_CARD.md. Of several each has
-    a folder with these but the page, and `out` holds evaluation.json and table.md with their differences, and the page.
+    One checkpoint: evaluation.json, table.md, contact_sheet.png, evaluation.html, MODEL_CARD.md. Several: each has a
+    folder with all but the page; `out` has evaluation.json and table.md of all with their differences, and the page.
     """
     out, heading = Path(out), f"{len(evaluated[0].evaluation.episodes)} episodes"
     files: dict[Path, bytes] = {}
@@ -34,20 +35,20 @@ def write_reports(out: str | Path, evaluated: Sequence[CheckpointEvaluation], nu
             examples(one.evaluation, one.result, num_examples),
             one.world_model.frame_rate_hz,
         )
-        files[folder / "evaluation.json"] = _json(one.document())
+        files[folder / "evaluation.json"] = _json(one.to_json())
         files[folder / "table.md"] = one.markdown().encode()
         files[folder / "contact_sheet.png"] = png_bytes(sheet)
         files[folder / "MODEL_CARD.md"] = model_card(one).encode()
     if len(evaluated) > 1:
         found = differences(evaluated)
         together = {
-            "checkpoints": {one.label: one.document() for one in evaluated},
-            "differences": [one.plain() for one in found],
+            "checkpoints": {one.label: one.to_json() for one in evaluated},
+            "differences": [one.to_json() for one in found],
         }
         tables = [f"# {one.label}\n\n{one.markdown()}" for one in evaluated]
         files[out / "evaluation.json"] = _json(together)
         files[out / "table.md"] = "\n".join([*tables, differences_table(found).markdown()]).encode()
-    files[out / "evaluation.html"] = page(heading, evaluated).encode()
+    files[out / "evaluation.html"] = html_report(heading, evaluated).encode()
     for path, data in files.items():
         with new_file(path) as partial:
             partial.write_bytes(data)

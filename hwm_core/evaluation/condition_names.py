@@ -1,0 +1,50 @@
+"""The conditions of an evaluation by name: how each is titled, and which others it is compared with."""
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+ConditionName = Literal["model", "shuffled", "none", "zero", "reversed", "copy_last", "tokenizer"]
+CONDITION_NAMES: tuple[ConditionName, ...] = get_args(ConditionName)
+"""Those that a configuration chooses from. `--samples N` adds `single` and `mean_of_N`."""
+
+PREDICTED = ("model", "shuffled", "none", "zero", "reversed")
+"""Predicted by the model with the sampling of the configuration."""
+
+DELTA_PSNR = ("shuffled", "none")
+"""Delta-PSNR compares the model with these."""
+
+_TITLES = {
+    "model": "model",
+    "shuffled": "shuffled actions",
+    "none": "no actions",
+    "zero": "no motion",
+    "reversed": "reversed motion",
+    "copy_last": "copy last frame",
+    "tokenizer": "tokenizer alone",
+    "single": "single sample",
+}
+
+
+def title(condition: str) -> str:
+    """The condition in words, for tables and charts."""
+    return _TITLES.get(condition, condition.replace("_", " "))
+
+
+def mean_of(samples: int) -> str:
+    """The name of the condition that averages so many samples."""
+    return f"mean_of_{samples}"
+
+
+def is_sampled(condition: str) -> bool:
+    """Whether it is `single` or `mean_of_N`."""
+    return condition == "single" or condition.startswith("mean_of_")
+
+
+def references(conditions: Iterable[str]) -> dict[str, list[str]]:
+    """{condition: conditions that it is compared with}: the model with all but samples, samples with copying and the
+    model, and a mean of samples with the single one too."""
+    present = list(conditions)
+    found: dict[str, list[str]] = {"model": [name for name in CONDITION_NAMES if name in present and name != "model"]}
+    for name in filter(is_sampled, present):
+        found[name] = ["copy_last", "model"] if name == "single" else ["copy_last", "model", "single"]
+    return found

@@ -1,0 +1,27 @@
+"""The parts of a result with PSNR tables of their own: all windows, still cameras, moved objects."""
+
+from dataclasses import dataclass
+
+from hwm_core.evaluation.result import EvaluationResult
+from hwm_core.evaluation.window_results import Region
+
+
+@dataclass(frozen=True)
+class View:
+    """Some of the windows, or some of their pixels."""
+
+    key: str  # in JSON
+    title: str
+    result: EvaluationResult
+    region: Region
+
+
+def views(result: EvaluationResult) -> list[View]:
+    """All windows; those with a still camera, if only some have one; moved objects, if object tracks are known."""
+    found = [View("psnr_db", "All windows", result, "frame")]
+    still = result.windows.still_camera
+    if still.any() and not still.all():
+        found.append(View("psnr_db_fixed_neck", "Neck fixed", result.only(still), "frame"))
+    if result.measured.moved_pixels is not None:
+        found.append(View("psnr_db_moved_objects", "Inside objects that moved more than 2 cm", result, "moved"))
+    return found

@@ -5,9 +5,9 @@
     python -m training.onex validate submission.zip --data test_v2.0
     python -m training.onex sample --checkpoint runs/x/checkpoint --data raw/val --out predictions --limit 450
 
-`compress` writes the archive; where the truth is known, also a report, tables and a model card beside it (val.json,
-val.table.md, val.MODEL_CARD.md). `sample` writes a folder of pictures with report.json, table.md and MODEL_CARD.md.
-Stopped, either goes on when it is called again. docs/challenge.md explains the numbers.
+`compress` writes the archive. Where the true tokens are known, it also writes a report, tables and a model card beside
+the archive (val.json, val.table.md, val.MODEL_CARD.md). `sample` writes a folder with the predicted frames, a report,
+tables and a model card. A stopped command resumes when it is called again. docs/challenge.md explains the numbers.
 """
 
 import argparse
@@ -21,9 +21,10 @@ from tqdm import tqdm
 from hwm_core.challenge.compression import compress
 from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.forecast_samples import cut_forecast_samples, identity
+from hwm_core.challenge.forecasts import SamplingTrack
 from hwm_core.challenge.grid_samples import open_samples
 from hwm_core.challenge.report import compression_tables, sampling_tables
-from hwm_core.challenge.sampling import SamplingTrack, run_track
+from hwm_core.challenge.sampling import run_track
 from hwm_core.challenge.submission import ArchiveLayout, validate_archive
 from hwm_core.config import overridden, read_yaml
 from hwm_core.data.formats.onex_raw import open_raw
@@ -39,7 +40,7 @@ from training.devices import own_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line. Exit status 0: done, and an archive is valid; 1: it is not; 2: bad input."""
+    """Run the command line. Exit status 0: done, or the archive is valid; 1: the archive is not valid; 2: bad input."""
     options = _parse(arguments)
     try:
         with path_errors():
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compress(options: argparse.Namespace) -> int:
-    """Rank the codes of every token to come, and zip them."""
+    """Rank the codes of every future token, and write the archive."""
     checkpoint = load_checkpoint(options.checkpoint, own_device(options.device))
     sampling = Sampling.parse(overridden({}, options.set), where="settings")
     compressor = Compressor(
@@ -73,12 +74,15 @@ def _compress(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    """Read an archive as a scorer would, and say what is wrong with it."""
+    """Check an archive, and report the first error."""
     numbers = None
     if options.data is not None:
         if is_token_set(options.data):
             raise BadConfig(
-                "--data", expected="a test set: its files number the samples", got="a token set", remedy="Leave it out."
+                "--data",
+                expected="a test set, whose file names give the sample numbers",
+                got="a token set",
+                remedy="Leave --data out.",
             )
         numbers = open_test_samples(options.data).numbers
     grids, height, width = options.shape
@@ -90,24 +94,24 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    """Predict the 77th frame of moments of raw shards."""
+    """Predict the 77th frame of samples from raw shards."""
     world_model = WorldModel.load(options.checkpoint, device=own_device(options.device), dtype=options.dtype)
     given = read_yaml(options.settings) if options.settings else {}
     track = SamplingTrack.parse(overridden(given, options.set), where="settings")
     shards = open_raw(options.data)
-    which = {"stride": options.stride, "limit": options.limit}
-    samples = cut_forecast_samples(shards, world_model, side=track.side, seed=track.seed, **which)
-    with tqdm(unit="moment", disable=None) as bar:
+    choice = {"stride": options.stride, "limit": options.limit}
+    samples = cut_forecast_samples(shards, world_model, side=track.side, seed=track.seed, **choice)
+    with tqdm(unit="sample", disable=None) as bar:
         report = run_track(
             world_model,
             samples,
             track,
             options.out,
-            data=identity(shards, **which),
+            data=identity(shards, **choice),
             progress=lambda done: bar.update(done - bar.n),
         )
     print(*(table.markdown() for table in sampling_tables(report)), sep="\n")
-    print(f"{options.out}: {report['moments']} moments")
+    print(f"{options.out}: {report['samples']} samples")
     return 0
 
 
@@ -116,34 +120,36 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(required=True)
     compress_ = commands.add_parser("compress", help=_compress.__doc__)
     compress_.set_defaults(run=_compress)
-    _add_common(compress_, "float32", "a test set (video_i.bin, states_i.bin), or a token set")
-    compress_.add_argument("--batch", type=positive, default=4, help="samples at once (%(default)s)")
-    compress_.add_argument("--top", type=positive, default=TOP, help="codes of each token (%(default)s)")
-    compress_.add_argument("--seed", type=int, default=0, help="of the draws (%(default)s)")
-    compress_.add_argument("--name", default="{number}.npz", help="of the archive's members (%(default)s)")
+    _add_common(
+        compress_, "float32", "a test set (video_i.bin, states_i.bin), or a token set", "steps=2 parallel=false"
+    )
+    compress_.add_argument("--batch", type=positive, default=4, help="samples that are predicted at once (%(default)s)")
+    compress_.add_argument("--top", type=positive, default=TOP, help="ranked codes per token (%(default)s)")
+    compress_.add_argument("--seed", type=int, default=0, help="seed of the sampling (%(default)s)")
+    compress_.add_argument("--name", default="{number}.npz", help="file names inside the archive (%(default)s)")
     validate = commands.add_parser("validate", help=_validate.__doc__)
     validate.set_defaults(run=_validate)
-    validate.add_argument("archive", type=Path)
-    validate.add_argument("--data", type=Path, help="the test set, each sample of which must be there")
-    validate.add_argument("--shape", type=positive, nargs=3, default=(3, 32, 32), help="grids, rows, columns (3 32 32)")
+    validate.add_argument("archive", type=Path, help="zip file that `compress` wrote")
+    validate.add_argument("--data", type=Path, help="the test set: the archive must contain exactly its samples")
+    validate.add_argument("--shape", type=positive, nargs=3, default=(3, 32, 32), help="grids, height, width (3 32 32)")
     validate.add_argument("--vocabulary", type=positive, default=64_000, help="number of codes (%(default)s)")
-    validate.add_argument("--top", type=positive, default=TOP, help="codes of each token (%(default)s)")
+    validate.add_argument("--top", type=positive, default=TOP, help="ranked codes per token (%(default)s)")
     sample = commands.add_parser("sample", help=_sample.__doc__)
     sample.set_defaults(run=_sample)
-    _add_common(sample, "bfloat16", "a raw set (video_i.mp4)")
-    sample.add_argument("--stride", type=positive, default=77, help="frames between moments (%(default)s)")
-    sample.add_argument("--settings", type=Path, help="YAML file of side, ensemble, blur, sampling, seed, handed_in")
+    _add_common(sample, "bfloat16", "a raw set (video_i.mp4)", "blur=3 sampling.steps=2")
+    sample.add_argument("--stride", type=positive, default=77, help="frames between samples (%(default)s)")
+    sample.add_argument("--settings", type=Path, help="YAML file with side, ensemble, blur, sampling, seed, submitted")
     return parser.parse_args(arguments)
 
 
-def _add_common(parser: argparse.ArgumentParser, dtype: str, data: str) -> None:
-    parser.add_argument("--checkpoint", type=Path, required=True, help="folder of a trained model")
+def _add_common(parser: argparse.ArgumentParser, dtype: str, data: str, example: str) -> None:
+    parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint folder of a trained model")
     parser.add_argument("--data", type=Path, required=True, help=data)
-    parser.add_argument("--out", type=Path, required=True, help="what is written; run again to go on")
-    parser.add_argument("--limit", type=positive, help="at most so many, spread evenly")
+    parser.add_argument("--out", type=Path, required=True, help="file or folder to write; repeat the command to resume")
+    parser.add_argument("--limit", type=positive, help="maximum number of samples, spread evenly")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default=dtype, help="arithmetic (%(default)s)")
-    parser.add_argument("set", nargs="*", metavar="key=value", help="steps=2 parallel=false; blur=3 sampling.steps=2")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default=dtype, help="precision (%(default)s)")
+    parser.add_argument("set", nargs="*", metavar="key=value", help=f"settings, such as {example}")
 
 
 if __name__ == "__main__":

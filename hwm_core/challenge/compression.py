@@ -1,40 +1,26 @@
-"""The compression track: distributions over the tokens of the grids to come, judged by Top-500 cross-entropy.
+"""The compression track: predict the token grids of the next clip, and write the archive for 1X.
 
-Rows, each judged on the same samples:
-    model           what is handed in: nothing but past grids and actions is heard
-    shuffled        the same, given another take's motion from this sample's own state
-    none            the same with the action stream dropped
-    teacher_forced  each grid given the true grids before it: a bound, not a prediction
-    teacher_forced_no_actions
-                    the same with the action stream dropped: 1X ranked v1.1 by it, without the actions to come
-Beside them: `uniform`, log(vocabulary), and `copy_last`, a distribution with one probability for "this token stays as
-in the newest grid seen" and the rest evenly over all other codes (so that its Top-500 CE is its CE). That probability
-is the best in hindsight: no copying does better.
+The model ranks the codes of every future token (`compressor`). Where the true tokens are known, the predictions are
+scored too (`compression_scores`).
 """
 
 import hashlib
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from hwm_core.challenge.compressor import Compressor, TopCodes
+from hwm_core.challenge.compression_scores import CONDITIONS, SampleScore, compression_report
+from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.grid_samples import GridSample
-from hwm_core.challenge.report import compression_card, compression_tables, no_donors
+from hwm_core.challenge.report import compression_card, compression_tables
 from hwm_core.challenge.submission import check_pattern, write_archive, write_sample
 from hwm_core.device import arithmetic
 from hwm_core.evaluation.counterfactual import apply_motion, choose_donors
 from hwm_core.io.atomic import write_json, write_text
 from hwm_core.io.resumable import ResumableResults
-from hwm_core.metrics.bootstrap import paired_bootstrap
-from hwm_core.metrics.tokens import NOTHING, TOP, TopCrossEntropy, top_cross_entropy
-
-ROWS = ("model", "shuffled", "none", "teacher_forced", "teacher_forced_no_actions")
 
 
 def compress(
@@ -46,21 +32,22 @@ def compress(
     pattern: str = "{number}.npz",
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[str, Any] | None:
-    """Write the archive, whole and valid or not at all; where the truth is known also the report.
+    """Write the archive and, where the true tokens are known, the report.
 
-    The report is `out` in .json, with its tables as .table.md and a model card as .MODEL_CARD.md.
-
-    Stopped and called again with the same arguments it goes on, to the same bytes.
+    The archive appears only once it is complete and valid. The report is `out` with the suffix .json; its tables have
+    the suffix .table.md, and the model card .MODEL_CARD.md. A stopped run resumes when it is called again with the
+    same arguments, and writes the same bytes.
 
     Args:
-        batch: samples at once.
-        pattern: of the members' names.
+        batch: samples that are predicted at once.
+        pattern: file names inside the archive.
+        progress: called with the number of finished samples and the number of all samples.
 
     Returns:
-        The report; None where no truth is known.
+        The report; None if the true tokens are not known.
 
     Raises:
-        BadConfig: `out` exists, or was begun with other arguments; a pattern without the number.
+        BadConfig: `out` exists, or was started with other arguments; `pattern` lacks the number.
     """
     settings = {
         "format": 3,
@@ -75,17 +62,17 @@ def compress(
     check_pattern(pattern)
     out = Path(out)
     work = ResumableResults.beside(out, settings)
-    known = all(sample.truth is not None for sample in samples)
-    recipients = counterfactual_actions(samples, compressor) if known else []
+    with_truth = all(sample.truth is not None for sample in samples)
+    shuffled = shuffled_actions(samples, compressor) if with_truth else []
     for first in range(0, len(samples), batch):
-        some = samples[first : first + batch]
-        if not all(_is_done(work, sample) for sample in some):
-            _do(compressor, some, recipients[first : first + batch], work)
-        progress(first + len(some), len(samples))
+        chunk = slice(first, first + batch)
+        if not all(_is_done(work, sample) for sample in samples[chunk]):
+            _predict(compressor, samples[chunk], shuffled[chunk], work)
+        progress(min(first + batch, len(samples)), len(samples))
     report = None
-    if known:
-        scores = [work.read_json(str(sample.number)) for sample in samples]
-        report = _report(compressor, samples, scores, settings)
+    if with_truth:
+        scores = [_score(work, sample) for sample in samples]
+        report = compression_report(compressor, samples, scores, settings)
         write_json(out.with_suffix(".json"), report)
         write_text(out.with_suffix(".table.md"), "\n".join(table.markdown() for table in compression_tables(report)))
         write_text(out.with_suffix(".MODEL_CARD.md"), compression_card(compressor.checkpoint, report))
@@ -95,122 +82,67 @@ def compress(
     return report
 
 
-def _identity(samples: Sequence[GridSample]) -> str:
-    """sha256 of all that is given of them: a run begun on other data is not gone on with."""
-    digest = hashlib.sha256()
-    for sample in samples:
-        digest.update(f"{sample.number} {sample.take}".encode())
-        for array in (sample.seen, sample.actions, sample.truth):
-            digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+def shuffled_actions(samples: Sequence[GridSample], compressor: Compressor) -> list[GridSample]:
+    """The samples with counterfactual actions: each gets the future motion of another sample.
 
-
-def counterfactual_actions(samples: Sequence[GridSample], compressor: Compressor) -> list[GridSample]:
-    """Each with another one's motion played from its own state, of another take where there is one; [] of one alone."""
-    takes, places = np.array([sample.take for sample in samples]), np.arange(len(samples))
+    The motion starts from the sample's own state. The donor is from another take if there is one. A single sample has
+    no donor; the result is then empty.
+    """
+    takes, positions = np.array([sample.take for sample in samples]), np.arange(len(samples))
     if len(samples) < 2:
         return []
     past, manifest = compressor.config.past_frames, compressor.manifest
-    recipients = []
-    for sample, donor in zip(
-        samples, choose_donors(takes, places, 1, compressor.seed), strict=True
-    ):  # none shares a frame
+    shuffled = []
+    # Samples share no frames, so a length of 1 suffices.
+    for sample, donor in zip(samples, choose_donors(takes, positions, 1, compressor.seed), strict=True):
         own, other = sample.actions, samples[donor].actions
         future = apply_motion(own[past - 1], other[past:] - other[past - 1], manifest)
-        recipients.append(replace(sample, actions=np.concatenate([own[:past], future])))
-    return recipients
+        shuffled.append(replace(sample, actions=np.concatenate([own[:past], future])))
+    return shuffled
+
+
+def _predict(
+    compressor: Compressor, samples: Sequence[GridSample], shuffled: Sequence[GridSample], work: ResumableResults
+) -> None:
+    """Predict and score one batch.
+
+    Args:
+        shuffled: these samples with shuffled actions, or none.
+    """
+    predictions = {"model": compressor.predict(samples)}
+    with_truth = all(sample.truth is not None for sample in samples)
+    if with_truth:
+        others = [condition for condition in CONDITIONS if condition not in ("model", "shuffled")]
+        predictions |= {condition: compressor.predict(samples, condition) for condition in others}
+    if shuffled:
+        predictions["shuffled"] = compressor.predict(shuffled)
+    work.begin()
+    for index, sample in enumerate(samples):
+        top = predictions["model"]
+        path = work.path(f"{sample.number}.npz")
+        write_sample(path, top.codes[index].numpy(), top.log_probs[index].numpy(), compressor.layout)
+        scores = {}
+        if with_truth:
+            assert sample.truth is not None
+            for condition, predicted in predictions.items():
+                scores[condition] = SampleScore.of(predicted, index, sample.truth, compressor.vocabulary).plain()
+        work.write_json(str(sample.number), scores)
 
 
 def _is_done(work: ResumableResults, sample: GridSample) -> bool:
     return work.read_json(str(sample.number)) is not None  # written last
 
 
-def _do(
-    compressor: Compressor, samples: Sequence[GridSample], recipients: Sequence[GridSample], work: ResumableResults
-) -> None:
-    """`recipients` are these samples with the actions of the row `shuffled`, where there are any."""
-    known = all(sample.truth is not None for sample in samples)
-    rows = {row: compressor.predict(samples, row) for row in ROWS if row == "model" or (known and row != "shuffled")}
-    if recipients:
-        rows["shuffled"] = compressor.predict(recipients)
-    work.begin()
-    for place, sample in enumerate(samples):
-        found = rows["model"]
-        path = work.path(f"{sample.number}.npz")
-        write_sample(path, found.codes[place].numpy(), found.log_probs[place].numpy(), compressor.layout)
-        evaluated = (
-            {row: _judge(compressor, found, place, sample.truth) for row, found in rows.items()} if known else {}
-        )
-        work.write_json(str(sample.number), evaluated)
+def _score(work: ResumableResults, sample: GridSample) -> dict[str, SampleScore]:
+    stored = work.read_json(str(sample.number))
+    return {condition: SampleScore(**numbers) for condition, numbers in stored.items()}
 
 
-def _judge(compressor: Compressor, found: TopCodes, place: int, truth: NDArray[np.int64] | None) -> dict[str, float]:
-    assert truth is not None and found.of_truth is not None
-    top = top_cross_entropy(found.codes[place], found.log_probs[place], torch.from_numpy(truth), compressor.vocabulary)
-    return {**vars(top), "nats_of_all": -float(found.of_truth[place].double().sum())}
-
-
-def _report(
-    compressor: Compressor,
-    samples: Sequence[GridSample],
-    scores: Sequence[Mapping[str, Any]],
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
-    takes = np.array([sample.take for sample in samples])
-    rows = [row for row in ROWS if row in scores[0]]
-    whole = {row: np.array([score[row]["nats_of_all"] / score[row]["tokens"] for score in scores]) for row in rows}
-    tops = {row: [_top(score[row]) for score in scores] for row in rows}
-    of_top = {row: np.array([one.ce for one in parts]) for row, parts in tops.items()}
-    seen, truths = (np.stack(parts) for parts in zip(*((one.seen, one.truth) for one in samples), strict=True))
-    copied, stays = _copy_last(seen, truths, compressor.vocabulary)
-    against = {row: of_top[row] for row in ("shuffled", "none") if row in rows} | {"copy_last": copied}
-    origin = {"samples": len(samples), "takes": len(np.unique(takes)), "seed": compressor.seed}
-    return {
-        "protocol": "1X compression",
-        "checkpoint": {"name": compressor.checkpoint.name, "sha256": compressor.checkpoint.sha256},
-        "settings": dict(settings),
-        **origin,
-        "tokens": int(truths.size),
-        "rows": {
-            row: {
-                "top_500_ce" if compressor.top == TOP else f"top_{compressor.top}_ce": sum(tops[row], NOTHING).ce,
-                "ce": float(whole[row].mean()),
-                "hit_rate": sum(tops[row], NOTHING).hit_rate,
-                "ce_of_hits": _number(sum(tops[row], NOTHING).ce_of_hits),
-                "accuracy": sum(tops[row], NOTHING).accuracy,
-                **origin,
-            }
-            for row in rows
-        },
-        "baselines": {
-            "uniform": math.log(compressor.vocabulary),
-            "copy_last": float(copied.mean()),
-            "copy_last_accuracy": stays,
-        },
-        "gain_over": {
-            other: vars(paired_bootstrap(nats - of_top["model"], takes, compressor.seed))
-            for other, nats in against.items()
-        },
-        "unavailable": {} if "shuffled" in rows else {"shuffled": no_donors("samples").plain()},
-    }
-
-
-def _top(score: Mapping[str, Any]) -> TopCrossEntropy:
-    return TopCrossEntropy(**{key: value for key, value in score.items() if key != "nats_of_all"})
-
-
-def _copy_last(
-    seen: NDArray[np.int64], truths: NDArray[np.int64], vocabulary: int
-) -> tuple[NDArray[np.float64], float]:
-    """Nats a token of each sample, and the share of tokens that stay: that probability is the best one for all."""
-    stay = (seen[:, -1:] == truths).mean(axis=(1, 2, 3))
-    share = float(stay.mean())  # samples have as many tokens
-    nats = np.zeros(len(stay))
-    for of_sample, probability in ((stay, share), (1 - stay, (1 - share) / (vocabulary - 1))):
-        if probability > 0:  # else no sample has such a token
-            nats -= of_sample * math.log(probability)
-    return nats, share
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _identity(samples: Sequence[GridSample]) -> str:
+    """sha256 of all samples. A run on other samples cannot be resumed with these."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(f"{sample.number} {sample.take}".encode())
+        for array in (sample.past, sample.actions, sample.truth):
+            digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""A masked model that ranks the codes of every token to come."""
+"""Rank the codes of every future token with a masked model."""
 
 import math
 from collections.abc import Sequence
@@ -17,29 +17,30 @@ from hwm_core.sampling.masked_predictor import MaskedPredictor
 from hwm_core.sampling.maskgit import decode
 from hwm_core.world_model.checkpoint import Checkpoint
 
-_DEAF = ("none", "teacher_forced_no_actions")  # rows that hear no actions, of the past neither
-_CHUNK = 1024  # sites whose codes are ranked at once: 64,000 logits of each are 262 MB
+_NO_ACTIONS = ("none", "teacher_forced_no_actions")  # past actions are dropped too
+_CHUNK = 1024  # sites that are ranked at once: 64,000 logits each take 262 MB
 
 
 @dataclass(frozen=True)
 class TopCodes:
-    """The k likeliest codes of each token to come, for B samples."""
+    """The k likeliest codes of each future token, for B samples."""
 
     codes: Tensor  # int32 [B, T, H, W, k], the likeliest first
     log_probs: Tensor  # float32 [B, T, H, W, k]
-    of_truth: Tensor | None  # float32 [B, T, H, W] log-probability of the codes that came
+    of_truth: Tensor | None  # float32 [B, T, H, W] log-probability of the true codes
 
 
 class Compressor:
-    """The model of a checkpoint.
+    """Predicts the code distributions of future tokens.
 
     Args:
-        sampling: how the future is decoded. `parallel` predicts all grids from the past alone; otherwise each hears the
-            drawn tokens before it. A token's distribution is that of the step that reveals it.
-        dtype: of the arithmetic; the winners' bfloat16 cost them accuracy (arXiv 2510.07092, section 3.2).
+        sampling: MaskGIT settings. `parallel` predicts all grids from the past alone; otherwise each grid attends to
+            the sampled tokens of the grids before it. A token's distribution comes from the step that decides it.
+        top: k, the number of codes to rank.
+        dtype: of the autocast. bfloat16 lowered the winners' accuracy (arXiv 2510.07092, section 3.2).
 
     Raises:
-        BadCheckpoint: a model of another family.
+        BadCheckpoint: the model is not masked.
     """
 
     def __init__(
@@ -62,45 +63,45 @@ class Compressor:
 
     @property
     def layout(self) -> ArchiveLayout:
-        """Of the archive that its predictions make."""
+        """The layout of the archive of these predictions."""
         return ArchiveLayout(self.config.num_future_latents, *self.config.grid, self.vocabulary, self.top)
 
     @torch.inference_mode()
-    def predict(self, samples: Sequence[GridSample], row: str = "model") -> TopCodes:
-        """Rank the codes to come; `of_truth` where every sample has its truth.
+    def predict(self, samples: Sequence[GridSample], condition: str = "model") -> TopCodes:
+        """Rank the codes of every future token. `of_truth` is given if every sample has its true tokens.
 
         Args:
-            row: model; none (without actions); teacher_forced (each grid hears the true ones before it), or
-                teacher_forced_no_actions.
+            condition: "model", "none", "teacher_forced" or "teacher_forced_no_actions" (`compression_scores`).
         """
-        past = self.config.past_frames
-        seen = self._codes([sample.seen for sample in samples])
+        past_frames = self.config.past_frames
+        past_codes = self._codes([sample.past for sample in samples])
         truths = [sample.truth for sample in samples if sample.truth is not None]
         truth = self.model.to_sites(self._codes(truths)) if len(truths) == len(samples) else None
         actions = self.manifest.normalise(torch.from_numpy(np.stack([sample.actions for sample in samples])))
         actions = actions.to(self.device)
         generator = torch.Generator(self.device).manual_seed(self.seed + samples[0].number)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
-            known = self._predictor.observe(seen, actions[:, :past])
-            watch = _Watch(self, len(samples), truth)
+            known = self._predictor.observe(past_codes, actions[:, :past_frames])
+            future_actions = None if condition in _NO_ACTIONS else actions[:, past_frames:]
+            recorder = _Recorder(self, len(samples), truth)
             decode(
                 self.model,
-                self._predictor.forward(known, None if row in _DEAF else actions[:, past:], len(samples)),
+                self._predictor.forward(known, future_actions, len(samples)),
                 len(samples),
                 self.config.num_future_latents,
                 self.sampling,
                 lambda shape: torch.rand(shape, generator=generator, device=self.device),
-                watch,
-                truth if row.startswith("teacher_forced") else None,
+                recorder,
+                truth if condition.startswith("teacher_forced") else None,
             )
-        return watch.result()
+        return recorder.result()
 
     def _codes(self, grids: Sequence[NDArray[np.int64]]) -> Tensor:
         return torch.from_numpy(np.stack(grids)).to(self.device)
 
 
-class _Watch:
-    """Ranks the codes of each site when it is revealed."""
+class _Recorder:
+    """Ranks the codes of each site in the step that decides it."""
 
     def __init__(self, compressor: Compressor, batch: int, truth: Tensor | None) -> None:
         self._model, self._top, self._truth = compressor.model, compressor.top, truth
@@ -111,17 +112,24 @@ class _Watch:
         self._of_truth = None if truth is None else torch.zeros(sites)
 
     def __call__(self, first: int, logits: Tensor, fresh: Tensor) -> None:
+        """Rank the sites that this step decides.
+
+        Args:
+            first: index of the first latent of `logits`.
+            logits: [B, T, h, w, ...] of all sites.
+            fresh: bool, the sites that this step decides.
+        """
         here = slice(first, first + logits.shape[1])
         at = fresh.nonzero()
         for some in at.split(_CHUNK):
             index = some.unbind(-1)
-            rows = logits[index]
-            codes, values = self._model.vocabulary.likeliest(rows, self._top)
+            site_logits = logits[index]
+            codes, values = self._model.vocabulary.likeliest(site_logits, self._top)
             kept = tuple(part.cpu() for part in index)
             self._found[:, here][kept] = codes.to("cpu", torch.int32)
             self._values[:, here][kept] = values.cpu()
             if self._truth is not None and self._of_truth is not None:
-                of_truth = self._model.vocabulary.log_prob(rows, self._truth[:, here][index])
+                of_truth = self._model.vocabulary.log_prob(site_logits, self._truth[:, here][index])
                 self._of_truth[:, here][kept] = of_truth.cpu()
 
     def result(self) -> TopCodes:

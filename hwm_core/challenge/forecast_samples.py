@@ -1,7 +1,7 @@
-"""Moments of the sampling track, cut from 1X's raw shards: 17 frames and 77 states seen, the 77th frame to come.
+"""Samples of the sampling track, cut from 1X's raw shards: 17 past frames, 77 states, and the 77th frame as the target.
 
-Frames are numbered from 0: x_0..x_16 are seen, s_0..s_76 are given, x_76 is judged, 60 frames (2 s) after x_16. A
-model that sees fewer frames, or at a lower rate, takes those that end with x_16.
+Frames are numbered from 0. Frames x_0 to x_16 and states s_0 to s_76 are given; x_76 is the target, 60 frames (2 s)
+after x_16. A model with fewer past frames, or a lower frame rate, uses the past frames that end with x_16.
 """
 
 import hashlib
@@ -21,30 +21,30 @@ from hwm_core.errors import BadActions, BadBag, BadCheckpoint
 from hwm_core.evaluation.counterfactual import apply_motion, choose_donors
 from hwm_core.world_model.model import WorldModel
 
-LENGTH, SEEN = 77, 17
-AHEAD = LENGTH - SEEN  # 60 frames
+LENGTH, PAST_FRAMES = 77, 17
+AHEAD = LENGTH - PAST_FRAMES  # 60 frames
 
 
 @dataclass(frozen=True)
 class ForecastSample:
-    """One thing to predict."""
+    """The past and the actions from which the target frame is predicted."""
 
     number: int
-    take: int  # the stretch between cuts it is of, over all shards; moments of one resemble each other
+    take: int  # number of the take over all shards; samples of one take are not independent
     name: str  # shard and first frame
-    frames: NDArray[np.uint8]  # [P, h, w, 3] as the model sees them
-    actions: NDArray[np.float32]  # [P + future, A] in joint units and manifest order, at the model's rate
-    borrowed: NDArray[np.float32] | None  # [future, A] another one's motion from the own state; None of one alone
-    last: NDArray[np.uint8]  # [side, side, 3] the last frame seen
-    truth: NDArray[np.uint8]  # [side, side, 3] the frame to come
+    frames: NDArray[np.uint8]  # [P, h, w, 3] past frames, preprocessed for the model
+    actions: NDArray[np.float32]  # [P + future, A] in joint units and manifest order, at the model's frame rate
+    shuffled: NDArray[np.float32] | None  # [future, A] the motion of another sample; None for a single sample
+    last: NDArray[np.uint8]  # [side, side, 3] the newest past frame
+    truth: NDArray[np.uint8]  # [side, side, 3] the target frame
 
 
 def frames_per_step(world_model: WorldModel, frame_rate_hz: float) -> int:
-    """Frames of the recording for each of the model's.
+    """Frames of the recording per frame of the model.
 
     Raises:
-        BadActions: a model of commands.
-        BadCheckpoint: one whose rate or past the protocol does not fit.
+        BadActions: the model's actions are commands.
+        BadCheckpoint: the model's frame rate or number of past frames does not fit the protocol.
     """
     if world_model.manifest.kind != "states":
         raise BadActions(
@@ -56,12 +56,13 @@ def frames_per_step(world_model: WorldModel, frame_rate_hz: float) -> int:
     ratio = frame_rate_hz / world_model.frame_rate_hz
     step = round(ratio)
     needed = (world_model.past_frames - 1) * step + 1
-    if step < 1 or abs(ratio - step) > 0.02 * step or AHEAD % step or needed > SEEN:
+    if step < 1 or abs(ratio - step) > 0.02 * step or AHEAD % step or needed > PAST_FRAMES:
         raise BadCheckpoint(
             "Model",
-            expected=f"a rate of which {frame_rate_hz:g} Hz and {AHEAD} frames are multiples, and {SEEN} frames seen",
-            got=f"{world_model.past_frames} frames at {world_model.frame_rate_hz:g} Hz, which span {needed}",
-            remedy="Train with fewer past latents, or on another --frame-skip.",
+            expected=f"a frame rate of which {frame_rate_hz:g} Hz and {AHEAD} frames are multiples, and a past of at "
+            f"most {PAST_FRAMES} frames",
+            got=f"{world_model.past_frames} past frames at {world_model.frame_rate_hz:g} Hz, which span {needed}",
+            remedy="Train with fewer past latents, or with another --frame-skip.",
         )
     return step
 
@@ -75,18 +76,18 @@ def cut_forecast_samples(
     limit: int | None = None,
     seed: int = 0,
 ) -> Iterator[ForecastSample]:
-    """Moments every `stride` frames of every take, none across a cut and none partial; decoded as they are asked for.
+    """Samples every `stride` frames of every take. Each sample lies within one take. Frames are decoded on demand.
 
     Args:
-        side: pixels of the frame that is judged.
-        limit: at most so many, spread evenly over all.
-        seed: of the borrowing: motion is that of another take where there is one.
+        side: size of the target frame in pixels.
+        limit: the maximum number of samples, spread evenly.
+        seed: chooses the donors of the shuffled actions; a donor is from another take if there is one.
 
     Raises:
         BadBag: no take is long enough, or a shard is damaged.
-        BadCheckpoint, BadActions, RobotMismatch: a model that does not fit.
+        BadCheckpoint, BadActions, RobotMismatch: the model does not fit.
     """
-    starts = [(place, start) for place, one in enumerate(recordings) for start in sample_starts(one, stride)]
+    starts = [(shard, start) for shard, one in enumerate(recordings) for start in sample_starts(one, stride)]
     if not starts:
         raise BadBag(
             "Sampling track",
@@ -96,22 +97,22 @@ def cut_forecast_samples(
         )
     chosen = [starts[index] for index in evenly_spaced(limit or len(starts), len(starts))]
     takes = [take_numbers(_segments(recording)) for recording in recordings]
-    _, of_take = np.unique([(place, takes[place][start]) for place, start in chosen], axis=0, return_inverse=True)
-    of_take = of_take.reshape(-1)
-    lent = choose_donors(of_take, np.array([start for _, start in chosen]), LENGTH, seed)
-    lend = [None if place < 0 else (recordings[chosen[place][0]], chosen[place][1]) for place in lent]
-    for place, recording in enumerate(recordings):
-        mine = [
-            _Wanted(number, int(of_take[number]), start, donor)
-            for number, ((of, start), donor) in enumerate(zip(chosen, lend, strict=True))
-            if of == place
+    _, take = np.unique([(shard, takes[shard][start]) for shard, start in chosen], axis=0, return_inverse=True)
+    take = take.reshape(-1)
+    donor = choose_donors(take, np.array([start for _, start in chosen]), LENGTH, seed)
+    sources = [None if index < 0 else (recordings[chosen[index][0]], chosen[index][1]) for index in donor]
+    for shard, recording in enumerate(recordings):
+        of_shard = [
+            _Cut(number, int(take[number]), start, source)
+            for number, ((own_shard, start), source) in enumerate(zip(chosen, sources, strict=True))
+            if own_shard == shard
         ]
-        if mine:
-            yield from _cut(recording, mine, world_model, side)
+        if of_shard:
+            yield from _cut(recording, of_shard, world_model, side)
 
 
 def identity(recordings: Sequence[OneXRawRecording], stride: int = LENGTH, limit: int | None = None) -> str:
-    """sha256 of the states and takes of these shards, and which moments are cut: what tells one set from another."""
+    """sha256 of the states and takes of the shards, and of the options that choose the samples."""
     digest = hashlib.sha256(f"{stride} {limit}".encode())
     for one in recordings:
         for array in shard_states(one.path, one.shard, len(EVE_STATES)):
@@ -120,7 +121,7 @@ def identity(recordings: Sequence[OneXRawRecording], stride: int = LENGTH, limit
 
 
 def sample_starts(recording: OneXRawRecording, stride: int) -> list[int]:
-    """First frames of the moments of a shard, every `stride` frames of each take."""
+    """The first frames of a shard's samples, every `stride` frames of each take."""
     return window_starts(_segments(recording), LENGTH, stride).tolist()
 
 
@@ -129,7 +130,9 @@ def _segments(recording: OneXRawRecording) -> NDArray[np.int32]:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Cut:
+    """Where a sample is cut from its shard."""
+
     number: int
     take: int
     start: int
@@ -139,56 +142,55 @@ class _Wanted:
 def _motion(
     recording: OneXRawRecording, start: int, future: NDArray[np.int64], manifest: ActionManifest
 ) -> NDArray[np.float32]:
-    """[future, A] how the states of a moment move away from its last frame seen; read anew, shards are large."""
+    """[future, A] the change of the states from the newest past frame. Shards are large, so the file is read again."""
     values = _values(recording, manifest)
-    return values[start + future] - values[start + SEEN - 1]
+    return values[start + future] - values[start + PAST_FRAMES - 1]
 
 
 def _values(recording: OneXRawRecording, manifest: ActionManifest) -> NDArray[np.float32]:
-    """[F, A] in manifest order."""
+    """[F, A] the states in manifest order."""
     return shard_states(recording.path, recording.shard, len(EVE_STATES))[0][:, manifest.match(EVE_STATES)]
 
 
 def _cut(
-    recording: OneXRawRecording, wanted: Sequence[_Wanted], world_model: WorldModel, side: int
+    recording: OneXRawRecording, cuts: Sequence[_Cut], world_model: WorldModel, side: int
 ) -> Iterator[ForecastSample]:
-    """Those of one shard, in order."""
+    """The samples of one shard, in order."""
     manifest = world_model.manifest
     step = frames_per_step(world_model, recording.frame_rate_hz)
     values = _values(recording, manifest)
-    past = np.arange(SEEN - 1 - (world_model.past_frames - 1) * step, SEEN, step)
-    future = np.arange(SEEN - 1 + step, LENGTH, step)
-    whole = world_model.preprocessing.model_copy(update={"height": side, "width": side})
-    small: dict[int, NDArray[np.uint8]] = {}
-    large: dict[int, NDArray[np.uint8]] = {}
-    starts = [one.start for one in wanted]
-    needed_small = {int(start + frame) for start in starts for frame in past}
-    needed_large = {start + frame for start in starts for frame in (SEEN - 1, LENGTH - 1)}
-    waiting = list(wanted)
-    remedy = "It was cut, or belongs to another shard; download it again."
+    past = np.arange(PAST_FRAMES - 1 - (world_model.past_frames - 1) * step, PAST_FRAMES, step)
+    future = np.arange(PAST_FRAMES - 1 + step, LENGTH, step)
+    target_size = world_model.preprocessing.model_copy(update={"height": side, "width": side})
+    small: dict[int, NDArray[np.uint8]] = {}  # at the model's size
+    large: dict[int, NDArray[np.uint8]] = {}  # at the target's size
+    needed_small = {int(cut.start + frame) for cut in cuts for frame in past}
+    needed_large = {cut.start + frame for cut in cuts for frame in (PAST_FRAMES - 1, LENGTH - 1)}
+    waiting = list(cuts)
+    remedy = "It is truncated, or belongs to another shard; download it again."
     video = VideoSpan(shard_file(recording.path, "video", recording.shard, "mp4"))
-    pictures = video.decode_exactly(len(values), because="as the metadata say", remedy=remedy)
-    for number, (_, picture) in enumerate(pictures):
+    images = video.decode_exactly(len(values), because="as the metadata say", remedy=remedy)
+    for number, (_, image) in enumerate(images):
         if number in needed_small:
-            small[number] = world_model.preprocessing.apply(picture)
+            small[number] = world_model.preprocessing.apply(image)
         if number in needed_large:
-            large[number] = whole.apply(picture)
+            large[number] = target_size.apply(image)
         while waiting and number == waiting[0].start + LENGTH - 1:
-            one = waiting.pop(0)
-            start = one.start
-            borrowed = None
-            if one.donor is not None:
-                motion = _motion(*one.donor, future, manifest)
-                borrowed = apply_motion(values[start + SEEN - 1], motion, manifest)
+            cut = waiting.pop(0)
+            start = cut.start
+            shuffled = None
+            if cut.donor is not None:
+                motion = _motion(*cut.donor, future, manifest)
+                shuffled = apply_motion(values[start + PAST_FRAMES - 1], motion, manifest)
             yield ForecastSample(
-                number=one.number,
-                take=one.take,
+                number=cut.number,
+                take=cut.take,
                 name=f"{recording.name}_{start}",
                 frames=np.stack([small[int(start + frame)] for frame in past]),
                 actions=values[start + np.concatenate([past, future])],
-                borrowed=borrowed,
-                last=large[start + SEEN - 1],
+                shuffled=shuffled,
+                last=large[start + PAST_FRAMES - 1],
                 truth=large[start + LENGTH - 1],
             )
-            small = {frame: picture for frame, picture in small.items() if frame > start}
-            large = {frame: picture for frame, picture in large.items() if frame > start}
+            small = {frame: kept for frame, kept in small.items() if frame > start}
+            large = {frame: kept for frame, kept in large.items() if frame > start}

@@ -1,8 +1,8 @@
-"""Samples of the compression track: grids of tokens seen, actions, and where they are known the grids to come.
+"""Samples of the compression track: past token grids, actions, and the future grids where they are known.
 
-v2.0: 3 grids of 32x32 -> 3, of 64,000 codes; every three grids are a clip of 17 frames that was encoded alone. A test
-sample has 64 states where its 34 frames have 34: state n is taken for that of frame n, and those after the last frame
-are not used. v1.1: single frames of 16x16 tokens, 2^18 codes; 1X shows them at 2 Hz.
+v2.0: 3 past and 3 future grids of 32x32 tokens, 64,000 codes. Three grids are one clip of 17 frames, and each clip is
+encoded alone. A test sample has 64 states for its 34 frames: state n belongs to frame n, and the rest is not used.
+v1.1: each frame is a grid of 16x16 tokens with 2^18 codes. 1X uses frames at 2 Hz.
 """
 
 import math
@@ -32,39 +32,39 @@ from hwm_core.world_model.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class GridSample:
-    """One thing to predict."""
+    """The past and the actions from which future grids are predicted."""
 
-    number: int  # its name in the archive
-    take: int  # the stretch between cuts it is of, over all shards; samples of one resemble each other
-    seen: NDArray[np.int64]  # [T_past, h, w]
-    actions: NDArray[np.float32]  # [F, A] in joint units and manifest order, of the frames that the model counts
+    number: int  # the sample's number in the archive
+    take: int  # number of the take over all shards; samples of one take are not independent
+    past: NDArray[np.int64]  # [T_past, h, w]
+    actions: NDArray[np.float32]  # [F, A] in joint units and manifest order, for the frames that the model counts
     truth: NDArray[np.int64] | None  # [T_future, h, w]; None in a test set
 
 
 def masked_network(model: WorldModelNetwork) -> MaskedWorldModel:
-    """`model` itself. Raises BadCheckpoint for a model that gives no distributions over codes."""
+    """Return `model`. Raises BadCheckpoint if it is not a masked model."""
     if not isinstance(model, MaskedWorldModel):
         raise BadCheckpoint(
             "Model",
-            expected="a masked one, which gives a distribution over the codes of each token",
+            expected="a masked model, which gives a distribution over the codes of each token",
             got=type(model).__name__,
-            remedy="Train one with a preset of the masked family.",
+            remedy="Train a model with a preset of the masked family.",
         )
     return model
 
 
 def open_samples(path: str | Path, checkpoint: Checkpoint, limit: int | None = None) -> list[GridSample]:
-    """The test samples of a folder, or windows of a token set (v2.0, v1.1, ours), for a model to predict.
+    """Read the samples of a folder: a test set, or windows of a token set (v2.0, v1.1 or hwm's format).
 
-    Frames of v1.1 are left out to match the model's rate.
+    Frames of v1.1 are skipped to match the model's frame rate.
 
     Args:
-        limit: at most so many windows, spread evenly over the set.
+        limit: the maximum number of samples, spread evenly over a token set.
 
     Raises:
-        BadBag: absent, cut or damaged files; no window fits.
-        BadCheckpoint: a model of another family, or of other grids, codes or rate than the set's.
-        BadConfig: a model that was trained on codes of another tokenizer.
+        BadBag: missing, truncated or damaged files; no window fits.
+        BadCheckpoint: the model is not masked, or its grid, codes or frame rate differ from the set's.
+        BadConfig: the model was trained on codes of another tokenizer.
         RobotMismatch, BadActions: as `ActionManifest.actions_of`.
     """
     path, config, manifest = Path(path), masked_network(checkpoint.model).config, checkpoint.manifest
@@ -82,13 +82,13 @@ def _test_samples(path: Path, config: MaskedConfig, manifest: ActionManifest) ->
     clip, rows = found.tokens.shape[1], found.states.shape[1]
     frames = _counted(clip, config)
     if config.num_past_latents != clip or frames[-1] >= rows:
-        raise _unfit(f"{clip} grids seen, and a future within their {rows} states", config)
+        raise _shape_error(f"{clip} past grids, and future frames within the {rows} states of a sample", config)
     _require_grid(found.tokens.shape[2:], COSMOS.vocabulary, config)
     columns = manifest.match(EVE_STATES)
     samples = []
     for number, tokens, states in zip(found.numbers, found.tokens, found.states, strict=True):
-        seen = _codes(f"sample {number}", tokens, config)
-        samples.append(GridSample(int(number), int(number), seen, states[frames][:, columns], None))
+        past = _checked_codes(f"sample {number}", tokens, config)
+        samples.append(GridSample(int(number), int(number), past, states[frames][:, columns], None))
     return samples
 
 
@@ -99,34 +99,34 @@ def _windows(
     frame_rate_hz: float,
     limit: int | None,
 ) -> Iterator[GridSample]:
-    """Runs of whole clips without a cut, one after the other, none sharing a frame with another."""
+    """Windows of whole clips without a cut. No two windows share a frame."""
     per_clip = episodes[0].tokens.shape[1]
     step = _step(episodes[0], config, frame_rate_hz)
     clips, rest = divmod(config.num_latents, per_clip)
     if rest or config.num_past_latents % per_clip:
-        raise _unfit(f"grids by whole clips of {per_clip}", config)
+        raise _shape_error(f"whole clips of {per_clip} grids, in the past and in the future", config)
     _require_grid(episodes[0].tokens.shape[2:], episodes[0].vocabulary, config)
-    extent = (clips - 1) * step + 1  # clips from the first to the last
+    extent = (clips - 1) * step + 1  # clips from the first to the last of a window
     frames = _counted(per_clip, config) * (step if per_clip == 1 else 1)
     starts = [
-        (number, start) for number, one in enumerate(episodes) for start in _apart(one.valid_starts(extent), extent)
+        (index, start) for index, one in enumerate(episodes) for start in _disjoint(one.valid_starts(extent), extent)
     ]
     if not starts:
         raise BadBag(
             "Token set",
-            expected=f"{extent} neighbouring clips without a cut",
+            expected=f"{extent} consecutive clips without a cut",
             got=f"none in {len(episodes)} shards",
-            remedy="Use a model of fewer latents, or more data.",
+            remedy="Use a model with fewer latents, or more data.",
         )
     chosen = [starts[place] for place in evenly_spaced(limit or len(starts), len(starts))]
     values = [manifest.actions_of(episode) for episode in episodes]
     takes = [take_numbers(episode.segments)[episode.first_frames] for episode in episodes]
     _, of_take = np.unique([(which, takes[which][start]) for which, start in chosen], axis=0, return_inverse=True)
-    of_take = of_take.reshape(-1)  # numpy 2.0 gives [W, 1]
+    of_take = of_take.reshape(-1)  # numpy 2.0 returns [W, 1]
     for number, (which, start) in enumerate(chosen):
         episode = episodes[which]
         tokens = np.asarray(episode.tokens[start : start + extent : step])
-        codes = _codes(episode.name, tokens.reshape(-1, *tokens.shape[2:]), config)
+        codes = _checked_codes(episode.name, tokens.reshape(-1, *tokens.shape[2:]), config)
         first = int(episode.first_frames[start])
         past = config.num_past_latents
         actions = values[which][first + frames]
@@ -134,13 +134,13 @@ def _windows(
 
 
 def _counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:
-    """For each frame that the model counts, which frame of the clips it is, [F]."""
+    """[F] for each frame that the model counts, its index among the frames of the clips."""
     clips = -(-config.num_latents // per_clip)
     total = num_frames(config.num_latents, config.temporal_factor)
     return action_frames(clips, per_clip, config.temporal_factor)[:total]
 
 
-def _apart(starts: NDArray[np.int64], extent: int) -> Iterator[int]:
+def _disjoint(starts: NDArray[np.int64], extent: int) -> Iterator[int]:
     free = 0
     for start in starts:
         if start >= free:
@@ -149,45 +149,46 @@ def _apart(starts: NDArray[np.int64], extent: int) -> Iterator[int]:
 
 
 def _step(episode: TokenEpisode, config: MaskedConfig, frame_rate_hz: float) -> int:
-    """Frames of the set for each of the model's."""
+    """Frames of the set per frame of the model."""
     ratio = episode.frame_rate_hz / frame_rate_hz
     step = round(ratio)
-    alone = config.temporal_factor == 1 and episode.tokens.shape[1] == 1
-    if step < 1 or abs(ratio - step) > 0.02 * step or (step > 1 and not alone):
+    can_skip = config.temporal_factor == 1 and episode.tokens.shape[1] == 1  # each frame has its own grid
+    if step < 1 or abs(ratio - step) > 0.02 * step or (step > 1 and not can_skip):
         raise BadCheckpoint(
             "Model",
-            expected=f"a rate of {episode.frame_rate_hz:g} Hz, the set's"
-            + (", or a whole part of it" if alone else ""),
+            expected=f"{episode.frame_rate_hz:g} Hz, the frame rate of the set"
+            + (", or that rate divided by a whole number" if can_skip else ""),
             got=f"{frame_rate_hz:g} Hz",
             remedy="Use a model trained at that rate.",
         )
     return step
 
 
-def _require_tokenizer(path: Path, checkpoint: Checkpoint, made_by: TokenizerSpec) -> None:
-    """Of another tokenizer the same numbers mean other pictures."""
+def _require_tokenizer(path: Path, checkpoint: Checkpoint, of_set: TokenizerSpec) -> None:
+    """Raises BadConfig if the model was trained on codes of another tokenizer."""
     if (trained_on := checkpoint.tokenizer_spec) is not None:
         remedy = "Use a checkpoint trained on these codes, or tokenise the store again with the checkpoint's tokenizer."
-        trained_on.require(made_by, where=str(path), remedy=remedy)
+        trained_on.require(of_set, where=str(path), remedy=remedy)
 
 
 def _require_grid(grid: Sequence[int], codes: int, config: MaskedConfig) -> None:
     if tuple(grid) != tuple(config.grid) or codes != math.prod(config.levels):
-        raise _unfit(f"grids of {grid[0]}x{grid[1]} tokens of {codes} codes", config)
+        raise _shape_error(f"grids of {grid[0]}x{grid[1]} tokens with {codes} codes", config)
 
 
-def _codes(name: str, tokens: NDArray, config: MaskedConfig) -> NDArray[np.int64]:
+def _checked_codes(name: str, tokens: NDArray, config: MaskedConfig) -> NDArray[np.int64]:
     codes, vocabulary = tokens.astype(np.int64), math.prod(config.levels)
     if codes.min() < 0 or codes.max() >= vocabulary:
         raise out_of_vocabulary(name, codes, vocabulary)
     return codes
 
 
-def _unfit(expected: str, config: MaskedConfig) -> BadCheckpoint:
+def _shape_error(expected: str, config: MaskedConfig) -> BadCheckpoint:
     return BadCheckpoint(
         "Model",
         expected=expected,
         got=f"{config.num_past_latents} past and {config.num_future_latents} future grids of "
-        f"{config.grid[0]}x{config.grid[1]} tokens, {math.prod(config.levels)} codes, {config.temporal_factor} frames",
-        remedy="Train one of this shape: num_past_latents, num_future_latents, grid, levels, temporal_factor.",
+        f"{config.grid[0]}x{config.grid[1]} tokens with {math.prod(config.levels)} codes, "
+        f"{config.temporal_factor} frames per grid",
+        remedy="Train a model of this shape: num_past_latents, num_future_latents, grid, levels, temporal_factor.",
     )

@@ -1,4 +1,4 @@
-"""The numbers of a track for people: tables and a model card, from its report."""
+"""Tables and a model card from the report of a track."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,26 +15,29 @@ _NATS = {"ce": "CE", "hit_rate": "hit rate", "ce_of_hits": "CE of hits", "accura
 _DECIBELS = {"psnr_db": "PSNR, dB", "pooled_psnr_db": "pooled PSNR, dB", "ssim": "SSIM"}
 
 
-def no_donors(what: str) -> Unavailable:
-    """Why there is no row `shuffled`."""
-    return Unavailable("shuffled", f"one of the {what} alone: there is no other motion", "Judge two or more.")
+def no_donors() -> Unavailable:
+    """Why the condition `shuffled` is missing for a single sample."""
+    return Unavailable("shuffled", "a single sample, and shuffled actions need another one", "Use two or more samples.")
 
 
 def compression_tables(report: Report) -> list[Table]:
-    """Rows and baselines, and how many nats the model saves."""
-    top = next(key for key in report["rows"]["model"] if key.startswith("top_"))
+    """The numbers of every condition and baseline, and the gains of the model."""
+    conditions = report["conditions"]
+    top = next(key for key in conditions["model"] if key.startswith("top_"))
     columns = {top: top.replace("top_", "Top-").replace("_ce", " CE"), **_NATS}
-    lines = [[title(row), *(_nats(numbers[key]) for key in columns)] for row, numbers in report["rows"].items()]
+    lines = [[title(name), *(_nats(numbers[key]) for key in columns)] for name, numbers in conditions.items()]
     base = report["baselines"]
     copied = {top: base["copy_last"], "ce": base["copy_last"], "accuracy": base["copy_last_accuracy"]}
     uniform = {top: base["uniform"], "ce": base["uniform"]}
     for name, numbers in {"copy last grid": copied, "uniform": uniform}.items():
         lines.append([name, *(_nats(numbers.get(key)) for key in columns)])
-    saved = {_over(other): Interval(**interval) for other, interval in report["gain_over"].items()}
-    gains = [[f"model below {other}", gain(interval, 3)] for other, interval in saved.items()]
+    gains = [
+        [f"model below {_reference(other)}", gain(Interval(**interval), 3)]
+        for other, interval in report["gain_over"].items()
+    ]
     return [
-        Table("Nats a token", [_counted(report, "samples"), *columns.values()], lines),
-        Table("What the model saves", ["nats a token", columns[top]], gains),
+        Table("Nats per token", [_counts(report), *columns.values()], lines),
+        Table("Gain of the model", ["nats per token", columns[top]], gains),
     ]
 
 
@@ -42,32 +45,30 @@ def compression_card(model: Described, report: Report) -> str:
     """Markdown."""
     settings = report["settings"]
     protocol = [
-        "1X World Model Challenge, compression: the codes of the grids to come, from past grids and all actions.",
-        "Top-k CE: a code among the k likeliest costs -log p, any other -log of an even share of what these left.",
-        f"Distributions: {settings['sampling']}; seed {report['seed']}; {settings['arithmetic']['dtype']}.",
+        "1X World Model Challenge, compression: predict the codes of future grids from past grids and all actions.",
+        "Top-k CE: a code among the k likeliest costs -log p. The other codes share the remaining probability evenly.",
+        f"Sampling settings: {settings['sampling']}; seed {report['seed']}; {settings['arithmetic']['dtype']}.",
     ]
     limits = [
-        *_few(report),
-        *_not_shown("nats a token", report["gain_over"]),
-        "1X's scorer of v2.0 is not published: what it takes for a code outside the 500 is not known.",
-        "The rows `teacher forced` hear the true grids before each one: bounds, and no predictions.",
+        *_missing(report),
+        *_not_significant("nats per token", report["gain_over"]),
+        "1X's scorer of v2.0 is not published; the cost of a code outside the 500 is unknown.",
+        "The teacher forced conditions attend to the true past grids: they are bounds, not predictions.",
     ]
-    return card(
-        model, compression_tables(report), data=_data(report, "samples"), protocol=_protocol(protocol), limits=limits
-    )
+    return card(model, compression_tables(report), data=_data(report), protocol=_protocol(protocol), limits=limits)
 
 
 def sampling_tables(report: Report) -> list[Table]:
-    """Rows, and what they are above others."""
-    rows = report["rows"]
-    lines = [[title(row), *(f"{numbers[key]:.3f}" for key in _DECIBELS)] for row, numbers in rows.items()]
+    """The numbers of every condition, and the gains over the reference conditions."""
+    conditions = report["conditions"]
+    lines = [[title(name), *(f"{numbers[key]:.3f}" for key in _DECIBELS)] for name, numbers in conditions.items()]
     gains = [
-        [f"{title(row)} above {title(other)}", gain(Interval(**interval))]
-        for row, numbers in rows.items()
+        [f"{title(name)} above {title(other)}", gain(Interval(**interval))]
+        for name, numbers in conditions.items()
         for other, interval in numbers["gain_over"].items()
     ]
     return [
-        Table("The frame 2 s ahead", [_counted(report, "moments"), *_DECIBELS.values()], lines),
+        Table("The frame 2 s ahead", [_counts(report), *_DECIBELS.values()], lines),
         Table("Differences", ["PSNR", "dB"], gains),
     ]
 
@@ -76,51 +77,49 @@ def sampling_card(model: Described, report: Report) -> str:
     """Markdown."""
     track = report["settings"]["track"]
     protocol = [
-        f"1X World Model Challenge, sampling: of 17 frames and 77 states the 77th frame, at {track['side']} px.",
-        "The row `model` is one sample; a mean has so many samples, the single one among them.",
-        f"Futures: {track['sampling']}; seed {report['seed']}. Handed in: {report['settings']['handed_in']}.",
+        f"1X World Model Challenge, sampling: predict frame 77 from 17 frames and 77 states, at {track['side']} px.",
+        "The condition `model` is one sampled future; it is also the first future of every mean.",
+        f"Sampling settings: {track['sampling']}; seed {report['seed']}. Submitted: {report['settings']['submitted']}.",
     ]
-    ceiling = decimals(report["rows"]["resized"]["psnr_db"])
+    ceiling = decimals(report["conditions"]["resized"]["psnr_db"])
     limits = [
-        *_few(report),
-        *_not_shown("dB", report["rows"]["model"]["gain_over"]),
-        f"The truth at the model's own size and back reaches {ceiling} dB: its own pictures can do no better.",
-        "PSNR rewards means and blur, which look like no picture: see SSIM beside it, and the pictures.",
+        *_missing(report),
+        *_not_significant("dB", report["conditions"]["model"]["gain_over"]),
+        f"The true frame reaches {ceiling} dB when it is resized to the model's resolution and back: a ceiling.",
+        "PSNR rewards means and blur, which are not realistic: compare SSIM, and look at the predicted frames.",
     ]
-    return card(
-        model, sampling_tables(report), data=_data(report, "moments"), protocol=_protocol(protocol), limits=limits
-    )
+    return card(model, sampling_tables(report), data=_data(report), protocol=_protocol(protocol), limits=limits)
 
 
 def _protocol(lines: list[str]) -> Iterator[str]:
     yield from lines
-    yield "Shuffled: another take's motion, played from the own state."
-    yield f"Intervals are of 95 %: a paired bootstrap over takes, where there are {MIN_EPISODES} or more."
+    yield "Shuffled actions: the motion of another take, from the sample's own state."
+    yield f"Intervals: 95 %, paired bootstrap over takes, given for {MIN_EPISODES} or more takes."
 
 
-def _data(report: Report, what: str) -> Iterator[str]:
-    yield f"{_counted(report, what)}; what identifies them: {report['settings']['data']}."
+def _data(report: Report) -> Iterator[str]:
+    yield f"{_counts(report)}; sha256 of the data {report['settings']['data']}."
 
 
-def _few(report: Report) -> Iterator[str]:
+def _missing(report: Report) -> Iterator[str]:
     if report["takes"] < MIN_EPISODES:
-        yield f"Fewer than {MIN_EPISODES} takes: there are no intervals, and no difference is shown beyond these takes."
+        yield f"Fewer than {MIN_EPISODES} takes: no intervals, and no conclusion beyond these takes."
     for missing, why in report["unavailable"].items():
         yield str(Unavailable(missing, why["unavailable"], why["remedy"]))
 
 
-def _not_shown(unit: str, gains: Mapping[str, Any]) -> Iterator[str]:
+def _not_significant(unit: str, gains: Mapping[str, Any]) -> Iterator[str]:
     for other, plain in gains.items():
         if not is_above_zero(interval := Interval(**plain)):
-            yield f"Not shown to be better than {_over(other)}: {gain(interval, 3)} {unit}."
+            yield f"Not shown to be better than {_reference(other)}: {gain(interval, 3)} {unit}."
 
 
-def _counted(report: Report, what: str) -> str:
-    return f"{report[what]} {what} of {report['takes']} takes, seed {report['seed']}"
+def _counts(report: Report) -> str:
+    return f"{report['samples']} samples of {report['takes']} takes, seed {report['seed']}"
 
 
-def _over(row: str) -> str:
-    return "copying the last" if row == "copy_last" else title(row)
+def _reference(condition: str) -> str:
+    return "copying the last" if condition == "copy_last" else title(condition)
 
 
 def _nats(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""From 1X's sets to what is handed in: training.onex on synthetic trees of the right shapes."""
+"""The commands of training.onex on small sets in 1X's formats: from data to a submission."""
 
 import json
 import zipfile
@@ -16,7 +16,7 @@ from training import onex, train
 
 
 def trained(sets: Path, **model: int) -> Path:
-    """The checkpoint of a step's training on the codes of `sets`/train, judged by those of `sets`/val."""
+    """Train one step on the tokens of `sets`/train, evaluate on `sets`/val, and return the checkpoint."""
     sizes = {"dim": 16, "depth": 1, "num_heads": 2, "patch": 4, "num_past_latents": 3, **model}
     arguments = ["--preset", "tiny", "--data", str(sets), "--out", str(sets / "run"), "data.actions=states"]
     budget = ["train.steps=1", "train.batch_size=1", "data.validation_windows=1"]
@@ -24,9 +24,9 @@ def trained(sets: Path, **model: int) -> Path:
     return sets / "run" / "checkpoint"
 
 
-def test_a_tree_of_v2_becomes_a_report_and_a_valid_archive(tmp_path: Path, capsys) -> None:
+def test_a_v2_set_gives_a_report_and_a_valid_archive(tmp_path: Path, capsys) -> None:
     tokens_v2(tmp_path / "train", frames=(51, 40), folders=True)
-    # 51 frames with a cut at 40: clips 0 and 1 are whole, 2 straddles. 40 more: clips 0 and 1, and 6 frames over.
+    # A cut at frame 40 of 51 is inside clip 2, so only clips 0 and 1 are usable.
     tokens_v2(tmp_path / "val", frames=(51,), cut=40)
     test = compression_test_v2(tmp_path / "test", (0,))
     checkpoint = trained(tmp_path, num_future_latents=3)
@@ -38,13 +38,9 @@ def test_a_tree_of_v2_becomes_a_report_and_a_valid_archive(tmp_path: Path, capsy
     evaluated = ["--data", str(tmp_path / "val"), "--out", str(tmp_path / "val.zip"), "--top", "50"]
     assert onex.main(["compress", *common, *evaluated]) == 0
     report = json.loads((tmp_path / "val.json").read_text())
-    assert report["samples"] == 1 and set(report["rows"]) == {
-        "model",
-        "none",
-        "teacher_forced",
-        "teacher_forced_no_actions",
-    }
-    assert report["unavailable"]["shuffled"]["remedy"] == "Judge two or more."
+    conditions = {"model", "none", "teacher_forced", "teacher_forced_no_actions"}
+    assert report["samples"] == 1 and set(report["conditions"]) == conditions
+    assert report["unavailable"]["shuffled"]["remedy"] == "Use two or more samples."
     assert "Top-50 CE" in capsys.readouterr().out
     card = (tmp_path / "val.MODEL_CARD.md").read_text()
     assert "1 samples of 1 takes, seed 0" in card and "Fewer than 5 takes" in card and "shuffled unavailable" in card
@@ -54,8 +50,8 @@ def test_a_tree_of_v2_becomes_a_report_and_a_valid_archive(tmp_path: Path, capsy
     assert "without 1" in capsys.readouterr().err
 
 
-def test_a_tree_of_v1_becomes_a_report_and_a_valid_archive(tmp_path: Path) -> None:
-    # Takes of 12 and 8 frames: windows of 4 neighbours, none across the cut.
+def test_a_v1_set_gives_a_report_and_a_valid_archive(tmp_path: Path) -> None:
+    # Takes of 12 and 8 frames: windows of 4 consecutive frames, none across the cut.
     tokens_v1(tmp_path / "train", frames=20, cut=12)
     tokens_v1(tmp_path / "val", frames=20, cut=12)
     checkpoint = trained(tmp_path, num_future_latents=1)
@@ -66,7 +62,7 @@ def test_a_tree_of_v1_becomes_a_report_and_a_valid_archive(tmp_path: Path) -> No
     assert validate_archive(out, ArchiveLayout(1, 16, 16, 2**18, 50)) == 2
 
 
-def test_a_raw_tree_becomes_predictions_and_a_report(tmp_path: Path, capsys) -> None:
+def test_a_raw_set_gives_predictions_and_a_report(tmp_path: Path, capsys) -> None:
     made = untrained("states", EVE_STATES)
     save_checkpoint(tmp_path / "checkpoint", made)
     raw = raw_v2(tmp_path / "raw", frames=90, step=1)
@@ -75,7 +71,7 @@ def test_a_raw_tree_becomes_predictions_and_a_report(tmp_path: Path, capsys) -> 
     settings = ["--settings", str(tmp_path / "track.yaml"), "sampling.soft=false", "--dtype", "float32"]
     assert onex.main(["sample", *options, *settings]) == 0
     report = json.loads((tmp_path / "out/report.json").read_text())
-    assert report["moments"] == 1 and report["settings"]["track"]["sampling"]["soft"] is False
+    assert report["samples"] == 1 and report["settings"]["track"]["sampling"]["soft"] is False
     assert list((tmp_path / "out/predictions").iterdir()) == [tmp_path / "out/predictions/raw_0_0.png"]
     assert "mean of 2 + blur" in capsys.readouterr().out
     assert onex.main(["sample", *options, *settings]) == 2
@@ -83,14 +79,14 @@ def test_a_raw_tree_becomes_predictions_and_a_report(tmp_path: Path, capsys) -> 
 
 
 @pytest.mark.parametrize("arguments", [["compress"], ["sample"]])
-def test_an_unknown_setting_is_rejected_in_one_sentence(tmp_path: Path, capsys, arguments) -> None:
+def test_an_unknown_setting_is_rejected(tmp_path: Path, capsys, arguments) -> None:
     save_checkpoint(tmp_path / "checkpoint", untrained("states", EVE_STATES))
     options = ["--checkpoint", str(tmp_path / "checkpoint"), "--data", str(tmp_path), "--out", str(tmp_path / "out")]
     assert onex.main([*arguments, *options, "stepz=2"]) == 2
     assert "stepz" in capsys.readouterr().err
 
 
-def test_values_that_are_no_log_probabilities_do_not_pass_validation(tmp_path: Path, capsys) -> None:
+def test_values_that_are_not_log_probabilities_fail_the_validation(tmp_path: Path, capsys) -> None:
     codes = np.broadcast_to(np.arange(500, dtype=np.int32), (1, 2, 2, 500))
     np.savez(tmp_path / "0.npz", indices=codes, values=np.zeros((1, 2, 2, 500), np.float32))
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:

@@ -15,7 +15,7 @@ from typing import cast, get_args
 
 from tqdm import tqdm
 
-from hwm_core.data.discover import Found
+from hwm_core.data.discover import FoundRecordings
 from hwm_core.data.lerobot.export import LeRobotOptions, write_lerobot
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.versions import Version, convert_version
@@ -23,6 +23,7 @@ from hwm_core.data.recording.conversion import Conversion
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.recording.video_encoder import Codec
 from hwm_core.data.rosbag2.export import write_bags
+from hwm_core.data.rosbag2.writer import ImageFormat
 from training.command_line import run_command
 from training.sources import Reading, Sources, add_sources, print_skipped
 
@@ -39,7 +40,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_sources(parser)
     parser.add_argument("--to", required=True, choices=("rosbag2", "lerobot-v2.1", "lerobot-v3.0"))
     parser.add_argument("--out", type=Path, required=True, help="new folder; bags that are already in it are kept")
-    parser.add_argument("--form", choices=("jpeg", "png", "raw"), default="jpeg", help="images in bags (%(default)s)")
+    parser.add_argument(
+        "--image-format", choices=get_args(ImageFormat), default="jpeg", help="images in bags (%(default)s)"
+    )
     parser.add_argument(
         "--codec", choices=get_args(Codec), help="video of LeRobot (default: av1; between versions: copied)"
     )
@@ -49,12 +52,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def convert(found: Found, options: argparse.Namespace, out: Path) -> int:
+def convert(found: FoundRecordings, options: argparse.Namespace, out: Path) -> int:
     """Convert the recordings, and print what was done; returns 1 where some were skipped."""
     recordings = found.usable()
     if options.to == "rosbag2":
         progress = partial(tqdm, unit="recording", disable=None)
-        done = write_bags(recordings, out, Reading.of(options).topics, options.form, progress)
+        done = write_bags(recordings, out, Reading.of(options).topics, options.image_format, progress)
     else:
         done = _to_lerobot(recordings, options, out)
     made = len(recordings) - len(done.left_out) - len(done.existing)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from hwm_core.data.checks.inspection import Inspection, inspect
 from hwm_core.data.checks.joint_summary import JointSummary
 from hwm_core.data.checks.token_inspection import TokenInspection, inspect_tokens
-from hwm_core.data.discover import data_sets
+from hwm_core.data.discover import dataset_paths
 from hwm_core.data.recording.recording import require_unique_names
 from hwm_core.data.robot.description import Joint, read_robot
 from hwm_core.data.tokens.onex import count_warnings, open_episodes
@@ -60,7 +60,7 @@ def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | N
     if sheets:
         require_unique_names(found.recordings)
     faults = print_skipped(found)
-    for path in (*sets, *data_sets(found.recordings)):
+    for path in (*sets, *dataset_paths(found.recordings)):
         for warning in count_warnings(path):
             print(f"{path}: {warning}")
     for path in sets:

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from pydantic import Field
@@ -22,6 +21,7 @@ from tqdm import tqdm
 
 from hwm_core.config import Config
 from hwm_core.data.robot.description import Joint, Robot
+from hwm_core.data.rosbag2.writer import ImageFormat
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.io.atomic import write_text
 from hwm_core.sim.description import ROBOT, joints
@@ -39,9 +39,7 @@ class RecordingSettings(Config):
     mujoco_version: str = mujoco.__version__
     seconds: float = Field(default=10.0, gt=0, description="length of an episode")
     camera_size: int = Field(default=128, ge=16, le=1024, description="pixels, height and width")
-    image_form: Literal["raw", "jpeg", "png"] = Field(
-        default="png", description="raw, jpeg, or png, which loses nothing"
-    )
+    image_format: ImageFormat = Field(default="png", description="raw, jpeg, or png, which loses nothing")
 
 
 def main() -> None:
@@ -51,7 +49,7 @@ def main() -> None:
     parser.add_argument("--train", type=not_negative, default=200, help="training episodes (%(default)s)")
     parser.add_argument("--val", type=not_negative, default=20, help="validation episodes (%(default)s)")
     parser.add_argument("--processes", type=positive, default=os.cpu_count(), help="recorded at a time (%(default)s)")
-    for name in ("seconds", "camera_size", "image_form"):
+    for name in ("seconds", "camera_size", "image_format"):
         field = RecordingSettings.model_fields[name]
         parser.add_argument(
             f"--{name.replace('_', '-')}", default=field.default, help=f"{field.description} (%(default)s)"
@@ -77,7 +75,7 @@ def record(folder: Path, wanted: dict[str, int], recording: RecordingSettings, p
         record_episode,
         seconds=recording.seconds,
         camera_size=recording.camera_size,
-        image_form=recording.image_form,
+        image_format=recording.image_format,
     )
     # Spawned, not forked: a process must open GL for itself.
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hwm_core.data.discover import Found, joined, recordings_in, search_recordings
+from hwm_core.data.discover import FoundRecordings, merge_found, search_recordings
 from hwm_core.data.recording.recording import Recording, number_in
 from hwm_core.data.robot.embodiment import Embodiment, embodiment_names, read_embodiment, union
 from hwm_core.data.rosbag2.reader import StampSource
@@ -32,13 +32,13 @@ class Reading:
         topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
         return cls(topics, options.camera, options.stamps)
 
-    def search(self, paths: Sequence[Path]) -> Found:
+    def search(self, paths: Sequence[Path]) -> FoundRecordings:
         """All recordings below the paths."""
-        return joined(search_recordings(path, self.topics, self.camera, self.stamps) for path in paths)
+        return merge_found(search_recordings(path, self.topics, self.camera, self.stamps) for path in paths)
 
-    def search_beside_tokens(self, path: Path) -> Found:
+    def search_beside_tokens(self, path: Path) -> FoundRecordings:
         """As `search` of one path, which may hold no recording."""
-        return recordings_in(path, self.topics, self.camera, self.stamps)
+        return search_recordings(path, self.topics, self.camera, self.stamps, required=False)
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,22 @@ class Sources:
         episodes = tuple(options.episodes) if options.episodes else None
         return cls(tuple(options.sources), Reading.of(options), episodes)
 
-    def recordings(self) -> Found:
+    def recordings(self) -> FoundRecordings:
         """The chosen recordings."""
         found = self.reading.search(self.paths)
-        return Found(self.choose(found.usable()), found.damaged)
+        return FoundRecordings(self.choose(found.usable()), found.damaged)
 
-    def token_sets_and_recordings(self) -> tuple[list[Path], Found]:
+    def token_sets_and_recordings(self) -> tuple[list[Path], FoundRecordings]:
         """The folders of token sets, and the chosen recordings."""
         sets: list[Path] = []
-        parts: list[Found] = []
+        parts: list[FoundRecordings] = []
         for path in self.paths:
             below = find_token_sets(path)
             sets += below
             parts.append(self.reading.search_beside_tokens(path) if below else self.reading.search([path]))
-        found = joined(parts)
+        found = merge_found(parts)
         recordings = found.recordings if sets else found.usable()
-        return sets, Found(self.choose(recordings) if recordings else [], found.damaged)
+        return sets, FoundRecordings(self.choose(recordings) if recordings else [], found.damaged)
 
     def choose(self, episodes: list[Episode]) -> list[Episode]:
         """The episodes whose numbers were given with --episodes. Raises BadBag where there are none."""
@@ -119,7 +119,7 @@ def read_embodiments(names: Sequence[str] | None) -> Embodiment | None:
     return union([read_embodiment(name) for name in names]) if names else None
 
 
-def print_skipped(found: Found) -> int:
+def print_skipped(found: FoundRecordings) -> int:
     """Print the data sets that cannot be opened to stderr; returns their number."""
     for one in found.left_out():
         print(f"left out {one}", file=sys.stderr)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from hwm_core.data.discover import Found
+from hwm_core.data.discover import FoundRecordings
 from hwm_core.data.episodes.split import split_by_number, split_by_share
 from hwm_core.io.atomic import new_file
 from training.command_line import positive, run_command
@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def split(found: Found, out: Path, *, nth: int | None, share: float | None, seed: int) -> int:
+def split(found: FoundRecordings, out: Path, *, nth: int | None, share: float | None, seed: int) -> int:
     """Write the split of the recordings to `out`; returns 1 where data sets were skipped."""
     recordings = found.usable()
     if nth is not None:

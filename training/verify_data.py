@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hwm_core.data.checks.verification import Finding, is_store, verify_metadata, verify_recording
-from hwm_core.data.discover import data_sets
+from hwm_core.data.discover import dataset_paths
 from hwm_core.data.tokens.onex import find_token_sets
 from training.command_line import run_command
 from training.sources import Reading, add_sources
@@ -47,7 +47,7 @@ def _findings(path: Path, reading: Reading) -> list[Finding]:
         findings += verify_metadata(path)
     found = reading.search_beside_tokens(path) if without_images else reading.search([path])
     findings += [Finding("fault", damaged.name, str(fault)) for damaged, fault in found.damaged]
-    for dataset in data_sets(found.recordings):
+    for dataset in dataset_paths(found.recordings):
         findings += verify_metadata(dataset)
     for recording in tqdm(found.recordings, unit="recording", disable=None):
         findings += verify_recording(recording)

@@ -1,11 +1,12 @@
-"""Recordings of any kind behind one face: rosbag2 folders and files, and the episodes of LeRobot datasets."""
+"""Finds recordings of all formats: rosbag2, LeRobot, 1X raw shards, and videos with joint tables."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hwm_core.data.formats.joint_table import TABLE_SUFFIXES
 from hwm_core.data.formats.onex_raw import OneXRawRecording, is_raw_set, open_raw
-from hwm_core.data.formats.video_table import TABLE_SUFFIXES, VIDEO_SUFFIXES, VideoRecording
+from hwm_core.data.formats.video_table import VIDEO_SUFFIXES, VideoRecording
 from hwm_core.data.lerobot.dataset import open_lerobot
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.recording.recording import Recording
@@ -18,41 +19,27 @@ from hwm_core.errors import BadBag, BadInput
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search came upon."""
+class FoundRecordings:
+    """The result of a search."""
 
     recordings: list[Recording]
-    damaged: list[tuple[Path, BadInput]]  # data sets that cannot be opened: they do not cost the others
+    damaged: list[tuple[Path, BadInput]]  # data sets that cannot be opened
 
     def usable(self) -> list[Recording]:
-        """The recordings. Raises BadInput, what is wrong with the first data set, where there are none."""
+        """The recordings. Raises BadInput, the fault of the first damaged data set, where there are none."""
         if self.damaged and not self.recordings:
             raise self.damaged[0][1]
         return self.recordings
 
     def left_out(self) -> list[str]:
-        """The data sets that are damaged, each with the reason."""
+        """The damaged data sets, each with the reason."""
         return [f"{path}: {fault}" for path, fault in self.damaged]
-
-
-def data_sets(recordings: Iterable[Recording]) -> list[Path]:
-    """The LeRobot datasets and the raw sets that recordings are of."""
-    return sorted(
-        {one.dataset.path for one in recordings if isinstance(one, LeRobotRecording)}
-        | {one.path for one in recordings if isinstance(one, OneXRawRecording)}
-    )
-
-
-def joined(parts: Iterable[Found]) -> Found:
-    """All of several searches."""
-    parts = list(parts)
-    return Found([one for part in parts for one in part.recordings], [one for part in parts for one in part.damaged])
 
 
 def find_recordings(
     path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header"
 ) -> list[Recording]:
-    """As `search_recordings`. Raises BadInput where a data set is damaged, too."""
+    """All recordings at or below `path`; see `search_recordings`. Raises BadInput also for a damaged data set."""
     found = search_recordings(path, topics, camera, stamps)
     if found.damaged:
         raise found.damaged[0][1]
@@ -60,55 +47,63 @@ def find_recordings(
 
 
 def search_recordings(
-    path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header"
-) -> Found:
-    """What `path` holds, by name: a recording, a dataset, or a folder of them at any depth.
+    path: str | Path,
+    topics: Topics,
+    camera: str | None = None,
+    stamps: StampSource = "header",
+    required: bool = True,
+) -> FoundRecordings:
+    """Search `path`: a recording, a data set, or a folder of them at any depth.
+
+    Args:
+        path: a file or folder.
+        topics: topics to read from bags.
+        camera: video key to read from LeRobot datasets; None is enough for datasets with one camera.
+        stamps: time of a message in bags.
+        required: whether it is an error to find nothing.
+
+    Returns:
+        The recordings, sorted by path, and the data sets that cannot be opened.
 
     Raises:
-        BadBag: nothing to read there, or tokens in place of pictures.
+        BadBag: nothing was found, or only tokens, which have no images.
     """
     path = Path(path)
-    found = recordings_in(path, topics, camera, stamps)
-    if not found.recordings and not found.damaged:
-        if find_token_sets(path):
-            raise BadBag(
-                f"Source {path}",
-                expected="pictures",
-                got="tokens, as of the 1X challenge",
-                remedy="Train on the tokens directly; training.inspect_data and training.verify_data read them.",
-            )
-        if any(one.exists() for one in (path / SETTINGS_FILE, *path.glob(f"*/{SETTINGS_FILE}"))):
-            raise BadBag(
-                f"Source {path}",
-                expected="a whole recording or set",
-                got="tokens that are not finished",
-                remedy="Run `training.tokenise_data` again.",
-            )
-        raise BadBag(
-            f"Source {path}",
-            expected="a rosbag2 (metadata.yaml, .mcap, .db3), a LeRobot folder (meta/info.json), 1X's video_*.mp4 with "
-            "metadata.json, a video with a .csv or .npz of its name, or a folder of them",
-            got="none of these" if path.exists() else "nothing there",
-            remedy="Check the path; a bag without metadata.yaml is read by naming its .mcap or .db3 file.",
-        )
+    found = _search(path, topics, camera, stamps)
+    if required and not found.recordings and not found.damaged:
+        raise _nothing_found(path)
     return found
 
 
-def recordings_in(path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header") -> Found:
-    """As `search_recordings`; empty where there is nothing to read."""
-    path = Path(path)
+def merge_found(parts: Iterable[FoundRecordings]) -> FoundRecordings:
+    """The results of several searches as one."""
+    parts = list(parts)
+    return FoundRecordings(
+        [one for part in parts for one in part.recordings], [one for part in parts for one in part.damaged]
+    )
+
+
+def dataset_paths(recordings: Iterable[Recording]) -> list[Path]:
+    """The folders of the LeRobot datasets and 1X raw sets that the recordings belong to."""
+    return sorted(
+        {one.dataset.path for one in recordings if isinstance(one, LeRobotRecording)}
+        | {one.path for one in recordings if isinstance(one, OneXRawRecording)}
+    )
+
+
+def _search(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> FoundRecordings:
     try:
-        found = _here(path, topics, camera, stamps)
+        found = _recordings_of(path, topics, camera, stamps)
     except BadInput as fault:
-        return Found([], [(path, fault)])
+        return FoundRecordings([], [(path, fault)])
     if found or not path.is_dir():
-        return Found(found, [])
+        return FoundRecordings(found, [])
     children = sorted(one for one in path.iterdir() if not one.name.startswith("."))
-    return joined(recordings_in(child, topics, camera, stamps) for child in children)
+    return merge_found(_search(child, topics, camera, stamps) for child in children)
 
 
-def _here(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> list[Recording]:
-    """What `path` is itself."""
+def _recordings_of(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> list[Recording]:
+    """The recordings that `path` itself is or contains; folders below it are not searched."""
     if (path / "meta" / "info.json").exists():
         dataset = open_lerobot(path)
         return [LeRobotRecording(dataset, number, camera) for number in dataset.episodes]
@@ -121,3 +116,27 @@ def _here(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -
         found: list[Recording] = [VideoRecording(path, table) for table in tables if table.exists()]
         return found[:1]
     return []
+
+
+def _nothing_found(path: Path) -> BadBag:
+    if find_token_sets(path):
+        return BadBag(
+            f"Source {path}",
+            expected="recordings with images",
+            got="tokens, as of the 1X challenge",
+            remedy="Train on tokens directly. training.inspect_data, compute_statistics and verify_data read them too.",
+        )
+    if any(one.exists() for one in (path / SETTINGS_FILE, *path.glob(f"*/{SETTINGS_FILE}"))):
+        return BadBag(
+            f"Source {path}",
+            expected="recordings, or a complete set",
+            got="an unfinished token set",
+            remedy="Run `training.tokenise_data` again.",
+        )
+    return BadBag(
+        f"Source {path}",
+        expected="a rosbag2 (metadata.yaml, .mcap, .db3), a LeRobot folder (meta/info.json), 1X's video_*.mp4 with "
+        "metadata.json, a video with a .csv or .npz of its name, or a folder of them",
+        got="none of these" if path.exists() else "nothing there",
+        remedy="Check the path. To read a bag without metadata.yaml, name its .mcap or .db3 file.",
+    )

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.data.rosbag2.writer import BagWriter
+from hwm_core.data.rosbag2.writer import BagWriter, ImageFormat
 from hwm_core.sim.description import CAMERA_FRAME, CONTROL_HZ, JointReading
 from hwm_core.sim.gl import mujoco
 from hwm_core.sim.model import SimHumanoid
@@ -140,7 +139,7 @@ def record_episode(
     seconds: float = 10.0,
     camera_size: int = 128,
     fixed_neck: bool | None = None,
-    image_form: Literal["raw", "jpeg", "png"] = "png",
+    image_format: ImageFormat = "png",
 ) -> None:
     """Record the episode of `simulate_episode` as a rosbag2 (mcap) folder, which appears whole or not at all.
 
@@ -153,7 +152,7 @@ def record_episode(
         MissingGL: the machine cannot render offscreen.
     """
     topics = Topics()
-    image_topic = topics.image if image_form == "raw" else f"{topics.image}/compressed"
+    image_topic = topics.image if image_format == "raw" else f"{topics.image}/compressed"
     fixed_neck = has_fixed_neck(seed) if fixed_neck is None else fixed_neck
     with SimHumanoid(seed, camera_size) as robot, BagWriter(path) as bag:
         names, home = robot.joints.names, robot.last_command
@@ -161,5 +160,5 @@ def record_episode(
         for tick in play(robot, MotionMix(robot, seed, fixed_neck), seconds):
             for reading in tick.readings:
                 bag.write_joints(topics.joint_states, reading.time_ns, names, reading.positions, reading.velocities)
-            bag.write_image(image_topic, tick.stamp_ns, tick.frame, image_form, CAMERA_FRAME)
+            bag.write_image(image_topic, tick.stamp_ns, tick.frame, image_format, CAMERA_FRAME)
             bag.write_joints(topics.commands, tick.stamp_ns, names, tick.command)

@@ -22,9 +22,9 @@ from training.record_sim import RecordingSettings, record
 PREPROCESSING = Preprocessing(source_aspect=1.0, height=16, width=16)
 
 
-@pytest.mark.parametrize("form", ["png", "raw"])
-def test_a_bag_read_back_equals_the_episode_in_memory_bit_for_bit(tmp_path, form):
-    record_episode(tmp_path / "bag", seed=3, seconds=1.0, camera_size=32, image_form=form)
+@pytest.mark.parametrize("image_format", ["png", "raw"])
+def test_a_bag_read_back_equals_the_episode_in_memory_bit_for_bit(tmp_path, image_format):
+    record_episode(tmp_path / "bag", seed=3, seconds=1.0, camera_size=32, image_format=image_format)
     read, report = BagRecording(tmp_path / "bag", Topics()).read(PREPROCESSING)
     simulated = simulate_episode(3, seconds=1.0, camera_size=32).to_episode(PREPROCESSING)
     assert (report.bad, report.late, report.unaligned_frames) == (0, 0, 0) and read.names == simulated.names

@@ -9,10 +9,8 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from hwm_core.data.lerobot.dataset import LeRobotDataset
+from hwm_core.data.recording.events import START_NS
 from hwm_core.errors import BadBag
-
-# LeRobot's timestamps start at 0. In ROS, a stamp of 0 means "not stamped".
-_START_NS = 1_000_000_000
 
 
 def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | None = None) -> pyarrow.Table:
@@ -45,7 +43,7 @@ def read_joints(
         )
         if not np.isfinite(seconds).all():
             raise ValueError("a timestamp is missing")
-        stamps = _START_NS + np.rint(seconds * 1e9).astype(np.int64)
+        stamps = START_NS + np.rint(seconds * 1e9).astype(np.int64)
     except (ValueError, KeyError, TypeError) as error:
         raise _bad_table(dataset.entry(number).table, error) from error
     return stamps, states, commands

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Channel = Literal["images", "states", "commands"]
+# Stamp of time 0 in formats that count from 0. In ROS, a stamp of 0 means "not stamped".
+START_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)

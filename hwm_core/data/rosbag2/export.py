@@ -1,10 +1,9 @@
-"""Recordings of any format to rosbag2: every event is one message, nothing is resampled, cuts are kept."""
+"""Writes recordings of any format as rosbag2: one message for each event, without resampling."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -12,86 +11,88 @@ from hwm_core.data.recording.conversion import Conversion, convert_each, unusabl
 from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event
 from hwm_core.data.recording.recording import Recording, require_unique_names
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.data.rosbag2.writer import BagWriter
+from hwm_core.data.rosbag2.writer import BagWriter, ImageFormat
 from hwm_core.errors import BadInput
 
-Form = Literal["raw", "jpeg", "png"]
 # Longer than MAX_GAP_PERIODS of any camera of 0.7 Hz or more.
 CUT_PAUSE_NS = 5_000_000_000
 
 
 @dataclass(frozen=True)
-class Written:
-    """What a bag is not, that its source is."""
+class BagLosses:
+    """How a bag differs from its source."""
 
-    cuts: int  # from the first on, stamps are later than in the source
-    bad: int  # messages that cannot be read, and are left out
-    first_fault: str  # of these; empty where there are none
-    not_finite: int  # joint messages with NaN or infinity, written as they are
+    cuts: int  # after the first cut, stamps are later than in the source
+    bad_messages: int  # not in the bag
+    first_fault: str  # of the bad messages; empty where there are none
+    not_finite: int  # joint messages with NaN or infinity, written unchanged
 
 
 def write_bags(
     recordings: Sequence[Recording],
     folder: str | Path,
     topics: Topics,
-    form: Form = "jpeg",
-    shown: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
+    image_format: ImageFormat = "jpeg",
+    progress: Callable[[Sequence[Recording]], Iterable[Recording]] = iter,
 ) -> Conversion:
-    """Write a bag of each recording's name; those that are there are kept, and told apart from those made.
+    """Write one bag for each recording, with the recording's name. Bags that exist already are kept.
 
     Args:
-        shown: the recordings one after the other, as a progress bar gives them.
+        recordings: of different names.
+        folder: the bags are created in it.
+        topics: topics of the bags.
+        image_format: of the images.
+        progress: wraps the recordings, for example in a progress bar.
 
     Raises:
-        BadBag: two recordings of one name.
+        BadBag: two recordings have the same name.
         BadInput: as `convert_each`.
     """
     require_unique_names(recordings)
-    beside: set[str] = set()
-    done: list[Written] = []
-    kept: list[str] = []
+    not_carried: set[str] = set()
+    losses: list[BagLosses] = []
+    existing: list[str] = []
 
     def write(recording: Recording) -> None:
         bag = Path(folder) / recording.name
         if bag.exists():
-            kept.append(recording.name)
+            existing.append(recording.name)
             return
-        done.append(write_rosbag2(recording.events(), bag, topics, form))
-        beside.update(recording.extras(), recording.labels().listed())
+        losses.append(write_rosbag2(recording.events(), bag, topics, image_format))
+        not_carried.update(recording.extras(), recording.labels().listed())
 
-    left_out = convert_each(shown(recordings), write)
-    losses = [f"not carried over: {', '.join(sorted(beside))}"] if beside else []
-    if cuts := sum(one.cuts for one in done):
-        pause = f"a pause of {CUT_PAUSE_NS / 1e9:g} s and a message on {topics.cuts} mark each of {cuts} cuts"
-        losses.append(f"stamps after a cut: {pause}")
-    losses += unusable_messages(sum(one.bad for one in done), next((one.first_fault for one in done if one.bad), ""))
-    if not_finite := sum(one.not_finite for one in done):
-        losses.append(f"values of {not_finite} joint messages: NaN or infinity in the source, written as they are")
-    losses += ["pictures: jpeg of quality 90; png and raw keep every bit"] if form == "jpeg" and done else []
-    return Conversion(losses, left_out, kept)
+    left_out = convert_each(progress(recordings), write)
+    return Conversion(_sentences(losses, not_carried, topics, image_format), left_out, existing)
 
 
-def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics, form: Form = "jpeg") -> Written:
-    """Write one rosbag2 folder: pictures, joint states and commands at their stamps, in their order of arrival.
+def write_rosbag2(
+    events: Iterable[Event | Cut], bag: str | Path, topics: Topics, image_format: ImageFormat = "jpeg"
+) -> BagLosses:
+    """Write one rosbag2 folder: images, joint states and commands with their stamps, in order of arrival.
 
-    Compressed pictures go to the image topic's `/compressed`, as image_transport names it. png and raw keep every bit.
-    A cut becomes a pause in the stamps, which any reader takes for a gap, and a message on `topics.cuts`, by which ours
-    knows that no joint value holds across it. A message that cannot be read is left out and counted.
+    Compressed images are written to the image topic's `/compressed`, the name that image_transport uses. png and raw
+    are lossless. A cut becomes a pause in the stamps, which every reader sees as a gap, and a message on `topics.cuts`,
+    which makes hwm's reader drop joint values of the take before.
+
+    Args:
+        events: of one recording. Events that raise BadInput are left out and counted.
+        bag: folder to create.
+        topics: topics of the bag.
+        image_format: of the images.
 
     Raises:
-        BadInput: of the source, or of a stream of which no message can be read; nothing is left behind.
+        BadInput: the source is damaged, or a channel has no usable message. No bag is left behind.
     """
-    image_topic = topics.image if form == "raw" else f"{topics.image}/compressed"
-    shift_ns = cuts = 0
+    image_topic = topics.image if image_format == "raw" else f"{topics.image}/compressed"
+    shift_ns = cuts = bad = not_finite = 0
     received_ns: int | None = None  # of the newest message
-    cut = False
-    sound: Counter[Channel] = Counter()
+    after_cut = False
+    usable: Counter[Channel] = Counter()
     faults: dict[Channel, BadInput] = {}
-    bad = not_finite = 0
     with BagWriter(bag) as writer:
         for event in events:
             if isinstance(event, Cut):
-                cut = received_ns is not None
+                after_cut = received_ns is not None
                 continue
             try:
                 content = event.load()
@@ -99,21 +100,39 @@ def write_rosbag2(events: Iterable[Event | Cut], bag: str | Path, topics: Topics
                 bad += 1
                 faults.setdefault(event.channel, fault)
                 continue
-            sound[event.channel] += 1
-            if cut and received_ns is not None:
+            usable[event.channel] += 1
+            if after_cut and received_ns is not None:
                 shift_ns = max(shift_ns, received_ns + CUT_PAUSE_NS - content.stamp_ns)
                 writer.write_cut(topics.cuts, received_ns + 1)
-                cut, cuts = False, cuts + 1
+                after_cut, cuts = False, cuts + 1
             stamp_ns = content.stamp_ns + shift_ns
-            # Readers go by the time of arrival: a stamp that steps back must not overtake what came before it.
+            # Readers sort by time of arrival: a message whose stamp steps back still arrives after the message before.
             received_ns = stamp_ns if received_ns is None or stamp_ns >= received_ns else received_ns + 1
             if isinstance(content, CameraFrame):
-                writer.write_image(image_topic, stamp_ns, content.rgb, form, "head_camera", received_ns)
+                writer.write_image(image_topic, stamp_ns, content.rgb, image_format, "head_camera", received_ns)
             else:
                 not_finite += not np.isfinite(content.positions).all()
                 topic = topics.joint_states if event.channel == "states" else topics.commands
                 writer.write_joints(topic, stamp_ns, content.names, content.positions, received_ns=received_ns)
-        for stream, first in faults.items():
-            if not sound[stream]:
+        for channel, first in faults.items():
+            if not usable[channel]:
                 raise first
-    return Written(cuts, bad, str(next(iter(faults.values()), "")), not_finite)
+    return BagLosses(cuts, bad, str(next(iter(faults.values()), "")), not_finite)
+
+
+def _sentences(
+    losses: Sequence[BagLosses], not_carried: Iterable[str], topics: Topics, image_format: ImageFormat
+) -> list[str]:
+    found = [f"not carried over: {', '.join(sorted(not_carried))}"] if not_carried else []
+    if cuts := sum(one.cuts for one in losses):
+        pause_s = CUT_PAUSE_NS / 1e9
+        found.append(
+            f"stamps after a cut: each of {cuts} cuts is a pause of {pause_s:g} s and a message on {topics.cuts}"
+        )
+    first_fault = next((one.first_fault for one in losses if one.bad_messages), "")
+    found += unusable_messages(sum(one.bad_messages for one in losses), first_fault)
+    if not_finite := sum(one.not_finite for one in losses):
+        found.append(f"no values, but {not_finite} joint messages have NaN or infinity, as in the source")
+    if image_format == "jpeg" and losses:
+        found.append("image quality: jpeg of quality 90; png and raw are lossless")
+    return found

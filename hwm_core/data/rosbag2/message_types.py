@@ -1,4 +1,4 @@
-"""ROS 2 message types, known without ROS."""
+"""ROS 2 message types without a ROS installation."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,22 @@ from hwm_core.errors import BadConfig
 
 
 def message_types(distro: str = "jazzy", definitions: Mapping[str, str] | None = None) -> Typestore:
-    """Message types of a ROS 2 distribution, and custom ones: `package/msg/Name` -> text of its .msg file.
+    """Message types of a ROS 2 distribution, and custom types.
 
-    Raises BadConfig for a distribution that rosbags does not know.
+    Args:
+        distro: name of the distribution.
+        definitions: {package/msg/Name: text of its .msg file}.
+
+    Raises:
+        BadConfig: rosbags does not know the distribution.
     """
     stores = {store.name.removeprefix("ROS2_").lower(): store for store in Stores if store.name.startswith("ROS2_")}
     if distro not in stores:
         raise BadConfig(
-            "ROS distribution", expected=f"one of {', '.join(stores)}", got=f"`{distro}`", remedy="Use the nearest one."
+            "ROS distribution",
+            expected=f"one of {', '.join(stores)}",
+            got=f"`{distro}`",
+            remedy="Choose the nearest one.",
         )
     types = get_typestore(stores[distro])
     for name, text in (definitions or {}).items():

@@ -1,4 +1,4 @@
-"""rosbag2 recordings (mcap and sqlite3) read without ROS."""
+"""Reads rosbag2 recordings (mcap and sqlite3) without ROS."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,15 +35,21 @@ def bag_events(path: Path, topics: Topics, stamps: StampSource = "header") -> It
     """
     types = message_types()
     with _open(path) as reader:
-        streams = _streams(path, reader, topics)
-        there = {(connection.topic, connection.msgtype) for connection in reader.connections}
-        cuts = [topics.cuts] if (topics.cuts, CUT_TYPE) in there else []
-        for connection, received_ns, data in _messages(path, reader, [*streams, *cuts]):
+        recorded = _topic_types(reader)
+        channels = _channels(path, recorded, topics)
+        cuts = [topics.cuts] if recorded.get(topics.cuts) == CUT_TYPE else []
+        for connection, received_ns, data in _messages(path, reader, [*channels, *cuts]):
             if connection.topic in cuts:
                 yield Cut()
                 continue
-            stream = streams[connection.topic]
-            yield Event(stream, partial(_load, path, types, data, connection, received_ns, stream, stamps))
+            channel = channels[connection.topic]
+            yield Event(channel, partial(_load, path, types, data, connection, received_ns, channel, stamps))
+
+
+def bag_topics(path: Path) -> dict[str, str]:
+    """{topic: message type} of a bag. Raises BadBag for a damaged bag."""
+    with _open(path) as reader:
+        return _topic_types(reader)
 
 
 def _load(
@@ -52,20 +58,14 @@ def _load(
     data: bytes,
     connection: Connection,
     received_ns: int,
-    stream: Channel,
+    channel: Channel,
     stamps: StampSource,
 ) -> CameraFrame | JointValues:
     message = _deserialise(path, types, data, connection)
     stamp_ns = received_ns if stamps == "receive" else _header_stamp(message, connection.topic)
-    if stream == "images":
+    if channel == "images":
         return CameraFrame(stamp_ns, decode_image(message))
     return JointValues(stamp_ns, tuple(message.name), message.position)
-
-
-def bag_topics(path: Path) -> dict[str, str]:
-    """{topic: message type} of a bag. Raises BadBag for a damaged one."""
-    with _open(path) as reader:
-        return {connection.topic: connection.msgtype for connection in reader.connections}
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def _open(path: Path) -> Iterator[Reader]:
 
 
 def _reject_short_database(file: Path) -> None:
-    """SQLite reads a last page that was cut as if it ended in zeros, and a message in it would be altered unnoticed."""
+    """SQLite pads a truncated last page with zeros, which would alter a message in it without an error."""
     with file.open("rb") as contents:
         header = contents.read(32)
     if header.startswith(b"SQLite format 3") and len(header) == 32:
@@ -92,20 +92,20 @@ def _reject_short_database(file: Path) -> None:
         page_size, pages = int.from_bytes(header[16:18], "big"), int.from_bytes(header[28:32], "big")
         whole = (65536 if page_size == 1 else page_size) * pages
         if file.stat().st_size < whole:
-            raise EOFError(f"{file.name} has {file.stat().st_size} of its {whole} bytes")
+            raise EOFError(f"{file.name} has {file.stat().st_size} of {whole} bytes")
 
 
 @contextmanager
 def _parsing(path: Path) -> Iterator[None]:
-    """Whatever a foreign parser raises on a damaged file, of the many kinds there are, means a bad bag."""
+    """Turn every exception into BadBag: on damaged files, the parsers raise exceptions of many types."""
     try:
         yield
     except Exception as error:
         raise BadBag(
             f"Bag {path}",
-            expected="a whole rosbag2 recording with its metadata.yaml",
+            expected="a complete rosbag2 recording with its metadata.yaml",
             got=f"{type(error).__name__}: {error}".rstrip("."),
-            remedy="If the recorder was killed, `ros2 bag reindex` or `mcap recover` may save the part before the cut.",
+            remedy="The bag is truncated. If the recorder was killed, try `ros2 bag reindex` or `mcap recover`.",
         ) from error
 
 
@@ -132,55 +132,57 @@ def _header_stamp(message: Any, topic: str) -> int:
             f"Message on {topic}",
             expected="a header stamp after 0",
             got=f"{stamp_ns} ns",
-            remedy="Let the driver stamp its messages, or read with receive times instead of header stamps.",
+            remedy="Make the driver stamp its messages, or read with receive times instead of header stamps.",
         )
     return stamp_ns
 
 
-def _streams(path: Path, reader: Reader, topics: Topics) -> dict[str, Channel]:
-    """What each topic that is there is to us. Raises BadBag when pictures or all joint values are missing."""
-    there = {connection.topic: connection.msgtype for connection in reader.connections}
-    image = _image_topic(path, there, topics)
-    streams: dict[str, Channel] = {image: "images"}
-    joint_streams: tuple[tuple[str, Channel], ...] = ((topics.joint_states, "states"), (topics.commands, "commands"))
-    for topic, stream in joint_streams:
-        if topic in there:
-            _check_type(path, topic, there, JOINT_TYPES)
-            streams[topic] = stream
-    if len(streams) == 1:
+def _topic_types(reader: Reader) -> dict[str, str]:
+    return {connection.topic: connection.msgtype for connection in reader.connections}
+
+
+def _channels(path: Path, recorded: Mapping[str, str], topics: Topics) -> dict[str, Channel]:
+    """{recorded topic: channel}. Raises BadBag where the images, or both joint topics, are missing."""
+    channels: dict[str, Channel] = {_image_topic(path, recorded, topics): "images"}
+    joint_topics: tuple[tuple[str, Channel], ...] = ((topics.joint_states, "states"), (topics.commands, "commands"))
+    for topic, channel in joint_topics:
+        if topic in recorded:
+            _require_type(path, topic, recorded, JOINT_TYPES)
+            channels[topic] = channel
+    if len(channels) == 1:
         raise BadBag(
             f"Bag {path}",
             expected=f"joint values on {topics.joint_states} or {topics.commands}",
             got="neither topic",
-            remedy=_others(there, JOINT_TYPES),
+            remedy=_alternatives(recorded, JOINT_TYPES),
         )
-    return streams
+    return channels
 
 
-def _image_topic(path: Path, there: Mapping[str, str], topics: Topics) -> str:
-    """The image topic, or, where only its compressed transport was recorded, that."""
+def _image_topic(path: Path, recorded: Mapping[str, str], topics: Topics) -> str:
+    """The image topic, or its compressed transport where only this was recorded."""
     for topic in (topics.image, f"{topics.image}/compressed"):
-        if topic in there:
-            _check_type(path, topic, there, IMAGE_TYPES)
+        if topic in recorded:
+            _require_type(path, topic, recorded, IMAGE_TYPES)
             return topic
     raise BadBag(
         f"Bag {path}",
-        expected=f"pictures on {topics.image}",
+        expected=f"images on {topics.image}",
         got="no such topic",
-        remedy=_others(there, IMAGE_TYPES),
+        remedy=_alternatives(recorded, IMAGE_TYPES),
     )
 
 
-def _check_type(path: Path, topic: str, there: Mapping[str, str], kinds: tuple[str, ...]) -> None:
-    if there[topic] not in kinds:
+def _require_type(path: Path, topic: str, recorded: Mapping[str, str], types: tuple[str, ...]) -> None:
+    if recorded[topic] not in types:
         raise BadBag(
             f"Topic {topic} of bag {path}",
-            expected=" or ".join(kinds),
-            got=there[topic],
-            remedy=_others(there, kinds),
+            expected=" or ".join(types),
+            got=recorded[topic],
+            remedy=_alternatives(recorded, types),
         )
 
 
-def _others(there: Mapping[str, str], kinds: tuple[str, ...]) -> str:
-    names = [topic for topic, kind in there.items() if kind in kinds]
-    return f"Topics of that type in it: {', '.join(names) or 'none'}."
+def _alternatives(recorded: Mapping[str, str], types: tuple[str, ...]) -> str:
+    topics = [topic for topic, kind in recorded.items() if kind in types]
+    return f"Topics of this type in the bag: {', '.join(topics) or 'none'}."

@@ -12,7 +12,13 @@ from hwm_core.data.rosbag2.topics import Topics
 
 @dataclass(frozen=True)
 class BagRecording(Recording):
-    """One rosbag2."""
+    """One rosbag2.
+
+    Args:
+        path: rosbag2 folder, or one .mcap or .db3 file.
+        topics: topics to read.
+        stamps: time of a message: its header's stamp, or when it was received.
+    """
 
     path: Path
     topics: Topics

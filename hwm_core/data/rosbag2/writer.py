@@ -16,25 +16,26 @@ from hwm_core.data.recording.image_message import encode_image
 from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.errors import BadBag, BadImage
 
-# The newest metadata version that Humble reads; Jazzy and later read it too.
+ImageFormat = Literal["raw", "jpeg", "png"]
+# The newest metadata version that Humble reads. Jazzy and later read it too.
 _METADATA_VERSION: Literal[8] = 8
 
 
 class BagWriter:
-    """Writes one rosbag2 (mcap) folder; it appears whole at the end of the `with` block, or not at all.
+    """Writes one rosbag2 (mcap) folder. It appears whole at the end of the `with` block, or not at all.
 
     Args:
         path: folder to create.
-        types: message types, of `message_types`.
+        types: message types, from `message_types`.
     """
 
     def __init__(self, path: str | Path, types: Typestore | None = None) -> None:
         self.path = Path(path)
         self.types = types or message_types()
-        # rosbag2 names the file inside after its folder, so the folder has its final name in a passing parent. What a
-        # killed writer left there is removed by the next of the same path.
+        # rosbag2 names the file inside after its folder. So the folder gets its final name at once, inside a temporary
+        # parent. The next writer of the same path removes what a killed writer left there.
         self._partial = self.path.with_name(f".{self.path.name}.partial")
-        self._writer: Writer  # of the `with` block
+        self._writer: Writer  # open inside the `with` block
         self._connections: dict[tuple[str, str], Connection] = {}
 
     def __enter__(self) -> "BagWriter":
@@ -42,7 +43,7 @@ class BagWriter:
             raise BadBag(
                 f"Bag {self.path}",
                 expected="a new path",
-                got="one that exists",
+                got="an existing path",
                 remedy="Choose another path, or remove it.",
             )
         shutil.rmtree(self._partial, ignore_errors=True)
@@ -66,17 +67,29 @@ class BagWriter:
         topic: str,
         stamp_ns: int,
         rgb: NDArray[np.uint8],
-        form: Literal["raw", "jpeg", "png"] = "raw",
+        image_format: ImageFormat = "raw",
         frame_id: str = "",
         received_ns: int | None = None,
     ) -> None:
-        """Write uint8 [H, W, 3] as Image (rgb8) or CompressedImage, by default as received at its stamp."""
+        """Write an RGB image, uint8 [H, W, 3], as Image (rgb8) or CompressedImage.
+
+        Args:
+            topic: of the message.
+            stamp_ns: of its header.
+            rgb: the image.
+            image_format: raw writes an Image.
+            frame_id: of its header.
+            received_ns: when the message arrived; None: at its stamp.
+
+        Raises:
+            BadImage: `rgb` has another type or shape.
+        """
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise BadImage(
-                "Picture", expected="uint8 [H, W, 3]", got=f"{rgb.dtype} {list(rgb.shape)}", remedy="Give RGB bytes."
+                "Image", expected="uint8 [H, W, 3]", got=f"{rgb.dtype} {list(rgb.shape)}", remedy="Pass RGB bytes."
             )
         header = self._header(stamp_ns, frame_id)
-        if form == "raw":
+        if image_format == "raw":
             height, width = rgb.shape[:2]
             message = self._new(
                 "sensor_msgs/msg/Image",
@@ -89,8 +102,8 @@ class BagWriter:
                 data=np.ascontiguousarray(rgb).reshape(-1),
             )
         else:
-            data = np.frombuffer(encode_image(rgb, form), dtype=np.uint8)
-            message = self._new("sensor_msgs/msg/CompressedImage", header=header, format=form, data=data)
+            data = np.frombuffer(encode_image(rgb, image_format), dtype=np.uint8)
+            message = self._new("sensor_msgs/msg/CompressedImage", header=header, format=image_format, data=data)
         self.write(topic, message, stamp_ns if received_ns is None else received_ns)
 
     def write_joints(
@@ -103,28 +116,28 @@ class BagWriter:
         frame_id: str = "",
         received_ns: int | None = None,
     ) -> None:
-        """Write one sensor_msgs/JointState: what was measured, or on the commands topic the positions commanded."""
+        """Write one sensor_msgs/JointState: measured positions, or commanded positions on the command topic."""
         message = self._new(
             "sensor_msgs/msg/JointState",
             header=self._header(stamp_ns, frame_id),
             name=list(names),
-            position=np.ascontiguousarray(positions, dtype=np.float64),  # a row of a table may not be
+            position=np.ascontiguousarray(positions, dtype=np.float64),  # a column of a table is not contiguous
             velocity=np.ascontiguousarray(velocities, dtype=np.float64),
             effort=np.empty(0),
         )
         self.write(topic, message, stamp_ns if received_ns is None else received_ns)
 
     def write_cut(self, topic: str, received_ns: int) -> None:
-        """Mark that what is received from here on is another take: a std_msgs/Empty."""
+        """Write a std_msgs/Empty: messages received after it belong to another take."""
         self.write(topic, self._new("std_msgs/msg/Empty", structure_needs_at_least_one_member=0), received_ns)
 
     def write(self, topic: str, message: Any, received_ns: int) -> None:
-        """Write any message made of `self.types`."""
+        """Write any message of `self.types`."""
         kind = message.__msgtype__
         self.write_serialized(topic, kind, self.types.serialize_cdr(message, kind), received_ns)
 
     def write_serialized(self, topic: str, kind: str, data: bytes | memoryview, received_ns: int) -> None:
-        """Write the CDR bytes of a message of type `kind` (package/msg/Name), as rclpy serialises it."""
+        """Write the CDR bytes of a message of type `kind` (package/msg/Name), as rclpy serialises them."""
         key = (topic, kind)
         if key not in self._connections:
             self._connections[key] = self._writer.add_connection(topic, kind, typestore=self.types)

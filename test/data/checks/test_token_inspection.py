@@ -230,14 +230,12 @@ def test_verify_finds_what_is_wrong_in_a_test_set(published, name, values, said)
 
 def test_where_pictures_are_wanted_tokens_of_every_kind_are_rejected_as_what_they_are(published, pair):
     for path in (published, published / "test_v2.0", pair, pair / "training"):
-        with pytest.raises(
-            BadBag, match=r"expected pictures, got tokens.*training.inspect_data and training.verify_data"
-        ):
+        with pytest.raises(BadBag, match=r"expected recordings with images, got tokens.*training.inspect_data"):
             find_recordings(path, TOPICS)
     for side in ("training", "validation"):
         (pair / side / "metadata.json").unlink()
     for path in (pair, pair / "training"):
-        with pytest.raises(BadBag, match=r"tokens that are not finished.*training.tokenise_data"):
+        with pytest.raises(BadBag, match=r"an unfinished token set.*training.tokenise_data"):
             find_recordings(path, TOPICS)
 
 

@@ -61,7 +61,7 @@ def test_an_npz_is_read_as_a_csv_is_and_takes_stay_apart(video):
         ("neck,elbow\n1,2\n", "1 rows of neck, elbow"),
         ("state.neck,state.elbow\n1,2\n1", "line 3"),
         ("state.neck\nfast\n", "could not convert"),
-        ("time_s,state.neck\n1,0\n0,0\n", "never falls"),
+        ("time_s,state.neck\n1,0\n0,0\n", "never decreases"),
         ("state.neck\n1\n2\n", "expected 2 frames"),
     ],
 )

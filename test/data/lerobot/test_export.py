@@ -213,7 +213,7 @@ def test_a_bad_recording_among_good_ones_is_left_out_and_told_whatever_the_forma
         messages = run(6) if name != bad else [m for m in run(6) if m.topic != TOPICS.image]
         record(tmp_path / "bags" / name, messages)
     done = write(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "out")
-    assert [one.partition(":")[0] for one in done.left_out] == [bad] and "pictures" in done.left_out[0]
+    assert [one.partition(":")[0] for one in done.left_out] == [bad] and "images" in done.left_out[0]
     (written,) = find_recordings(tmp_path / "out", TOPICS)
     assert len(written.read(PREPROCESSING)[0]) == 5  # the first of 6 came before any command
 
@@ -223,7 +223,7 @@ def test_a_bad_recording_among_good_ones_is_left_out_and_told_whatever_the_forma
 def test_of_bad_recordings_alone_nothing_is_written_and_the_reason_is_told(tmp_path, write, count):
     for name in ("run_0", "run_1")[:count]:
         record(tmp_path / "bags" / name, [m for m in run(6) if m.topic != TOPICS.image])
-    with pytest.raises(BadBag, match="expected pictures"):
+    with pytest.raises(BadBag, match="expected images"):
         write(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "out/set")
     assert not [one for one in (tmp_path / "out").rglob("*") if one.is_file()]
 

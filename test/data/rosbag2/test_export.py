@@ -36,7 +36,7 @@ def test_takes_joined_in_one_video_are_the_same_segments_in_the_bag(tmp_path, le
     recording = in_takes(tmp_path / "joined", lengths)
     done = write_bags([recording], tmp_path / "bags", TOPICS, "png")
     assert done.losses == [
-        f"stamps after a cut: a pause of 5 s and a message on /recording/cut mark each of {len(lengths) - 1} cuts"
+        f"stamps after a cut: each of {len(lengths) - 1} cuts is a pause of 5 s and a message on /recording/cut"
     ]
     at_rate = PREPROCESSING.model_copy(update={"frame_rate_hz": rate})
     before, _ = recording.read(at_rate)
@@ -100,7 +100,7 @@ def test_joint_messages_of_nan_are_written_as_they_are_and_counted(tmp_path):
     bad = [Message(TOPICS.joint_states, end + t, (NAMES, (0, np.nan, 0))) for t in (0, 1)]
     source = record(tmp_path / "source", [*run(20), *bad])
     done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
-    assert done.losses == ["values of 2 joint messages: NaN or infinity in the source, written as they are"]
+    assert done.losses == ["no values, but 2 joint messages have NaN or infinity, as in the source"]
     assert BagRecording(tmp_path / "bags" / "source", TOPICS).read(PREPROCESSING)[1].bad == 2
 
 
@@ -137,7 +137,7 @@ def test_bags_that_were_there_are_named_apart_from_those_made(tmp_path, command)
         record(tmp_path / "bags" / name, run(6))
     out = tmp_path / "out"
     assert "1 recordings as rosbag2" in command("convert", tmp_path / "bags/run_0", "--to", "rosbag2", "--out", out)[1]
-    status, told = command("convert", tmp_path / "bags", "--to", "rosbag2", "--out", out, "--form", "png")
+    status, told = command("convert", tmp_path / "bags", "--to", "rosbag2", "--out", out, "--image-format", "png")
     assert status == 0 and f"{out}: 1 recordings as rosbag2" in told
     assert "already there, kept as made before, whatever the options: run_0\n" in told
     told = command("convert", tmp_path / "bags", "--to", "rosbag2", "--out", out)[1]

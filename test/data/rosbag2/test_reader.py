@@ -275,7 +275,7 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
 
 
 def test_a_writer_never_overwrites(bag):
-    with pytest.raises(BadBag, match="exists"), BagWriter(bag):
+    with pytest.raises(BadBag, match="an existing path"), BagWriter(bag):
         pass
     read(bag)
 
@@ -285,7 +285,7 @@ def test_custom_messages_are_written_beside_the_others(tmp_path):
     grip = types.types["my_robot/msg/Grip"](hand="left", force=2.0)
     with BagWriter(tmp_path / "bag", types) as bag:
         bag.write("/grip", grip, START)
-    with pytest.raises(BadBag, match="Topics of that type in it: none"):
+    with pytest.raises(BadBag, match="Topics of this type in the bag: none"):
         read(tmp_path / "bag")
     with pytest.raises(BadConfig, match="jazzy"):
         message_types("jazy")
@@ -293,7 +293,7 @@ def test_custom_messages_are_written_beside_the_others(tmp_path):
 
 @pytest.mark.realdata
 def test_a_real_bag_without_a_camera_is_rejected_saying_so():
-    with pytest.raises(BadBag, match=r"head_camera/image_raw.*Topics of that type in it: none"):
+    with pytest.raises(BadBag, match=r"head_camera/image_raw.*Topics of this type in the bag: none"):
         read(real_data("rosbag2_abitobot_sim"))
 
 

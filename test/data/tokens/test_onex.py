@@ -216,7 +216,7 @@ def test_a_raw_video_of_another_length_than_its_states_is_rejected(tmp_path, fil
 
 
 def test_tokens_where_pictures_are_wanted_are_rejected_as_what_they_are(tmp_path):
-    with pytest.raises(BadBag, match="expected pictures, got tokens"):
+    with pytest.raises(BadBag, match="expected recordings with images, got tokens"):
         find_recordings(tokens_v2(tmp_path / "set"), TOPICS)
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/metadata.json").write_text(json.dumps({"num_shards": 0}))

@@ -1,0 +1,114 @@
+"""Reads the joint values of a plain video from a .csv or .npz file.
+
+CSV: columns `state.NAME` and `command.NAME`, and optionally `time_s` and `segment`. NPZ: arrays `states` and `commands`
+[N, A], `names` [A], and optionally `time_s` and `segments` [N]. `time_s` counts from the start of the video; without
+it, row n belongs to frame n. A new `segment` is a cut.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.recording.events import Channel
+from hwm_core.errors import BadBag
+
+TABLE_SUFFIXES = (".csv", ".npz")
+_PREFIXES: dict[Channel, str] = {"states": "state", "commands": "command"}
+
+
+@dataclass(frozen=True)
+class JointTable:
+    """Joint values by row."""
+
+    names: dict[Channel, tuple[str, ...]]
+    values: dict[Channel, NDArray[np.float64]]  # [N, A]
+    time_s: NDArray[np.float64] | None  # [N] since the start of the video; None: row n belongs to frame n
+    segments: NDArray[np.int64] | None  # [N]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values())))
+
+    def starts_segment(self, row: int) -> bool:
+        """Whether a cut precedes this row."""
+        return row > 0 and self.segments is not None and bool(self.segments[row] != self.segments[row - 1])
+
+
+def read_joint_table(path: Path) -> JointTable:
+    """Read a .csv or .npz file.
+
+    Raises:
+        BadBag: the file has another format, is truncated, or has no joint values. The message shows what it has.
+    """
+    try:
+        table = _read_npz(path) if path.suffix == ".npz" else _read_csv(path)
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile, csv.Error, EOFError) as error:
+        if isinstance(error, BadBag):
+            raise
+        raise BadBag(
+            f"Table {path}",
+            expected="state.NAME and command.NAME columns of numbers" if path.suffix == ".csv" else "states and names",
+            got=f"{type(error).__name__}: {error}",
+            remedy="The file is truncated or has another format; docs/data.md shows the format.",
+        ) from error
+    if table.time_s is not None and (not np.isfinite(table.time_s).all() or (np.diff(table.time_s) < 0).any()):
+        raise BadBag(
+            f"Table {path}",
+            expected="time_s that never decreases",
+            got="a decrease or NaN",
+            remedy="Sort the rows by time.",
+        )
+    return table
+
+
+def _read_csv(path: Path) -> JointTable:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file)
+        header = [name.strip() for name in next(reader, [])]
+        lines = [line for line in reader if line]
+    columns = {
+        channel: [index for index, name in enumerate(header) if name.startswith(f"{prefix}.")]
+        for channel, prefix in _PREFIXES.items()
+    }
+    columns = {channel: indices for channel, indices in columns.items() if indices}
+    if not columns or not lines:
+        raise BadBag(
+            f"Table {path}",
+            expected="columns state.NAME or command.NAME, and rows",
+            got=f"{len(lines)} rows of {', '.join(header) or 'nothing'}",
+            remedy="Rename the columns.",
+        )
+    if short := [number for number, line in enumerate(lines, start=2) if len(line) != len(header)]:
+        raise ValueError(f"line {short[0]} does not have as many fields as the header")
+    wanted = sorted({index for indices in columns.values() for index in indices})
+    extra = {name: header.index(name) for name in ("time_s", "segment") if name in header}
+    numbers = np.array([[line[index] for index in [*wanted, *extra.values()]] for line in lines], dtype=np.float64)
+    place = {index: position for position, index in enumerate([*wanted, *extra.values()])}
+    return JointTable(
+        names={
+            channel: tuple(header[index].partition(".")[2] for index in indices) for channel, indices in columns.items()
+        },
+        values={channel: numbers[:, [place[index] for index in indices]] for channel, indices in columns.items()},
+        time_s=numbers[:, place[extra["time_s"]]] if "time_s" in extra else None,
+        segments=numbers[:, place[extra["segment"]]].astype(np.int64) if "segment" in extra else None,
+    )
+
+
+def _read_npz(path: Path) -> JointTable:
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    names = tuple(str(name) for name in arrays["names"])
+    values = {channel: np.asarray(arrays[channel], dtype=np.float64) for channel in _PREFIXES if channel in arrays}
+    rows = {len(one) for one in values.values()} | {len(arrays[key]) for key in ("time_s", "segments") if key in arrays}
+    if not values or len(rows) != 1 or any(one.shape[1:] != (len(names),) for one in values.values()):
+        shapes = {key: list(array.shape) for key, array in arrays.items()}
+        raise ValueError(f"arrays {shapes}; states or commands [N, {len(names)}] are needed, all with the same N")
+    return JointTable(
+        names=dict.fromkeys(values, names),
+        values=values,
+        time_s=np.asarray(arrays["time_s"], dtype=np.float64) if "time_s" in arrays else None,
+        segments=np.asarray(arrays["segments"], dtype=np.int64) if "segments" in arrays else None,
+    )

@@ -242,7 +242,7 @@ class MpcPlannerNode(Node):
             partial(self._scorer.score, joint_names=names, stamp_ns=stamp_ns),
             torch.as_tensor(follower.last_command),
             follower.elapsed_frames(stamp_ns),
-            lambda _: not goal.over,
+            lambda: not goal.over,
         )
         try:
             plan = await on_executor(self, self._worker.submit(search))

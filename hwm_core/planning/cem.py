@@ -37,27 +37,15 @@ class CEMConfig(Config):
 
 
 @dataclass(frozen=True)
-class Iteration:
-    """The state of the search after one iteration."""
-
-    number: int  # from 1
-    total: int
-    best_cost: float  # the lowest so far
-    spread: float  # mean standard deviation of the next iteration's samples
-
-
-@dataclass(frozen=True)
 class Optimum:
-    """The best sample found, and the final mean."""
+    """The best sample found."""
 
     best: Tensor  # [K, D]
     cost: float
-    mean: Tensor  # [K, D]
-    iterations: int  # done; fewer than configured when stopped early
 
 
-def never_stop(_: Iteration) -> bool:
-    """The default of `keep_going`."""
+def always() -> bool:
+    """The default of `keep_going`: all iterations run."""
     return True
 
 
@@ -67,7 +55,7 @@ def minimise(
     spread: Tensor,
     config: CEMConfig,
     generator: torch.Generator,
-    keep_going: Callable[[Iteration], bool] = never_stop,
+    keep_going: Callable[[], bool] = always,
 ) -> Optimum:
     """Search for the sample of the lowest cost.
 
@@ -84,7 +72,7 @@ def minimise(
     floor, deviation = config.min_spread * spread, spread
     best, best_cost = mean, float("inf")
     elites = mean.new_empty((0, *mean.shape))
-    for number in range(1, config.iterations + 1):
+    for _ in range(config.iterations):
         noise = coloured_noise((config.candidates, *mean.shape), config.noise_exponent, generator)
         samples = _with_kept(mean + deviation * noise, mean, elites[: config.keep_elites])
         costs = cost(samples)
@@ -94,9 +82,9 @@ def minimise(
         deviation = torch.lerp(elites.std(dim=0, correction=0), deviation, config.momentum).maximum(floor)
         if float(costs[order[0]]) < best_cost:
             best, best_cost = elites[0], float(costs[order[0]])
-        if not keep_going(Iteration(number, config.iterations, best_cost, float(deviation.mean()))):
+        if not keep_going():
             break
-    return Optimum(best, best_cost, mean, number)
+    return Optimum(best, best_cost)
 
 
 def _with_kept(samples: Tensor, mean: Tensor, kept: Tensor) -> Tensor:

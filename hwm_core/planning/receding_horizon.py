@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from hwm_core.config import Config
-from hwm_core.planning.cem import CEMConfig, Iteration, minimise, never_stop
+from hwm_core.planning.cem import CEMConfig, always, minimise
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.noise import coloured_noise
 from hwm_core.planning.spline import knot_frames, spline_basis
@@ -32,7 +32,6 @@ class Plan:
 
     actions: Tensor  # [F, A] in joint units
     cost: float
-    iterations: int
 
 
 class RecedingHorizonPlanner:
@@ -59,7 +58,7 @@ class RecedingHorizonPlanner:
         score: Scorer,
         newest: Tensor,
         elapsed_frames: int | None,
-        keep_going: Callable[[Iteration], bool] = never_stop,
+        keep_going: Callable[[], bool] = always,
     ) -> Plan:
         """Search for the best actions of the coming frames.
 
@@ -79,7 +78,7 @@ class RecedingHorizonPlanner:
             keep_going,
         )
         self._last = self._trajectories(optimum.best[None], newest)[0]
-        return Plan(self._last, optimum.cost, optimum.iterations)
+        return Plan(self._last, optimum.cost)
 
     def propose(self, newest: Tensor) -> Tensor:
         """First candidates [S, F, A] of a search that starts from standing still at `newest` [A]."""

@@ -32,8 +32,6 @@ STEPS: Mapping[str, Callable[[Velocity, Tensor, float, float], Tensor]] = {
     "midpoint": midpoint,
     "heun": heun,
 }
-EVALUATIONS: Mapping[str, int] = {"euler": 1, "midpoint": 2, "heun": 2}
-"""Velocity evaluations per step."""
 
 
 def integrate(velocity: Velocity, x: Tensor, *, steps: int, solver: Solver = "euler") -> Tensor:

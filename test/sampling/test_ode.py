@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hwm_core.sampling.guidance import guided
-from hwm_core.sampling.ode import EVALUATIONS, STEPS, integrate
+from hwm_core.sampling.ode import STEPS, integrate
 
 
 @pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("midpoint", 2), ("heun", 2)])
@@ -19,8 +19,8 @@ def test_the_error_falls_with_the_order_of_the_solver(solver: str, order: int) -
     assert abs(math.log2(error(64) / error(128)) - order) < 0.1
 
 
-@pytest.mark.parametrize("solver", STEPS)
-def test_a_step_makes_the_listed_evaluations_at_times_from_zero_to_one(solver: str) -> None:
+@pytest.mark.parametrize(("solver", "evaluations"), [("euler", 1), ("midpoint", 2), ("heun", 2)])
+def test_a_step_makes_one_or_two_evaluations_at_times_from_zero_to_one(solver: str, evaluations: int) -> None:
     times: list[float] = []
 
     def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
@@ -28,7 +28,7 @@ def test_a_step_makes_the_listed_evaluations_at_times_from_zero_to_one(solver: s
         return x
 
     integrate(velocity, torch.ones(1), steps=3, solver=solver)
-    assert len(times) == 3 * EVALUATIONS[solver] and times[0] == 0.0 and max(times) <= 1.0
+    assert len(times) == 3 * evaluations and times[0] == 0.0 and max(times) <= 1.0
 
 
 @pytest.mark.parametrize("solver", STEPS)

@@ -1,8 +1,10 @@
 """The values that cross between packages: recorded episodes and predicted rollouts."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,3 +37,20 @@ class Rollout:
     tokens: Tensor | None = None  # int64 [S, T, H, W], of a discrete tokenizer
     video: Tensor | None = None  # float [S, F, 3, H, W] in [0, 1], if already decoded
     detail_transfer: bool = False  # whether decoding restores the detail of the newest observed frame
+
+    @staticmethod
+    def concatenated(chunks: "Sequence[Rollout]") -> "Rollout":
+        """Chunks of the same candidates, one after the other in time."""
+        if len(chunks) == 1:
+            return chunks[0]
+
+        def join(parts: Sequence[Tensor | None]) -> Tensor | None:
+            present = [part for part in parts if part is not None]
+            return torch.cat(present, dim=1) if present else None
+
+        return replace(
+            chunks[0],
+            latents=torch.cat([chunk.latents for chunk in chunks], dim=1),
+            tokens=join([chunk.tokens for chunk in chunks]),
+            video=join([chunk.video for chunk in chunks]),
+        )

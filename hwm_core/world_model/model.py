@@ -147,7 +147,7 @@ class WorldModel:
             if start + frames < total:
                 past = self._continue(past, part, chunk)
             parts.append(part)
-        return parts[0] if len(parts) == 1 else _concatenated(parts)
+        return Rollout.concatenated(parts)
 
     def samples(
         self,
@@ -294,16 +294,3 @@ class WorldModel:
             for before, after in ((past.video, part.video), (past.actions, actions))
         )
         return self._encode(video, actions)
-
-
-def _concatenated(parts: Sequence[Rollout]) -> Rollout:
-    def join(chunks: Sequence[Tensor | None]) -> Tensor | None:
-        present = [chunk for chunk in chunks if chunk is not None]
-        return torch.cat(present, dim=1) if present else None
-
-    return replace(
-        parts[0],
-        latents=torch.cat([part.latents for part in parts], dim=1),
-        tokens=join([part.tokens for part in parts]),
-        video=join([part.video for part in parts]),
-    )

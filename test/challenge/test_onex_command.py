@@ -44,7 +44,7 @@ def test_a_v2_set_gives_a_report_and_a_valid_archive(tmp_path: Path, capsys) -> 
     assert "Top-50 CE" in capsys.readouterr().out
     card = (tmp_path / "val.MODEL_CARD.md").read_text()
     assert "1 samples of 1 takes, seed 0" in card and "Fewer than 5 takes" in card and "shuffled unavailable" in card
-    assert "Its tokenizer is not at hand" in card and "kind: cosmos" in card
+    assert "The tokenizer is not available" in card and "kind: cosmos" in card
     compression_test_v2(tmp_path / "other", (0, 1))
     assert onex.main(["validate", str(archive), "--data", str(tmp_path / "other")]) == 1
     assert "without 1" in capsys.readouterr().err

@@ -29,7 +29,8 @@ from benchmarks.training_step import training_step
 from hwm_core.config import overridden
 from hwm_core.device import read_device
 from hwm_core.errors import BadInput
-from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
+from hwm_core.models.masked import MaskedWorldModel
+from hwm_core.models.masked_config import MaskedConfig
 
 Calls = Mapping[str, Callable[[], object]]
 

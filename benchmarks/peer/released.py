@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwm_core.errors import BadConfig
-from hwm_core.models.masked import MaskedConfig
+from hwm_core.models.masked_config import MaskedConfig
 
 FRAMES = 17  # 9 past and 8 future; fixed in the released code, as is the grid of 32x32
 

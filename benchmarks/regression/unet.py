@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwm_core.nn.conv_path import GROUPS, ConvBlock
+from hwm_core.nn.conv_path import NORM_GROUPS, ConvBlock
 
 FOLD = 2  # pixels per cell along each side
 _ACTION_POINTS = 8  # future actions that the network receives, evenly spread up to the predicted frame
@@ -42,7 +42,7 @@ class RegressionUNet(nn.Module):
         sizes = tuple(pairwise(_WIDTHS))
         self.downsample = nn.ModuleList(nn.Conv2d(width, wider, 2, stride=2) for width, wider in sizes)
         self.upsample = nn.ModuleList(nn.ConvTranspose2d(wider, width, 2, stride=2) for width, wider in sizes)
-        self.norm, self.head = nn.GroupNorm(GROUPS, _WIDTHS[0]), nn.Conv2d(_WIDTHS[0], pixels, 3, padding=1)
+        self.norm, self.head = nn.GroupNorm(NORM_GROUPS, _WIDTHS[0]), nn.Conv2d(_WIDTHS[0], pixels, 3, padding=1)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)  # the untrained network repeats the newest frame
 

@@ -25,7 +25,8 @@ from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.data.tokens.vocabulary import out_of_vocabulary
 from hwm_core.data.tokens.windows import action_frames
 from hwm_core.errors import BadBag, BadCheckpoint
-from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
+from hwm_core.models.masked import MaskedWorldModel
+from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.world_model.checkpoint import Checkpoint
 

@@ -5,117 +5,32 @@ Time t runs from 0, noise, to 1, data.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from hwm_core.models.config import WorldModelConfig
+from hwm_core.models.conditioning import Conditioning, PastCache, PastInputs, either, zeroed
+from hwm_core.models.flow_config import FlowConfig
+from hwm_core.models.flow_path import interpolate, linear_estimate, noise_level, velocity_to
 from hwm_core.models.network import WorldModelNetwork
-from hwm_core.nn.attention import beside
+from hwm_core.nn.action_modulation import ActionModulation
 from hwm_core.nn.attention_spec import flow_block
 from hwm_core.nn.backbone import Backbone, Cache, reject_cache
-from hwm_core.nn.conv_path import GROUPS, ConvPath
-from hwm_core.nn.embed import time_features
-from hwm_core.nn.initialise import Init, initialise
+from hwm_core.nn.conv_path import ConvPath
+from hwm_core.nn.embed import PositionEmbedding, time_features
+from hwm_core.nn.initialise import initialise
+from hwm_core.nn.patches import from_patches, to_patches
 from hwm_core.nn.reachability import cache_obstacle
 from hwm_core.rng.batch_rows import normal, uniform
 from hwm_core.streams import Stream
-
-_LEAD_SCALE = 3.0  # normalised values change in a second by about a third of their spread
-
-
-class FlowConfig(WorldModelConfig):
-    """Everything that decides the weights and the training of a flow model. Defaults are the paper's."""
-
-    attention: Literal["full", "clean_context"] = Field(
-        default="full",
-        description="`full`: the past attends to the future and is modulated by t; `clean_context`: it does neither",
-    )
-    dim: int = Field(default=1152, gt=0)
-    depth: int = Field(default=15, gt=0)
-    num_heads: int = Field(default=16, gt=0)
-    init: Init = Field(default="xavier", description="how weights begin: the paper's, or `fan_in` for narrow models")
-    latent_channels: int = Field(default=16, gt=0)
-    grid: tuple[int, int] = Field(default=(16, 16), description="cells of one latent: rows, columns")
-    patch: int = Field(default=2, gt=0, description="cells of a token along rows and columns")
-    predicts: Literal["velocity", "data"] = Field(
-        default="velocity",
-        description="what the head gives; `data` is turned into a velocity, and spares a narrow model carrying noise",
-    )
-    input_scaling: Literal["none", "linear_estimate"] = Field(
-        default="none",
-        description="input of the network: the noisy future x_t, or the best linear estimate of the data from x_t",
-    )
-    position: Literal["rotary", "rotary_and_learned"] = Field(
-        default="rotary",
-        description="whether a learned vector for each latent and site is added to video tokens, beside RoPE",
-    )
-    modulation: Literal["time", "time_and_actions"] = Field(
-        default="time",
-        description="what modulates future video: the time, or also its latent's actions and how far they lead",
-    )
-    qk_norm: Literal["paper", "always"] = Field(
-        default="paper",
-        description="which variants normalise queries and keys: those of the paper (not the sharing ones), or all",
-    )
-    conv_width: int = Field(
-        default=0, ge=0, description="channels of convolutions around the transformer (U-ViT); 0: none, as in the paper"
-    )
-    conv_blocks: int = Field(default=2, ge=0, description="of two convolutions each, before and after the transformer")
-    sigma_min: float = Field(default=1e-4, ge=0, lt=1, description="noise that is left at t = 1")
-    condition_dropout: float = Field(
-        default=0.15, ge=0, lt=1, description="rate of samples whose past and actions are dropped, for guidance"
-    )
-    pure_noise_rate: float = Field(
-        default=0.0, ge=0, le=1, description="rate of samples at t = 0, where one step gives the mean future"
-    )
-    channel_weights: Literal["equal", "decoder_sensitivity"] = Field(
-        default="equal",
-        description="of the channels of a latent in the loss: alike, or by what each is worth in the decoder's pixels",
-    )
-
-    @model_validator(mode="after")
-    def _heads_turn_in_three_axes(self) -> "FlowConfig":
-        if self.dim % self.num_heads or self.dim // self.num_heads % 6:
-            raise ValueError("`dim` / `num_heads` to be a multiple of 6: a pair of channels for each axis of a video")
-        return self
-
-    @model_validator(mode="after")
-    def _cells_give_data(self) -> "FlowConfig":
-        if self.conv_width % GROUPS:
-            raise ValueError(f"`conv_width` to be a multiple of {GROUPS}")
-        if self.conv_width and self.predicts != "data":
-            raise ValueError("`predicts` to be `data` where `conv_width` is not 0: they give a change of the past")
-        return self
-
-
-@dataclass(frozen=True)
-class PastCache:
-    """B pasts that are taken in: exact for every future and every time."""
-
-    cache: Cache
-    latents: Tensor  # [B, T_past, H, W, C], zero where dropped
-    action: Tensor  # [B, A], the newest; zero where dropped
-
-    def beside(self, other: "PastCache", batch: int) -> "PastCache":
-        """Two pasts, each shared by `batch` samples (or of that batch), as one of 2 * batch."""
-        return PastCache(
-            self.cache.beside(other.cache, batch),
-            beside(self.latents, other.latents, batch),
-            beside(self.action, other.action, batch),
-        )
 
 
 class FlowWorldModel(WorldModelNetwork):
     """Predicts the velocity from noise to the future latents, given past latents and past and future actions.
 
-    `channel_weights` [C], of mean 1, weigh the channels in the loss. They belong to the training, and to no checkpoint:
-    ones until `hwm_core.tokenizers.decoder_sensitivity` measures them.
+    `channel_weights` [C], of mean 1, weight the channels in the loss. They are ones until `set_channel_weights`, and no
+    checkpoint holds them: only training needs them.
     """
 
     config: FlowConfig
@@ -124,16 +39,15 @@ class FlowWorldModel(WorldModelNetwork):
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
         self.config = config
-        dim, cell = config.dim, config.latent_channels * config.patch**2
-        self.time_embed = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim), nn.SiLU())
-        self.action_embed = nn.Sequential(nn.Linear(config.action_dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
-        self.past_patch_embed = nn.Linear(cell, dim)
+        dim, patch_channels = config.dim, config.latent_channels * config.patch**2
         self.position_embed = self.action_modulation = self.conv_path = None
         if config.position == "rotary_and_learned":
-            self.position_embed = nn.Parameter(torch.empty(config.num_latents, math.prod(config.sites), dim))
+            self.position_embed = PositionEmbedding(config.num_latents, math.prod(config.sites), dim)
+        self.time_embed = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim), nn.SiLU())
+        self.action_embed = nn.Sequential(nn.Linear(config.action_dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
+        self.past_patch_embed = nn.Linear(patch_channels, dim)
         if config.modulation == "time_and_actions":
-            told = (2 * config.temporal_factor + 1) * config.action_dim
-            self.action_modulation = nn.Sequential(nn.Linear(told, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
+            self.action_modulation = ActionModulation(config.action_dim, config.temporal_factor, dim)
         if config.conv_width:
             self.conv_path = ConvPath(
                 channels=config.latent_channels,
@@ -144,12 +58,12 @@ class FlowWorldModel(WorldModelNetwork):
                 dim=dim,
             )
         else:
-            self.future_patch_embed = nn.Linear(cell, dim)
+            self.future_patch_embed = nn.Linear(patch_channels, dim)
         specs = [
             flow_block(variant, config.attention, last=i == config.depth - 1, qk_norm=config.qk_norm)
             for i, variant in enumerate(config.variants)
         ]
-        self.clean = specs[0].clean
+        self.clean_streams = specs[0].clean
         self.cache_obstacle = cache_obstacle(specs, config.num_past_latents, config.num_latents, by_latent=False)
         self.backbone = Backbone(
             specs,
@@ -161,12 +75,12 @@ class FlowWorldModel(WorldModelNetwork):
         )
         self.final_modulation = nn.Linear(dim, 2 * dim)
         if not config.conv_width:
-            self.head = nn.Linear(dim, cell, bias=False)
+            self.head = nn.Linear(dim, patch_channels, bias=False)
         self.register_buffer("channel_weights", torch.ones(config.latent_channels), persistent=False)
         initialise(self, config.init, config.depth)
         nn.init.zeros_(self.final_modulation.weight)
         if self.position_embed is not None:
-            nn.init.normal_(self.position_embed, std=0.02 if config.init == "xavier" else 0.5)
+            self.position_embed.reset_parameters(std=0.02 if config.init == "xavier" else 0.5)
 
     @property
     def needs_channel_weights(self) -> bool:
@@ -175,53 +89,45 @@ class FlowWorldModel(WorldModelNetwork):
     def set_channel_weights(self, weights: Tensor) -> None:
         self.channel_weights.copy_(weights)
 
-    @property
-    def device(self) -> torch.device:
-        return self.past_patch_embed.weight.device
-
-    def loss(self, latents: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean squared error at a random time, of the velocity (paper equation 3) or of the data: what the head gives.
+    def loss(self, codes: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean squared error at a random time: of the velocity (paper equation 3), or of the data if it predicts data.
 
         Args:
-            latents: [B, T, H, W, C] normalised.
+            codes: latents [B, T, H, W, C], normalised.
             actions: [B, F, A] normalised.
             generator: draws noise, times and dropped conditions.
         """
-        past, data = latents.split([self.config.num_past_latents, self.config.num_future_latents], dim=1)
+        past, data = self._split_latents(codes)
         noise = normal(data.shape, generator)
         t = torch.sigmoid(normal((len(data),), generator))  # logit-normal
-        start, drop, mute = (uniform((len(data),), generator) for _ in range(3))
-        t = t.masked_fill(start < self.config.pure_noise_rate, 0.0)
+        pure_noise, no_context, no_actions = (uniform((len(data),), generator) for _ in range(3))
+        t = t.masked_fill(pure_noise < self.config.pure_noise_rate, 0.0)
         velocity = self(
             interpolate(noise, data, t, self.config.sigma_min),
             t,
             past,
             actions,
-            dropped=drop < self.config.condition_dropout,
-            muted=mute < self.config.action_dropout,
+            drop_context=no_context < self.config.condition_dropout,
+            drop_actions=no_actions < self.config.action_dropout,
         )
-        wrong = velocity.float() - (data - (1 - self.config.sigma_min) * noise)
-        if self.config.predicts == "data":
-            wrong = wrong * noise_left(t, self.config.sigma_min).view(-1, 1, 1, 1, 1)
-        return self._weighed(wrong), {}
+        error = velocity.float() - (data - (1 - self.config.sigma_min) * noise)
+        if self.config.predicts == "data":  # an error of the data is the error of the velocity times the noise level
+            error = error * noise_level(t, self.config.sigma_min).view(-1, 1, 1, 1, 1)
+        return self._weighted_square(error), {}
 
-    def mean_prediction(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Mean latents [B, T_future, H, W, C], a step from pure noise; of latents [B, T, H, W, C] the past is read.
+    def mean_prediction(self, codes: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Mean latents [B, T_future, H, W, C]: one step from pure noise.
 
-        At t = 0 the noise says nothing of the data, so that the best velocity is the mean of the data less this noise.
+        x_0 carries no information about the data, so the best velocity at t = 0 is the mean of the data minus x_0.
         """
-        past, data = latents.split([self.config.num_past_latents, self.config.num_future_latents], dim=1)
+        past, data = self._split_latents(codes)
         noise = normal(data.shape, generator)
         return noise + self(noise, noise.new_zeros(len(noise)), past, actions).float()
 
-    def future_loss(self, latents: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
-        """Squared error of the mean future, weighed as the loss; arguments as of `loss`, None drops the actions."""
-        mean = self.mean_prediction(latents, actions, generator)
-        return {"loss": self._weighed(mean - latents[:, self.config.num_past_latents :])}
-
-    def _weighed(self, wrong: Tensor) -> Tensor:
-        """The mean square of errors [B, T, H, W, C], each channel with its weight."""
-        return (wrong.square() * self.channel_weights).mean()
+    def future_loss(self, codes: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
+        """Squared error of the mean prediction, weighted as the loss."""
+        mean = self.mean_prediction(codes, actions, generator)
+        return {"loss": self._weighted_square(mean - self._split_latents(codes)[1])}
 
     def forward(
         self,
@@ -230,181 +136,137 @@ class FlowWorldModel(WorldModelNetwork):
         past: Tensor,
         actions: Tensor | None,
         *,
-        dropped: Tensor | None = None,
-        muted: Tensor | None = None,
+        drop_context: Tensor | None = None,
+        drop_actions: Tensor | None = None,
     ) -> Tensor:
-        """Velocity [B, T_future, H, W, C], every token computed.
+        """Velocity [B, T_future, H, W, C], without a cache.
 
         Args:
             noisy: [B, T_future, H, W, C] at time t.
             t: [B] in [0, 1].
             past: [B, T_past, H, W, C] normalised latents.
             actions: [B, F, A] normalised; None drops both action streams.
-            dropped: [B] bool, samples whose past and actions are zeroed.
-            muted: [B] bool, samples whose actions alone are zeroed.
+            drop_context: [B] bool, samples whose past and actions are dropped.
+            drop_actions: [B] bool, samples whose actions are dropped.
         """
-        before, after = self._cut(actions)
-        silent = dropped if muted is None else muted if dropped is None else muted | dropped
-        streams = self._past(past, before, dropped, silent)
-        return self._velocity(noisy, t, after, silent, self._begin_from(past, before, dropped), streams, None)
+        past_actions = future_actions = None
+        if actions is not None:
+            past_actions, future_actions = actions.split([self.config.past_frames, self.config.future_frames], dim=1)
+        drop_actions = either(drop_context, drop_actions)
+        conditioning = Conditioning(t, self._read_past(past, past_actions, drop_context), future_actions, drop_actions)
+        return self._velocity(noisy, conditioning, self._embed_past(past, past_actions, drop_context, drop_actions))
 
-    def prefill(self, past: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None) -> PastCache:
-        """Take in the past, once for every future and every time.
+    def prefill(self, past: Tensor, actions: Tensor | None, *, drop_context: Tensor | None = None) -> PastCache:
+        """Compute keys and values of the past, once for every future and every time.
 
         Args:
             past: [B, T_past, H, W, C].
             actions: [B, F_past, A] normalised; None drops the stream.
-            dropped: [B] bool, contexts that are zeroed.
+            drop_context: [B] bool, samples whose past and actions are dropped.
 
         Raises:
-            BadConfig: a variant and context whose past hears the future or the time; says which.
+            BadConfig: the past depends on the future or on the time (variant and `attention`); states which.
         """
         reject_cache(self.cache_obstacle)
-        streams = self._past(past, actions, dropped, dropped)
+        tokens = self._embed_past(past, actions, drop_context, drop_context)
         clean = self._embed_time(past.new_ones(1))
-        _, cache = self.backbone(streams, self._positions(streams), None, dict.fromkeys(streams, clean))
-        return PastCache(cache, *self._begin_from(past, actions, dropped))
+        _, cache = self.backbone(tokens, self._positions(tokens), None, dict.fromkeys(tokens, clean))
+        return PastCache(cache, self._read_past(past, actions, drop_context))
 
     def predict(
-        self, cache: PastCache, noisy: Tensor, t: Tensor, actions: Tensor | None, *, dropped: Tensor | None = None
+        self, cache: PastCache, noisy: Tensor, t: Tensor, actions: Tensor | None, *, drop_actions: Tensor | None = None
     ) -> Tensor:
-        """Velocity, equal to `forward`'s; `actions` [B, F_future, A] are those of the future frames."""
-        return self._velocity(noisy, t, actions, dropped, (cache.latents, cache.action), {}, cache.cache)
+        """Velocity, equal to `forward`'s; `actions` [B, F_future, A] belong to the future frames."""
+        return self._velocity(noisy, Conditioning(t, cache.past, actions, drop_actions), {}, cache.cache)
 
     def _velocity(
         self,
         noisy: Tensor,
-        t: Tensor,
-        actions: Tensor | None,
-        silent: Tensor | None,
-        begin: tuple[Tensor, Tensor],
-        streams: Mapping[Stream, Tensor],
-        cache: Cache | None,
+        conditioning: Conditioning,
+        past_tokens: Mapping[Stream, Tensor],
+        cache: Cache | None = None,
     ) -> Tensor:
-        """From the past as tokens or as a cache; the future's latents and actions begin from those of `begin`."""
-        past, now = begin
+        """From the past as tokens or as a cache."""
+        config, past, t = self.config, conditioning.past.latents, conditioning.time
         time, clean = self._embed_time(t), self._embed_time(t.new_ones(1))
-        condition = time
-        if self.action_modulation is not None and actions is not None:
-            condition = time + self._lead(actions, now, silent)
-        shown = noisy if self.config.input_scaling == "none" else linear_estimate(noisy, t, self.config.sigma_min)
-        tokens, cells = self._enter(shown, past, condition)
-        streams = {
-            **streams,
-            Stream.FUTURE_VIDEO: self._placed(tokens, self.config.num_past_latents),
-            Stream.FUTURE_ACTIONS: self._action_tokens(actions, silent, noisy, self.config.future_frames),
-        }
-        conditions = {stream: clean if stream in self.clean else time for stream in streams}
+        condition = self._future_condition(time, conditioning)
+        video, features = self._embed_future(noisy, past, t, condition)
+        actions = self._embed_actions(conditioning.actions, conditioning.drop_actions, noisy, config.future_frames)
+        tokens = {**past_tokens, Stream.FUTURE_VIDEO: video, Stream.FUTURE_ACTIONS: actions}
+        conditions = {stream: clean if stream in self.clean_streams else time for stream in tokens}
         conditions[Stream.FUTURE_VIDEO] = condition
-        out, _ = self.backbone(streams, self._positions(streams), cache, conditions)
-        tokens = F.layer_norm(out[Stream.FUTURE_VIDEO], (self.config.dim,))
+        out, _ = self.backbone(tokens, self._positions(tokens), cache, conditions)
+        hidden = F.layer_norm(out[Stream.FUTURE_VIDEO], (config.dim,))
         shift, scale = self.final_modulation(condition)[:, :, None].chunk(2, dim=-1)
-        data = self._leave(tokens * (1 + scale) + shift, cells, past, condition)
-        return data if self.config.predicts == "velocity" else velocity_to(data, noisy, t, self.config.sigma_min)
+        prediction = self._project(hidden * (1 + scale) + shift, features, past, condition)
+        return velocity_to(prediction, noisy, t, config.sigma_min) if config.predicts == "data" else prediction
 
-    def _enter(self, noisy: Tensor, past: Tensor, condition: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Tokens [B, T, N, D], and the cells beside them."""
-        if self.conv_path is not None:
-            return self.conv_path.enter(noisy, past, condition)
-        return self.future_patch_embed(self._patches(noisy)), None
+    def _future_condition(self, time: Tensor, conditioning: Conditioning) -> Tensor:
+        """What modulates the future video, [B, T or 1, D]: the embedded time, and the actions if configured."""
+        if self.action_modulation is None or conditioning.actions is None:
+            return time
+        actions = self.action_modulation(conditioning.actions, conditioning.past.newest_action)
+        return time + zeroed(actions, conditioning.drop_actions)
 
-    def _leave(self, tokens: Tensor, cells: Tensor | None, past: Tensor, condition: Tensor) -> Tensor:
-        """What the head gives, [B, T, H, W, C]."""
-        if self.conv_path is not None and cells is not None:
-            return self.conv_path.leave(tokens, cells, past, condition)
-        height, width = self.config.sites
-        return rearrange(
-            self.head(tokens),
-            "b t (h w) (p q c) -> b t (h p) (w q) c",
-            h=height,
-            w=width,
-            p=self.config.patch,
-            q=self.config.patch,
-        )
+    def _embed_future(self, noisy: Tensor, past: Tensor, t: Tensor, condition: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Tokens [B, T, N, D], and the features that a convolution path continues from."""
+        if self.config.input_scaling == "linear_estimate":
+            noisy = linear_estimate(noisy, t, self.config.sigma_min)
+        if self.conv_path is None:
+            tokens, features = self.future_patch_embed(to_patches(noisy, self.config.patch)), None
+        else:
+            tokens, features = self.conv_path.encode(noisy, past, condition)
+        return self._add_position(tokens, self.config.num_past_latents), features
 
-    def _lead(self, actions: Tensor, now: Tensor, silent: Tensor | None) -> Tensor:
-        """[B, T, D] of each future latent's actions [B, F, A], and of how far they lead from `now` [B or 1, A]."""
-        assert self.action_modulation is not None
-        frames = actions.unflatten(1, (-1, self.config.temporal_factor))
-        ahead = _LEAD_SCALE * (frames - now[:, None, None])
-        now = now[:, None].expand(*frames.shape[:2], -1)
-        told = self.action_modulation(torch.cat([frames.flatten(2), ahead.flatten(2), now], dim=-1))
-        return told if silent is None else told * ~silent[:, None, None]
+    def _project(self, tokens: Tensor, features: Tensor | None, past: Tensor, condition: Tensor) -> Tensor:
+        """Predicted velocity or data [B, T, H, W, C]."""
+        if self.conv_path is None or features is None:
+            return from_patches(self.head(tokens), self.config.patch, *self.config.sites)
+        return self.conv_path.decode(tokens, features, past, condition)
 
-    def _begin_from(self, past: Tensor, actions: Tensor | None, dropped: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Past latents, and the newest past action, zero where dropped."""
-        now = past.new_zeros(len(past), self.config.action_dim) if actions is None else actions[:, -1]
-        if dropped is None:
-            return past, now
-        return past * ~dropped[:, None, None, None, None], now * ~dropped[:, None]
+    def _read_past(self, past: Tensor, actions: Tensor | None, drop_context: Tensor | None) -> PastInputs:
+        newest = past.new_zeros(len(past), self.config.action_dim) if actions is None else actions[:, -1]
+        return PastInputs(zeroed(past, drop_context), zeroed(newest, drop_context))
+
+    def _embed_past(
+        self, latents: Tensor, actions: Tensor | None, drop_context: Tensor | None, drop_actions: Tensor | None
+    ) -> dict[Stream, Tensor]:
+        video = self._add_position(self.past_patch_embed(to_patches(latents, self.config.patch)), 0)
+        return {
+            Stream.PAST_VIDEO: zeroed(video, drop_context),
+            Stream.PAST_ACTIONS: self._embed_actions(actions, drop_actions, latents, self.config.past_frames),
+        }
+
+    def _embed_actions(self, actions: Tensor | None, drop: Tensor | None, like: Tensor, frames: int) -> Tensor:
+        """[B, F, 1, D], one token per frame; zeros where actions are dropped."""
+        if actions is None:
+            return like.new_zeros(len(like), frames, 1, self.config.dim)
+        return zeroed(self.action_embed(actions)[:, :, None], drop)
 
     def _embed_time(self, t: Tensor) -> Tensor:
-        """[B, 1, D] of times [B]."""
+        """Times [B] -> [B, 1, D]."""
         return self.time_embed(time_features(1000.0 * t, self.config.dim))[:, None]
 
-    def _past(
-        self, latents: Tensor, actions: Tensor | None, dropped: Tensor | None, silent: Tensor | None
-    ) -> dict[Stream, Tensor]:
-        return {
-            Stream.PAST_VIDEO: _zeroed(self._placed(self.past_patch_embed(self._patches(latents)), 0), dropped),
-            Stream.PAST_ACTIONS: self._action_tokens(actions, silent, latents, self.config.past_frames),
-        }
+    def _add_position(self, tokens: Tensor, first_latent: int) -> Tensor:
+        return tokens if self.position_embed is None else self.position_embed(tokens, first_latent)
 
-    def _placed(self, tokens: Tensor, first: int) -> Tensor:
-        """Tokens [B, T, N, D] of latents `first`, `first` + 1, ..., with where they are, if that is learned."""
-        return tokens if self.position_embed is None else tokens + self.position_embed[first : first + tokens.shape[1]]
-
-    def _action_tokens(self, actions: Tensor | None, silent: Tensor | None, latents: Tensor, frames: int) -> Tensor:
-        """[B, F, 1, D]; a token for each frame."""
-        if actions is None:
-            return latents.new_zeros(len(latents), frames, 1, self.config.dim)
-        return _zeroed(self.action_embed(actions)[:, :, None], silent)
-
-    def _patches(self, latents: Tensor) -> Tensor:
-        """[B, T, H, W, C] -> [B, T, N, C * patch * patch]."""
-        size = self.config.patch
-        return rearrange(latents, "b t (h p) (w q) c -> b t (h w) (p q c)", p=size, q=size)
-
-    def _positions(self, streams: dict[Stream, Tensor]) -> dict[Stream, Tensor]:
-        """Latent indices of video and frame indices of actions, each counted over past and future together."""
-        video = torch.arange(self.config.num_latents, device=self.device)
+    def _positions(self, streams: Mapping[Stream, Tensor]) -> dict[Stream, Tensor]:
+        """Latent indices of video and frame indices of actions; the future continues the indices of the past."""
+        latents = torch.arange(self.config.num_latents, device=self.device)
         frames = torch.arange(self.config.past_frames + self.config.future_frames, device=self.device)
-        cut = {True: (video, self.config.num_past_latents), False: (frames, self.config.past_frames)}
-        at = {}
+        index = {}
         for stream in streams:
-            index, first = cut[stream.is_video]
-            at[stream] = index[:first] if stream.is_past else index[first:]
-        return at
+            if stream.is_video:
+                every, num_past = latents, self.config.num_past_latents
+            else:
+                every, num_past = frames, self.config.past_frames
+            index[stream] = every[:num_past] if stream.is_past else every[num_past:]
+        return index
 
-    def _cut(self, actions: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        if actions is None:
-            return None, None
-        return actions[:, : self.config.past_frames], actions[:, self.config.past_frames :]
+    def _split_latents(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        past, future = latents.split([self.config.num_past_latents, self.config.num_future_latents], dim=1)
+        return past, future
 
-
-def interpolate(noise: Tensor, data: Tensor, t: Tensor, sigma_min: float) -> Tensor:
-    """The point of the path at times t [B]: noise at 0, data + sigma_min * noise at 1 (paper equation 1)."""
-    t = t.view(-1, *[1] * (data.ndim - 1))
-    return t * data + (1 - (1 - sigma_min) * t) * noise
-
-
-def linear_estimate(point: Tensor, t: Tensor, sigma_min: float) -> Tensor:
-    """Of the data, the best linear one from points of the path at times t [B]; data and noise have unit variance."""
-    noise = 1 - (1 - sigma_min) * t
-    return (t / (t.square() + noise.square())).view(-1, *[1] * (point.ndim - 1)) * point
-
-
-def noise_left(t: Tensor, sigma_min: float) -> Tensor:
-    """The share of the noise at times t, at least 0.05, to divide by (Li & He 2025, arXiv 2511.13720, section 4)."""
-    return (1 - (1 - sigma_min) * t.float()).clamp_min(0.05)
-
-
-def velocity_to(data: Tensor, point: Tensor, t: Tensor, sigma_min: float) -> Tensor:
-    """The velocity at times t [B] of the path that leads through `point` to `data`, in float32."""
-    left = noise_left(t, sigma_min).view(-1, *[1] * (data.ndim - 1))
-    return (data.float() - (1 - sigma_min) * point.float()) / left
-
-
-def _zeroed(tokens: Tensor, which: Tensor | None) -> Tensor:
-    """Tokens [B, T, N, D], those of samples in `which` [B] zeroed: what a dropped condition is."""
-    return tokens if which is None else tokens * ~which[:, None, None, None]
+    def _weighted_square(self, error: Tensor) -> Tensor:
+        """Mean square of an error [B, T, H, W, C], each channel with its weight."""
+        return (error.square() * self.channel_weights).mean()

@@ -40,6 +40,10 @@ class WorldModelNetwork(nn.Module, ABC):
         """`loss` and further metrics of a prediction from the past alone; None drops the actions."""
 
     @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
     def needs_channel_weights(self) -> bool:
         """Whether `set_channel_weights` must be called before training."""
         return False

@@ -1,4 +1,4 @@
-"""Per-frame actions to one token per latent; a time to its features."""
+"""Embeddings: of a time, of a token's position, and of the actions of each latent."""
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +14,27 @@ def time_features(t: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:
     return torch.cat([angle.cos(), angle.sin()], dim=-1)
 
 
-class ActionEncoder(nn.Module):
-    """Linear, position of the frame, GELU, MLP, LayerNorm; then the mean over the frames of each latent.
+class PositionEmbedding(nn.Module):
+    """A learned vector for each latent and spatial position, added to video tokens."""
 
-    The position comes before the non-linearity: added after it, the mean would make the order of actions inside a
-    latent inaudible.
+    def __init__(self, num_latents: int, positions: int, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(num_latents, positions, dim))
+
+    def reset_parameters(self, std: float) -> None:
+        """Draw from N(0, std)."""
+        nn.init.normal_(self.weight, std=std)
+
+    def forward(self, tokens: Tensor, first_latent: int) -> Tensor:
+        """Tokens [B, T, N, D] of the latents `first_latent`, `first_latent` + 1, ... -> the same shape."""
+        return tokens + self.weight[first_latent : first_latent + tokens.shape[1]]
+
+
+class ActionEncoder(nn.Module):
+    """Actions of frames to one token per latent: linear, position of the frame, GELU, MLP, LayerNorm, mean over frames.
+
+    The position is added before the non-linearity. Added after it, the mean would hide the order of the actions within
+    a latent.
     """
 
     def __init__(self, action_dim: int, num_latents: int, temporal_factor: int, dim: int, mlp_ratio: float) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hwm_core.models.flow import FlowWorldModel, PastCache
+from hwm_core.models.conditioning import PastCache
+from hwm_core.models.flow import FlowWorldModel
 from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.guidance import guided
@@ -69,7 +70,7 @@ class FlowPredictor:
         if actions is not None:
             actions = torch.cat([past.actions.expand(candidates, -1, -1), actions], dim=1)
             actions = _per_sample(actions, candidates, guidance)
-        return lambda x, t, dropped: self.model(x, t, latents, actions, dropped=dropped)
+        return lambda x, t, dropped: self.model(x, t, latents, actions, drop_context=dropped)
 
     def _cached(
         self, past: PastLatents, actions: Tensor | None, candidates: int, guidance: bool
@@ -80,8 +81,8 @@ class FlowPredictor:
         if guidance:
             first = past.latents[:1]
             dropped = torch.ones(1, dtype=torch.bool, device=first.device)
-            cache = cache.beside(self.model.prefill(first, None, dropped=dropped), candidates)
-        return lambda x, t, dropped: self.model.predict(cache, x, t, future, dropped=dropped)
+            cache = cache.beside(self.model.prefill(first, None, drop_context=dropped), candidates)
+        return lambda x, t, dropped: self.model.predict(cache, x, t, future, drop_actions=dropped)
 
 
 def _per_sample(x: Tensor, candidates: int, guidance: bool) -> Tensor:

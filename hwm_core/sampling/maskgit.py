@@ -65,7 +65,7 @@ def _decode_together(
         Tokens [S, n, h, w, P] and latents [S, n, h, w, P, C].
     """
     vocabulary, (height, width) = model.vocabulary, model.config.sites
-    device = model.position_embed.device
+    device = model.device
     tokens = torch.full(
         (candidates, num_latents, height, width, vocabulary.codes_per_site), vocabulary.mask_token, device=device
     )

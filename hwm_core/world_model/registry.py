@@ -7,8 +7,10 @@ from typing import Any
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.errors import BadConfig
 from hwm_core.models.config import WorldModelConfig
-from hwm_core.models.flow import FlowConfig, FlowWorldModel
-from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
+from hwm_core.models.flow import FlowWorldModel
+from hwm_core.models.flow_config import FlowConfig
+from hwm_core.models.masked import MaskedWorldModel
+from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.sampling.flow_predictor import FlowPredictor
 from hwm_core.sampling.masked_predictor import MaskedPredictor

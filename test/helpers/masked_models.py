@@ -2,7 +2,8 @@
 
 import torch
 
-from hwm_core.models.masked import MaskedConfig, MaskedWorldModel
+from hwm_core.models.masked import MaskedWorldModel
+from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.nn.attention_spec import MASKED_VARIANTS
 
 PAST, LATENTS, FACTOR = 2, 5, 4

@@ -192,7 +192,7 @@ def _drawn_by_hand(
     def velocity(x: torch.Tensor, time: float) -> torch.Tensor:
         t = torch.tensor([time, time])
         conditional = net(x, t, past, actions)
-        unconditional = net(x, t, torch.zeros_like(past), None, dropped=torch.tensor([True, True]))
+        unconditional = net(x, t, torch.zeros_like(past), None, drop_context=torch.tensor([True, True]))
         return unconditional + sampling.guidance_scale * (conditional - unconditional)
 
     for step in range(sampling.steps):

@@ -8,7 +8,8 @@ import torch
 from eight_models import FACTOR, FRAMES, LATENTS, PAST, Row
 
 from hwm_core.errors import BadConfig
-from hwm_core.models.flow import FlowConfig, interpolate, linear_estimate, velocity_to
+from hwm_core.models.flow_config import FlowConfig
+from hwm_core.models.flow_path import interpolate, linear_estimate, velocity_to
 from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.flow_predictor import FlowPredictor
@@ -107,7 +108,8 @@ def test_how_far_actions_lead_from_the_newest_is_heard_where_they_modulate() -> 
     noisy, past, t = latents[:, PAST:], latents[:, :PAST], torch.zeros(1)
     with torch.no_grad():
         cached = net.prefill(past, actions[:, :NOW])
-        apart = replace(cached, action=cached.action + 1)
+        moved = replace(cached.past, newest_action=cached.past.newest_action + 1)
+        apart = replace(cached, past=moved)
         one, other = (net.predict(past_cache, noisy, t, actions[:, NOW:]) for past_cache in (cached, apart))
     assert not torch.equal(one, other)
 
@@ -182,7 +184,7 @@ def test_samples_are_dropped_and_muted_at_their_rates_one_apart_from_the_other(c
 
     net.forward = forward
     net.loss(latents, actions, torch.Generator().manual_seed(0))
-    dropped, muted = seen["dropped"], seen["muted"]
+    dropped, muted = seen["drop_context"], seen["drop_actions"]
     for found, rate in ((dropped, condition), (muted, action), (dropped & muted, condition * action)):
         error = (rate * (1 - rate) / samples) ** 0.5  # 0.010, 0.011 and 0.008 of the last case, else nothing
         assert found.shape == (samples,) and abs(found.float().mean().item() - rate) <= 4 * error + 1e-6
@@ -221,7 +223,7 @@ def test_the_learned_position_of_a_latent_is_added_to_that_latent_alone() -> Non
     row.predict(net, *clip)
     for latent in range(LATENTS):
         with torch.no_grad():
-            net.position_embed[latent] += 1
+            net.position_embed.weight[latent] += 1
         row.predict(net, *clip)
         moved = (entered[-1] != entered[-2]).flatten(2).any(-1)[0]
         assert moved.tolist() == [i == latent for i in range(LATENTS)]
@@ -233,10 +235,10 @@ def test_dropped_conditions_are_not_heard(attention: str) -> None:
     noisy, past, t = latents[:, PAST:], latents[:, :PAST], torch.full((2,), 0.5)
     dropped = torch.tensor([True, False])
     with torch.no_grad():
-        before = net(noisy, t, past, actions, dropped=dropped)
-        after = net(noisy, t, past + 1, actions + 1, dropped=dropped)
+        before = net(noisy, t, past, actions, drop_context=dropped)
+        after = net(noisy, t, past + 1, actions + 1, drop_context=dropped)
         assert torch.equal(before[0], after[0]) and not torch.equal(before[1], after[1])
-        muted = [net(noisy, t, past, a, muted=torch.tensor([True, True])) for a in (actions, actions + 1)]
+        muted = [net(noisy, t, past, a, drop_actions=torch.tensor([True, True])) for a in (actions, actions + 1)]
         assert torch.equal(*muted)
         assert torch.equal(muted[0], net(noisy, t, past, None))
 
@@ -263,11 +265,11 @@ def test_guidance_with_a_settled_past_equals_guidance_without(variant: str) -> N
     past, dropped = latents[:1, :PAST], torch.tensor([False, False, True, True])
     t = torch.full((4,), 0.4)
     with torch.no_grad():
-        nothing = net.prefill(past, None, dropped=torch.tensor([True]))
+        nothing = net.prefill(past, None, drop_context=torch.tensor([True]))
         past_cache = net.prefill(past, actions[:1, :NOW]).beside(nothing, 2)
-        cached = net.predict(past_cache, latents[:, PAST:], t, actions[:, NOW:], dropped=dropped)
+        cached = net.predict(past_cache, latents[:, PAST:], t, actions[:, NOW:], drop_actions=dropped)
         every = torch.cat([actions[:1, :NOW].expand(4, -1, -1), actions[:, NOW:]], dim=1)
-        full = net(latents[:, PAST:], t, past.expand(4, -1, -1, -1, -1), every, dropped=dropped)
+        full = net(latents[:, PAST:], t, past.expand(4, -1, -1, -1, -1), every, drop_context=dropped)
     torch.testing.assert_close(cached, full, rtol=0, atol=2e-5 * full.abs().max().item())
 
 

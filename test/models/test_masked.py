@@ -4,7 +4,7 @@ import pytest
 import torch
 from masked_models import FACTOR, PAST, VARIANTS, clip, model
 
-from hwm_core.models.masked import corrupt, future_mask
+from hwm_core.models.corruption import corrupt, future_mask
 from hwm_core.sampling.masked_forward import CachedForward, UncachedForward
 
 

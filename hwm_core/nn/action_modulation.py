@@ -1,0 +1,28 @@
+"""Actions as a condition of AdaLN, added to the embedded time."""
+
+import torch
+from torch import Tensor, nn
+
+_CHANGE_SCALE = 3.0  # the change of a normalised value within a latent is about a third of its standard deviation
+
+
+class ActionModulation(nn.Module):
+    """Embeds the actions of each future latent, and their change from the newest past action."""
+
+    def __init__(self, action_dim: int, temporal_factor: int, dim: int) -> None:
+        super().__init__()
+        self.temporal_factor = temporal_factor
+        inputs = (2 * temporal_factor + 1) * action_dim
+        self.embed = nn.Sequential(nn.Linear(inputs, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
+
+    def forward(self, actions: Tensor, newest: Tensor) -> Tensor:
+        """Condition [B, T, D] of each future latent.
+
+        Args:
+            actions: [B, T * temporal_factor, A] normalised, of the future frames.
+            newest: [B or 1, A], the action of the newest past frame.
+        """
+        frames = actions.unflatten(1, (-1, self.temporal_factor))
+        change = _CHANGE_SCALE * (frames - newest[:, None, None])
+        newest = newest[:, None].expand(*frames.shape[:2], -1)
+        return self.embed(torch.cat([frames.flatten(2), change.flatten(2), newest], dim=-1))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from hwm_core.data.checks.verification import Finding, is_store, verify_metadata, verify_recording
+from hwm_core.data.checks.finding import Finding
+from hwm_core.data.checks.verification import is_store, verify_metadata, verify_recording
 from hwm_core.data.discover import dataset_paths
 from hwm_core.data.tokens.onex import find_token_sets
 from training.command_line import run_command

@@ -1,4 +1,4 @@
-"""Folders and files that appear whole or not at all."""
+"""Atomic writes: files and folders appear whole or not at all."""
 
 import json
 import os
@@ -13,13 +13,16 @@ from hwm_core.errors import BadBag
 
 @contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
-    """A folder beside `path` that takes its name when the block ends well, and is removed when it does not.
+    """Yield a temporary folder that is renamed to `path` when the block succeeds, and removed when it fails.
 
-    What a killed process left is removed by the next one of the same path. Raises BadBag where `path` exists.
+    The leftovers of a killed process are removed by the next call for the same path.
+
+    Raises:
+        BadBag: `path` exists.
     """
     path = Path(path)
     if path.exists():
-        raise BadBag(f"{path}", expected="a new path", got="one that exists", remedy="Choose another, or remove it.")
+        raise BadBag(f"{path}", expected="a new path", got="an existing one", remedy="Choose another, or remove it.")
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -32,10 +35,10 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_folder(path: str | Path) -> Iterator[Path]:
-    """A folder beside `path` that takes its place when the block ends well.
+    """Yield a temporary folder that replaces `path` when the block succeeds.
 
-    No rename replaces a folder that holds files. So the old one is moved aside first, and between these two renames it
-    stands at `readable_folder(path)` alone. What a killed process left is put right by the next one of the same path.
+    A rename cannot replace a folder that has files, so the old folder is moved aside first. Between the two renames,
+    only `readable_folder(path)` finds it. The next call for the same path repairs what a killed process left.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +59,7 @@ def replaced_folder(path: str | Path) -> Iterator[Path]:
 
 
 def readable_folder(path: str | Path) -> Path:
-    """Where to read what `replaced_folder` wrote: `path`, or the one before where a process was killed replacing it."""
+    """Where to read a folder that `replaced_folder` writes: `path`, or its predecessor after a killed replacement."""
     path = Path(path)
     return _previous(path) if not path.exists() and _previous(path).exists() else path
 
@@ -67,10 +70,13 @@ def _previous(path: Path) -> Path:
 
 @contextmanager
 def new_file(path: str | Path, tag: int = 0) -> Iterator[Path]:
-    """A file beside `path` that is flushed to the disk and replaces it when the block ends well: a reader sees the old
-    file or the new one, never half.
+    """Yield a temporary file that is flushed to disk and replaces `path` when the block succeeds.
 
-    Processes that may write the same path at the same time have a `tag` each.
+    Readers see the old file or the new file, never a part.
+
+    Args:
+        path: file to write.
+        tag: a different number for each process that may write `path` at the same time.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,11 +91,11 @@ def new_file(path: str | Path, tag: int = 0) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, value: Mapping[str, Any], tag: int = 0) -> None:
-    """Write one JSON object, whole or not at all; `tag` as of `new_file`."""
+    """Write one JSON object, whole or not at all; `tag` as in `new_file`."""
     write_text(path, json.dumps(value, indent=1) + "\n", tag)
 
 
 def write_text(path: str | Path, text: str, tag: int = 0) -> None:
-    """The same of any text."""
+    """Write a text, whole or not at all; `tag` as in `new_file`."""
     with new_file(path, tag) as partial:
         partial.write_text(text)

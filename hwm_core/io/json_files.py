@@ -1,4 +1,4 @@
-"""JSON that others wrote, or that was cut: read whole or rejected, with the fields that are used checked."""
+"""Reads JSON files of other programs: truncated or wrong files are rejected, and the used fields are checked."""
 
 import json
 from collections.abc import Mapping
@@ -14,50 +14,55 @@ F = TypeVar("F", bound="JsonFields")
 
 
 class JsonFields(Config):
-    """The fields that are used of a JSON object, which may hold more."""
+    """Base of the used fields of a JSON object; other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
     @classmethod
-    def of(cls: type[F], said: Any, where: str, remedy: str) -> F:
-        """Those of an object that was read. Raises BadBag, naming the first that is absent or wrong."""
+    def from_object(cls: type[F], parsed: Any, where: str, remedy: str) -> F:
+        """The fields of a parsed object. Raises BadBag, which names the first absent or wrong field."""
         try:
-            return cls.parse(said, where)
+            return cls.parse(parsed, where)
         except BadConfig as fault:
             raise BadBag(fault.what, expected=fault.expected, got=fault.got, remedy=remedy) from None
 
     @classmethod
     def from_json(cls: type[F], path: str | Path, remedy: str) -> F:
-        """Those of a file of one object. Raises BadBag as `read_json` and `of`."""
-        return cls.of(read_json(path, remedy), f"File {path}", remedy)
+        """The fields of a file of one object. Raises BadBag as `read_json` and `from_object`."""
+        return cls.from_object(read_json(path, remedy), f"File {path}", remedy)
 
     @classmethod
     def from_lines(cls: type[F], path: str | Path, remedy: str) -> list[F]:
-        """Those of a file of one object a line; empty lines are passed over. Raises BadBag, naming the line."""
+        """The fields of a file with one object per line; empty lines are ignored. Raises BadBag and names the line."""
         lines = enumerate(_text(Path(path), remedy).split("\n"), start=1)
         named = [(f"File {path}, line {number}", line) for number, line in lines if line.strip()]
-        return [cls.of(_object(line, where, remedy), where, remedy) for where, line in named]
+        return [cls.from_object(_object(line, where, remedy), where, remedy) for where, line in named]
 
 
 def read_json(path: str | Path, remedy: str) -> dict[str, Any]:
-    """A file of one JSON object. Raises BadBag where it is absent, cut, or holds something else."""
+    """Read a file of one JSON object. Raises BadBag when it is absent, truncated, or not an object."""
     return _object(_text(Path(path), remedy), f"File {path}", remedy)
 
 
 def require_settings(path: str | Path, wanted: Mapping[str, Any], remedy: str) -> None:
-    """That the work in the folder of `path`, which says its settings, goes on with the same ones.
+    """Check that a resumed run has the settings it was started with.
+
+    Args:
+        path: settings file in the folder of the run.
+        wanted: settings of the resumed run.
+        remedy: what the user can do about a difference.
 
     Raises:
-        BadConfig: it was begun with others; says which.
-        BadBag: the file is cut.
+        BadConfig: settings differ; lists them.
+        BadBag: the file is truncated.
     """
     path = Path(path)
-    wanted, begun = json.loads(json.dumps(wanted)), read_json(path, remedy)
-    if other := sorted(key for key in {*begun, *wanted} if begun.get(key) != wanted.get(key)):
+    wanted, started = json.loads(json.dumps(wanted)), read_json(path, remedy)
+    if other := sorted(key for key in {*started, *wanted} if started.get(key) != wanted.get(key)):
         raise BadConfig(
             f"Folder {path.parent}",
-            expected=f"the {', '.join(other)} it was begun with",
-            got=differences(begun, wanted),
+            expected=f"the {', '.join(other)} it was started with",
+            got=differences(started, wanted),
             remedy=remedy,
         )
 
@@ -66,16 +71,16 @@ def _text(path: Path, remedy: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        got = error.strerror if isinstance(error, OSError) else f"bytes that are no text: {error}"
+        got = error.strerror if isinstance(error, OSError) else f"bytes that are not text: {error}"
         raise BadBag(f"File {path}", expected="a file of JSON", got=got, remedy=remedy) from None
 
 
 def _object(text: str, where: str, remedy: str) -> dict[str, Any]:
     try:
-        said = json.loads(text)
-        if not isinstance(said, dict):
-            raise ValueError(f"a {type(said).__name__}")
+        parsed = json.loads(text)
+        if not isinstance(parsed, dict):
+            raise ValueError(f"a {type(parsed).__name__}")
     except ValueError as error:
         got = str(error) if text.strip() else "nothing"
         raise BadBag(where, expected="a JSON object", got=got, remedy=remedy) from None
-    return said
+    return parsed

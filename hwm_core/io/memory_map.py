@@ -1,4 +1,4 @@
-"""Large files as arrays that are read where they are looked at."""
+"""Memory-mapped files as arrays."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 
 def map_file(path: Path, size: int) -> NDArray[np.uint8]:
-    """The first `size` bytes of a file, at least one; what is written to them stays in memory.
+    """Map the first `size` bytes of a file, at least one. Writes stay in memory.
 
-    numpy's own memory map keeps a file open for each, and 1,024 open files are a usual limit.
+    `numpy.memmap` keeps one open file for each array, and a usual limit is 1,024 open files.
     """
     return torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).numpy()

@@ -85,7 +85,7 @@ def test_a_stopped_run_resumes_and_writes_the_same_bytes(tmp_path) -> None:
     assert not (tmp_path / "part.zip").exists()
     begun = {path.name for path in (tmp_path / "part.zip.unfinished").iterdir()}
     assert begun == {"settings.json", "lock", "0.npz", "0.json", "1.npz", "1.json"}
-    with pytest.raises(BadConfig, match="the seed it was begun with"):
+    with pytest.raises(BadConfig, match="the seed it was started with"):
         compress(
             Compressor(one, sampling=compressor.sampling, top=20, seed=1),
             samples,

@@ -31,7 +31,7 @@ def test_a_stopped_run_resumes_and_writes_frames_and_a_report(raw, tmp_path) -> 
     with pytest.raises(KeyboardInterrupt):
         run_track(made, samples(), track, tmp_path / "out", data="val", progress=stop)
     assert [path.name for path in tmp_path.iterdir()] == ["out.unfinished"]
-    with pytest.raises(BadConfig, match="the data it was begun with"):
+    with pytest.raises(BadConfig, match="the data it was started with"):
         run_track(made, samples(), track, tmp_path / "out", data="other")
     with pytest.raises(BadConfig, match="arithmetic"):
         run_track(eve_model(dtype=torch.bfloat16), samples(), track, tmp_path / "out", data="val")

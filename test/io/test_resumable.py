@@ -37,9 +37,9 @@ def test_other_settings_are_rejected_by_name(begun: ResumableResults, tmp_path: 
     other = {"checkpoint": {"name": "b"}, "settings": {"stride": 5, "horizons": (8, 24)}}
     with pytest.raises(BadConfig, match=r"checkpoint.name b in place of a, settings.horizons \[8, 24\]"):
         ResumableResults(tmp_path, other)
-    with pytest.raises(BadConfig, match="expected the checkpoint, settings it was begun with"):
+    with pytest.raises(BadConfig, match="expected the checkpoint, settings it was started with"):
         ResumableResults(tmp_path, other)
-    with pytest.raises(BadConfig, match="expected the batch it was begun with"):
+    with pytest.raises(BadConfig, match="expected the batch it was started with"):
         ResumableResults(tmp_path, {**SETTINGS, "batch": 1})
     ResumableResults(tmp_path, SETTINGS)
 
@@ -47,7 +47,7 @@ def test_other_settings_are_rejected_by_name(begun: ResumableResults, tmp_path: 
 def test_other_settings_are_rejected_when_another_process_began_first(tmp_path: Path) -> None:
     late = ResumableResults(tmp_path, {**SETTINGS, "batch": 1})
     ResumableResults(tmp_path, SETTINGS).begin()
-    with pytest.raises(BadConfig, match="expected the batch it was begun with"):
+    with pytest.raises(BadConfig, match="expected the batch it was started with"):
         late["0"] = {"mse": np.zeros(1)}
 
 

@@ -1,4 +1,4 @@
-"""What the values of each joint of a recording look like."""
+"""Statistics and warnings of each joint of a recording."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from hwm_core.data.robot.value_checks import value_warnings
 
 @dataclass(frozen=True)
 class JointSummary:
-    """One joint of one stream, at the frames."""
+    """Values of one joint in one channel, at the frames."""
 
     name: str
     lower: float
@@ -24,15 +24,15 @@ class JointSummary:
     warnings: tuple[str, ...]
 
 
-def joint_remarks(dimensions: Mapping[str, Sequence[JointSummary]]) -> list[str]:
-    """Of each stream which dimensions are constant, and which doubtful, a sentence each."""
+def joint_remarks(joints: Mapping[str, Sequence[JointSummary]]) -> list[str]:
+    """The constant and the suspicious joints of each channel, a sentence each."""
     found = []
-    for stream, some in dimensions.items():
+    for channel, some in joints.items():
         if constant := [one.name for one in some if one.constant]:
-            found.append(f"{stream}: {len(constant)} of {len(some)} dimensions are constant: {', '.join(constant)}")
+            found.append(f"{channel}: {len(constant)} of {len(some)} dimensions are constant: {', '.join(constant)}")
         for one in some:
             if others := [warning for warning in one.warnings if not warning.startswith("constant")]:
-                found.append(f"{stream}: {one.name} {'; '.join(others)}")
+                found.append(f"{channel}: {one.name} {'; '.join(others)}")
     return found
 
 
@@ -42,7 +42,14 @@ def summarise_joints(
     joint: Callable[[str], Joint] | None,
     takes: NDArray[np.integer] | None = None,
 ) -> tuple[JointSummary, ...]:
-    """Each column of `values` [N, A]; `joint` and `takes` as of `inspect` and `value_warnings`."""
+    """Summarise each column of `values`.
+
+    Args:
+        names: names of the A joints.
+        values: [N, A].
+        joint: unit and limits of a joint by its name, if known.
+        takes: take number of each row, [N]; steps between takes are ignored.
+    """
     return tuple(_summarise(name, column, joint, takes) for name, column in zip(names, values.T, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""What a set of tokens holds, measured: clips and those never used, codes used, takes, what each joint does."""
+"""Inspects a token set: clips and unusable clips, codes used, takes, and joint values."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,51 +13,52 @@ from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.vocabulary import in_vocabulary, out_of_vocabulary
 from hwm_core.errors import BadBag
 
-_AT_ONCE = 256  # clips looked at
+_AT_ONCE = 256  # clips read at once
 
 
 @dataclass(frozen=True)
 class TokenInspection:
-    """All of it."""
+    """Measurements of one token set."""
 
     name: str
     episodes: int
-    takes: int  # stretches without a cut
-    frames: int  # with values of the joints
+    takes: int
+    frames: int  # with joint values
     frame_rate_hz: float
     clips: int
     clip_frames: int
-    grid: tuple[int, ...]  # T, h, w of a clip, and channels of latents
-    vocabulary: int  # 0 of latents
+    grid: tuple[int, ...]  # T, h, w of a clip, and the channels of latents
+    vocabulary: int  # 0 for latents
     codes_used: int
-    latents: tuple[float, float] | None  # the smallest and the largest number; None of codes
-    partial: int  # clips cut short at the end of an episode
-    straddling: int  # clips over a cut
-    joints: dict[str, tuple[JointSummary, ...]]  # states, commands
+    latents: tuple[float, float] | None  # smallest and largest value; None for codes
+    partial: int  # clips that extend beyond the last frame of an episode
+    straddling: int  # complete clips that contain a cut
+    joints: dict[str, tuple[JointSummary, ...]]  # by channel: states, commands
 
     def remarks(self) -> list[str]:
-        """What someone who trains on this should know, a sentence each."""
+        """What matters for training on this set, a sentence each."""
         found = []
         if self.partial:
-            found.append(f"{self.partial} of {self.clips} clips are cut short: never used")
+            found.append(f"{self.partial} of {self.clips} clips are partial: never used")
         if self.straddling:
-            found.append(f"{self.straddling} of {self.clips} clips straddle a cut: never used")
+            found.append(f"{self.straddling} of {self.clips} clips contain a cut: never used")
         return found + joint_remarks(self.joints)
 
 
 def inspect_tokens(
     name: str, episodes: Iterable[TokenEpisode], joint: Callable[[str], Joint] | None = None
 ) -> TokenInspection:
-    """Read all of a set once.
+    """Read a set once and measure it.
 
     Args:
-        episodes: of one set.
-        joint: units and limits by name, where they are known.
+        name: name of the set.
+        episodes: all episodes of the set.
+        joint: unit and limits of a joint by its name, if known.
 
     Raises:
-        BadBag: no episodes, codes that the tokenizer does not have, or latents that are not finite.
+        BadBag: there are no episodes, or tokens are not in the vocabulary.
     """
-    seen: list[TokenEpisode] = []
+    read: list[TokenEpisode] = []
     used, extremes = np.zeros(0, dtype=bool), []
     for one in episodes:
         for first in range(0, len(one.tokens), _AT_ONCE):
@@ -69,30 +70,30 @@ def inspect_tokens(
                 used[codes.reshape(-1)] = True
             else:
                 extremes += [float(codes.min()), float(codes.max())]
-        seen.append(one)
-    if not seen:
+        read.append(one)
+    if not read:
         raise BadBag(f"Token set {name}", expected="episodes", got="none", remedy="Check the path.")
-    first_one, takes = seen[0], _takes(seen)
+    takes = _takes(read)
     return TokenInspection(
         name=name,
-        episodes=len(seen),
+        episodes=len(read),
         takes=len(np.unique(takes)),
         frames=len(takes),
-        frame_rate_hz=first_one.frame_rate_hz,
-        clips=sum(len(one.tokens) for one in seen),
-        clip_frames=first_one.clip_frames,
-        grid=first_one.tokens.shape[1:],
-        vocabulary=first_one.vocabulary,
+        frame_rate_hz=read[0].frame_rate_hz,
+        clips=sum(len(one.tokens) for one in read),
+        clip_frames=read[0].clip_frames,
+        grid=read[0].tokens.shape[1:],
+        vocabulary=read[0].vocabulary,
         codes_used=int(used.sum()),
         latents=(min(extremes), max(extremes)) if extremes else None,
-        partial=sum(one.partial_clips for one in seen),
-        straddling=sum(one.straddling_clips for one in seen),
-        joints=_summarise(seen, takes, joint),
+        partial=sum(one.partial_clips for one in read),
+        straddling=sum(one.straddling_clips for one in read),
+        joints=_summarise(read, takes, joint),
     )
 
 
 def _takes(episodes: list[TokenEpisode]) -> NDArray[np.int64]:
-    """Number of the take of every frame, episode after episode."""
+    """Take number of every frame of all episodes; takes of different episodes get different numbers."""
     takes, first = [], 0
     for one in episodes:
         takes.append(first + take_numbers(one.segments))
@@ -103,10 +104,10 @@ def _takes(episodes: list[TokenEpisode]) -> NDArray[np.int64]:
 def _summarise(
     episodes: list[TokenEpisode], takes: NDArray[np.int64], joint: Callable[[str], Joint] | None
 ) -> dict[str, tuple[JointSummary, ...]]:
-    streams = {"states": [one.states for one in episodes], "commands": [one.commands for one in episodes]}
-    recorded = {stream: [one for one in some if one is not None] for stream, some in streams.items()}
+    channels = {"states": [one.states for one in episodes], "commands": [one.commands for one in episodes]}
+    recorded = {channel: [one for one in some if one is not None] for channel, some in channels.items()}
     return {
-        stream: summarise_joints(episodes[0].names, np.concatenate(some), joint, takes)
-        for stream, some in recorded.items()
+        channel: summarise_joints(episodes[0].names, np.concatenate(some), joint, takes)
+        for channel, some in recorded.items()
         if len(some) == len(episodes) and len(takes)
     }

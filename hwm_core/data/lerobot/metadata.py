@@ -95,13 +95,17 @@ def read_info(path: Path) -> tuple[Info, dict[str, Any]]:
     """The required fields of meta/info.json, and the whole file. Raises BadBag."""
     file = path / INFO
     everything = read_json(file, "Check the path, or download the file again.")
-    return Info.of(everything, f"File {file}", _REMEDY), everything
+    return Info.from_object(everything, f"File {file}", _REMEDY), everything
 
 
 def joint_names(path: Path, info: Info, key: str) -> tuple[str, ...]:
     """Joint names of a feature, in order; empty where the dataset lacks the feature. Raises BadBag."""
     feature = info.features.get(key)
-    return () if feature is None else _Joints.of(feature, f"File {path / INFO}: feature `{key}`", _REMEDY).joints()
+    return (
+        ()
+        if feature is None
+        else _Joints.from_object(feature, f"File {path / INFO}: feature `{key}`", _REMEDY).joints()
+    )
 
 
 def read_episode_tasks(path: Path) -> dict[int, tuple[str, ...]]:
@@ -164,4 +168,6 @@ def _statistics_v3(file: Path) -> Iterator[_Statistics]:
                 feature, _, statistic = column.removeprefix("stats/").rpartition("/")
                 stats.setdefault(feature, {})[statistic] = values
         if stats:
-            yield _Statistics.of({"episode_index": number, "stats": stats}, f"Table {file}, episode {number}", _REMEDY)
+            yield _Statistics.from_object(
+                {"episode_index": number, "stats": stats}, f"Table {file}, episode {number}", _REMEDY
+            )

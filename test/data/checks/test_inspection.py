@@ -48,7 +48,7 @@ def test_pictures_that_repeat_show_the_true_rate_of_the_camera(tmp_path):
     found = inspected(tmp_path, messages)
     assert found.repeats == 10 / 39 and found.longest_repeat == 1
     assert abs(found.fresh_hz - 30 * 29 / 39) < 0.01
-    assert "copying the last frame looks better" in found.remarks()[0]
+    assert "Copying the last frame looks too good" in found.remarks()[0]
 
 
 def test_the_bars_of_a_letterbox_are_seen_and_a_dark_scene_is_none(tmp_path):
@@ -142,7 +142,7 @@ def test_the_contact_sheet_holds_every_thumbnail(tmp_path):
 def test_metadata_that_count_more_than_there_is_are_noted_and_a_cut_video_is_a_fault(tmp_path):
     folder = lerobot_dataset(tmp_path / "set")
     notes = [one.text for one in verify_metadata(folder)]
-    assert any("total_episodes 100, on disk are 2" in text for text in notes)
+    assert any("total_episodes 100, but there are 2" in text for text in notes)
     assert any("`observation.images.absent`, which has no files" in text for text in notes)
     assert all(one.level == "note" for one in verify_metadata(folder))
     video = folder / "videos/chunk-000/observation.images.head/episode_000003.mp4"

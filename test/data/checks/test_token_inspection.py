@@ -69,7 +69,7 @@ def test_clips_codes_takes_and_joints_of_a_set_are_measured(published):
     assert (found.codes_used, found.vocabulary, found.latents) == (3, 64_000, None)  # clip c holds the code c
     # Frames 17 to 33 hold the cut at 20, in both; 40 frames have 6 of the 17 of a third clip.
     assert (found.partial, found.straddling) == (1, 2)
-    assert found.remarks()[:2] == ["1 of 6 clips are cut short: never used", "2 of 6 clips straddle a cut: never used"]
+    assert found.remarks()[:2] == ["1 of 6 clips are partial: never used", "2 of 6 clips contain a cut: never used"]
     (states,) = found.joints.values()
     assert [one.name for one in states] == list(EVE_STATES) and (states[0].lower, states[0].upper) == (0, 50)
 
@@ -133,7 +133,7 @@ def test_inspect_reads_a_set_those_side_by_side_and_a_test_set(published, comman
     assert status == 0 and "1 episodes, 1 takes" in told and "no sheet: tokens hold no images" in told
     assert all(f" {name} " in told for name in EVE_STATES)
     status, told = command("inspect", published / "train_v2.0", "--episodes", 1)
-    assert status == 0 and "1 episodes, 2 takes" in told and "1 of 3 clips are cut short" in told
+    assert status == 0 and "1 episodes, 2 takes" in told and "1 of 3 clips are partial" in told
 
 
 def test_inspect_reads_sets_of_ours_and_of_v1_and_tells_of_a_damaged_one(pair, tmp_path, command):

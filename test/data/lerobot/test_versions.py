@@ -127,7 +127,7 @@ def test_timestamps_that_begin_late_are_counted_from_0_and_it_is_told_and_noted(
         ({"episode_index": number, "stats": {"timestamp": column_stats(late, ["q50"])}} for number in (0, 1)),
     )
     (note,) = [one.text for one in verify_metadata(folder) if "row / fps" in one.text]
-    assert note.startswith("timestamps of 2 episodes stand +0.0500 s off row / fps")
+    assert note.startswith("timestamps of 2 episodes differ from row / fps") and "constant +0.0500 s" in note
     losses = convert_version(folder, tmp_path / "out", "v3.0").losses
     assert any("a constant offset of the timestamps, +0.0500 s, in 2 episodes" in one for one in losses)
     after = open_lerobot(tmp_path / "out")
@@ -140,7 +140,7 @@ def test_timestamps_that_begin_late_are_counted_from_0_and_it_is_told_and_noted(
 def test_timestamps_without_a_fixed_rate_stay_and_are_told_and_noted(folder, tmp_path):
     seconds = np.arange(20) / 30 + np.repeat([0, 0.02], 10)
     with_column(folder, 0, "timestamp", seconds)
-    assert "times leave the 30 Hz grid by 0.0100 s" in [one.text for one in verify_metadata(folder)]
+    assert "timestamps deviate from the 30 Hz grid by 0.0100 s" in [one.text for one in verify_metadata(folder)]
     losses = convert_version(folder, tmp_path / "out", "v2.1").losses
     assert any("deviate from the 30 Hz grid by up to 0.0100 s in episodes 0" in one for one in losses)
     assert np.array_equal(read_table(open_lerobot(tmp_path / "out"), 0)["timestamp"].to_numpy(), seconds)

@@ -268,11 +268,11 @@ def other_store(store, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "expected the manifests it was begun with"),
-        ({"tokenizer": "other"}, "expected the manifests, tokenizer it was begun with"),
+        ({}, "expected the manifests it was started with"),
+        ({"tokenizer": "other"}, "expected the manifests, tokenizer it was started with"),
         ({"tokenizer": "continuous", "stride": None}, "expected a stride"),
         ({"needs_statistics": True}, "a tokenizer with statistics of its latents"),
-        ({"kept": ["validation"]}, "expected the manifests it was begun with"),
+        ({"kept": ["validation"]}, "expected the manifests it was started with"),
         ({"latents": 30}, "expected a segment of at least 233 frames"),
         ({"batch": 0}, "key `batch`"),
     ],

@@ -85,9 +85,9 @@ def test_a_fault_on_the_way_leaves_no_half_written_file(tmp_path):
 
 def test_a_set_is_of_one_tokenizer_and_one_list_of_episodes(tmp_path):
     list(run([episode()], tmp_path / "set"))
-    with pytest.raises(BadConfig, match="the tokenizer it was begun with"):
+    with pytest.raises(BadConfig, match="the tokenizer it was started with"):
         list(run([episode()], tmp_path / "set", sha256="def"))
-    with pytest.raises(BadConfig, match="the episodes it was begun with"):
+    with pytest.raises(BadConfig, match="the episodes it was started with"):
         list(run([episode("other")], tmp_path / "set"))
 
 
@@ -113,7 +113,7 @@ def test_a_set_begun_with_anything_else_is_rejected_by_its_name(tmp_path, key):
     said = json.loads(begun.read_text())
     assert sorted(said) == sorted(KEYS)
     begun.write_text(json.dumps({**said, key: "another"}))
-    with pytest.raises(BadConfig, match=rf"expected the {key} it was begun with.*{key}.* in place of "):
+    with pytest.raises(BadConfig, match=rf"expected the {key} it was started with.*{key}.* in place of "):
         list(run([episode()], tmp_path / "set"))
     begun.write_text(json.dumps(said, indent=1) + "\n")
     assert contents(tmp_path / "set") == before
@@ -133,7 +133,7 @@ def test_a_set_is_gone_on_with_by_the_same_options_manifests_and_camera_alone(tm
     given = {"manifests": {"states": "abc"}, "stride": 1} if key != "stride" else {"stride": 1}
     list(run([episode()], tmp_path / "set", **given))
     list(run([episode()], tmp_path / "set", **given))
-    with pytest.raises(BadConfig, match=f"expected the {key} it was begun with"):
+    with pytest.raises(BadConfig, match=f"expected the {key} it was started with"):
         list(run([episode()], tmp_path / "set", **{**given, **changes}))
 
 

@@ -1,0 +1,77 @@
+"""Verifies the metadata of a LeRobot dataset against its files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hwm_core.data.checks.finding import Finding
+from hwm_core.data.lerobot.checked_episode import grid_deviation
+from hwm_core.data.lerobot.dataset import LeRobotDataset
+from hwm_core.data.lerobot.metadata import read_statistics
+from hwm_core.data.lerobot.tables import read_table
+from hwm_core.errors import BadInput
+from hwm_core.io.json_files import read_json
+
+
+def verify_lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
+    """Verify time grids, totals, statistics, cameras and joint names."""
+    where = dataset.path.name
+    frames = 0
+    offsets: list[float] = []
+    for number in dataset.episodes:
+        try:
+            stamps = np.asarray(read_table(dataset, number, ["timestamp"])["timestamp"].to_pylist(), dtype=np.float64)
+        except BadInput as fault:
+            yield Finding("fault", f"{where} episode {number}", str(fault))
+            continue
+        frames += len(stamps)
+        offset, irregular = grid_deviation(stamps, dataset.fps)
+        offsets += [offset] if offset else []
+        if irregular:
+            text = f"timestamps deviate from the {dataset.fps:g} Hz grid by {irregular:.4f} s"
+            yield Finding("note", f"{where} episode {number}", text)
+    if offsets:
+        yield Finding(
+            "note",
+            where,
+            f"timestamps of {len(offsets)} episodes differ from row / fps, which LeRobot uses to find images, by a "
+            f"constant {max(offsets, key=abs):+.4f} s; a conversion between versions removes the offset",
+        )
+    counts = {"total_episodes": len(dataset.episodes), "total_frames": frames}
+    try:
+        counts["total_tasks"] = len(dataset.tasks())
+    except BadInput as fault:
+        yield Finding("fault", where, str(fault))
+    if dataset.version.startswith("v3.") and not (dataset.path / "meta/tasks.parquet").exists():
+        yield Finding("fault", where, "meta/tasks.parquet is missing, and LeRobot needs it for v3.0: download it")
+    for check in (lambda: read_statistics(dataset.path), lambda: _read_total_statistics(dataset.path)):
+        try:
+            check()
+        except BadInput as fault:
+            yield Finding("fault", where, str(fault))
+    for key, counted in counts.items():
+        if key in dataset.info and dataset.info[key] != counted:
+            text = f"info.json has {key} {dataset.info[key]}, but there are {counted}, which is used"
+            yield Finding("note", where, text)
+    yield from _names(dataset)
+
+
+def _names(dataset: LeRobotDataset) -> Iterator[Finding]:
+    """Cameras without files, and joints without names."""
+    where = dataset.path.name
+    for key, feature in dataset.info["features"].items():
+        if feature.get("dtype") == "video" and key not in dataset.cameras:
+            yield Finding("note", where, f"info.json lists the video `{key}`, which has no files")
+    for key, names in (("observation.state", dataset.state_names), ("action", dataset.command_names)):
+        if names and names[0] == "joint_0":
+            yield Finding("note", where, f"`{key}` has no joint names: they are called joint_0, joint_1, ...")
+        elif not names:
+            yield Finding("note", where, f"there is no `{key}`")
+
+
+def _read_total_statistics(path: Path) -> None:
+    """Read the statistics of the whole dataset, if it has them. Raises BadBag."""
+    file = path / "meta/stats.json"
+    if file.exists():
+        read_json(file, "It was truncated: download it again, or convert the dataset, which measures them again.")

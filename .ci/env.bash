@@ -1,14 +1,14 @@
-# Sourced by the scripts beside it. Sets root, venv and ros_mode: "sourced" when the shell brings a ROS 2, else "wheels".
+# Sourced by the scripts of this folder. Sets root, venv and ros_mode: "sourced" if a ROS 2 is sourced, else "wheels".
 # shellcheck shell=bash
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 venv="$root/.venv"
 ros_mode=wheels
 case ":${AMENT_PREFIX_PATH:-}:" in
-  *":$venv:"*) ;;  # our own wheels, sourced by hand: still ours
+  *":$venv:"*) ;;  # the sourced ROS 2 is the one in .venv
   *) [ -z "${ROS_DISTRO:-}" ] || ros_mode=sourced ;;
 esac
 
-activate() {  # ROS 2 and the virtual environment, without the package itself
+activate() {  # activate ROS 2 and the virtual environment, without this package
   if [ $ros_mode = wheels ]; then
     source "$venv/local_setup.bash"
   else

@@ -1,4 +1,4 @@
-"""`make` and the scripts that set up the environment. Nothing is downloaded: pip and venv are played by stand-ins."""
+"""`make` and the scripts that set up the environment. Fake pip and venv modules replace the real ones: no downloads."""
 
 import os
 import re
@@ -19,9 +19,9 @@ def run(command: list[str | Path], **kwargs) -> subprocess.CompletedProcess[str]
 
 
 class Machine:
-    """A fresh machine: a copy of what the set-up reads, a PATH of chosen commands, and stand-ins for pip and venv.
+    """A fresh machine: a copy of the set-up's inputs, a PATH with selected commands, and fake pip and venv modules.
 
-    The stand-in for pip notes its arguments, a call a line.
+    The fake pip writes the arguments of each call to one line of a file.
     """
 
     SYSTEM = ("awk", "bash", "cat", "cp", "cut", "df", "dirname", "flock", "grep", "head", "ln", "mkdir", "rm", "sed")
@@ -48,23 +48,26 @@ class Machine:
         self.module("pip", f"import sys\nprint(*sys.argv[1:], file=open({str(self.pip_calls)!r}, 'a'))\n")
 
     def module(self, name: str, main: str = "", init: str = "") -> None:
+        """Add a fake Python module."""
         folder = self.fakes / name
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text(init)
         (folder / "__main__.py").write_text(main)
 
     def have(self, *commands: str) -> None:
+        """Add commands of this machine to the PATH."""
         for command in commands:
             found = shutil.which(command)
             assert found, f"this machine lacks {command}"
             (self.path / command).symlink_to(found)
 
     def lack(self, *commands: str) -> None:
+        """Remove commands from the PATH."""
         for command in commands:
             (self.path / command).unlink()
 
     def source_ros(self) -> None:
-        """What `source /opt/ros/jazzy/setup.bash` does."""
+        """Act like `source /opt/ros/jazzy/setup.bash`."""
         self.environment |= {"ROS_DISTRO": "jazzy", "AMENT_PREFIX_PATH": "/opt/ros/jazzy"}
         self.module("rclpy")
         self.module("cv2")
@@ -72,6 +75,7 @@ class Machine:
         (self.path / "colcon").symlink_to("/bin/true")
 
     def setup(self, python: str = BASE_PYTHON, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run .ci/setup."""
         base = {"PATH": str(self.path), "PYTHONPATH": str(self.fakes), "PYTHON": python}
         return run(["bash", self.root / ".ci" / "setup"], env=base | self.environment | environment)
 
@@ -84,21 +88,21 @@ def machine(tmp_path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_help_is_what_make_says_first_and_it_lists_every_target():
+def test_make_without_a_target_prints_help_with_every_target():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
-    said = run(["make", "--no-print-directory", "-C", ROOT]).stdout
-    assert re.findall(r"^  make ([a-z0-9-]+) +\S", said, re.MULTILINE) == targets
+    printed = run(["make", "--no-print-directory", "-C", ROOT]).stdout
+    assert re.findall(r"^  make ([a-z0-9-]+) +\S", printed, re.MULTILINE) == targets
 
 
-def test_help_says_every_variable_that_may_be_given():
+def test_help_lists_every_variable():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    said = run(["make", "--no-print-directory", "-C", ROOT, "help"]).stdout
-    assert said.splitlines()[-1].split() == re.findall(r"^([A-Z0-9_]+) \?=", makefile, re.MULTILINE)
+    printed = run(["make", "--no-print-directory", "-C", ROOT, "help"]).stdout
+    assert printed.splitlines()[-1].split() == re.findall(r"^([A-Z0-9_]+) \?=", makefile, re.MULTILINE)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_the_script_is_bash_that_parses(script):
+def test_the_script_is_valid_bash_and_executable_if_it_has_a_shebang(script):
     assert run(["bash", "-n", script]).stderr == ""
     assert os.access(script, os.X_OK) == script.read_text(encoding="utf-8").startswith("#!/usr/bin/env bash\n")
 
@@ -115,20 +119,20 @@ def test_a_fresh_machine_gets_torch_first_then_the_pinned_requirements_and_ros(m
     assert (machine.root / ".venv" / "share" / "ros_wheels" / "toolchain.cmake").exists()
 
 
-def test_a_second_setup_does_nothing_and_says_nothing(machine):
+def test_a_second_setup_does_nothing_and_prints_nothing(machine):
     machine.setup()
     machine.pip_calls.unlink()
     again = machine.setup()
     assert (again.returncode, again.stdout, again.stderr, machine.pip_log()) == (0, "", "", "")
 
 
-def test_where_torch_comes_from_is_the_users_choice(machine):
+def test_the_torch_requirement_and_its_index_can_be_set(machine):
     machine.setup()
     machine.setup(TORCH="torch==2.12.0+cpu", TORCH_INDEX="https://wheels.example/cpu")
     assert "--extra-index-url https://wheels.example/cpu torch==2.12.0+cpu" in machine.pip_log()
 
 
-def test_beside_a_sourced_ros_no_ros_wheel_is_installed_and_its_numpy_and_cv2_are_kept(machine):
+def test_with_a_sourced_ros_no_ros_wheel_is_installed_and_its_numpy_and_cv2_are_kept(machine):
     machine.source_ros()
     done = machine.setup()
     assert done.returncode == 0, done.stderr
@@ -150,62 +154,62 @@ def test_beside_a_sourced_ros_no_ros_wheel_is_installed_and_its_numpy_and_cv2_ar
         (("g++", "cmake", "make"), "sudo apt install g++ cmake make"),
     ],
 )
-def test_a_missing_system_package_is_named_with_its_apt_line_before_any_download(machine, lacking, line):
+def test_a_missing_system_package_is_reported_with_its_apt_command_before_any_download(machine, lacking, line):
     machine.lack(*lacking)
-    rejected = machine.setup()
-    assert rejected.returncode != 0
-    assert line in rejected.stderr.splitlines()[-1]
-    assert "nothing has been downloaded yet" in rejected.stderr
+    failed = machine.setup()
+    assert failed.returncode != 0
+    assert line in failed.stderr.splitlines()[-1]
+    assert "nothing has been downloaded yet" in failed.stderr
     assert machine.pip_log() == ""
     assert not (machine.root / ".venv").exists()
 
 
-def test_a_missing_opengl_library_is_named(machine):
+def test_a_missing_opengl_library_is_reported(machine):
     machine.module("ctypes", init="def CDLL(name): raise OSError(name)")
-    rejected = machine.setup()
-    assert rejected.returncode != 0
-    assert rejected.stderr.splitlines()[-1].strip() == "sudo apt install libegl1 libgl1-mesa-dri"
+    failed = machine.setup()
+    assert failed.returncode != 0
+    assert failed.stderr.splitlines()[-1].strip() == "sudo apt install libegl1 libgl1-mesa-dri"
 
 
-def test_a_missing_colcon_is_named_beside_a_sourced_ros(machine):
+def test_a_missing_colcon_is_reported_with_a_sourced_ros(machine):
     machine.source_ros()
     machine.lack("colcon")
     assert "sudo apt install python3-colcon-common-extensions" in machine.setup().stderr
 
 
-def test_a_python_that_no_ros_wheel_fits_is_rejected_with_those_that_do(machine):
+def test_a_python_without_ros_wheels_is_rejected_with_the_supported_versions(machine):
     old = machine.path / "python3.9"
     old.write_text('#!/bin/bash\n[ "$1" = --version ] && echo Python 3.9.19\nexit 1\n')
     old.chmod(0o755)
-    rejected = machine.setup(python=str(old))
-    assert rejected.returncode != 0
-    assert "CPython 3.11 to 3.14" in rejected.stderr
-    assert "Python 3.9.19" in rejected.stderr
+    failed = machine.setup(python=str(old))
+    assert failed.returncode != 0
+    assert "CPython 3.11 to 3.14" in failed.stderr
+    assert "Python 3.9.19" in failed.stderr
     assert machine.pip_log() == ""
 
 
-def test_a_sourced_ros_of_another_python_is_rejected(machine):
+def test_a_python_that_cannot_import_the_sourced_rclpy_is_rejected(machine):
     machine.source_ros()
     shutil.rmtree(machine.fakes / "rclpy")
-    rejected = machine.setup(python=f"{BASE_PYTHON}")
-    assert rejected.returncode != 0
-    assert "imports the rclpy of the sourced ROS 2 (jazzy)" in rejected.stderr
+    failed = machine.setup(python=f"{BASE_PYTHON}")
+    assert failed.returncode != 0
+    assert "imports the rclpy of the sourced ROS 2 (jazzy)" in failed.stderr
 
 
-def test_another_machine_than_the_wheels_are_for_is_told_to_source_ros(machine):
+def test_on_a_platform_without_wheels_the_error_asks_for_a_sourced_ros(machine):
     machine.lack("uname")
     (machine.path / "uname").write_text("#!/bin/bash\necho Linux aarch64\n")
     (machine.path / "uname").chmod(0o755)
-    rejected = machine.setup()
-    assert rejected.returncode != 0
-    assert "this machine is Linux aarch64. Install ROS 2 and source it" in rejected.stderr
+    failed = machine.setup()
+    assert failed.returncode != 0
+    assert "this machine is Linux aarch64. Install ROS 2 and source it" in failed.stderr
 
 
-def test_a_full_disk_is_noticed_before_any_download(machine):
+def test_a_full_disk_is_reported_before_any_download(machine):
     machine.lack("df")
     (machine.path / "df").write_text("#!/bin/bash\necho header\necho /dev/vda 9000 8000 1000 89% /\n")
     (machine.path / "df").chmod(0o755)
-    rejected = machine.setup()
-    assert rejected.returncode != 0
-    assert "1000 MB are free" in rejected.stderr
+    failed = machine.setup()
+    assert failed.returncode != 0
+    assert "has 1000 MB" in failed.stderr
     assert machine.pip_log() == ""

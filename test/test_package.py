@@ -1,4 +1,4 @@
-"""The package's own papers agree with each other and with what lies in the repository."""
+"""package.xml, CMakeLists.txt, setup.py and requirements.txt agree with each other and with the repository."""
 
 import ast
 import fnmatch
@@ -33,23 +33,23 @@ def required_distributions() -> set[str]:
     return {re.split(r"[<>=# ]", line)[0].lower() for line in lines if line and not line.startswith("#")}
 
 
-def test_the_interfaces_are_those_that_cmake_generates():
+def test_cmake_generates_every_interface():
     listed = re.search(r"rosidl_generate_interfaces\((.*?)\bDEPENDENCIES", CMAKE, re.DOTALL)[1].split()[1:]
-    there = [str(path.relative_to(ROOT)) for kind in INTERFACES for path in (ROOT / kind).iterdir()]
-    assert listed == sorted(there)
+    found = [str(path.relative_to(ROOT)) for kind in INTERFACES for path in (ROOT / kind).iterdir()]
+    assert listed == sorted(found)
 
 
-def test_the_packages_that_interfaces_name_are_found_and_declared():
+def test_the_packages_that_interfaces_use_are_found_and_declared():
     text = "".join(path.read_text(encoding="utf-8") for kind in INTERFACES for path in (ROOT / kind).iterdir())
-    named = set(re.findall(r"^(\w+)/\w+", text, re.MULTILINE)) - {"hwm_ros"}
-    named.add("action_msgs")  # by the services behind every action
+    used = set(re.findall(r"^(\w+)/\w+", text, re.MULTILINE)) - {"hwm_ros"}
+    used.add("action_msgs")  # every action uses its services
     dependencies = set(re.search(r"DEPENDENCIES (.*)", CMAKE)[1].split())
-    assert dependencies == named
-    assert {element.text for element in MANIFEST.iter("depend")} == named
-    assert named <= set(re.findall(r"find_package\((\w+)", CMAKE))
+    assert dependencies == used
+    assert {element.text for element in MANIFEST.iter("depend")} == used
+    assert used <= set(re.findall(r"find_package\((\w+)", CMAKE))
 
 
-def test_every_node_is_installed_and_may_be_run():
+def test_every_node_script_is_installed_and_executable():
     installed = re.findall(r"scripts/(\w+)", CMAKE)
     scripts = sorted(path for path in (ROOT / "scripts").iterdir() if path.is_file())
     assert installed == [path.name for path in scripts]
@@ -58,7 +58,7 @@ def test_every_node_is_installed_and_may_be_run():
         assert script.stat().st_mode & 0o111
 
 
-def test_all_papers_tell_one_version():
+def test_all_files_state_the_same_version():
     import hwm_core
 
     version = MANIFEST.findtext("version")
@@ -85,15 +85,15 @@ def test_pip_installs_every_file_that_is_not_python():
     assert not [path for path in data if not any(fnmatch.fnmatch(str(path), p.replace("**/", "*")) for p in patterns)]
 
 
-# Distributions whose module has another name.
+# Distributions whose module has a different name.
 MODULE_OF = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml"}
-# Imported for us: by torch.utils.tensorboard.
+# Not imported directly: torch.utils.tensorboard imports it.
 INDIRECT = {"tensorboard"}
-# Used when importable, never required: the user brings it.
+# Optional: used if the user has installed it.
 OPTIONAL = {"cosmos_tokenizer"}
 
 
-def test_every_library_that_is_imported_is_required_and_no_other():
+def test_the_required_distributions_are_exactly_the_imported_ones():
     imported = set()
     for path in [*(ROOT / "hwm_core").rglob("*.py"), *(ROOT / "training").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -105,16 +105,16 @@ def test_every_library_that_is_imported_is_required_and_no_other():
     assert imported | INDIRECT == {MODULE_OF.get(name, name) for name in required_distributions()}
 
 
-def test_rosdep_is_asked_for_nothing_that_pip_alone_has():
-    # `rosdep install` would run pip, and fail, where Python is externally managed.
+def test_package_xml_has_no_pip_keys():
+    # With a pip key, `rosdep install` runs pip, which fails where Python is externally managed.
     assert not [element.text for element in MANIFEST if (element.text or "").endswith("-pip")]
 
 
-def test_nothing_that_comes_with_ros_is_a_pip_requirement():
+def test_no_package_of_ros_is_a_pip_requirement():
     assert not required_distributions() & {"rclpy", "cv-bridge", "sensor-msgs-py", "cosmos-tokenizer"}
 
 
-def test_the_large_image_profile_carries_a_full_image_over_shared_memory():
+def test_the_large_image_profile_has_enough_shared_memory_for_a_full_image():
     profile = ET.parse(ROOT / "config" / "fastdds_large_images.xml").getroot()
     namespace = {"p": "http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles"}
     assert int(profile.findtext(".//p:segment_size", namespaces=namespace)) == 16 * 2**20
@@ -124,5 +124,5 @@ def test_the_large_image_profile_carries_a_full_image_over_shared_memory():
 
 
 @pytest.mark.parametrize("marker", ["slow", "gpu", "ros", "realdata", "launch"])
-def test_pytest_knows_the_marker(marker, pytestconfig):
+def test_the_marker_is_registered(marker, pytestconfig):
     assert any(line.startswith(f"{marker}:") for line in pytestconfig.getini("markers"))

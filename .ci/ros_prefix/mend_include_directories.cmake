@@ -1,8 +1,8 @@
-# Included by every project() call (see toolchain.cmake); does its work when the project has found and made its targets.
+# Included by every project() call (see toolchain.cmake). Runs after the project has found and defined its targets.
 cmake_minimum_required(VERSION 3.21)  # IMPORTED_TARGETS
 
 function(mend_include_directories)
-  # The wheels export targets that name include directories of the machine that built them.
+  # Targets exported by the wheels list include directories of the build machine.
   get_property(imported DIRECTORY PROPERTY IMPORTED_TARGETS)
   foreach(target IN LISTS imported)
     get_target_property(directories "${target}" INTERFACE_INCLUDE_DIRECTORIES)
@@ -12,8 +12,8 @@ function(mend_include_directories)
     endif()
   endforeach()
 
-  # The generated Python extensions export numpy's include directory, which CMake refuses when the virtual environment
-  # lies in the source tree. Who uses them from outside has a numpy of his own.
+  # The generated Python extensions export numpy's include directory. CMake rejects it when the virtual environment is in
+  # the source tree. Packages that use the extensions have their own numpy.
   get_property(made DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
   foreach(target IN LISTS made)
     get_target_property(directories "${target}" INTERFACE_INCLUDE_DIRECTORIES)

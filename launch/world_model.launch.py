@@ -1,4 +1,4 @@
-"""The world model beside a robot; with `planner:=true` also the planner, with `sim:=true` the simulated robot."""
+"""Launches the world model; `planner:=true` adds the planner, `sim:=true` adds the simulated robot."""
 
 import os
 
@@ -12,32 +12,38 @@ from launch_ros.substitutions import FindPackageShare
 
 CONFIG = PathJoinSubstitution([FindPackageShare("hwm_ros"), "config"])
 
-# name, default, what it is for
+# name, default, description
 ARGUMENTS = (
     ("namespace", "", "namespace of the nodes"),
-    ("use_sim_time", "", "go by /clock; empty: as in params_file"),
-    ("params_file", PathJoinSubstitution([CONFIG, "hwm_ros.yaml"]), "ROS parameters of the nodes"),
-    ("autostart", "", "configure and activate the world model; empty: as in params_file"),
-    ("use_respawn", "false", "start a node again when it ends"),
+    ("use_sim_time", "", "use /clock; empty: the value of params_file"),
+    ("params_file", PathJoinSubstitution([CONFIG, "hwm_ros.yaml"]), "parameter file of the nodes"),
+    ("autostart", "", "configure and activate the world model at start; empty: the value of params_file"),
+    ("use_respawn", "false", "restart a node when it exits"),
     ("log_level", "info", "debug, info, warn, error or fatal"),
-    ("checkpoint", "", "folder of a checkpoint; empty: as in params_file"),
-    ("device", "", "of torch, for example cuda:0; empty: as in params_file"),
-    ("image_topic", "head_camera/image_raw", "sensor_msgs/Image (compressed: <image_topic>/compressed)"),
-    ("joint_states_topic", "joint_states", "sensor_msgs/JointState, measured"),
-    ("joint_commands_topic", "joint_commands", "sensor_msgs/JointState, commanded"),
+    ("checkpoint", "", "checkpoint folder; empty: the value of params_file"),
+    ("device", "", "PyTorch device, for example cuda:0; empty: the value of params_file"),
+    (
+        "image_topic",
+        "head_camera/image_raw",
+        "sensor_msgs/Image; compressed images: <image_topic>/compressed",
+    ),
+    ("joint_states_topic", "joint_states", "measured joint positions, sensor_msgs/JointState"),
+    ("joint_commands_topic", "joint_commands", "commanded joint positions, sensor_msgs/JointState"),
     ("planner", "false", "start mpc_planner"),
-    ("publish_commands", "", "let the planner move the robot; empty: as in params_file, where it does not"),
+    ("publish_commands", "", "let the planner move the robot; empty: the value of params_file (false)"),
     ("sim", "false", "start sim_robot"),
 )
 
 
 def _nodes(context: LaunchContext) -> list[Node]:
-    """Empty arguments leave the parameter file's values alone."""
+    """The nodes to launch. An empty argument keeps the parameter file's value."""
 
     def given(kind: type, *names: str) -> dict:
-        """Those that are not empty."""
+        """The arguments that are not empty, as parameters of type `kind`."""
         arguments = {name: LaunchConfiguration(name) for name in names}
-        return {name: ParameterValue(one, value_type=kind) for name, one in arguments.items() if one.perform(context)}
+        return {
+            name: ParameterValue(text, value_type=kind) for name, text in arguments.items() if text.perform(context)
+        }
 
     remappings = [
         ("head_camera/image_raw", LaunchConfiguration("image_topic")),
@@ -77,7 +83,8 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in ARGUMENTS
     ]
     profile = PathJoinSubstitution([CONFIG, "fastdds_large_images.xml"])
-    # Without this profile Fast DDS loses large images; one of the user's own goes first. Kilted renamed the variable.
+    # Without this profile, Fast DDS loses large images. A profile set by the user takes precedence. Kilted renamed the
+    # variable.
     names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
     transport: list[LaunchDescriptionEntity] = []
     if not any(name in os.environ for name in names):

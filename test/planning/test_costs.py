@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from planning_world import SpotWorld, goal_at, space
+from spot_dynamics import SpotDynamics, goal_at, space
 
 from hwm_core.errors import BadConfig
 from hwm_core.planning.costs.base import Candidates, Cost
@@ -23,10 +23,10 @@ def rolled_out(slide: torch.Tensor, start: float = 8.0, goal: float = 8.0, max_v
     """Candidates [S, 12] of the sliding joint, from standing still at `start`."""
     actions = torch.stack([slide, torch.zeros_like(slide)], dim=-1)
     recent = torch.tensor([[start, 0.0], [start, 0.0]])
-    world = SpotWorld()
-    rollout = world.rollout(recent, actions)
+    dynamics = SpotDynamics()
+    rollout = dynamics.rollout(recent, actions)
     return Candidates(
-        actions, recent, rollout, lambda: world.decode(recent, rollout), goal_at(goal), space(max_velocity)
+        actions, recent, rollout, lambda: dynamics.decode(recent, rollout), goal_at(goal), space(max_velocity)
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from planning_world import SpotWorld, goal_at, space
+from spot_dynamics import SpotDynamics, goal_at, space
 
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadActions, RobotMismatch
@@ -18,7 +18,7 @@ OBJECTIVE = Objective.parse({"goal_colours": {"discount": 0.0}, "smoothness": {"
 
 
 def engine(**keywords) -> ScoreEngine[torch.Tensor]:
-    return ScoreEngine(SpotWorld(), OBJECTIVE, space(), **keywords)
+    return ScoreEngine(SpotDynamics(), OBJECTIVE, space(), **keywords)
 
 
 def candidates(*positions: float, frames: int = 12) -> np.ndarray:

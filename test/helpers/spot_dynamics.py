@@ -11,7 +11,7 @@ from hwm_core.types import Rollout
 CELLS, FRAMES_PER_LATENT, LATENTS = 16, 4, 3
 
 
-class SpotWorld:
+class SpotDynamics:
     """A latent shows the spot at joint 0's position in the latent's last frame. A past is the two newest actions."""
 
     num_joints, horizon_frames = 2, FRAMES_PER_LATENT * LATENTS

@@ -1,0 +1,99 @@
+"""Presets and recipes: their values, their rules, and the geometry of the model they give."""
+
+import pytest
+import yaml
+
+from hwm_core.errors import BadConfig
+from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
+from hwm_core.train.config import TrainingConfig
+from hwm_core.train.recipe import preset_names, read_recipe, write_recipe
+from hwm_core.world_model.registry import build_model
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_is_valid_and_equal_after_writing_and_reading(preset, tmp_path):
+    recipe = read_recipe(preset)
+    write_recipe(tmp_path / "recipe.yaml", recipe)
+    assert read_recipe(str(tmp_path / "recipe.yaml")) == recipe
+
+
+def test_an_unknown_preset_is_rejected_with_the_known_presets():
+    with pytest.raises(BadConfig, match="flow or flow_tiny or g1 or masked or tiny"):
+        read_recipe("tyni")
+
+
+def test_training_without_a_budget_is_rejected():
+    with pytest.raises(BadConfig, match="budget"):
+        TrainingConfig.parse({"batch_size": 4})
+
+
+def test_a_batch_size_that_accumulation_does_not_divide_is_rejected():
+    with pytest.raises(BadConfig, match="`accumulation` divides"):
+        TrainingConfig.parse({"steps": 1, "batch_size": 4, "accumulation": 3})
+
+
+def test_tokenizer_and_data_decide_the_geometry_of_the_model():
+    tokenizer = PatchTokenizer(PatchTokenizerConfig(temporal_factor=2, spatial_factor=8, colours=2))
+    config = read_recipe("tiny").model_config_for(tokenizer, frame_size=(64, 48), action_dim=16)
+    assert (config.levels, config.grid, config.temporal_factor, config.action_dim) == ((2,) * 6, (8, 6), 2, 16)
+
+
+def test_a_model_that_contradicts_its_data_is_rejected():
+    tokenizer = PatchTokenizer(PatchTokenizerConfig())
+    with pytest.raises(BadConfig, match="key `action_dim`: expected 16, as tokenizer and data have it, got 25"):
+        read_recipe("tiny", ["model.action_dim=25"]).model_config_for(tokenizer, frame_size=(64, 64), action_dim=16)
+
+
+def test_the_masked_preset_has_the_values_of_the_paper():
+    recipe = read_recipe("masked")
+    model, train = recipe.model, recipe.train
+    assert (model["dim"], model["depth"], model["num_heads"], model["dropout"], model["max_corruption_rate"]) == (
+        512,
+        24,
+        8,
+        0.4,
+        0.2,
+    )
+    assert (train.betas, train.learning_rate, train.schedule, train.warmup_steps) == ((0.9, 0.95), 3e-5, "linear", 100)
+    assert (train.steps, train.batch_size, train.clip_norm) == (60000, 16, 1.0)
+    assert recipe.tokenizer.levels == (8, 8, 8, 5, 5, 5) and recipe.tokenizer.spatial_factor == 8
+
+
+def test_the_flow_preset_has_the_values_of_the_paper():
+    recipe = read_recipe("flow")
+    model, train = recipe.model, recipe.train
+    assert (model["dim"], model["depth"], model["num_heads"], model["condition_dropout"]) == (1152, 15, 16, 0.15)
+    assert (train.betas, train.learning_rate, train.schedule, train.warmup_steps) == ((0.9, 0.99), 1e-4, "cosine", 0)
+    assert (train.steps, train.batch_size, train.weight_decay) == (150000, 128, 0.01)
+    assert recipe.tokenizer.latent_channels == 16 and recipe.tokenizer.spatial_factor == 16
+
+
+def test_a_tokenizer_of_another_family_is_rejected():
+    with pytest.raises(BadConfig, match="expected continuous codes"):
+        read_recipe("flow").model_config_for(PatchTokenizer(PatchTokenizerConfig()), (256, 256), 25)
+
+
+def test_yaml_numbers_with_exponents_are_numbers():
+    # YAML 1.1 reads 3e-5 as a string; a preset must not depend on how a number is written.
+    assert TrainingConfig.parse({"steps": 1, **yaml.safe_load("learning_rate: 3e-5")}).learning_rate == 3e-5
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            ["train.batch_size=5", "train.accumulation=2"],
+            "tiny: train: expected a `batch_size` that `accumulation` divides, got batch_size 5, accumulation 2",
+        ),
+        (["model.dim=30", "model.num_heads=5"], "to be a multiple of 4.* got dim 30, num_heads 5"),
+        (["model.dim=31"], "to be a multiple of 4.* got dim 31, num_heads 3"),
+    ],
+)
+def test_values_that_contradict_each_other_are_rejected_with_their_keys(change, sentence):
+    with pytest.raises(BadConfig, match=sentence):
+        read_recipe("tiny", change)
+
+
+def test_a_patch_that_does_not_cover_the_grid_is_rejected():
+    with pytest.raises(BadConfig, match=r"expected `grid` of which `patch` divides both sides, got grid \[16, 16\]"):
+        build_model("masked", {"grid": [16, 16], "patch": 3})

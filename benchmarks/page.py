@@ -7,6 +7,7 @@ python -m benchmarks.page --check    exit status 1 if the tables of the page dif
 import argparse
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -46,9 +47,18 @@ def filled(page: str, results: Path) -> str:
     """The page with every table written from the result files."""
 
     def written(found: re.Match[str]) -> str:
-        return f"{found[1]}\n\n{TABLES[found[2]](results)}\n\n{found[3]}"
+        return f"{found[1]}\n\n{_wrapped(TABLES[found[2]](results))}\n\n{found[3]}"
 
     return re.sub(r"(<!-- table (\w+) -->).*?(<!-- end -->)", written, page, flags=re.DOTALL)
+
+
+def _wrapped(text: str) -> str:
+    """Break the lines of prose at 120 characters. The rows of a table stay whole."""
+    lines = (
+        line if line.startswith("|") else textwrap.fill(line, width=120, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

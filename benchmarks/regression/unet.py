@@ -46,6 +46,11 @@ class RegressionUNet(nn.Module):
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)  # the untrained network repeats the newest frame
 
+    @property
+    def input_output_layers(self) -> tuple[nn.Module, ...]:
+        """Layers for AdamW, see `hwm_core.train.optimiser`."""
+        return self.stem, self.head
+
     def forward(self, past: Tensor, actions: Tensor, with_actions: Tensor, horizon: Tensor) -> Tensor:
         """Predict one frame for each window.
 

@@ -83,6 +83,11 @@ class FlowWorldModel(WorldModelNetwork):
             self.position_embed.reset_parameters(std=0.02 if config.init == "xavier" else 0.5)
 
     @property
+    def input_output_layers(self) -> tuple[nn.Module, ...]:
+        """Layers for AdamW, see `train.optimiser`."""
+        return () if self.config.conv_width else (self.head,)
+
+    @property
     def needs_channel_weights(self) -> bool:
         return self.config.channel_weights == "decoder_sensitivity"
 

@@ -55,6 +55,11 @@ class Vocabulary(nn.Module):
         return torch.stack([table[digits[:, i]] for i, table in enumerate(values)], dim=-1)
 
     @property
+    def input_output_layers(self) -> tuple[nn.Module, ...]:
+        """Layers for AdamW, see `train.optimiser`."""
+        return (self.head,)
+
+    @property
     def mask_token(self) -> int:
         """The index that stands for a masked token, one past the last code."""
         return self.size

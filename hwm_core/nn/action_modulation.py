@@ -15,6 +15,11 @@ class ActionModulation(nn.Module):
         inputs = (2 * temporal_factor + 1) * action_dim
         self.embed = nn.Sequential(nn.Linear(inputs, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
 
+    @property
+    def input_output_layers(self) -> tuple[nn.Module, ...]:
+        """Layers for AdamW, see `train.optimiser`."""
+        return (self.embed,)
+
     def forward(self, actions: Tensor, newest: Tensor) -> Tensor:
         """Condition [B, T, D] of each future latent.
 

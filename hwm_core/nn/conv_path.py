@@ -56,6 +56,11 @@ class ConvPath(nn.Module):
         self.to_tokens, self.from_tokens = nn.Linear(width * patch**2, dim), nn.Linear(dim, width * patch**2)
         self.norm, self.head = nn.GroupNorm(NORM_GROUPS, width), nn.Conv2d(width, channels, 3, padding=1)
 
+    @property
+    def input_output_layers(self) -> tuple[nn.Module, ...]:
+        """Layers for AdamW, see `train.optimiser`."""
+        return self.stem, self.head
+
     def reset_parameters(self) -> None:
         """Start with blocks that are the identity, and the newest past latent as the prediction."""
         for block in self.modules():

@@ -72,6 +72,12 @@ class CausalAutoencoder(VideoTokenizer):
         # 96, 2 cores); channels_last, and linear layers for the 1x1 convolutions, changed nothing.
 
     @property
+    def input_output_layers(self) -> tuple[nn.Module, ...]:
+        """Layers for AdamW, see `train.optimiser`."""
+        heads = self.first_head, self.group_head
+        return self.first_stem, self.group_stem, self.to_latents, self.from_latents, *heads
+
+    @property
     def decoder_parts(self) -> tuple[nn.Module, ...]:
         return self.from_latents, self.decoder, self.first_head, self.group_head
 

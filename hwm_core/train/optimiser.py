@@ -1,7 +1,7 @@
-"""What updates the weights: AdamW or Muon, decay on matrices only; and the moving average of what is trained."""
+"""The optimiser (AdamW, or Muon with AdamW), and the moving average of the weights."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -10,22 +10,32 @@ from torch.optim.swa_utils import AveragedModel
 from hwm_core.train.config import TrainingConfig
 
 
-def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
-    """Optimisers that share out the parameters that want a gradient; biases, norms and other vectors do not decay.
+@runtime_checkable
+class DeclaresInputOutputLayers(Protocol):
+    """A module that declares which of its layers read or write pixels, codes, logits or conditions."""
 
-    "muon" (https://kellerjordan.github.io/posts/muon) takes the matrices of the hidden linear layers and the kernels of
-    the hidden convolutions, its update scaled to AdamW's size so that one learning rate serves both. AdamW's stay
-    embeddings, vectors, and layers whose names say that they meet pixels, codes or logits (`_ENDS`).
+    @property
+    def input_output_layers(self) -> tuple[nn.Module, ...]:
+        """These layers (with all layers inside them) are optimised by AdamW, even with `optimiser: muon`."""
+        ...
+
+
+def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+    """Optimisers over the parameters that require a gradient; weight decay applies to matrices and kernels only.
+
+    "muon" (https://kellerjordan.github.io/posts/muon) optimises the matrices of the hidden linear layers and the
+    kernels of the hidden convolutions. Its update is scaled to the size of AdamW's, so both use one learning rate.
+    AdamW optimises the rest: embeddings, vectors, and declared input and output layers.
     """
-    hidden = _hidden(module, nn.Linear) if config.optimiser == "muon" else []
-    kernels = _hidden(module, nn.Conv2d) if config.optimiser == "muon" else []
-    taken = {id(p) for p in hidden + kernels}
+    matrices = _hidden_weights(module, nn.Linear) if config.optimiser == "muon" else []
+    kernels = _hidden_weights(module, nn.Conv2d) if config.optimiser == "muon" else []
+    taken = {id(p) for p in matrices + kernels}
     rest = [p for p in module.parameters() if p.requires_grad and id(p) not in taken]
     groups = [
         {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
     ]
-    groups = [group for group in groups if group["params"]]  # torch reads back the states of several without empty ones
+    groups = [group for group in groups if group["params"]]  # torch cannot restore several states with empty groups
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
     ]
@@ -34,15 +44,15 @@ def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.op
         "weight_decay": config.weight_decay,
         "adjust_lr_fn": "match_rms_adamw",
     }
-    if hidden:
-        optimisers.append(torch.optim.Muon(hidden, **muon))
+    if matrices:
+        optimisers.append(torch.optim.Muon(matrices, **muon))
     if kernels:
         optimisers.append(KernelMuon(kernels, **muon))
     return optimisers
 
 
 class KernelMuon(torch.optim.Muon):
-    """Muon for the kernels of convolutions, each as the matrix [out, in * height * width] that it is."""
+    """Muon for convolution kernels, each as a matrix [out, in * height * width]."""
 
     def __init__(self, kernels: Sequence[Tensor], **options: Any) -> None:
         super().__init__([kernel.detach().flatten(1) for kernel in kernels], **options)
@@ -50,7 +60,7 @@ class KernelMuon(torch.optim.Muon):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """One update. For its duration every kernel is a matrix that shares its memory; state is kept by kernel."""
+        """One update of the kernels, through matrices that share their memory; the state stays keyed by kernel."""
         group = self.param_groups[0]
         kernels = group["params"]
         group["params"] = matrices = [kernel.detach().flatten(1) for kernel in kernels]
@@ -64,23 +74,26 @@ class KernelMuon(torch.optim.Muon):
         return loss
 
 
-_ENDS = ("head", "stem", "latents")  # in their names
-
-
-def _hidden(module: nn.Module, kind: type[nn.Linear] | type[nn.Conv2d]) -> list[Tensor]:
-    layers = (
-        part for name, part in module.named_modules() if isinstance(part, kind) and not any(e in name for e in _ENDS)
-    )
-    return [part.weight for part in layers if part.weight.requires_grad]
-
-
 def build_average(module: nn.Module, decay: float) -> AveragedModel:
-    """A second module whose parameters are an exponential moving average of the first's."""
+    """A copy of the module whose parameters are an exponential moving average (EMA) of the module's."""
 
     @torch.no_grad()
     def update(averages: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
-        # A short memory at first, or the random start would weigh on the average for 1 / (1 - decay) steps.
+        # A smaller decay at first: otherwise the random initial weights dominate the average for 1 / (1 - decay) steps.
         done = float(updates)
         torch._foreach_lerp_(list(averages), list(current), 1.0 - min(decay, (1.0 + done) / (10.0 + done)))
 
     return AveragedModel(module, multi_avg_fn=update, use_buffers=False)
+
+
+def _hidden_weights(module: nn.Module, kind: type[nn.Linear] | type[nn.Conv2d]) -> list[Tensor]:
+    """Weights of the layers of a kind that are not declared as input or output layers."""
+    excluded = {
+        layer
+        for part in module.modules()
+        if isinstance(part, DeclaresInputOutputLayers)
+        for declared in part.input_output_layers
+        for layer in declared.modules()
+    }
+    layers = (part for part in module.modules() if isinstance(part, kind) and part not in excluded)
+    return [layer.weight for layer in layers if layer.weight.requires_grad]

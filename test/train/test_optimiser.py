@@ -5,7 +5,18 @@ import torch
 from regression_task import Regression, config
 from torch import nn
 
+from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.optimiser import build_average, build_optimisers
+from hwm_core.train.recipe import read_recipe
+from hwm_core.world_model.registry import build_model
+
+
+class Declared(nn.ModuleDict):
+    """Layers by name; all but `hidden` are declared as input or output layers."""
+
+    @property
+    def input_output_layers(self) -> tuple[nn.Module, ...]:
+        return tuple(layer for name, layer in self.items() if name != "hidden")
 
 
 def test_decay_falls_on_matrices_only():
@@ -24,18 +35,42 @@ def test_every_parameter_that_is_not_frozen_is_optimised_once(optimiser):
     assert sorted(optimised) == sorted(id(p) for p in module.parameters() if p.requires_grad)
 
 
-def test_muon_takes_the_matrices_inside_and_leaves_embeddings_and_heads_to_adamw():
-    parts = {"embedding": nn.Embedding(5, 4), "inside": nn.Linear(4, 4), "head": nn.Linear(4, 5)}
-    adamw, muon = build_optimisers(nn.ModuleDict(parts), config(optimiser="muon"))
-    assert [id(p) for p in muon.param_groups[0]["params"]] == [id(parts["inside"].weight)]
+def test_muon_optimises_hidden_matrices_and_leaves_embeddings_and_declared_layers_to_adamw():
+    parts = Declared({"embedding": nn.Embedding(5, 4), "hidden": nn.Linear(4, 4), "head": nn.Linear(4, 5)})
+    adamw, muon = build_optimisers(parts, config(optimiser="muon"))
+    assert [id(p) for p in muon.param_groups[0]["params"]] == [id(parts["hidden"].weight)]
     assert len(adamw.param_groups[0]["params"]) == 2
 
 
-def test_muon_takes_the_kernels_inside_as_matrices_and_leaves_stems_and_heads_to_adamw():
+@pytest.mark.parametrize(
+    ("preset", "declared"),
+    [
+        ("tiny", {"vocabulary.head"}),
+        ("flow_tiny", {"head"}),
+        ("g1", {"action_modulation.embed.0", "action_modulation.embed.2", "conv_path.stem", "conv_path.head"}),
+    ],
+)
+def test_the_networks_of_the_presets_leave_their_input_and_output_layers_to_adamw(preset, declared):
+    recipe = read_recipe(preset)
+    of_tokenizer = {"first_stem", "group_stem", "to_latents.2", "from_latents.0", "first_head", "group_head"}
+    for network, expected in (
+        (build_model(recipe.family, {**recipe.model, "grid": [4, 4]}), declared),
+        (build_tokenizer(recipe.tokenizer), of_tokenizer),
+    ):
+        adamw, *muon = build_optimisers(network, config(optimiser="muon"))
+        of_adamw = {id(p) for group in adamw.param_groups for p in group["params"]}
+        kinds = (nn.Linear, nn.Conv2d)
+        found = {
+            name for name, part in network.named_modules() if isinstance(part, kinds) and id(part.weight) in of_adamw
+        }
+        assert found == expected and muon
+
+
+def test_muon_optimises_hidden_kernels_as_matrices_and_leaves_declared_kernels_to_adamw():
     torch.manual_seed(0)
-    parts = {"stem": nn.Conv2d(3, 4, 1), "inside": nn.Conv2d(4, 6, 3), "head": nn.Conv2d(6, 3, 1)}
-    adamw, muon = build_optimisers(nn.ModuleDict(parts), config(optimiser="muon"))
-    kernel = parts["inside"].weight
+    parts = Declared({"stem": nn.Conv2d(3, 4, 1), "hidden": nn.Conv2d(4, 6, 3), "head": nn.Conv2d(6, 3, 1)})
+    adamw, muon = build_optimisers(parts, config(optimiser="muon"))
+    kernel = parts["hidden"].weight
     assert [id(p) for p in muon.param_groups[0]["params"]] == [id(kernel)]
     assert len(adamw.param_groups[0]["params"]) == 2
     # The same as torch's own on a matrix of the same numbers, three steps with momentum.

@@ -1,61 +1,18 @@
-"""Looking at sets of tokens, measuring and verifying them: 1X's, ours, those side by side, and test sets."""
-
-import json
+"""Inspection of token sets: 1X's, hwm's, pairs and test sets."""
 
 import numpy as np
 import pytest
-import yaml
-from data_commands import run_command
-from grey_episodes import episode
-from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
+from onex_sets import raw_v2, tokens_v1
 from recordings import TOPICS
-from tokenised import run as tokenised
 
-from hwm_core.data.checks.manifests import measure_manifests
 from hwm_core.data.checks.token_inspection import inspect_tokens
 from hwm_core.data.checks.verification import verify_metadata
 from hwm_core.data.discover import find_recordings
-from hwm_core.data.episodes.store import manifest_path
 from hwm_core.data.robot.description import Joint, Robot
-from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import open_episodes, open_tokens
 from hwm_core.data.tokens.onex_joints import EVE_STATES
-from hwm_core.data.tokens.store import manifest_sha256
-from hwm_core.errors import BadBag, RobotMismatch
-
-
-@pytest.fixture
-def command(capsys):
-    """Status, and what was printed."""
-
-    def run(*words):
-        status = run_command(*words)
-        told = capsys.readouterr()
-        return status, told.out + told.err
-
-    return run
-
-
-@pytest.fixture
-def published(tmp_path):
-    """A folder as 1X publishes it: to train on, to judge by, and a test set."""
-    tokens_v2(tmp_path / "1x" / "train_v2.0", frames=(51, 40), cut=20, folders=True)
-    tokens_v2(tmp_path / "1x" / "val_v2.0", frames=(34,))
-    compression_test_v2(tmp_path / "1x" / "test_v2.0", numbers=(0, 7))
-    return tmp_path / "1x"
-
-
-@pytest.fixture
-def pair(tmp_path):
-    """Two sets of ours with their manifest."""
-    values = np.arange(20, dtype=np.float32)
-    manifest = fit_manifest("robot", "states", ("a", "b"), ("rad", "rad"), np.stack([values, 2 * values], axis=1))
-    sums = {"states": manifest_sha256(manifest)}
-    for side in ("training", "validation"):
-        list(tokenised([episode(f"run_{side}")], tmp_path / "tokens" / side, manifests=sums))
-    manifest_path(tmp_path / "tokens", "states").write_text(yaml.safe_dump(manifest.plain()))
-    return tmp_path / "tokens"
+from hwm_core.errors import BadBag
 
 
 def faults(path):
@@ -152,82 +109,6 @@ def test_a_folder_of_recordings_and_tokens_is_read_whole(published, command):
     assert "0 faults" in command("verify", published)[1]
 
 
-def test_statistics_of_tokens_are_those_of_their_states(published, pair, tmp_path, command):
-    out = tmp_path / "eve.yaml"
-    assert command("statistics", published / "train_v2.0", "--embodiment", "1x_eve", "--out", out)[0] == 2  # 50 of 0..1
-    for name in ("left_hand_closure", "right_hand_closure"):
-        column = EVE_STATES.index(name)
-        for file in published.rglob("states_*.bin"):
-            values = np.fromfile(file, np.float32).reshape(-1, 25)
-            values[:, column] /= 100
-            values.tofile(file)
-    for file in published.rglob("states_*.bin"):
-        (np.fromfile(file, np.float32) / 10).tofile(file)
-    status, told = command("statistics", published, "--embodiment", "1x_eve", "--out", out)
-    assert status == 0 and "states of 1x_eve" in told
-    every = [one.states for name in ("test", "train", "val") for one in open_episodes(published / f"{name}_v2.0")]
-    said = yaml.safe_load(out.read_text())["states"]
-    np.testing.assert_allclose(said["mean"], np.concatenate(every).astype(np.float64).mean(axis=0))
-    assert said["units"][-4:] == ["unit", "unit", "m/s", "rad/s"]
-    manifests = measure_manifests(
-        [one for side in sorted(pair.glob("*/")) for one in open_tokens(side)], Robot(name="r")
-    )
-    assert set(manifests) == {"states", "commands"} and manifests["commands"].lower[0] == -19
-
-
-def test_tokens_of_another_order_of_joints_are_measured_in_the_first_one_s_and_of_other_joints_rejected():
-    t = np.arange(9.0)
-    one = shard(np.stack([t, 10 * t], axis=1))
-    other = shard(np.stack([10 * t, t], axis=1))
-    other = TokenEpisode(**{**vars(other), "names": ("b", "a")})
-    assert measure_manifests([one, other], Robot(name="r"))["states"].upper == (8, 80)
-    with pytest.raises(RobotMismatch, match="expected 2 joints, among them b"):
-        measure_manifests([one, TokenEpisode(**{**vars(other), "names": ("a", "c")})], Robot(name="r"))
-
-
-def test_verify_finds_no_fault_in_sets_side_by_side_and_in_a_test_set(published, pair, command):
-    assert faults(published) == faults(pair) == faults(published / "test_v2.0") == []
-    assert command("verify", published, pair, published / "test_v2.0")[0] == 0
-
-
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (lambda path: (path / "states.yaml").write_text("robot: other"), "states.yaml"),
-        (lambda path: (path / "states.yaml").unlink(), "states.yaml"),
-        (lambda path: (path / "validation" / "metadata.json").unlink(), "got an unfinished set"),
-        (lambda path: (path / "validation" / "video_0.bin").write_bytes(b"cut"), "expected 256 bytes"),
-    ],
-)
-def test_verify_tells_each_fault_of_a_pair_once(pair, damage, said, command):
-    assert faults(pair) == []
-    damage(pair)
-    (fault,) = faults(pair)
-    assert said in fault
-    assert command("verify", pair)[0] == 1
-
-
-def test_verify_notes_sets_that_training_would_not_take_together(published):
-    tokens_v1(published / "train_v1.1")
-    (note,) = [one.text for one in verify_metadata(published) if "training needs" in one.text]
-    assert note.endswith("this folder has train_v1.1, train_v2.0, val_v2.0") and faults(published) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "said"),
-    [
-        ("video_7.bin", np.full(3072, 64_000, np.int32), "codes 0 to 63999"),
-        ("video_7.bin", np.zeros(9, np.int32), "expected 12288 bytes"),
-        ("states_7.bin", np.full(1600, np.nan, np.float32), "NaN"),
-        ("states_7.bin", np.zeros(9, np.float32), "expected 6400 bytes"),
-    ],
-)
-def test_verify_finds_what_is_wrong_in_a_test_set(published, name, values, said):
-    values.tofile(published / "test_v2.0" / name)
-    (fault,) = faults(published / "test_v2.0")
-    assert said in fault and faults(published) == [fault]
-
-
 def test_where_pictures_are_wanted_tokens_of_every_kind_are_rejected_as_what_they_are(published, pair):
     for path in (published, published / "test_v2.0", pair, pair / "training"):
         with pytest.raises(BadBag, match=r"expected recordings with images, got tokens.*training.inspect_data"):
@@ -237,39 +118,3 @@ def test_where_pictures_are_wanted_tokens_of_every_kind_are_rejected_as_what_the
     for path in (pair, pair / "training"):
         with pytest.raises(BadBag, match=r"an unfinished token set.*training.tokenise_data"):
             find_recordings(path, TOPICS)
-
-
-@pytest.mark.parametrize("folders", [True, False])
-def test_a_set_that_lost_its_metadata_json_is_no_test_set_and_says_what_is_missing(tmp_path, folders, command):
-    path = tokens_v2(tmp_path / "train_v2.0", folders=folders)
-    (path / "metadata.json").unlink()
-    (fault,) = faults(path)
-    assert f"Set {path}: expected its metadata.json, got no such file" in fault
-    for other in [*path.glob("metadata_*.json"), *path.glob("metadata/*")]:
-        other.unlink()
-    assert faults(path) == [fault] and faults(tmp_path) == [fault]
-    status, told = command("inspect", path)
-    assert status == 1 and "expected its metadata.json" in told
-    raw = raw_v2(tmp_path / "raw", frames=9)
-    (raw / "metadata.json").unlink()
-    assert f"fault: raw: Set {raw}: expected its metadata.json" in command("verify", raw)[1]
-
-
-@pytest.mark.parametrize("make", [tokens_v2, raw_v2])
-def test_counts_of_metadata_json_that_are_not_those_on_disk_are_noted(tmp_path, command, make):
-    path = make(tmp_path / "set")
-    held = 91 if make is tokens_v2 else 20
-    said = {"num_shards": 2 if make is tokens_v2 else 1, "hz": 30, "num_images": held}
-    (path / "metadata.json").write_text(json.dumps(said))
-    assert not [one for one in verify_metadata(path) if "metadata.json has" in one.text]
-    (path / "metadata.json").write_text(json.dumps({**said, "num_images": held + 9}))
-    wrong = f"metadata.json has num_images {held + 9}, but the shards have {held}, which is used"
-    more = "metadata.json has num_shards 1, but there are 2 files: the others are not read"
-    for verb in ("verify", "inspect"):
-        status, told = command(verb, path)
-        assert status == 0 and wrong in told and more not in told
-    video = next(path.rglob("video_0.*"))
-    video.with_stem("video_1").write_bytes(video.read_bytes())
-    (path / "metadata.json").write_text(json.dumps({"num_shards": 1}))
-    for verb in ("verify", "inspect"):
-        assert more in command(verb, path)[1]

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from hwm_core.data.robot.description import Robot
 from hwm_core.data.robot.manifest import ActionManifest, fit_manifest
 from hwm_core.errors import BadActions, BadConfig, RobotMismatch
 
 NAMES = ("neck", "elbow", "locked")
+
+
 # Means 1, 10, 5; standard deviations 1, 20 and none.
 VALUES = np.array([[0.0, -10.0, 5.0], [2.0, 30.0, 5.0]])
 
@@ -48,17 +49,6 @@ def test_limits_are_those_given_or_else_the_extremes_seen():
 def test_degrees_where_the_limits_are_in_radians_are_rejected_naming_the_joint():
     with pytest.raises(BadActions, match=r"elbow: expected .* -1.5 and 1.5, got -10 to 30.*in the units"):
         manifest(limits=[None, (-1.5, 1.5), None])
-
-
-def test_a_robot_is_described_joint_by_joint_or_by_patterns_of_names():
-    described = Robot.parse(
-        {"name": "r", "joints": {"left_gripper": {"unit": "m", "limits": [0, 0.05]}, "left_*": {"limits": [-1, 1]}}}
-    )
-    joints = [described.joint(name) for name in ("left_gripper", "left_elbow", "neck")]
-    assert [joint.unit for joint in joints] == ["m", "rad", "rad"]
-    assert [joint.limits for joint in joints] == [(0, 0.05), (-1, 1), None]
-    with pytest.raises(BadConfig, match="lower < upper"):
-        Robot.parse({"name": "r", "joints": {"neck": {"limits": [1, -1]}}})
 
 
 def test_joints_are_found_by_name_in_any_order_and_company():

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
+from onex_sets import raw_v2, tokens_v1, tokens_v2
 from recordings import TOPICS
 
 from hwm_core.data.checks.verification import verify_metadata
@@ -13,7 +13,6 @@ from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.data.tokens.onex import open_tokens, read_spec
 from hwm_core.data.tokens.onex_joints import EVE_STATES
-from hwm_core.data.tokens.onex_test_set import open_test_samples
 from hwm_core.data.tokens.windows import TokenWindows
 from hwm_core.errors import BadBag
 
@@ -182,22 +181,6 @@ def test_v1_values_that_are_not_finite_are_rejected_by_their_file(tmp_path, name
     values.tofile(file)
     with pytest.raises(BadBag, match=rf"{name}\.bin: expected finite numbers"):
         open_tokens(tmp_path / "set")
-
-
-def test_test_samples_are_three_grids_with_the_states_to_come(tmp_path):
-    for number in range(11):  # 10 comes after 9, not after 1
-        np.full((3, 32, 32), number, np.int32).tofile(tmp_path / f"video_{number}.bin")
-        np.full((64, 25), number, np.float32).tofile(tmp_path / f"states_{number}.bin")
-    samples = open_test_samples(tmp_path)
-    assert samples.tokens.shape == (11, 3, 32, 32) and samples.states.shape == (11, 64, 25)
-    assert samples.tokens[:, 0, 0, 0].tolist() == samples.states[:, 0, 0].tolist() == list(range(11))
-
-
-def test_a_test_sample_without_a_number_is_rejected_by_its_name(tmp_path):
-    path = compression_test_v2(tmp_path / "test")
-    (path / "video_1.bin").rename(path / "video_x.bin")
-    with pytest.raises(BadBag, match=r"expected video_NUMBER\.bin, got `video_x\.bin`"):
-        open_test_samples(path)
 
 
 def test_a_raw_shard_is_an_episode_that_is_cut_where_its_segments_are(tmp_path):

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,12 +19,11 @@ from hwm_core.data.episodes.store import manifest_path, open_store, write_episod
 from hwm_core.data.episodes.windows import Windows, window_starts
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
-from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import open_tokens
 from hwm_core.data.tokens.store import open_token_store
 from hwm_core.data.tokens.tokenise import TokeniseOptions, tokenise
 from hwm_core.data.tokens.tokenizer_spec import spec_of
-from hwm_core.data.tokens.windows import TokenWindows, action_frames
+from hwm_core.data.tokens.windows import TokenWindows
 from hwm_core.errors import BadBag, BadCheckpoint, BadConfig
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.config import TrainingConfig
@@ -39,8 +37,14 @@ from hwm_core.world_model.registry import build_model
 from training import tokenise_data, train
 
 PREPROCESSING = Preprocessing(source_aspect=1.0, height=16, width=16)
+
+
 NO_PIXELS = ["data.augmentation.shift=0", "data.augmentation.colour=0"]
+
+
 SMALL = ["model.dim=16", "model.depth=1", "model.num_heads=2", "data.validation_windows=2", *NO_PIXELS]
+
+
 STEPS = [f"train.{key}" for key in ("max_minutes=null", "steps=2", "batch_size=2", "precision=float32", "ema_decay=0")]
 
 
@@ -361,21 +365,7 @@ def test_magvit_codes_are_two_digits_of_512(tmp_path):
     assert material.windows[0].actions.shape == (11, 26) == (8 + 3, 26)
 
 
-def test_a_model_counts_the_single_frame_of_a_further_clip_as_often_as_the_frames_of_a_latent():
-    # Two clips of 1 + 2 frames, as a model of 4 latents counts them: 1 + 2, then frame 3 twice, then 4 and 5.
-    assert action_frames(2, 2, 2).tolist() == [0, 1, 2, 3, 3, 4, 5]
-    assert action_frames(4, 1, 1).tolist() == [0, 1, 2, 3]
-
-
 def test_more_sets_than_files_may_be_open_can_be_mapped(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
     shards = open_tokens(tokens_v2(tmp_path / "set", frames=(17,) * 5))
     assert len(shards) == 5 and len(os.listdir("/proc/self/fd")) == before
-
-
-def test_latents_that_are_not_finite_are_rejected():
-    tokens = np.full((1, 2, 2, 2, 3), np.nan, np.float16)
-    shard = TokenEpisode("one", tokens, 9, 0, 30.0, np.zeros(9, np.int32), ("a",), None)
-    with pytest.raises(BadBag, match="finite latents"):
-        TokenWindows([shard], None)[0]
-    assert TokenWindows([replace(shard, tokens=np.zeros_like(tokens))], None)[0].tokens.dtype == torch.float32

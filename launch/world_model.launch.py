@@ -22,11 +22,7 @@ ARGUMENTS = (
     ("log_level", "info", "debug, info, warn, error or fatal"),
     ("checkpoint", "", "checkpoint folder; empty: the value of params_file"),
     ("device", "", "PyTorch device, for example cuda:0; empty: the value of params_file"),
-    (
-        "image_topic",
-        "head_camera/image_raw",
-        "sensor_msgs/Image; compressed images: <image_topic>/compressed",
-    ),
+    ("image_topic", "head_camera/image_raw", "sensor_msgs/Image; compressed images: <image_topic>/compressed"),
     ("joint_states_topic", "joint_states", "measured joint positions, sensor_msgs/JointState"),
     ("joint_commands_topic", "joint_commands", "commanded joint positions, sensor_msgs/JointState"),
     ("planner", "false", "start mpc_planner"),

@@ -68,7 +68,7 @@ class Context:
     def __init__(self, manifest: ActionManifest, preprocessing: Preprocessing, num_frames: int) -> None:
         self._manifest, self._preprocessing = manifest, preprocessing
         # An image is decoded under `_image_lock` alone, so joint messages and readers never wait for a decode.
-        # Who needs both locks takes `_image_lock` first.
+        # Take `_image_lock` first where both are needed.
         self._image_lock, self._lock = Lock(), Lock()
         self._num_frames = num_frames
         self.reset()

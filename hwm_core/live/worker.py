@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Superseded(Exception):
-    """A newer job of the same slot dropped this job before it started."""
+    """A newer job of the same slot replaced this job before it started."""
 
 
 class Stopped(Exception):

@@ -24,10 +24,24 @@ _TITLES = {
     "single": "single sample",
 }
 
+_EXPLAINED = {
+    "model": "prediction, true actions",
+    "shuffled": "prediction, shuffled actions",
+    "none": "prediction, no actions",
+    "zero": "prediction, no motion",
+    "reversed": "prediction, reversed motion",
+    "tokenizer": "tokenizer alone: the ceiling",
+}
+
 
 def title(condition: str) -> str:
     """The condition in words, for tables and charts."""
     return _TITLES.get(condition, condition.replace("_", " "))
+
+
+def explained(condition: str) -> str:
+    """The condition in words that explain it, for charts."""
+    return _EXPLAINED.get(condition, title(condition))
 
 
 def mean_of(samples: int) -> str:
@@ -36,7 +50,7 @@ def mean_of(samples: int) -> str:
 
 
 def is_sampled(condition: str) -> bool:
-    """Whether it is `single` or `mean_of_N`."""
+    """Whether the condition is `single` or `mean_of_N`."""
     return condition == "single" or condition.startswith("mean_of_")
 
 

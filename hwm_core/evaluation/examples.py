@@ -62,6 +62,6 @@ def _examples(evaluation: Evaluation, result: EvaluationResult, chosen: list[int
 
 
 def _notes(result: EvaluationResult, window: int) -> list[str]:
-    """The window's own PSNR, one line a horizon."""
+    """PSNR of the window: the prediction, and the newest frame repeated. One line for each horizon."""
     own, copied = (psnr(result.conditions[name].mse[window]) for name in ("model", "copy_last"))
-    return [f"+{h}: prediction {own[h - 1]:.1f} dB, copy {copied[h - 1]:.1f} dB" for h in result.horizons]
+    return [f"+{h}: {own[h - 1]:.1f} dB, copy last frame {copied[h - 1]:.1f} dB" for h in result.horizons]

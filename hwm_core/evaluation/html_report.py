@@ -9,7 +9,7 @@ from typing import Any
 
 from hwm_core.evaluation.checkpoint_evaluation import CheckpointEvaluation, caption
 from hwm_core.evaluation.comparison import differences, differences_table
-from hwm_core.evaluation.condition_names import is_sampled, title
+from hwm_core.evaluation.condition_names import explained, is_sampled
 from hwm_core.evaluation.examples import extremes
 from hwm_core.evaluation.frame_measures import MEASURES
 from hwm_core.evaluation.json_report import conditions_json, sensitivity_json
@@ -67,7 +67,7 @@ def _section(evaluated: CheckpointEvaluation) -> _Section:
         *((missing.metric, str(missing)) for missing in evaluated.unavailable),
     ]
     numbers = conditions_json(result, config)
-    curves = {title(condition): of_condition for condition, of_condition in numbers.items()}
+    curves = {explained(condition): of_condition for condition, of_condition in numbers.items()}
     charts = [
         Figure(f"{name} of the frame so many frames ahead, mean over windows", _svg(chart))
         for measure, name in _MEASURES.items()
@@ -85,12 +85,12 @@ def _compared(evaluated: Sequence[CheckpointEvaluation]) -> list[Figure]:
     """The predictions of all models in one chart, with copying."""
     numbers = {one.label: conditions_json(one.result, one.evaluation.config) for one in evaluated}
     curves = {
-        f"{label}: {title(name)}": of_model[name]
+        f"{label}: {explained(name)}": of_model[name]
         for label, of_model in numbers.items()
         for name in of_model
         if name == "model" or is_sampled(name)
     }
-    curves[title("copy_last")] = numbers[evaluated[0].label]["copy_last"]
+    curves[explained("copy_last")] = numbers[evaluated[0].label]["copy_last"]
     charts = ((name, _chart(curves, measure)) for measure, name in _MEASURES.items())
     return [Figure(f"{name}, side by side", _svg(chart)) for name, chart in charts if chart is not None]
 

@@ -1,4 +1,7 @@
-"""Does the predicted cost order candidate actions as the world does? Less scattered than success rates, and no luck."""
+"""How well predicted costs rank candidate actions, compared with running each candidate in the simulator.
+
+This measures the model with less noise than success rates do.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +24,10 @@ from hwm_core.world_model.model import WorldModel
 
 @dataclass(frozen=True)
 class Agreement:
-    """How one cost orders the candidates of one task."""
+    """How well one cost ranks the candidates of one task."""
 
     spearman: float  # against the true distances; 1 is perfect, 0 is chance
-    top1_regret: float  # what choosing by the cost loses, as a share of the spread of the true distances
+    top1_regret: float  # loss of choosing by this cost, as a fraction of the range of the true distances
 
 
 @dataclass(frozen=True)
@@ -32,19 +35,19 @@ class Ranking:
     """S candidates of one reach task."""
 
     seed: int
-    distances_m: NDArray[np.float64]  # [S] palm to goal after the horizon, truly
-    costs: Mapping[str, NDArray[np.float32]]  # {"model", "simulator"}: the same objective on either's futures
+    distances_m: NDArray[np.float64]  # [S] palm to goal at the end of the horizon, in the simulator
+    costs: Mapping[str, NDArray[np.float32]]  # {"model", "simulator"}: [S] the same objective on the rollouts of each
 
     def agreement(self) -> dict[str, Agreement]:
-        """The simulator's row is what the objective could do with a perfect model."""
+        """Of each cost with the true distances. `simulator` shows how good the objective is with a perfect model."""
         return {
-            row: Agreement(spearman(costs, self.distances_m), top1_regret(costs, self.distances_m))
-            for row, costs in self.costs.items()
+            dynamics: Agreement(spearman(costs, self.distances_m), top1_regret(costs, self.distances_m))
+            for dynamics, costs in self.costs.items()
         }
 
 
 def rank_actions(world_model: WorldModel, seed: int, config: ReachConfig) -> Ranking:
-    """Score the first candidates of a search in the reach task of `seed`, and really run each of them.
+    """Score the first candidates of a search in the reach task of `seed`, and run each of them in the simulator.
 
     Raises:
         RobotMismatch, BadConfig, MissingGL: as `reach`.

@@ -1,4 +1,4 @@
-"""The closed loop: reach a goal image, planning again every few frames. No ROS, no waiting, the same every time."""
+"""The reach task in closed loop: plan to a goal image and replan every few frames. Without ROS, and deterministic."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +24,13 @@ from hwm_core.world_model.model import WorldModel
 
 
 class ReachConfig(Config):
-    """How the reach task is planned."""
+    """Settings of planning in the reach task."""
 
     planner: PlannerConfig = PlannerConfig(joints=PLANNED_JOINTS)
     objective: Objective = Objective()
-    scoring: Sampling = Field(default=Sampling(), description="decoding of candidates")
+    scoring: Sampling = Field(default=Sampling(), description="of the rollouts of candidates")
     max_velocity: float = Field(default=3.0, gt=0, description="joint units per second")
-    replan_frames: int = Field(default=5, ge=1, description="frames run of every plan")
+    replan_frames: int = Field(default=5, ge=1, description="frames of each plan that are executed")
 
     @model_validator(mode="after")
     def _a_plan_lasts(self) -> "ReachConfig":
@@ -41,7 +41,7 @@ class ReachConfig(Config):
 
 @dataclass(frozen=True)
 class Reach:
-    """One episode."""
+    """One episode of the reach task."""
 
     seed: int
     distances_m: NDArray[np.float64]  # [F + 1] palm to goal, at the start and after every frame
@@ -58,7 +58,7 @@ def reach(world_model: WorldModel, seed: int, config: ReachConfig, *, true_dynam
     """Run the reach task of `seed` for REACH_SECONDS.
 
     Args:
-        true_dynamics: plan with the simulator itself in place of the model: what objective and search could do.
+        true_dynamics: plan with the simulator in place of the model. This shows the limit of objective and search.
 
     Raises:
         RobotMismatch: the model is of another robot.

@@ -1,4 +1,4 @@
-"""A simulated robot, seen as a model's live context would see it."""
+"""Observations of the simulated robot in the form that a model's live context has."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -13,18 +13,19 @@ from hwm_core.world_model.model import WorldModel
 
 @dataclass(frozen=True)
 class SimObservation:
-    """What a model may see at one frame, and what only the simulation knows."""
+    """The context of a model at one frame, and the simulator's state."""
 
-    frames: NDArray[np.uint8]  # [F, H, W, 3] preprocessed, F = past_frames of the model
+    frames: NDArray[np.uint8]  # [F, H, W, 3] preprocessed; F is the model's past_frames
     actions: NDArray[np.float32]  # [F, A] in manifest order
     state: NDArray[np.float64]  # SimHumanoid.save()
 
 
 class SimObserver:
-    """Sees a simulated robot as a model's context would: preprocessed frames, each with the action stored with it.
+    """Collects the model's context from a simulated robot: preprocessed frames, each paired with its action.
 
     Raises:
-        RobotMismatch, BadConfig: a model of another robot, or of another frame rate.
+        RobotMismatch: a model of another robot.
+        BadConfig: a model with another frame rate.
     """
 
     def __init__(self, robot: SimHumanoid, world_model: WorldModel) -> None:
@@ -40,7 +41,7 @@ class SimObserver:
         self._seen: deque[tuple[NDArray[np.uint8], NDArray[np.float32]]] = deque(maxlen=world_model.past_frames)
 
     def look(self) -> NDArray[np.uint8]:
-        """Take in the frame of now; returns it, preprocessed. The command issued next acts on the frame after it."""
+        """Add the current frame to the context and return it, preprocessed. The next command acts on the next frame."""
         frame = self._world_model.preprocessing.apply(self._robot.render())
         commanded = self._world_model.manifest.kind == "commands"
         values = self._robot.last_command if commanded else self._robot.positions
@@ -48,19 +49,19 @@ class SimObserver:
         return frame
 
     def hold_until_full(self) -> None:
-        """Stand still until there are frames enough to predict from."""
+        """Hold the pose until the context is full."""
         self.look()
         while len(self._seen) < self._world_model.past_frames:
             self._robot.advance()
             self.look()
 
     def observation(self) -> SimObservation:
-        """Now; needs as many frames as the model's past."""
+        """The current context; it must be full."""
         frames, actions = (np.stack(parts) for parts in zip(*self._seen, strict=True))
         return SimObservation(frames, actions, self._robot.save())
 
     def act(self, action: NDArray[np.float32]) -> None:
-        """Issue an action [A] in manifest order and let one frame pass. Joints the manifest lacks hold."""
+        """Send an action [A] in manifest order and advance by one frame. Joints that the manifest lacks do not move."""
         command = self._robot.last_command
         command[self._columns] = action
         self._robot.command(command)

@@ -1,4 +1,4 @@
-"""Fresh episodes of the simulated humanoid, with the ground truth of its objects."""
+"""New episodes of the simulated humanoid, with the true positions of its objects."""
 
 from collections.abc import Iterable
 
@@ -7,16 +7,16 @@ from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.sim.recorder import SimEpisode, simulate_episode
 from hwm_core.types import Episode
 
-FIRST_SEED = 2_000_000  # far from the seeds that are recorded to train and validate on
+FIRST_SEED = 2_000_000  # far from the seeds of the recordings for training and validation
 
 
 def held_out(
     seeds: Iterable[int], preprocessing: Preprocessing, seconds: float = 10.0
 ) -> tuple[list[Episode], dict[str, ObjectTracks]]:
-    """Simulate one episode a seed; also where its objects were, by episode name.
+    """Simulate one episode for each seed. Returns the episodes, and the object tracks by episode name.
 
     Raises:
-        BadImage: the model's camera has another aspect than the simulated one.
+        BadImage: the model's camera has another aspect ratio than the simulated camera.
         MissingGL: the machine cannot render offscreen.
     """
     episodes, objects = [], {}
@@ -29,5 +29,5 @@ def held_out(
 
 
 def object_tracks(simulated: SimEpisode, preprocessing: Preprocessing) -> ObjectTracks:
-    """Where the objects were at the frames of `simulated.to_episode(preprocessing)`; it was simulated with masks."""
+    """The object tracks in the frames of `simulated.to_episode(preprocessing)`, for an episode simulated with masks."""
     return ObjectTracks(simulated.positions_like(preprocessing), simulated.masks_like(preprocessing))

@@ -1,4 +1,4 @@
-"""The simulator in place of the model: it tells a bad model from a bad cost."""
+"""The simulator in place of the model: with it, a bad cost can be distinguished from a bad model."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from hwm_core.world_model.model import WorldModel
 
 
 class TrueDynamics:
-    """`planning.Dynamics` whose past is a `SimObservation` of the robot."""
+    """The `planning.Dynamics` protocol by the simulator; the past is a `SimObservation`."""
 
     def __init__(self, robot: SimHumanoid, world_model: WorldModel) -> None:
         self._robot, self._world_model = robot, world_model

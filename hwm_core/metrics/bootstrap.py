@@ -1,9 +1,9 @@
-"""How sure a difference is: paired bootstrap over episodes.
+"""Confidence intervals of differences: paired bootstrap over episodes.
 
-Windows of one episode resemble each other, so episodes are drawn, not windows (a cluster bootstrap: Davison & Hinkley,
-Bootstrap Methods and their Application, 1997, section 3.8). Over few episodes percentiles promise more than they hold:
-of normal means an interval of 95 % holds the true one 51 % of the time with 2 episodes, 74 % with 3, 81 % with 4, 84 %
-with 5 and 91 % with 12. Below MIN_EPISODES there is none.
+Windows of one episode resemble each other, so whole episodes are resampled (cluster bootstrap: Davison & Hinkley,
+Bootstrap Methods and their Application, 1997, section 3.8). Over few episodes percentile intervals are too narrow: for
+normally distributed episode means a 95 % interval contains the true mean 51 % of the time with 2 episodes, 74 % with 3,
+81 % with 4, 84 % with 5 and 91 % with 12. Below MIN_EPISODES no interval is given.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_EPISODES = 5
-"""Episodes that an interval needs."""
+"""An interval needs so many episodes."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ def paired_bootstrap(
     """Interval of the mean difference over windows, resampling whole episodes with replacement.
 
     Args:
-        differences: [W] row A minus row B of the same window; NaN windows do not count.
-        episodes: [W] which episode each window belongs to; or other clusters whose windows resemble each other.
+        differences: [W] condition A minus condition B of the same window; NaN windows do not count.
+        episodes: [W] the episode of each window; or other clusters whose windows resemble each other.
 
     Returns:
-        The mean over all windows with its interval; mean is NaN when no window counts.
+        The mean over all windows with its interval. The mean is NaN if no window counts.
     """
     counted = ~np.isnan(differences)
     if not counted.any():
@@ -49,7 +49,7 @@ def paired_bootstrap(
     mean = float(totals.sum() / counts.sum())
     if len(counts) < MIN_EPISODES:
         return Interval(mean, None, None)
-    drawn = np.random.default_rng(seed).integers(len(counts), size=(resamples, len(counts)))
-    means = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    resampled = np.random.default_rng(seed).integers(len(counts), size=(resamples, len(counts)))
+    means = totals[resampled].sum(axis=1) / counts[resampled].sum(axis=1)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(mean, float(low), float(high))

@@ -1,8 +1,8 @@
-"""How much of a prediction comes from the actions: delta-PSNR (Genie, arXiv 2402.15391, section 3).
+"""How much predictions depend on the actions: delta-PSNR (Genie, arXiv 2402.15391, section 3).
 
-There: PSNR of the frame t steps ahead predicted with the actions inferred from the truth, minus PSNR of the one
-predicted with random actions; t = 4. Here the true actions are known, and the others are another window's motion played
-from this window's own pose (`shuffled`), which is harder to beat than random values. 0: the actions are not heard.
+In Genie: PSNR of the frame 4 steps ahead predicted with actions inferred from the truth, minus its PSNR with random
+actions. Here the true actions are known. The other actions are another window's motion, applied to this window's own
+pose (`shuffled`), which is harder to beat than random values. 0: the model ignores the actions.
 """
 
 import numpy as np
@@ -15,10 +15,10 @@ from hwm_core.metrics.psnr import psnr
 def delta_psnr(
     true_mse: NDArray[np.float64], other_mse: NDArray[np.float64], episodes: NDArray[np.int64], seed: int
 ) -> Interval:
-    """Mean over windows of PSNR with true minus PSNR with other actions (dB), with an interval over episodes.
+    """Mean over windows of the PSNR with true actions minus the PSNR with other actions (dB), and its interval.
 
     Args:
         true_mse, other_mse: [W] errors of one frame of each window, values in [0, 1].
-        episodes: [W] which episode each window belongs to.
+        episodes: [W] the episode of each window.
     """
     return paired_bootstrap(psnr(true_mse) - psnr(other_mse), episodes, seed)

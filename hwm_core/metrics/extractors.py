@@ -1,6 +1,6 @@
-"""Networks whose features are compared: TorchScript files of the user's, checked, and known by their sha256.
+"""Networks whose features are compared: local TorchScript files, checked and identified by their sha256.
 
-Nothing is downloaded. Where a file is absent, the metrics over it are unavailable (`metrics.unavailable`).
+Nothing is downloaded. If a file is absent, its metrics are unavailable (`metrics.unavailable`).
 """
 
 import hashlib
@@ -15,20 +15,20 @@ from torch import Tensor
 from hwm_core.errors import BadCheckpoint, BadConfig, BadInput
 
 SCRIPT_ERRORS = (RuntimeError, TypeError, torch.jit.Error)
-"""What a TorchScript module raises that does not take its input; the last is for what it raises itself."""
+"""What a TorchScript module raises on input that it does not accept; torch.jit.Error is for its own errors."""
 _PROBE_SIDE, _PROBE_FRAMES = 64, 16
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A contract: how a file is called, and what its features are good for."""
+    """A kind of network: how its file is called, and which metrics its features give."""
 
-    metric: str | None  # what the Fréchet distance over it is called; None: FD-<name of the file>
-    kernel_metric: str | None  # what the kernel distance is called; None: KD-<name of the file>
-    clips: bool  # it takes clips [N, F, 3, H, W] in place of frames [N, 3, H, W]
+    metric: str | None  # name of its Fréchet distance; None: FD-<name of the file>
+    kernel_metric: str | None  # name of its kernel distance; None: KD-<name of the file>
+    clips: bool  # the input is clips [N, F, 3, H, W], not frames [N, 3, H, W]
     call: Callable[[Any, Tensor], Tensor]  # module and uint8 input -> features [N, D]
-    dim: int | None  # D, where it is known
-    source: str  # which file, for those who look for it
+    dim: int | None  # D, if it is fixed
+    source: str  # where the file comes from, for error messages
 
 
 KINDS: Mapping[str, Kind] = {
@@ -46,7 +46,7 @@ KINDS: Mapping[str, Kind] = {
         True,
         lambda module, clips: module(
             clips.transpose(1, 2).float(), rescale=True, resize=True, return_features=True
-        ),  # it wants [N, 3, F, H, W], values 0..255
+        ),  # input [N, 3, F, H, W], values 0..255
         400,
         "the TorchScript I3D of Kinetics-400 (StyleGAN-V, i3d_torchscript.pt)",
     ),
@@ -62,7 +62,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 class Extractor:
-    """A checked network. `load_extractor` makes it."""
+    """A checked network, made by `load_extractor`."""
 
     def __init__(self, kind: str, name: str, sha256: str, module: Any, device: torch.device) -> None:
         self.kind, self.name, self.sha256 = kind, name, sha256
@@ -72,14 +72,15 @@ class Extractor:
 
     @property
     def identity(self) -> str:
-        """What tells its features from another's; the name for `FrechetStatistics`."""
+        """Name and sha256: features of different networks are never compared."""
         return f"{self.name}:{self.sha256}"
 
     @torch.inference_mode()
     def features(self, frames: Tensor) -> Tensor:
         """Features float32 [N, D], on the CPU, of frames uint8 [N, 3, H, W], or of clips uint8 [N, F, 3, H, W].
 
-        Raises BadInput for another type or shape, and where the network fails on this size.
+        Raises:
+            BadInput: another type or shape, or the network fails on this size.
         """
         shape = "[N, F, 3, H, W]" if self.takes_clips else "[N, 3, H, W]"
         if frames.dtype != torch.uint8 or frames.ndim != 4 + self.takes_clips or frames.shape[-3] != 3:
@@ -104,7 +105,7 @@ class Extractor:
         return features.float().cpu()
 
     def check(self) -> None:
-        """Hold the network to its contract on a probe of noise. Raises BadCheckpoint."""
+        """Test the network on noise. Raises BadCheckpoint if it is not a network of its kind."""
         generator = torch.Generator().manual_seed(0)
         shape = (
             (2, _PROBE_FRAMES, 3, _PROBE_SIDE, _PROBE_SIDE) if self.takes_clips else (2, 3, _PROBE_SIDE, _PROBE_SIDE)
@@ -124,10 +125,11 @@ class Extractor:
             raise self._broken("finite features", "NaN or infinity")
         scale = together.abs().max().clamp_min(1e-6)
         if (together[0] - together[1]).abs().max() < 1e-6 * scale:
-            raise self._broken("features that tell two pictures apart", "the same for both")
+            raise self._broken("different features for different images", "the same for both")
         if (together[:1] - alone).abs().max() > 1e-3 * scale:
             raise self._broken(
-                "features of a picture that do not depend on its neighbours", "others (was it saved in training mode?)"
+                "features of an image that do not depend on the rest of the batch",
+                "other features (was it saved in training mode?)",
             )
 
     def _broken(self, expected: object, got: object) -> BadCheckpoint:
@@ -140,26 +142,26 @@ class Extractor:
 
 
 def metric_names(kind: str, name: str) -> tuple[str, str]:
-    """What the Fréchet and the kernel distance over a file `name` are called. Raises BadConfig for an unknown kind."""
-    row = _row(kind)
-    return row.metric or f"FD-{name}", row.kernel_metric or f"KD-{name}"
+    """The names of the Fréchet and the kernel distance over a file `name`. Raises BadConfig for an unknown kind."""
+    found = _kind(kind)
+    return found.metric or f"FD-{name}", found.kernel_metric or f"KD-{name}"
 
 
 def load_extractor(kind: str, path: str | Path | None, device: torch.device | str = "cpu") -> Extractor:
-    """Read a TorchScript file, hold it to the contract of `kind` (a row of KINDS), and remember its sha256.
+    """Load and check a TorchScript file of one of KINDS.
 
     Raises:
         BadConfig: an unknown kind.
-        BadCheckpoint: no file was named, it cannot be read, or it breaks the contract.
+        BadCheckpoint: no file is given, it cannot be read, or it is not a network of this kind.
     """
-    module, digest = load_script(path, f"extractor of kind `{kind}`", _row(kind).source, device)
+    module, digest = load_script(path, f"extractor of kind `{kind}`", _kind(kind).source, device)
     assert path is not None
     extractor = Extractor(kind, Path(path).stem, digest, module, torch.device(device))
     extractor.check()
     return extractor
 
 
-def _row(kind: str) -> Kind:
+def _kind(kind: str) -> Kind:
     if kind not in KINDS:
         raise BadConfig("extractor", expected=" or ".join(KINDS), got=f"`{kind}`", remedy="Correct the kind.")
     return KINDS[kind]
@@ -167,9 +169,9 @@ def _row(kind: str) -> Kind:
 
 def load_script(path: str | Path | None, what: str, source: str, device: torch.device | str) -> tuple[Any, str]:
     """A TorchScript module in evaluation mode, and the sha256 of its file. Raises BadCheckpoint."""
-    remedy = f"Name a local file: {source}."
+    remedy = f"Give a local file: {source}."
     if path is None:
-        raise BadCheckpoint(what, expected="a file of weights", got="none named", remedy=remedy)
+        raise BadCheckpoint(what, expected="a file of weights", got="no file given", remedy=remedy)
     path = Path(path)
     try:
         data = path.read_bytes()

@@ -1,7 +1,7 @@
-"""Fréchet distance between two sets of features, each taken as a Gaussian (Dowson & Landau 1982; arXiv 1706.08500).
+"""Fréchet distance between two sets of features, each modelled as a Gaussian (Dowson & Landau 1982; arXiv 1706.08500).
 
-d^2 = |mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)). It is called FID over the FID's own Inception
-network alone, FVD over its I3D; over any other extractor it bears that one's name (`Extractor.metric`).
+d^2 = |mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)). It is called FID only over the Inception
+network of FID, FVD only over I3D. Over any other network it has that network's name (`Extractor.metric`).
 """
 
 import torch
@@ -11,14 +11,13 @@ from hwm_core.errors import BadInput
 
 
 class FrechetStatistics:
-    """Number, mean and covariance of features, gathered batch by batch in float64.
+    """Number, mean and covariance of features, accumulated batch by batch in float64.
 
-    Batches and parts join by the pairwise update of Chan, Golub & LeVeque (1979), so that the order of the batches, and
-    on how many ranks they were gathered, changes nothing but the last digits; sums of squares would lose them all where
-    the mean is large.
+    Batches are joined by the pairwise update of Chan, Golub & LeVeque (1979): the batch size changes only the last
+    digits. Sums of squares would lose all digits for a large mean.
 
     Args:
-        extractor: whose features these are, best with its sha256. Unlike ones are never compared.
+        extractor: identity of the network. Features of different networks are never compared.
     """
 
     def __init__(self, extractor: str = "") -> None:
@@ -40,12 +39,12 @@ class FrechetStatistics:
                 "Covariance of features",
                 expected="two rows or more",
                 got=self.count,
-                remedy="Judge more frames.",
+                remedy="Evaluate more frames.",
             )
         return self._scatter / (self.count - 1)
 
     def update(self, features: Tensor) -> None:
-        """Take in features [N, D]. Raises BadInput for another size, NaN or infinity; nothing is taken in then."""
+        """Add features [N, D]. Raises BadInput for another D, NaN or infinity; then nothing is added."""
         if features.ndim != 2 or (self.count and features.shape[1] != len(self._mean)):
             wanted = f"[N, {len(self._mean)}]" if self.count else "[N, D]"
             raise BadInput(
@@ -62,23 +61,6 @@ class FrechetStatistics:
         centred = rows - mean
         self._join(len(rows), mean, centred.T @ centred)
 
-    def merge(self, other: "FrechetStatistics") -> None:
-        """Take in what was gathered elsewhere. Raises BadInput for features of another extractor or size."""
-        _require_alike(self, other)
-        if other.count:
-            self._join(other.count, other._mean, other._scatter)
-
-    def state_dict(self) -> dict[str, object]:
-        """Everything, for `torch.save` or another rank."""
-        return {"extractor": self.extractor, "count": self.count, "mean": self._mean, "scatter": self._scatter}
-
-    @classmethod
-    def from_state_dict(cls, state: dict) -> "FrechetStatistics":
-        """The inverse of `state_dict`."""
-        made = cls(state["extractor"])
-        made.count, made._mean, made._scatter = state["count"], state["mean"], state["scatter"]
-        return made
-
     def _join(self, count: int, mean: Tensor, scatter: Tensor) -> None:
         if self.count == 0:
             self.count, self._mean, self._scatter = count, mean.clone(), scatter.clone()
@@ -92,10 +74,10 @@ class FrechetStatistics:
 
 
 def frechet_distance(a: FrechetStatistics, b: FrechetStatistics) -> float:
-    """The squared Fréchet distance, as FID is given. Raises BadInput for unlike features or fewer than two rows.
+    """The squared Fréchet distance, as in FID. Raises BadInput for different networks or fewer than two rows.
 
-    The trace of (cov_a cov_b)^(1/2) is the sum of the square roots of the eigenvalues of the symmetric
-    cov_a^(1/2) cov_b cov_a^(1/2): no complex numbers, and no trouble with the singular covariances of few rows.
+    The trace of (cov_a cov_b)^(1/2) is the sum of the square roots of the eigenvalues of the symmetric matrix
+    cov_a^(1/2) cov_b cov_a^(1/2). This needs no complex numbers and works for the singular covariances of few rows.
     """
     _require_alike(a, b)
     cov_a, cov_b = a.covariance, b.covariance
@@ -112,7 +94,7 @@ def _require_alike(a: FrechetStatistics, b: FrechetStatistics) -> None:
     if names or (a.count and b.count and len(a.mean) != len(b.mean)):
         raise BadInput(
             "Features to compare",
-            expected=f"those of `{a.extractor}`" if names else f"{len(a.mean)} dimensions",
-            got=f"those of `{b.extractor}`" if names else f"{len(b.mean)}",
+            expected=f"features of `{a.extractor}`" if names else f"{len(a.mean)} dimensions",
+            got=f"features of `{b.extractor}`" if names else f"{len(b.mean)}",
             remedy="Use one extractor for all of them.",
         )

@@ -1,6 +1,6 @@
 """Kernel distance: the unbiased squared maximum mean discrepancy under a cubic kernel (KID, arXiv 1801.01401).
 
-Unbiased also for few frames, where the Fréchet distance is not; it may fall below zero.
+It is unbiased for few frames too, unlike the Fréchet distance. Therefore it may be below zero.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from hwm_core.errors import BadInput
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """The mean over subsets, and their standard deviation."""
+    """The mean and standard deviation over random subsets."""
 
     mean: float
     std: float
@@ -22,13 +22,14 @@ class KernelDistance:
 
 
 def kernel_distance(a: Tensor, b: Tensor, *, seed: int, subsets: int = 100, subset_size: int = 1000) -> KernelDistance:
-    """Between features [N, D] and [M, D]; called KID over the FID's Inception network alone.
+    """Between features [N, D] and [M, D]. It is called KID only over the Inception network of FID.
 
     Args:
-        seed: of the draws without replacement; where a set is smaller than `subset_size`, that many rows are drawn.
+        seed: of the subsets, which are chosen without replacement. If a set has fewer rows than `subset_size`, every
+            subset has as many rows as that set.
 
     Raises:
-        BadInput: fewer than two rows, or unlike numbers of dimensions.
+        BadInput: fewer than two rows, or different D.
     """
     from torchmetrics.image.kid import poly_mmd  # takes seconds to import
 
@@ -38,14 +39,14 @@ def kernel_distance(a: Tensor, b: Tensor, *, seed: int, subsets: int = 100, subs
             "Features to compare",
             expected="[N, D] and [M, D], N and M 2 or more",
             got=f"{list(a.shape)} and {list(b.shape)}",
-            remedy="Judge more frames, with one extractor.",
+            remedy="Evaluate more frames, with one extractor.",
         )
     generator = torch.Generator().manual_seed(seed)
 
-    def draw(features: Tensor) -> Tensor:
+    def subset(features: Tensor) -> Tensor:
         chosen = torch.randperm(len(features), generator=generator)[:size]
         return features.detach()[chosen.to(features.device)].to("cpu", torch.float64)
 
-    drawn = 1 if size == len(a) == len(b) else subsets  # there is one subset of everything
-    values = torch.stack([poly_mmd(draw(a), draw(b)) for _ in range(drawn)])
-    return KernelDistance(float(values.mean()), float(values.std(unbiased=False)), drawn, size)
+    count = 1 if size == len(a) == len(b) else subsets  # all rows form only one subset
+    values = torch.stack([poly_mmd(subset(a), subset(b)) for _ in range(count)])
+    return KernelDistance(float(values.mean()), float(values.std(unbiased=False)), count, size)

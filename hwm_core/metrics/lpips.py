@@ -1,6 +1,6 @@
-"""LPIPS (arXiv 1801.03924) by a local TorchScript file: the distance of two pictures to a trained eye; lower is closer.
+"""LPIPS (arXiv 1801.03924), the learned perceptual distance between two images, by a local TorchScript file.
 
-torchmetrics has it too, but downloads the weights of its backbone.
+torchmetrics has LPIPS too, but downloads the weights of its backbone.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from torch import Tensor
 from hwm_core.errors import BadCheckpoint, BadConfig, BadInput
 from hwm_core.metrics.extractors import SCRIPT_ERRORS, load_script
 
-# How a file is called: two pictures float [N, 3, H, W] in [0, 1] -> distances [N].
+# How a file is called: two images float [N, 3, H, W] in [0, 1] -> distances [N].
 KINDS: Mapping[str, tuple[Callable[[Any, Tensor, Tensor], Tensor], str]] = {
     "vgg16": (
         lambda module, a, b: (_vgg(module, a) - _vgg(module, b)).square().sum(-1),
@@ -27,16 +27,16 @@ KINDS: Mapping[str, tuple[Callable[[Any, Tensor, Tensor], Tensor], str]] = {
 
 
 def _vgg(module: Any, frames: Tensor) -> Tensor:
-    """Features [N, D] whose squared distance is LPIPS. It wants values 0..255."""
+    """Features [N, D] whose squared distance is LPIPS. The input has values 0..255."""
     return module(255 * frames, resize_images=False, return_lpips=True)
 
 
 class Lpips:
-    """A checked file. Raises as `load_extractor`.
+    """A checked LPIPS network. Lower is closer. Raises as `load_extractor`.
 
     Args:
-        kind: a row of KINDS.
-        path: of the TorchScript file; None where there is none.
+        kind: one of KINDS.
+        path: of the TorchScript file; None if there is none.
     """
 
     def __init__(self, kind: str, path: str | Path | None, device: torch.device | str = "cpu") -> None:
@@ -50,16 +50,16 @@ class Lpips:
 
     @property
     def identity(self) -> str:
-        """What tells its numbers from another's."""
+        """Name and sha256 of the network."""
         return f"{self.name}:{self.sha256}"
 
     @torch.inference_mode()
     def distance(self, prediction: Tensor, truth: Tensor) -> Tensor:
-        """float32 [N], on the CPU, of frames uint8 [N, 3, H, W]. Raises BadInput where the network fails on them."""
+        """float32 [N], on the CPU, of frames uint8 [N, 3, H, W]. Raises BadInput if the network fails on them."""
         if prediction.dtype != torch.uint8 or prediction.ndim != 4 or prediction.shape != truth.shape:
             raise BadInput(
                 f"Input of {self.name}",
-                expected=f"two of uint8 {list(truth.shape)}",
+                expected=f"two tensors uint8 {list(truth.shape)}",
                 got=f"{prediction.dtype} {list(prediction.shape)}",
                 remedy="Give RGB values from 0 to 255, [N, 3, H, W].",
             )
@@ -87,7 +87,7 @@ class Lpips:
             raise BadCheckpoint(error.what, expected=error.expected, got=error.got, remedy=error.remedy) from None
         if same.abs().max() > 1e-5 or not (other > 1e-5).all():
             raise self._broken(
-                "0 between equal pictures and more between unlike ones", f"{same.tolist()} and {other.tolist()}"
+                "0 between equal images and more between different ones", f"{same.tolist()} and {other.tolist()}"
             )
 
     def _broken(self, expected: object, got: object) -> BadCheckpoint:

@@ -1,14 +1,14 @@
 """Peak signal-to-noise ratio of predicted frames, values in [0, 1].
 
 `PSNR(h)` is the mean over windows of the PSNR of the frame exactly h ahead. The *pooled* PSNR takes the mean of the
-squared error first; the two differ by up to 2.8 dB, because the mean of logarithms favours the easy windows, so both
-are always given.
+squared error first. The two differ by up to 2.8 dB, because the mean of logarithms favours easy windows. So both are
+always reported.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-MSE_FLOOR = 1e-6  # 60 dB: a window that stands still must not be worth infinitely much
+MSE_FLOOR = 1e-6  # 60 dB: a static window must not have infinite PSNR
 
 
 def frame_mse(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -19,14 +19,14 @@ def frame_mse(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArra
 def masked_mse(
     prediction: NDArray[np.uint8], truth: NDArray[np.uint8], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Mean squared error of each frame over the pixels of `mask` alone.
+    """Mean squared error of each frame over the pixels of `mask` only.
 
     Args:
         prediction, truth: uint8 [..., H, W, 3].
         mask: bool [..., H, W].
 
     Returns:
-        (error [...], pixels [...]): the error is NaN where the mask is empty.
+        (error [...], pixels [...]): the error is NaN if the mask is empty.
     """
     pixels = mask.sum(axis=(-2, -1))
     total = (_squared_error(prediction, truth) * mask).sum(axis=(-2, -1))
@@ -34,18 +34,18 @@ def masked_mse(
 
 
 def psnr(mse: ArrayLike) -> NDArray[np.float64]:
-    """Decibels of mean squared errors, elementwise; NaN stays NaN."""
+    """PSNR in dB of mean squared errors, elementwise. NaN stays NaN."""
     return -10.0 * np.log10(np.maximum(mse, MSE_FLOOR))
 
 
 def mean_psnr(mse: NDArray[np.float64]) -> float:
-    """The mean over windows of each window's PSNR. NaN windows do not count; NaN when none is left."""
+    """The mean over windows of each window's PSNR. NaN windows do not count; NaN if none is left."""
     counted = mse[~np.isnan(mse)]
     return float(psnr(counted).mean()) if counted.size else float("nan")
 
 
 def pooled_psnr(mse: NDArray[np.float64], pixels: NDArray[np.int64] | None = None) -> float:
-    """The PSNR of the mean error over all windows (over all pixels, when windows have unequal numbers of them)."""
+    """The PSNR of the mean error over all windows; over all pixels if windows have different numbers of them."""
     counted = ~np.isnan(mse)
     if not counted.any():
         return float("nan")

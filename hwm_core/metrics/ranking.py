@@ -1,6 +1,6 @@
-"""Does a predicted cost order candidates as the true cost does?
+"""How well a predicted cost ranks candidates, compared with the true cost.
 
-A planner takes the best of many candidates, so what a world model must get right is the order, not the number.
+A planner chooses the best of many candidates, so the world model must predict the order of the costs, not their values.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def spearman(predicted: ArrayLike, true: ArrayLike) -> float:
-    """Spearman's rank correlation, ties given their mean rank. NaN when either side is constant."""
+    """Spearman's rank correlation; ties have their mean rank. NaN if either side is constant."""
     a, b = _ranks(np.asarray(predicted, float)), _ranks(np.asarray(true, float))
     a, b = a - a.mean(), b - b.mean()
     scale = float(np.sqrt((a @ a) * (b @ b)))
@@ -16,9 +16,9 @@ def spearman(predicted: ArrayLike, true: ArrayLike) -> float:
 
 
 def top1_regret(predicted: ArrayLike, true: ArrayLike) -> float:
-    """What choosing by prediction loses, as a fraction of the true costs' spread.
+    """The true cost lost by choosing the candidate of lowest predicted cost, as a fraction of the true costs' range.
 
-    0: the truly best candidate was chosen; 1: the truly worst. A random choice loses about half on even costs.
+    0: the best candidate was chosen; 1: the worst. A random choice loses about half if the costs are evenly spread.
     """
     costs = np.asarray(true, float)
     spread = costs.max() - costs.min()

@@ -1,6 +1,6 @@
-"""Structural similarity of predicted frames (Wang et al. 2004), and over five scales (Wang et al. 2003).
+"""Structural similarity of predicted frames: SSIM (Wang et al. 2004), and MS-SSIM over five scales (Wang et al. 2003).
 
-By torchmetrics, in colour, values in [0, 1], a Gaussian window of deviation 1.5.
+Computed by torchmetrics, in colour, on values in [0, 1], with a Gaussian window of standard deviation 1.5.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hwm_core.errors import BadImage
 
-_SMALLEST, _SMALLEST_MS = 11, 176  # pixels: one window; and one after halving four times, 11 * 2^4
+_SMALLEST, _SMALLEST_MS = 11, 176  # pixels: one Gaussian window; the same after halving four times, 11 * 2^4
 
 
 def frame_ssim(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -24,7 +24,7 @@ def frame_ssim(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArr
 
 
 def frame_ms_ssim(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """MS-SSIM of each frame, as `frame_ssim`. Raises BadImage for frames under 176 pixels: five scales do not fit."""
+    """MS-SSIM of each frame, as `frame_ssim`. Raises BadImage for frames under 176 pixels: too small for MS-SSIM."""
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure  # takes seconds to import
 
     a, b = _pair(prediction, truth, _SMALLEST_MS, "MS-SSIM")
@@ -36,7 +36,7 @@ def _pair(prediction: NDArray[np.uint8], truth: NDArray[np.uint8], smallest: int
     if prediction.shape != truth.shape or prediction.ndim < 3 or prediction.shape[-1] != 3:
         raise BadImage(
             f"Frames for {what}",
-            expected=f"two of one shape [..., H, W, 3], {list(truth.shape)}",
+            expected=f"two arrays of one shape [..., H, W, 3], {list(truth.shape)}",
             got=list(prediction.shape),
             remedy="Compare frames of one size.",
         )
@@ -45,13 +45,13 @@ def _pair(prediction: NDArray[np.uint8], truth: NDArray[np.uint8], smallest: int
             f"Frames for {what}",
             expected=f"{smallest} pixels or more along each side",
             got=list(prediction.shape[-3:-1]),
-            remedy="It is not defined for smaller pictures; compare by PSNR and SSIM.",
+            remedy="It is not defined for smaller frames; compare by PSNR and SSIM.",
         )
     return _tensor(prediction), _tensor(truth)
 
 
 def _tensor(frames: NDArray[np.uint8]) -> Tensor:
-    """uint8 [..., H, W, 3] -> float32 [N, 3, H, W] in [0, 1]: good to four digits, at a tenth of float64's time."""
+    """uint8 [..., H, W, 3] -> float32 [N, 3, H, W] in [0, 1]: exact to four digits, in a tenth of float64's time."""
     flat = frames.reshape(-1, *frames.shape[-3:])
     return torch.from_numpy(np.ascontiguousarray(flat)).permute(0, 3, 1, 2).float() / 255
 

@@ -1,15 +1,15 @@
-"""How well distributions over codes predict the codes that came, in nats a code.
+"""How well distributions over codes predict the true codes, in nats a code.
 
-`CE` is the mean of -log p(code). *Top-500 CE* is what the 1X compression challenge ranks by; it sees no more of a
-distribution than its 500 likeliest codes. Its rule is published in one sentence ("considers only the top-500 logits per
-token", arXiv 2510.07092) and its scorer is not, so that what a code outside the 500 costs is not known. Here:
+`CE` is the mean of -log p(code). The 1X compression challenge ranks by *Top-500 CE*, which uses only the 500 likeliest
+codes of a distribution. Its rule is published in one sentence ("considers only the top-500 logits per token", arXiv
+2510.07092). Its scorer is not published, so the cost of a code outside the 500 is unknown. Here:
 
-* `ce`: the 500 keep their probabilities, and what is left of 1 is spread evenly over all other codes. This is the code
-  length of a real distribution, comparable with the CE of the whole one (never below it in expectation under the model)
-  and with log(vocabulary). **This is our Top-500 CE.**
-* `hit_rate`: how often the code was among the 500.
-* `ce_of_hits`: softmax over the 500 alone, mean over the hits. The literal reading of the sentence; meaningless without
-  the hit rate beside it.
+* `ce`: the 500 codes keep their probabilities, and the remaining probability is spread evenly over all other codes. It
+  is the code length under a proper distribution, so it is comparable with log(vocabulary) and with the CE of the whole
+  distribution. In expectation under the model it is never below that CE. **This is hwm's Top-500 CE.**
+* `hit_rate`: how often the true code is among the 500.
+* `ce_of_hits`: softmax over the 500 codes only, mean over the hits. This is the literal reading of the sentence. It has
+  no meaning without the hit rate.
 """
 
 import math
@@ -23,16 +23,16 @@ TOP = 500
 
 @dataclass(frozen=True)
 class TopCrossEntropy:
-    """Sums over tokens; parts from batches and ranks are added up."""
+    """Sums over tokens. The results of batches and ranks can be added."""
 
     tokens: int
     hits: int
-    right: int  # the likeliest code was the one that came
+    right: int  # the likeliest code is the true code
     nats: float
     nats_of_hits: float
 
     def __add__(self, other: "TopCrossEntropy") -> "TopCrossEntropy":
-        return TopCrossEntropy(*(mine + its for mine, its in zip(vars(self).values(), vars(other).values())))
+        return TopCrossEntropy(*(a + b for a, b in zip(vars(self).values(), vars(other).values())))
 
     @property
     def ce(self) -> float:
@@ -57,22 +57,22 @@ NOTHING = TopCrossEntropy(0, 0, 0, 0.0, 0.0)
 
 
 def top_cross_entropy(codes: Tensor, log_probs: Tensor, truth: Tensor, vocabulary: int) -> TopCrossEntropy:
-    """Judge the k likeliest codes of each token.
+    """Evaluate the k likeliest codes of each token.
 
     Args:
-        codes: int [..., k], the likeliest first, none twice.
-        log_probs: float [..., k] of the same, normalised over the whole vocabulary.
-        truth: int [...] the code that came.
+        codes: int [..., k], likeliest first, without duplicates.
+        log_probs: float [..., k] of these codes, normalised over the whole vocabulary.
+        truth: int [...] the true codes.
         vocabulary: number of codes.
     """
     truth = truth.to(codes.dtype)
     known = log_probs.double()
     hit = codes == truth[..., None]
     is_hit = hit.any(-1)
-    of_hit = (known * hit).sum(-1)  # 0 where there is none
+    of_hit = (known * hit).sum(-1)  # 0 where there is no hit
     inside = known.logsumexp(-1)
     others = vocabulary - codes.shape[-1]
-    # Rounding of 500 float32 may leave less than nothing; the floor is a probability of 1e-7 for all others together.
+    # Rounding of 500 float32 values may leave less than 0. All other codes together have probability 1e-7 or more.
     left = torch.log((-torch.expm1(inside.clamp(max=0.0))).clamp_min(1e-7))
     of_miss = left - math.log(others) if others else left
     return TopCrossEntropy(

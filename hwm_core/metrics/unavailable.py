@@ -1,4 +1,4 @@
-"""A number that cannot be given here, with why and what would help: said in its place, never left out or replaced."""
+"""A metric that cannot be computed here: reports state the reason and the remedy in place of the number."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Why there is no number."""
+    """Why there is no number, and what would help."""
 
     metric: str
     reason: str
     remedy: str
 
     def plain(self) -> dict[str, str]:
-        """For a JSON report, where the number would stand."""
+        """For a JSON report, in place of the number."""
         return {"unavailable": self.reason, "remedy": self.remedy}
 
     def __str__(self) -> str:
@@ -26,8 +26,11 @@ class Unavailable:
 
 
 def or_unavailable(metric: str, make: Callable[[], T]) -> T | Unavailable:
-    """What `make` gives; where it raises BadInput, that `metric` is unavailable, and why. A BadConfig goes on up: what
-    was asked for wrongly is not unavailable."""
+    """The result of `make`; if it raises BadInput, why `metric` is unavailable.
+
+    Raises:
+        BadConfig: as `make` raises it: a wrong argument does not make a metric unavailable.
+    """
     try:
         return make()
     except BadConfig:

@@ -1,36 +1,50 @@
-"""Curves and bars as SVG, on the paper and in the ink of the other pictures. The same values give the same bytes."""
+"""Line and bar charts as SVG, in the colours of the other figures. The same values give the same bytes."""
 
 from collections.abc import Mapping, Sequence
 from io import StringIO
+from statistics import fmean
 from typing import Any
 
 from hwm_core.visualization.canvas import FAINT, GREY, INK, MODEL, PAPER, TRUTH
 
 _COLOURS = (MODEL, (236, 112, 99), (93, 173, 226), (175, 122, 197), (72, 201, 176), GREY, TRUTH, INK, (220, 118, 51))
-_HEIGHT, _BAR = 3.6, 0.24  # inches; of a chart, and of one bar
+_DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_MARKS = 6  # markers of a curve
+_HEIGHT, _BAR, _LABEL = 3.6, 0.24, 0.2  # inches: of a chart, of a bar, of a label
 
 
 def line_chart(curves: Mapping[str, Sequence[float | None]], x_label: str, y_label: str) -> str:
-    """A curve for each label, its values at 1, 2, 3 ...; None leaves a gap. SVG."""
-    figure, axes = _paper(_HEIGHT)
-    for number, (label, values) in enumerate(curves.items()):
+    """A labelled curve for each label, its values at 1, 2, 3 ...; None leaves a gap. SVG.
+
+    Curves may coincide: each has its own dashes and markers, and the markers of different curves lie at different
+    places. The label stands at the right end of its curve.
+    """
+    height = max(_HEIGHT, 0.8 + _LABEL * len(curves))
+    figure, axes = _chart(height)
+    for number, values in enumerate(curves.values()):
         points = [float("nan") if value is None else value for value in values]
-        marker = "o" if len(points) == 1 else None
-        colour = _hex(_COLOURS[number % len(_COLOURS)])
-        style = "-" if number < len(_COLOURS) else "--"
-        axes.plot(range(1, 1 + len(points)), points, style, color=colour, label=label, marker=marker, linewidth=1.6)
+        step = max(1, len(points) // _MARKS)
+        axes.plot(
+            range(1, 1 + len(points)),
+            points,
+            color=_colour(number),
+            linestyle=_DASHES[number % len(_DASHES)],
+            linewidth=1.6,
+            marker=_MARKERS[number % len(_MARKERS)],
+            markersize=5,
+            markevery=(number * step // max(1, len(curves)), step),
+        )
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.grid(color=_hex(FAINT), linewidth=0.7)
-    legend = axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9)
-    for text in legend.get_texts():
-        text.set_color(_hex(INK))
+    _label_ends(axes, curves, gap=_LABEL / (height - 0.8))
     return _svg(figure)
 
 
 def bar_chart(values: Mapping[str, float], x_label: str) -> str:
     """A horizontal bar for each label, from top to bottom. SVG."""
-    figure, axes = _paper(0.8 + _BAR * len(values))
+    figure, axes = _chart(0.8 + _BAR * len(values))
     axes.barh(range(len(values)), list(values.values()), color=_hex(MODEL), height=0.7)
     axes.set_yticks(range(len(values)), list(values), fontsize=8)
     axes.invert_yaxis()
@@ -39,8 +53,52 @@ def bar_chart(values: Mapping[str, float], x_label: str) -> str:
     return _svg(figure)
 
 
-def _paper(height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure  # without pyplot: no display, no state
+def spread_labels(positions: Sequence[float], gap: float) -> list[float]:
+    """The positions in [0, 1], moved as little as possible to be `gap` or more apart. Their order stays.
+
+    Isotonic regression (pool adjacent violators) of the positions less rank * gap.
+    """
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    pools: list[list[float]] = []
+    for rank, i in enumerate(order):
+        pools.append([positions[i] - rank * gap])
+        while len(pools) > 1 and fmean(pools[-2]) > fmean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    highest = 1 - (len(positions) - 1) * gap
+    moved = list(positions)
+    for rank, (i, value) in enumerate(zip(order, (fmean(pool) for pool in pools for _ in pool), strict=True)):
+        moved[i] = min(max(value, 0.0), highest) + rank * gap
+    return moved
+
+
+def _label_ends(axes: Any, curves: Mapping[str, Sequence[float | None]], gap: float) -> None:
+    """The label of each curve to the right of the axes, with a thin line from the curve's last value."""
+    low, high = axes.get_ylim()
+    last_x = max((len(values) for values in curves.values()), default=1)
+    ends = [_last(values) for values in curves.values()]
+    at = [0.0 if end is None else (end[1] - low) / (high - low) for end in ends]
+    for number, (label, end, place) in enumerate(zip(curves, ends, spread_labels(at, gap), strict=True)):
+        x, y = (last_x, low) if end is None else end
+        axes.annotate(
+            label if end is not None else f"{label} (no values)",
+            xy=(x, y),
+            xytext=(1.05, place),
+            textcoords="axes fraction",
+            color=_colour(number),
+            fontsize=9,
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": _colour(number), "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2},
+        )
+
+
+def _last(values: Sequence[float | None]) -> tuple[int, float] | None:
+    """(x, y) of the last value that is not None."""
+    return next(((i + 1, value) for i, value in reversed(list(enumerate(values))) if value is not None), None)
+
+
+def _chart(height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure  # without pyplot: no display, no global state
 
     figure = Figure(figsize=(9.0, height), facecolor=_hex(PAPER), layout="constrained")
     axes = figure.add_subplot(facecolor=_hex(PAPER))
@@ -60,6 +118,10 @@ def _svg(figure: Any) -> str:
     with rc_context({"svg.hashsalt": "hwm"}):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()
+
+
+def _colour(number: int) -> str:
+    return _hex(_COLOURS[number % len(_COLOURS)])
 
 
 def _hex(colour: tuple[int, int, int]) -> str:

@@ -41,13 +41,13 @@ class Example:
     title: str
     newest: Frame  # [H, W, 3]
     truth: NDArray[np.uint8]  # [F, H, W, 3]
-    strips: Sequence[Strip]  # the difference of the first one to the truth is drawn below it
+    strips: Sequence[Strip]  # below the first one its difference to the truth is drawn
     notes: Sequence[str] = ()  # short lines below the newest frame
 
     def all_strips(self) -> list[Strip]:
         """From top to bottom."""
         first, *others = self.strips
-        difference = Strip("difference", f"{first.label} - truth", heat(first.frames, self.truth))
+        difference = Strip("difference", f"|{first.label} - truth|", heat(first.frames, self.truth))
         return [Strip("truth", "what the camera saw", self.truth), first, difference, *others]
 
     def height(self) -> int:

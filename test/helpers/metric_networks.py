@@ -1,17 +1,19 @@
-"""Small networks in the places of those that metrics load."""
+"""Small networks that stand in for the networks of metrics."""
 
 import torch
 from torch import nn
 
 
 class Colours(nn.Module):
-    """Mean colours and their deviations."""
+    """Mean and standard deviation of each colour."""
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         return torch.cat([frames.mean([2, 3]), frames.std([2, 3])], dim=1)
 
 
 class PublishedI3d(nn.Module):
+    """The signature of the published I3D."""
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("rows", torch.randn(400, 6, generator=torch.Generator().manual_seed(0)))
@@ -30,14 +32,14 @@ def script(module: nn.Module, path) -> str:
 
 
 class TracedLpips(nn.Module):
-    """Called as a traced lpips.LPIPS: values in [-1, 1], distances [N, 1, 1, 1]."""
+    """The signature of a traced lpips.LPIPS: values in [-1, 1], distances [N, 1, 1, 1]."""
 
     def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return (a - b).square().mean([1, 2, 3], keepdim=True) / 4
 
 
 class WantsLong(PublishedI3d):
-    """Has four strides of 2 along time."""
+    """Fails on clips of fewer than 16 frames."""
 
     def forward(
         self, clips: torch.Tensor, rescale: bool = False, resize: bool = False, return_features: bool = False

@@ -1,4 +1,4 @@
-"""Distances between sets of pictures: their maths on known cases, and the networks behind them held to contracts."""
+"""Distances between sets of images: known cases, and the checks of the networks whose features they use."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def exactly(mean: torch.Tensor, covariance: torch.Tensor, rows: int = 64) -> tor
     return mean + white @ torch.linalg.cholesky(covariance).T
 
 
-def test_the_distance_of_two_gaussians_is_the_closed_form() -> None:
+def test_the_distance_of_two_gaussians_equals_the_closed_form() -> None:
     # In one dimension d^2 = (mean difference)^2 + (deviation difference)^2; axes that commute add up:
     # (3 - 0)^2 + (2 - 1)^2 + (0 - 4)^2 + (5 - 3)^2 = 9 + 1 + 16 + 4 = 30
     a = exactly(torch.tensor([3.0, 0.0], dtype=torch.float64), torch.diag(torch.tensor([4.0, 25.0]).double()))
@@ -37,7 +37,7 @@ def test_the_distance_of_two_gaussians_is_the_closed_form() -> None:
     assert frechet_distance(statistics(a), statistics(b)) == pytest.approx(30.0, abs=1e-9)
 
 
-def test_covariances_that_do_not_commute_are_right_too() -> None:
+def test_the_distance_is_right_for_covariances_that_do_not_commute() -> None:
     # A = [[2, 1], [1, 2]], B = diag(1, 4): trace sqrt(AB) has the closed form sqrt(trace(AB) + 2 sqrt(det(AB))) of a
     # 2x2 matrix: trace(AB) = 2 + 8 = 10, det = 3 * 4 = 12; d^2 = 4 + 5 - 2 sqrt(10 + 2 sqrt(12))
     zero = torch.zeros(2, dtype=torch.float64)
@@ -47,35 +47,32 @@ def test_covariances_that_do_not_commute_are_right_too() -> None:
     assert frechet_distance(statistics(a), statistics(b)) == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_set_is_at_no_distance_from_itself_and_few_rows_in_many_dimensions_do_no_harm() -> None:
+def test_the_distance_of_a_set_to_itself_is_zero_even_with_fewer_rows_than_dimensions() -> None:
     few = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))  # a covariance of rank 4
     assert frechet_distance(statistics(few), statistics(few)) == pytest.approx(0.0, abs=1e-6)
 
 
-def test_the_distance_is_that_of_torchmetrics() -> None:
+def test_the_frechet_distance_equals_that_of_torchmetrics() -> None:
     from torchmetrics.image.fid import _compute_fid
 
     generator = torch.Generator().manual_seed(1)
     a = torch.randn(300, 8, generator=generator).double() @ torch.randn(8, 8, generator=generator).double()
     b = 0.5 + torch.randn(200, 8, generator=generator).double()
-    theirs = _compute_fid(a.mean(0), a.T.cov(), b.mean(0), b.T.cov())
-    assert frechet_distance(statistics(a), statistics(b)) == pytest.approx(float(theirs), rel=1e-9)
+    expected = _compute_fid(a.mean(0), a.T.cov(), b.mean(0), b.T.cov())
+    assert frechet_distance(statistics(a), statistics(b)) == pytest.approx(float(expected), rel=1e-9)
 
 
-def test_batches_parts_and_the_whole_give_the_same_statistics_far_from_zero() -> None:
+@pytest.mark.parametrize("batch", [7, 64, 1000])
+def test_statistics_far_from_zero_do_not_depend_on_the_batch_size(batch: int) -> None:
     # Mean 1e6, deviation 1: sums of squares would keep 16 - 12 = 4 digits of the covariance.
     rows = 1e6 + torch.randn(1000, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    streamed = statistics(rows, batch=7)
-    merged = FrechetStatistics()
-    for part in (statistics(rows[600:], 11), FrechetStatistics(), statistics(rows[:600], 64)):
-        merged.merge(part)
-    for made in (streamed, merged, FrechetStatistics.from_state_dict(merged.state_dict())):
-        assert made.count == 1000
-        assert torch.allclose(made.mean, rows.mean(0), rtol=1e-14, atol=0)
-        assert torch.allclose(made.covariance, rows.T.cov(), rtol=1e-7, atol=1e-8)
+    made = statistics(rows, batch)
+    assert made.count == 1000
+    assert torch.allclose(made.mean, rows.mean(0), rtol=1e-14, atol=0)
+    assert torch.allclose(made.covariance, rows.T.cov(), rtol=1e-7, atol=1e-8)
 
 
-def test_features_of_another_size_or_extractor_and_nan_are_rejected_and_lose_nothing() -> None:
+def test_features_of_another_size_or_network_and_nan_are_rejected_and_the_statistics_stay() -> None:
     made = statistics(torch.randn(4, 3))
     for bad in (torch.randn(4, 2), torch.randn(3), torch.full((1, 3), torch.nan)):
         with pytest.raises(BadInput, match="Features"):
@@ -129,7 +126,7 @@ def noise(*shape: int) -> torch.Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def test_any_scripted_module_gives_a_distance_under_its_own_name(tmp_path) -> None:
+def test_any_scripted_module_gives_a_distance_with_its_own_name(tmp_path) -> None:
     extractor = load_extractor("script", script(Colours(), tmp_path / "colours.pt"))
     assert (extractor.name, extractor.metric, len(extractor.sha256)) == ("colours", "FD-colours", 64)
     frames = noise(5, 3, 16, 16)
@@ -138,7 +135,7 @@ def test_any_scripted_module_gives_a_distance_under_its_own_name(tmp_path) -> No
         extractor.features(frames.float())
 
 
-def test_the_name_fid_needs_the_published_call_and_2048_features(tmp_path) -> None:
+def test_fid_requires_the_published_signature_and_2048_features(tmp_path) -> None:
     good = load_extractor("inception", script(PublishedInception(2048), tmp_path / "good.pt"))
     assert good.metric == "FID" and good.features(noise(3, 3, 20, 20)).shape == (3, 2048)
     with pytest.raises(BadCheckpoint, match="expected 2048 features, got 192"):
@@ -147,7 +144,7 @@ def test_the_name_fid_needs_the_published_call_and_2048_features(tmp_path) -> No
         load_extractor("inception", script(Colours(), tmp_path / "colours.pt"))
 
 
-def test_fvd_is_over_clips(tmp_path) -> None:
+def test_fvd_uses_clips(tmp_path) -> None:
     extractor = load_extractor("i3d", script(PublishedI3d(), tmp_path / "i3d.pt"))
     assert extractor.metric == "FVD" and extractor.features(noise(2, 17, 3, 8, 8)).shape == (2, 400)
     with pytest.raises(BadInput, match=r"\[N, F, 3, H, W\]"):
@@ -155,7 +152,7 @@ def test_fvd_is_over_clips(tmp_path) -> None:
 
 
 class Faulty(nn.Module):
-    """One of several ways to be no extractor."""
+    """A network with one of several faults."""
 
     def __init__(self, fault: str) -> None:
         super().__init__()
@@ -173,10 +170,11 @@ class Faulty(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"), [("blind", "apart"), ("neighbours", "neighbours"), ("infinite", "finite"), ("maps", "a row for")]
+    ("fault", "message"),
+    [("blind", "different images"), ("neighbours", "rest of the batch"), ("infinite", "finite"), ("maps", "a row for")],
 )
-def test_a_network_that_breaks_its_contract_is_rejected_when_it_is_loaded(tmp_path, fault, told) -> None:
-    with pytest.raises(BadCheckpoint, match=told):
+def test_a_faulty_network_is_rejected_when_it_is_loaded(tmp_path, fault, message) -> None:
+    with pytest.raises(BadCheckpoint, match=message):
         load_extractor("script", script(Faulty(fault), tmp_path / "faulty.pt"))
 
 
@@ -197,15 +195,15 @@ class PublishedVgg(nn.Module):
 
 
 @pytest.mark.parametrize(("kind", "module"), [("script", TracedLpips()), ("vgg16", PublishedVgg())])
-def test_lpips_is_called_as_its_file_wants(tmp_path, kind, module) -> None:
+def test_lpips_calls_each_kind_of_file_with_its_own_signature(tmp_path, kind, module) -> None:
     lpips = Lpips(kind, script(module, tmp_path / "net.pt"))
     black, grey = torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.full((2, 3, 32, 32), 51, dtype=torch.uint8)
     assert lpips.distance(grey, black).tolist() == pytest.approx([0.04, 0.04])  # (51 / 255)^2, by either stand-in
     assert lpips.name == "LPIPS-net" and len(lpips.sha256) == 64
 
 
-def test_a_file_that_is_no_lpips_is_rejected(tmp_path) -> None:
+def test_a_file_that_is_not_an_lpips_network_is_rejected(tmp_path) -> None:
     with pytest.raises(BadCheckpoint, match="LPIPS"):
         Lpips("script", script(Colours(), tmp_path / "colours.pt"))
-    with pytest.raises(BadCheckpoint, match="none named"):
+    with pytest.raises(BadCheckpoint, match="no file given"):
         Lpips("vgg16", None)

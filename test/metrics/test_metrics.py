@@ -1,4 +1,4 @@
-"""PSNR as the project defines it, intervals over episodes, rank agreement, latency percentiles."""
+"""PSNR, intervals over episodes, rank correlation and latency percentiles on known cases."""
 
 import numpy as np
 import pytest
@@ -20,26 +20,26 @@ def test_one_grey_level_in_five_is_14_db() -> None:
     assert psnr(frame_mse(grey(51), grey(0))) == pytest.approx([13.979], abs=1e-3)
 
 
-def test_a_perfect_frame_is_worth_60_db_and_no_more() -> None:
+def test_a_perfect_frame_has_60_db() -> None:
     assert psnr(frame_mse(grey(7), grey(7))) == pytest.approx([60.0])
 
 
-def test_psnr_is_that_of_torchmetrics() -> None:
+def test_psnr_equals_that_of_torchmetrics() -> None:
     one, other = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8, 3), np.uint8)
-    theirs = peak_signal_noise_ratio(
+    expected = peak_signal_noise_ratio(
         torch.from_numpy(one / 255), torch.from_numpy(other / 255), 1.0, reduction="none", dim=(1, 2, 3)
     )
-    np.testing.assert_allclose(psnr(frame_mse(one, other)), theirs, rtol=1e-6)
+    np.testing.assert_allclose(psnr(frame_mse(one, other)), expected, rtol=1e-6)
 
 
-def test_mean_of_windows_and_pooled_differ_as_defined() -> None:
+def test_mean_and_pooled_psnr_of_two_windows() -> None:
     # errors 0.01 and 0.0001: 20 dB and 40 dB, mean 30; pooled mse 0.00505 is 22.967 dB
     errors = np.array([1e-2, 1e-4])
     assert mean_psnr(errors) == pytest.approx(30.0)
     assert pooled_psnr(errors) == pytest.approx(22.967, abs=1e-3)
 
 
-def test_the_mask_alone_counts() -> None:
+def test_only_pixels_inside_the_mask_count() -> None:
     prediction, truth = grey(0, 2), grey(0, 2)
     prediction[0, 0, 0] = 51  # inside the mask: one of two pixels is wrong by 0.2
     prediction[0, 3, 3] = 255  # outside
@@ -51,7 +51,7 @@ def test_the_mask_alone_counts() -> None:
     assert pixels.tolist() == [2, 0]
 
 
-def test_pooled_masked_psnr_weighs_windows_by_their_pixels() -> None:
+def test_pooled_masked_psnr_weights_windows_by_their_pixels() -> None:
     # (0.1 * 1 + 0.01 * 9) / 10 = 0.019 -> 17.212 dB; the NaN window is left out
     errors = np.array([0.1, 0.01, np.nan])
     assert pooled_psnr(errors, np.array([1, 9, 0])) == pytest.approx(17.212, abs=1e-3)
@@ -63,20 +63,20 @@ def test_uint8_differences_do_not_wrap() -> None:
     assert frame_mse(grey(255), grey(0)) == pytest.approx([1.0])
 
 
-def test_bootstrap_of_equal_episodes_has_no_width() -> None:
+def test_the_bootstrap_interval_of_equal_episodes_has_no_width() -> None:
     interval = paired_bootstrap(np.tile([1.0, 3.0], 5), np.arange(10) // 2, seed=0)
     assert (interval.mean, interval.low, interval.high) == (2.0, 2.0, 2.0)
 
 
-def test_bootstrap_draws_episodes_not_windows() -> None:
-    # five episodes of means 0, 0, 1, 1, 1: of five drawn none is a 1 with 0.4^5 = 1 %, one at most with 8.7 %, so that
-    # the lower 2.5 % end at 0.2; 500 windows drawn singly would have stayed within 0.56 .. 0.64
+def test_the_bootstrap_resamples_episodes_not_windows() -> None:
+    # Five episodes of means 0, 0, 1, 1, 1. Of five resampled episodes none is a 1 with 0.4^5 = 1 %, at most one with
+    # 8.7 %, so the lower 2.5 % end at 0.2. Resampling 500 single windows would stay within 0.56 .. 0.64.
     values = np.repeat([0.0, 0.0, 1.0, 1.0, 1.0], 100)
     interval = paired_bootstrap(values, np.repeat(np.arange(5), 100), seed=0)
     assert (interval.mean, interval.low, interval.high) == (0.6, 0.2, 1.0)
 
 
-def test_bootstrap_covers_a_known_mean() -> None:
+def test_the_bootstrap_interval_contains_a_known_mean() -> None:
     random = np.random.default_rng(1)
     episodes = np.repeat(np.arange(50), 4)
     values = 2.0 + random.normal(size=50)[episodes]
@@ -87,7 +87,7 @@ def test_bootstrap_covers_a_known_mean() -> None:
     assert 0.4 < interval.high - interval.low < 0.7
 
 
-def test_bootstrap_repeats_itself_and_skips_nan() -> None:
+def test_the_bootstrap_is_deterministic_and_skips_nan() -> None:
     values = np.array([1.0, 2.0, np.nan, 4.0, 5.0, 6.0])
     interval = paired_bootstrap(values, np.arange(6), seed=3)
     assert interval == paired_bootstrap(values, np.arange(6), seed=3)
@@ -95,7 +95,7 @@ def test_bootstrap_repeats_itself_and_skips_nan() -> None:
 
 
 @pytest.mark.parametrize("episodes", [1, 2, 4])
-def test_fewer_than_five_episodes_give_a_mean_without_interval(episodes: int) -> None:
+def test_fewer_than_five_episodes_give_a_mean_without_an_interval(episodes: int) -> None:
     values = np.arange(8.0)
     interval = paired_bootstrap(values, np.arange(8) % episodes, seed=0)
     assert (interval.mean, interval.low, interval.high) == (3.5, None, None)
@@ -108,7 +108,7 @@ def test_spearman_is_one_for_any_increasing_function() -> None:
     assert spearman(-true, true) == pytest.approx(-1.0)
 
 
-def test_spearman_of_a_known_table() -> None:
+def test_spearman_of_known_ranks() -> None:
     # ranks 1 2 3 4 5 against 2 1 4 3 5: sum d^2 = 4; 1 - 6 * 4 / (5 * 24) = 0.8
     assert spearman([1, 2, 3, 4, 5], [20, 10, 40, 30, 50]) == pytest.approx(0.8)
 
@@ -119,7 +119,7 @@ def test_spearman_gives_ties_their_mean_rank() -> None:
     assert np.isnan(spearman([1, 1, 1], [1, 2, 3]))
 
 
-def test_top1_regret_is_the_share_of_the_spread_that_was_lost() -> None:
+def test_top1_regret_is_the_lost_fraction_of_the_range() -> None:
     assert top1_regret([3, 1, 2], [10, 0, 5]) == 0.0
     assert top1_regret([1, 3, 2], [10, 0, 5]) == 1.0
     assert top1_regret([3, 2, 1], [10, 0, 5]) == 0.5
@@ -135,7 +135,7 @@ def test_latency_percentiles_are_in_milliseconds() -> None:
     assert latencies.summary()["encode"]["p95"] == pytest.approx(95.05)
 
 
-def test_latencies_keep_the_newest() -> None:
+def test_latencies_keep_the_newest_values() -> None:
     latencies = Latencies(capacity=2)
     for seconds in (9.0, 1.0, 1.0):
         latencies.add("tick", seconds)

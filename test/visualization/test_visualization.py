@@ -10,6 +10,7 @@ from hwm_core.visualization import (
     Example,
     Strip,
     VideoWriter,
+    charts,
     contact_sheet,
     heat,
     plan_strip,
@@ -17,6 +18,7 @@ from hwm_core.visualization import (
     write_png,
 )
 from hwm_core.visualization.canvas import PAPER, TRUTH, enlarge, evenly
+from hwm_core.visualization.charts import spread_labels
 from hwm_core.visualization.prediction_strip import prediction_strip
 
 
@@ -102,3 +104,29 @@ def test_a_video_repeats_byte_for_byte(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4")
     write_video(tmp_path / "b.mp4")
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("ends", [[0.5] * 9, [0.0, 0.01, 0.02], [1.0, 0.99, 1.0], [0.1, 0.8]])
+def test_labels_of_curves_that_end_together_are_spread_in_order_inside_the_chart(ends: list[float]) -> None:
+    spread = np.array(spread_labels(ends, gap=0.07))
+    order = np.argsort(ends, kind="stable")
+    assert (np.diff(spread[order]) >= 0.07 - 1e-12).all()
+    assert spread.min() >= 0.0 and spread.max() <= 1.0 + 1e-12
+    assert list(spread) == ends or min(np.diff(np.array(ends)[order])) < 0.07, "labels that are far apart stay"
+
+
+def test_curves_that_coincide_differ_in_dashes_and_markers(monkeypatch) -> None:
+    figures = []
+    monkeypatch.setattr(charts, "_svg", lambda figure: figures.append(figure) or "")
+    curves = {label: [1.0, 2.0, None] for label in ("model", "no actions", "no motion")}
+    charts.line_chart(curves, "frames ahead", "dB")
+    lines = figures[0].axes[0].get_lines()
+    looks = {(line.get_linestyle(), line.get_marker(), line.get_color()) for line in lines}
+    assert len(looks) == 3 and len({line.get_marker() for line in lines}) == 3
+    assert {text.get_text() for text in figures[0].axes[0].texts} == {"model", "no actions", "no motion"}
+
+
+def test_a_chart_repeats_byte_for_byte() -> None:
+    curves = {"model": [1.0, 2.0, None], "empty": [None, None, None]}
+    first = charts.line_chart(curves, "frames ahead", "dB")
+    assert first == charts.line_chart(curves, "frames ahead", "dB") and first.startswith("<?xml")

@@ -1,4 +1,4 @@
-"""Episodes of grey frames that count, for tests of windows and stores."""
+"""Episodes whose frames count in grey values, for tests of windows and stores."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ PREPROCESSING = Preprocessing(source_aspect=1.0, height=8, width=8)
 
 
 def episode(name="run", lengths=(20,), commands=True, names=("a", "b")):
-    """Frame t shows t, its state is (t, 2 t), its command (-t, 0); segments of the given lengths."""
+    """Frame t has the grey value t, state (t, 2 t) and command (-t, 0); segments have the given lengths."""
     t = np.arange(sum(lengths))
     return Episode(
         name=name,
@@ -24,5 +24,5 @@ def episode(name="run", lengths=(20,), commands=True, names=("a", "b")):
 
 
 def manifest(kind="states", names=("a", "b")):
-    """Normalisation to mean 0 and standard deviation 1 of {-1, 1}: none at all."""
+    """A manifest with mean 0 and standard deviation 1, which keeps the values."""
     return fit_manifest("robot", kind, names, ("rad",) * len(names), np.array([[-1.0], [1.0]]).repeat(len(names), 1))

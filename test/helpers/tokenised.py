@@ -1,4 +1,4 @@
-"""Token sets made from a store by the real command."""
+"""Token sets, made by `tokenise` with a small tokenizer."""
 
 import torch
 from grey_episodes import PREPROCESSING
@@ -9,7 +9,7 @@ from hwm_core.tokenizers import VideoTokenizer
 
 
 class EncodesOnly(VideoTokenizer):
-    """A tokenizer of tests that decode nothing."""
+    """Base of test tokenizers, which cannot decode."""
 
     def encode(self, frames):
         raise NotImplementedError
@@ -18,7 +18,7 @@ class EncodesOnly(VideoTokenizer):
 
 
 class Mean(EncodesOnly):
-    """Two latents of 1 + 4 frames; the code is the mean of the pictures of the latent, on a grid of 2 x 4."""
+    """Two latents of 1 + 4 frames on a grid of 2 x 4. The code is the mean grey value of the frames of the latent."""
 
     kind, codes, levels, latent_channels = "mean", "discrete", (256,), 1
     temporal_factor = spatial_factor = 4
@@ -34,7 +34,7 @@ class Mean(EncodesOnly):
         return codes.long()[:, :, None, None].expand(-1, -1, 2, 4)
 
 
-def run(episodes, out, tokenizer=None, sha256="abc", manifests=None, preprocessing=PREPROCESSING, **options):
+def tokenised(episodes, out, tokenizer=None, sha256="abc", manifests=None, preprocessing=PREPROCESSING, **options):
     tokenizer = tokenizer or Mean()
     spec = spec_of(tokenizer).model_copy(update={"sha256": sha256})
     chosen = TokeniseOptions(**{"latents": 2, "batch": 2, **options})

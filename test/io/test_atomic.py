@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: files are complete or absent."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from hwm_core.world_model.model import WorldModel
 from training import record_sim
 
 
-def test_a_new_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+def test_a_new_file_is_flushed_before_it_is_renamed(tmp_path, monkeypatch):
     path, flushed, sync = tmp_path / "it.json", [], os.fsync
 
     def watched(descriptor: int) -> None:
@@ -35,7 +35,7 @@ def test_a_new_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatc
     assert flushed == [{"a": 1}] and json.loads(path.read_text()) == {"a": 1}
 
 
-def test_an_error_while_writing_leaves_the_old_file_and_no_part_of_the_new_one(tmp_path):
+def test_an_error_while_writing_keeps_the_old_file_and_no_part_of_the_new_one(tmp_path):
     def write_half() -> None:
         with new_file(tmp_path / "it") as partial:
             partial.write_text("{")
@@ -47,7 +47,7 @@ def test_an_error_while_writing_leaves_the_old_file_and_no_part_of_the_new_one(t
     assert [path.name for path in tmp_path.iterdir()] == ["it"] and json.loads((tmp_path / "it").read_text())
 
 
-def test_a_state_that_cannot_be_written_leaves_the_one_before_alone(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_previous_training_state(tmp_path, monkeypatch):
     write_state(tmp_path / "state.pt", {"step": 1})
 
     def full(state, file):
@@ -60,7 +60,7 @@ def test_a_state_that_cannot_be_written_leaves_the_one_before_alone(tmp_path, mo
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"] and read_state(tmp_path / "state.pt")["step"] == 1
 
 
-def test_the_cards_of_recordings_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_the_dataset_cards_of_recordings_are_complete_or_absent(tmp_path, monkeypatch):
     write = Path.write_text
 
     def full(path: Path, text: str) -> None:
@@ -79,28 +79,28 @@ def world_model() -> WorldModel:
 
 
 def breaking() -> Callable[..., np.ndarray]:
-    """Draws three pictures of a film, and then no more."""
+    """A function that draws three frames and then fails."""
     left = [np.zeros((16, 16, 3), np.uint8)] * 3
 
     def draw(*_: object, **__: object) -> np.ndarray:
         if not left:
-            raise RuntimeError("the power went")
+            raise RuntimeError("power failure")
         return left.pop()
 
     return draw
 
 
-def test_films_are_written_whole_or_not_at_all(tmp_path, monkeypatch, world_model):
+def test_videos_are_complete_or_absent(tmp_path, monkeypatch, world_model):
     bag, out = record_drift(tmp_path / "run"), tmp_path / "out"
     monkeypatch.setattr(replaying, "side_by_side", breaking())
-    with pytest.raises(RuntimeError, match="power"):
+    with pytest.raises(RuntimeError, match="power failure"):
         replay(bag, world_model, out, ReplayConfig())
     episode, _ = BagRecording(bag, replaying.Topics()).read(world_model.preprocessing, world_model.manifest.names)
     seen, future = world_model.past_frames, world_model.future_frames
     actions = world_model.manifest.actions_of(episode)[seen : seen + future]
     plans = [planning_video.TimedPlan(int(episode.stamps_ns[seen]), actions)]
     monkeypatch.setattr(planning_video, "side_by_side", breaking())
-    with pytest.raises(RuntimeError, match="power"):
+    with pytest.raises(RuntimeError, match="power failure"):
         planning_video.plan_video(
             out / "reach.mp4", world_model, episode, plans, episode.frames[0], [""] * len(episode), Sampling()
         )

@@ -10,7 +10,7 @@ from hwm_core.data.lerobot.dataset import open_lerobot
 from training import convert_data
 
 
-def test_the_commands_inspect_verify_split_measure_and_prepare(tmp_path, capsys):
+def test_the_commands_work_on_the_results_of_each_other(tmp_path, capsys):
     for number in range(4):
         record(tmp_path / f"bags/run_{number}", run(10))
 
@@ -37,7 +37,7 @@ def test_the_commands_inspect_verify_split_measure_and_prepare(tmp_path, capsys)
     assert call("inspect", tmp_path / "nowhere") == 2
 
 
-def test_a_damaged_data_set_in_a_folder_is_named_and_costs_no_other_one(tmp_path, capsys):
+def test_a_damaged_data_set_is_reported_and_the_rest_of_the_folder_is_used(tmp_path, capsys):
     folder, out = tmp_path / "all", tmp_path / "out"
     for number in (1, 2):
         record(folder / f"bags/run_{number}", run(8))
@@ -46,33 +46,31 @@ def test_a_damaged_data_set_in_a_folder_is_named_and_costs_no_other_one(tmp_path
     (folder / "damaged/meta/info.json").write_text('{"fps": 30')
 
     def call(*words):
-        status, told = run_command(*words), capsys.readouterr()
-        assert "damaged/meta/info.json: expected a JSON object" in told.out + told.err
-        return status, told.out
+        status, output = run_command(*words), capsys.readouterr()
+        assert "damaged/meta/info.json: expected a JSON object" in output.out + output.err
+        return status, output.out
 
-    status, told = call("verify", folder)
-    assert status == 1 and told.endswith("1 faults, 5 notes\n")  # a frame without a command in each; 2 of `sound`
-    status, told = call("inspect", folder)
-    assert status == 1 and all(f"{name}  " in told for name in ("run_1", "run_2", "sound_000000"))
-    status, told = call("convert", folder, "--to", "rosbag2", "--out", out / "bags")
-    assert status == 1 and "3 recordings as rosbag2" in told and len(list((out / "bags").iterdir())) == 3
+    status, output = call("verify", folder)
+    assert status == 1 and output.endswith("1 faults, 5 notes\n")  # a frame without a command in each; 2 of `sound`
+    status, output = call("inspect", folder)
+    assert status == 1 and all(f"{name}  " in output for name in ("run_1", "run_2", "sound_000000"))
+    status, output = call("convert", folder, "--to", "rosbag2", "--out", out / "bags")
+    assert status == 1 and "3 recordings as rosbag2" in output and len(list((out / "bags").iterdir())) == 3
     assert call("split", folder, "--nth", 2, "--out", out / "split.yaml")[0] == 1
     store = ("--robot", "r", "--size", 12, "--validation-nth", 2, "--out", out / "store")
-    status, told = call("prepare", folder, *store)
+    status, output = call("prepare", folder, *store)
     assert status == 1 and len(open_store(out / "store").training) == 1
-    assert call("statistics", folder, "--robot", "r")[0] == 2  # of a part they would be, and not say so
+    assert call("statistics", folder, "--robot", "r")[0] == 2  # statistics of only a part would be wrong
     for words in (["inspect"], ["convert", "--to", "rosbag2", "--out", out / "none"]):
         assert call(words[0], folder / "damaged", *words[1:])[0] == 2
 
 
-def test_a_camera_chosen_among_several_is_alone_in_the_other_version_too_and_where_it_is_alone_nothing_is_decoded(
-    tmp_path, capsys
-):
+def test_a_chosen_camera_is_the_only_one_after_conversion_and_a_single_camera_is_not_decoded(tmp_path, capsys):
     head, hand = "observation.images.head", "observation.images.hand"
     old = lerobot_dataset(tmp_path / "old", (0,), frames=5)
 
     def converted(out, *options):
-        """Cameras of the new set, and whether pictures were encoded anew."""
+        """Cameras of the new dataset, and whether images were encoded again."""
         words = [old, "--to", "lerobot-v3.0", "--out", tmp_path / out, *options]
         assert convert_data.main([*map(str, words)]) == 0
         return open_lerobot(tmp_path / out).cameras, "lost: image quality: codec" in capsys.readouterr().out

@@ -16,7 +16,7 @@ def inspected(tmp_path, messages):
     return inspect(find_recordings(tmp_path / "run", TOPICS)[0])
 
 
-def test_rates_gaps_and_clock_jumps_are_those_of_the_stamps(tmp_path):
+def test_rates_gaps_and_clock_jumps_are_measured_from_the_stamps(tmp_path):
     messages = run(30) + run(30, START + 60 * PERIOD) + run(30)
     found = inspected(tmp_path, messages)
     images = found.rates["images"]
@@ -27,25 +27,25 @@ def test_rates_gaps_and_clock_jumps_are_those_of_the_stamps(tmp_path):
     assert any("the clock jumps back 1 times" in remark for remark in found.remarks())
 
 
-def test_joints_and_a_camera_of_unlike_clocks_are_rejected_by_their_times(tmp_path):
+def test_joints_and_a_camera_of_different_clocks_are_rejected_with_their_times(tmp_path):
     later = 1000 * 10**9  # ns
     messages = [m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns + later, m.content) for m in run(20)]
     with pytest.raises(BadBag, match=r"images at 100\..* states at 1100\..* Stamp all messages with one clock"):
         inspected(tmp_path, messages)
 
 
-def test_pictures_that_repeat_show_the_true_rate_of_the_camera(tmp_path):
+def test_repeated_images_reveal_the_true_rate_of_the_camera(tmp_path):
     messages = run(40)
     stills = [m for m in messages if m.topic == TOPICS.image and (m.content[0, 0, 0] % 4) == 3]
     for still in stills:
-        still.content[:] -= 1  # every fourth frame is the third again
+        still.content[:] -= 1  # every fourth image repeats the third
     found = inspected(tmp_path, messages)
     assert found.repeats == 10 / 39 and found.longest_repeat == 1
     assert abs(found.fresh_hz - 30 * 29 / 39) < 0.01
     assert "Copying the last frame looks too good" in found.remarks()[0]
 
 
-def test_the_bars_of_a_letterbox_are_seen_and_a_dark_scene_is_none(tmp_path):
+def test_the_bars_of_a_letterbox_are_found_but_not_in_a_dark_scene(tmp_path):
     messages = run(20)
     for m in messages:
         if m.topic == TOPICS.image:
@@ -60,7 +60,7 @@ def test_the_bars_of_a_letterbox_are_seen_and_a_dark_scene_is_none(tmp_path):
     assert inspect(find_recordings(tmp_path / "dark", TOPICS)[0]).bars == (0, 0, 0, 0)
 
 
-def test_constant_dimensions_are_named(tmp_path):
+def test_constant_dimensions_are_listed(tmp_path):
     messages = [
         m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns, (NAMES, (m.content[1][0], 0.5, 0.5)))
         for m in run(20)
@@ -70,7 +70,7 @@ def test_constant_dimensions_are_named(tmp_path):
     assert any("2 of 3 dimensions are constant: elbow, wrist" in remark for remark in found.remarks())
 
 
-def test_the_contact_sheet_holds_every_thumbnail(tmp_path):
+def test_the_contact_sheet_has_every_thumbnail(tmp_path):
     found = inspected(tmp_path, run(100))
     assert 24 <= len(found.thumbnails) < 48 and found.thumbnail_s[1] == pytest.approx(4 / 30, abs=1e-3)
     sheet = thumbnail_sheet("run", ["a note"], found.thumbnails, found.thumbnail_s)
@@ -78,7 +78,7 @@ def test_the_contact_sheet_holds_every_thumbnail(tmp_path):
 
 
 @pytest.mark.realdata
-def test_g1_s_repeats_and_the_lead_of_its_commands_are_measured():
+def test_the_repeated_images_and_the_lag_of_g1_are_measured():
     recordings = {one.number: one for one in find_recordings(real_data("g1_yellow_bottle"), TOPICS)}
     found = inspect(recordings[29])
     assert 0.15 < found.repeats < 0.35 and 20 < found.fresh_hz < 26
@@ -91,7 +91,7 @@ def test_g1_s_repeats_and_the_lead_of_its_commands_are_measured():
 
 
 @pytest.mark.realdata
-def test_gr1_s_letterbox_and_its_25_constant_commands_are_told():
+def test_the_letterbox_and_the_25_constant_commands_of_gr1_are_found():
     recordings = {one.number: one for one in find_recordings(real_data("gr1_sim_picknplace"), TOPICS)}
     found = inspect(recordings[1])
     assert sum(one.constant for one in found.joints["commands"]) == 25
@@ -99,11 +99,11 @@ def test_gr1_s_letterbox_and_its_25_constant_commands_are_told():
 
 
 @pytest.mark.realdata
-def test_gr1_s_letterbox_is_gone_when_the_shares_that_inspect_prints_are_cut():
+def test_the_letterbox_of_gr1_is_gone_after_the_cut_that_inspect_prints():
     recordings = {one.number: one for one in find_recordings(real_data("gr1_sim_picknplace"), TOPICS)}
     camera = Preprocessing(source_aspect=1.0, crop="none", frame_rate_hz=20.0)
     rows = [
-        recordings[1].read(one)[0].frames.max(axis=(0, 2, 3))  # the brightest of each row in any picture
+        recordings[1].read(one)[0].frames.max(axis=(0, 2, 3))  # the brightest pixel of each row over all images
         for one in (camera, camera.model_copy(update={"cut": inspect(recordings[1]).bars}))
     ]
     assert (rows[0] < 16).sum() > 12 and rows[1].min() > 16

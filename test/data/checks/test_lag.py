@@ -23,7 +23,7 @@ def test_the_lag_from_command_to_state_is_found(lag):
     assert all(abs(one.frames - lag) < 0.3 and one.correlation > 0.9 for one in found.joints)
 
 
-def test_the_lag_of_all_is_that_of_the_joints_that_follow_closely_however_many_fingers_do_not():
+def test_the_overall_lag_ignores_joints_that_follow_loosely():
     rng = np.random.default_rng(0)
     t = np.arange(400)
     commands = np.stack([np.sin(t / (9 + 2 * joint)) for joint in range(10)], axis=1)
@@ -31,19 +31,19 @@ def test_the_lag_of_all_is_that_of_the_joints_that_follow_closely_however_many_f
     states = np.stack([np.sin((t - lag) / (9 + 2 * joint)) for joint, lag in enumerate(lags)], axis=1)
     commands[:, 8:] *= 1e-3
     states[:, 8:] *= 1e-3
-    # Of noise as large as the motion over 5 frames half is left: a correlation of 0.7.
+    # Noise as large as the motion over 5 frames halves the shared variance: a correlation of 0.7.
     scale = np.std(states[5:] - states[:-5], axis=0) / np.sqrt(2) * (lags != 4)
     found = estimate_lag(states + scale * rng.normal(size=states.shape), commands)
     assert len(found.joints) == 10 and abs(found.frames - 4) < 0.3
 
 
-def test_no_lag_is_claimed_of_what_does_not_move():
+def test_without_motion_there_is_no_lag():
     assert estimate_lag(np.zeros((400, 2)), np.zeros((400, 2))) is None
     assert estimate_lag(np.zeros((10, 2)), np.ones((10, 2))) is None
 
 
 @pytest.mark.realdata
-def test_the_lead_of_g1_s_commands_is_4_or_5_frames_in_every_episode():
+def test_the_commands_of_g1_lead_by_4_or_5_frames_in_every_episode():
     dataset = open_lerobot(real_data("g1_yellow_bottle"))
     for number in dataset.episodes:
         table = read_table(dataset, number)

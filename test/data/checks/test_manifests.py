@@ -19,7 +19,7 @@ def shard(states, segments=None, tokens=None, vocabulary=4):
     return TokenEpisode("one", tokens, 1, vocabulary, 30.0, segments, ("a", "b"), states.astype(np.float32))
 
 
-def test_statistics_of_tokens_are_those_of_their_states(published, pair, tmp_path, command):
+def test_statistics_of_token_sets_are_fitted_to_their_states(published, pair, tmp_path, command):
     out = tmp_path / "eve.yaml"
     assert command("statistics", published / "train_v2.0", "--embodiment", "1x_eve", "--out", out)[0] == 2  # 50 of 0..1
     for name in ("left_hand_closure", "right_hand_closure"):
@@ -30,19 +30,19 @@ def test_statistics_of_tokens_are_those_of_their_states(published, pair, tmp_pat
             values.tofile(file)
     for file in published.rglob("states_*.bin"):
         (np.fromfile(file, np.float32) / 10).tofile(file)
-    status, told = command("statistics", published, "--embodiment", "1x_eve", "--out", out)
-    assert status == 0 and "states of 1x_eve" in told
+    status, output = command("statistics", published, "--embodiment", "1x_eve", "--out", out)
+    assert status == 0 and "states of 1x_eve" in output
     every = [one.states for name in ("test", "train", "val") for one in open_episodes(published / f"{name}_v2.0")]
-    said = yaml.safe_load(out.read_text())["states"]
-    np.testing.assert_allclose(said["mean"], np.concatenate(every).astype(np.float64).mean(axis=0))
-    assert said["units"][-4:] == ["unit", "unit", "m/s", "rad/s"]
+    written = yaml.safe_load(out.read_text())["states"]
+    np.testing.assert_allclose(written["mean"], np.concatenate(every).astype(np.float64).mean(axis=0))
+    assert written["units"][-4:] == ["unit", "unit", "m/s", "rad/s"]
     manifests = measure_manifests(
         [one for side in sorted(pair.glob("*/")) for one in open_tokens(side)], Robot(name="r")
     )
     assert set(manifests) == {"states", "commands"} and manifests["commands"].lower[0] == -19
 
 
-def test_tokens_of_another_order_of_joints_are_measured_in_the_first_one_s_and_of_other_joints_rejected():
+def test_token_episodes_with_reordered_joints_are_reordered_and_with_other_joints_rejected():
     t = np.arange(9.0)
     one = shard(np.stack([t, 10 * t], axis=1))
     other = shard(np.stack([10 * t, t], axis=1))

@@ -38,7 +38,7 @@ def shard(states, segments=None, tokens=None, vocabulary=4):
     return TokenEpisode("one", tokens, 1, vocabulary, 30.0, segments, ("a", "b"), states.astype(np.float32))
 
 
-def test_constant_and_doubtful_joints_of_a_set_are_named_with_their_units():
+def test_constant_and_suspicious_joints_of_a_set_are_listed():
     t = np.arange(50)
     found = inspect_tokens("set", [shard(np.stack([0.01 * t, 0 * t + 0.5], axis=1))])
     assert found.remarks() == ["states: 1 of 2 dimensions are constant: b"]
@@ -48,7 +48,7 @@ def test_constant_and_doubtful_joints_of_a_set_are_named_with_their_units():
 
 
 @pytest.mark.parametrize("cut", [True, False])
-def test_from_one_take_to_the_next_no_step_is_doubted(cut):
+def test_steps_between_takes_give_no_warning(cut):
     t = np.arange(200)
     wave, second = 0.1 * np.sin(t / 20), t >= 100
     states = np.stack([wave + 2 * second, wave], axis=1)
@@ -58,7 +58,7 @@ def test_from_one_take_to_the_next_no_step_is_doubted(cut):
     assert apart.takes == 2 and apart.remarks() == []
 
 
-def test_latents_are_told_by_their_extremes_and_what_is_no_code_is_rejected():
+def test_latents_are_reported_by_their_extremes_and_invalid_codes_are_rejected():
     states = np.zeros((3, 2))
     latents = np.linspace(-2, 3, 24, dtype=np.float16).reshape(3, 1, 2, 2, 2)
     found = inspect_tokens("set", [shard(states, tokens=latents, vocabulary=0)])
@@ -75,41 +75,41 @@ def test_a_test_set_is_opened_as_episodes_of_one_clip_each(published):
     assert two[1].states.shape == (64, 25) and two[1].valid_starts().tolist() == [0]
 
 
-def test_inspect_reads_a_set_those_side_by_side_and_a_test_set(published, command):
-    status, told = command("inspect", published)
+def test_inspect_reads_one_set_several_sets_and_a_test_set(published, command):
+    status, output = command("inspect", published)
     assert status == 0
-    assert [line.split()[0].rsplit("/")[-1] for line in told.splitlines() if " episodes, " in line] == [
+    assert [line.split()[0].rsplit("/")[-1] for line in output.splitlines() if " episodes, " in line] == [
         "test_v2.0",
         "train_v2.0",
         "val_v2.0",
     ]
-    assert "6 of 17 frames: 3 latents of 32x32" in told and "2 of 64000 used" in told
-    status, told = command(
+    assert "6 of 17 frames: 3 latents of 32x32" in output and "2 of 64000 used" in output
+    status, output = command(
         "inspect", published / "val_v2.0", "--dimensions", "--embodiment", "1x_eve", "--sheets", "no"
     )
-    assert status == 0 and "1 episodes, 1 takes" in told and "no sheet: tokens hold no images" in told
-    assert all(f" {name} " in told for name in EVE_STATES)
-    status, told = command("inspect", published / "train_v2.0", "--episodes", 1)
-    assert status == 0 and "1 episodes, 2 takes" in told and "1 of 3 clips are partial" in told
+    assert status == 0 and "1 episodes, 1 takes" in output and "no sheet: tokens hold no images" in output
+    assert all(f" {name} " in output for name in EVE_STATES)
+    status, output = command("inspect", published / "train_v2.0", "--episodes", 1)
+    assert status == 0 and "1 episodes, 2 takes" in output and "1 of 3 clips are partial" in output
 
 
-def test_inspect_reads_sets_of_ours_and_of_v1_and_tells_of_a_damaged_one(pair, tmp_path, command):
+def test_inspect_reads_hwm_sets_and_v1_sets_and_reports_a_damaged_set(pair, tmp_path, command):
     tokens_v1(tmp_path / "v1")
-    status, told = command("inspect", pair, tmp_path / "v1")
-    assert status == 0 and "4 of 5 frames: 2 latents of 2x4" in told and "30 of 262144 used" in told
+    status, output = command("inspect", pair, tmp_path / "v1")
+    assert status == 0 and "4 of 5 frames: 2 latents of 2x4" in output and "30 of 262144 used" in output
     (pair / "validation" / "video_0.bin").write_bytes(b"cut")
-    status, told = command("inspect", pair)
-    assert status == 1 and "validation: File" in told and "1 episodes, 1 takes" in told
+    status, output = command("inspect", pair)
+    assert status == 1 and "validation: File" in output and "1 episodes, 1 takes" in output
 
 
-def test_a_folder_of_recordings_and_tokens_is_read_whole(published, command):
+def test_a_folder_of_recordings_and_token_sets_is_read_completely(published, command):
     raw_v2(published / "raw", frames=9)
-    status, told = command("inspect", published)
-    assert status == 0 and "raw_0  64x64" in told and "val_v2.0" in told
+    status, output = command("inspect", published)
+    assert status == 0 and "raw_0  64x64" in output and "val_v2.0" in output
     assert "0 faults" in command("verify", published)[1]
 
 
-def test_where_pictures_are_wanted_tokens_of_every_kind_are_rejected_as_what_they_are(published, pair):
+def test_token_sets_of_every_kind_are_rejected_as_recordings(published, pair):
     for path in (published, published / "test_v2.0", pair, pair / "training"):
         with pytest.raises(BadBag, match=r"expected recordings with images, got tokens.*training.inspect_data"):
             find_recordings(path, TOPICS)

@@ -8,7 +8,7 @@ from hwm_core.data.checks.verification import verify_metadata, verify_recording
 from hwm_core.data.discover import find_recordings
 
 
-def test_metadata_that_count_more_than_there_is_are_noted_and_a_cut_video_is_a_fault(tmp_path):
+def test_wrong_totals_are_notes_and_a_truncated_video_is_a_fault(tmp_path):
     folder = lerobot_dataset(tmp_path / "set")
     notes = [one.text for one in verify_metadata(folder)]
     assert any("total_episodes 100, but there are 2" in text for text in notes)
@@ -22,15 +22,13 @@ def test_metadata_that_count_more_than_there_is_are_noted_and_a_cut_video_is_a_f
 
 
 @pytest.mark.parametrize(("bad", "level"), [(9, "note"), (30, "fault")])
-def test_states_of_nan_are_a_note_where_they_are_interpolated_over_and_a_fault_where_frames_are_lost(
-    tmp_path, bad, level
-):
-    messages = run(40)  # states at 90 Hz: 9 in a row leave 0.11 s without any, 30 leave 0.34 s
+def test_nan_states_are_a_note_when_interpolated_over_and_a_fault_when_frames_are_lost(tmp_path, bad, level):
+    messages = run(40)  # states at 90 Hz: 9 bad ones in a row leave a pause of 0.11 s, 30 leave 0.34 s
     places = [index for index, m in enumerate(messages) if m.topic == TOPICS.joint_states][30 : 30 + bad]
     for index in places:
         messages[index] = Message(TOPICS.joint_states, messages[index].stamp_ns, (NAMES, (0, np.nan, 0)))
     record(tmp_path / "run", messages)
     (found,) = verify_recording(find_recordings(tmp_path / "run", TOPICS)[0])
     assert found.level == level and f"{bad} bad messages" in found.text and "NaN or infinity for elbow" in found.text
-    # The first sound state after the 30 is at 20 periods, the last one before at 9 2/3: frames 10 to 19.
+    # The states before and after the 30 bad ones are at 9 2/3 and 20 periods: frames 10 to 19 have none around them.
     assert ("10 frames are lost" in found.text) is (level == "fault")

@@ -19,12 +19,12 @@ def test_augmentation_repeats_with_its_seed_and_strength_0_changes_nothing():
         assert torch.equal(first, second) and not torch.equal(first, other)
 
 
-def test_all_frames_of_a_window_move_alike_and_windows_move_apart():
+def test_all_frames_of_a_window_share_one_draw_and_windows_differ():
     still = torch.rand(16, 1, 3, 8, 8).expand(-1, 5, -1, -1, -1)
     moved = Augmentation(shift=3, colour=0.2).frames(still, torch.Generator().manual_seed(0))
     assert (moved == moved[:, :1]).all()
     assert moved.min() >= 0 and moved.max() <= 1
-    # 49 shifts are possible; of 16 draws some differ.
+    # 49 shifts are possible, so 16 draws differ.
     ramp = torch.arange(8.0)[None, None, None, None, :].expand(16, 1, 3, 8, 8) / 8
     shifted = Augmentation(shift=3, colour=0).frames(ramp, torch.Generator().manual_seed(0))
     assert len(shifted[:, 0, 0, 0, 4].unique()) > 3
@@ -37,7 +37,7 @@ def test_a_shift_repeats_the_edge():
     assert sorted(set(map(tuple, shifted.tolist()))) == sorted(map(tuple, possible))
 
 
-def test_a_dropped_joint_is_silent_for_the_whole_window():
+def test_a_dropped_joint_is_zero_for_the_whole_window():
     actions = torch.ones(100, 6, 5)
     dropped = Augmentation(action_noise=0.1, joint_dropout=0.5).actions(actions, torch.Generator().manual_seed(0))
     silent = dropped == 0

@@ -27,11 +27,11 @@ TWO = Embodiment(
 
 
 @pytest.mark.parametrize(("joint", "status"), [("{unit: rad}", 2), ("{unit: deg}", 0), ("{}", 0)])
-def test_degrees_are_rejected_of_a_robot_that_declares_radians_and_told_where_it_declares_nothing(
+def test_degrees_are_rejected_when_radians_are_declared_and_give_a_warning_when_no_unit_is(
     tmp_path, capsys, joint, status
 ):
     for number in (1, 2):
-        record(tmp_path / f"bags/run_{number}", run(12))  # the elbow reaches 110, the others 11
+        record(tmp_path / f"bags/run_{number}", run(12))  # the elbow reaches 110, the other joints 11
     robot = tmp_path / "robot.yaml"
     robot.write_text(f"name: r\njoints: {{elbow: {joint}, '*': {{unit: deg}}}}")
     for module, words in (
@@ -39,10 +39,10 @@ def test_degrees_are_rejected_of_a_robot_that_declares_radians_and_told_where_it
         (compute_statistics, ["--out", tmp_path / "r.yaml"]),
     ):
         assert module.main([*map(str, [tmp_path / "bags", "--robot", robot, *words])]) == status
-        told = capsys.readouterr()
-        rejected = "States: elbow: expected values in rad, as the robot r declares, got" in told.err
-        assert rejected is (status == 2) and ("degrees for radians?" in told.out) is (joint == "{}")
-        assert ("No unit is declared, so radians are assumed" in told.out) is (joint == "{}")
+        output = capsys.readouterr()
+        rejected = "States: elbow: expected values in rad, as the robot r declares, got" in output.err
+        assert rejected is (status == 2) and ("degrees for radians?" in output.out) is (joint == "{}")
+        assert ("No unit is declared, so radians are assumed" in output.out) is (joint == "{}")
 
 
 def test_several_robots_train_together_with_missing_joints_at_their_mean(tmp_path):
@@ -70,7 +70,7 @@ def test_several_robots_train_together_with_missing_joints_at_their_mean(tmp_pat
     assert (second[:, [0, 2]] == 0).all() and (second[:, 3] != 0).any()
 
 
-def test_several_robots_may_have_cameras_of_several_shapes(tmp_path):
+def test_several_robots_may_have_cameras_of_different_aspects(tmp_path):
     wide = [
         m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns, (m.content[0], np.array(m.content[1]) / 100))
         for m in run(8)
@@ -90,10 +90,10 @@ def test_several_robots_may_have_cameras_of_several_shapes(tmp_path):
     assert open_store(tmp_path / "several").preprocessing.source_aspect == 0
     assert (
         prepared(tmp_path / "one", embodiments[0])[0] == 1
-    )  # a robot's camera has one shape: the other half is left out
+    )  # one robot has cameras of one aspect: the other half is left out
 
 
-def test_frames_that_repeat_are_left_out_when_asked_and_those_skipped_take_their_actions_along(tmp_path):
+def test_repeated_images_are_dropped_on_request_and_skipped_frames_skip_their_actions(tmp_path):
     messages = run(40)
     for m in messages:
         if m.topic == TOPICS.image and m.content[0, 0, 0] % 4 == 3:
@@ -106,7 +106,7 @@ def test_frames_that_repeat_are_left_out_when_asked_and_those_skipped_take_their
     assert (np.diff(every_third.states[:, 0]) == pytest.approx(3, abs=1e-3)) and every_third.states[0, 0] % 1 == 0
 
 
-def test_the_name_of_a_layout_is_not_taken_for_a_robot_of_whose_joints_nothing_is_known(tmp_path, capsys):
+def test_the_name_of_an_embodiment_is_rejected_as_a_robot_name(tmp_path, capsys):
     record(tmp_path / "run", run(8))
     store = ("--robot", "unitree_g1_inspire", "--validation-nth", "2", "--out", str(tmp_path / "store"))
     assert prepare_data.main([str(tmp_path / "run"), *store]) == 2

@@ -8,7 +8,7 @@ from hwm_core.data.episodes.split import split_by_number, split_by_share
 from hwm_core.errors import BadBag
 
 
-def test_a_split_by_share_keeps_everyone_s_side_when_recordings_are_added(tmp_path):
+def test_a_split_by_share_is_stable_when_recordings_are_added(tmp_path):
     for number in range(12):
         record(tmp_path / f"run_{number}", [Message(TOPICS.image, START, picture(0))])
     recordings = find_recordings(tmp_path, TOPICS)

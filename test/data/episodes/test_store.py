@@ -10,7 +10,7 @@ from hwm_core.data.episodes.store import open_store, write_episode
 from hwm_core.errors import BadBag
 
 
-def test_what_is_stored_comes_back(tmp_path):
+def test_a_stored_episode_is_read_back_unchanged(tmp_path):
     for written in (episode("run_2"), episode("run_1", (5, 3), commands=False)):
         write_episode(tmp_path / "training", written, PREPROCESSING)
     store = open_store(tmp_path)
@@ -40,7 +40,7 @@ def test_an_episode_is_never_overwritten(tmp_path):
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
     torn = episode()
-    object.__setattr__(torn, "names", (object(),))  # what the header cannot hold
+    object.__setattr__(torn, "names", (object(),))  # which the header cannot store
     with pytest.raises(ValueError, match="names"):
         write_episode(tmp_path, torn, PREPROCESSING)
     assert list(tmp_path.iterdir()) == []
@@ -48,14 +48,14 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
 
 @pytest.mark.parametrize("file", ["frames.npy", "arrays.npz"])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
-def test_a_stored_episode_cut_short_is_rejected(tmp_path, file, share):
+def test_a_truncated_episode_is_rejected(tmp_path, file, share):
     damaged = write_episode(tmp_path / "training", episode(), PREPROCESSING) / file
     damaged.write_bytes(damaged.read_bytes()[: int(share * damaged.stat().st_size)])
     with pytest.raises(BadBag, match="Prepare it again"):
         open_store(tmp_path)
 
 
-def test_a_store_of_mixed_robots_or_pictures_is_rejected(tmp_path):
+def test_a_store_of_mixed_robots_or_image_sizes_is_rejected(tmp_path):
     write_episode(tmp_path / "training", episode("one"), PREPROCESSING)
     write_episode(tmp_path / "validation", episode("two", names=("b", "a")), PREPROCESSING)
     with pytest.raises(BadBag, match="others in two"):

@@ -33,7 +33,7 @@ def test_windows_without_a_manifest_have_no_actions():
     assert Windows([episode()], None, 1, 8)[0].actions.shape == (9, 0)
 
 
-def test_windows_that_cannot_be_are_rejected():
+def test_impossible_windows_are_rejected():
     with pytest.raises(BadBag, match="longest segment 7"):
         Windows([episode(lengths=(5, 7))], manifest(), 4, 4)
     with pytest.raises(BadBag, match="0 episodes"):

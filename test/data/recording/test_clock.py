@@ -27,19 +27,19 @@ def test_a_camera_of_another_rate_is_resampled_to_the_nearest_frames(rate):
     times = stamps(rate, jitter_ms=1)
     indices, segments = AT_30_HZ.pick_frames(times)
     ticks = times[0] + np.arange(len(indices)) * 1e9 / 30
-    # Nearest: half a camera interval away at most, and the jitter of the first frame and of this one.
+    # The nearest frame is at most half a camera interval away, plus the jitter of the first frame and of this frame.
     assert np.abs(times[indices] - ticks).max() <= 0.5e9 / rate + 2e6
     assert abs(len(indices) - 30 * (times[-1] - times[0]) / 1e9) <= 2
     assert not segments.any()
 
 
 @pytest.mark.parametrize("rate", [59.94, 60, 90.1, 119.88])
-def test_a_camera_of_a_multiple_of_the_rate_is_thinned_evenly(rate):
+def test_a_camera_of_a_multiple_of_the_rate_is_subsampled_evenly(rate):
     indices, _ = AT_30_HZ.pick_frames(stamps(rate, jitter_ms=1, seconds=60))
     assert np.array_equal(np.diff(indices), np.full(len(indices) - 1, round(rate / 30)))
 
 
-def test_a_pause_and_a_jump_back_start_segments_and_a_lost_frame_does_not():
+def test_pauses_and_backward_jumps_start_segments_but_a_lost_frame_does_not():
     period = 1e9 / 30
     lost, pause = [0, 1, 2, 4, 5], [10, 11, 12]
     times = (1e9 + np.array([*lost, *pause, *lost]) * period).astype(int)
@@ -48,12 +48,12 @@ def test_a_pause_and_a_jump_back_start_segments_and_a_lost_frame_does_not():
     assert segments.tolist() == [0] * 6 + [1] * 3 + [2] * 6
 
 
-def test_a_repeated_stamp_and_a_frame_that_overtook_another_are_left_out():
+def test_frames_with_a_repeated_or_earlier_stamp_are_left_out():
     times = 10**9 + np.array([0, 33, 33, 67, 50, 100]) * 10**6
     assert AT_30_HZ.pick_frames(times)[0].tolist() == [0, 1, 3, 5]
 
 
-def test_a_live_clock_picks_what_a_recording_picks():
+def test_a_live_clock_picks_the_same_frames_as_a_recording():
     times = np.concatenate([stamps(22.6, 5, jitter_ms=8), stamps(60, 5, seed=1)])
     clock, frames = AT_30_HZ.clock(), []
     for index, stamp in enumerate(times):

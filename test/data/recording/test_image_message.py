@@ -1,4 +1,4 @@
-"""ROS image messages to RGB: every encoding, padding, byte order, and bytes that do not fit."""
+"""ROS image messages to RGB: encodings, padding, byte order, and messages that do not fit their header."""
 
 from array import array
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ OPAQUE = np.full((4, 6, 1), 255, dtype=np.uint8)
 
 
 def image(pixels, encoding, padding=0, is_bigendian=0, **changes):
-    """A sensor_msgs/Image as rclpy gives it: array('B') data."""
+    """A sensor_msgs/Image with array('B') data, as in rclpy."""
     height, width = pixels.shape[:2]
     rows = np.ascontiguousarray(pixels).reshape(height, -1).view(np.uint8)
     data = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)
@@ -29,7 +29,7 @@ def compressed(data, form="jpeg"):
 
 
 def mosaic(pattern, red=200, green=100, blue=50):
-    """One colour seen through a Bayer filter whose first row starts with the first two letters."""
+    """A single colour behind a Bayer filter; the pattern lists its rows."""
     value = {"r": red, "g": green, "b": blue}
     tile = np.array([value[letter] for letter in pattern], dtype=np.uint8).reshape(2, 2)
     return np.tile(tile, (4, 4))
@@ -45,15 +45,15 @@ def mosaic(pattern, red=200, green=100, blue=50):
         ("bgra8", np.concatenate([RGB[..., ::-1], OPAQUE], axis=2)),
     ],
 )
-def test_colour_comes_back_as_rgb_whatever_the_order_and_the_padding_of_rows(encoding, pixels, padding):
+def test_colour_images_decode_to_rgb_with_any_channel_order_and_row_padding(encoding, pixels, padding):
     assert np.array_equal(decode_image(image(pixels, encoding, padding)), RGB)
 
 
 @pytest.mark.parametrize("padding", [0, 10])
-def test_grey_comes_back_in_all_three_channels(padding):
+def test_grey_images_decode_to_three_equal_channels(padding):
     expected = np.stack([GREY] * 3, axis=2)
     assert np.array_equal(decode_image(image(GREY, "mono8", padding)), expected)
-    # 16 bits: the upper byte counts, wherever it stands.
+    # 16 bits: the upper byte is used, in either byte order.
     wide = GREY.astype(np.uint16) * 256 + 99
     assert np.array_equal(decode_image(image(wide.astype("<u2"), "mono16", padding)), expected)
     assert np.array_equal(decode_image(image(wide.astype(">u2"), "mono16", padding, is_bigendian=1)), expected)
@@ -66,14 +66,14 @@ def test_each_bayer_pattern_gives_the_colour_behind_the_filter(pattern):
 
 
 @pytest.mark.parametrize(("encoding", "luma"), [("yuv422", 1), ("uyvy", 1), ("yuv422_yuy2", 0), ("yuyv", 0)])
-def test_yuv_is_read_with_luma_where_the_encoding_puts_it(encoding, luma):
+def test_yuv_is_decoded_with_the_luma_position_of_the_encoding(encoding, luma):
     # BT.601 video range: Y 235, U = V = 128 is white, Y 16 black.
     pixels = np.full((2, 4, 2), 128, dtype=np.uint8)
     pixels[:, :, luma] = [235, 235, 16, 16]
     assert np.array_equal(decode_image(image(pixels, encoding))[0], np.repeat([[255] * 3, [0] * 3], 2, axis=0))
 
 
-def test_png_keeps_every_bit_and_jpeg_the_picture():
+def test_png_is_lossless_and_jpeg_nearly_so():
     smooth = np.broadcast_to(np.linspace(0, 255, 64, dtype=np.uint8)[:, None, None], (64, 64, 3)).copy()
     assert np.array_equal(decode_image(compressed(encode_image(RGB, "png"), "png")), RGB)
     assert np.abs(decode_image(compressed(encode_image(smooth, "jpeg"))).astype(int) - smooth).max() < 8
@@ -85,7 +85,7 @@ def test_red_stays_red_through_jpeg():
     assert decoded[..., 0].min() > 240 and decoded[..., 1:].max() < 15
 
 
-def test_zeros_after_the_end_of_a_jpeg_are_no_fault():
+def test_zeros_after_the_end_of_a_jpeg_are_ignored():
     data = encode_image(RGB, "jpeg")
     assert np.array_equal(decode_image(compressed(data + bytes(100))), decode_image(compressed(data)))
 
@@ -108,14 +108,14 @@ def test_bytes_that_do_not_fit_the_header_are_rejected(changes):
         decode_image(image(RGB, "rgb8", **changes))
 
 
-def test_the_last_row_may_come_without_its_padding():
+def test_the_last_row_may_lack_its_padding():
     whole = image(RGB, "rgb8", padding=10)
     whole.data = whole.data[:-10]
     assert np.array_equal(decode_image(whole), RGB)
 
 
 @pytest.mark.parametrize("encoding", ["", "rgb16", "32FC1", "RGB8", "h264"])
-def test_an_unknown_encoding_is_rejected_with_the_known_ones(encoding):
+def test_an_unknown_encoding_is_rejected_with_a_list_of_the_known_ones(encoding):
     with pytest.raises(BadImage, match=r"bayer_rggb8.*yuyv|yuyv.*bayer_rggb8"):
         decode_image(image(RGB, encoding))
 
@@ -127,12 +127,12 @@ def test_a_yuv_image_of_odd_width_is_rejected():
 
 @pytest.mark.parametrize("form", ["jpeg", "png"])
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99])
-def test_a_compressed_picture_cut_anywhere_is_rejected(form, share):
+def test_a_truncated_compressed_image_is_rejected(form, share):
     data = encode_image(np.tile(RGB, (8, 8, 1)), form)
     with pytest.raises(BadImage, match="Compressed image"):
         decode_image(compressed(data[: int(share * len(data))], form))
 
 
-def test_bytes_that_are_no_picture_are_rejected():
+def test_bytes_that_are_not_an_image_are_rejected():
     with pytest.raises(BadImage, match="10 bytes"):
         decode_image(compressed(bytes(range(10))))

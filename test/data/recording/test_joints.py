@@ -1,4 +1,4 @@
-"""Joint messages in, values at any stamp out."""
+"""Joint values at any stamp, from joint messages."""
 
 import tracemalloc
 
@@ -9,7 +9,7 @@ from hwm_core.data.recording.joints import JointTrack
 from hwm_core.errors import BadActions, RobotMismatch
 
 MS = 1_000_000
-START = 1_700_000_000_000_000_000  # of today's clocks: too large for a float64 to tell nanoseconds apart
+START = 1_700_000_000_000_000_000  # a current time: too large for nanosecond precision in float64
 
 
 def track(count=5, spacing=10 * MS, **options):
@@ -29,7 +29,7 @@ def test_states_between_two_entries_are_interpolated_to_the_nanosecond():
     assert one_ns.at([START + 1, START + 3])[:, 0].tolist() == [1.0, 3.0]
 
 
-def test_a_command_counts_from_the_nanosecond_after_it_was_issued():
+def test_a_command_is_in_force_from_the_nanosecond_after_it_was_issued():
     stamps = [START + 1, START + 10 * MS, START + 10 * MS + 1, START + 10**15]
     assert track().before(stamps)[:, 0].tolist() == [0, 0, 1, 4]
     assert track().covers_before([START - 1, START, START + 1]).tolist() == [False, False, True]
@@ -37,7 +37,7 @@ def test_a_command_counts_from_the_nanosecond_after_it_was_issued():
         track().before([START])
 
 
-def test_states_are_not_invented_beyond_the_ends_or_over_a_pause():
+def test_states_are_not_extrapolated_beyond_the_ends_or_over_a_pause():
     made = track()
     made.append(START + 1000 * MS, ["a", "b"], [9, 9])
     stamps = START + np.array([-1, 0, 40, 41, 999, 1000, 1001]) * MS
@@ -47,14 +47,14 @@ def test_states_are_not_invented_beyond_the_ends_or_over_a_pause():
     assert not JointTrack(["a"]).covers([START]).any()
 
 
-def test_the_ends_hold_for_as_long_as_asked():
+def test_the_ends_hold_for_the_given_time():
     made = track(hold_s=0.02)
     stamps = START + np.array([-20, 60]) * MS
     assert made.at(stamps)[:, 0].tolist() == [0, 4]
     assert made.covers(START + np.array([-21, 61]) * MS).tolist() == [False, False]
 
 
-def test_joints_are_taken_by_name_though_the_order_and_the_company_change():
+def test_joints_are_matched_by_name_when_order_and_other_joints_change():
     made = JointTrack(["b", "a"])
     made.append(START, ["a", "b"], [1, 2])
     made.append(START + MS, ["c", "b", "a"], [9, 4, 3])
@@ -69,7 +69,7 @@ def test_late_entries_are_left_out_and_an_entry_at_the_newest_stamp_replaces_it(
     assert len(made) == 5
 
 
-def test_a_backward_clock_jump_forgets_what_came_before():
+def test_a_backward_clock_jump_discards_earlier_entries():
     made = track()
     assert made.is_jump(START - 100 * MS)
     assert made.append(START - 100 * MS, ["a", "b"], [7, 7]) == "jump"
@@ -77,7 +77,7 @@ def test_a_backward_clock_jump_forgets_what_came_before():
 
 
 @pytest.mark.parametrize("capacity", [1, 7, 100])
-def test_a_ring_answers_as_the_whole_track_does_within_its_reach(capacity):
+def test_a_ring_buffer_gives_the_values_of_the_whole_track_within_its_span(capacity):
     ring, whole = track(250, capacity=capacity), track(250)
     assert len(ring) == capacity
     assert np.array_equal(ring.stamps_ns, whole.stamps_ns[-capacity:])
@@ -85,7 +85,7 @@ def test_a_ring_answers_as_the_whole_track_does_within_its_reach(capacity):
     assert np.array_equal(ring.at(inside), whole.at(inside))
 
 
-def test_a_ring_stays_in_the_memory_it_began_with():
+def test_a_ring_buffer_does_not_grow():
     ring = track(1000, capacity=100)
     tracemalloc.start()
     for i in range(1000, 20000):
@@ -114,12 +114,12 @@ def test_a_bad_message_is_rejected_and_changes_nothing(names, positions, fault, 
     assert len(made) == 5
 
 
-def test_a_joint_that_is_asked_for_twice_is_rejected():
+def test_a_joint_that_is_wanted_twice_is_rejected():
     with pytest.raises(RobotMismatch, match="a more than once"):
         JointTrack(["a", "a"]).append(START, ["a", "b"], [0, 0])
 
 
-def test_joints_nobody_asked_for_may_be_nan():
+def test_unused_joints_may_be_nan():
     made = JointTrack(["a"])
     made.append(START, ["a", "b"], [1, np.nan])
     assert made.at([START]).tolist() == [[1]]

@@ -6,7 +6,7 @@ from hwm_core.data.robot.description import Robot
 from hwm_core.errors import BadConfig
 
 
-def test_a_robot_is_described_joint_by_joint_or_by_patterns_of_names():
+def test_a_robot_is_described_by_joint_names_or_by_patterns():
     described = Robot.parse(
         {"name": "r", "joints": {"left_gripper": {"unit": "m", "limits": [0, 0.05]}, "left_*": {"limits": [-1, 1]}}}
     )

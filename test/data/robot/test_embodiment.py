@@ -26,7 +26,7 @@ TWO = Embodiment(
 )
 
 
-def test_the_shipped_layouts_are_those_of_their_robots():
+def test_the_shipped_embodiments_match_their_robots():
     assert embodiment_names() == ["1x_eve", "fourier_gr1", "hwm_sim_humanoid", "unitree_g1_inspire"]
     assert [len(read_embodiment(name).names) for name in embodiment_names()] == [25, 44, 16, 26]
     assert read_embodiment("1x_eve").names == EVE_STATES and read_embodiment("1x_eve").aliases["HIP_YAW"] == "hip_yaw"
@@ -35,13 +35,13 @@ def test_the_shipped_layouts_are_those_of_their_robots():
     assert np.allclose([one.limits for one in sim.dimensions], np.stack([table.lower, table.upper], axis=1))
 
 
-def test_a_robot_s_joints_find_their_dimensions_in_whatever_order_and_by_whatever_name():
+def test_joints_are_arranged_by_name_and_alias_in_any_order():
     arranged = ONE.arrange(episode(names=("elbow", "neck"), lengths=(3,)))
     assert arranged.names == ("neck_yaw", "elbow", "wrist")
     assert np.array_equal(arranged.states, [[0, 0, np.nan], [2, 1, np.nan], [4, 2, np.nan]], equal_nan=True)
 
 
-def test_a_joint_that_no_layout_declares_is_rejected_naming_the_likely_one():
+def test_an_undeclared_joint_is_rejected_with_the_likely_name():
     with pytest.raises(RobotMismatch, match=r"`elbo`.*Is it `elbow`"):
         ONE.columns(["neck", "elbo"])
     with pytest.raises(RobotMismatch, match="`neck_yaw` beside `neck`"):
@@ -68,7 +68,7 @@ def test_a_union_has_every_dimension_once_with_the_wider_limits_and_one_unit():
     assert union([read_embodiment(name) for name in embodiment_names()]).names[:2] == ("hip_yaw", "hip_roll")
 
 
-def test_the_live_node_knows_a_robot_s_joints_by_the_names_it_publishes(tmp_path):
+def test_the_live_context_accepts_the_published_joint_names(tmp_path):
     record(tmp_path / "bags/run_0", run(6))
     split = {"training": find_recordings(tmp_path / "bags", TOPICS)}
     wide = Embodiment(
@@ -87,7 +87,7 @@ def test_the_live_node_knows_a_robot_s_joints_by_the_names_it_publishes(tmp_path
 
 
 @pytest.mark.realdata
-def test_the_real_sets_fit_their_layouts():
+def test_the_real_data_sets_fit_their_embodiments():
     for folder, name in (("g1_yellow_bottle", "unitree_g1_inspire"), ("gr1_sim_picknplace", "fourier_gr1")):
         dataset = open_lerobot(real_data(folder))
         assert (read_embodiment(name).columns(dataset.state_names) >= 0).all()

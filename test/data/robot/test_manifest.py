@@ -1,4 +1,4 @@
-"""The action manifest: names, normalisation, and robots that do not match."""
+"""The action manifest: joint names, normalisation, and robots that do not match."""
 
 import numpy as np
 import pytest
@@ -21,11 +21,11 @@ def manifest(**options):
 def test_normalised_training_values_have_mean_0_and_deviation_1_and_constant_joints_are_0():
     normal = manifest().normalise(VALUES)
     assert np.array_equal(normal, [[-1, -1, 0], [1, 1, 0]])
-    # A joint that never moved in training says nothing, wherever it is now.
+    # A joint that never moved in training is ignored, wherever it is now.
     assert manifest().normalise(np.array([1.0, 10.0, 99.0])).tolist() == [0, 0, 0]
 
 
-def test_tensors_and_arrays_keep_their_kind_precision_and_numbers():
+def test_tensors_and_arrays_keep_their_type_and_precision():
     array = VALUES.astype(np.float32)
     tensor = torch.from_numpy(array)
     assert manifest().normalise(array).dtype == np.float32
@@ -33,38 +33,38 @@ def test_tensors_and_arrays_keep_their_kind_precision_and_numbers():
     assert np.array_equal(manifest().normalise(array), manifest().normalise(tensor).numpy())
 
 
-def test_sensor_noise_on_a_locked_joint_is_not_blown_up():
+def test_sensor_noise_on_a_locked_joint_is_not_amplified():
     noise = np.random.default_rng(0).normal(0, 1e-5, (1000, 1))
     fitted = fit_manifest("robot", "states", ["locked"], ["rad"], noise)
     assert fitted.constant == (True,)
     assert not fitted.normalise(noise).any()
 
 
-def test_limits_are_those_given_or_else_the_extremes_seen():
+def test_limits_are_the_given_ones_or_the_extremes_of_the_values():
     assert manifest().lower == (0, -10, 5) and manifest().upper == (2, 30, 5)
     given = manifest(limits=[(-1, 3), None, (0, 9)])
     assert given.lower == (-1, -10, 0) and given.upper == (3, 30, 9)
 
 
-def test_degrees_where_the_limits_are_in_radians_are_rejected_naming_the_joint():
+def test_degrees_with_limits_in_radians_are_rejected_with_the_joint():
     with pytest.raises(BadActions, match=r"elbow: expected .* -1.5 and 1.5, got -10 to 30.*in the units"):
         manifest(limits=[None, (-1.5, 1.5), None])
 
 
-def test_joints_are_found_by_name_in_any_order_and_company():
+def test_joints_are_found_by_name_in_any_order():
     given = ("leg", "locked", "neck", "elbow")
     index = manifest().match(given)
     assert np.array(given)[index].tolist() == list(NAMES)
 
 
-def test_a_robot_without_the_joints_is_rejected_naming_them():
+def test_a_robot_without_the_joints_is_rejected_with_their_names():
     with pytest.raises(RobotMismatch, match=r"among them elbow.*unknown: left_elbow, hip.*may now be `left_elbow`"):
         manifest().match(("neck", "left_elbow", "locked", "hip"))
     with pytest.raises(RobotMismatch, match="among them neck, elbow, locked"):
         manifest().match(())
 
 
-def test_joints_that_share_a_name_are_rejected_by_it_and_strangers_may_share_one():
+def test_joints_that_share_a_name_are_rejected_but_unused_joints_may_share_one():
     with pytest.raises(RobotMismatch, match="expected each name once, got neck more than once"):
         manifest().match(("neck", "elbow", "neck", "locked"))
     with pytest.raises(RobotMismatch, match="neck more than once"):
@@ -86,12 +86,12 @@ def test_statistics_of_nothing_are_rejected(values):
         fit_manifest("robot", "states", NAMES, ("rad",) * 3, values)
 
 
-def test_statistics_of_nan_are_rejected_naming_the_joint():
+def test_statistics_of_nan_are_rejected_with_the_joint():
     with pytest.raises(BadActions, match="elbow"):
         fit_manifest("robot", "states", NAMES, ("rad",) * 3, np.array([[0, np.nan, 0]]))
 
 
-def test_a_manifest_survives_yaml_to_the_bit():
+def test_a_manifest_survives_yaml_bit_for_bit():
     assert ActionManifest.parse(manifest().plain()) == manifest()
 
 

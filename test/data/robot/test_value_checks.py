@@ -7,7 +7,7 @@ from hwm_core.data.robot.value_checks import value_warnings
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "unit", "said"),
+    ("name", "values", "unit", "message"),
     [
         ("elbow", np.linspace(-90, 90, 50), None, "degrees for radians"),
         ("elbow", np.linspace(-1, 1, 50), "deg", "radians for degrees"),
@@ -18,11 +18,11 @@ from hwm_core.data.robot.value_checks import value_warnings
         ("neck", np.where(np.arange(500) == 250, 3.0, 0.001 * np.sin(np.arange(500))), "rad", "a single step of 3"),
     ],
 )
-def test_values_of_another_unit_or_that_jump_are_doubted(name, values, unit, said):
-    assert any(said in warning for warning in value_warnings(name, values, unit))
+def test_values_in_another_unit_and_jumps_give_warnings(name, values, unit, message):
+    assert any(message in warning for warning in value_warnings(name, values, unit))
 
 
-def test_values_beyond_their_limits_are_doubted_and_sound_ones_are_not():
+def test_only_values_beyond_their_limits_give_warnings():
     values = np.sin(np.arange(200) / 20)
     assert value_warnings("elbow", values, "rad", (-1.2, 1.2)) == []
     assert "beyond its limits" in value_warnings("elbow", values, "rad", (-0.5, 0.5))[0]

@@ -1,4 +1,4 @@
-"""The 1X World Model Challenge's sets: tokens v2.0 and v1.1, raw v2.0, and the windows that may be used of them."""
+"""Sets of the 1X World Model Challenge: tokens v2.0 and v1.1, raw v2.0, and their usable windows."""
 
 import json
 
@@ -20,13 +20,13 @@ SQUARE = Preprocessing(source_aspect=1.0, height=8, width=8)
 
 
 def manifest(names):
-    """Mean 0, standard deviation 1: values stay as they are."""
+    """A manifest with mean 0 and standard deviation 1, which keeps the values."""
     values = np.array([[-1.0], [1.0]]).repeat(len(names), axis=1)
     return fit_manifest("eve", "states", names, ["rad"] * len(names), values)
 
 
 @pytest.mark.parametrize("folders", [False, True])
-def test_the_second_axis_of_a_v2_shard_is_time_and_a_last_partial_clip_is_never_used(tmp_path, folders):
+def test_the_second_axis_of_a_v2_shard_is_time_and_a_partial_clip_is_never_used(tmp_path, folders):
     whole, partial = open_tokens(tokens_v2(tmp_path / "set", folders=folders))
     assert whole.tokens.shape == (3, 3, 32, 32) and whole.names == EVE_STATES and len(EVE_STATES) == 25
     assert whole.valid_starts().tolist() == [0, 1, 2]  # 51 = 3 * 17
@@ -34,7 +34,7 @@ def test_the_second_axis_of_a_v2_shard_is_time_and_a_last_partial_clip_is_never_
     assert partial.valid_starts().tolist() == [0, 1]
 
 
-def test_a_clip_that_straddles_a_cut_is_never_used(tmp_path):
+def test_a_clip_that_contains_a_cut_is_never_used(tmp_path):
     (shard,) = open_tokens(tokens_v2(tmp_path / "set", frames=(68,), cut=20))
     assert shard.valid_starts().tolist() == [0, 2, 3]
     assert shard.valid_starts(clips=2).tolist() == [2]
@@ -43,13 +43,13 @@ def test_a_clip_that_straddles_a_cut_is_never_used(tmp_path):
     assert at_the_border.valid_starts(clips=2).tolist() == [0, 2]
 
 
-def test_a_segment_number_that_comes_again_does_not_join_what_was_cut(tmp_path):
+def test_a_repeated_segment_number_does_not_join_two_takes(tmp_path):
     (shard,) = open_tokens(tokens_v2(tmp_path / "set", frames=(34,)))
-    shard.segments[10:12] = 1  # 0 ... 1 1 ... 0: first and last frame agree, the clip was cut all the same
+    shard.segments[10:12] = 1  # 0 ... 1 1 ... 0: the clip has a cut although its first and last frame agree
     assert shard.valid_starts().tolist() == [1]
 
 
-def test_a_window_holds_its_latents_with_the_states_of_their_frames(tmp_path):
+def test_a_window_has_its_latents_and_the_states_of_their_frames(tmp_path):
     windows = TokenWindows(open_tokens(tokens_v2(tmp_path / "set")), manifest(EVE_STATES), clips=2)
     window = windows[1]
     assert window.tokens.shape == (6, 32, 32) and window.tokens[:, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]
@@ -57,7 +57,7 @@ def test_a_window_holds_its_latents_with_the_states_of_their_frames(tmp_path):
     assert len(windows) == 3  # two of the first shard, one of the second
 
 
-def test_v1_has_one_grid_a_frame_and_its_actions_side_by_side(tmp_path):
+def test_v1_has_one_grid_for_each_frame_and_all_actions_as_columns(tmp_path):
     (episode,) = open_tokens(tokens_v1(tmp_path / "set"))
     assert (episode.tokens.shape, episode.clip_frames, episode.vocabulary) == ((30, 1, 16, 16), 1, 2**18)
     assert episode.states.shape == (30, 26) and episode.names[:21] == EVE_STATES[:21]
@@ -67,7 +67,7 @@ def test_v1_has_one_grid_a_frame_and_its_actions_side_by_side(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["video_1.bin", "states_1.bin", "segment_idx_1.bin"])
-def test_a_cut_shard_is_rejected_with_the_bytes_it_should_have(tmp_path, name):
+def test_a_truncated_shard_is_rejected_with_the_expected_bytes(tmp_path, name):
     path = tokens_v2(tmp_path / "set")
     whole = (path / name).stat().st_size
     (path / name).write_bytes((path / name).read_bytes()[:-4])
@@ -79,14 +79,14 @@ def test_a_cut_shard_is_rejected_with_the_bytes_it_should_have(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["video.bin", "segment_ids.bin", "actions/joint_pos.bin", "actions/neck_desired.bin"])
-def test_a_cut_v1_file_is_rejected(tmp_path, name):
+def test_a_truncated_v1_file_is_rejected(tmp_path, name):
     path = tokens_v1(tmp_path / "set")
     (path / name).write_bytes((path / name).read_bytes()[:-2])
     with pytest.raises(BadBag, match="It was truncated"):
         open_tokens(path)
 
 
-def test_metadata_that_are_damaged_or_lack_a_number_are_rejected(tmp_path):
+def test_damaged_metadata_are_rejected(tmp_path):
     path = tokens_v2(tmp_path / "set")
     for text, wanted in (("{", "JSON"), ("[]", "a list"), ('{"hz": 30}', "num_shards")):
         (path / "metadata.json").write_text(text)
@@ -95,7 +95,7 @@ def test_metadata_that_are_damaged_or_lack_a_number_are_rejected(tmp_path):
 
 
 def changed(path, **changes):
-    """The set with other metadata."""
+    """The set with changed metadata."""
     file = path / "metadata.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
     return path
@@ -111,7 +111,7 @@ def changed(path, **changes):
         *(("hz", value) for value in (0, "fast", None, float("nan"))),
     ],
 )
-def test_a_v1_set_whose_metadata_are_wrong_is_rejected_by_the_key(tmp_path, key, value):
+def test_wrong_metadata_of_a_v1_set_are_rejected_with_the_key(tmp_path, key, value):
     path = changed(tokens_v1(tmp_path / "set"), **{key: value})
     with pytest.raises(BadBag, match=rf"metadata\.json: key `{key}`.*download the set again"):
         open_tokens(path)
@@ -140,7 +140,7 @@ def test_a_v1_set_whose_metadata_are_wrong_is_rejected_by_the_key(tmp_path, key,
         }.items()
     ],
 )
-def test_a_v2_set_whose_metadata_are_wrong_is_rejected_by_the_key(tmp_path, key, value):
+def test_wrong_metadata_of_a_v2_set_are_rejected_with_the_key(tmp_path, key, value):
     top, _, inner = key.partition(".")
     path = changed(tokens_v2(tmp_path / "set"), **{top: {inner: value} if inner else value})
     with pytest.raises(BadBag, match=rf"metadata\.json: key `{key}.*tokenise the store again"):
@@ -150,19 +150,19 @@ def test_a_v2_set_whose_metadata_are_wrong_is_rejected_by_the_key(tmp_path, key,
     assert [one.level for one in verify_metadata(path)] == ["fault"]
 
 
-def test_a_raw_set_at_no_rate_is_rejected(tmp_path):
+def test_a_raw_set_with_a_rate_of_zero_is_rejected(tmp_path):
     with pytest.raises(BadBag, match="key `hz`"):
         find_recordings(changed(raw_v2(tmp_path / "raw"), hz=0), TOPICS)
 
 
-def test_a_shard_of_no_number_of_frames_is_rejected(tmp_path):
+def test_a_shard_with_a_wrong_number_of_frames_is_rejected(tmp_path):
     path = tokens_v2(tmp_path / "set")
     (path / "metadata_1.json").write_text('{"shard_num_frames": "40"}')
     with pytest.raises(BadBag, match=r"metadata_1\.json: key `shard_num_frames`"):
         open_tokens(path)
 
 
-def test_states_that_are_not_numbers_and_codes_outside_the_vocabulary_are_rejected(tmp_path):
+def test_nan_states_and_codes_outside_the_vocabulary_are_rejected(tmp_path):
     path = tokens_v2(tmp_path / "set", frames=(17,))
     np.full((1, 3, 32, 32), 64_000, np.int32).tofile(path / "video_0.bin")
     with pytest.raises(BadBag, match="codes 0 to 63999, got 64000"):
@@ -174,7 +174,7 @@ def test_states_that_are_not_numbers_and_codes_outside_the_vocabulary_are_reject
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("name", ["joint_pos", "driving_command", "neck_desired", "r_hand_closure"])
-def test_v1_values_that_are_not_finite_are_rejected_by_their_file(tmp_path, name, value):
+def test_v1_values_that_are_not_finite_are_rejected_with_their_file(tmp_path, name, value):
     file = tokens_v1(tmp_path / "set") / "actions" / f"{name}.bin"
     values = np.fromfile(file, np.float32)
     values[3] = value
@@ -183,7 +183,7 @@ def test_v1_values_that_are_not_finite_are_rejected_by_their_file(tmp_path, name
         open_tokens(tmp_path / "set")
 
 
-def test_a_raw_shard_is_an_episode_that_is_cut_where_its_segments_are(tmp_path):
+def test_a_raw_shard_is_a_recording_with_cuts_between_its_segments(tmp_path):
     (recording,) = find_recordings(raw_v2(tmp_path / "raw", cut=8), TOPICS)
     episode, report = recording.read(SQUARE)
     assert episode.segments.tolist() == [0] * 8 + [1] * 12 and report.unaligned_frames == 0
@@ -198,7 +198,7 @@ def test_a_raw_video_of_another_length_than_its_states_is_rejected(tmp_path, fil
         recording.read(SQUARE)
 
 
-def test_tokens_where_pictures_are_wanted_are_rejected_as_what_they_are(tmp_path):
+def test_token_sets_and_damaged_raw_sets_are_rejected_as_recordings(tmp_path):
     with pytest.raises(BadBag, match="expected recordings with images, got tokens"):
         find_recordings(tokens_v2(tmp_path / "set"), TOPICS)
     (tmp_path / "raw").mkdir()

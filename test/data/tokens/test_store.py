@@ -1,4 +1,4 @@
-"""Training from codes: the cache of a store's windows, and 1X's published sets."""
+"""Token stores: the cache of training windows, training on it, and the published 1X sets."""
 
 import json
 import os
@@ -49,7 +49,7 @@ STEPS = [f"train.{key}" for key in ("max_minutes=null", "steps=2", "batch_size=2
 
 
 def made(config):
-    """A tokenizer whose every layer is heard."""
+    """A tokenizer with random weights, so that every layer changes the codes."""
     torch.manual_seed(1)
     tokenizer = build_tokenizer(config).eval()
     for parameter in tokenizer.parameters():
@@ -100,7 +100,7 @@ def test_training_from_the_cache_equals_training_from_frames_bit_for_bit(store, 
         torch.manual_seed(0)
         shape = {"grid": [2, 2], "num_past_latents": 2, "num_future_latents": 3, "depth": 1, "num_heads": 2}
         model = build_model(family, {**shape, "action_dim": 2, **of_family})
-        augmentation = Augmentation(shift=0, colour=0)  # of actions: as ever
+        augmentation = Augmentation(shift=0, colour=0)  # the default augmentation of actions
         settings = {"steps": 3, "batch_size": 2, "learning_rate": 1e-2, "warmup_steps": 0, "precision": "float32"}
         trainer = Trainer(WorldModelTask(model, tokenizer, augmentation), TrainingConfig.parse(settings))
         trainer.fit(windows)
@@ -108,7 +108,7 @@ def test_training_from_the_cache_equals_training_from_frames_bit_for_bit(store, 
     assert torch.equal(weights["frames"], weights["codes"])
 
 
-def test_latents_in_half_a_float_are_off_by_less_than_a_thousandth(store, tmp_path):
+def test_float16_latents_differ_by_less_than_a_thousandth(store, tmp_path):
     tokenizer, opened = made(CONTINUOUS), open_store(store)
     stored = {}
     for exact in (False, True):
@@ -120,9 +120,9 @@ def test_latents_in_half_a_float_are_off_by_less_than_a_thousandth(store, tmp_pa
     np.testing.assert_allclose(stored[False].astype(np.float32), stored[True], rtol=2**-11, atol=1e-6)
 
 
-def test_a_clip_of_the_cache_begins_every_stride_frames_of_a_segment_and_holds_the_window_from_there(tmp_path):
+def test_clips_of_the_cache_begin_every_stride_frames_of_a_segment(tmp_path):
     class Codes(EncodesOnly):
-        """The code of a latent is the grey of its last frame."""
+        """The code of a latent is the grey value of its last frame."""
 
         kind, codes, levels, latent_channels, temporal_factor, spatial_factor = "grey", "discrete", (256,), 1, 4, 4
 
@@ -136,13 +136,13 @@ def test_a_clip_of_the_cache_begins_every_stride_frames_of_a_segment_and_holds_t
     assert shard.first_frames.tolist() == [0, 3, 6, 16, 19, 22] == window_starts(one.segments, 5, 3).tolist()
     assert shard.tokens[:, :, 0, 0].tolist() == [[t, t + 4] for t in shard.first_frames]
     assert shard.tokens.dtype == np.uint16 and shard.states[:, 0].tolist() == list(range(27))
-    # Every second clip of a segment is every sixth frame of it, as it is of windows of pictures.
+    # Every second clip of a segment starts 6 frames later, as windows of frames do.
     assert shard.first_frames[shard.valid_starts(stride=2)].tolist() == [0, 6, 16, 22]
     window = TokenWindows([shard], None, latents=1)[1]
     assert window.tokens[:, 0, 0].tolist() == [3]
 
 
-def test_processes_that_share_out_the_shards_make_the_set_that_one_makes(store, tmp_path):
+def test_several_processes_make_the_same_set_as_one(store, tmp_path):
     tokenizer, episodes = made(TOKENIZER), [episode(f"run_{number}", number) for number in range(3)]
     spec = spec_of(tokenizer)
 
@@ -171,9 +171,9 @@ def test_the_command_trains_on_a_cache_to_a_checkpoint_with_its_robot_camera_and
     assert WorldModel.load(tmp_path / "codes" / "checkpoint").manifest == open_store(store).manifests["states"]
 
 
-def test_what_does_not_fit_the_codes_is_rejected_and_named(store, cache, tmp_path, capsys):
+def test_options_that_do_not_fit_the_tokens_are_rejected(store, cache, tmp_path, capsys):
     other = made({**TOKENIZER, "decoder_blocks": 2})
-    save_tokenizer(tmp_path / "same_codes", other)  # another decoder only: begins with the same draws, not the same sum
+    save_tokenizer(tmp_path / "same_codes", other)  # only another decoder, so the codes are the same
     torch.nn.init.normal_(other.to_latents[2].bias)
     save_tokenizer(tmp_path / "other", other)
     for arguments, message in (
@@ -191,18 +191,18 @@ def test_what_does_not_fit_the_codes_is_rejected_and_named(store, cache, tmp_pat
     assert "only tokens made elsewhere" in capsys.readouterr().err
 
 
-def test_a_decoder_that_was_tuned_leaves_the_sum_of_what_decides_the_codes(monkeypatch):
+def test_tuning_the_decoder_keeps_the_checksum_of_the_tokenizer(monkeypatch):
     tokenizer = made(TOKENIZER)
     before = spec_of(tokenizer)
     torch.nn.init.normal_(tokenizer.first_head.weight)
     assert spec_of(tokenizer) == before
     torch.nn.init.normal_(tokenizer.first_stem.weight)
     assert spec_of(tokenizer).sha256 != before.sha256
-    monkeypatch.setattr(type(tokenizer), "codes_sha256", "of its files")  # as an external tokenizer has it
+    monkeypatch.setattr(type(tokenizer), "codes_sha256", "of its files")  # as for an external tokenizer
     assert spec_of(tokenizer).sha256 == "of its files"
 
 
-def test_a_manifest_that_was_changed_and_splits_of_unlike_settings_are_rejected(store, cache, tmp_path):
+def test_a_changed_manifest_and_splits_of_different_settings_are_rejected(store, cache, tmp_path):
     shutil.copytree(cache, tmp_path / "set")
     file = manifest_path(tmp_path / "set", "states")
     file.write_text(file.read_text().replace("neck_yaw", "neck_pan"))
@@ -218,10 +218,10 @@ def test_a_manifest_that_was_changed_and_splits_of_unlike_settings_are_rejected(
 
 
 def rewritten(file, **changes):
-    """What a set says of itself, changed."""
-    said = json.loads(file.read_text())
-    said.get("hwm", said).update(changes)
-    file.write_text(json.dumps(said))
+    """Change the metadata of a set."""
+    metadata = json.loads(file.read_text())
+    metadata.get("hwm", metadata).update(changes)
+    file.write_text(json.dumps(metadata))
 
 
 SHARED = {
@@ -235,7 +235,7 @@ SHARED = {
 
 @pytest.mark.parametrize("key", SHARED)
 @pytest.mark.parametrize("side", ["training", "validation"])
-def test_splits_that_differ_in_one_thing_they_share_are_rejected_by_its_name(cache, tmp_path, key, side):
+def test_splits_that_differ_in_a_shared_setting_are_rejected_with_its_name(cache, tmp_path, key, side):
     path = shutil.copytree(cache, tmp_path / "set")
     open_token_store(path)
     rewritten(path / side / "metadata.json", **{key: SHARED[key]})
@@ -246,7 +246,7 @@ def test_splits_that_differ_in_one_thing_they_share_are_rejected_by_its_name(cac
 @pytest.mark.parametrize(
     ("key", "value"), [("sha256", "0" * 64), ("levels", [25]), ("kind", "mine"), ("temporal_factor", 2)]
 )
-def test_splits_of_unlike_tokenizers_are_rejected_by_what_differs(cache, tmp_path, key, value):
+def test_splits_of_different_tokenizers_are_rejected_with_the_difference(cache, tmp_path, key, value):
     path = shutil.copytree(cache, tmp_path / "set")
     file = path / "validation" / "metadata.json"
     rewritten(file, tokenizer={**json.loads(file.read_text())["hwm"]["tokenizer"], key: value})
@@ -255,14 +255,14 @@ def test_splits_of_unlike_tokenizers_are_rejected_by_what_differs(cache, tmp_pat
 
 
 def bytes_below(folder):
-    """Every file, and when it was written."""
+    """{path: (contents, time of the last write)} of every file."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 @pytest.fixture
 def other_store(store, tmp_path):
-    """Of the same episodes, and another robot's manifest."""
+    """A store with the same episodes and the manifest of another robot."""
     path = shutil.copytree(store, tmp_path / "store")
     manifest = open_store(store).manifests["states"].model_copy(update={"robot": "other"})
     manifest_path(path, "states").write_text(yaml.safe_dump(manifest.plain()))
@@ -270,7 +270,7 @@ def other_store(store, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({}, "expected the manifests it was started with"),
         ({"tokenizer": "other"}, "expected the manifests, tokenizer it was started with"),
@@ -281,8 +281,8 @@ def other_store(store, tmp_path):
         ({"batch": 0}, "key `batch`"),
     ],
 )
-def test_a_call_that_is_rejected_leaves_every_byte_of_a_good_set(
-    store, other_store, cache, tmp_path, monkeypatch, capsys, changes, said
+def test_a_rejected_call_changes_no_byte_of_an_existing_set(
+    store, other_store, cache, tmp_path, monkeypatch, capsys, changes, message
 ):
     given = {
         "tokenizer": "discrete",
@@ -305,29 +305,29 @@ def test_a_call_that_is_rejected_leaves_every_byte_of_a_good_set(
     for key in ("stride", "latents", "batch"):
         words += [] if given[key] is None else [f"--{key}", given[key]]
     assert command(other_store, *words) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert bytes_below(out) == before and {one.name for one in out.iterdir()} == {*given["kept"], "states.yaml"}
     if given["kept"] == ["training", "validation"]:
         open_token_store(out)
 
 
-def test_a_call_that_is_rejected_makes_no_folder(store, tmp_path):
+def test_a_rejected_call_makes_no_folder(store, tmp_path):
     words = ["--tokenizer", store / "continuous", "--out", tmp_path / "tokens"]
     assert command(store, *words) == 2 and not (tmp_path / "tokens").exists()
 
 
-def test_a_run_that_goes_on_with_other_data_is_rejected(store, cache, tmp_path, capsys):
+def test_a_run_resumed_on_other_data_is_rejected(store, cache, tmp_path, capsys):
     trained(store, cache, tmp_path / "run")
-    kept = tmp_path / "run" / "data.yaml"
-    said = yaml.safe_load(kept.read_text())
-    kept.write_text(yaml.safe_dump({**said, "manifest": "another"}))
+    file = tmp_path / "run" / "data.yaml"
+    identity = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**identity, "manifest": "another"}))
     with pytest.raises(SystemExit):
         trained(store, cache, tmp_path / "run", "--resume")
     assert "expected manifest another" in capsys.readouterr().err
 
 
 def onex(path, version):
-    """A folder with a set to train on and one to judge by, as 1X publishes them."""
+    """A folder with a training set and a validation set, as 1X publishes them."""
     for side in ("train", "val"):
         if version == "v2.0":
             tokens_v2(path / f"{side}_v2.0", frames=(51, 40), folders=side == "train")
@@ -344,7 +344,7 @@ def onex(path, version):
         ("v1.1", {"num_past_latents": 3, "num_future_latents": 2}, (2**18, [16, 16])),
     ],
 )
-def test_1x_s_sets_train_without_their_tokenizer_to_a_checkpoint_that_says_so(tmp_path, version, model, size):
+def test_1x_sets_train_without_their_tokenizer_and_the_checkpoint_records_it(tmp_path, version, model, size):
     tokens = onex(tmp_path / "set", version)
     changes = [f"model.{key}={value}" for key, value in model.items()]
     recipe = ["model.patch=2", "model.vocabulary=factorised", "train.steps=1", "train.report_every=1", *changes]
@@ -365,7 +365,7 @@ def test_magvit_codes_are_two_digits_of_512(tmp_path):
     assert material.windows[0].actions.shape == (11, 26) == (8 + 3, 26)
 
 
-def test_more_sets_than_files_may_be_open_can_be_mapped(tmp_path):
+def test_mapped_sets_keep_no_file_open(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
     shards = open_tokens(tokens_v2(tmp_path / "set", frames=(17,) * 5))
     assert len(shards) == 5 and len(os.listdir("/proc/self/fd")) == before

@@ -1,4 +1,4 @@
-"""A store's pictures to tokens in the layout of the 1X challenge."""
+"""Tokenising episodes in the format of the 1X challenge."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 import recordings
 import torch
 from grey_episodes import PREPROCESSING, episode
-from tokenised import Mean, run
+from tokenised import Mean, tokenised
 
 from hwm_core.data.episodes.store import open_store, write_episode
 from hwm_core.data.tokens.onex import open_tokens
@@ -23,8 +23,8 @@ def contents(folder):
 
 
 @pytest.mark.parametrize("kind", ["states", "commands"])
-def test_of_our_sets_a_column_may_be_nan_throughout_and_nothing_else_may_be_or_be_infinite(tmp_path, kind):
-    list(run([episode("run_1", lengths=(10,))], tmp_path / "set"))
+def test_in_hwm_sets_only_a_whole_column_may_be_nan(tmp_path, kind):
+    list(tokenised([episode("run_1", lengths=(10,))], tmp_path / "set"))
     file = tmp_path / "set" / f"{kind}_0.bin"
     values = np.fromfile(file, np.float32).reshape(10, -1)
     values[:, 1] = np.nan  # a joint that this robot lacks
@@ -39,39 +39,39 @@ def test_of_our_sets_a_column_may_be_nan_throughout_and_nothing_else_may_be_or_b
             open_tokens(tmp_path / "set")
 
 
-def test_what_was_tokenised_is_read_as_a_set_of_whole_clips_with_their_values(tmp_path):
-    told = list(run([episode("run_1", lengths=(12, 4, 6)), episode("run_2")], tmp_path / "set"))
-    assert [(one.name, one.clips, one.left_out) for one in told] == [("run_1", 3, 7), ("run_2", 4, 0)]
+def test_a_tokenised_set_has_complete_clips_with_their_joint_values(tmp_path):
+    outcomes = list(tokenised([episode("run_1", lengths=(12, 4, 6)), episode("run_2")], tmp_path / "set"))
+    assert [(one.name, one.clips, one.left_out) for one in outcomes] == [("run_1", 3, 7), ("run_2", 4, 0)]
     first, second = open_tokens(tmp_path / "set")
     # 12 frames hold two clips of 5, 4 none, 6 one: it starts at frame 16.
     assert first.states[:, 0].tolist() == [*range(10), *range(16, 21)]
     assert first.commands[:, 0].tolist() == [-t for t in (*range(10), *range(16, 21))]
-    assert first.tokens[:, :, 0, 0].tolist() == [[0, 2], [5, 8], [16, 18]]  # 2.5 rounds to the even
+    assert first.tokens[:, :, 0, 0].tolist() == [[0, 2], [5, 8], [16, 18]]  # 2.5 rounds to even
     assert (first.clip_frames, first.vocabulary, first.names, first.name) == (5, 256, ("a", "b"), "run_1")
     assert first.valid_starts().tolist() == [0, 1, 2] and first.valid_starts(clips=2).tolist() == [0]
     assert len(second.tokens) == 4
 
 
-def test_a_kind_of_action_that_not_every_episode_has_is_not_in_the_set(tmp_path):
-    list(run([episode("run_1"), episode("run_2", commands=False)], tmp_path / "set"))
+def test_actions_that_an_episode_lacks_are_not_in_the_set(tmp_path):
+    list(tokenised([episode("run_1"), episode("run_2", commands=False)], tmp_path / "set"))
     assert [one.commands for one in open_tokens(tmp_path / "set")] == [None, None]
 
 
-def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path):
+def test_an_interrupted_run_resumes_to_the_same_bytes(tmp_path):
     episodes = [episode(f"run_{number}", lengths=(20,)) for number in range(3)]
-    list(run(episodes, tmp_path / "whole"))
-    interrupted = run(episodes, tmp_path / "again")
+    list(tokenised(episodes, tmp_path / "whole"))
+    interrupted = tokenised(episodes, tmp_path / "again")
     next(interrupted)
     interrupted.close()
-    (tmp_path / "again" / "video_1.bin").write_bytes(b"half")  # as a killed process leaves it: no metadata yet
+    (tmp_path / "again" / "video_1.bin").write_bytes(b"half")  # a killed process leaves no metadata
     assert not (tmp_path / "again" / "metadata.json").exists()
     tokenizer = Mean()
-    told = list(run(episodes, tmp_path / "again", tokenizer))
-    assert [one.existing for one in told] == [True, False, False] and tokenizer.calls == 4
+    outcomes = list(tokenised(episodes, tmp_path / "again", tokenizer))
+    assert [one.existing for one in outcomes] == [True, False, False] and tokenizer.calls == 4
     assert contents(tmp_path / "again") == contents(tmp_path / "whole")
 
 
-def test_a_fault_on_the_way_leaves_no_half_written_file(tmp_path):
+def test_an_error_leaves_no_partial_file(tmp_path):
     class Failing(Mean):
         def encode(self, frames):
             if self.calls == 1:
@@ -79,16 +79,16 @@ def test_a_fault_on_the_way_leaves_no_half_written_file(tmp_path):
             return super().encode(frames)
 
     with pytest.raises(RuntimeError):
-        list(run([episode()], tmp_path / "set", Failing()))
+        list(tokenised([episode()], tmp_path / "set", Failing()))
     assert "video_0.bin" not in contents(tmp_path / "set") and not list((tmp_path / "set").glob(".*"))
 
 
-def test_a_set_is_of_one_tokenizer_and_one_list_of_episodes(tmp_path):
-    list(run([episode()], tmp_path / "set"))
+def test_a_set_has_one_tokenizer_and_one_list_of_episodes(tmp_path):
+    list(tokenised([episode()], tmp_path / "set"))
     with pytest.raises(BadConfig, match="the tokenizer it was started with"):
-        list(run([episode()], tmp_path / "set", sha256="def"))
+        list(tokenised([episode()], tmp_path / "set", sha256="def"))
     with pytest.raises(BadConfig, match="the episodes it was started with"):
-        list(run([episode("other")], tmp_path / "set"))
+        list(tokenised([episode("other")], tmp_path / "set"))
 
 
 KEYS = [
@@ -106,16 +106,16 @@ KEYS = [
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_set_begun_with_anything_else_is_rejected_by_its_name(tmp_path, key):
-    list(run([episode()], tmp_path / "set"))
+def test_a_set_started_with_another_setting_is_rejected_with_its_name(tmp_path, key):
+    list(tokenised([episode()], tmp_path / "set"))
     before = contents(tmp_path / "set")
-    begun = tmp_path / "set" / "tokenise.json"
-    said = json.loads(begun.read_text())
-    assert sorted(said) == sorted(KEYS)
-    begun.write_text(json.dumps({**said, key: "another"}))
+    file = tmp_path / "set" / "tokenise.json"
+    settings = json.loads(file.read_text())
+    assert sorted(settings) == sorted(KEYS)
+    file.write_text(json.dumps({**settings, key: "another"}))
     with pytest.raises(BadConfig, match=rf"expected the {key} it was started with.*{key}.* in place of "):
-        list(run([episode()], tmp_path / "set"))
-    begun.write_text(json.dumps(said, indent=1) + "\n")
+        list(tokenised([episode()], tmp_path / "set"))
+    file.write_text(json.dumps(settings, indent=1) + "\n")
     assert contents(tmp_path / "set") == before
 
 
@@ -129,33 +129,33 @@ def test_a_set_begun_with_anything_else_is_rejected_by_its_name(tmp_path, key):
         ("preprocessing", {"preprocessing": PREPROCESSING.model_copy(update={"source_aspect": 1.5})}),
     ],
 )
-def test_a_set_is_gone_on_with_by_the_same_options_manifests_and_camera_alone(tmp_path, key, changes):
+def test_a_set_resumes_only_with_the_same_options_manifests_and_camera(tmp_path, key, changes):
     given = {"manifests": {"states": "abc"}, "stride": 1} if key != "stride" else {"stride": 1}
-    list(run([episode()], tmp_path / "set", **given))
-    list(run([episode()], tmp_path / "set", **given))
+    list(tokenised([episode()], tmp_path / "set", **given))
+    list(tokenised([episode()], tmp_path / "set", **given))
     with pytest.raises(BadConfig, match=f"expected the {key} it was started with"):
-        list(run([episode()], tmp_path / "set", **{**given, **changes}))
+        list(tokenised([episode()], tmp_path / "set", **{**given, **changes}))
 
 
 @pytest.mark.parametrize("text", ["", '{"clip_frames": 5, "str', "[]"])
-def test_files_that_say_how_far_a_set_is_are_rejected_by_their_path_where_they_were_cut(tmp_path, text):
-    list(run([episode()], tmp_path / "set"))
+def test_truncated_progress_files_are_rejected_with_their_path(tmp_path, text):
+    list(tokenised([episode()], tmp_path / "set"))
     for name, remedy in (("metadata_0.json", "Remove it, and run again"), ("tokenise.json", "Use another folder")):
         (tmp_path / "set" / name).write_text(text)
         with pytest.raises(BadBag, match=rf"{name}: expected a JSON object.*{remedy}"):
-            list(run([episode()], tmp_path / "set"))
+            list(tokenised([episode()], tmp_path / "set"))
 
 
-def test_a_shard_that_was_cut_is_made_anew_once_its_metadata_are_removed(tmp_path):
-    list(run([episode()], tmp_path / "set"))
+def test_a_truncated_shard_is_made_again_after_its_metadata_are_removed(tmp_path):
+    list(tokenised([episode()], tmp_path / "set"))
     before = contents(tmp_path / "set")
     (tmp_path / "set" / "metadata_0.json").unlink()
-    list(run([episode()], tmp_path / "set"))
+    list(tokenised([episode()], tmp_path / "set"))
     assert contents(tmp_path / "set") == before
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ("--batch 0", "key `batch`: expected Input should be greater than or equal to 1, got 0"),
         ("--world-size 0", "key `world_size`"),
@@ -166,14 +166,14 @@ def test_a_shard_that_was_cut_is_made_anew_once_its_metadata_are_removed(tmp_pat
         ("--latents 0", "key `latents`"),
     ],
 )
-def test_options_that_no_set_can_be_made_with_are_rejected_before_anything_is_read(tmp_path, capsys, options, said):
+def test_impossible_options_are_rejected_before_anything_is_read(tmp_path, capsys, options, message):
     words = ["nowhere", "--tokenizer", "nowhere", "--out", str(tmp_path / "set"), *options.split()]
     assert tokenise_data.main(words) == 2
-    assert said in capsys.readouterr().err and not (tmp_path / "set").exists()
+    assert message in capsys.readouterr().err and not (tmp_path / "set").exists()
 
 
-def test_1x_s_own_reader_finds_the_sizes_it_expects(tmp_path):
-    list(run([episode(lengths=(20,))], tmp_path / "set"))
+def test_the_files_have_the_sizes_that_the_1x_reader_expects(tmp_path):
+    list(tokenised([episode(lengths=(20,))], tmp_path / "set"))
     top = json.loads((tmp_path / "set/metadata.json").read_text())
     shard = json.loads((tmp_path / "set/metadata_0.json").read_text())
     assert (top["num_shards"], top["num_images"], top["hz"], shard["shard_num_frames"]) == (1, 20, 30.0, 20)
@@ -181,7 +181,7 @@ def test_1x_s_own_reader_finds_the_sizes_it_expects(tmp_path):
     assert np.fromfile(tmp_path / "set/segment_idx_0.bin", np.int32).size == 20
 
 
-def test_the_command_tokenises_both_splits_and_its_set_is_verified(tmp_path, capsys):
+def test_the_command_tokenises_both_splits_and_verify_accepts_the_sets(tmp_path, capsys):
     write_episode(tmp_path / "store" / "training", episode("run_1"), PREPROCESSING)
     write_episode(tmp_path / "store" / "validation", episode("run_2", lengths=(6,)), PREPROCESSING)
     torch.manual_seed(0)
@@ -200,10 +200,10 @@ def test_the_command_tokenises_both_splits_and_its_set_is_verified(tmp_path, cap
     assert "codes 0 to 15" in capsys.readouterr().out
 
 
-def test_a_joint_that_a_robot_lacks_is_nan_in_its_set_too_and_a_single_nan_is_rejected(tmp_path):
+def test_a_missing_joint_is_nan_in_the_set_and_a_single_nan_is_rejected(tmp_path):
     one = episode("run_1")
     one.states[:, 1] = np.nan
-    list(run([one], tmp_path / "set"))
+    list(tokenised([one], tmp_path / "set"))
     (shard,) = open_tokens(tmp_path / "set")
     assert np.isnan(shard.states[:, 1]).all() and np.isfinite(shard.states[:, 0]).all()
     shard.states[3, 0] = np.nan
@@ -212,7 +212,7 @@ def test_a_joint_that_a_robot_lacks_is_nan_in_its_set_too_and_a_single_nan_is_re
         open_tokens(tmp_path / "set")
 
 
-def test_several_stores_are_not_tokenised_into_one_set(tmp_path, capsys):
+def test_several_stores_cannot_be_tokenised_into_one_set(tmp_path, capsys):
     torch.manual_seed(0)
     config = {"kind": "causal", "spatial_factor": 4, "levels": [4, 4], "width": 16}
     save_tokenizer(tmp_path / "codes", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
@@ -221,7 +221,7 @@ def test_several_stores_are_not_tokenised_into_one_set(tmp_path, capsys):
     assert "expected one store, or recordings with --prepare, got one, two" in capsys.readouterr().err
 
 
-def test_recordings_are_prepared_and_tokenised_in_one_go_and_the_same_command_goes_on(tmp_path, capsys):
+def test_one_command_prepares_and_tokenises_recordings_and_resumes(tmp_path, capsys):
     for number in range(3):
         recordings.record(tmp_path / f"bags/run_{number}", recordings.run(12))
     config = {"kind": "causal", "temporal_factor": 4, "spatial_factor": 4, "levels": [4, 4], "width": 16}

@@ -11,7 +11,7 @@ from hwm_core.data.tokens.windows import TokenWindows, action_frames
 from hwm_core.errors import BadBag
 
 
-def test_a_model_counts_the_single_frame_of_a_further_clip_as_often_as_the_frames_of_a_latent():
+def test_the_action_of_a_single_frame_latent_is_repeated_for_its_frames():
     # Two clips of 1 + 2 frames, as a model of 4 latents counts them: 1 + 2, then frame 3 twice, then 4 and 5.
     assert action_frames(2, 2, 2).tolist() == [0, 1, 2, 3, 3, 4, 5]
     assert action_frames(4, 1, 1).tolist() == [0, 1, 2, 3]

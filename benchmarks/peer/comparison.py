@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.peer.released import FRAMES, build_peer
 from benchmarks.record import RESULTS, command_line, write_result
@@ -79,13 +79,13 @@ def compare(peer: Path, config: MaskedConfig, device: torch.device, batch: int, 
     """
     torch.manual_seed(0)
     released = build_peer(peer, config, device)
-    models: dict[str, Any] = {"hwm": MaskedWorldModel(config).to(device), "released": released}
-    vocabulary = models["hwm"].vocabulary.size
-    tokens = torch.randint(vocabulary, (batch, config.num_latents, *config.grid), device=device)
+    hwm = MaskedWorldModel(config).to(device)
+    models: dict[str, nn.Module] = {"hwm": hwm, "released": released}
+    tokens = torch.randint(hwm.vocabulary.size, (batch, config.num_latents, *config.grid), device=device)
     actions = torch.randn(batch, FRAMES, config.action_dim, device=device)
     calls = {
-        "hwm": _hwm_calls(models["hwm"], tokens, actions),
-        "released": _released_calls(models["released"], tokens, actions, config.num_past_latents),
+        "hwm": _hwm_calls(hwm, tokens, actions),
+        "released": _released_calls(released, tokens, actions, config.num_past_latents),
     }
     rows = {}
     for name, training in (("forward", False), ("training_step", True)):
@@ -110,7 +110,7 @@ def compare(peer: Path, config: MaskedConfig, device: torch.device, batch: int, 
     }
 
 
-def _hwm_calls(model: Any, tokens: Tensor, actions: Tensor) -> Calls:
+def _hwm_calls(model: MaskedWorldModel, tokens: Tensor, actions: Tensor) -> Calls:
     past, generator = model.config.num_past_latents, torch.Generator(tokens.device).manual_seed(0)
     sites = model.to_sites(tokens).clone()
     sites[:, past:] = model.vocabulary.mask_token

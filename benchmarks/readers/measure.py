@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from hwm_core.data.tokens.onex import open_tokens
 from hwm_core.data.tokens.tokenise import TokeniseOptions, tokenise
 from hwm_core.data.tokens.tokenizer_spec import spec_of
 from hwm_core.data.tokens.windows import TokenWindows
-from hwm_core.tokenizers import build_tokenizer
+from hwm_core.tokenizers import VideoTokenizer, build_tokenizer
 from hwm_core.train.order import BatchOrder
 from hwm_core.train.recipe import Recipe, read_recipe
 from hwm_core.train.tasks import WorldModelTask
@@ -70,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        readers, training = measure(Path(folder), options)
+        readers, training = measure(
+            Path(folder), options.frames, options.seconds, options.steps, dict(options.paper_step)
+        )
     write_result(
         options.out,
         command=command_line("benchmarks.readers.measure", words),
@@ -87,37 +89,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, float], dict[str, Any]]:
+def measure(
+    folder: Path, frames: int, seconds: float, steps: int, paper_rates: Mapping[str, float]
+) -> tuple[dict[str, float], dict[str, Any]]:
     """Windows per second of each reader, and of training.
 
     Args:
         folder: an empty folder for the synthetic sets.
+        frames: frames of each recording.
+        seconds: minimum time of each measurement.
+        steps: timed training steps.
+        paper_rates: windows per second of training at the paper's scale, by model family.
     """
-    source, paths = recordings(folder, options.frames)
-    rates = {
-        name: options.frames / FRAMES * _calls_per_second(partial(_read, path), options.seconds)
-        for name, path in paths.items()
-    }
+    source, paths = recordings(folder, frames)
+    rates = {name: frames / FRAMES * _calls_per_second(partial(_read, path), seconds) for name, path in paths.items()}
     episode, _ = source.read(PREPROCESSING)
     assert episode.states is not None
     manifest = fit_manifest("robot", "states", episode.names, ["rad"] * len(JOINTS), episode.states)
     recipe = read_recipe("tiny", ["data.actions=states"])
     torch.manual_seed(0)
     tokenizer = build_tokenizer(recipe.tokenizer).eval()
-    datasets = _datasets(folder, episode, manifest, tokenizer, options.frames)
+    datasets = _datasets(folder, episode, manifest, tokenizer, frames)
     for name, windows in datasets.items():
-        rates[name] = BATCH * _calls_per_second(_batches(windows).__next__, options.seconds)
+        rates[name] = BATCH * _calls_per_second(_batches(windows).__next__, seconds)
     cache = datasets["token cache (5 latents of 16x16)"]
-    tiny = _training_rate(recipe, tokenizer, cache, manifest, options.steps)
+    tiny = _training_rate(recipe, tokenizer, cache, manifest, steps)
     training: dict[str, Any] = {"tiny, from the token cache": round(tiny, 1)}
-    given = dict(options.paper_step)
-    for name in ("masked", "flow"):
-        training[f"{name}, paper scale"] = round(given[name], 2) if name in given else "not measured"
+    for family in ("masked", "flow"):
+        rate = paper_rates.get(family)
+        training[f"{family}, paper scale"] = "not measured" if rate is None else round(rate, 2)
     return rates, training
 
 
 def _datasets(
-    folder: Path, episode: Episode, manifest: ActionManifest, tokenizer: Any, frames: int
+    folder: Path, episode: Episode, manifest: ActionManifest, tokenizer: VideoTokenizer, frames: int
 ) -> dict[str, Dataset]:
     """The data sets that training reads in random order."""
     for split in ("training", "validation"):
@@ -170,7 +175,9 @@ def _calls_per_second(work: Callable[[], Any], seconds: float) -> float:
     return done / passed
 
 
-def _training_rate(recipe: Recipe, tokenizer: Any, windows: Dataset, manifest: ActionManifest, steps: int) -> float:
+def _training_rate(
+    recipe: Recipe, tokenizer: VideoTokenizer, windows: Dataset, manifest: ActionManifest, steps: int
+) -> float:
     """Windows per second of the preset's training steps on tokens, without the time to load them."""
     config = recipe.model_config_for(tokenizer, (64, 64), manifest.dim)
     task = WorldModelTask(build_model("masked", config.plain()), tokenizer, Augmentation(shift=0, colour=0))

@@ -58,7 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for variant in [parsed.variant] if parsed.variant else get_args(Variant):
                 # The presets `masked` and `flow` are the paper's.
                 recipe = read_recipe(family, [f"model.variant={variant}", *parsed.overrides])
-                figures = measure(recipe, device, parsed)
+                figures = measure(
+                    recipe,
+                    device,
+                    batches=parsed.batches or ([1, 16] if device.type == "cuda" else [1]),
+                    repeats=parsed.repeats,
+                    predict=parsed.predict or device.type == "cuda",
+                    peak_tflops=parsed.peak_tflops,
+                )
                 path = parsed.results / f"{device.type}_{family}_{variant}.json"
                 command = command_line("benchmarks.scale.measure", words)
                 repeats = {"repeats": parsed.repeats}
@@ -71,8 +78,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(recipe: Recipe, device: torch.device, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Everything that can be measured of one model on the device."""
+def measure(
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    batches: Sequence[int],
+    repeats: int,
+    predict: bool,
+    peak_tflops: float | None,
+) -> dict[str, Any]:
+    """Measure one model; on a GPU also its memory and a training step.
+
+    Args:
+        batches: batch sizes.
+        repeats: timed calls of each kind.
+        predict: time whole predictions too.
+        peak_tflops: peak of the GPU in bfloat16, if the program does not know it.
+    """
     cuda = device.type == "cuda"
     model = build(recipe, device)
     flops = forward_flops(recipe)
@@ -85,17 +107,17 @@ def measure(recipe: Recipe, device: torch.device, arguments: argparse.Namespace)
         "sampling": PAPER_SAMPLING[recipe.family].plain(),
         "by_batch_size": {},
     }
-    for batch in arguments.batches or ([1, 16] if cuda else [1]):
-        inputs = Inputs.of(recipe.family, model, batch)
-        calls: dict[str, Callable[[], object]] = {"forward": one_forward(recipe.family, model, inputs)}
-        if cuda or arguments.predict:
+    for batch in batches:
+        inputs = Inputs.of(model, batch)
+        calls: dict[str, Callable[[], object]] = {"forward": one_forward(model, inputs)}
+        if predict:
             prediction = Prediction(recipe, model, batch)
             past = prediction.observe()
             calls |= {"predicted_latents": partial(prediction.latents, past), "predicted_frames": prediction.frames}
-        figures["by_batch_size"][str(batch)] = _inference(calls, device, arguments.repeats)
+        figures["by_batch_size"][str(batch)] = _inference(calls, device, repeats)
     if cuda:
-        peak = arguments.peak_tflops or known_peak_tflops(device)
-        figures["training"] = _training(recipe.family, model, 16, flops, peak, device, arguments.repeats)
+        peak = peak_tflops or known_peak_tflops(device)
+        figures["training"] = _training(model, 16, flops, peak, repeats)
     return figures
 
 
@@ -114,23 +136,17 @@ def _inference(calls: Mapping[str, Callable[[], object]], device: torch.device, 
 
 
 def _training(
-    family: str,
-    model: WorldModelNetwork,
-    batch: int,
-    forward: int,
-    peak_tflops: float | None,
-    device: torch.device,
-    repeats: int,
+    model: WorldModelNetwork, batch: int, forward: int, peak_tflops: float | None, repeats: int
 ) -> dict[str, Any] | None:
     """One AdamW step in bfloat16; None if weights, gradients and moments alone exceed the GPU memory.
 
     Args:
         forward: FLOP of one forward pass at batch 1.
     """
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    parameters, device = sum(parameter.numel() for parameter in model.parameters()), model.device
     if BYTES_PER_PARAMETER * parameters > torch.cuda.get_device_properties(device).total_memory:
         return None
-    inputs, generator = Inputs.of(family, model, batch), torch.Generator(device).manual_seed(0)
+    inputs, generator = Inputs.of(model, batch), torch.Generator(device).manual_seed(0)
     step = training_step(model.train(), lambda: model.loss(inputs.codes, inputs.actions, generator)[0], autocast=True)
     torch.cuda.reset_peak_memory_stats(device)
     step_s = median_seconds(step, device, repeats)

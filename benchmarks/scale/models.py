@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
+from hwm_core.models.flow import FlowWorldModel
+from hwm_core.models.masked import MaskedWorldModel
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.sampling.config import Sampling
 from hwm_core.tokenizers import build_tokenizer
@@ -49,25 +50,26 @@ class Inputs:
     actions: Tensor  # [B, F, A]
 
     @classmethod
-    def of(cls, family: str, model: Any, batch: int) -> "Inputs":
+    def of(cls, model: WorldModelNetwork, batch: int) -> "Inputs":
         """`batch` windows of the shape that the model expects."""
-        config, device = model.config, next(model.parameters()).device
+        config, device = model.config, model.device
         grid = (batch, config.num_latents, *config.grid)
-        if family == "masked":
+        if isinstance(model, MaskedWorldModel):
             codes = torch.randint(model.vocabulary.size, grid, device=device)
         else:
-            codes = torch.randn(*grid, config.latent_channels, device=device)
+            assert isinstance(model, FlowWorldModel)
+            codes = torch.randn(*grid, model.config.latent_channels, device=device)
         frames = config.past_frames + config.future_frames
         return cls(codes, torch.randn(batch, frames, config.action_dim, device=device))
 
 
-def one_forward(family: str, model: Any, inputs: Inputs) -> Callable[[], Tensor]:
+def one_forward(model: WorldModelNetwork, inputs: Inputs) -> Callable[[], Tensor]:
     """One forward pass over the whole window without a cache.
 
     It computes the logits of every future token (masked), or the velocity at one time (flow).
     """
     past, actions = model.config.num_past_latents, inputs.actions
-    if family == "masked":
+    if isinstance(model, MaskedWorldModel):
         sites = model.to_sites(inputs.codes).clone()
         sites[:, past:] = model.vocabulary.mask_token
         return lambda: model(sites, actions)
@@ -80,7 +82,7 @@ def forward_flops(recipe: Recipe, batch: int = 1) -> int:
     """Floating-point operations of the matrix products of one forward pass, counted on the meta device."""
     model = build(recipe, "meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        one_forward(recipe.family, model, Inputs.of(recipe.family, model, batch))()
+        one_forward(model, Inputs.of(model, batch))()
     return counter.get_total_flops()
 
 
@@ -88,7 +90,7 @@ class Prediction:
     """A whole prediction with the paper's sampling settings: encode the past, predict latents, decode frames."""
 
     def __init__(self, recipe: Recipe, model: WorldModelNetwork, batch: int) -> None:
-        config, device = model.config, next(model.parameters()).device
+        config, device = model.config, model.device
         tokenizer = build_tokenizer(recipe.tokenizer).to(device).eval()
         height, width = (size * tokenizer.spatial_factor for size in config.grid)
         joints, rng = [f"joint_{i}" for i in range(config.action_dim)], np.random.default_rng(0)

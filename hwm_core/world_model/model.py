@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.clips import hold_last
-from hwm_core.errors import BadActions, BadCheckpoint, BadConfig, BadImage
+from hwm_core.errors import BadCheckpoint, BadConfig
 from hwm_core.frames import to_frames, to_video
 from hwm_core.rng.candidates import CandidateGenerator, sample_seed
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Rollout
+from hwm_core.world_model.arguments import check_context, check_future_actions, check_seeds
 from hwm_core.world_model.checkpoint import Checkpoint, load_checkpoint
 from hwm_core.world_model.detail_transfer import transfer_detail
 from hwm_core.world_model.past import Past
@@ -77,20 +78,7 @@ class WorldModel:
             BadActions: wrong number of actions or joints.
         """
         clip = (self.past_frames, self.preprocessing.height, self.preprocessing.width, 3)
-        if frames.shape[-4:] != clip or frames.ndim > 5 or frames.dtype != np.uint8:
-            raise BadImage(
-                "context frames",
-                expected=f"uint8 {list(clip)}, or a batch of these",
-                got=f"{frames.dtype} {list(frames.shape)}",
-                remedy="Apply the checkpoint's preprocessing to the newest frames.",
-            )
-        if actions.shape != (expected := (*frames.shape[:-3], self.manifest.dim)):
-            raise BadActions(
-                "context actions",
-                expected=list(expected),
-                got=list(actions.shape),
-                remedy="Give one row per context frame, in manifest order.",
-            )
+        check_context(frames, actions, clip, self.manifest.dim)
         if frames.ndim == 4:
             frames, actions = frames[None], actions[None]
         return self._encode(self.to_video(frames), torch.as_tensor(actions, dtype=torch.float32, device=self.device))
@@ -123,13 +111,13 @@ class WorldModel:
                 them).
             BadConfig: the number of seeds is not the number of candidates.
         """
-        future = None if actions is None else self._checked(actions, past)
+        future = None
+        if actions is not None:
+            future = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
+            check_future_actions(future, past.actions)
         total = (num_frames or self.future_frames) if future is None else future.shape[1]
         candidates = len(past.latents) if future is None else len(future)
-        if not isinstance(seed, int) and len(seed) != candidates:
-            raise BadConfig(
-                "seeds", expected=f"one, or {candidates}", got=len(seed), remedy="Give one for each candidate."
-            )
+        check_seeds(seed, candidates)
         generator = CandidateGenerator(seed, self.device)
         parts: list[Rollout] = []
         for start in range(0, total, self.future_frames):
@@ -259,22 +247,6 @@ class WorldModel:
     def to_video(self, frames: NDArray[np.uint8]) -> Tensor:
         """uint8 [B, F, H, W, 3] -> float32 [B, F, 3, H, W] in [0, 1] on the device."""
         return to_video(frames, self.device)
-
-    def _checked(self, actions: NDArray[np.float32] | Tensor, past: Past) -> Tensor:
-        future = torch.as_tensor(actions, dtype=torch.float32, device=self.device)
-        if future.ndim != 3 or 0 in future.shape or future.shape[2] != self.manifest.dim:
-            raise BadActions(
-                "future actions",
-                expected=f"[S, F, {self.manifest.dim}] (candidates, frames, joints)",
-                got=list(future.shape),
-                remedy="Give one row of joint values per future frame, in manifest order.",
-            )
-        absent = past.actions[:, -1:].isnan()  # joints that this robot lacks
-        if not (future.isfinite() | (future.isnan() & absent)).all():
-            raise BadActions(
-                "future actions", expected="finite joint values", got="NaN or infinity", remedy="Drop that candidate."
-            )
-        return future
 
     @torch.inference_mode()
     def _encode(self, video: Tensor, actions: Tensor) -> Past:

@@ -5,7 +5,7 @@ import torch
 
 from hwm_core.device import read_device
 from hwm_core.errors import BadConfig
-from hwm_core.train.ranks import joined_ranks
+from hwm_core.train.ranks import join_ranks
 from hwm_core.world_model.model import WorldModel
 from training import (
     evaluate,
@@ -87,7 +87,7 @@ def test_every_command_rejects_an_absent_device_before_any_other_work(
 
 
 def test_distributed_training_rejects_an_unknown_device():
-    with pytest.raises(BadConfig, match="Device"), joined_ranks("gpu0"):
+    with pytest.raises(BadConfig, match="Device"), join_ranks("gpu0"):
         raise AssertionError("joined")
 
 

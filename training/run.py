@@ -1,7 +1,7 @@
 """A training run: its folder, its recipe and its processes.
 
 The folder holds recipe.yaml, data.yaml, revision.txt, environment.json, the state to resume from (state.pt, or
-state-<step>/ with sharded weights), TensorBoard events, samples/ (images of each evaluation), and what the run makes.
+state-<step>/ with sharded weights), TensorBoard events, previews/ (images of each evaluation), and what the run makes.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from hwm_core.config import read_yaml
 from hwm_core.errors import BadConfig, BadInput
 from hwm_core.io.atomic import write_text
 from hwm_core.train.data_identity import require_same_data
-from hwm_core.train.ranks import Ranks, joined_ranks
+from hwm_core.train.ranks import Ranks, join_ranks
 from hwm_core.train.recipe import Recipe, preset_names, read_recipe, write_recipe
 from hwm_core.train.state import newest_state
 from training.command_line import path_errors
@@ -81,7 +81,7 @@ def run_training(
     """
     options = parser.parse_args(arguments)
     try:
-        with path_errors(), joined_ranks(options.device) as ranks:
+        with path_errors(), join_ranks(options.device) as ranks:
             run = _open_run(options, ranks)
             return 0 if work(run, options) else 1
     except BadInput as error:

@@ -8,7 +8,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from hwm_core.io.atomic import new_file
-from hwm_core.train.reporter import Position, Reporter, Silent
+from hwm_core.train.reporter import NullReporter, Progress, Reporter
 from hwm_core.visualization.canvas import write_png
 from hwm_core.visualization.preview_sheet import Preview, preview_sheet
 from training.run import Run
@@ -16,7 +16,7 @@ from training.run import Run
 
 def reporter_of(run: Run) -> AbstractContextManager[Reporter]:
     """A `Screen` on the first rank; the other ranks report nothing."""
-    return Screen(run.folder) if run.ranks.first else nullcontext(Silent())
+    return Screen(run.folder) if run.ranks.is_first else nullcontext(NullReporter())
 
 
 class Screen:
@@ -35,24 +35,24 @@ class Screen:
         if self._events is not None:
             self._events.close()
 
-    def report(self, position: Position, numbers: Mapping[str, float]) -> None:
-        events = self._events_from(position.step)
-        for name, value in numbers.items():
-            events.add_scalar(name, value, position.step)
-        if "train/loss" in numbers:
-            self._bar.n = 100.0 * position.spent
-            self._bar.set_description_str(f"step {position.step} loss {numbers['train/loss']:.4g}")
+    def report(self, progress: Progress, metrics: Mapping[str, float]) -> None:
+        events = self._events_from(progress.step)
+        for name, value in metrics.items():
+            events.add_scalar(name, value, progress.step)
+        if "train/loss" in metrics:
+            self._bar.n = 100.0 * progress.budget_used
+            self._bar.set_description_str(f"step {progress.step} loss {metrics['train/loss']:.4g}")
         else:
             events.flush()
-            shown = " ".join(f"{name.partition('/')[2]} {value:.4g}" for name, value in numbers.items())
-            tqdm.write(f"step {position.step}, {position.elapsed_s / 60:.1f} min: {shown}")
+            values = " ".join(f"{name.partition('/')[2]} {value:.4g}" for name, value in metrics.items())
+            tqdm.write(f"step {progress.step}, {progress.elapsed_s / 60:.1f} min: {values}")
 
-    def show(self, step: int, made: str, samples: Sequence[Preview]) -> None:
-        """Draw held-out windows as samples/step_<step>.png and into TensorBoard."""
-        sheet = preview_sheet(f"{self._folder.name}, step {step}", made, samples)
-        with new_file(self._folder / "samples" / f"step_{step:06d}.png") as partial:
+    def show_previews(self, step: int, label: str, previews: Sequence[Preview]) -> None:
+        """Draw held-out windows as previews/step_<step>.png and into TensorBoard."""
+        sheet = preview_sheet(f"{self._folder.name}, step {step}", label, previews)
+        with new_file(self._folder / "previews" / f"step_{step:06d}.png") as partial:
             write_png(partial, sheet)
-        self._events_from(step).add_image("samples", sheet, step, dataformats="HWC")
+        self._events_from(step).add_image("previews", sheet, step, dataformats="HWC")
 
     def _events_from(self, step: int) -> SummaryWriter:
         """The event file. Events that a killed part of the run wrote for this step and later steps are purged."""

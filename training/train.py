@@ -17,7 +17,7 @@ import torch
 
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers.decoder_sensitivity import channel_sensitivity
-from hwm_core.train.samples import predicted_samples
+from hwm_core.train.previews import prediction_previews
 from hwm_core.train.tasks import WorldModelTask, codes_of, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.training_data import open_training_data
@@ -87,7 +87,9 @@ def train(run: Run, data_path: Path, tokenizer_path: Path | None, init: Path | N
 
         def evaluate(model: WorldModelNetwork) -> Mapping[str, float]:
             if tokenizer is not None:
-                reporter.show(trainer.step, "predicted", predicted_samples(model, tokenizer, data.held_out[0]))
+                reporter.show_previews(
+                    trainer.step, "predicted", prediction_previews(model, tokenizer, data.held_out[0])
+                )
             return evaluate_model(model, tokenizer, data.held_out)
 
         return train_run(run, trainer, data.windows, data.identity(), evaluate=evaluate, export=export)

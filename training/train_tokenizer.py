@@ -18,7 +18,7 @@ from hwm_core.data.episodes.store import open_store
 from hwm_core.data.episodes.windows import Windows
 from hwm_core.tokenizers import VideoTokenizer, build_tokenizer
 from hwm_core.train.data_identity import identity_of_store
-from hwm_core.train.samples import rebuilt_samples
+from hwm_core.train.previews import reconstruction_previews
 from hwm_core.train.tasks import TokenizerTask, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
@@ -58,7 +58,7 @@ def train(run: Run, data: Path) -> bool:
             save_tokenizer(run.folder / "tokenizer", exported)
 
         def evaluate(trained: VideoTokenizer) -> Mapping[str, float]:
-            reporter.show(trainer.step, "rebuilt", rebuilt_samples(trained, held_out[0]))
+            reporter.show_previews(trainer.step, "reconstructed", reconstruction_previews(trained, held_out[0]))
             return evaluate_tokenizer(trained, held_out)
 
         return train_run(run, trainer, windows, identity, evaluate=evaluate, export=export)

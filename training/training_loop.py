@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from hwm_core.train.broken_step import BadGradient, read_broken_step, write_broken_step
 from hwm_core.train.ranks import Ranks
-from hwm_core.train.state import newest_state, read_shards, read_state, save_run
+from hwm_core.train.state import newest_state, read_shards, read_state, save_state
 from hwm_core.train.trainer import Trainer
 from training.run import Run
 
@@ -41,14 +41,14 @@ def train_run(
         return True
     if run.resume:
         load_newest_state(trainer, run.folder)
-    ranks.wait()  # the first rank writes below; the other ranks may still read
-    if ranks.first:
+    ranks.barrier()  # the first rank writes below; the other ranks may still read
+    if ranks.is_first:
         run.describe(identity)
 
     def save() -> None:
-        save_run(run.folder, trainer.state_dict(), sharded=trainer.parallel.sharded, ranks=ranks)
+        save_state(run.folder, trainer.state_dict(), sharded=trainer.parallel.sharded, ranks=ranks)
         result = trainer.result()
-        if ranks.first:
+        if ranks.is_first:
             export(result)
 
     try:
@@ -58,10 +58,10 @@ def train_run(
         if error.broken is not None:
             write_broken_step(run.folder / f"broken_step_{error.broken.step}.pt", error.broken)
         raise
-    if not ranks.first:
+    if not ranks.is_first:
         return finished
     if finished:
-        minutes = trainer.position.elapsed_s / 60
+        minutes = trainer.progress.elapsed_s / 60
         tqdm.write(f"Done: {trainer.step} steps in {minutes:.1f} min. Result in {run.folder}")
     else:
         tqdm.write(f"Stopped after step {trainer.step}. To continue: the same command with --resume")

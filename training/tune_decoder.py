@@ -20,7 +20,7 @@ from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.tokenizers.causal import CausalAutoencoder
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.data_identity import identity_of_store
-from hwm_core.train.samples import predicted_samples
+from hwm_core.train.previews import prediction_previews
 from hwm_core.train.tasks import DecoderTask
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_decoder, fixed_batches
@@ -70,7 +70,7 @@ def tune(run: Run, data: Path, checkpoint_path: Path) -> bool:
             save_checkpoint(run.folder / "checkpoint", replace(checkpoint, tokenizer=tuned, metadata=metadata))
 
         def evaluate(tuned: VideoTokenizer) -> Mapping[str, float]:
-            reporter.show(trainer.step, "predicted", predicted_samples(model, tuned, held_out[0]))
+            reporter.show_previews(trainer.step, "predicted", prediction_previews(model, tuned, held_out[0]))
             return evaluate_decoder(tuned, model, held_out)
 
         return train_run(run, trainer, windows, identity, evaluate=evaluate, export=export)

@@ -1,4 +1,4 @@
-"""The repeated blocks of a network: what is recomputed, compiled and sharded one by one."""
+"""The repeated blocks of a network: the units of activation checkpointing, compilation and sharding."""
 
 from functools import partial
 from types import MethodType
@@ -13,18 +13,18 @@ from hwm_core.train.config import TrainingConfig
 
 
 def blocks_of(module: nn.Module) -> list[nn.Module]:
-    """A world model's transformer blocks, a tokenizer's residual blocks."""
+    """A world model's transformer blocks, or a tokenizer's residual blocks."""
     return [part for part in module.modules() if isinstance(part, (Block, CausalBlock))]
 
 
 def prepare_blocks(module: nn.Module, config: TrainingConfig) -> None:
-    """Recompute and compile the blocks as the recipe says, in place; weights keep their names.
+    """Apply torch.compile and activation checkpointing to the blocks, in place; the names of weights stay the same.
 
-    Both are bound methods at heart, so that a copy of the module computes with its own weights. What is recomputed is
-    the compiled block: torch skips a checkpoint inside of what it compiles.
+    Both replace `forward` by a bound method, so that a copy of the module computes with its own weights. Checkpointing
+    wraps the compiled forward, because torch ignores a checkpoint inside a compiled function.
     """
     for block in blocks_of(module):
         if config.compile:
             block.forward = MethodType(torch.compile(type(block).forward), block)
-        if config.recompute:
+        if config.activation_checkpointing:
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)

@@ -1,4 +1,4 @@
-"""A step whose gradient was not finite, with everything that computing it again needs."""
+"""A training step whose gradient is not finite, saved so that it can be computed again."""
 
 import pickle
 from collections.abc import Mapping
@@ -16,43 +16,43 @@ from hwm_core.train.state import write_state
 
 @dataclass(frozen=True)
 class BrokenStep:
-    """One step of all ranks."""
+    """One step, of all ranks together."""
 
     step: int  # optimiser steps done before it
-    seed: int  # of its draws
+    seed: int  # of its random numbers
     loss: float
-    parameters: tuple[str, ...]  # whose gradient was not finite
+    parameters: tuple[str, ...]  # names of the parameters without a finite gradient
     batch: Batch  # of all ranks
-    weights: Mapping[str, Tensor]  # that the step began with: those of the last good step
+    weights: Mapping[str, Tensor]  # at the start of the step, after the last good step
 
     def __str__(self) -> str:
         if not self.parameters:
-            return f"step {self.step}: loss {self.loss}, every gradient finite and their norm not"
+            return f"step {self.step}: loss {self.loss}, every gradient is finite, but their norm is not"
         some = ", ".join(self.parameters[:3]) + (", ..." if len(self.parameters) > 3 else "")
-        return f"step {self.step}: loss {self.loss}, no finite gradient of {len(self.parameters)} weights ({some})"
+        return f"step {self.step}: loss {self.loss}, no finite gradient for {len(self.parameters)} weights ({some})"
 
 
 class BadGradient(BadInput):
-    """A gradient that is not finite. `step` is what computed it, on the first rank."""
+    """A gradient that is not finite; `broken` is its step, on the first rank."""
 
     def __init__(self, step: int, *, norm: float, loss: float, broken: BrokenStep | None) -> None:
         super().__init__(
             f"gradient of step {step}",
             expected="finite numbers",
             got=f"norm {norm}, loss {loss}",
-            remedy="Lower the learning rate, or look for broken data; the last state saved is sound.",
+            remedy="Lower the learning rate, or look for broken data; the last saved state is intact.",
         )
         self.broken = broken
 
 
 def write_broken_step(path: Path, broken: BrokenStep) -> None:
-    """Write it whole or not at all."""
+    """Write the file atomically."""
     content = {field.name: getattr(broken, field.name) for field in fields(broken)}
     write_state(path, {**content, "batch": broken.batch.plain()})
 
 
 def read_broken_step(path: Path) -> BrokenStep:
-    """Read it to the CPU. Raises BadCheckpoint when the file is absent, cut or something else."""
+    """Read the file to the CPU. Raises BadCheckpoint where it is absent, truncated or another file."""
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = {field.name: content[field.name] for field in fields(BrokenStep)}

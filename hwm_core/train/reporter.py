@@ -1,4 +1,4 @@
-"""What a training run tells the edge. The core itself prints nothing."""
+"""What a training run reports. The library itself prints nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,31 +8,31 @@ from hwm_core.visualization.preview_sheet import Preview
 
 
 @dataclass(frozen=True)
-class Position:
-    """Where a run is."""
+class Progress:
+    """How far a run has come."""
 
     step: int  # optimiser steps done
     elapsed_s: float  # by the run's clock, over all resumed parts
-    spent: float  # part of the budget, 0 to 1
+    budget_used: float  # fraction of the budget, 0 to 1
 
 
 class Reporter(Protocol):
-    """Shows or stores numbers and pictures."""
+    """Shows or stores metrics and images."""
 
-    def report(self, position: Position, numbers: Mapping[str, float]) -> None:
+    def report(self, progress: Progress, metrics: Mapping[str, float]) -> None:
         """Called every `report_every` steps, with names like `train/loss`, and after each evaluation."""
         ...
 
-    def show(self, step: int, made: str, samples: Sequence[Preview]) -> None:
-        """Called at each evaluation with the same held-out windows; `made` names what is not truth."""
+    def show_previews(self, step: int, label: str, previews: Sequence[Preview]) -> None:
+        """Called at each evaluation with the same held-out windows; `label` names the model's output."""
         ...
 
 
-class Silent:
-    """A reporter for runs that nobody watches."""
+class NullReporter:
+    """Reports nothing."""
 
-    def report(self, position: Position, numbers: Mapping[str, float]) -> None:
+    def report(self, progress: Progress, metrics: Mapping[str, float]) -> None:
         pass
 
-    def show(self, step: int, made: str, samples: Sequence[Preview]) -> None:
+    def show_previews(self, step: int, label: str, previews: Sequence[Preview]) -> None:
         pass

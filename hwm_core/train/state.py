@@ -1,7 +1,7 @@
-"""The state of a run on disk: everything that resuming bit for bit needs.
+"""The state of a run on disk: everything that is needed to resume it bit for bit.
 
-`state.pt` is one file. Where weights are sharded, every rank writes its own part of a folder `state-<step>`, which
-loads on any number of processes. Both appear and disappear whole, and the newer one is the run's.
+`state.pt` is one file. With sharded weights every rank writes its part of a folder `state-<step>`, which loads on any
+number of processes. Both are written and removed atomically; a run resumes from the newer.
 """
 
 import pickle
@@ -20,21 +20,21 @@ from hwm_core.io.atomic import new_file
 from hwm_core.train.ranks import Ranks
 
 
-def save_run(folder: Path, state: dict[str, Any], *, sharded: bool, ranks: Ranks) -> None:
-    """Write a trainer's state as the newest of the run in `folder`. All ranks call it."""
+def save_state(folder: Path, state: dict[str, Any], *, sharded: bool, ranks: Ranks) -> None:
+    """Write a trainer's state into the run's folder, and remove older states. All ranks call it."""
     newest = folder / (f"state-{state['step']:08d}" if sharded else "state.pt")
     if sharded:
         write_shards(newest, state, ranks)
-    elif ranks.first:
+    elif ranks.is_first:
         write_state(newest, state)
-    if ranks.first:
+    if ranks.is_first:
         for older in set(_states(folder)) - {newest}:
             _remove(older)
-    ranks.wait()
+    ranks.barrier()
 
 
 def newest_state(folder: Path) -> Path | None:
-    """The file or folder to resume from."""
+    """The newest file state.pt or folder state-<step>."""
     return max(_states(folder), key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
@@ -43,7 +43,7 @@ def _states(folder: Path) -> list[Path]:
 
 
 def _remove(state: Path) -> None:
-    """A folder loses its name first, so that one of which half is gone is never taken for a state."""
+    """Remove a state; a folder is renamed first, so that a half-removed folder is never taken for a state."""
     if state.is_dir():
         state = state.rename(state.with_name(f".{state.name}.removed"))
         shutil.rmtree(state)
@@ -52,13 +52,13 @@ def _remove(state: Path) -> None:
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a state whole or not at all."""
+    """Write a state to one file, atomically."""
     with new_file(path) as partial, partial.open("wb") as file:
         torch.save(state, file)
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Read what `write_state` wrote, to the CPU. Raises BadCheckpoint when the file is absent, cut or no state."""
+    """Read a state from one file to the CPU. Raises BadCheckpoint where it is absent, truncated or another file."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -70,26 +70,26 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def write_shards(path: Path, state: dict[str, Any], ranks: Ranks) -> None:
-    """Write every rank's part of `state` into a folder that takes its name when all have done so.
+    """Write every rank's part of `state` into a folder, which gets its final name when all parts are written.
 
-    One that has its name already is whole, and of the same step the same: it stays. What killed processes left is
-    cleared away.
+    A folder with the final name is complete and holds the same step, so it is kept. Partial folders of killed
+    processes are removed.
     """
     if ranks.any(path.exists()):
         return
     partial = path.with_name(f".{path.name}.partial")
-    if ranks.first:
+    if ranks.is_first:
         for left in path.parent.glob(".state-*"):
             shutil.rmtree(left)
         partial.mkdir(parents=True)
-    ranks.wait()
+    ranks.barrier()
     dcp.save(state, checkpoint_id=partial)
-    if ranks.first:
+    if ranks.is_first:
         partial.rename(path)
 
 
 def read_shards(path: Path, state: dict[str, Any]) -> dict[str, Any]:
-    """Fill a trainer's `state`, whatever its layout, from what `write_shards` wrote. Raises BadCheckpoint."""
+    """Fill a trainer's `state`, sharded or not, from a folder that `write_shards` wrote. Raises BadCheckpoint."""
     try:
         dcp.load(state, checkpoint_id=path, no_dist=not dist.is_initialized())
     except (
@@ -110,5 +110,5 @@ def _unreadable(path: Path, error: BaseException) -> BadCheckpoint:
         str(path),
         expected="the state of a run",
         got=f"an unreadable one ({(str(error).splitlines() or [type(error).__name__])[0]})",
-        remedy="It is cut short, of another configuration or no training state; restore a copy or start the run anew.",
+        remedy="It is truncated, of another configuration or no training state. Restore a copy, or start a new run.",
     )

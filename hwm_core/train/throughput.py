@@ -1,4 +1,4 @@
-"""How fast a run is, and what share of its devices it uses."""
+"""The throughput of a run: windows and tokens per second, and model FLOPs utilisation (MFU)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from torch.utils.flop_counter import flop_registry, sdpa_flop
 
 from hwm_core.train.ranks import Ranks
 
-# Dense bfloat16 with float32 sums, from the makers' data sheets; the first name that a device's name holds.
+# Dense bfloat16 with float32 accumulation, from the data sheets; the first key that the device's name contains.
 PEAK_TFLOPS = {
     "B200": 2250.0,
     "H200": 989.0,
@@ -21,12 +21,12 @@ PEAK_TFLOPS = {
     "RTX 4090": 165.2,
     "RTX A6000": 154.8,
 }
-# The table lacks the CPU's own kernel.
+# torch's table lacks the CPU's attention kernel.
 COSTS = {**flop_registry, torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: sdpa_flop}
 
 
 class Throughput:
-    """Windows and tokens a second since the last look; with a known peak also the share of it (MFU)."""
+    """Windows and tokens per second since the last report; with a known peak also the MFU."""
 
     def __init__(self, ranks: Ranks, peak_tflops: float | None, precision: str) -> None:
         self._ranks = ranks
@@ -35,8 +35,8 @@ class Throughput:
         self._windows, self._tokens, self._seconds = 0, 0, 0.0
 
     @contextmanager
-    def counted(self, windows: int) -> Iterator[None]:
-        """Around the loss of some windows: count its arithmetic, once in a run, where a peak is known."""
+    def count_flops(self, windows: int) -> Iterator[None]:
+        """The context of the loss of some windows: counts its operations, once in a run, if the peak is known."""
         if self._peak_tflops is None or self._flops_per_window is not None:
             yield
             return
@@ -45,29 +45,29 @@ class Throughput:
         self._flops_per_window = flops.total / windows
 
     def add(self, windows: int, tokens: int, seconds: float) -> None:
-        """A step: the windows of all ranks, the tokens of this one."""
+        """Add a step: the windows of all ranks, and the tokens of this rank."""
         self._windows += windows
         self._tokens += tokens * self._ranks.size
         self._seconds += seconds
 
-    def numbers(self) -> dict[str, float]:
-        """Of all ranks together, since this was last asked; MFU where a peak is known, memory on GPUs."""
+    def metrics(self) -> dict[str, float]:
+        """Of all ranks together since the last call; MFU if the peak is known, peak memory on GPUs."""
         rate = self._windows / self._seconds
-        numbers = {"windows_per_s": rate, "tokens_per_s": self._tokens / self._seconds}
+        metrics = {"windows_per_s": rate, "tokens_per_s": self._tokens / self._seconds}
         if self._peak_tflops is not None and self._flops_per_window is not None:
-            numbers["mfu"] = rate * self._flops_per_window / (self._ranks.size * 1e12 * self._peak_tflops)
+            metrics["mfu"] = rate * self._flops_per_window / (self._ranks.size * 1e12 * self._peak_tflops)
         if self._ranks.device.type == "cuda":
-            numbers["peak_memory_gb"] = torch.cuda.max_memory_allocated(self._ranks.device) / 1e9
+            metrics["peak_memory_gb"] = torch.cuda.max_memory_allocated(self._ranks.device) / 1e9
         self._windows, self._tokens, self._seconds = 0, 0, 0.0
-        return numbers
+        return metrics
 
 
 class TrainingFlops(TorchDispatchMode):
-    """Counts the floating-point operations of training on what is computed inside, as `total`.
+    """Counts the floating-point operations of training on the computation inside the context, as `total`.
 
-    A backward pass costs twice its forward pass, and none where no gradient is wanted; what is recomputed is no work
-    of the model. So only the forward pass is looked at, with torch's own table of what products, convolutions and
-    attention cost.
+    Only the forward pass is counted, with torch's table of the costs of products, convolutions and attention. With
+    gradients it counts three times, because a backward pass costs twice its forward pass. Recomputed blocks do not
+    count as work of the model.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class TrainingFlops(TorchDispatchMode):
 
 
 def known_peak_tflops(device: torch.device) -> float | None:
-    """Of GPUs in the table; None for others."""
+    """The peak of a GPU in the table; None for other devices."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)

@@ -1,4 +1,4 @@
-"""How tokenizers and world models are judged while they train, on the same held-out windows every time."""
+"""Evaluation of tokenizers and world models during training, on the same held-out windows every time."""
 
 from collections.abc import Sequence
 
@@ -16,26 +16,26 @@ from hwm_core.train.tasks import codes_of, unit
 
 
 def fixed_batches(windows: Dataset[B], count: int, batch_size: int = 16) -> list[B]:
-    """`count` windows (or all, if there are fewer) spread evenly over `windows`, in batches."""
+    """`count` windows (all if there are fewer), evenly spread over `windows`, in batches."""
     chosen = evenly_spaced(count, len(windows)).tolist()  # type: ignore[arg-type]
     parts = [chosen[first : first + batch_size] for first in range(0, len(chosen), batch_size)]
     return [stack([windows[item] for item in part]) for part in parts]
 
 
 def evaluate_tokenizer(tokenizer: VideoTokenizer, batches: Sequence[FrameBatch]) -> dict[str, float]:
-    """Reconstruction PSNR of every frame; of FSQ also how evenly the digits are used (1: all levels equally often)."""
+    """Reconstruction PSNR of all frames in dB; for FSQ also the evenness of digit usage (1: all levels equally)."""
     device = next(tokenizer.parameters()).device
     errors, codes = [], []
     for batch in batches:
         frames = unit(batch.frames.to(device))
         codes.append(tokenizer.encode(frames))
-        errors.append((tokenizer.decode(codes[-1]) - frames).square().mean((-3, -2, -1)).flatten())
+        errors.append(_frame_mse(tokenizer.decode(codes[-1]), frames))
     mse = torch.cat(errors).double().cpu().numpy()
-    numbers = {"psnr": mean_psnr(mse), "pooled_psnr": pooled_psnr(mse)}
+    metrics = {"psnr": mean_psnr(mse), "pooled_psnr": pooled_psnr(mse)}
     if tokenizer.codes == "discrete":
         evenness = digit_evenness(torch.cat(codes), tokenizer.levels)
-        numbers["digit_usage"] = sum(evenness) / len(evenness)
-    return numbers
+        metrics["digit_usage"] = sum(evenness) / len(evenness)
+    return metrics
 
 
 def evaluate_model(
@@ -44,33 +44,37 @@ def evaluate_model(
     batches: Sequence[FrameBatch | TokenBatch],
     seed: int = 0,
 ) -> dict[str, float]:
-    """The training loss with the same draws every time, and the loss of the whole future from the past alone.
+    """The training loss, and the loss of predicting the future from the past alone, with the same noise every time.
 
-    The latter with the window's own actions, with another window's motion (`shuffled`) and without actions (`none`):
-    a model that ignores actions has three equal numbers.
+    The future is predicted with the window's own actions (`future`), with another window's actions
+    (`future_shuffled`) and without actions (`future_none`): for a model that ignores the actions the three are equal.
     """
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    rows = []
+    of_batches = []
     for windows in batches:
         batch = windows.to(device)
-        actions, codes = batch.actions, codes_of(batch, tokenizer)
-        loss, metrics = model.loss(codes, actions, generator)
-        row = {"loss": loss, **metrics}
+        own, codes = batch.actions, codes_of(batch, tokenizer)
+        loss, more = model.loss(codes, own, generator)
+        metrics = {"loss": loss, **more}
         noise = generator.get_state()
-        foreign = another_motion(actions, model.config.past_frames)
-        for name, played in {"future": actions, "future_shuffled": foreign, "future_none": None}.items():
-            generator.set_state(noise)  # the three differ by their actions alone
-            row |= {f"{name}_{key}": value for key, value in model.future_loss(codes, played, generator).items()}
-        rows.append({name: float(value) for name, value in row.items()})
+        shuffled = shuffled_actions(own, model.config.past_frames)
+        for name, actions in {"future": own, "future_shuffled": shuffled, "future_none": None}.items():
+            generator.set_state(noise)  # the three predictions differ by their actions alone
+            of_future = model.future_loss(codes, actions, generator)
+            metrics |= {f"{name}_{key}": value for key, value in of_future.items()}
+        of_batches.append({name: float(value) for name, value in metrics.items()})
     sizes = [len(batch) for batch in batches]
-    return {name: sum(row[name] * size for row, size in zip(rows, sizes)) / sum(sizes) for name in rows[0]}
+    return {
+        name: sum(metrics[name] * size for metrics, size in zip(of_batches, sizes)) / sum(sizes)
+        for name in of_batches[0]
+    }
 
 
 def evaluate_decoder(
     tokenizer: VideoTokenizer, model: WorldModelNetwork, batches: Sequence[FrameBatch], seed: int = 0
 ) -> dict[str, float]:
-    """PSNR of the future's frames, painted from their own codes and from the model's mean latents."""
+    """PSNR of the future frames in dB, decoded from their codes and from the model's mean latents."""
     device = next(tokenizer.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     errors: dict[str, list[Tensor]] = {"codes": [], "predicted": []}
@@ -78,19 +82,24 @@ def evaluate_decoder(
     for batch in batches:
         frames, actions = unit(batch.frames.to(device)), batch.actions.to(device)
         codes = tokenizer.encode(frames)
-        seen, predicted = tokenizer.embed(codes), model.mean_prediction(codes, actions, generator)
-        whole = torch.cat([seen[:, : -predicted.shape[1]], predicted], dim=1)
-        for name, latents in {"codes": seen, "predicted": whole}.items():
-            wrong = tokenizer.decode_latents(latents)[:, past:] - frames[:, past:]
-            errors[name].append(wrong.square().mean((-3, -2, -1)).flatten())
+        latents, mean = tokenizer.embed(codes), model.mean_prediction(codes, actions, generator)
+        predicted = torch.cat([latents[:, : -mean.shape[1]], mean], dim=1)
+        for name, window in {"codes": latents, "predicted": predicted}.items():
+            errors[name].append(_frame_mse(tokenizer.decode_latents(window)[:, past:], frames[:, past:]))
     return {f"psnr_{name}": mean_psnr(torch.cat(parts).double().cpu().numpy()) for name, parts in errors.items()}
 
 
-def another_motion(actions: Tensor, past_frames: int) -> Tensor:
-    """Actions [B, F, A] whose future is the motion of the window half a batch away, from the window's own last pose.
+def shuffled_actions(actions: Tensor, past_frames: int) -> Tensor:
+    """Actions [B, F, A] whose future is replaced by another window's, as offsets from the window's own last action.
 
-    The absolute pose of another window would be the unfair control: it jumps as no robot can.
+    The donor is the window half a batch away. Its absolute actions would be an unfair control: the first would jump by
+    more than a robot can move.
     """
-    now = actions[:, past_frames - 1 : past_frames]
-    motion = (actions[:, past_frames:] - now).roll(max(1, len(actions) // 2), dims=0)
-    return torch.cat([actions[:, :past_frames], now + motion], dim=1)
+    last = actions[:, past_frames - 1 : past_frames]
+    offsets = (actions[:, past_frames:] - last).roll(max(1, len(actions) // 2), dims=0)
+    return torch.cat([actions[:, :past_frames], last + offsets], dim=1)
+
+
+def _frame_mse(made: Tensor, truth: Tensor) -> Tensor:
+    """Mean squared error of each frame, [B * F]."""
+    return (made - truth).square().mean((-3, -2, -1)).flatten()

@@ -15,10 +15,10 @@ from hwm_core.rng.batch_rows import normal
 from hwm_core.train.broken_step import BadGradient, write_broken_step
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.ranks import Ranks
-from hwm_core.train.state import newest_state, read_shards, read_state, save_run
+from hwm_core.train.state import newest_state, read_shards, read_state, save_state
 from hwm_core.train.trainer import Trainer
 
-ROWS = {"masked": Row("masked", "split", "time_aligned"), "flow": Row("flow", "base", "paper")}
+ROWS = {"masked": Row("masked", "split", "time_aligned"), "flow": Row("flow", "base", "full")}
 STEPS, STOP = 4, 2
 
 
@@ -99,7 +99,7 @@ def run_and_stop(family: str, folder: Path, ranks: Ranks | None = None, **change
     asks = ranks is None or ranks.rank == ranks.size - 1
 
     def save() -> None:
-        save_run(folder, made.state_dict(), sharded=made.parallel.sharded, ranks=made.ranks)
+        save_state(folder, made.state_dict(), sharded=made.parallel.sharded, ranks=made.ranks)
 
     made.fit(Clips(family), save=save, stop=lambda: asks and made.step == STOP)
     return made.step
@@ -126,13 +126,15 @@ def of_two(rank: int, folder: Path) -> None:
         for parallel in ("ddp", "fsdp"):
             one = {"parallel": parallel, "ranks": ranks}
             of_two_folder = folder / f"{family}-{parallel}"
-            if ranks.first:
+            if ranks.is_first:
                 of_two_folder.mkdir()
-            ranks.wait()
+            ranks.barrier()
             found[family, parallel] = {
                 "whole": run(family, **one),
                 "parts": run(family, accumulation=2, **one) if family == "masked" else None,
-                "from one": run(family, folder=folder / f"{family}-alone", recompute=parallel == "fsdp", **one),
+                "from one": run(
+                    family, folder=folder / f"{family}-alone", activation_checkpointing=parallel == "fsdp", **one
+                ),
                 "stopped": run_and_stop(family, of_two_folder, **one),
                 "resumed": run(family, folder=of_two_folder, **one),
                 "broken": break_down(family, folder, **one) if family == "flow" else None,

@@ -31,7 +31,7 @@ def test_a_gradient_of_finite_numbers_whose_norm_is_infinite_ends_the_run_and_le
     before = weights(trainer.module).clone()
     with pytest.raises(BadGradient, match="norm inf") as error:
         trainer.fit(Lines())
-    assert str(error.value.broken).endswith("every gradient finite and their norm not")
+    assert str(error.value.broken).endswith("every gradient is finite, but their norm is not")
     assert torch.tensor(error.value.broken.loss).isfinite()
     assert torch.equal(weights(trainer.module), before)
 

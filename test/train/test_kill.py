@@ -21,7 +21,7 @@ from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.io.atomic import readable_folder, replaced_folder
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.ranks import Ranks
-from hwm_core.train.state import newest_state, read_shards, read_state, save_run
+from hwm_core.train.state import newest_state, read_shards, read_state, save_state
 from hwm_core.world_model.checkpoint import load_checkpoint, save_checkpoint, save_tokenizer
 
 TOUCHES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod")  # of the file system
@@ -78,7 +78,7 @@ def test_between_the_two_renames_the_old_checkpoint_is_read_from_beside_and_savi
 def sharded(folder: Path, step: int) -> None:
     """Save a state of one process's shards, whose weights say the step."""
     weights = {name: torch.full((4,), float(step)) for name in ("one", "two")}
-    save_run(folder, {"step": step, "module": weights}, sharded=True, ranks=Ranks())
+    save_state(folder, {"step": step, "module": weights}, sharded=True, ranks=Ranks())
 
 
 def stands(folder: Path) -> int:

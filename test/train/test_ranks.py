@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from hwm_core.data.batches import stack
 from hwm_core.errors import BadConfig
 from hwm_core.train.broken_step import read_broken_step
-from hwm_core.train.parallel import Shards
+from hwm_core.train.parallel import Sharded
 from hwm_core.train.ranks import Ranks
 from hwm_core.train.state import newest_state
 
@@ -121,7 +121,9 @@ def test_a_gradient_that_is_not_finite_on_one_rank_ends_all_and_its_step_can_be_
 def test_blocks_computed_again_give_the_same_gradient(alone):
     # The same operations on the same numbers, dropout's masks too: equal to the bit.
     for changes in ({}, {"dropout": 0.3}):
-        plain, again = (trainer("masked", model=changes, recompute=recompute)[0] for recompute in (False, True))
+        plain, again = (
+            trainer("masked", model=changes, activation_checkpointing=recompute)[0] for recompute in (False, True)
+        )
         for made in (plain, again):
             made.train_step(next(iter(DataLoader(Clips("masked"), batch_size=4, collate_fn=stack))))
         for one, other in zip(plain.module.parameters(), again.module.parameters(), strict=True):
@@ -131,7 +133,7 @@ def test_blocks_computed_again_give_the_same_gradient(alone):
 @pytest.mark.parametrize(("recompute", "times"), [(False, 1), (True, 2)])
 @FAMILIES
 def test_a_blocks_forward_runs_once_in_a_step_and_twice_where_blocks_are_computed_again(family, recompute, times):
-    made, ran = trainer(family, recompute=recompute)[0], []
+    made, ran = trainer(family, activation_checkpointing=recompute)[0], []
     blocks = list(made.module.backbone.blocks)
     for number, block in enumerate(blocks):
         block.attention[0].register_forward_hook(lambda *_, number=number: ran.append(number))
@@ -146,7 +148,7 @@ def test_a_blocks_forward_runs_once_in_a_step_and_twice_where_blocks_are_compute
 def test_compiled_blocks_have_the_loss_curve_of_plain_ones(alone, family, recompute):
     torch.compiler.reset()  # or the graphs of the run before are used again
     counters.clear()
-    seen = run(family, compile=True, recompute=recompute)
+    seen = run(family, compile=True, activation_checkpointing=recompute)
     assert counters["stats"]["unique_graphs"] > 0 and not counters["graph_break"]
     torch.testing.assert_close(seen["losses"], alone[family]["losses"], rtol=1e-4, atol=1e-5)
 
@@ -162,8 +164,8 @@ def test_parts_of_a_batch_have_the_loss_curve_of_the_whole_on_a_gpu_too(family):
 def test_muon_is_rejected_where_matrices_are_sharded():
     made, _ = trainer("masked")
     config = made.config.model_copy(update={"optimiser": "muon"})
-    with pytest.raises(BadConfig, match="makes whole matrices orthogonal"):
-        Shards(made.task, config, Ranks(size=2))
+    with pytest.raises(BadConfig, match="orthogonalises full matrices"):
+        Sharded(made.task, config, Ranks(size=2))
 
 
 def test_a_batch_that_ranks_and_parts_do_not_share_evenly_is_rejected():

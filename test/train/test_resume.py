@@ -41,7 +41,7 @@ def test_a_state_cut_short_is_rejected(tmp_path):
     path = tmp_path / "state.pt"
     write_state(path, Trainer(Regression(), config()).state_dict())
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(BadCheckpoint, match="cut short"):
+    with pytest.raises(BadCheckpoint, match="truncated"):
         read_state(path)
 
 

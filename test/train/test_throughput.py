@@ -14,7 +14,7 @@ def test_the_share_of_the_peak_is_the_counted_arithmetic_over_the_time_it_took()
     trainer = Trainer(Regression(), config(peak_tflops=1e-6, precision="bfloat16"))
     trainer.train_step(stack([Lines()[item] for item in range(4)]))
     trainer.throughput.add(windows=4, tokens=8, seconds=2.0)
-    numbers = trainer.throughput.numbers()
+    numbers = trainer.throughput.metrics()
     assert numbers["windows_per_s"] == 2.0 and numbers["tokens_per_s"] == 4.0
     assert numbers["mfu"] == pytest.approx(144 * 2.0 / 1e6)
 
@@ -22,7 +22,7 @@ def test_the_share_of_the_peak_is_the_counted_arithmetic_over_the_time_it_took()
 def test_without_a_known_peak_no_share_of_it_is_reported():
     trainer = Trainer(Regression(), config())
     trainer.throughput.add(windows=4, tokens=8, seconds=2.0)
-    assert set(trainer.throughput.numbers()) == {"windows_per_s", "tokens_per_s"}
+    assert set(trainer.throughput.metrics()) == {"windows_per_s", "tokens_per_s"}
 
 
 def test_what_computes_without_gradient_is_counted_once_and_what_trains_thrice():

@@ -65,9 +65,9 @@ def test_a_budget_in_minutes_ends_the_run_and_drives_the_schedule():
 
 def test_a_budget_of_processor_time_does_not_count_waiting():
     trainer = Trainer(Regression(), config(steps=None, max_minutes=1.0, clock="processor"))
-    before = trainer.position.elapsed_s
+    before = trainer.progress.elapsed_s
     time.sleep(0.3)
-    assert trainer.position.elapsed_s - before < 0.2
+    assert trainer.progress.elapsed_s - before < 0.2
 
 
 def test_numbers_are_reported_and_the_average_is_what_is_evaluated():

@@ -10,7 +10,7 @@ from small_training import SMALL_FLOW, train_model
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hwm_core.errors import BadBag
-from hwm_core.train.reporter import Position
+from hwm_core.train.reporter import Progress
 from hwm_core.visualization.preview_sheet import Preview, preview_sheet
 from training import train, train_tokenizer
 from training.environment import add_start
@@ -18,7 +18,7 @@ from training.screen import Screen
 
 
 def pictures(run):
-    return {file.name: np.asarray(Image.open(file)) for file in (run / "samples").iterdir()}
+    return {file.name: np.asarray(Image.open(file)) for file in (run / "previews").iterdir()}
 
 
 def test_every_start_of_a_run_is_noted_with_its_machine_packages_and_command(store, tokenizer, tmp_path):
@@ -66,7 +66,7 @@ def test_a_sheet_has_the_truth_above_what_was_made_of_it():
     column = 12 + 2 * 36 + 8 + 16  # past the margin, two frames seen and the gap, in the middle of a picture
     assert sheet[52 + 16, 12 + 16, 0] == 50
     assert sheet[52 + 16, column, 0] == 100 and sheet[52 + 36 + 16, column, 0] == 200
-    alone = preview_sheet("run, step 1", "rebuilt", [Preview(grey[0][:0], grey[1], grey[2])], cell=32)
+    alone = preview_sheet("run, step 1", "reconstructed", [Preview(grey[0][:0], grey[1], grey[2])], cell=32)
     assert alone[52 + 16, 12 + 16, 0] == 100
 
 
@@ -74,6 +74,6 @@ def test_steps_that_a_killed_part_of_a_run_had_shown_are_shown_once(tmp_path):
     for losses in ({20: 5.0, 40: 4.0, 60: 3.0}, {40: 4.5, 60: 3.5}):  # killed after 60, and on from the state of 20
         with Screen(tmp_path) as screen:
             for step, loss in losses.items():
-                screen.report(Position(step, float(step), 0.1), {"train/loss": loss})
+                screen.report(Progress(step, float(step), 0.1), {"train/loss": loss})
     events = EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")
     assert [(one.step, one.value) for one in events] == [(20, 5.0), (40, 4.5), (60, 3.5)]

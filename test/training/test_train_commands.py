@@ -157,4 +157,4 @@ def test_a_step_that_breaks_is_saved_in_the_run_and_the_command_replays_it(store
     assert "gradient of step 0: expected finite numbers" in capsys.readouterr().err
     saved = tmp_path / "run" / "broken_step_0.pt"
     assert train_model(store, tokenizer, tmp_path / "run", "--replay", str(saved)) == 0
-    assert "step 0: loss nan, no finite gradient of" in capsys.readouterr().out
+    assert "step 0: loss nan, no finite gradient for" in capsys.readouterr().out

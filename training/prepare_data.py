@@ -42,7 +42,7 @@ class PrepareOptions:
     embodiment: list[str] | None
     size: int
     crop: str
-    cut: Sequence[float]  # top, bottom, left, right
+    margins: Sequence[float]  # top, bottom, left, right
     rate: float  # Hz
     frame_skip: int
     drop_repeats: bool
@@ -65,7 +65,7 @@ class PrepareOptions:
         return Preprocessing.parse(
             {
                 "source_aspect": 0 if several_robots else first_aspect(recordings),
-                "cut": tuple(self.cut),
+                "margins": tuple(self.margins),
                 "crop": self.crop,
                 "height": self.size,
                 "width": self.size,
@@ -97,7 +97,7 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
     parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square")
     parser.add_argument(
-        "--cut",
+        "--margins",
         nargs=4,
         type=float,
         default=(0.0, 0.0, 0.0, 0.0),

@@ -93,8 +93,8 @@ def _model(one: Described) -> Iterator[str]:
     )
     names = ", ".join(manifest.names)
     yield f"Robot {manifest.robot}. Actions: its {manifest.kind}, {manifest.dim} joints: {names}."
-    if any(camera.cut):
-        yield f"The camera image is cropped by {list(camera.cut)} at the top, bottom, left and right."
+    if any(camera.margins):
+        yield f"The camera image is cropped by {list(camera.margins)} at the top, bottom, left and right."
     if one.tokenizer is None:
         yield "The tokenizer is not available: the model predicts codes, which cannot be decoded to frames."
     else:

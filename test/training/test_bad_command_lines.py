@@ -70,9 +70,12 @@ def write_still(folder: Path) -> None:
     [
         (("--size", 0), "`height`: expected Input should be greater than or equal to 1, got 0"),
         (("--rate", 0), "`frame_rate_hz`: expected Input should be greater than 0, got 0.0"),
-        (("--cut", 0.6, 0.6, 0, 0), "expected `cut` to be four shares of at least 0"),
+        (("--margins", 0.6, 0.6, 0, 0), "expected `margins` to be four shares of at least 0"),
         (("--rate", "inf"), "`frame_rate_hz`: expected Input should be a finite number, got inf"),
-        *((("--cut", *cut), "expected `cut` to be four shares") for cut in (("nan", 0, 0, 0), (0, 0, 0, "nan"))),
+        *(
+            (("--margins", *some), "expected `margins` to be four shares")
+            for some in (("nan", 0, 0, 0), (0, 0, 0, "nan"))
+        ),
         (("--rate", 1000), "at 1000 Hz: expected frames no further apart than 3.5 periods; a longer interval is a gap"),
         (("--frame-skip", -1), "argument --frame-skip: expected a whole number of at least 0, got -1"),
         (("--validation-nth", -1), "argument --validation-nth: expected a whole number of at least 0, got -1"),

@@ -52,10 +52,10 @@ class Inspection:
             )
         if any(self.bars):
             top, bottom, left, right = (f"{share:.0%}" for share in self.bars)
-            cut = " ".join(f"{share:.3g}" for share in self.bars)
+            margins = " ".join(f"{share:.3g}" for share in self.bars)
             found.append(
                 f"black bars in every image: {top} at the top, {bottom} at the bottom, {left} left, {right} right. "
-                f"`prepare_data --cut {cut}` removes them"
+                f"`prepare_data --margins {margins}` removes them"
             )
         for channel, rate in self.rates.items():
             if rate.gaps:

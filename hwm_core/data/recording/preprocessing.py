@@ -20,7 +20,7 @@ class Preprocessing(Config):
     """Crop, size, colour order and frame rate. Every checkpoint contains one."""
 
     source_aspect: float = Field(ge=0, description="width / height of the camera's images; 0: any, cropped to a square")
-    cut: tuple[float, float, float, float] = Field(
+    margins: tuple[float, float, float, float] = Field(
         default=(0.0, 0.0, 0.0, 0.0),
         description="shares of height and width removed first, at top, bottom, left and right: bars, a second eye",
     )
@@ -42,10 +42,12 @@ class Preprocessing(Config):
         return self
 
     @model_validator(mode="after")
-    def _cut_leaves_pixels(self) -> "Preprocessing":
-        top, bottom, left, right = self.cut
-        if not (min(self.cut) >= 0 and top + bottom < 1 and left + right < 1):  # also rejects NaN
-            raise ValueError("`cut` to be four shares of at least 0, with top + bottom and left + right less than 1")
+    def _margins_leave_pixels(self) -> "Preprocessing":
+        top, bottom, left, right = self.margins
+        if not (min(self.margins) >= 0 and top + bottom < 1 and left + right < 1):  # also rejects NaN
+            raise ValueError(
+                "`margins` to be four shares of at least 0, with top + bottom and left + right less than 1"
+            )
         return self
 
     def is_repeat(self, pixels: NDArray[np.uint8], previous: NDArray[np.uint8] | None) -> bool:
@@ -56,23 +58,23 @@ class Preprocessing(Config):
         """Crop and resize an image, uint8 [H, W, 3] -> uint8 [height, width, 3].
 
         Raises:
-            BadImage: the image is not uint8 [H, W, 3], its aspect is not `source_aspect`, or `cut` leaves no pixel.
+            BadImage: the image is not uint8 [H, W, 3], its aspect is not `source_aspect`, or `margins` leave no pixel.
         """
         require_rgb(rgb)
         if self.source_aspect:
             require_aspect(rgb, self.source_aspect)
         height, width = rgb.shape[:2]
-        if any(self.cut):
-            top, bottom, left, right = self.cut
+        if any(self.margins):
+            top, bottom, left, right = self.margins
             rgb = rgb[round(top * height) : height - round(bottom * height)]
             rgb = rgb[:, round(left * width) : width - round(right * width)]
             height, width = rgb.shape[:2]
         if 0 in (height, width):
             raise BadImage(
                 "Cropped image",
-                expected=f"an image large enough that `cut` {list(self.cut)} leaves a pixel",
+                expected=f"an image large enough that `margins` {list(self.margins)} leave a pixel",
                 got="no pixels",
-                remedy="Send larger images, or prepare the data with a smaller `cut`.",
+                remedy="Send larger images, or prepare the data with smaller `margins`.",
             )
         if self.crop == "centre_square":
             side = min(height, width)

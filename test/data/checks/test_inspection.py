@@ -99,11 +99,11 @@ def test_the_letterbox_and_the_25_constant_commands_of_gr1_are_found():
 
 
 @pytest.mark.realdata
-def test_the_letterbox_of_gr1_is_gone_after_the_cut_that_inspect_prints():
+def test_the_letterbox_of_gr1_is_gone_with_the_margins_that_inspect_prints():
     recordings = {one.number: one for one in find_recordings(real_data("gr1_sim_picknplace"), TOPICS)}
     camera = Preprocessing(source_aspect=1.0, crop="none", frame_rate_hz=20.0)
     rows = [
         recordings[1].read(one)[0].frames.max(axis=(0, 2, 3))  # the brightest pixel of each row over all images
-        for one in (camera, camera.model_copy(update={"cut": inspect(recordings[1]).bars}))
+        for one in (camera, camera.model_copy(update={"margins": inspect(recordings[1]).bars}))
     ]
     assert (rows[0] < 16).sum() > 12 and rows[1].min() > 16

@@ -27,22 +27,22 @@ def test_the_centre_square_is_resized_by_area():
     assert small[..., 0].tolist() == [[150, 0, 0], [0, 0, 0], [0, 0, 0]]
 
 
-def test_the_cut_margins_are_removed_before_the_centre_square():
-    # 8x12: the cut removes 3 rows at the top, 1 at the bottom, and the right half. 4x6 remains, its square is 1..4.
+def test_the_margins_are_removed_before_the_centre_square():
+    # 8x12: the margins remove 3 rows at the top, 1 at the bottom, and the right half. 4x6 remains, its square is 1..4.
     image = np.full((8, 12, 3), 255, dtype=np.uint8)
     image[3:7, 1:5] = np.random.default_rng(0).integers(0, 200, (4, 4, 3))
-    cut = Preprocessing(source_aspect=12 / 8, cut=(3 / 8, 1 / 8, 0, 0.5), height=4, width=4)
-    assert np.array_equal(cut.apply(image), image[3:7, 1:5])
+    cropped = Preprocessing(source_aspect=12 / 8, margins=(3 / 8, 1 / 8, 0, 0.5), height=4, width=4)
+    assert np.array_equal(cropped.apply(image), image[3:7, 1:5])
     with pytest.raises(BadImage, match="another aspect"):  # the aspect of the whole image is checked
-        cut.apply(image[:, :6])
+        cropped.apply(image[:, :6])
 
 
-def test_a_cut_that_leaves_no_pixels_is_rejected():
-    for cut in ((0.5, 0.5, 0, 0), (0, 0, 0.7, 0.4), (-0.1, 0, 0, 0)):
-        with pytest.raises(BadConfig, match="`cut` to be four shares"):
-            Preprocessing.parse({"source_aspect": 1.0, "cut": cut})
-    with pytest.raises(BadImage, match="leaves a pixel"):
-        Preprocessing(source_aspect=1.0, cut=(0.6, 0.3, 0, 0)).apply(np.zeros((1, 1, 3), dtype=np.uint8))
+def test_margins_that_leave_no_pixels_are_rejected():
+    for margins in ((0.5, 0.5, 0, 0), (0, 0, 0.7, 0.4), (-0.1, 0, 0, 0)):
+        with pytest.raises(BadConfig, match="`margins` to be four shares"):
+            Preprocessing.parse({"source_aspect": 1.0, "margins": margins})
+    with pytest.raises(BadImage, match="leave a pixel"):
+        Preprocessing(source_aspect=1.0, margins=(0.6, 0.3, 0, 0)).apply(np.zeros((1, 1, 3), dtype=np.uint8))
 
 
 def test_without_a_crop_the_whole_image_is_kept():

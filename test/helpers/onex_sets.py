@@ -1,18 +1,16 @@
-"""Small trees in the layouts of the 1X World Model Challenge."""
+"""Small sets in the formats of the 1X World Model Challenge."""
 
 import json
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-from recordings import picture
+from recordings import write_video
 
-Cut = int | tuple[int, ...]  # first frames of further takes
+Cut = int | tuple[int, ...]  # first frames of the takes after the first
 
 
 def tokens_v2(path: Path, frames: tuple[int, ...] = (51, 40), folders: bool = False, cut: Cut = 0) -> Path:
-    """Shards whose clip c holds the code c everywhere; state t is all t. `cut`: a new take from there, or there."""
+    """Shards whose clip c has the code c everywhere; every value of state t is t. A new take starts at each `cut`."""
     for number, count in enumerate(frames):
         clips = -(-count // 17)
         tokens = np.broadcast_to(np.arange(clips)[:, None, None, None], (clips, 3, 32, 32)).astype(np.int32)
@@ -24,7 +22,7 @@ def tokens_v2(path: Path, frames: tuple[int, ...] = (51, 40), folders: bool = Fa
 
 
 def compression_test_v2(path: Path, numbers: tuple[int, ...] = (0, 1)) -> Path:
-    """Samples of the compression track: three grids seen, all of the sample's number, with 64 states."""
+    """Samples of the compression track: three grids filled with the sample's number, and 64 states."""
     path.mkdir(parents=True)
     for number in numbers:
         np.full((3, 32, 32), number, np.int32).tofile(path / f"video_{number}.bin")
@@ -32,21 +30,17 @@ def compression_test_v2(path: Path, numbers: tuple[int, ...] = (0, 1)) -> Path:
     return path
 
 
-def raw_v2(path: Path, frames: int = 20, cut: Cut = 0, filmed: int | None = None, step: int = 10) -> Path:
-    """One shard whose frame t is of the grey `step` t."""
+def raw_v2(path: Path, frames: int = 20, cut: Cut = 0, video_frames: int | None = None, step: int = 10) -> Path:
+    """One shard whose frame t has the grey value `step` t. The video has `video_frames`; None: `frames`."""
     _shard(path, 0, frames, cut, folders=True)
-    with av.open(str(_place(path, "videos", True) / "video_0.mp4"), "w") as container:
-        stream = container.add_stream("mpeg4", rate=Fraction(30))
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        for t in range(frames if filmed is None else filmed):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(step * t % 256, 64, 64), format="rgb24")))
-        container.mux(stream.encode())
+    video = _place(path, "videos", True) / "video_0.mp4"
+    write_video(video, frames if video_frames is None else video_frames, "mpeg4", height=64, step=step)
     (path / "metadata.json").write_text(json.dumps({"num_shards": 1, "hz": 30}))
     return path
 
 
 def tokens_v1(path: Path, frames: int = 30, cut: int = 12) -> Path:
-    """Frame t holds the code t everywhere, the largest of them above what int16 holds; two takes."""
+    """Frame t has the code 200000 + t everywhere, which int16 cannot hold; two takes."""
     (path / "actions").mkdir(parents=True)
     t = np.arange(frames)
     np.broadcast_to(200_000 + t[:, None, None], (frames, 16, 16)).astype(np.uint32).tofile(path / "video.bin")

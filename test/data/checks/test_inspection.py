@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from recordings import NAMES, PERIOD, START, TOPICS, Message, picture, real_data, record, run
+from recordings import NAMES, PERIOD, START, TOPICS, Message, grey_image, real_data, record, run
 
 from hwm_core.data.checks.inspection import inspect
 from hwm_core.data.discover import find_recordings
@@ -55,7 +55,8 @@ def test_the_bars_of_a_letterbox_are_found_but_not_in_a_dark_scene(tmp_path):
     assert found.bars == pytest.approx((0.25, 0.25, 0, 0), abs=0.02)
     assert any("black bars" in remark for remark in found.remarks())
     record(
-        tmp_path / "dark", [m if m.topic != TOPICS.image else Message(m.topic, m.stamp_ns, picture(3)) for m in run(9)]
+        tmp_path / "dark",
+        [m if m.topic != TOPICS.image else Message(m.topic, m.stamp_ns, grey_image(3)) for m in run(9)],
     )
     assert inspect(find_recordings(tmp_path / "dark", TOPICS)[0]).bars == (0, 0, 0, 0)
 

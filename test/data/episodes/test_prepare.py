@@ -1,4 +1,4 @@
-"""Preparing recordings as an episode store: units, several robots, repeated images."""
+"""Preparing recordings as an episode store: resuming, splits, units, several robots, repeated images."""
 
 from pathlib import Path
 
@@ -6,24 +6,114 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from recordings import PREPROCESSING, TOPICS, Message, picture, record, run
+from recordings import (
+    NAMES,
+    PREPROCESSING,
+    TOPICS,
+    Message,
+    grey_image,
+    lerobot_dataset,
+    real_data,
+    record,
+    recording_at,
+    run,
+)
 
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.episodes.prepare import fit_store_manifests, prepare_episodes
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.episodes.windows import Windows
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.description import Joint, Robot
 from hwm_core.data.robot.embodiment import Dimension, Embodiment, union
+from hwm_core.errors import BadBag, BadInput
 from training import compute_statistics, prepare_data
 
 ONE = Embodiment(
     robot="one",
     dimensions=(Dimension(name="neck_yaw", aliases=("neck",)), Dimension(name="elbow"), Dimension(name="wrist")),
 )
-
-
 TWO = Embodiment(
     robot="two", dimensions=(Dimension(name="elbow", aliases=("j1",)), Dimension(name="ankle", aliases=("j2",)))
 )
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """The episodes 0 and 3 of a LeRobot dataset."""
+    return find_recordings(lerobot_dataset(tmp_path / "set"), TOPICS)
+
+
+def prepare(recordings, store, preprocessing=PREPROCESSING, **options):
+    return list(prepare_episodes({"training": recordings}, store, preprocessing, **options))
+
+
+def test_a_stopped_preparation_is_resumed(recordings, tmp_path):
+    store = tmp_path / "store"
+    assert [one.report.frames for one in prepare(recordings[:1], store)] == [19]
+    partial = store / "training" / ".set_000003.partial"  # a killed process leaves this folder
+    partial.mkdir()
+    assert [one.report is None for one in prepare(recordings, store)] == [True, False]
+    assert not partial.exists()
+    assert len(open_store(store).training) == 2
+
+
+def test_an_unusable_recording_is_reported_and_the_rest_are_prepared(recordings, tmp_path):
+    (tmp_path / "set/videos/chunk-000/observation.images.head/episode_000000.mp4").write_bytes(b"")
+    bad, good = prepare(recordings, tmp_path / "store")
+    assert "episode_000000.mp4" in bad.fault and not good.fault
+    assert [one.name for one in open_store(tmp_path / "store").training] == ["set_000003"]
+
+
+def test_a_store_has_one_preprocessing_and_an_episode_one_split(recordings, tmp_path):
+    store = tmp_path / "store"
+    prepare(recordings, store)
+    with pytest.raises(BadBag, match="preprocessing"):
+        prepare(recordings, store, Preprocessing(source_aspect=4 / 3, height=16, width=16))
+    with pytest.raises(BadBag, match="in validation/"):
+        list(prepare_episodes({"validation": recordings}, store, PREPROCESSING))
+
+
+def test_a_recording_in_both_splits_is_rejected(recordings, tmp_path):
+    split = {"training": recordings, "validation": recordings[1:]}
+    with pytest.raises(BadBag, match="1 names twice, the first `set_000003`"):
+        list(prepare_episodes(split, tmp_path / "store", PREPROCESSING))
+    assert not (tmp_path / "store").exists()
+
+
+def test_several_processes_prepare_the_same_store_as_one(recordings, tmp_path):
+    prepare(recordings, tmp_path / "one")
+    prepare(recordings, tmp_path / "two", names=NAMES, workers=2)
+    pairs = list(zip(open_store(tmp_path / "one").training, open_store(tmp_path / "two").training, strict=True))
+    assert len(pairs) == len(recordings)
+    for one, two in pairs:
+        assert np.array_equal(one.frames, two.frames) and np.array_equal(one.states, two.states)
+
+
+def test_statistics_are_measured_on_the_training_split_only(tmp_path):
+    # The validation recording moves three times as far; its values would change mean and deviation.
+    record(tmp_path / "bags/run_1", run(10))
+    record(tmp_path / "bags/run_2", run(30))
+    recordings = find_recordings(tmp_path / "bags", TOPICS)
+    split = {"training": recordings[:1], "validation": recordings[1:]}
+    list(prepare_episodes(split, tmp_path / "store", PREPROCESSING))
+    fitted = fit_store_manifests(tmp_path / "store", Robot(name="robot", joints={"el*": Joint(unit="deg")}))
+    t = np.arange(1, 10)
+    assert np.allclose(fitted["states"].mean, [t.mean(), 10 * t.mean(), -t.mean()])
+    assert np.allclose(fitted["states"].std, [t.std(), 10 * t.std(), t.std()])
+    assert fitted["states"].units == ("rad", "deg", "rad")
+    assert open_store(tmp_path / "store").manifests == fitted
+    assert fitted["commands"].upper == (8, 8, 8)
+
+
+@pytest.mark.realdata
+def test_gr1_has_25_constant_actions(tmp_path):
+    folder = real_data("gr1_sim_picknplace")
+    with pytest.raises(BadInput, match=r"images\.egoview.*images\.ego_view"):
+        recording_at(folder, 0, "observation.images.egoview").read(PREPROCESSING)
+    outcomes = prepare(find_recordings(folder, TOPICS), tmp_path, Preprocessing(source_aspect=1.0, frame_rate_hz=20))
+    assert [bool(one.fault) for one in outcomes] == [False] * 4
+    assert sum(fit_store_manifests(tmp_path, Robot(name="gr1"))["commands"].constant) == 25
 
 
 @pytest.mark.parametrize(("joint", "status"), [("{unit: rad}", 2), ("{unit: deg}", 0), ("{}", 0)])
@@ -75,7 +165,7 @@ def test_several_robots_may_have_cameras_of_different_aspects(tmp_path):
         m if m.topic == TOPICS.image else Message(m.topic, m.stamp_ns, (m.content[0], np.array(m.content[1]) / 100))
         for m in run(8)
     ]
-    tall = [Message(m.topic, m.stamp_ns, picture(9, 40, 32)) if m.topic == TOPICS.image else m for m in wide]
+    tall = [Message(m.topic, m.stamp_ns, grey_image(9, 40, 32)) if m.topic == TOPICS.image else m for m in wide]
     for number, messages in enumerate((wide, tall, wide, tall)):
         record(tmp_path / f"bags/run_{number}", messages)
     embodiments = [str(tmp_path / f"{one.robot}.yaml") for one in (ONE, TWO)]

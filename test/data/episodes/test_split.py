@@ -1,7 +1,7 @@
 """Splits of recordings into training and validation."""
 
 import pytest
-from recordings import START, TOPICS, Message, picture, record
+from recordings import START, TOPICS, Message, grey_image, record
 
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.episodes.split import split_by_number, split_by_share
@@ -10,7 +10,7 @@ from hwm_core.errors import BadBag
 
 def test_a_split_by_share_is_stable_when_recordings_are_added(tmp_path):
     for number in range(12):
-        record(tmp_path / f"run_{number}", [Message(TOPICS.image, START, picture(0))])
+        record(tmp_path / f"run_{number}", [Message(TOPICS.image, START, grey_image(0))])
     recordings = find_recordings(tmp_path, TOPICS)
     all_of_them = split_by_share(recordings, 0.4, seed=1)
     some = split_by_share(recordings[3:], 0.4, seed=1)

@@ -1,4 +1,4 @@
-"""A plain video with a CSV or npz of joint values beside it."""
+"""Plain videos with a .csv or .npz file of joint values."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ HEADER = "state.neck,state.elbow,command.neck,note"
 
 @pytest.fixture
 def video(tmp_path):
-    write_video(tmp_path / "run_4.mp4", 20, "mpeg4")  # frame t is of the grey 10 t
+    write_video(tmp_path / "run_4.mp4", 20, "mpeg4")  # frame t has the grey value 10 t
     return tmp_path / "run_4.mp4"
 
 
@@ -22,9 +22,9 @@ def read(video):
 
 
 def test_rows_without_times_belong_to_the_frames_in_order(video):
-    rows = "\n".join(f"{t},{2 * t},{t},said" for t in range(20))
+    rows = "\n".join(f"{t},{2 * t},{t},text" for t in range(20))
     video.with_suffix(".csv").write_text(f"{HEADER}\n{rows}\n")
-    # A command names fewer joints than the states here, so the states are asked for the same.
+    # The commands have fewer joints than the states, so only the shared joint is read.
     (recording,) = find_recordings(video, TOPICS)
     episode, _ = recording.read(PREPROCESSING, ["neck"])
     assert recording.number == 4
@@ -41,7 +41,7 @@ def test_rows_with_times_are_interpolated_at_the_frames(video):
     assert np.allclose(episode.states[:, 0], 100 * np.arange(20) / 30, atol=1e-4)
 
 
-def test_an_npz_is_read_as_a_csv_is_and_takes_stay_apart(video):
+def test_an_npz_is_read_and_its_takes_stay_separate(video):
     t = np.arange(20.0)
     np.savez(
         video.with_suffix(".npz"),
@@ -55,7 +55,7 @@ def test_an_npz_is_read_as_a_csv_is_and_takes_stay_apart(video):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "0 rows of nothing"),
         ("neck,elbow\n1,2\n", "1 rows of neck, elbow"),
@@ -65,29 +65,29 @@ def test_an_npz_is_read_as_a_csv_is_and_takes_stay_apart(video):
         ("state.neck\n1\n2\n", "expected 2 frames"),
     ],
 )
-def test_a_table_that_cannot_be_right_is_rejected_with_a_sentence(video, text, said):
+def test_an_invalid_table_is_rejected(video, text, message):
     video.with_suffix(".csv").write_text(text)
-    with pytest.raises(BadBag, match=said):
+    with pytest.raises(BadBag, match=message):
         read(video)
 
 
-def test_a_table_that_names_two_joints_alike_is_rejected(video):
+def test_a_table_with_two_joints_of_one_name_is_rejected(video):
     rows = "\n".join("1,2" for _ in range(20))
     video.with_suffix(".csv").write_text(f"state.neck,state.neck\n{rows}\n")
     with pytest.raises(RobotMismatch, match="neck more than once"):
         read(video)
 
 
-def test_a_cut_npz_or_one_of_other_arrays_is_rejected(video):
+def test_a_truncated_npz_and_an_npz_with_other_arrays_are_rejected(video):
     table = video.with_suffix(".npz")
     np.savez(table, names=["a"], states=np.zeros((20, 2)))
     with pytest.raises(BadBag, match=r"states.*\[20, 2\]"):
         read(video)
     table.write_bytes(table.read_bytes()[:100])
-    with pytest.raises(BadBag, match="cut"):
+    with pytest.raises(BadBag, match="truncated"):
         read(video)
 
 
-def test_a_video_without_a_table_is_no_recording(video):
+def test_a_video_without_a_table_is_rejected(video):
     with pytest.raises(BadBag, match=r"a \.csv or \.npz of its name"):
         find_recordings(video, TOPICS)

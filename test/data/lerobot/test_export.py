@@ -1,4 +1,4 @@
-"""Recordings to LeRobot datasets, and round trips: what comes back, and what is said to be lost."""
+"""Writing recordings as LeRobot datasets, round trips, and the losses that are reported."""
 
 import json
 
@@ -11,8 +11,8 @@ from recordings import (
     START,
     TOPICS,
     Message,
+    grey_image,
     lerobot_dataset,
-    picture,
     record,
     recording_at,
     run,
@@ -31,7 +31,7 @@ LOSSLESS = LeRobotOptions(codec="lossless", task="wave", robot="tester")
 
 
 def grid_run(frames):
-    """A run whose stamps are a dataset's: frame t at 1 s + t / 30."""
+    """A run whose stamps are on a dataset's grid: frame t at 1 s + t / 30."""
     messages = []
     for t in range(frames):
         stamp = 1_000_000_000 + round(float(np.float32(t / 30)) * 1e9)
@@ -42,7 +42,7 @@ def grid_run(frames):
 
 
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])
-def test_a_bag_comes_back_from_lerobot_to_the_bit(tmp_path, version):
+def test_a_bag_survives_the_round_trip_through_lerobot_bit_for_bit(tmp_path, version):
     record(tmp_path / "bags" / "run_0", grid_run(12))
     recordings = find_recordings(tmp_path / "bags", TOPICS)
     done = write_lerobot(recordings, tmp_path / "set", LOSSLESS.model_copy(update={"version": version}))
@@ -57,7 +57,7 @@ def test_a_bag_comes_back_from_lerobot_to_the_bit(tmp_path, version):
         assert np.array_equal(getattr(before, field), getattr(after, field)), field
 
 
-def test_a_dataset_comes_back_from_bags_row_by_row_the_first_and_the_last_too(tmp_path):
+def test_a_dataset_survives_the_round_trip_through_bags_with_every_row(tmp_path):
     source = recording_at(lerobot_dataset(tmp_path / "set", (0,)))
     write_rosbag2(source.events(), tmp_path / "bags" / "run_0", TOPICS, "png")
     write_lerobot(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "again", LOSSLESS)
@@ -66,7 +66,7 @@ def test_a_dataset_comes_back_from_bags_row_by_row_the_first_and_the_last_too(tm
         assert np.array_equal(one.state, two.state) and np.array_equal(one.command, two.command)
 
 
-def test_an_action_is_the_command_issued_at_its_frame_not_before_it(tmp_path):
+def test_an_action_is_the_command_issued_at_its_frame(tmp_path):
     record(tmp_path / "run_0", run(10))  # at frame t, t is commanded
     write_lerobot(find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LOSSLESS)
     rows = list(recording_at(tmp_path / "set").frames())
@@ -75,12 +75,12 @@ def test_an_action_is_the_command_issued_at_its_frame_not_before_it(tmp_path):
     assert [int(row.rgb[0, 0, 0]) for row in rows] == list(range(10))
 
 
-def test_every_loss_is_said(tmp_path):
+def test_every_loss_is_reported(tmp_path):
     messages = run(10) + run(10, start=START + 40 * PERIOD)  # a gap of a second
     messages = [m for m in messages if m.topic != TOPICS.commands]
     messages[0] = Message(messages[0].topic, messages[0].stamp_ns, (NAMES, (0.1, 0.2, 0.3)))
     record(tmp_path / "run_0", messages)
-    said = " / ".join(
+    losses = " / ".join(
         write_lerobot(
             find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LeRobotOptions(codec="h264", fps=15)
         ).losses
@@ -93,13 +93,13 @@ def test_every_loss_is_said(tmp_path):
         "action",
         "images: between",
     ):
-        assert loss in said
+        assert loss in losses
     dataset = open_lerobot(tmp_path / "set")
     assert len(dataset.episodes) == 2 and dataset.command_names == ()
     assert LeRobotRecording(dataset, 1).read(PREPROCESSING.model_copy(update={"frame_rate_hz": 15}))[0].commands is None
 
 
-def test_messages_that_are_left_out_on_the_way_are_told_with_the_first_reason(tmp_path):
+def test_messages_left_out_are_counted_and_the_first_fault_is_reported(tmp_path):
     for number in range(2):
         messages = grid_run(12)
         for index, m in enumerate(messages):
@@ -107,7 +107,7 @@ def test_messages_that_are_left_out_on_the_way_are_told_with_the_first_reason(tm
             if m.topic == TOPICS.joint_states and t in (4, 8):
                 messages[index] = Message(m.topic, m.stamp_ns, (NAMES, (0, np.nan, 0)))
             elif m.topic == TOPICS.image and t == 6:
-                messages[index] = Message(m.topic, m.stamp_ns, picture(0, 24, 24))  # of another shape
+                messages[index] = Message(m.topic, m.stamp_ns, grey_image(0, 24, 24))  # another shape
         messages.append(Message(TOPICS.joint_states, messages[-1].stamp_ns - 5_000_000, (NAMES, (0, 0, 0))))
         record(tmp_path / f"bags/run_{number}", messages)
     losses = write_lerobot(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "set", LOSSLESS).losses
@@ -117,7 +117,7 @@ def test_messages_that_are_left_out_on_the_way_are_told_with_the_first_reason(tm
     assert "2 frames repeat the previous image: the camera gave no usable new one in time" in losses
 
 
-def test_what_else_a_source_holds_is_named(tmp_path):
+def test_topics_that_are_not_converted_are_listed(tmp_path):
     (recording,) = find_recordings(lerobot_dataset(tmp_path / "set", (0,)), TOPICS)
     assert recording.extras() == ()
     messages = [*run(5), Message("/imu", START, (NAMES, (0, 0, 0)))]
@@ -126,7 +126,7 @@ def test_what_else_a_source_holds_is_named(tmp_path):
 
 
 def labelled(folder, robot="G1", camera="observation.images.cam_high"):
-    """A dataset of episodes 3 and 5, each of a task of its own."""
+    """A dataset of the episodes 3 and 5, each with its own task."""
     lerobot_dataset(folder, (3, 5), frames=5)
     (folder / "videos/chunk-000/observation.images.head").rename(folder / "videos/chunk-000" / camera)
     info = json.loads((folder / "meta/info.json").read_text()) | {"robot_type": robot}
@@ -136,11 +136,11 @@ def labelled(folder, robot="G1", camera="observation.images.cam_high"):
     return find_recordings(folder, TOPICS)
 
 
-UNNAMED = LeRobotOptions(codec="lossless")
+SOURCE_LABELS = LeRobotOptions(codec="lossless")
 
 
 def test_a_chosen_episode_keeps_its_camera_robot_task_and_number(tmp_path):
-    done = write_lerobot(labelled(tmp_path / "set")[1:], tmp_path / "new", UNNAMED)
+    done = write_lerobot(labelled(tmp_path / "set")[1:], tmp_path / "new", SOURCE_LABELS)
     dataset = open_lerobot(tmp_path / "new")
     assert (dataset.episodes, dataset.cameras) == ((5,), ("observation.images.cam_high",))
     assert (dataset.info["robot_type"], dataset.entry(5).tasks) == ("G1", ("task 5",))
@@ -150,77 +150,79 @@ def test_a_chosen_episode_keeps_its_camera_robot_task_and_number(tmp_path):
     ]
 
 
-def test_in_v2_1_a_number_that_is_not_kept_is_told(tmp_path):
-    done = write_lerobot(labelled(tmp_path / "set"), tmp_path / "new", UNNAMED.model_copy(update={"version": "v2.1"}))
+def test_numbers_that_v2_1_does_not_keep_are_reported(tmp_path):
+    done = write_lerobot(
+        labelled(tmp_path / "set"), tmp_path / "new", SOURCE_LABELS.model_copy(update={"version": "v2.1"})
+    )
     assert "episode numbers, counted again from 0: 0 is set_000003, 1 is set_000005" in done.losses
     dataset = open_lerobot(tmp_path / "new")
     assert [dataset.entry(number).tasks for number in dataset.episodes] == [("task 3",), ("task 5",)]
     assert [read_table(dataset, number)["task_index"][0].as_py() for number in dataset.episodes] == [0, 1]
 
 
-def test_of_unlike_names_a_dataset_keeps_the_first_and_tells_the_others(tmp_path):
+def test_a_dataset_keeps_the_first_of_different_names_and_reports_the_others(tmp_path):
     recordings = labelled(tmp_path / "one" / "set") + labelled(
         tmp_path / "two" / "set", "GR1", "observation.images.ego"
     )
-    done = write_lerobot(recordings, tmp_path / "new", UNNAMED)
+    done = write_lerobot(recordings, tmp_path / "new", SOURCE_LABELS)
     assert (
         "different names, of which a dataset has one: camera `observation.images.ego` becomes "
         "`observation.images.cam_high`, robot `GR1` becomes `G1`" in done.losses
     )
     assert any(loss.startswith("episode numbers, counted again from 0: 0 is set_000003") for loss in done.losses)
-    asked = UNNAMED.model_copy(update={"robot": "any", "camera": "observation.images.eye", "task": "tidy up"})
+    asked = SOURCE_LABELS.model_copy(update={"robot": "any", "camera": "observation.images.eye", "task": "tidy up"})
     assert not any("different names" in loss for loss in write_lerobot(recordings, tmp_path / "asked", asked).losses)
     dataset = open_lerobot(tmp_path / "asked")
     assert (dataset.cameras, dataset.info["robot_type"]) == (("observation.images.eye",), "any")
     assert {dataset.entry(number).tasks for number in dataset.episodes} == {("tidy up",)}
 
 
-def test_an_episode_of_several_tasks_keeps_them_and_says_that_its_frames_name_the_first(tmp_path):
+def test_an_episode_keeps_all_its_tasks_and_its_frames_have_the_first(tmp_path):
     labelled(tmp_path / "set")
     line = {"episode_index": 3, "tasks": ["pick", "place"], "length": 5}
     (tmp_path / "set/meta/episodes.jsonl").write_text(json.dumps(line))
     recordings = find_recordings(tmp_path / "set", TOPICS)[:1]
-    done = write_lerobot(recordings, tmp_path / "new", UNNAMED)
+    done = write_lerobot(recordings, tmp_path / "new", SOURCE_LABELS)
     assert open_lerobot(tmp_path / "new").entry(3).tasks == ("pick", "place")
     assert any("every frame has the first task of set_000003" in loss for loss in done.losses)
 
 
-def test_a_bag_says_which_names_of_its_source_it_does_not_hold(tmp_path):
+def test_labels_that_a_bag_cannot_store_are_reported(tmp_path):
     done = write_bags(labelled(tmp_path / "set")[:1], tmp_path / "bags", TOPICS, "png")
     assert done.losses == ["not carried over: robot `G1`, task `task 3`, video key `observation.images.cam_high`"]
 
 
-def test_the_rate_is_that_of_the_camera(tmp_path):
+def test_the_rate_is_measured_from_the_images(tmp_path):
     record(tmp_path / "run_0", run(20))
     assert recording_at(tmp_path / "run_0").camera_rate_hz() == 30
-    record(tmp_path / "run_1", [Message(TOPICS.image, START, picture(0)), *run(1)[:1]])
+    record(tmp_path / "run_1", [Message(TOPICS.image, START, grey_image(0)), *run(1)[:1]])
     with pytest.raises(BadBag, match="1 images"):
         recording_at(tmp_path / "run_1").camera_rate_hz()
 
 
-def write_a_set(recordings, out):
+def write_dataset(recordings, out):
     return write_lerobot(recordings, out, LOSSLESS)
 
 
-def write_bags_of(recordings, out):
+def write_bag_folder(recordings, out):
     return write_bags(recordings, out, TOPICS)
 
 
-@pytest.mark.parametrize("write", [write_a_set, write_bags_of])
+@pytest.mark.parametrize("write", [write_dataset, write_bag_folder])
 @pytest.mark.parametrize("bad", ["run_0", "run_1"])
-def test_a_bad_recording_among_good_ones_is_left_out_and_told_whatever_the_format(tmp_path, write, bad):
+def test_an_unusable_recording_is_left_out_and_the_rest_are_converted(tmp_path, write, bad):
     for name in ("run_0", "run_1"):
         messages = run(6) if name != bad else [m for m in run(6) if m.topic != TOPICS.image]
         record(tmp_path / "bags" / name, messages)
     done = write(find_recordings(tmp_path / "bags", TOPICS), tmp_path / "out")
     assert [one.partition(":")[0] for one in done.left_out] == [bad] and "images" in done.left_out[0]
     (written,) = find_recordings(tmp_path / "out", TOPICS)
-    assert len(written.read(PREPROCESSING)[0]) == 5  # the first of 6 came before any command
+    assert len(written.read(PREPROCESSING)[0]) == 5  # the first of 6 frames precedes every command
 
 
-@pytest.mark.parametrize("write", [write_a_set, write_bags_of])
+@pytest.mark.parametrize("write", [write_dataset, write_bag_folder])
 @pytest.mark.parametrize("count", [1, 2])
-def test_of_bad_recordings_alone_nothing_is_written_and_the_reason_is_told(tmp_path, write, count):
+def test_without_a_usable_recording_nothing_is_written(tmp_path, write, count):
     for name in ("run_0", "run_1")[:count]:
         record(tmp_path / "bags" / name, [m for m in run(6) if m.topic != TOPICS.image])
     with pytest.raises(BadBag, match="expected images"):
@@ -234,11 +236,11 @@ def files_in(folder):
 
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])
 @pytest.mark.parametrize("bad", ["run_0", "run_2"])
-def test_of_a_recording_left_out_in_a_later_stretch_nothing_is_in_the_dataset_or_told_of_it(tmp_path, bad, version):
+def test_a_recording_rejected_in_a_later_part_changes_neither_the_dataset_nor_the_losses(tmp_path, bad, version):
     larger = [
         m if m.topic != TOPICS.image else Message(m.topic, m.stamp_ns, np.tile(m.content, (2, 2, 1))) for m in run(6)
     ]
-    later = run(6, start=START + 40 * PERIOD)  # after a gap of a second, of half the size
+    later = run(6, start=START + 40 * PERIOD)  # after a gap of a second, images of half the size
     record(tmp_path / "bags" / bad, larger + later)
     record(tmp_path / "bags" / "run_1", grid_run(8))
     recordings = find_recordings(tmp_path / "bags", TOPICS)
@@ -250,7 +252,7 @@ def test_of_a_recording_left_out_in_a_later_stretch_nothing_is_in_the_dataset_or
     assert files_in(tmp_path / "out") == files_in(tmp_path / "alone")
 
 
-def test_at_a_named_rate_too_a_bad_recording_leaves_nothing(tmp_path):
+def test_with_a_given_rate_an_unusable_recording_leaves_nothing_behind(tmp_path):
     record(tmp_path / "run_0", [m for m in run(6) if m.topic != TOPICS.image])
     with pytest.raises(BadBag):
         write_lerobot(
@@ -259,7 +261,7 @@ def test_at_a_named_rate_too_a_bad_recording_leaves_nothing(tmp_path):
     assert not (tmp_path / "set").exists()
 
 
-def test_statistics_of_the_written_dataset_are_of_its_values(tmp_path):
+def test_the_written_statistics_are_the_statistics_of_the_values(tmp_path):
     record(tmp_path / "run_0", run(10))
     write_lerobot(find_recordings(tmp_path / "run_0", TOPICS), tmp_path / "set", LOSSLESS)
     stats = json.loads((tmp_path / "set/meta/stats.json").read_text())

@@ -1,4 +1,4 @@
-"""LeRobot v3.0, read and written: many episodes in one table and one video."""
+"""Reading and writing LeRobot v3.0: many episodes in one table and one video."""
 
 import json
 import shutil
@@ -44,9 +44,13 @@ def same(one, two):
     return one.name == two.name and all(np.array_equal(getattr(one, f), getattr(two, f)) for f in fields)
 
 
-def test_episodes_read_from_shared_files_are_those_of_files_of_their_own_to_the_bit(old, new):
+def test_episodes_in_shared_files_are_read_as_from_separate_files_bit_for_bit(old, new):
     before, after = open_lerobot(old), open_lerobot(new)
-    assert after.version == "v3.0" and after.episodes == (0, 3, 5)  # numbers with holes, as the validation split needs
+    assert after.version == "v3.0" and after.episodes == (
+        0,
+        3,
+        5,
+    )  # as in the source
     assert (after.cameras, after.state_names) == (("observation.images.head",), NAMES)
     assert len(list((new / "videos").rglob("*.mp4"))) == len(list((new / "data").rglob("*.parquet"))) == 1
     for number in before.episodes:
@@ -56,7 +60,7 @@ def test_episodes_read_from_shared_files_are_those_of_files_of_their_own_to_the_
         )
 
 
-def test_there_and_back_keeps_every_frame_row_and_task(old, new, tmp_path):
+def test_the_round_trip_through_v3_keeps_every_frame_row_and_task(old, new, tmp_path):
     assert convert_version(new, tmp_path / "again" / "set", "v2.1") == Conversion(losses=[], left_out=[])
     before, after = open_lerobot(old), open_lerobot(tmp_path / "again" / "set")
     assert after.episodes == before.episodes
@@ -72,17 +76,17 @@ STATS = {"min": [0, 0], "max": [1, 1], "mean": [0.5, 0.5], "std": [0.1, 0.1], "c
 META = {"v2.1": ["tasks.jsonl", "episodes_stats.jsonl"], "v3.0": ["tasks.parquet"]}
 
 
-@pytest.mark.parametrize(("version", "file"), [(version, file) for version, some in META.items() for file in some])
+@pytest.mark.parametrize(("version", "file"), [(version, file) for version, files in META.items() for file in files])
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_tasks_and_statistics_that_were_cut_are_not_converted_and_verify_finds_them(
+def test_truncated_tasks_and_statistics_are_rejected_by_the_conversion_and_found_by_verify(
     new, tmp_path, version, file, share
 ):
     folder = new
     if version == "v2.1":
         convert_version(new, folder := tmp_path / "set", version)
-    cut = folder / "meta" / file
+    truncated = folder / "meta" / file
     assert not [one for one in verify_metadata(folder) if one.level == "fault"]
-    cut.write_bytes(cut.read_bytes()[: int(share * cut.stat().st_size)])
+    truncated.write_bytes(truncated.read_bytes()[: int(share * truncated.stat().st_size)])
     with pytest.raises(BadBag, match=f"{file}.*truncated"):
         convert_version(folder, tmp_path / "other", "v3.0" if version == "v2.1" else "v2.1")
     assert not (tmp_path / "other").exists()
@@ -91,7 +95,7 @@ def test_tasks_and_statistics_that_were_cut_are_not_converted_and_verify_finds_t
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "said"),
+    ("file", "line", "message"),
     [
         ("tasks.jsonl", {"task": "pick"}, "line 2: key `task_index`"),
         ("episodes_stats.jsonl", {"episode_index": 0, "stats": {"action": {"min": [0]}}}, "max, mean, std, count"),
@@ -110,15 +114,15 @@ def test_tasks_and_statistics_that_were_cut_are_not_converted_and_verify_finds_t
         ("episodes.jsonl", {"tasks": []}, "line 2: key `episode_index`"),
     ],
 )
-def test_a_line_without_what_is_used_is_rejected_by_its_number(old, tmp_path, file, line, said):
+def test_an_invalid_line_of_metadata_is_rejected_with_its_number(old, tmp_path, file, line, message):
     one = {key: [1] for key in STATS}
     good = {"task_index": 0, "task": "", "episode_index": 0, "stats": {"index": one}}
     (old / "meta" / file).write_text("".join(json.dumps(one) + "\n" for one in (good, line)))
-    with pytest.raises(BadBag, match=said):
+    with pytest.raises(BadBag, match=message):
         convert_version(old, tmp_path / "other", "v3.0")
 
 
-def test_what_v3_cannot_keep_is_said(old, tmp_path):
+def test_what_v3_cannot_keep_is_reported(old, tmp_path):
     (old / "meta/modality.json").write_text("{}")
     (old / "LICENSE").touch()
     numbers, absent, files = convert_version(old, tmp_path / "other", "v3.0").losses
@@ -127,7 +131,7 @@ def test_what_v3_cannot_keep_is_said(old, tmp_path):
     assert files == "not carried over: LICENSE, meta/modality.json"
 
 
-def test_info_counts_what_was_written_and_rows_are_numbered_through(new):
+def test_info_counts_what_was_written_and_rows_are_numbered_consecutively(new):
     info = json.loads((new / "meta/info.json").read_text())
     assert (info["total_episodes"], info["total_frames"]) == (3, 60)
     assert "observation.images.absent" not in info["features"]
@@ -136,7 +140,7 @@ def test_info_counts_what_was_written_and_rows_are_numbered_through(new):
     assert table["episode_index"].to_pylist() == [0] * 20 + [1] * 20 + [2] * 20
 
 
-def test_statistics_of_all_episodes_are_exact_not_means_of_means(new):
+def test_pooled_statistics_equal_the_statistics_of_all_rows(new):
     values = np.random.default_rng(0).normal(size=(100, 3)) * [1, 2, 3]
     parts = [column_stats(values[:10]), column_stats(values[10:40]), column_stats(values[40:])]
     whole = column_stats(values)
@@ -146,21 +150,21 @@ def test_statistics_of_all_episodes_are_exact_not_means_of_means(new):
     assert np.shape(stats["observation.images.head"]["mean"]) == (3, 1, 1)
 
 
-def test_pandas_reads_the_tasks_as_lerobot_expects_them(new):
+def test_pandas_reads_the_tasks_as_the_index(new):
     pandas = pytest.importorskip("pandas")
     assert list(pandas.read_parquet(new / "meta/tasks.parquet").columns) == ["task_index"]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("file", [VIDEO, TABLE, EPISODES])
-def test_a_file_cut_anywhere_is_rejected_with_a_sentence(new, file, share):
+def test_a_truncated_file_is_rejected(new, file, share):
     damaged = new / file
     damaged.write_bytes(damaged.read_bytes()[: int(share * damaged.stat().st_size)])
     with pytest.raises(BadBag, match=r"expected .* got"):
         recording_at(new, 5).read(PREPROCESSING)
 
 
-def test_a_damaged_source_leaves_nothing_behind(old, tmp_path):
+def test_a_conversion_that_fails_leaves_nothing_behind(old, tmp_path):
     for video in old.rglob("*.mp4"):
         video.write_bytes(video.read_bytes()[:800])
     with pytest.raises(BadBag, match=r"at least one usable recording.*episode_000003\.mp4"):
@@ -170,7 +174,7 @@ def test_a_damaged_source_leaves_nothing_behind(old, tmp_path):
         convert_version(old, old, "v3.0")
 
 
-def test_a_table_that_lacks_rows_of_an_episode_is_rejected(new):
+def test_an_episode_with_missing_rows_is_rejected(new):
     table = pyarrow.parquet.read_table(new / TABLE)
     pyarrow.parquet.write_table(table.slice(0, 55), new / TABLE)
     assert len(recording_at(new, 3).read(PREPROCESSING)[0]) == 19
@@ -178,7 +182,7 @@ def test_a_table_that_lacks_rows_of_an_episode_is_rejected(new):
         recording_at(new, 5).read(PREPROCESSING)
 
 
-def test_a_video_span_of_another_length_than_the_rows_is_rejected(new):
+def test_a_video_span_that_does_not_fit_the_rows_is_rejected(new):
     rows = pyarrow.parquet.ParquetFile(new / EPISODES).read().to_pylist()
     rows[1]["videos/observation.images.head/to_timestamp"] += 0.1
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), new / EPISODES)
@@ -187,7 +191,7 @@ def test_a_video_span_of_another_length_than_the_rows_is_rejected(new):
 
 
 @pytest.mark.realdata
-def test_av1_episodes_of_g1_are_joined_without_changing_a_pixel(tmp_path):
+def test_joining_av1_videos_of_g1_changes_no_pixel(tmp_path):
     source = tmp_path / "g1"
     for folder in ("meta", "data/chunk-000", "videos/chunk-000/observation.images.cam_high"):
         (source / folder).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What the conversion between LeRobot's versions checks, mends, carries and says."""
+"""Conversion between LeRobot versions: checks, corrections, and reports."""
 
 import json
 import re
@@ -18,7 +18,6 @@ from hwm_core.data.lerobot.tables import read_table
 from hwm_core.data.lerobot.versions import convert_version
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.errors import BadBag
-from training import convert_data
 
 CAMERA = "observation.images.head"
 VIDEO = f"videos/chunk-000/{CAMERA}/episode_{{:06d}}.mp4"
@@ -28,7 +27,7 @@ INT = {"dtype": "int64", "shape": [1], "names": None}
 
 @pytest.fixture
 def folder(tmp_path):
-    """Episodes 0 and 1, of 20 rows."""
+    """A dataset of the episodes 0 and 1, of 20 rows."""
     return lerobot_dataset(tmp_path / "set", (0, 1))
 
 
@@ -58,15 +57,15 @@ def write_lines(folder, name, lines):
     (folder / f"meta/{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def cut_last_picture(folder):
-    """An MP4 whose index stands before its pictures, without the end of the last one."""
+def truncate_last_frame(folder):
+    """Remove the end of the last frame from an MP4 whose index precedes its frames."""
     path = folder / VIDEO.format(0)
     write_video(path, 20, "mpeg4", movflags="faststart")
     path.write_bytes(path.read_bytes()[:-10])
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda folder: change_table(folder, 0, lambda table: table.slice(0, 15)), "expected 15 frames.*got 20"),
         (lambda folder: write_video(folder / VIDEO.format(0), 15, "mpeg4"), "expected 20 frames.*got 15"),
@@ -79,45 +78,35 @@ def cut_last_picture(folder):
         ),
         (lambda folder: with_column(folder, 0, "action", [[0.0]] + [[0.0] * 3] * 19), "`action`.*got 1 or 3"),
         (lambda folder: with_column(folder, 0, "timestamp", [np.nan] * 20), "a timestamp in every row"),
-        (cut_last_picture, "expected 20 whole frames, got a truncated frame at 0.633 s"),
+        (truncate_last_frame, "expected 20 whole frames, got a truncated frame at 0.633 s"),
     ],
 )
 @pytest.mark.parametrize("version", ["v2.1", "v3.0"])
-def test_an_episode_whose_files_do_not_fit_each_other_or_info_is_left_out_and_named(
-    folder, tmp_path, version, damage, said
-):
+def test_an_episode_whose_files_contradict_each_other_or_info_is_left_out(folder, tmp_path, version, damage, message):
     damage(folder)
     done = convert_version(folder, tmp_path / "out", version)
     assert len(done.left_out) == 1 and done.left_out[0].startswith("set_000000: ")
-    assert re.search(said, done.left_out[0])
+    assert re.search(message, done.left_out[0])
     after = open_lerobot(tmp_path / "out")
     assert after.episodes == (1,) and after.info["total_episodes"] == 1 and after.info["total_frames"] == 20
     assert not [one for one in verify_metadata(tmp_path / "out") if one.level == "fault"]
     assert len(list((tmp_path / "out").rglob("*.mp4"))) == len(list((tmp_path / "out/data").rglob("*.parquet"))) == 1
 
 
-def test_the_command_line_names_an_episode_that_was_left_out_and_its_status_is_1(folder, tmp_path, capsys):
-    write_video(folder / VIDEO.format(1), 15, "mpeg4")
-    arguments = [str(folder), "--to", "lerobot-v3.0", "--out", str(tmp_path / "out")]
-    assert convert_data.main(arguments) == 1
-    said = capsys.readouterr()
-    assert "1 recordings as lerobot-v3.0" in said.out and "left out set_000001: " in said.err
-
-
 @pytest.mark.parametrize("fps", [15, 60])
-def test_an_fps_that_is_not_the_videos_is_named(folder, tmp_path, fps):
+def test_a_wrong_fps_is_rejected_with_the_rate_of_the_video(folder, tmp_path, fps):
     change_info(folder, fps=fps)
     with pytest.raises(BadBag, match=rf"expected {fps} frames per second, the `fps` of info\.json, got 30\. Correct"):
         convert_version(folder, tmp_path / "out", "v3.0")
 
 
-def test_nan_is_told_by_column_and_episode(folder, tmp_path):
+def test_nan_values_are_kept_and_reported_by_column_and_episode(folder, tmp_path):
     with_column(folder, 1, "action", [[np.nan, 0.0, 0.0]] + [[0.0] * 3] * 19)
     losses = convert_version(folder, tmp_path / "out", "v3.0").losses
     assert "no values, but `action` has NaN or infinity in episodes 1: repair it before training" in losses
 
 
-def test_timestamps_that_begin_late_are_counted_from_0_and_it_is_told_and_noted(folder, tmp_path):
+def test_a_constant_timestamp_offset_is_removed_and_reported(folder, tmp_path):
     late = np.arange(20) / 30 + 0.05
     for number in (0, 1):
         with_column(folder, number, "timestamp", late)
@@ -137,7 +126,7 @@ def test_timestamps_that_begin_late_are_counted_from_0_and_it_is_told_and_noted(
     assert not [one for one in verify_metadata(after.path) if "row / fps" in one.text]
 
 
-def test_timestamps_without_a_fixed_rate_stay_and_are_told_and_noted(folder, tmp_path):
+def test_timestamps_without_a_fixed_rate_are_kept_and_reported(folder, tmp_path):
     seconds = np.arange(20) / 30 + np.repeat([0, 0.02], 10)
     with_column(folder, 0, "timestamp", seconds)
     assert "timestamps deviate from the 30 Hz grid by 0.0100 s" in [one.text for one in verify_metadata(folder)]
@@ -146,10 +135,10 @@ def test_timestamps_without_a_fixed_rate_stay_and_are_told_and_noted(folder, tmp
     assert np.array_equal(read_table(open_lerobot(tmp_path / "out"), 0)["timestamp"].to_numpy(), seconds)
 
 
-def test_statistics_with_their_quantiles_and_counts_go_there_and_back(folder, tmp_path):
-    picture = {key: [[[0.5]]] * 3 for key in ("min", "max", "mean", "std", "q01")} | {"count": [7]}
+def test_statistics_with_quantiles_and_counts_survive_the_round_trip(folder, tmp_path):
+    image = {key: [[[0.5]]] * 3 for key in ("min", "max", "mean", "std", "q01")} | {"count": [7]}
     action = column_stats(np.arange(60.0).reshape(20, 3), ["q01", "q99"])
-    stats = {"action": action, CAMERA: picture}
+    stats = {"action": action, CAMERA: image}
     write_lines(folder, "episodes_stats", ({"episode_index": number, "stats": stats} for number in (0, 1)))
     convert_version(folder, tmp_path / "new", "v3.0")
     convert_version(tmp_path / "new", tmp_path / "old", "v2.1")
@@ -159,7 +148,7 @@ def test_statistics_with_their_quantiles_and_counts_go_there_and_back(folder, tm
     assert pooled[CAMERA]["count"] == [14] and pooled["action"]["q99"] == action["q99"]
 
 
-def test_statistics_of_what_is_counted_anew_are_measured_anew(folder, tmp_path):
+def test_statistics_of_renumbered_columns_are_measured_again(folder, tmp_path):
     for number in (0, 1):
         with_column(folder, number, "task_index", [number] * 20)
     stale = {key: column_stats(np.full(20, 99.0)) for key in ("index", "episode_index", "task_index", "action")}
@@ -170,7 +159,7 @@ def test_statistics_of_what_is_counted_anew_are_measured_anew(folder, tmp_path):
     assert [stats[key]["mean"] for key in stale] == [[29.5], [1], [1], [99]]
 
 
-def test_without_a_file_of_tasks_they_are_those_the_episodes_name(folder, tmp_path):
+def test_without_a_file_of_tasks_the_tasks_of_the_episodes_are_used(folder, tmp_path):
     write_lines(
         folder,
         "episodes",
@@ -184,7 +173,7 @@ def test_without_a_file_of_tasks_they_are_those_the_episodes_name(folder, tmp_pa
     assert [read_table(after, number)["task_index"].to_pylist() for number in (0, 1)] == [[0] * 20, [1] * 20]
 
 
-def test_tasks_that_no_file_names_keep_their_numbers(folder, tmp_path):
+def test_task_indices_are_kept_where_no_file_describes_them(folder, tmp_path):
     for number in (0, 1):
         with_column(folder, number, "task_index", [number] * 20)
     convert_version(folder, tmp_path / "out", "v3.0")
@@ -193,14 +182,14 @@ def test_tasks_that_no_file_names_keep_their_numbers(folder, tmp_path):
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_an_episode_with_other_columns_than_the_first_has_no_place_in_v3(folder, tmp_path, number):
+def test_v3_leaves_out_an_episode_whose_columns_differ_from_the_first(folder, tmp_path, number):
     with_column(folder, number, "reward", [0.0] * 20)
     (left_out,) = convert_version(folder, tmp_path / "out", "v3.0").left_out
     assert left_out.startswith("set_000001: ") and "got reward in only one of the two" in left_out
     assert convert_version(folder, tmp_path / "old", "v2.1").left_out == []
 
 
-def test_an_absent_column_is_named_alone(folder):
+def test_only_the_absent_column_is_listed(folder):
     change_table(folder, 0, lambda table: table.drop_columns(["action"]))
     (fault,) = verify_recording(find_recordings(folder, Topics())[0])
     assert "expected the column action of info.json, got no such column." in fault.text
@@ -208,22 +197,22 @@ def test_an_absent_column_is_named_alone(folder):
 
 
 @pytest.mark.parametrize(
-    ("features", "said"),
+    ("features", "message"),
     [
         ({}, f"expected videos, got none. Download {CAMERA}."),
         ({CAMERA: {"dtype": "image"}}, f"expected videos, got images stored in the tables (dtype image): {CAMERA}"),
         ({CAMERA: INT}, "lists none either"),
     ],
 )
-def test_a_dataset_without_videos_is_rejected_by_where_its_pictures_are(folder, features, said):
+def test_a_dataset_without_videos_is_rejected_with_the_place_of_its_images(folder, features, message):
     for video in folder.rglob("*.mp4"):
         video.unlink()
     change_features(folder, **{"observation.images.absent": INT, **features})
     (fault,) = verify_recording(find_recordings(folder, Topics())[0])
-    assert said in fault.text
+    assert message in fault.text
 
 
-def test_every_camera_is_verified_where_none_is_chosen(folder):
+def test_all_cameras_are_verified_unless_one_is_chosen(folder):
     for number in (0, 1):
         path = folder / VIDEO.replace("head", "wrist").format(number)
         path.parent.mkdir(exist_ok=True)
@@ -237,7 +226,7 @@ def test_every_camera_is_verified_where_none_is_chosen(folder):
 
 
 @pytest.mark.parametrize("file", ["tasks.parquet", "stats.json"])
-def test_a_v3_without_tasks_or_with_statistics_that_were_cut_is_found(folder, tmp_path, file):
+def test_verify_finds_absent_tasks_and_truncated_statistics_of_v3(folder, tmp_path, file):
     convert_version(folder, tmp_path / "out", "v3.0")
     path = tmp_path / "out/meta" / file
     path.unlink() if file == "tasks.parquet" else path.write_bytes(path.read_bytes()[:-20])

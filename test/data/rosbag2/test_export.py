@@ -1,8 +1,7 @@
-"""Recordings of any format to bags: what joins takes in one file must not join them in the bag."""
+"""Writing recordings of any format as bags. Takes joined in one file stay separate in the bag."""
 
 import numpy as np
 import pytest
-from data_commands import run_command
 from onex_sets import raw_v2
 from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, record, run, write_video
 
@@ -20,7 +19,7 @@ def same_episode(one, two):
 
 
 def in_takes(folder, lengths):
-    """A video of 20 frames and its table of states and commands, joined of takes."""
+    """A video of 20 frames with its table of states and commands, joined from takes of these lengths."""
     folder.mkdir()
     write_video(folder / "run_4.mp4", 20, "mpeg4")
     takes = np.repeat(np.arange(len(lengths)), lengths)
@@ -32,7 +31,7 @@ def in_takes(folder, lengths):
 
 @pytest.mark.parametrize("lengths", [(7, 13), (6, 2, 5, 7)])
 @pytest.mark.parametrize("rate", [30, 15])
-def test_takes_joined_in_one_video_are_the_same_segments_in_the_bag(tmp_path, lengths, rate):
+def test_the_takes_of_a_video_are_the_segments_of_its_bag(tmp_path, lengths, rate):
     recording = in_takes(tmp_path / "joined", lengths)
     done = write_bags([recording], tmp_path / "bags", TOPICS, "png")
     assert done.losses == [
@@ -45,21 +44,19 @@ def test_takes_joined_in_one_video_are_the_same_segments_in_the_bag(tmp_path, le
     assert same_episode(before, after)
 
 
-def test_a_reader_that_knows_no_sign_of_cuts_sees_each_as_a_gap(tmp_path):
+def test_a_reader_that_does_not_read_the_cut_topic_sees_a_gap(tmp_path):
     recording = in_takes(tmp_path / "joined", (7, 13))
     write_bags([recording], tmp_path / "bags", TOPICS, "png")
-    ignorant = TOPICS.model_copy(update={"cuts": "/elsewhere"})
+    without_cuts = TOPICS.model_copy(update={"cuts": "/elsewhere"})
     for stamps in ("header", "receive"):
-        episode, report = BagRecording(tmp_path / "bags" / "run_4", ignorant, stamps).read(PREPROCESSING)
-        shown = episode.frames[:, 6, 6, 1].astype(int)
+        episode, report = BagRecording(tmp_path / "bags" / "run_4", without_cuts, stamps).read(PREPROCESSING)
+        grey = episode.frames[:, 6, 6, 1].astype(int)
         assert (
-            report.gaps == 1
-            and (shown[episode.segments == 1] >= 65).all()
-            and (shown[episode.segments == 0] <= 65).all()
+            report.gaps == 1 and (grey[episode.segments == 1] >= 65).all() and (grey[episode.segments == 0] <= 65).all()
         )
 
 
-def test_the_segments_of_a_1x_shard_are_those_of_its_bag(tmp_path):
+def test_the_segments_of_a_1x_shard_are_the_segments_of_its_bag(tmp_path):
     raw_v2(tmp_path / "raw", frames=20, cut=12)
     (shard,) = find_recordings(tmp_path / "raw", TOPICS)
     write_bags([shard], tmp_path / "bags", TOPICS, "png")
@@ -69,7 +66,7 @@ def test_the_segments_of_a_1x_shard_are_those_of_its_bag(tmp_path):
     assert same_episode(before, after)
 
 
-def test_a_bag_whose_clock_jumps_back_is_the_same_in_another_bag(tmp_path):
+def test_a_bag_with_a_backward_clock_jump_is_copied_unchanged(tmp_path):
     later = [
         m if m.topic == TOPICS.image else type(m)(m.topic, m.stamp_ns, (NAMES, np.add(m.content[1], 1000)))
         for m in run(20)
@@ -83,19 +80,19 @@ def test_a_bag_whose_clock_jumps_back_is_the_same_in_another_bag(tmp_path):
     assert np.array_equal(before.stamps_ns, after.stamps_ns)
 
 
-def test_a_message_that_cannot_be_read_is_left_out_and_told_and_the_rest_is_kept(tmp_path):
+def test_an_unusable_message_is_left_out_and_reported_and_the_rest_is_kept(tmp_path):
     junk = Message(TOPICS.joint_states, START, b"\x00\x01\x00\x00junk")
     source = record(tmp_path / "source", [*run(20), junk])
     done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
     assert not done.left_out
     assert len(done.losses) == 1 and done.losses[0].startswith("unusable messages: 1, the first: ")
-    (before, told), (after, report) = (
+    (before, report_before), (after, report) = (
         BagRecording(bag, TOPICS).read(PREPROCESSING) for bag in (source, tmp_path / "bags" / "source")
     )
-    assert (told.bad, report.bad) == (1, 0) and same_episode(before, after)
+    assert (report_before.bad, report.bad) == (1, 0) and same_episode(before, after)
 
 
-def test_joint_messages_of_nan_are_written_as_they_are_and_counted(tmp_path):
+def test_joint_messages_with_nan_are_written_unchanged_and_counted(tmp_path):
     end = START + 20 * PERIOD
     bad = [Message(TOPICS.joint_states, end + t, (NAMES, (0, np.nan, 0))) for t in (0, 1)]
     source = record(tmp_path / "source", [*run(20), *bad])
@@ -104,41 +101,9 @@ def test_joint_messages_of_nan_are_written_as_they_are_and_counted(tmp_path):
     assert BagRecording(tmp_path / "bags" / "source", TOPICS).read(PREPROCESSING)[1].bad == 2
 
 
-def test_a_stream_of_which_nothing_can_be_read_leaves_no_bag(tmp_path):
+def test_a_channel_without_a_usable_message_leaves_no_bag(tmp_path):
     junk = [Message(TOPICS.joint_states, START + t, b"\x00\x01\x00\x00junk") for t in range(3)]
     source = record(tmp_path / "source", [m for m in run(20) if m.topic != TOPICS.joint_states] + junk)
     with pytest.raises(BadBag):
         write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
     assert not list((tmp_path / "bags").glob("*"))
-
-
-@pytest.fixture
-def command(capsys):
-    """Status, and what was printed."""
-
-    def call(*words):
-        status = run_command(*words)
-        told = capsys.readouterr()
-        return status, told.out + told.err
-
-    return call
-
-
-def test_two_recordings_of_one_name_are_rejected_where_one_would_take_the_other_s_place(tmp_path, command):
-    one, two = (record(tmp_path / site / "run_0", run(6)) for site in ("a", "b"))
-    for words in (("convert", one, two, "--to", "rosbag2", "--out"), ("inspect", one, two, "--sheets")):
-        status, told = command(*words, tmp_path / "out")
-        assert status == 2 and "1 names twice, the first `run_0`" in told and not (tmp_path / "out").exists()
-    assert command("inspect", one, two)[0] == 0
-
-
-def test_bags_that_were_there_are_named_apart_from_those_made(tmp_path, command):
-    for name in ("run_0", "run_1"):
-        record(tmp_path / "bags" / name, run(6))
-    out = tmp_path / "out"
-    assert "1 recordings as rosbag2" in command("convert", tmp_path / "bags/run_0", "--to", "rosbag2", "--out", out)[1]
-    status, told = command("convert", tmp_path / "bags", "--to", "rosbag2", "--out", out, "--image-format", "png")
-    assert status == 0 and f"{out}: 1 recordings as rosbag2" in told
-    assert "already there, kept as made before, whatever the options: run_0\n" in told
-    told = command("convert", tmp_path / "bags", "--to", "rosbag2", "--out", out)[1]
-    assert f"{out}: 0 recordings as rosbag2" in told and "run_0, run_1" in told and "lost" not in told

@@ -193,7 +193,7 @@ def test_a_raw_shard_is_a_recording_with_cuts_between_its_segments(tmp_path):
 
 @pytest.mark.parametrize("filmed", [18, 22])
 def test_a_raw_video_of_another_length_than_its_states_is_rejected(tmp_path, filmed):
-    (recording,) = find_recordings(raw_v2(tmp_path / "raw", filmed=filmed), TOPICS)
+    (recording,) = find_recordings(raw_v2(tmp_path / "raw", video_frames=filmed), TOPICS)
     with pytest.raises(BadBag, match="expected 20 frames"):
         recording.read(SQUARE)
 

@@ -1,0 +1,32 @@
+"""Searching for recordings of all formats."""
+
+import pytest
+from recordings import TOPICS, lerobot_dataset, record, run
+
+from hwm_core.data.discover import find_recordings
+from hwm_core.data.episodes.split import is_nth
+from hwm_core.errors import BadBag
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A dataset of the episodes 0 and 3, beside a bag in a folder of its own."""
+    lerobot_dataset(tmp_path / "set")
+    record(tmp_path / "deep" / "run_7", run(5))
+    return tmp_path
+
+
+def test_bags_and_datasets_are_found_at_any_depth(folder):
+    found = find_recordings(folder, TOPICS)
+    assert sorted((one.name, one.number) for one in found) == [("run_7", 7), ("set_000000", 0), ("set_000003", 3)]
+    assert [one.name for one in found if is_nth(one, 7)] == ["run_7", "set_000000"]
+
+
+def test_a_bag_is_found_by_the_path_of_its_file(folder):
+    assert [one.name for one in find_recordings(folder / "deep/run_7/run_7.mcap", TOPICS)] == ["run_7"]
+
+
+@pytest.mark.parametrize("path", ["nowhere", "set/data"])
+def test_a_path_without_recordings_is_an_error_that_lists_the_formats(folder, path):
+    with pytest.raises(BadBag, match="rosbag2"):
+        find_recordings(folder / path, TOPICS)

@@ -1,0 +1,59 @@
+"""training.prepare_data: from recordings to a store."""
+
+from dataclasses import replace
+
+import pytest
+from recordings import START, TOPICS, lerobot_dataset, real_data, record, run
+
+from hwm_core.data.episodes.store import open_store
+from hwm_core.data.robot.manifest import ActionManifest
+from training import convert_data, prepare_data
+
+
+def prepare(source, store, *options):
+    arguments = [source, "--validation-nth", 2, "--robot", "r", "--size", 12, "--out", store, *options]
+    return prepare_data.main([str(argument) for argument in arguments])
+
+
+def test_a_dataset_is_converted_to_bags_and_prepared(tmp_path, capsys):
+    folder, bags, store = lerobot_dataset(tmp_path / "set"), tmp_path / "bags", tmp_path / "store"
+    assert convert_data.main([str(folder), "--to", "rosbag2", "--out", str(bags)]) == 0
+    arguments = [str(bags), "--validation-nth", "3", "--robot", "r", "--size", "12", "--out", str(store)]
+    assert prepare_data.main(arguments) == 2  # 3 divides both 0 and 3: no recording is left for training
+    assert "got 0 and 2. Name recordings with --validation" in capsys.readouterr().err
+    assert prepare(bags, store) == 0
+    opened = open_store(store)
+    assert [one.name for one in opened.training] == ["set_000003"]
+    assert [one.name for one in opened.validation] == ["set_000000"]
+    assert isinstance(opened.manifests["states"], ActionManifest)
+
+
+def test_repeated_frames_are_reported_with_a_rate_that_repeats_none(tmp_path, capsys):
+    for number in (1, 2):
+        slow = [replace(one, stamp_ns=START + (one.stamp_ns - START) * 3 // 2) for one in run()]  # 20 Hz
+        record(tmp_path / f"bags/run_{number}", slow)
+    assert prepare(tmp_path / "bags", tmp_path / "at_30") == 0
+    printed = capsys.readouterr().out
+    assert "38 of 116 frames (33%) repeat the frame before" in printed and "`--rate 20` repeats none" in printed
+    assert prepare(tmp_path / "bags", tmp_path / "at_15", "--rate", 60, "--frame-skip", 1) == 0
+    assert "`--rate 40` repeats none" in capsys.readouterr().out  # every second frame of 40 Hz: 20 Hz
+    assert prepare(tmp_path / "bags", tmp_path / "at_20", "--rate", 20) == 0
+    assert "repeat the frame before" not in capsys.readouterr().out
+
+
+def test_without_a_better_rate_a_lower_rate_is_recommended(tmp_path, capsys):
+    for number in (1, 2):
+        messages = run(90)
+        for one in messages:
+            if one.topic == TOPICS.image:
+                one.content[:] -= one.content % 4 == 3  # every fourth image equals the third
+        record(tmp_path / f"bags/run_{number}", messages)
+    assert prepare(tmp_path / "bags", tmp_path / "store", "--drop-repeats") == 0
+    assert "A lower `--rate` repeats fewer" in capsys.readouterr().out
+
+
+@pytest.mark.realdata
+def test_20_hz_is_recommended_for_gr1(tmp_path, capsys):
+    assert prepare(real_data("gr1_sim_picknplace"), tmp_path / "store") == 0
+    printed = capsys.readouterr().out
+    assert "(33%) repeat the frame before" in printed and "`--rate 20` repeats none" in printed

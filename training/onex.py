@@ -19,12 +19,13 @@ import torch
 from tqdm import tqdm
 
 from hwm_core.challenge.compression import compress
+from hwm_core.challenge.compression_report import compression_tables
 from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.forecast_samples import cut_forecast_samples, identity
 from hwm_core.challenge.forecasts import SamplingTrack
 from hwm_core.challenge.grid_samples import open_samples
-from hwm_core.challenge.report import compression_tables, sampling_tables
 from hwm_core.challenge.sampling import run_track
+from hwm_core.challenge.sampling_report import sampling_tables
 from hwm_core.challenge.submission import ArchiveLayout, validate_archive
 from hwm_core.config import overridden, read_yaml
 from hwm_core.data.formats.onex_raw import open_raw
@@ -111,7 +112,7 @@ def _sample(options: argparse.Namespace) -> int:
             progress=lambda done: bar.update(done - bar.n),
         )
     print(*(table.markdown() for table in sampling_tables(report)), sep="\n")
-    print(f"{options.out}: {report['samples']} samples")
+    print(f"{options.out}: {report.counts.samples} samples")
     return 0
 
 

@@ -8,14 +8,13 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from hwm_core.challenge.compression_scores import CONDITIONS, SampleScore, compression_report
+from hwm_core.challenge.compression_report import CompressionReport, compression_card, compression_tables
+from hwm_core.challenge.compression_scores import CONDITIONS, SampleScore
 from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.grid_samples import GridSample
-from hwm_core.challenge.report import compression_card, compression_tables
 from hwm_core.challenge.submission import check_pattern, write_archive, write_sample
 from hwm_core.device import arithmetic
 from hwm_core.evaluation.counterfactual import apply_motion, choose_donors
@@ -31,7 +30,7 @@ def compress(
     batch: int = 4,
     pattern: str = "{number}.npz",
     progress: Callable[[int, int], None] = lambda done, of: None,
-) -> dict[str, Any] | None:
+) -> CompressionReport | None:
     """Write the archive and, where the true tokens are known, the report.
 
     The archive appears only once it is complete and valid. The report is `out` with the suffix .json; its tables have
@@ -72,8 +71,8 @@ def compress(
     report = None
     if with_truth:
         scores = [_score(work, sample) for sample in samples]
-        report = compression_report(compressor, samples, scores, settings)
-        write_json(out.with_suffix(".json"), report)
+        report = CompressionReport.of(compressor, samples, scores, settings)
+        write_json(out.with_suffix(".json"), report.plain())
         write_text(out.with_suffix(".table.md"), "\n".join(table.markdown() for table in compression_tables(report)))
         write_text(out.with_suffix(".MODEL_CARD.md"), compression_card(compressor.checkpoint, report))
     files = {sample.number: work.path(f"{sample.number}.npz") for sample in samples}

@@ -6,14 +6,13 @@ The score is PSNR at 512x512; SSIM is given beside it. `forecasts` lists the con
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import cv2
 
 from hwm_core.challenge.forecast_samples import ForecastSample
 from hwm_core.challenge.forecasts import Frame, SamplingTrack, forecast
-from hwm_core.challenge.report import sampling_card, sampling_tables
-from hwm_core.challenge.sampling_scores import SampleScore, sampling_report
+from hwm_core.challenge.sampling_report import SamplingReport, sampling_card, sampling_tables
+from hwm_core.challenge.sampling_scores import SampleScore
 from hwm_core.device import arithmetic
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import new_file, new_folder, write_json, write_text
@@ -29,7 +28,7 @@ def run_track(
     *,
     data: str,
     progress: Callable[[int], None] = lambda done: None,
-) -> dict[str, Any]:
+) -> SamplingReport:
     """Write a folder with the predictions as PNG, report.json, table.md and MODEL_CARD.md; return the report.
 
     The folder appears only once it is complete. A stopped run resumes when it is called again with the same arguments:
@@ -61,12 +60,12 @@ def run_track(
         progress(len(scores))
     if not scores:
         raise BadConfig("samples", expected="one or more", got="none", remedy="Use other shards, or a larger limit.")
-    report = sampling_report(world_model, scores, track.seed, settings)
+    report = SamplingReport.of(world_model, scores, track.seed, settings)
     with new_folder(out) as folder:
         (folder / "predictions").mkdir()
         for score in scores:
             shutil.copyfile(work.path(f"{score.name}.png"), folder / "predictions" / f"{score.name}.png")
-        write_json(folder / "report.json", report)
+        write_json(folder / "report.json", report.plain())
         write_text(folder / "table.md", "\n".join(table.markdown() for table in sampling_tables(report)))
         write_text(folder / "MODEL_CARD.md", sampling_card(world_model, report))
     work.remove()

@@ -21,7 +21,7 @@ SUFFIXES = (".MODEL_CARD.md", ".json", ".table.md", ".zip")
 def test_samples_with_known_tokens_are_scored_under_every_condition_and_beside_baselines(tmp_path) -> None:
     one = masked_checkpoint(**TOY)
     samples = [random_sample(one, number=number) for number in range(4)]
-    report = compress(Compressor(one, top=20), samples, tmp_path / "out.zip", batch=3)
+    report = compress(Compressor(one, top=20), samples, tmp_path / "out.zip", batch=3).plain()
     assert report == json.loads((tmp_path / "out.json").read_text())
     assert (report["samples"], report["tokens"]) == (4, 4 * 3 * 2 * 2)
     assert report["baselines"]["uniform"] == pytest.approx(math.log(20))
@@ -66,9 +66,9 @@ def test_intervals_are_over_takes_so_a_single_shard_gives_intervals(tmp_path) ->
     one = masked_checkpoint(**TOY)
     of_toy = [replace(random_sample(one, number), take=sample.take) for number, sample in enumerate(samples)]
     report = compress(Compressor(one, top=20), of_toy, tmp_path / "out.zip")
-    assert report["takes"] == 7
-    for gain in report["gain_over"].values():
-        assert gain["low"] < gain["mean"] < gain["high"]
+    assert report.counts.takes == 7
+    for gain in report.gain_over.values():
+        assert gain.low < gain.mean < gain.high
 
 
 def test_a_stopped_run_resumes_and_writes_the_same_bytes(tmp_path) -> None:

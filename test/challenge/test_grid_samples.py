@@ -52,7 +52,7 @@ def test_frames_of_v1_are_skipped_to_match_the_frame_rate_of_the_model(tmp_path)
     ]
     assert samples[1].actions[:, 3].tolist() == [12, 15, 18, 21]
     report = compress(Compressor(slow), samples[:1], tmp_path / "out.zip")
-    assert report["baselines"]["uniform"] == pytest.approx(math.log(2**18))
+    assert report.uniform == pytest.approx(math.log(2**18))
     with pytest.raises(BadCheckpoint, match="30 Hz"):
         open_samples(path, masked_checkpoint(names, hz=7.0, **V1))
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hwm_core.nn.attention import beside
-from hwm_core.nn.backbone import Cache
+from hwm_core.nn.key_value import Cache, beside
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from hwm_core.models.flow_path import interpolate, linear_estimate, noise_level,
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.nn.action_modulation import ActionModulation
 from hwm_core.nn.attention_spec import flow_block
-from hwm_core.nn.backbone import Backbone, Cache, reject_cache
+from hwm_core.nn.backbone import Backbone, reject_cache
 from hwm_core.nn.conv_path import ConvPath
 from hwm_core.nn.embed import PositionEmbedding, time_features
 from hwm_core.nn.initialise import initialise
+from hwm_core.nn.key_value import Cache
 from hwm_core.nn.patches import from_patches, to_patches
 from hwm_core.nn.reachability import cache_obstacle
 from hwm_core.rng.batch_rows import normal, uniform

@@ -32,7 +32,7 @@ class FlowConfig(WorldModelConfig):
     )
     position: Literal["rotary", "rotary_and_learned"] = Field(
         default="rotary",
-        description="whether a learned vector for each latent and position is added to video tokens, beside RoPE",
+        description="whether a learned vector for each latent and site is added to video tokens, beside RoPE",
     )
     modulation: Literal["time", "time_and_actions"] = Field(
         default="time", description="what modulates the future video (AdaLN): the time, or the time and the actions"

@@ -12,9 +12,10 @@ from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.models.vocabulary import Vocabulary
 from hwm_core.nn.attention_spec import masked_block
-from hwm_core.nn.backbone import Backbone, Cache, reject_cache
+from hwm_core.nn.backbone import Backbone, reject_cache
 from hwm_core.nn.embed import ActionEncoder, PositionEmbedding
 from hwm_core.nn.initialise import initialise
+from hwm_core.nn.key_value import Cache
 from hwm_core.nn.reachability import cache_obstacle
 from hwm_core.rng.batch_rows import own_rows, uniform
 from hwm_core.streams import Stream
@@ -31,7 +32,7 @@ class KVCache:
 class MaskedWorldModel(WorldModelNetwork):
     """Predicts the tokens of masked future latents from past tokens and past and future actions.
 
-    A *site* is one position of the transformer: P = patch * patch tokens [..., h, w, P].
+    A site is one spatial position of the transformer and holds P = patch * patch tokens [..., h, w, P].
     """
 
     config: MaskedConfig

@@ -26,7 +26,7 @@ class MaskedConfig(WorldModelConfig):
     )
     levels: tuple[int, ...] = Field(default=(8, 8, 8, 5, 5, 5), description="FSQ levels of the tokenizer")
     grid: tuple[int, int] = Field(default=(32, 32), description="tokens of one latent: rows, columns")
-    patch: int = Field(default=1, gt=0, description="tokens per transformer position along rows and columns; paper: 1")
+    patch: int = Field(default=1, gt=0, description="tokens per site along rows and columns; paper: 1")
     max_corruption_rate: float = Field(
         default=0.2, ge=0, le=1, description="largest rate of random token replacement (rho_max)"
     )

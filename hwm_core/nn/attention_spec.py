@@ -1,8 +1,8 @@
-"""Who hears whom and who shares what: transformer blocks as rows of data.
+"""Transformer blocks as data: which streams attend to which, and which streams share weights.
 
-A block is a tuple of attention sub-layers followed by an MLP. A *group* is a name for a set of weights: streams that
-carry the same group name use the same weights, so tying is by identity. Everything else about a variant (what can be
-cached, which weights are ever used) is computed from these rows, see `hearing`.
+A block is a tuple of attention sub-layers followed by an MLP. A *group* is a name for a set of weights: streams with
+the same group name use the same weights. A variant of the paper is a row of a table, not a class. All else about a
+variant (what can be cached, which weights are used at all) is computed from its specs, see `reachability`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,14 +13,16 @@ from typing import Literal
 from hwm_core.streams import ACTIONS, PAST, VIDEO, Stream
 
 Groups = Mapping[Stream, str]
+"""Stream -> the name of its set of weights."""
 AttendsTo = Mapping[Stream, tuple[Stream, ...]]
+"""Stream of queries -> the streams of keys and values that it attends to."""
 
 
 class Axis(Enum):
-    """The tokens that one attention call runs over."""
+    """The tokens that attend to each other in one attention call. A site is one spatial position of a latent."""
 
     SPACE = "space"  # the sites of one latent
-    TIME = "time"  # the latents of one site; an action token is present at every site
+    TIME = "time"  # the latents at one site; an action token is present at every site
     ALL = "all"  # every token: each latent and site of video, each frame of actions
 
 
@@ -30,69 +32,97 @@ class AttentionSpec:
 
     name: str
     axis: Axis
-    attends_to: AttendsTo  # query stream -> key streams
+    attends_to: AttendsTo
     query: Groups  # weights of the query projection
     key: Groups  # weights of the key and value projections
     out: Groups  # weights of the output projection
-    norm: Groups  # layer norm before the projections; a stream without one is heard as it is
-    causal: bool = False  # latent i hears latents <= i only
-    qk_norm: Literal["none", "one", "each"] = (
-        "none"  # RMS norm for all queries and one for all keys; layer norm a group
-    )
-    modulation: Groups = field(default_factory=dict)  # shift, scale and gate from t; norms then have no weights
+    norm: Groups  # layer norm before the projections; a stream without a group is not normalised
+    causal: bool = False  # latent i attends to latents <= i only
+    qk_norm: Literal["none", "rms", "layer"] = "none"  # one RMS norm for all groups, or a layer norm for each group
+    modulation: Groups = field(default_factory=dict)  # AdaLN: shift, scale and gate; then norms have no weights
 
 
 @dataclass(frozen=True)
 class BlockSpec:
-    """Attention sub-layers in order, then an MLP for the streams that `mlp` names."""
+    """Attention sub-layers in order, then an MLP for the streams in `mlp`."""
 
     attention: tuple[AttentionSpec, ...]
     mlp: Groups
-    modulation: Groups = field(default_factory=dict)  # as of an attention row, for the MLP
-    clean: frozenset[Stream] = frozenset()  # streams modulated at t = 1, as the data they are, whatever t is
+    modulation: Groups = field(default_factory=dict)  # AdaLN of the MLP
+    clean: frozenset[Stream] = frozenset()  # streams that are modulated at t = 1 (clean data), whatever t is
 
 
-def _one(name: str, streams: tuple[Stream, ...]) -> Groups:
+def masked_block(variant: str, attention: str) -> BlockSpec:
+    """A block of the masked family (paper section 2.4).
+
+    Args:
+        variant: a key of `MASKED_VARIANTS`.
+        attention: "time_aligned" (latent i attends to latents <= i, of video and of actions) or "bidirectional" (as the
+            paper states it; the past then attends to the future and cannot be cached).
+    """
+    return MASKED_VARIANTS[variant](attention == "time_aligned")
+
+
+def flow_block(variant: str, attention: str, *, last: bool = False, qk_norm: str = "paper") -> BlockSpec:
+    """A block of the flow family (paper section 2.4): full attention over every token of the window.
+
+    Args:
+        variant: a key of `FLOW_VARIANTS`.
+        attention: "full" (the past is modulated by t and, in joint attention, attends to the future) or "clean_context"
+            (the past is modulated at t = 1 and does not attend to the future, so it can be cached).
+        last: the last block updates only the future video, and has no MLP for the other streams.
+        qk_norm: "paper" (queries and keys are normalised in the paper's `base` and `split`) or "always" (in all four).
+    """
+    clean = attention == "clean_context"
+    spec = FLOW_VARIANTS[variant]({stream: PAST if clean and stream.is_past else _ALL for stream in _ALL})
+    sublayers = spec.attention
+    if qk_norm == "always":
+        sublayers = tuple(replace(sublayer, qk_norm="layer") for sublayer in sublayers)
+    mlp = {Stream.FUTURE_VIDEO: spec.mlp[Stream.FUTURE_VIDEO]} if last else spec.mlp
+    return replace(spec, attention=sublayers, mlp=mlp, clean=frozenset(PAST) if clean else frozenset())
+
+
+def _one_group(name: str, streams: tuple[Stream, ...]) -> Groups:
     return dict.fromkeys(streams, name)
 
 
-def _each(streams: tuple[Stream, ...]) -> Groups:
+def _group_each(streams: tuple[Stream, ...]) -> Groups:
     return {stream: stream.value for stream in streams}
 
 
 def _by_modality() -> Groups:
-    return {**_one("video", VIDEO), **_one("actions", ACTIONS)}
+    return {**_one_group("video", VIDEO), **_one_group("actions", ACTIONS)}
 
 
 _ALL = VIDEO + ACTIONS
 
 
 def _self_attention(name: str, axis: Axis, streams: tuple[Stream, ...], group: str, causal: bool) -> AttentionSpec:
-    """All `streams` hear each other (over space: only themselves) with one set of weights."""
-    weights = _one(group, streams)
+    """All `streams` attend to each other (over space: each to itself) with one set of weights."""
+    weights = _one_group(group, streams)
     attends_to = {stream: (stream,) if axis is Axis.SPACE else streams for stream in streams}
     return AttentionSpec(name, axis, attends_to, query=weights, key=weights, out=weights, norm=weights, causal=causal)
 
 
-def _joint(mlp: Groups, causal: bool) -> BlockSpec:
+def _masked_joint(mlp: Groups, causal: bool) -> BlockSpec:
     """Spatial attention within each video latent, then joint temporal attention of all streams at each site."""
     spatial = _self_attention("spatial", Axis.SPACE, VIDEO, "video", causal=False)
     temporal = _self_attention("temporal", Axis.TIME, _ALL, "all", causal)
     return BlockSpec((spatial, temporal), mlp)
 
 
-def _split(causal: bool) -> BlockSpec:
-    """Self-attention of video and of actions apart, then video hears actions by cross-attention."""
+def _masked_split(causal: bool) -> BlockSpec:
+    """Separate self-attention of video and of actions, then cross-attention from video to actions."""
     cross = AttentionSpec(
         "cross",
         Axis.TIME,
         attends_to=dict.fromkeys(VIDEO, ACTIONS),
-        query=_one("video", VIDEO),
-        key=_one("actions", ACTIONS),
-        out=_one("video", VIDEO),
-        norm=_one("video", VIDEO),
+        query=_one_group("video", VIDEO),
+        key=_one_group("actions", ACTIONS),
+        out=_one_group("video", VIDEO),
+        norm=_one_group("video", VIDEO),
         causal=causal,
-        qk_norm="one",
+        qk_norm="rms",
     )
     attention = (
         _self_attention("spatial", Axis.SPACE, VIDEO, "video", causal=False),
@@ -100,85 +130,54 @@ def _split(causal: bool) -> BlockSpec:
         _self_attention("actions", Axis.TIME, ACTIONS, "actions", causal),
         cross,
     )
-    return BlockSpec(attention, mlp=_one("video", VIDEO))
+    return BlockSpec(attention, mlp=_one_group("video", VIDEO))
 
 
-def masked_block(variant: str, attention: str) -> BlockSpec:
-    """A block of the masked family (paper section 2.4).
-
-    Args:
-        variant: a name in `MASKED_VARIANTS`.
-        attention: "time_aligned" (latent i hears latents <= i, of video and of actions) or "bidirectional" (the paper's
-            words, kept for comparison; the past then hears the future and cannot be cached).
-    """
-    return MASKED_VARIANTS[variant](attention == "time_aligned")
-
-
-MASKED_VARIANTS = {
-    "base": lambda causal: _joint(_each(_ALL), causal),
-    "modality_shared": lambda causal: _joint(_by_modality(), causal),
-    "fully_shared": lambda causal: _joint(_one("all", _ALL), causal),
-    "split": _split,
-}
-"""The four variants of the paper's table 1; the weights a variant shares are those with equal group names."""
-
-
-def _flow_joint(groups: Groups, attends_to: AttendsTo, qk_norm: Literal["none", "each"]) -> BlockSpec:
-    """All streams in one attention over every token; what `groups` says is modulation, q, k, v and MLP alike."""
-    everyone = _one("all", _ALL)
+def _flow_joint(groups: Groups, attends_to: AttendsTo, qk_norm: Literal["none", "layer"]) -> BlockSpec:
+    """Joint attention of all streams over every token; `groups` are those of modulation, queries, keys and MLP."""
+    shared = _one_group("all", _ALL)
     attention = AttentionSpec(
-        "joint", Axis.ALL, attends_to, groups, groups, everyone, everyone, qk_norm=qk_norm, modulation=groups
+        "joint", Axis.ALL, attends_to, groups, groups, shared, shared, qk_norm=qk_norm, modulation=groups
     )
     return BlockSpec((attention,), mlp=groups, modulation=groups)
 
 
 def _flow_split(attends_to: AttendsTo) -> BlockSpec:
-    """Every stream among its own tokens, weights by modality; then future video hears the three others."""
+    """Self-attention within each stream, weights by modality; then cross-attention from future video to the rest."""
     modality, own = _by_modality(), {stream: (stream,) for stream in _ALL}
     context = tuple(stream for stream in attends_to[Stream.FUTURE_VIDEO] if stream is not Stream.FUTURE_VIDEO)
-    future, everyone = _one("future_video", (Stream.FUTURE_VIDEO,)), _one("all", _ALL)
+    future, shared = _one_group("future_video", (Stream.FUTURE_VIDEO,)), _one_group("all", _ALL)
     attention = (
         AttentionSpec(
-            "self", Axis.ALL, own, modality, modality, modality, everyone, qk_norm="each", modulation=modality
+            "self", Axis.ALL, own, modality, modality, modality, shared, qk_norm="layer", modulation=modality
         ),
         AttentionSpec(
             "cross",
             Axis.ALL,
             attends_to={Stream.FUTURE_VIDEO: context},
             query=future,
-            key=_each(context),
+            key=_group_each(context),
             out=future,
-            norm=everyone,
-            qk_norm="each",
+            norm=shared,
+            qk_norm="layer",
             modulation=future,
         ),
     )
     return BlockSpec(attention, mlp=modality, modulation=modality)
 
 
-def flow_block(variant: str, attention: str, *, last: bool = False, qk_norm: str = "paper") -> BlockSpec:
-    """A block of the flow family (paper section 2.4): attention inside a chunk is full, over every token.
-
-    Args:
-        variant: a name in `FLOW_VARIANTS`.
-        attention: "full" (the past is modulated by t and, in joint attention, hears the future) or "clean_context" (the
-            past is modulated at t = 1 and hears no future, so that it can be cached).
-        last: the last block updates only the future video, and has no MLP for the others.
-        qk_norm: "paper" (queries and keys are normed where the paper's variant does so) or "always" (in every variant).
-    """
-    clean = attention == "clean_context"
-    row = FLOW_VARIANTS[variant]({stream: PAST if clean and stream.is_past else _ALL for stream in _ALL})
-    sublayers = row.attention
-    if qk_norm == "always":
-        sublayers = tuple(replace(part, qk_norm="each") for part in sublayers)
-    mlp = {Stream.FUTURE_VIDEO: row.mlp[Stream.FUTURE_VIDEO]} if last else row.mlp
-    return replace(row, attention=sublayers, mlp=mlp, clean=frozenset(PAST) if clean else frozenset())
-
+MASKED_VARIANTS: Mapping[str, Callable[[bool], BlockSpec]] = {
+    "base": lambda causal: _masked_joint(_group_each(_ALL), causal),
+    "modality_shared": lambda causal: _masked_joint(_by_modality(), causal),
+    "fully_shared": lambda causal: _masked_joint(_one_group("all", _ALL), causal),
+    "split": _masked_split,
+}
+"""The four variants of the paper's table 1: whether attention is causal -> block."""
 
 FLOW_VARIANTS: Mapping[str, Callable[[AttendsTo], BlockSpec]] = {
-    "base": lambda attends_to: _flow_joint(_each(_ALL), attends_to, "each"),
+    "base": lambda attends_to: _flow_joint(_group_each(_ALL), attends_to, "layer"),
     "modality_shared": lambda attends_to: _flow_joint(_by_modality(), attends_to, "none"),
-    "fully_shared": lambda attends_to: _flow_joint(_one("all", _ALL), attends_to, "none"),
+    "fully_shared": lambda attends_to: _flow_joint(_one_group("all", _ALL), attends_to, "none"),
     "split": _flow_split,
 }
-"""The four variants of the paper's table 2; the same names, and the same reading, as `MASKED_VARIANTS`."""
+"""The four variants of the paper's table 2: which stream attends to which -> block."""

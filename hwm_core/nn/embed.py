@@ -15,11 +15,11 @@ def time_features(t: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:
 
 
 class PositionEmbedding(nn.Module):
-    """A learned vector for each latent and spatial position, added to video tokens."""
+    """A learned vector for each latent and site, added to video tokens."""
 
-    def __init__(self, num_latents: int, positions: int, dim: int) -> None:
+    def __init__(self, num_latents: int, num_sites: int, dim: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(num_latents, positions, dim))
+        self.weight = nn.Parameter(torch.empty(num_latents, num_sites, dim))
 
     def reset_parameters(self, std: float) -> None:
         """Draw from N(0, std)."""

@@ -1,4 +1,4 @@
-"""How weights begin."""
+"""Initial weights."""
 
 from typing import Literal
 
@@ -14,13 +14,14 @@ Init = Literal["normal", "xavier", "fan_in"]
 def initialise(model: nn.Module, init: Init, depth: int) -> None:
     """Draw the weights of all linear layers and convolutions of `model`; biases are zero.
 
-    "normal" is the paper's N(0, 0.02) for the masked family (section 3.1), "xavier" that of the flow family. "fan_in"
-    keeps activations at unit scale: N(0, 1/fan_in), and what n sub-layers of all `depth` blocks add to the residual
-    stream is divided by sqrt(n). A narrow model needs it: at 256 channels and 16 joints N(0, 0.02) leaves the actions a
-    tenth of their tokens' size, and after 1,500 steps they were still not heard.
+    "normal" is N(0, 0.02), the paper's choice for the masked family (section 3.1). "xavier" is its choice for the flow
+    family. "fan_in" keeps activations at unit scale: N(0, 1/fan_in), and the layers that write to the residual stream
+    are divided by sqrt(n), where n counts the sub-layers of all `depth` blocks. Narrow models need "fan_in": at 256
+    channels and 16 joints, N(0, 0.02) makes the embedded actions a tenth of the size of their tokens, and after 1,500
+    steps the model still ignored the actions.
 
-    Modulation begins without an effect of its condition: gates are closed (a block is the identity), with "fan_in"
-    open.
+    Modulation (AdaLN) starts independent of its condition: its gates are 0 (the block is the identity), or 1 with
+    "fan_in".
     """
     for layer in model.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d)):

@@ -1,4 +1,4 @@
-"""What the rows imply: who hears whom through a stack of blocks, what may be cached, what is ever used."""
+"""What block specs imply: which token depends on which, what may be cached, which weights are used."""
 
 from collections.abc import Sequence
 
@@ -13,71 +13,72 @@ Node = tuple[Stream, int]
 
 
 def nodes(num_past: int, num_latents: int) -> list[Node]:
-    """Every stream at every latent it holds: past streams 0 .. num_past-1, future streams the rest."""
+    """Every stream at each of its latents: past streams at 0 .. num_past-1, future streams at the rest."""
     span = {True: range(num_past), False: range(num_past, num_latents)}
     return [(stream, index) for stream in Stream for index in span[stream.is_past]]
 
 
-def heard_directly(row: AttentionSpec, listener: Node, speaker: Node) -> bool:
-    """Whether one application of `row` lets `listener` hear `speaker`."""
-    (stream, now), (other, then) = listener, speaker
-    if other not in row.attends_to.get(stream, ()):
+def attends(spec: AttentionSpec, query: Node, key: Node) -> bool:
+    """Whether `query` attends to `key` in one sub-layer."""
+    (stream, latent), (key_stream, key_latent) = query, key
+    if key_stream not in spec.attends_to.get(stream, ()):
         return False
-    if row.axis is Axis.SPACE:
-        return now == then
-    if row.axis is Axis.ALL:
+    if spec.axis is Axis.SPACE:
+        return latent == key_latent
+    if spec.axis is Axis.ALL:
         return True
-    return then <= now or not row.causal
+    return key_latent <= latent or not spec.causal
 
 
 def reachability(blocks: Sequence[BlockSpec], num_past: int, num_latents: int) -> NDArray[np.bool_]:
-    """Reachability through all blocks: entry [i, j] says whether node i's output depends on node j's input.
+    """Through all blocks: entry [i, j] states whether the output at node i depends on the input at node j.
 
     Nodes are in the order of `nodes(num_past, num_latents)`.
     """
     every = nodes(num_past, num_latents)
-    reach = np.eye(len(every), dtype=bool)
+    reached = np.eye(len(every), dtype=bool)
     for block in blocks:
-        for row in block.attention:
-            direct = np.array([[heard_directly(row, a, b) for b in every] for a in every])
-            reach |= direct @ reach
-    return reach
+        for spec in block.attention:
+            direct = np.array([[attends(spec, query, key) for key in every] for query in every])
+            reached |= direct @ reached
+    return reached
 
 
 def cache_obstacle(
     blocks: Sequence[BlockSpec], num_past: int, num_latents: int, *, by_latent: bool = True
 ) -> str | None:
-    """Why keys and values of settled tokens would not stay exact when later ones are added; None where they stay.
+    """Why cached keys and values would not stay exact when later tokens are added; None if they stay exact.
 
     Args:
-        by_latent: latents settle one after the other, so none may hear a later one. Otherwise the past settles as a
-            whole, before a future that is computed as one chunk: no past stream may hear a future one.
+        by_latent: latents are appended to the cache one by one, so no latent may depend on a later one. Otherwise the
+            cache holds the past alone and the future is computed as one chunk, so no past stream may depend on a future
+            stream.
     """
     every, reached = nodes(num_past, num_latents), reachability(blocks, num_past, num_latents)
     order = [latent if by_latent else int(not stream.is_past) for stream, latent in every]
     for i, (stream, latent) in enumerate(every):
-        for j, (other, then) in enumerate(every):
+        for j, (key_stream, key_latent) in enumerate(every):
             if reached[i, j] and order[j] > order[i]:
-                return f"{stream.value} of latent {latent} hears {other.value} of latent {then}"
+                return f"{stream.value} of latent {latent} depends on {key_stream.value} of latent {key_latent}"
     for block in blocks:
-        for row in block.attention:
-            for stream in row.modulation:
+        for spec in block.attention:
+            for stream in spec.modulation:
                 if stream.is_past and stream not in block.clean:
-                    return f"{stream.value} is modulated by a time that varies"
+                    return f"{stream.value} is modulated by the time t"
     return None
 
 
 def live_streams(blocks: Sequence[BlockSpec], wanted: Stream) -> list[tuple[frozenset[Stream], ...]]:
-    """Per block, the streams each sub-layer must update (attention rows in order, then the MLP) for `wanted`'s output.
+    """For each block, the streams that each sub-layer must update (attention in order, then MLP) to compute `wanted`.
 
-    Walks the stack backwards: a sub-layer matters for a stream only if that stream is read later.
+    Walks the blocks backwards: a sub-layer must update a stream only if a later sub-layer uses the stream.
     """
     live = frozenset({wanted})
     result = []
     for block in reversed(blocks):
         needed = [live & block.mlp.keys()]
-        for row in reversed(block.attention):
-            needed.append(live & row.attends_to.keys())
-            live |= {key for stream in needed[-1] for key in row.attends_to[stream]}
+        for spec in reversed(block.attention):
+            needed.append(live & spec.attends_to.keys())
+            live |= {key for stream in needed[-1] for key in spec.attends_to[stream]}
         result.append(tuple(reversed(needed)))
     return result[::-1]

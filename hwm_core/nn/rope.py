@@ -1,4 +1,4 @@
-"""Rotary position embeddings (Su et al. 2021): scores depend on relative position only."""
+"""Rotary position embeddings (RoPE, Su et al. 2021): attention scores depend on relative positions only."""
 
 import torch
 from torch import Tensor
@@ -16,17 +16,17 @@ def time_angles(latents: Tensor, head_dim: int) -> Tensor:
 
 
 def space_angles(height: int, width: int, head_dim: int, device: torch.device) -> Tensor:
-    """2D angles [H*W, head_dim/2], row-major sites: half of the head follows the row, half the column."""
+    """2D angles [H*W, head_dim/2], sites in row-major order: half of the head follows the row, half the column."""
     row, column = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
     return torch.cat([angles(row.flatten(), head_dim // 2), angles(column.flatten(), head_dim // 2)], dim=-1)
 
 
 def volume_angles(latents: Tensor, height: int, width: int, head_dim: int) -> Tensor:
-    """3D angles [T, H*W, head_dim/2]: a third of the head each follows row, column and latent index [T]."""
+    """3D angles [T, H*W, head_dim/2]: a third of the head each follows the row, the column and the latent index [T]."""
     third = head_dim // 3
     sites = space_angles(height, width, 2 * third, latents.device).expand(len(latents), -1, -1)
-    when = angles(latents, third)[:, None].expand(-1, sites.shape[1], -1)
-    return torch.cat([sites, when], dim=-1)
+    time = angles(latents, third)[:, None].expand(-1, sites.shape[1], -1)
+    return torch.cat([sites, time], dim=-1)
 
 
 def rotate(x: Tensor, angle: Tensor) -> Tensor:

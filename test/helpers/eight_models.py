@@ -1,5 +1,6 @@
-"""The eight models of the paper in each of their readings, the flow family also with our aids, small, behind one set
-of calls for the tests.
+"""Small versions of the paper's eight models with every attention pattern, behind one set of calls for the tests.
+
+The flow family also with its options for small data sets.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ SMALL = {
     "masked": {"dim": 32, "dropout": 0.0, "levels": [5, 4], "grid": [2, 3]},
     "flow": {"dim": 24, "latent_channels": 3, "grid": [4, 6]},
 }
-AIDS = {
+OPTIONS = {
     "predicts": "data",
     "input_scaling": "linear_estimate",
     "position": "rotary_and_learned",
@@ -39,32 +40,33 @@ AIDS = {
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of the table: a family, a variant, and a attention of who hears whom."""
+class Case:
+    """One model of the table: family, variant and attention pattern."""
 
     family: str
     variant: str
     attention: str
-    aided: bool = False  # with everything that a flow model may have beside what the paper's has
+    options: bool = False  # a flow model with all `OPTIONS`
 
     def __str__(self) -> str:
-        return f"{self.family}-{self.variant}-{self.attention}{'-aided' if self.aided else ''}"
+        return f"{self.family}-{self.variant}-{self.attention}{'-options' if self.options else ''}"
 
-    def build(self, *, redrawn: bool = True, seed: int = 0, **changes: object) -> Any:
-        """A small model; `redrawn`: every parameter anew, because closed gates hide what is heard."""
+    def build(self, *, random: bool = True, seed: int = 0, **changes: object) -> Any:
+        """A small model, by default with all parameters random: closed gates (AdaLN) would hide dependencies."""
         torch.manual_seed(seed)
         config = {
             "variant": self.variant,
             "attention": self.attention,
             **SIZE,
             **SMALL[self.family],
-            **(AIDS if self.aided else {}),
+            **(OPTIONS if self.options else {}),
             **changes,
         }
-        return redraw(build_model(self.family, config), seed) if redrawn else build_model(self.family, config)
+        net = build_model(self.family, config)
+        return randomise(net, seed) if random else net
 
     def clip(self, batch: int = 1, seed: int = 1) -> tuple[Tensor, Tensor]:
-        """What the tokenizer gives for a clip, tokens or latents [B, T, H, W(, C)], and actions [B, F, A]."""
+        """Codes of a clip, tokens or latents [B, T, H, W(, C)], and actions [B, F, A]."""
         generator = torch.Generator().manual_seed(seed)
         if self.family == "masked":
             codes = torch.randint(20, (batch, LATENTS, 2, 3), generator=generator)
@@ -73,44 +75,44 @@ class Row:
         return codes, torch.randn(batch, FRAMES, 3, generator=generator)
 
     def disturbed(self, codes: Tensor) -> Tensor:
-        """Other tokens, or other latents, everywhere."""
+        """Codes that differ everywhere."""
         return (codes + 7) % 20 if self.family == "masked" else codes + 1.0
 
     def predict(self, net: Any, codes: Tensor, actions: Tensor | None) -> Tensor:
-        """Logits or velocity of the future latents [B, T_future, ...], every latent computed."""
+        """Logits or velocity of the future latents [B, T_future, ...], without a cache."""
         with torch.no_grad():
             if self.family == "masked":
                 return net(net.to_sites(codes), actions)
             return net(codes[:, PAST:], torch.full((len(codes),), 0.3), codes[:, :PAST], actions)
 
     def predict_cached(self, net: Any, codes: Tensor, actions: Tensor) -> Tensor:
-        """The same with the past settled first, once for all samples: all of them have the past of the first."""
-        now, later = actions[:1, : 1 + (PAST - 1) * FACTOR], actions[:, 1 + (PAST - 1) * FACTOR :]
+        """As `predict`, with a cache of the first sample's past, which all samples share."""
+        past, future = actions[:1, : 1 + (PAST - 1) * FACTOR], actions[:, 1 + (PAST - 1) * FACTOR :]
         with torch.no_grad():
             if self.family == "masked":
                 sites = net.to_sites(codes)
-                return net.predict(net.append(sites[:1, :PAST], now), sites[:, PAST:], later)
-            cache = net.prefill(codes[:1, :PAST], now)
-            return net.predict(cache, codes[:, PAST:], torch.full((len(codes),), 0.3), later)
+                return net.predict(net.append(sites[:1, :PAST], past), sites[:, PAST:], future)
+            cache = net.prefill(codes[:1, :PAST], past)
+            return net.predict(cache, codes[:, PAST:], torch.full((len(codes),), 0.3), future)
 
 
-ROWS = [
+CASES = [
     *(
-        Row("masked", variant, attention)
+        Case("masked", variant, attention)
         for variant in MASKED_VARIANTS
         for attention in ("time_aligned", "bidirectional")
     ),
     *(
-        Row("flow", variant, attention, aided)
+        Case("flow", variant, attention, options)
         for variant in FLOW_VARIANTS
         for attention in ("full", "clean_context")
-        for aided in (False, True)
+        for options in (False, True)
     ),
 ]
 
 
-def redraw(net: nn.Module, seed: int = 0) -> nn.Module:
-    """Every parameter from N(0, 0.2), in evaluation mode."""
+def randomise(net: nn.Module, seed: int = 0) -> nn.Module:
+    """Draw every parameter from N(0, 0.2); evaluation mode."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in net.parameters():
         nn.init.normal_(parameter, std=0.2, generator=generator)
@@ -118,15 +120,15 @@ def redraw(net: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def frames_of(latent: int) -> slice:
-    """The frames that a latent holds."""
+    """The frames of a latent."""
     return slice(0, 1) if latent == 0 else slice(1 + (latent - 1) * FACTOR, 1 + latent * FACTOR)
 
 
-def disturb(row: Row, codes: Tensor, actions: Tensor, node: Node) -> tuple[Tensor, Tensor]:
+def disturb(case: Case, codes: Tensor, actions: Tensor, node: Node) -> tuple[Tensor, Tensor]:
     """The clip with one stream changed at one latent."""
     (stream, latent), codes, actions = node, codes.clone(), actions.clone()
     if stream.is_video:
-        codes[:, latent] = row.disturbed(codes[:, latent])
+        codes[:, latent] = case.disturbed(codes[:, latent])
     else:
         actions[:, frames_of(latent)] += 1.0
     return codes, actions

@@ -7,13 +7,11 @@ from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.nn.attention_spec import MASKED_VARIANTS
 
 PAST, LATENTS, FACTOR = 2, 5, 4
-
-
 VARIANTS = sorted(MASKED_VARIANTS)
 
 
 def model(variant: str, attention: str = "time_aligned", seed: int = 0, **changes: object) -> MaskedWorldModel:
-    """A small model with every parameter redrawn: fresh initialisations hide what a stream hears."""
+    """A small model whose parameters are all random; with initial weights some attention would have no effect."""
     config = MaskedConfig(
         variant=variant,
         attention=attention,

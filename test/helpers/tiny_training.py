@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from eight_models import Row
+from eight_models import Case
 from torch import Tensor
 
 from hwm_core.data.batches import TokenBatch
@@ -18,7 +18,7 @@ from hwm_core.train.ranks import Ranks
 from hwm_core.train.state import newest_state, read_shards, read_state, save_state
 from hwm_core.train.trainer import Trainer
 
-ROWS = {"masked": Row("masked", "split", "time_aligned"), "flow": Row("flow", "base", "full")}
+CASES = {"masked": Case("masked", "split", "time_aligned"), "flow": Case("flow", "base", "full")}
 STEPS, STOP = 4, 2
 
 
@@ -26,7 +26,7 @@ class Clips(torch.utils.data.Dataset):
     """Ten clips of codes with actions; of those in `broken` the actions are no numbers."""
 
     def __init__(self, family: str, broken: tuple[int, ...] = ()) -> None:
-        self.codes, self.actions = ROWS[family].clip(batch=10)
+        self.codes, self.actions = CASES[family].clip(batch=10)
         self.actions[list(broken)] = torch.nan
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class CodesTask:
     """A world model on codes; noise on the actions stands for augmentation."""
 
     def __init__(self, family: str, **changes: object) -> None:
-        self.module = ROWS[family].build(depth=2, **changes)
+        self.module = CASES[family].build(depth=2, **changes)
 
     def loss(self, batch: TokenBatch, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         actions = batch.actions + 0.1 * normal(batch.actions.shape, generator)
@@ -122,7 +122,7 @@ def of_two(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2)
     ranks, found = Ranks(torch.device("cpu"), rank, 2), {}
-    for family in ROWS:
+    for family in CASES:
         for parallel in ("ddp", "fsdp"):
             one = {"parallel": parallel, "ranks": ranks}
             of_two_folder = folder / f"{family}-{parallel}"

@@ -1,4 +1,4 @@
-"""What all eight models of the paper must do, in every reading: one table of models, one list of properties."""
+"""Properties of all eight models of the paper, with every attention pattern."""
 
 import json
 from dataclasses import replace
@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from eight_models import FACTOR, FRAMES, LATENTS, PAST, ROWS, Row, disturb, frames_of, redraw
+from eight_models import CASES, FACTOR, FRAMES, LATENTS, PAST, Case, disturb, frames_of, randomise
 
 from hwm_core.errors import BadConfig
-from hwm_core.nn.attention import NoNorm
 from hwm_core.nn.backbone import Backbone
+from hwm_core.nn.head_norm import NoNorm
 from hwm_core.nn.reachability import nodes, reachability
 from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
@@ -38,95 +38,95 @@ PAPER_COUNTS = {
 }
 CACHEABLE = ("time_aligned", "clean_context")
 PAPER_INIT = {"masked": "normal", "flow": "xavier"}
-PAPER_ROWS = [row for row in ROWS if row.attention in ("time_aligned", "full") and not row.aided]
-FLOW_ROWS = [row for row in ROWS if row.family == "flow"]
-every_row = pytest.mark.parametrize("row", ROWS, ids=str)
+PAPER_CASES = [case for case in CASES if case.attention in ("time_aligned", "full") and not case.options]
+FLOW_CASES = [case for case in CASES if case.family == "flow"]
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
-@every_row
-def test_the_paper_configuration_has_the_paper_parameter_count_to_the_unit(row: Row) -> None:
-    net = build(row.family, row.variant, row.attention)
-    assert sum(p.numel() for p in net.parameters()) == PAPER_COUNTS[row.family][row.variant]
+@every_case
+def test_the_paper_configuration_has_exactly_the_parameter_count_of_the_paper(case: Case) -> None:
+    net = build(case.family, case.variant, case.attention)
+    assert sum(p.numel() for p in net.parameters()) == PAPER_COUNTS[case.family][case.variant]
 
 
-@every_row
-def test_what_changes_the_prediction_is_what_the_table_declares_latent_by_latent(row: Row) -> None:
-    net, clip = row.build(), row.clip()
+@every_case
+def test_the_prediction_depends_on_exactly_the_latents_that_the_specs_declare(case: Case) -> None:
+    net, clip = case.build(), case.clip()
     every, declared = nodes(PAST, LATENTS), reachability(net.backbone.specs, PAST, LATENTS)
     outputs = [every.index((Stream.FUTURE_VIDEO, latent)) for latent in range(PAST, LATENTS)]
-    before = row.predict(net, *clip)
+    before = case.predict(net, *clip)
     for column, node in enumerate(every):
-        differs = (row.predict(net, *disturb(row, *clip, node)) != before).flatten(2).any(-1)[0]
+        differs = (case.predict(net, *disturb(case, *clip, node)) != before).flatten(2).any(-1)[0]
         assert differs.tolist() == declared[outputs, column].tolist(), node
 
 
-@every_row
-@pytest.mark.parametrize("listener", list(Stream), ids=lambda stream: stream.value)
-def test_what_each_stream_hears_inside_is_what_the_table_declares(row: Row, listener: Stream) -> None:
-    config = row.build(redrawn=False).config
-    rows = row.build(redrawn=False).backbone.specs
+@every_case
+@pytest.mark.parametrize("stream", list(Stream), ids=lambda stream: stream.value)
+def test_each_stream_of_the_backbone_depends_on_exactly_what_the_specs_declare(case: Case, stream: Stream) -> None:
+    config = case.build(random=False).config
+    specs = case.build(random=False).backbone.specs
     sizes = {"dim": config.dim, "num_heads": config.num_heads, "mlp_ratio": 2.0, "dropout": 0.0, "grid": config.sites}
-    backbone = redraw(Backbone(rows, **sizes, wanted=listener))
-    per_frame, generator = row.family == "flow", torch.Generator().manual_seed(2)
+    backbone = randomise(Backbone(specs, **sizes, wanted=stream))
+    per_frame, generator = case.family == "flow", torch.Generator().manual_seed(2)
 
-    def span(stream: Stream, latent: int) -> slice:
+    def span(of: Stream, latent: int) -> slice:
         """Where a latent's tokens are in its stream."""
-        if stream.is_video or not per_frame:
-            start = latent if stream.is_past else latent - PAST
+        if of.is_video or not per_frame:
+            start = latent if of.is_past else latent - PAST
             return slice(start, start + 1)
-        cut, first = frames_of(latent), 0 if stream.is_past else frames_of(PAST).start
+        cut, first = frames_of(latent), 0 if of.is_past else frames_of(PAST).start
         return slice(cut.start - first, cut.stop - first)
 
-    every, declared = nodes(PAST, LATENTS), reachability(rows, PAST, LATENTS)
-    now, at = frames_of(PAST).start, {}
-    for stream in Stream:
-        length, first = (LATENTS, PAST) if stream.is_video or not per_frame else (FRAMES, now)
-        at[stream] = torch.arange(length)[:first] if stream.is_past else torch.arange(length)[first:]
+    every, declared = nodes(PAST, LATENTS), reachability(specs, PAST, LATENTS)
+    first_future_frame, index = frames_of(PAST).start, {}
+    for one in Stream:
+        length, first = (LATENTS, PAST) if one.is_video or not per_frame else (FRAMES, first_future_frame)
+        index[one] = torch.arange(length)[:first] if one.is_past else torch.arange(length)[first:]
     tokens = {
-        stream: torch.randn(1, len(index), 6 if stream.is_video else 1, config.dim, generator=generator)
-        for stream, index in at.items()
+        one: torch.randn(1, len(latents), 6 if one.is_video else 1, config.dim, generator=generator)
+        for one, latents in index.items()
     }
     conditions = dict.fromkeys(Stream, torch.randn(1, 1, config.dim, generator=generator))
 
     def run(streams: dict[Stream, torch.Tensor]) -> torch.Tensor:
         with torch.no_grad():
-            return backbone(streams, at, None, conditions)[0][listener]
+            return backbone(streams, index, None, conditions)[0][stream]
 
     before = run(tokens)
-    latents = [latent for stream, latent in every if stream is listener]
-    for column, (speaker, latent) in enumerate(every):
-        other = {stream: value.clone() for stream, value in tokens.items()}
-        other[speaker][:, span(speaker, latent)] += 1.0
+    own_latents = [latent for one, latent in every if one is stream]
+    for column, (changed, latent) in enumerate(every):
+        other = {one: value.clone() for one, value in tokens.items()}
+        other[changed][:, span(changed, latent)] += 1.0
         after = run(other)
-        heard = [bool((after != before)[:, span(listener, i)].any()) for i in latents]
-        assert heard == [declared[every.index((listener, i)), column] for i in latents], (speaker, latent)
+        differs = [bool((after != before)[:, span(stream, i)].any()) for i in own_latents]
+        assert differs == [declared[every.index((stream, i)), column] for i in own_latents], (changed, latent)
 
 
-@every_row
-def test_swapping_two_actions_inside_one_latent_is_heard(row: Row) -> None:
-    net, (codes, actions) = row.build(), row.clip()
+@every_case
+def test_swapping_two_actions_within_one_latent_changes_the_prediction(case: Case) -> None:
+    net, (codes, actions) = case.build(), case.clip()
     swapped, first = actions.clone(), frames_of(PAST).start
     swapped[:, [first, first + 1]] = actions[:, [first + 1, first]]
-    difference = (row.predict(net, codes, actions) - row.predict(net, codes, swapped)).abs().flatten(2).amax((0, 2))
+    difference = (case.predict(net, codes, actions) - case.predict(net, codes, swapped)).abs().flatten(2).amax((0, 2))
     assert (difference > 1e-4).all()
 
 
-@every_row
-def test_a_base_model_with_tied_weights_equals_the_sharing_variant(row: Row) -> None:
-    if row.variant not in ("modality_shared", "fully_shared"):
-        pytest.skip("shares nothing that base does not")
-    shared, tied = row.build(), Row(row.family, "base", row.attention, row.aided).build()
+@every_case
+def test_a_base_model_with_tied_weights_equals_the_sharing_variant(case: Case) -> None:
+    if case.variant not in ("modality_shared", "fully_shared"):
+        pytest.skip("it shares no more than base")
+    shared, tied = case.build(), Case(case.family, "base", case.attention, case.options).build()
     for block in tied.backbone.blocks[shared.config.unshared_depth :]:
-        if row.family == "flow" and not row.aided:  # only the paper's base blocks normalise queries and keys
+        if case.family == "flow" and not case.options:  # in the paper only base normalises queries and keys
             block.attention[0].query_norm = block.attention[0].key_norm = NoNorm()
     weights = tied.state_dict()
     for name, value in shared.state_dict().items():
         weights.update(dict.fromkeys(_base_names(name, weights), value))
     tied.load_state_dict(weights)
-    expected, got = row.predict(shared, *row.clip()), row.predict(tied, *row.clip())
-    if row.family == "masked":
+    expected, got = case.predict(shared, *case.clip()), case.predict(tied, *case.clip())
+    if case.family == "masked":
         assert torch.equal(got, expected)
-    else:  # the first patch of weights sees other shapes: past and future video apart
+    else:  # base computes past and future video in separate matrix products
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
 
 
@@ -143,36 +143,36 @@ def _base_names(name: str, base: dict) -> list[str]:
     return [found for member in members[group] if (found := name.replace(group, member)) in base]
 
 
-@every_row
-def test_cached_equals_uncached_where_the_table_allows_it_and_is_rejected_with_the_reason_elsewhere(row: Row) -> None:
-    net, (codes, actions) = row.build(), row.clip(batch=3)
+@every_case
+def test_cached_predictions_equal_uncached_ones_and_inexact_caches_are_rejected_with_the_reason(case: Case) -> None:
+    net, (codes, actions) = case.build(), case.clip(batch=3)
     codes[:, :PAST], actions[:, : 1 + (PAST - 1) * FACTOR] = codes[:1, :PAST], actions[:1, : 1 + (PAST - 1) * FACTOR]
-    if row.attention in CACHEABLE:
-        full = row.predict(net, codes, actions)
-        torch.testing.assert_close(row.predict_cached(net, codes, actions), full, rtol=0, atol=2e-5 * full.abs().max())
+    if case.attention in CACHEABLE:
+        full = case.predict(net, codes, actions)
+        torch.testing.assert_close(case.predict_cached(net, codes, actions), full, rtol=0, atol=2e-5 * full.abs().max())
     else:
-        with pytest.raises(BadConfig, match=r"past_\w+ (of latent 0 hears|is modulated by a time that varies)"):
-            row.predict_cached(net, codes, actions)
+        with pytest.raises(BadConfig, match=r"past_\w+ (of latent 0 depends on|is modulated by the time t)"):
+            case.predict_cached(net, codes, actions)
 
 
 @pytest.mark.parametrize(
-    ("row", "solver", "scale"),
+    ("case", "solver", "scale"),
     [
-        *((row, "euler", scale) for row in FLOW_ROWS for scale in (1.0, 3.0)),
-        (Row("flow", "split", "clean_context"), "heun", 3.0),
+        *((case, "euler", scale) for case in FLOW_CASES for scale in (1.0, 3.0)),
+        (Case("flow", "split", "clean_context"), "heun", 3.0),
     ],
     ids=str,
 )
-def test_a_drawn_future_is_the_solvers_loop_by_hand_with_the_past_settled_or_not(
-    row: Row, solver: str, scale: float
+def test_a_sampled_future_equals_the_solver_written_out_with_and_without_a_cache(
+    case: Case, solver: str, scale: float
 ) -> None:
-    net, (latents, actions) = row.build(), row.clip(batch=2)
+    net, (latents, actions) = case.build(), case.clip(batch=2)
     now, predictor = frames_of(PAST).start, FlowPredictor(net)
     past = predictor.observe(latents[:1, :PAST], actions[:1, :now])
-    assert (past.cache is not None) == (row.attention in CACHEABLE)
+    assert (past.cache is not None) == (case.attention in CACHEABLE)
     sampling, seeds = Sampling(steps=3, solver=solver, guidance_scale=scale), (5, 6)
     noise = CandidateGenerator(seeds, torch.device("cpu")).normal((2, LATENTS - PAST, *latents.shape[2:]))
-    expected = _drawn_by_hand(net, noise, latents[:1, :PAST], actions[:1, :now], actions[:, now:], sampling)
+    expected = _sampled_by_hand(net, noise, latents[:1, :PAST], actions[:1, :now], actions[:, now:], sampling)
     for encoded in (past, replace(past, cache=None)):
         generator = CandidateGenerator(seeds, torch.device("cpu"))
         with torch.no_grad():
@@ -183,11 +183,16 @@ def test_a_drawn_future_is_the_solvers_loop_by_hand_with_the_past_settled_or_not
 
 
 @torch.no_grad()
-def _drawn_by_hand(
-    net: Any, x: torch.Tensor, past: torch.Tensor, now: torch.Tensor, later: torch.Tensor, sampling: Sampling
+def _sampled_by_hand(
+    net: Any,
+    x: torch.Tensor,
+    past: torch.Tensor,
+    past_actions: torch.Tensor,
+    future_actions: torch.Tensor,
+    sampling: Sampling,
 ) -> torch.Tensor:
-    """The latents of two candidates of one past, from noise `x`; guidance is away from what a past of nothing gives."""
-    past, actions = past.expand(2, -1, -1, -1, -1), torch.cat([now.expand(2, -1, -1), later], dim=1)
+    """Latents of two candidates of one past, from noise `x`; guidance extrapolates from a dropped context."""
+    past, actions = past.expand(2, -1, -1, -1, -1), torch.cat([past_actions.expand(2, -1, -1), future_actions], dim=1)
 
     def velocity(x: torch.Tensor, time: float) -> torch.Tensor:
         t = torch.tensor([time, time])
@@ -204,12 +209,12 @@ def _drawn_by_hand(
 
 
 @pytest.mark.parametrize(
-    ("row", "init"),
-    [*((row, "fan_in") for row in ROWS), *((row, PAPER_INIT[row.family]) for row in PAPER_ROWS)],
+    ("case", "init"),
+    [*((case, "fan_in") for case in CASES), *((case, PAPER_INIT[case.family]) for case in PAPER_CASES)],
     ids=str,
 )
-def test_the_loss_falls_on_one_batch(row: Row, init: str) -> None:
-    net, (codes, actions) = row.build(redrawn=False, init=init, depth=2).train(), row.clip(batch=2)
+def test_the_loss_falls_on_one_batch(case: Case, init: str) -> None:
+    net, (codes, actions) = case.build(random=False, init=init, depth=2).train(), case.clip(batch=2)
     optimiser = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], 5e-3)
     losses = []
     for step in range(40):
@@ -221,9 +226,9 @@ def test_the_loss_falls_on_one_batch(row: Row, init: str) -> None:
     assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
 
 
-@every_row
-def test_exactly_the_parameters_that_no_gradient_reaches_are_frozen_and_all_are_of_the_last_block(row: Row) -> None:
-    net, (codes, actions) = row.build().train(), row.clip(batch=4)
+@every_case
+def test_exactly_the_parameters_without_a_gradient_are_frozen_and_all_belong_to_the_last_block(case: Case) -> None:
+    net, (codes, actions) = case.build().train(), case.clip(batch=4)
     frozen = {name for name, p in net.named_parameters() if not p.requires_grad}
     net.requires_grad_(True)
     net.loss(codes, actions, torch.Generator().manual_seed(0))[0].backward()
@@ -231,20 +236,20 @@ def test_exactly_the_parameters_that_no_gradient_reaches_are_frozen_and_all_are_
     assert {name.split(".")[2] for name in frozen} <= {str(net.config.depth - 1)}
 
 
-@every_row
-def test_the_same_seed_gives_the_same_loss_bit_for_bit_and_another_another(row: Row) -> None:
+@every_case
+def test_equal_seeds_give_equal_losses_bit_for_bit_and_different_seeds_differ(case: Case) -> None:
     losses = []
     for seed in (3, 3, 4):
-        net, clip = row.build(seed=1), row.clip(batch=2)
+        net, clip = case.build(seed=1), case.clip(batch=2)
         losses.append(net.loss(*clip, torch.Generator().manual_seed(seed))[0])
     assert torch.equal(losses[0], losses[1]) and not torch.equal(losses[0], losses[2])
 
 
-def test_the_table_in_docs_is_the_one_that_the_code_prints_and_holds_the_counts_of_the_paper() -> None:
-    rows, root = summaries(), Path(__file__).parents[2]
-    assert parameters(rows) == PAPER_COUNTS == json.loads((root / "benchmarks/results/variants.json").read_text())
-    assert markdown(rows) in (root / "docs/models.md").read_text(), "run `make variants` and copy the table"
+def test_the_table_of_docs_models_is_what_the_code_prints_and_has_the_counts_of_the_paper() -> None:
+    table, root = summaries(), Path(__file__).parents[2]
+    assert parameters(table) == PAPER_COUNTS == json.loads((root / "benchmarks/results/variants.json").read_text())
+    assert markdown(table) in (root / "docs/models.md").read_text(), "run `make variants` and copy the table"
 
 
-def test_every_family_of_the_library_is_in_the_table() -> None:
-    assert {row.family for row in ROWS} == set(FAMILIES) == set(PAPER_COUNTS)
+def test_every_family_is_tested() -> None:
+    assert {case.family for case in CASES} == set(FAMILIES) == set(PAPER_COUNTS)

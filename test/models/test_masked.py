@@ -18,10 +18,7 @@ def test_cached_logits_equal_uncached_ones_for_every_candidate_and_latent(
     generator = torch.Generator().manual_seed(3)
     sites = torch.randint(20, (3, 5, 2, 3, patch**2), generator=generator)
     actions = torch.randn(3, 17, 3, generator=generator)
-    sites[:, :PAST], actions[:, : 1 + FACTOR] = (
-        sites[:1, :PAST],
-        actions[:1, : 1 + FACTOR],
-    )  # one past, three candidates
+    sites[:, :PAST], actions[:, : 1 + FACTOR] = sites[:1, :PAST], actions[:1, : 1 + FACTOR]  # 3 candidates share it
     past = sites[:1, :PAST]
     with torch.no_grad():
         cached = CachedForward(net, net.append(past, actions[:1, : 1 + FACTOR]), actions[:, 1 + FACTOR :])
@@ -33,7 +30,7 @@ def test_cached_logits_equal_uncached_ones_for_every_candidate_and_latent(
             full.append(sites[:, latent : latent + 1])
 
 
-def test_dropped_actions_are_not_heard() -> None:
+def test_dropped_actions_have_no_effect() -> None:
     net, (tokens, actions) = model("base"), clip()
     dropped = torch.tensor([True])
     with torch.no_grad():
@@ -41,7 +38,7 @@ def test_dropped_actions_are_not_heard() -> None:
         assert torch.equal(net(tokens, actions, dropped), net(tokens, None))
 
 
-def test_corruption_replaces_no_more_than_its_rate_and_reaches_past_and_future() -> None:
+def test_corruption_replaces_at_most_its_rate_in_past_and_future() -> None:
     tokens = torch.zeros(200, 3, 8, 8, dtype=torch.long)
     corrupted = corrupt(tokens, 0.2, 1000, torch.Generator().manual_seed(0))
     share = (corrupted != tokens).float().mean((2, 3))  # per sample and latent
@@ -49,7 +46,7 @@ def test_corruption_replaces_no_more_than_its_rate_and_reaches_past_and_future()
     assert abs(share.mean().item() - 0.1) < 0.02 and share.max() < 0.45 and (share.mean(0) > 0.05).all()
 
 
-def test_masks_follow_the_cosine_and_are_drawn_per_latent() -> None:
+def test_mask_rates_follow_the_cosine_and_are_independent_per_latent() -> None:
     masked = future_mask(torch.zeros(4000, 2, 8, 8), 0.0, torch.Generator().manual_seed(0)).float().mean((2, 3))
     # E[cos(pi/2 u)] = 2/pi = 0.637; the two latents of a sample are independent.
     assert abs(masked.mean().item() - 0.637) < 0.01

@@ -1,4 +1,4 @@
-"""Who hears whom in the masked family, in words; test_eight_models.py holds it against the table."""
+"""The attention of the masked family, stated in words; test_eight_models.py compares the networks with the table."""
 
 import pytest
 import torch
@@ -13,13 +13,13 @@ from hwm_core.streams import Stream
 def changed(
     net: MaskedWorldModel, tokens: torch.Tensor, actions: torch.Tensor, other: tuple[torch.Tensor, torch.Tensor]
 ) -> list[bool]:
-    """Which future latents' logits differ at all between two inputs."""
+    """Which future latents' logits differ between two inputs."""
     with torch.no_grad():
         return (net(tokens, actions) != net(*other)).flatten(2).any(-1)[0].tolist()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_future_action_changes_its_own_latent_and_every_later_one_and_no_earlier_one(variant: str) -> None:
+def test_a_future_action_changes_its_own_latent_and_every_later_one_but_no_earlier_one(variant: str) -> None:
     net, (tokens, actions) = model(variant), clip()
     masked = torch.full_like(tokens, net.vocabulary.mask_token)
     masked[:, :PAST] = tokens[:, :PAST]
@@ -30,16 +30,16 @@ def test_a_future_action_changes_its_own_latent_and_every_later_one_and_no_earli
         assert changed(net, masked, actions, (masked, other)) == [i >= own for i in range(PAST, LATENTS)]
 
 
-def test_only_time_aligned_rows_let_the_past_be_cached() -> None:
+def test_the_past_can_be_cached_only_with_time_aligned_attention() -> None:
     for variant in VARIANTS:
         assert cache_obstacle([masked_block(variant, "time_aligned")] * 4, PAST, LATENTS) is None
         reason = cache_obstacle([masked_block(variant, "bidirectional")] * 4, PAST, LATENTS)
-        assert reason == "past_video of latent 0 hears past_video of latent 1"
+        assert reason == "past_video of latent 0 depends on past_video of latent 1"
 
 
 def test_the_last_block_updates_only_what_the_future_video_needs() -> None:
-    rows = [masked_block("base", "time_aligned")] * 2
-    before_last, last = live_streams(rows, Stream.FUTURE_VIDEO)
+    specs = [masked_block("base", "time_aligned")] * 2
+    before_last, last = live_streams(specs, Stream.FUTURE_VIDEO)
     assert last[-1] == {Stream.FUTURE_VIDEO} and last[1] == {Stream.FUTURE_VIDEO}
-    assert last[0] == {Stream.PAST_VIDEO, Stream.FUTURE_VIDEO}, "joint attention still hears the past video"
-    assert before_last[-1] == set(Stream), "and the block before must finish every stream"
+    assert last[0] == {Stream.PAST_VIDEO, Stream.FUTURE_VIDEO}, "joint attention still attends to the past video"
+    assert before_last[-1] == set(Stream), "the block before must update every stream"

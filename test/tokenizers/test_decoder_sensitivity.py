@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import torch
-from eight_models import Row
+from eight_models import Case
 from torch import Tensor
 
 from hwm_core.tokenizers.decoder_sensitivity import channel_sensitivity
@@ -30,8 +30,8 @@ def test_the_codes_that_worth_is_measured_on_are_left_as_they_are() -> None:
 
 
 def test_the_loss_of_what_is_weighed_by_worth_is_the_squared_error_of_the_pixels() -> None:
-    row = Row("flow", "base", "full")
-    net, (latents, actions) = row.build(predicts="data"), row.clip(8)
+    case = Case("flow", "base", "full")
+    net, (latents, actions) = case.build(predicts="data"), case.clip(8)
     torch.nn.init.zeros_(net.head.weight)  # says zero, so that the error is the data itself
     gains = torch.linspace(0, 2, latents.shape[-1])
     net.channel_weights.copy_(gains.square())
@@ -44,6 +44,6 @@ def test_the_loss_of_what_is_weighed_by_worth_is_the_squared_error_of_the_pixels
 
 
 def test_weights_are_no_part_of_a_checkpoint() -> None:
-    net = Row("flow", "base", "full").build(predicts="data")
+    net = Case("flow", "base", "full").build(predicts="data")
     assert "channel_weights" not in net.state_dict()
     assert torch.equal(net.channel_weights, torch.ones(net.config.latent_channels))

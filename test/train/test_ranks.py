@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import ROWS, STEPS, STOP, Clips, of_two, run, run_and_stop, trainer
+from tiny_training import CASES, STEPS, STOP, Clips, of_two, run, run_and_stop, trainer
 from torch._dynamo.utils import counters
 from torch.utils.data import DataLoader
 
@@ -19,14 +19,14 @@ from hwm_core.train.state import newest_state
 # Sums over two halves round otherwise than sums over the whole; four steps of AdamW carry that on.
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
 BOTH = pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-FAMILIES = pytest.mark.parametrize("family", list(ROWS))
+FAMILIES = pytest.mark.parametrize("family", list(CASES))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Where the pair has been; of `<family>-alone` it went on from one process's state."""
     path = tmp_path_factory.mktemp("pair")
-    for family in ROWS:
+    for family in CASES:
         (path / f"{family}-alone").mkdir()
         run_and_stop(family, path / f"{family}-alone")
     torch.multiprocessing.spawn(of_two, (path,), nprocs=2)
@@ -41,7 +41,7 @@ def found(folder) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def alone() -> dict[str, dict]:
-    return {family: run(family) for family in ROWS}
+    return {family: run(family) for family in CASES}
 
 
 @BOTH

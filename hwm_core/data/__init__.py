@@ -1,1 +1,1 @@
-"""Recorded runs in, training windows out."""
+"""From recordings to training windows."""

@@ -6,7 +6,7 @@ from hwm_core.data.recording.recording import Recording
 from hwm_core.data.robot.description import Robot
 from hwm_core.data.robot.embodiment import Embodiment
 from hwm_core.data.robot.fit_manifests import fit_manifests
-from hwm_core.data.robot.joint_table import JointTable
+from hwm_core.data.robot.joint_series import JointSeries
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest
 from hwm_core.data.tokens.episodes import TokenEpisode
 
@@ -24,13 +24,13 @@ def measure_manifests(
     Raises:
         BadInput: a source cannot be read.
     """
-    tables: list[JointTable] = []
+    series: list[JointSeries] = []
     for source in sources:
-        names = tables[0].names if tables and embodiment is None else None
-        table: JointTable
+        names = series[0].names if series and embodiment is None else None
+        joints: JointSeries
         if isinstance(source, TokenEpisode):
-            table = source if names is None else source.with_joints(names)
+            joints = source if names is None else source.with_joints(names)
         else:
-            table = source.timeline("before_frame", names=names)[0].aligned_joints()
-        tables.append(embodiment.arrange(table) if embodiment else table)
-    return fit_manifests(tables, robot, embodiment.aliases if embodiment else None)
+            joints = source.timeline("before_frame", names=names)[0].aligned_joints()
+        series.append(embodiment.arrange(joints) if embodiment else joints)
+    return fit_manifests(series, robot, embodiment.aliases if embodiment else None)

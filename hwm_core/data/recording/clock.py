@@ -14,7 +14,7 @@ _LOCK = 1 / 64
 
 
 @dataclass(frozen=True)
-class Tick:
+class ClockUpdate:
     """What one arriving frame adds to the model's sequence.
 
     The sequence grows by `previous` copies of the frame before, then by `current` copies of this frame.
@@ -45,7 +45,7 @@ class FrameClock:
         self._interval: float | None = None  # estimated interval of the camera, ns
         self._due = 0.0
 
-    def push(self, stamp_ns: int) -> Tick:
+    def push(self, stamp_ns: int) -> ClockUpdate:
         """Advance to the frame acquired at `stamp_ns`."""
         if self._newest is None:
             return self._restart(stamp_ns, "")
@@ -53,7 +53,7 @@ class FrameClock:
         if abs(elapsed) > limit:
             return self._restart(stamp_ns, "gap" if elapsed > 0 else "jump")
         if elapsed <= 0:
-            return Tick(0, 0, "late")
+            return ClockUpdate(0, 0, "late")
         interval = float(elapsed) if self._interval is None else self._interval + _GAIN * (elapsed - self._interval)
         previous = current = 0
         error = 0.0
@@ -69,12 +69,12 @@ class FrameClock:
         if (previous, current) == (0, 1) and abs(per_period * interval - self._period) < _LOCK * self._period:
             self._due += _GAIN * error
         self._newest, self._interval = stamp_ns, interval
-        return Tick(previous, current)
+        return ClockUpdate(previous, current)
 
-    def _restart(self, stamp_ns: int, event: Literal["", "gap", "jump"]) -> Tick:
+    def _restart(self, stamp_ns: int, event: Literal["", "gap", "jump"]) -> ClockUpdate:
         self._newest, self._interval = stamp_ns, None
         self._due = stamp_ns + self._period
-        return Tick(0, 1, event)
+        return ClockUpdate(0, 1, event)
 
 
 def rounded_rate_hz(interval_ns: float) -> float:

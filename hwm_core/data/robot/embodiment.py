@@ -17,11 +17,11 @@ from pydantic import Field, model_validator
 
 from hwm_core.config import Config
 from hwm_core.data.robot.description import Joint, Robot
-from hwm_core.data.robot.joint_table import JointTable
+from hwm_core.data.robot.joint_series import JointSeries
 from hwm_core.data.robot.value_checks import require_unit
 from hwm_core.errors import BadConfig, RobotMismatch
 
-T = TypeVar("T", bound=JointTable)
+T = TypeVar("T", bound=JointSeries)
 Unit = Literal["rad", "deg", "m", "rad/s", "m/s", "unit"]
 
 
@@ -78,22 +78,22 @@ class Embodiment(Config):
             place[own] = index
         return np.array([place.get(name, -1) for name in self.names], dtype=np.int64)
 
-    def arrange(self, table: T) -> T:
+    def arrange(self, joints: T) -> T:
         """Reorder the joint values to the dimensions of this embodiment; NaN for dimensions that the robot lacks.
 
         Args:
-            table: for example an episode.
+            joints: for example an episode.
 
         Raises:
             RobotMismatch: as `columns`.
             BadActions: values cannot be in the declared unit.
         """
-        columns = self.columns(table.names)
+        columns = self.columns(joints.names)
         return replace(
-            table,
+            joints,
             names=self.names,
-            states=self._arranged(table.states, columns, f"States of {table.name}"),
-            commands=self._arranged(table.commands, columns, f"Commands of {table.name}"),
+            states=self._arranged(joints.states, columns, f"States of {joints.name}"),
+            commands=self._arranged(joints.commands, columns, f"Commands of {joints.name}"),
         )
 
     def description(self) -> Robot:

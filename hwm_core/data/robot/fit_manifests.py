@@ -5,30 +5,30 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hwm_core.data.robot.description import Robot
-from hwm_core.data.robot.joint_table import JointTable
+from hwm_core.data.robot.joint_series import JointSeries
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest, fit_manifest
 from hwm_core.data.robot.value_checks import require_unit, undeclared_unit_warning
 
 
 def fit_manifests(
-    tables: Sequence[JointTable], robot: Robot, aliases: Mapping[str, str] | None
+    series: Sequence[JointSeries], robot: Robot, aliases: Mapping[str, str] | None
 ) -> dict[ActionKind, ActionManifest]:
     """Fit a manifest for states and a manifest for commands, where they were recorded.
 
     Args:
-        tables: at least one; all with the names of the first.
+        series: joint values of at least one recording; all with the joints of the first.
         robot: units and limits of the joints.
-        aliases: {name a robot publishes: name in the tables}.
+        aliases: {name a robot publishes: name in the series}.
 
     Raises:
         BadActions: values cannot be in the declared unit, or as `fit_manifest`.
     """
-    names = tables[0].names
+    names = series[0].names
     joints = [robot.joint(name) for name in names]
     manifests: dict[ActionKind, ActionManifest] = {}
     kinds: tuple[ActionKind, ...] = ("states", "commands")
     for kind in kinds:
-        values = [table.states if kind == "states" else table.commands for table in tables]
+        values = [one.states if kind == "states" else one.commands for one in series]
         recorded = [some for some in values if some is not None]
         if recorded:
             together = np.concatenate(recorded)

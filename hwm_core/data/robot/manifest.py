@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from hwm_core.config import Config
 from hwm_core.data.robot.joint_limits import limits_or_extremes
 from hwm_core.data.robot.joint_names import match_names, require_distinct_names
-from hwm_core.data.robot.joint_table import JointTable
+from hwm_core.data.robot.joint_series import JointSeries
 from hwm_core.errors import BadActions
 
 ActionKind = Literal["states", "commands"]
@@ -79,7 +79,7 @@ class ActionManifest(Config):
         names = [self.aliases.get(name, name) for name in names]
         return match_names(self.names, names, whose=f"robot `{self.robot}`")
 
-    def actions_of(self, episode: JointTable) -> NDArray[np.float32]:
+    def actions_of(self, episode: JointSeries) -> NDArray[np.float32]:
         """The states or commands of an episode in manifest order, as recorded, [F, A].
 
         Raises:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class JointTable(Protocol):
+class JointSeries(Protocol):
     """A dataclass with joint values, for example an episode of frames or of tokens."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]  # so that `dataclasses.replace` accepts it

@@ -31,11 +31,11 @@ class SampleScore:
     """The score of one sample under one condition: sums over its tokens."""
 
     tokens: int
-    hits: int
-    right: int
-    nats: float
-    nats_of_hits: float
-    nats_of_all: float  # the cross-entropy of the whole distribution
+    hits: int  # the true code is among the k likeliest codes
+    right: int  # the true code is the likeliest code
+    nats: float  # Top-k cross-entropy
+    nats_of_hits: float  # under a softmax over the k codes
+    nats_of_all: float  # cross-entropy of the whole distribution
 
     @classmethod
     def of(cls, predicted: TopCodes, index: int, truth: NDArray[np.int64], vocabulary: int) -> "SampleScore":

@@ -107,8 +107,8 @@ class _Recorder:
         self._model, self._top, self._truth = compressor.model, compressor.top, truth
         config = compressor.config
         sites = (batch, config.num_future_latents, *config.sites, config.patch**2)
-        self._found = torch.zeros(*sites, self._top, dtype=torch.int32)
-        self._values = torch.zeros(*sites, self._top)
+        self._codes = torch.zeros(*sites, self._top, dtype=torch.int32)
+        self._log_probs = torch.zeros(*sites, self._top)
         self._of_truth = None if truth is None else torch.zeros(sites)
 
     def __call__(self, first: int, logits: Tensor, fresh: Tensor) -> None:
@@ -119,20 +119,20 @@ class _Recorder:
             logits: [B, T, h, w, ...] of all sites.
             fresh: bool, the sites that this step decides.
         """
-        here = slice(first, first + logits.shape[1])
-        at = fresh.nonzero()
-        for some in at.split(_CHUNK):
-            index = some.unbind(-1)
+        latents = slice(first, first + logits.shape[1])
+        for chunk in fresh.nonzero().split(_CHUNK):
+            index = chunk.unbind(-1)
             site_logits = logits[index]
-            codes, values = self._model.vocabulary.likeliest(site_logits, self._top)
-            kept = tuple(part.cpu() for part in index)
-            self._found[:, here][kept] = codes.to("cpu", torch.int32)
-            self._values[:, here][kept] = values.cpu()
+            codes, log_probs = self._model.vocabulary.likeliest(site_logits, self._top)
+            on_cpu = tuple(part.cpu() for part in index)
+            self._codes[:, latents][on_cpu] = codes.to("cpu", torch.int32)
+            self._log_probs[:, latents][on_cpu] = log_probs.cpu()
             if self._truth is not None and self._of_truth is not None:
-                of_truth = self._model.vocabulary.log_prob(site_logits, self._truth[:, here][index])
-                self._of_truth[:, here][kept] = of_truth.cpu()
+                of_truth = self._model.vocabulary.log_prob(site_logits, self._truth[:, latents][index])
+                self._of_truth[:, latents][on_cpu] = of_truth.cpu()
 
     def result(self) -> TopCodes:
+        """The ranked codes, on the grid of tokens."""
         grid = self._model.to_grid
         of_truth = None if self._of_truth is None else grid(self._of_truth)
-        return TopCodes(grid(self._found), grid(self._values), of_truth)
+        return TopCodes(grid(self._codes), grid(self._log_probs), of_truth)

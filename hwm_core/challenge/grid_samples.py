@@ -119,19 +119,19 @@ def _windows(
             got=f"none in {len(episodes)} shards",
             remedy="Use a model with fewer latents, or more data.",
         )
-    chosen = [starts[place] for place in evenly_spaced(limit or len(starts), len(starts))]
+    chosen = [starts[number] for number in evenly_spaced(limit or len(starts), len(starts))]
     values = [manifest.actions_of(episode) for episode in episodes]
     takes = [take_numbers(episode.segments)[episode.first_frames] for episode in episodes]
-    _, of_take = np.unique([(which, takes[which][start]) for which, start in chosen], axis=0, return_inverse=True)
-    of_take = of_take.reshape(-1)  # numpy 2.0 returns [W, 1]
-    for number, (which, start) in enumerate(chosen):
-        episode = episodes[which]
+    _, take = np.unique([(index, takes[index][start]) for index, start in chosen], axis=0, return_inverse=True)
+    take = take.reshape(-1)  # numpy 2.0 returns [W, 1]
+    for number, (index, start) in enumerate(chosen):
+        episode = episodes[index]
         tokens = np.asarray(episode.tokens[start : start + extent : step])
         codes = _checked_codes(episode.name, tokens.reshape(-1, *tokens.shape[2:]), config)
         first = int(episode.first_frames[start])
         past = config.num_past_latents
-        actions = values[which][first + frames]
-        yield GridSample(number, int(of_take[number]), codes[:past], actions, codes[past:])
+        actions = values[index][first + frames]
+        yield GridSample(number, int(take[number]), codes[:past], actions, codes[past:])
 
 
 def _counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:
@@ -142,6 +142,7 @@ def _counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:
 
 
 def _disjoint(starts: NDArray[np.int64], extent: int) -> Iterator[int]:
+    """The starts of windows that do not overlap, taken greedily."""
     free = 0
     for start in starts:
         if start >= free:

@@ -1,6 +1,7 @@
 """Sets of the 1X World Model Challenge: tokens v2.0 and v1.1, raw v2.0, and their usable windows."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -206,3 +207,9 @@ def test_token_sets_and_damaged_raw_sets_are_rejected_as_recordings(tmp_path):
     (tmp_path / "raw/video_0.mp4").write_bytes(b"")
     with pytest.raises(BadBag, match="num_shards"):
         find_recordings(tmp_path / "raw", TOPICS)
+
+
+def test_mapped_sets_keep_no_file_open(tmp_path):
+    before = len(os.listdir("/proc/self/fd"))
+    shards = open_tokens(tokens_v2(tmp_path / "set", frames=(17,) * 5))
+    assert len(shards) == 5 and len(os.listdir("/proc/self/fd")) == before

@@ -35,7 +35,7 @@ from hwm_core.evaluation.simulated import held_out
 from hwm_core.evaluation.tables import markdown
 from hwm_core.io.atomic import new_file, write_text
 from hwm_core.sampling.config import Sampling
-from hwm_core.sim.tasks import SUCCESS_M
+from hwm_core.sim.reach_task import SUCCESS_M
 from hwm_core.visualization import contact_sheet, plan_strip, write_png
 from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert

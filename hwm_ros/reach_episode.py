@@ -19,7 +19,7 @@ from std_msgs.msg import Float64
 
 from hwm_core.metrics.latency import Latencies
 from hwm_core.sim.model import CONTROL_HZ
-from hwm_core.sim.tasks import PLANNED_JOINTS, REACH_SECONDS
+from hwm_core.sim.reach_task import PLANNED_JOINTS, REACH_SECONDS
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
 from hwm_ros.error_codes import Rejected

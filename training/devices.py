@@ -1,4 +1,4 @@
-"""Which device a command computes on."""
+"""The device of a command."""
 
 import os
 
@@ -8,9 +8,9 @@ from hwm_core.device import read_device
 
 
 def own_device(name: str) -> torch.device:
-    """The device of that name, of this process: `cuda` is its own GPU where torchrun started several.
+    """The named device for this process; under torchrun `cuda` is the GPU of the local rank.
 
-    Raises BadConfig for what is no device, or none of this machine.
+    Raises BadConfig where the name is no device, or a device that this machine does not have.
     """
     local = os.environ.get("LOCAL_RANK")
     return read_device(name, None if local is None else int(local))

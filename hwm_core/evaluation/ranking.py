@@ -17,7 +17,7 @@ from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import RecedingHorizonPlanner
 from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.tasks import make_reach_task
+from hwm_core.sim.reach_task import make_reach_task
 from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
 

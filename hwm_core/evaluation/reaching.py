@@ -18,7 +18,7 @@ from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPla
 from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.sampling.config import Sampling
 from hwm_core.sim.model import CONTROL_HZ, SimHumanoid
-from hwm_core.sim.tasks import PLANNED_JOINTS, REACH_SECONDS, SUCCESS_M, make_reach_task
+from hwm_core.sim.reach_task import PLANNED_JOINTS, REACH_SECONDS, SUCCESS_M, make_reach_task
 from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
 

@@ -30,4 +30,4 @@ def held_out(
 
 def object_tracks(simulated: SimEpisode, preprocessing: Preprocessing) -> ObjectTracks:
     """The object tracks in the frames of `simulated.to_episode(preprocessing)`, for an episode simulated with masks."""
-    return ObjectTracks(simulated.positions_like(preprocessing), simulated.masks_like(preprocessing))
+    return ObjectTracks(simulated.object_positions_of(preprocessing), simulated.object_masks_of(preprocessing))

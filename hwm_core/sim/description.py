@@ -1,4 +1,4 @@
-"""What the simulated robot is: its name, rates, joints and MuJoCo model."""
+"""The description of the simulated robot: name, rates, joints and MuJoCo model."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,13 +21,13 @@ START_NS = 1_000_000_000  # the clock at reset: ROS reads a stamp of 0 as "not s
 
 @dataclass(frozen=True)
 class Joints:
-    """The robot's actuated joints, in the order of every state and command of this room. All arrays [A]."""
+    """The robot's actuated joints, in the order of all states and commands. All arrays [A]."""
 
     names: tuple[str, ...]
     units: tuple[str, ...]  # "rad" or "m"
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
-    max_velocity: NDArray[np.float64]  # unit/s; what a commander should keep to, not enforced by the robot
+    max_velocity: NDArray[np.float64]  # unit/s; commands should respect it, the robot does not enforce it
     home: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class Joints:
 
 @dataclass(frozen=True)
 class JointReading:
-    """One JointState: positions and velocities [A] at a simulated time."""
+    """Positions and velocities [A] of the joints at a simulated time."""
 
     names: tuple[str, ...]
     positions: NDArray[np.float64]
@@ -64,5 +64,5 @@ def joints() -> Joints:
 
 
 def load_model() -> Any:
-    """A fresh mujoco.MjModel of humanoid.xml, to be changed at will."""
+    """A new mujoco.MjModel of humanoid.xml, which the caller may change."""
     return mujoco.MjModel.from_xml_string(files("hwm_core.sim").joinpath("humanoid.xml").read_text())

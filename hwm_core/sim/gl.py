@@ -1,7 +1,7 @@
-"""Importing mujoco with an offscreen GL that this machine has.
+"""Imports mujoco with an offscreen OpenGL that this machine has.
 
-MuJoCo reads MUJOCO_GL once, when it is imported. So every module of this room takes mujoco from here, the one place of
-the library that touches the environment.
+MuJoCo reads MUJOCO_GL once, when it is imported. So every module of hwm_core.sim imports mujoco from here. No other
+module of the library reads environment variables.
 """
 
 import ctypes.util
@@ -14,18 +14,18 @@ _LIBRARIES = {"egl": "EGL", "osmesa": "OSMesa"}
 
 
 class MissingGL(BadInput):
-    """No library to render offscreen with."""
+    """The machine has no library for offscreen rendering."""
 
 
 def _import_mujoco() -> ModuleType:
-    """The `mujoco` module, bound to offscreen GL: the user's MUJOCO_GL, or the first of EGL and OSMesa that is here.
+    """The `mujoco` module with offscreen GL: the user's MUJOCO_GL, else EGL, else OSMesa.
 
-    Where there is neither, mujoco is imported without GL: physics works, and `no_gl` is what rendering should raise.
+    Without either, mujoco is imported without GL: physics works, and rendering raises `missing_gl`.
     """
     if "MUJOCO_GL" not in os.environ:
         present = [backend for backend, library in _LIBRARIES.items() if ctypes.util.find_library(library)]
         os.environ["MUJOCO_GL"] = present[0] if present else "off"
-    # Mesa would start a thread for every core; episodes are recorded in one process for every core instead.
+    # Mesa would start one thread per core, but episodes are recorded with one process per core.
     os.environ.setdefault("LP_NUM_THREADS", "0")
     import mujoco
 
@@ -35,12 +35,12 @@ def _import_mujoco() -> ModuleType:
 mujoco = _import_mujoco()
 
 
-def no_gl(reason: object) -> MissingGL:
-    """The error for a machine where no picture can be rendered."""
+def missing_gl(reason: object) -> MissingGL:
+    """The error for a machine that cannot render images."""
     return MissingGL(
-        "the simulator cannot render its head camera",
-        expected="offscreen OpenGL by EGL or OSMesa",
+        "Rendering the simulated head camera",
+        expected="offscreen OpenGL through EGL or OSMesa",
         got=f"MUJOCO_GL={os.environ.get('MUJOCO_GL')} ({reason})",
-        remedy="Install one, `apt install libegl1 libgl1-mesa-dri` or `apt install libosmesa6`; leave MUJOCO_GL unset "
-        "or set it to the one that works.",
+        remedy="Install EGL (`apt install libegl1 libgl1-mesa-dri`) or OSMesa (`apt install libosmesa6`); leave "
+        "MUJOCO_GL unset, or set it to `egl` or `osmesa`.",
     )

@@ -6,15 +6,15 @@ from numpy.typing import NDArray
 from hwm_core.sim.gl import mujoco
 from hwm_core.sim.model import SimHumanoid
 
-_POINTING = np.array([0.75, 0.0, -0.66])  # where fingers point when there is a choice: forward and down
-_POINTING_WEIGHT = 0.04  # metres of palm error worth one unit of pointing error
+_POINTING = np.array([0.75, 0.0, -0.66])  # preferred direction of the fingers: forward and down
+_POINTING_WEIGHT = 0.04  # metres of palm error that weigh as much as one unit of pointing error
 _DAMPING = 0.03
-_HOMING = 0.15  # of the way home per iteration, where the palm allows: keeps elbows out of the camera's view
+_HOMING = 0.15  # fraction of the way home per iteration, in the null space: keeps the elbows out of the camera's view
 _LARGEST_STEP = 0.25  # rad per iteration and joint
 
 
 class ArmKinematics:
-    """Postures of one arm of `robot` that bring its palm to a point. Works on a copy: the robot does not move."""
+    """Postures of one arm that bring its palm to a point. Computed on a copy: `robot` does not move."""
 
     def __init__(self, robot: SimHumanoid, side: str) -> None:
         self._model = robot.model
@@ -26,10 +26,10 @@ class ArmKinematics:
         self._dofs = robot.model.jnt_dofadr[joint_ids]
         self._home = robot.joints.home[robot.joints.index(*names)]
         self._lower, self._upper = robot.model.jnt_range[joint_ids].T
-        self._jacobian = np.zeros((2, 3, robot.model.nv))  # of position, of rotation
+        self._jacobian = np.zeros((2, 3, robot.model.nv))  # position, rotation
 
     def palm(self, posture: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Palm position [3] in a posture [6]."""
+        """Palm position [3] in metres for a posture [6]."""
         self._scratch.qpos[self._qpos] = posture
         mujoco.mj_kinematics(self._model, self._scratch)
         return self._scratch.site_xpos[self._site].copy()
@@ -37,7 +37,7 @@ class ArmKinematics:
     def reach(
         self, posture: NDArray[np.float64], target: NDArray[np.float64], iterations: int = 20
     ) -> NDArray[np.float64]:
-        """The posture [6] within limits, near the given one, whose palm is nearest to target [3]."""
+        """A posture [6] within limits, near the given posture, whose palm is as close as possible to the target [3]."""
         posture = posture.copy()
         for _ in range(iterations):
             to_target = target - self.palm(posture)
@@ -51,7 +51,7 @@ class ArmKinematics:
         return posture
 
     def _palm_jacobian(self) -> NDArray[np.float64]:
-        """[6, 6]: palm velocity (3) and weighted turning rate (3) for each joint, at the scratch posture."""
+        """[6, 6]: palm velocity (3) and weighted angular velocity (3) for each joint, at the scratch posture."""
         mujoco.mj_comPos(self._model, self._scratch)
         mujoco.mj_jacSite(self._model, self._scratch, self._jacobian[0], self._jacobian[1], self._site)
         return np.concatenate([self._jacobian[0], _POINTING_WEIGHT * self._jacobian[1]])[:, self._dofs]

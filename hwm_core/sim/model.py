@@ -1,4 +1,4 @@
-"""The simulated humanoid: physics, joints and head camera behind the calls a robot driver would make."""
+"""The simulated humanoid: physics, joints and head camera, with the interface of a robot driver."""
 
 import weakref
 from collections.abc import Iterator
@@ -19,23 +19,23 @@ from hwm_core.sim.description import (
     joints,
     load_model,
 )
-from hwm_core.sim.gl import mujoco, no_gl
-from hwm_core.sim.variation import OBJECTS, place_objects, vary_looks
+from hwm_core.sim.gl import missing_gl, mujoco
+from hwm_core.sim.variation import OBJECTS, place_objects, vary_appearance
 
 _SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
-_SETTLE_STEPS = 60  # a quarter of a second for the objects to come to rest
+_REST_STEPS = 60  # a quarter of a second, in which the objects come to rest
 
 
 class SimHumanoid:
     """A humanoid upper body at a table, driven by joint-position commands at 30 Hz.
 
-    The tick's order is that of a robot: read `joint_state()` and `render()`, `command()`, `advance()`. So a command
-    issued at frame t first moves frame t + 1. The same seed and the same commands give the same bits. One thread must
-    render all pictures: a GL context belongs to the thread that opened it.
+    The order of a tick is the order on a robot: `joint_state()` and `render()`, then `command()`, then `advance()`. So
+    a command issued at frame t first changes frame t + 1. The same seed and the same commands give the same bits. All
+    images must be rendered by one thread, because a GL context belongs to the thread that opened it.
 
     Args:
-        seed: draws the looks of the scene, the start posture and the places of the objects.
-        camera_size: height and width of the head camera's picture in pixels.
+        seed: of the appearance of the scene, the start posture and the object positions.
+        camera_size: height and width of the head camera's image in pixels.
     """
 
     def __init__(self, seed: int, camera_size: int = 128) -> None:
@@ -51,7 +51,7 @@ class SimHumanoid:
         self.close()
 
     def close(self) -> None:
-        """Free the GL context. The physics stays usable; the next picture opens a new context."""
+        """Free the GL context. Physics stays usable; the next image opens a new context."""
         if self._renderer is not None:
             self._close_renderer()
             self._renderer = None
@@ -59,28 +59,28 @@ class SimHumanoid:
     # ---------------------------------------------------------------- control
 
     def reset(self, seed: int) -> None:
-        """Begin an episode: new looks, start posture and object places, everything at rest, the clock at START_NS."""
+        """Start an episode: new appearance, posture and object positions, all at rest, the clock at START_NS."""
         self.close()  # a renderer is bound to the model it was made for
         self.model = load_model()
         self.data = mujoco.MjData(self.model)
         self._index()
-        looks, posture, places = (np.random.default_rng([seed, k]) for k in range(3))
-        vary_looks(self.model, looks)
-        self._pose(next(p for p in self._start_postures(posture) if self._stands_clear(p)))
+        appearance, posture, positions = (np.random.default_rng([seed, k]) for k in range(3))
+        vary_appearance(self.model, appearance)
+        self._pose(next(p for p in self._start_postures(posture) if self._is_clear(p)))
         half_heights = np.array([self.model.geom(name).size[1 if "cylinder" in name else 2] for name in OBJECTS])
-        self.data.qpos[self._object_qpos] = place_objects(self.data.site_xpos, half_heights, places)
-        mujoco.mj_step(self.model, self.data, _SETTLE_STEPS)
+        self.data.qpos[self._object_qpos] = place_objects(self.data.site_xpos, half_heights, positions)
+        mujoco.mj_step(self.model, self.data, _REST_STEPS)
         self.data.time = 0.0
         self._refresh()
 
     def command(self, positions: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Set the target positions [A], clipped to the joint limits; they act from the next `advance`.
+        """Set the target positions [A], clipped to the joint limits; they take effect at the next `advance`.
 
         Returns:
-            The command as accepted [A].
+            The clipped command [A].
 
         Raises:
-            BadActions: another number of values, or one that is not finite.
+            BadActions: a wrong number of values, or values that are not finite.
         """
         positions = np.asarray(positions, dtype=np.float64)
         if positions.shape != (len(self.joints),) or not np.isfinite(positions).all():
@@ -94,7 +94,7 @@ class SimHumanoid:
         return self.last_command
 
     def advance(self) -> list[JointReading]:
-        """Simulate one control tick of 1/30 s; return the joint states a 120 Hz publisher sent during it."""
+        """Simulate one control tick of 1/30 s; returns its joint states at 120 Hz."""
         every = PHYSICS_HZ // JOINT_STATE_HZ
         readings = []
         for _ in range(_SUBSTEPS // every):
@@ -112,7 +112,7 @@ class SimHumanoid:
 
     @property
     def last_command(self) -> NDArray[np.float64]:
-        """The command in force [A]; the start posture until the first."""
+        """The current command [A]; before the first command, the start posture."""
         return self.data.ctrl.copy()
 
     @property
@@ -129,17 +129,17 @@ class SimHumanoid:
         return self.data.site(f"{side}_palm").xpos.copy()
 
     def object_positions(self) -> NDArray[np.float64]:
-        """Centres [n, 3] of the objects, in the order of OBJECTS."""
+        """Centres [n, 3] of the objects in metres, in the order of OBJECTS."""
         return self.data.qpos[self._object_qpos][:, :3].copy()
 
     def render(self) -> NDArray[np.uint8]:
-        """The head camera's picture, uint8 [H, W, 3] RGB. Raises MissingGL where the machine has no offscreen GL."""
+        """The head camera's image, uint8 [H, W, 3] RGB. Raises MissingGL where the machine has no offscreen GL."""
         renderer = self._open_renderer()
         renderer.update_scene(self.data, "head_camera")
         return renderer.render()
 
     def object_mask(self) -> NDArray[np.uint8]:
-        """What each pixel of the head camera shows, uint8 [H, W]: 0 no object, k the k-th of OBJECTS.
+        """The object at each pixel of the head camera, uint8 [H, W]: 0 for no object, k for the k-th of OBJECTS.
 
         Costs a second rendering.
         """
@@ -148,14 +148,14 @@ class SimHumanoid:
         renderer.update_scene(self.data, "head_camera")
         ids = renderer.render()
         renderer.disable_segmentation_rendering()
-        # int(): numpy would compare with the enum object by object
+        # int(): numpy would compare the enum element by element
         geoms = np.where(ids[..., 1] == int(mujoco.mjtObj.mjOBJ_GEOM), ids[..., 0], -1)
         return self._object_of_geom[geoms]  # background -1 takes the last entry, 0
 
     # ---------------------------------------------------------------- saved states
 
     def save(self) -> NDArray[np.float64]:
-        """The whole physical state as one vector; `restore` continues from it bit for bit."""
+        """The complete physical state as one vector; `restore` continues from it bit for bit."""
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         state = np.empty(mujoco.mj_stateSize(self.model, kind))
         mujoco.mj_getState(self.model, self.data, state, kind)
@@ -169,15 +169,15 @@ class SimHumanoid:
     # ---------------------------------------------------------------- internals
 
     def _refresh(self) -> None:
-        """Poses of bodies and camera for the state after the last step; mj_step leaves those before it.
+        """Update the poses of bodies and camera: after mj_step they belong to the state before the step.
 
-        Not mj_forward: that would also move the solver's warm start, and with it the bits of what follows.
+        mj_forward would also change the solver's warm start, and with it the bits of later steps.
         """
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
 
     def _index(self) -> None:
-        """Addresses of the joints' and objects' numbers in MuJoCo's vectors."""
+        """Find the joints and objects in MuJoCo's vectors."""
         model = self.model
         joint_ids = model.actuator_trnid[:, 0]
         self._joint_qpos = model.jnt_qposadr[joint_ids]
@@ -196,15 +196,15 @@ class SimHumanoid:
             posture[neck] += rng.uniform((-0.15, -0.08), (0.15, 0.08))
             yield np.clip(posture, table.lower, table.upper)
 
-    def _stands_clear(self, posture: NDArray[np.float64]) -> bool:
-        """Whether both hands are a hand's width above the table."""
+    def _is_clear(self, posture: NDArray[np.float64]) -> bool:
+        """Whether both hands are at least 6 cm above the table."""
         self._pose(posture)
         return all(self.palm(side)[2] > 0.06 for side in SIDES)
 
     def _pose(self, posture: NDArray[np.float64]) -> None:
-        """Put the robot into a posture at once, at rest."""
+        """Place the robot in a posture, at rest."""
         self.data.qpos[self._joint_qpos] = self.data.ctrl[:] = posture
-        for side in SIDES:  # the second finger of each hand is tied to the first, not actuated
+        for side in SIDES:  # the second finger of each hand follows the first, it has no actuator
             self.data.joint(f"{side}_thumb").qpos[0] = self.data.joint(f"{side}_gripper").qpos[0]
         mujoco.mj_kinematics(self.model, self.data)
 
@@ -212,8 +212,8 @@ class SimHumanoid:
         if self._renderer is None:
             try:
                 self._renderer = mujoco.Renderer(self.model, self.camera_size, self.camera_size)
-            except Exception as error:  # each GL backend fails in its own way, by one of many types
-                raise no_gl(error) from error
-            # A robot nobody closed: free the context while EGL still works, which at interpreter exit is too late.
+            except Exception as error:  # every GL backend raises its own error types
+                raise missing_gl(error) from error
+            # Free the context of a robot that was not closed. At interpreter exit EGL no longer works.
             self._close_renderer = weakref.finalize(self, self._renderer.close)
         return self._renderer

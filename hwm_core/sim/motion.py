@@ -1,7 +1,7 @@
-"""The motion mix that episodes are recorded with.
+"""The random motion of recorded episodes.
 
-Each arm runs its own chain of minimum-jerk segments of 0.5-1.3 s: to or through an object, to a random point above the
-table, to a posture nearby, or nowhere (`MIX` has the shares). The neck holds still or wanders.
+Each arm moves in minimum-jerk segments of 0.5-1.3 s: to or through an object, to a random point above the table, to a
+nearby posture, or not at all (`MIX` holds the shares). The neck holds still or moves to random directions.
 """
 
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ class Segment:
     ticks: int
 
     def at(self, tick: int) -> Vector:
-        """The position `tick` ticks after the segment began; the goal from `ticks` on."""
+        """The position `tick` ticks after the start of the segment; from `ticks` on, the goal."""
         s = min(tick / self.ticks, 1.0)
         return self.start + (self.goal - self.start) * (10 * s**3 - 15 * s**4 + 6 * s**5)
 
 
 def plan_segment(start: Vector, goal: Vector, max_velocity: Vector, seconds: float, longest: float) -> Segment:
-    """A move that keeps to `max_velocity`: stretched up to `longest` seconds, and beyond that cut short of its goal."""
+    """A move within `max_velocity`. It may take up to `longest` seconds; a goal farther away is not reached."""
     needed = _MIN_JERK_PEAK * float(np.max(np.abs(goal - start) / max_velocity))
     ticks = max(1, int(np.ceil(min(max(seconds, needed), longest) * CONTROL_HZ)))
     reachable = min(1.0, ticks / CONTROL_HZ / needed) if needed > 0 else 1.0
@@ -45,12 +45,12 @@ def plan_segment(start: Vector, goal: Vector, max_velocity: Vector, seconds: flo
 
 
 class MotionMix:
-    """Commands for the whole robot, tick by tick.
+    """Commands for the whole robot, one per tick.
 
     Args:
-        robot: where the motion looks up the objects' places when a segment begins.
-        seed: draws the motion; independent of the draws that the robot makes from the same seed.
-        fixed_neck: hold the neck where it is for the whole episode.
+        robot: provides the object positions at the start of each segment.
+        seed: of the motion; independent of the robot's random numbers for the same seed.
+        fixed_neck: hold the neck still for the whole episode.
     """
 
     def __init__(self, robot: SimHumanoid, seed: int, fixed_neck: bool) -> None:
@@ -75,7 +75,7 @@ class MotionMix:
             self._command[columns] = self._segments[group].at(self._ages[group])
         return self._command.copy()
 
-    # ---------------------------------------------------------------- where to go
+    # ---------------------------------------------------------------- goals
 
     def _arm_segment(self, side: str) -> Segment:
         columns, table, rng = self._columns[side], self._robot.joints, self._rng
@@ -88,7 +88,7 @@ class MotionMix:
         return plan_segment(start, goal, table.max_velocity[columns], seconds, longest=_SEGMENT_SECONDS[1])
 
     def _arm_goal(self, kind: str, side: str, arm: Vector) -> Vector:
-        """Where the arm's six joints shall go from the posture `arm`."""
+        """The goal of the arm's six joints, from the posture `arm`."""
         if kind == "object":
             return self._kinematics[side].reach(arm, self._object_target(side))
         if kind == "workspace":
@@ -106,11 +106,11 @@ class MotionMix:
         return plan_segment(start, goal, table.max_velocity[columns], seconds, longest=_NECK_SEGMENT_SECONDS[1])
 
     def _object_target(self, side: str) -> Vector:
-        """The centre of an object this arm can get at, or a point some centimetres behind it as the hand comes."""
-        places, rng = self._robot.object_positions(), self._rng
-        own_side = places[:, 1] if side == "left" else -places[:, 1]
-        near = places[own_side > -0.10]
-        target = rng.permutation(near if len(near) else places)[0].copy()
+        """The centre of an object in the arm's reach, or a point some centimetres behind the object from the hand."""
+        positions, rng = self._robot.object_positions(), self._rng
+        own_side = positions[:, 1] if side == "left" else -positions[:, 1]
+        near = positions[own_side > -0.10]
+        target = rng.permutation(near if len(near) else positions)[0].copy()
         away = target[:2] - self._robot.palm(side)[:2]
         if rng.uniform() < 0.6:
             target[:2] += away / max(float(np.hypot(*away)), 1e-6) * rng.uniform(0.04, 0.14)
@@ -118,7 +118,7 @@ class MotionMix:
         return _inside(target)
 
     def _above_table(self, side: str, posture: Vector) -> bool:
-        """Whether the hand of a posture [6] is over the table: an arm that dives under its edge gets caught there."""
+        """Whether the hand of a posture [6] is above the table: an arm below the table edge would get stuck."""
         x, _, z = self._kinematics[side].palm(posture)
         return bool(x > 0.28 and z > 0.04)
 
@@ -129,5 +129,5 @@ class MotionMix:
 
 
 def _inside(target: Vector) -> Vector:
-    """Keep a point a hand's width within the rim, so that nothing is pushed over it."""
+    """Clip a point to the area inside the table's rim, so that no object is pushed over the rim."""
     return np.clip(target, (0.30, -0.38, 0.03), (0.74, 0.38, 0.5))

@@ -1,4 +1,4 @@
-"""Episodes of the simulated humanoid: in memory with ground truth, or as the rosbag2 a robot would have written."""
+"""Episodes of the simulated humanoid: in memory with ground truth, or as the rosbag2 of a real robot."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from hwm_core.types import Episode
 
 @dataclass(frozen=True)
 class Tick:
-    """One control tick as the robot lives it: joints move, a picture is taken, a command is issued."""
+    """One control tick: the joints move, the camera takes a frame, a command is issued."""
 
-    readings: tuple[JointReading, ...]  # since the previous frame; the last has the frame's own stamp
+    readings: tuple[JointReading, ...]  # since the previous frame; the last has the frame's stamp
     frame: NDArray[np.uint8]  # [H, W, 3] RGB
     command: NDArray[np.float64]  # [A] issued at the frame's stamp
 
@@ -33,25 +33,25 @@ class Tick:
 
 @dataclass(frozen=True)
 class SimEpisode:
-    """A simulated episode with the ground truth no robot has."""
+    """A simulated episode with ground truth that a real robot cannot provide."""
 
     seed: int
     names: tuple[str, ...]
     frames: NDArray[np.uint8]  # [F, H, W, 3] RGB
     stamps_ns: NDArray[np.int64]  # [F]
     states: NDArray[np.float32]  # [F, A]
-    commands: NDArray[np.float32]  # [F, A] as issued: commands[t] was issued at frame t and first moves frame t + 1
-    home: NDArray[np.float32]  # [A] the command in force before frame 0
+    commands: NDArray[np.float32]  # [F, A] commands[t] was issued at frame t and first changes frame t + 1
+    home: NDArray[np.float32]  # [A] the command before frame 0
     object_positions: NDArray[np.float32]  # [F, n, 3] metres
-    object_masks: NDArray[np.uint8] | None  # [F, H, W] 0 no object, k the k-th of variation.OBJECTS
+    object_masks: NDArray[np.uint8] | None  # [F, H, W] 0 for no object, k for the k-th of variation.OBJECTS
     fixed_neck: bool
     mujoco_version: str
 
     def to_episode(self, preprocessing: Preprocessing) -> Episode:
-        """The same run as the reader of its bag would give it: preprocessed frames, commands shifted by one frame."""
+        """The episode as read from its bag: preprocessed frames, commands shifted by one frame."""
         indices, segments = preprocessing.pick_frames(self.stamps_ns)
         stamps_ns = self.stamps_ns[indices]
-        # The newest command issued strictly before each frame; before the first there is only the start posture.
+        # The newest command issued strictly before each frame; before frame 0 it is the start posture.
         newest = np.searchsorted(self.stamps_ns, stamps_ns, side="left") - 1
         return Episode(
             name=f"sim_{self.seed:07d}",
@@ -63,31 +63,32 @@ class SimEpisode:
             commands=np.where(newest[:, None] < 0, self.home, self.commands[newest]),
         )
 
-    def positions_like(self, preprocessing: Preprocessing) -> NDArray[np.float32]:
-        """Where the objects are at the frames of `to_episode`, [F, n, 3] in metres."""
+    def object_positions_of(self, preprocessing: Preprocessing) -> NDArray[np.float32]:
+        """The object positions at the frames of `to_episode`, [F, n, 3] in metres."""
         indices, _ = preprocessing.pick_frames(self.stamps_ns)
         return self.object_positions[indices]
 
-    def masks_like(self, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-        """The object masks on the grid of the frames of `to_episode`, uint8 [F, height, width]: k where object k covers
-        half of the pixel or more. Needs an episode simulated with masks.
+    def object_masks_of(self, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+        """The object masks at the frames of `to_episode`, uint8 [F, height, width]; needs an episode with masks.
+
+        A pixel is k where object k covers at least half of it.
         """
         assert self.object_masks is not None, "simulate_episode(..., masks=True)"
         indices, _ = preprocessing.pick_frames(self.stamps_ns)
         masks = (self.object_masks[i] for i in indices)
-        # The three objects take the place of the three colours, and so go through the very same crop and resizing.
+        # The masks of the three objects pass as three colour channels through the same crop and resizing as frames.
         layers = (np.stack([(mask == k) * np.uint8(255) for k in (1, 2, 3)], axis=-1) for mask in masks)
         coverage = np.stack([preprocessing.apply(layer) for layer in layers])
         return np.where(coverage.max(axis=-1) >= 128, coverage.argmax(axis=-1) + 1, 0).astype(np.uint8)
 
 
 def has_fixed_neck(seed: int) -> bool:
-    """Half of all episodes hold the neck still: those of even seeds."""
+    """Whether the episode of this seed holds the neck still: the even seeds do."""
     return seed % 2 == 0
 
 
 def play(robot: SimHumanoid, motion: MotionMix, seconds: float) -> Iterator[Tick]:
-    """Let the motion drive the robot. While a tick is being looked at, the robot is still in the state of its frame."""
+    """Drive the robot by the motion. When a tick is yielded, the robot is still in the state of its frame."""
     readings: tuple[JointReading, ...] = (robot.joint_state(),)
     for _ in range(round(seconds * CONTROL_HZ)):
         yield Tick(readings, robot.render(), robot.command(motion.next_command()))
@@ -100,11 +101,11 @@ def simulate_episode(
     """Simulate one episode of the motion mix.
 
     Args:
-        seed: draws everything; the same seed gives the same bytes.
-        seconds: length; one frame every 1/30 s.
+        seed: of all random numbers; the same seed gives the same bytes.
+        seconds: length, at 30 frames per second.
         camera_size: pixels, height and width.
-        fixed_neck: hold the neck still; None lets the seed decide (`has_fixed_neck`).
-        masks: also render which object each pixel shows (about 1.6 times the cost).
+        fixed_neck: hold the neck still; None: `has_fixed_neck` of the seed.
+        masks: also render object masks (about 1.6 times the cost).
 
     Raises:
         MissingGL: the machine cannot render offscreen.
@@ -141,11 +142,11 @@ def record_episode(
     fixed_neck: bool | None = None,
     image_format: ImageFormat = "png",
 ) -> None:
-    """Record the episode of `simulate_episode` as a rosbag2 (mcap) folder, which appears whole or not at all.
+    """Record the episode of `simulate_episode` as a rosbag2 (mcap) folder, written atomically.
 
-    It holds what the robot's own drivers would publish: pictures at 30 Hz (sensor_msgs/CompressedImage, or Image for
-    "raw"), measured joints at 120 Hz, and commands at 30 Hz stamped when issued, all with simulated stamps. PNG keeps
-    every bit, so the bag read back equals `simulate_episode`.
+    The bag holds the messages that a robot's drivers publish: images at 30 Hz (sensor_msgs/CompressedImage, or Image
+    for "raw"), measured joints at 120 Hz, and commands at 30 Hz, stamped when issued. All stamps are simulated time.
+    PNG is lossless, so the bag read back equals `simulate_episode`.
 
     Raises:
         BadBag: the path exists.

@@ -1,4 +1,4 @@
-"""A simulated robot that goes on living: reach tasks one after the other, on a clock that never runs back."""
+"""A simulated robot that performs one reach task after another, on a clock that never runs back."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,14 +10,14 @@ from hwm_core.data.robot.joint_names import match_names
 from hwm_core.errors import BadActions
 from hwm_core.sim.description import ROBOT, JointReading
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.tasks import ReachTask, make_reach_task
+from hwm_core.sim.reach_task import ReachTask, make_reach_task
 
-# A pause this long between two tasks, so that nobody takes the frames of one for the context of the other.
+# The pause between two tasks, so that no context holds frames of both.
 _BETWEEN_TASKS_NS = 1_000_000_000
 
 
 class SimSession:
-    """The humanoid at the start of the reach task of `seed`.
+    """The humanoid, at first at the start of the reach task of `seed`.
 
     Raises:
         MissingGL: the machine cannot render offscreen.
@@ -32,23 +32,23 @@ class SimSession:
         self.robot.close()
 
     def reset(self, seed: int) -> None:
-        """Go on with another task, a second later."""
+        """Start another task, one second later on the clock."""
         ended_ns = self.stamp_ns
         self.task = make_reach_task(self.robot, seed)
         self._offset_ns += ended_ns + _BETWEEN_TASKS_NS - self.stamp_ns
 
     @property
     def stamp_ns(self) -> int:
-        """Now, in nanoseconds."""
+        """Simulated time in nanoseconds."""
         return self._offset_ns + self.robot.time_ns
 
     @property
     def palm_distance_m(self) -> float:
-        """From the palm to where the goal image shows it."""
+        """Distance from the palm to its position in the goal image."""
         return self.task.distance_m(self.robot)
 
     def frame(self) -> NDArray[np.uint8]:
-        """What the head camera sees, [H, W, 3] RGB."""
+        """The head camera's image, uint8 [H, W, 3] RGB."""
         return self.robot.render()
 
     def reading(self) -> JointReading:
@@ -56,11 +56,11 @@ class SimSession:
         return self._on_clock(self.robot.joint_state())
 
     def command(self, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
-        """Set targets of some or all joints; the others keep theirs. They act from the next `advance`.
+        """Set the targets of some or all joints; the other targets stay. They take effect at the next `advance`.
 
         Raises:
-            RobotMismatch: a joint that the robot does not have.
-            BadActions: not one finite position per name.
+            RobotMismatch: the robot does not have a joint.
+            BadActions: not exactly one finite position per name.
         """
         columns = match_names(names, self.robot.joints.names, whose=f"the {ROBOT}")
         if len(positions) != len(names):
@@ -75,7 +75,7 @@ class SimSession:
         self.robot.command(targets)
 
     def advance(self) -> list[JointReading]:
-        """Simulate one camera period; the joint states published during it, the last at the new frame."""
+        """Simulate one camera period; returns its joint states, the last at the new frame."""
         return [self._on_clock(reading) for reading in self.robot.advance()]
 
     def _on_clock(self, reading: JointReading) -> JointReading:

@@ -1,4 +1,4 @@
-"""What differs between two episodes before anything moves: the scene's looks and the objects' places."""
+"""Random variation of the scene between episodes: its appearance and the object positions."""
 
 import colorsys
 from typing import Any
@@ -7,27 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 OBJECTS = ("red_box", "green_cylinder", "blue_box")
-ROOM = {  # geoms -> the materials they may wear, and their ranges of hue, saturation and value
+ROOM = {  # geoms -> their possible materials, and the ranges of hue, saturation and value
     ("table_top",): (("table_plain", "table_fade", "table_tiles"), ((0.05, 0.12), (0.10, 0.45), (0.60, 0.90))),
     ("floor",): (("floor_plain", "floor_tiles"), ((0.0, 1.0), (0.0, 0.12), (0.35, 0.65))),
     ("wall", "left_wall", "right_wall"): (("wall_plain", "wall_fade"), ((0.0, 1.0), (0.03, 0.20), (0.65, 0.92))),
 }
-_AREA = ((0.36, 0.60), (-0.26, 0.26))  # where objects start, x and y in metres
-_CLEARANCE = 0.125  # metres between the centres of two objects, and of an object and a palm
+_AREA = ((0.36, 0.60), (-0.26, 0.26))  # start positions of objects, x and y in metres
+_CLEARANCE = 0.125  # smallest distance in metres between the centres of two objects, or of an object and a palm
 
 
-def vary_looks(model: Any, rng: np.random.Generator) -> None:
-    """Draw materials, colours and lights, in place.
+def vary_appearance(model: Any, rng: np.random.Generator) -> None:
+    """Choose random materials, colours and lights, in place.
 
-    Objects keep their hue within 10 degrees, so that "the red box" stays a name. The table is of some wood; walls and
-    floor are pale.
+    Objects keep their hue within 10 degrees, so that the red box stays red. The table has the colours of wood; walls
+    and floor are pale.
     """
     for geoms, (materials, palette) in ROOM.items():
-        worn = rng.choice(materials)
+        material = rng.choice(materials)
         colour = np.array(colorsys.hsv_to_rgb(*(rng.uniform(*span) for span in palette)))
         for geom in geoms:
-            model.geom_matid[model.geom(geom).id] = model.material(worn).id
-        model.mat_rgba[model.material(worn).id, :3] = colour
+            model.geom_matid[model.geom(geom).id] = model.material(material).id
+        model.mat_rgba[model.material(material).id, :3] = colour
         if "table_top" in geoms:
             model.mat_rgba[model.material("rim").id, :3] = 0.62 * colour
     for name in OBJECTS:
@@ -42,7 +42,7 @@ def vary_looks(model: Any, rng: np.random.Generator) -> None:
 def place_objects(
     palms: NDArray[np.float64], half_heights: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Objects standing on the table, clear of each other and of the palms [m, 3].
+    """Place the objects on the table, with a distance from each other and from the palms [m, 3].
 
     Returns:
         Poses [n, 7]: position in metres, quaternion wxyz.
@@ -50,14 +50,14 @@ def place_objects(
     taken = [palm[:2] for palm in palms]
     poses = []
     for half_height in half_heights:
-        xy = next(xy for xy in _draws(rng) if all(np.hypot(*(xy - other)) > _CLEARANCE for other in taken))
+        xy = next(xy for xy in _random_positions(rng) if all(np.hypot(*(xy - other)) > _CLEARANCE for other in taken))
         taken.append(xy)
         half_turn = 0.5 * rng.uniform(-np.pi, np.pi)
         poses.append((*xy, half_height, np.cos(half_turn), 0.0, 0.0, np.sin(half_turn)))
     return np.array(poses)
 
 
-def _draws(rng: np.random.Generator) -> Any:
+def _random_positions(rng: np.random.Generator) -> Any:
     (x0, x1), (y0, y1) = _AREA
     while True:
         yield rng.uniform((x0, y0), (x1, y1))

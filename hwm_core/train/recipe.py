@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a training run, from one YAML file and `key=value` overrides."""
+"""A recipe: all settings of a training run, from a YAML file and `key=value` overrides."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -22,11 +22,13 @@ from hwm_core.world_model.registry import family
 
 
 class DataConfig(Config):
-    """Which windows, and how they are varied in training."""
+    """Training windows and their augmentation."""
 
-    actions: Literal["states", "commands"] = Field(default="commands", description="what the model's actions are")
-    stride: int = Field(default=1, gt=0, description="frames between the starts of two training windows")
-    validation_windows: int = Field(default=128, gt=0, description="held-out windows of each evaluation")
+    actions: Literal["states", "commands"] = Field(
+        default="commands", description="recorded joint values that are the model's actions"
+    )
+    stride: int = Field(default=1, gt=0, description="frames between the starts of neighbouring training windows")
+    validation_windows: int = Field(default=128, gt=0, description="held-out windows per evaluation")
     augmentation: Augmentation = Augmentation()
 
 
@@ -37,7 +39,7 @@ class Recipe(Config):
     data: DataConfig = DataConfig()
     tokenizer: Annotated[CausalTokenizerConfig | ContinuousTokenizerConfig, Field(discriminator="kind")]
     train_tokenizer: TrainingConfig
-    model: dict[str, Any]  # of the family's own configuration; what the data decides may be left out
+    model: dict[str, Any]  # keys of the family's configuration; keys that tokenizer and data decide are optional
     train: TrainingConfig
     tune_decoder: TrainingConfig | None = None
 
@@ -50,10 +52,10 @@ class Recipe(Config):
     def model_config_for(
         self, tokenizer: VideoTokenizer | TokenizerSpec, frame_size: tuple[int, int], action_dim: int
     ) -> WorldModelConfig:
-        """The model's configuration, with what the tokenizer and the data decide filled in.
+        """The model's configuration, completed with the sizes of tokenizer and data.
 
         Args:
-            tokenizer: the tokenizer, or what is known of it.
+            tokenizer: the tokenizer, or its specification.
             frame_size: height and width in pixels.
 
         Raises:
@@ -72,14 +74,15 @@ class Recipe(Config):
             if self.model.get(key, value) != value:
                 raise BadConfig(
                     f"model: key `{key}`",
-                    expected=f"{value}, as tokenizer and data have it",
+                    expected=f"{value}, the value of tokenizer and data",
                     got=self.model[key],
-                    remedy="Leave the key out, or use another tokenizer or data set.",
+                    remedy="Remove the key, or use another tokenizer or data set.",
                 )
         return family(self.family).config.parse({**self.model, **decided}, where="model")
 
 
 def preset_names() -> list[str]:
+    """The names of the presets that ship with hwm_core."""
     return sorted(entry.name.removesuffix(".yaml") for entry in _presets().iterdir() if entry.name.endswith(".yaml"))
 
 
@@ -95,7 +98,7 @@ def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
         mapping = yaml.safe_load(_presets().joinpath(f"{preset}.yaml").read_text())
     else:
         raise BadConfig(
-            "preset", expected=" or ".join(preset_names()), got=f"`{preset}`", remedy="Name a preset, or a .yaml file."
+            "preset", expected=" or ".join(preset_names()), got=f"`{preset}`", remedy="Give a preset, or a .yaml file."
         )
     recipe = Recipe.parse(overridden(mapping, overrides), where=preset)
     family(recipe.family).config.parse(recipe.model, where=f"{preset}: model")
@@ -103,7 +106,7 @@ def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:
-    """Write `recipe` so that `read_recipe` reads it again; whole or not at all."""
+    """Write a recipe for `read_recipe`, atomically."""
     write_text(path, yaml.safe_dump(recipe.plain(), sort_keys=False, default_flow_style=None, width=120))
 
 

@@ -1,4 +1,4 @@
-"""Short simulated episodes, and what is in them as one number."""
+"""Settings of short simulated episodes, and a digest of an episode."""
 
 from hashlib import sha256
 
@@ -8,5 +8,6 @@ SMALL = {"seconds": 1.0, "camera_size": 32}
 
 
 def digest(episode: SimEpisode) -> str:
+    """A sha256 over all arrays."""
     arrays = (episode.frames, episode.stamps_ns, episode.states, episode.commands, episode.object_positions)
     return sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()

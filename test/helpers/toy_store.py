@@ -1,4 +1,4 @@
-"""A store of 16 px noise, for tests of commands that train and judge."""
+"""A store of 16 px noise, for tests of commands that train and evaluate."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ ROBOT = "robot"
 
 
 def episodes() -> list[Episode]:
-    """Three of 40 frames of noise."""
+    """Three episodes with 40 frames of noise."""
     generator = np.random.default_rng(0)
     return [
         Episode(
@@ -31,7 +31,7 @@ def episodes() -> list[Episode]:
 
 
 def write_toy_store(folder: Path, held_out: int = 1) -> Path:
-    """One of them to train on and `held_out` to judge by, with their manifest."""
+    """One training episode, `held_out` validation episodes, and the action manifest."""
     preprocessing = Preprocessing(source_aspect=1.0, height=16, width=16)
     one, *others = episodes()
     write_episode(folder / "training", one, preprocessing)

@@ -1,4 +1,4 @@
-"""Bags of the simulated humanoid: what a robot would have recorded, whole or not there."""
+"""Bags of the simulated humanoid hold what a robot records, and are written atomically."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def test_a_bag_read_back_equals_the_episode_in_memory_bit_for_bit(tmp_path, imag
         np.testing.assert_array_equal(getattr(read, field), getattr(simulated, field), err_msg=field)
 
 
-def test_a_bag_holds_what_a_robots_drivers_publish(tmp_path):
+def test_a_bag_holds_the_messages_of_a_robots_drivers(tmp_path):
     record_episode(tmp_path / "bag", seed=0, seconds=0.5, camera_size=32)
     types, messages = message_types(), {}
     with Reader(tmp_path / "bag") as reader:
@@ -44,7 +44,7 @@ def test_a_bag_holds_what_a_robots_drivers_publish(tmp_path):
     images, states, commands = (
         messages[topic] for topic in ("/head_camera/image_raw/compressed", "/joint_states", "/joint_commands")
     )
-    # 15 frames; 4 joint states for each of 14 intervals and the first; the start posture was commanded before frame 0.
+    # 15 frames; 4 joint states for each of 14 intervals and the first; the start posture is commanded before frame 0.
     assert (len(images), len(states), len(commands)) == (15, 57, 16)
     assert images[0][0] == START_NS and images[0][1].header.frame_id == CAMERA_FRAME
     assert [stamp for stamp, _ in commands[1:]] == [stamp for stamp, _ in images]
@@ -52,18 +52,18 @@ def test_a_bag_holds_what_a_robots_drivers_publish(tmp_path):
     assert all(len(message.position) == len(message.velocity) == 16 for _, message in states)
 
 
-def test_a_recording_that_fails_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failed_recording_leaves_no_files(tmp_path, monkeypatch):
     def broken(*_):
         yield from ()
-        raise RuntimeError("the power went")
+        raise RuntimeError("power failure")
 
     monkeypatch.setattr(recorder, "play", broken)
-    with pytest.raises(RuntimeError, match="the power went"):
+    with pytest.raises(RuntimeError, match="power failure"):
         record_episode(tmp_path / "bag", seed=0, seconds=1.0, camera_size=16)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_recording_that_is_killed_leaves_no_bag(tmp_path):
+def test_a_killed_recording_leaves_no_bag(tmp_path):
     code = f"from hwm_core.sim.recorder import *; record_episode({str(tmp_path / 'bag')!r}, seed=0, seconds=1000)"
     process = subprocess.Popen([sys.executable, "-c", code])
     while not list(tmp_path.rglob("*.mcap")):
@@ -74,7 +74,7 @@ def test_a_recording_that_is_killed_leaves_no_bag(tmp_path):
     assert not (tmp_path / "bag").exists()
 
 
-def test_recording_again_adds_only_what_is_missing_and_splits_by_seed(tmp_path):
+def test_recording_again_adds_only_missing_episodes_and_splits_by_seed(tmp_path):
     short = RecordingSettings(seconds=0.1, camera_size=16)
     record(tmp_path, {"train": 1, "val": 1}, short, processes=1)
     first = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.mcap")}
@@ -84,16 +84,16 @@ def test_recording_again_adds_only_what_is_missing_and_splits_by_seed(tmp_path):
     assert all(path.stat().st_mtime_ns == before for path, before in first.items())
 
 
-def test_the_joints_are_described_beside_the_recordings(tmp_path):
+def test_the_robot_description_is_written_beside_the_recordings(tmp_path):
     record(tmp_path, {"train": 0, "val": 0}, RecordingSettings(), processes=1)
     robot = Robot.read(tmp_path / "robot.yaml")
     assert robot.name == "hwm_sim_humanoid" and len(robot.joints) == 16
-    # As humanoid.xml has them.
+    # The values of humanoid.xml.
     assert robot.joints["left_elbow_pitch"] == Joint(unit="rad", limits=(0, 2.4))
     assert robot.joints["right_gripper"] == Joint(unit="m", limits=(0, 0.045))
 
 
-def test_a_folder_of_other_recordings_is_rejected(tmp_path):
+def test_a_folder_with_recordings_of_other_settings_is_rejected(tmp_path):
     record(tmp_path, {"train": 0, "val": 0}, RecordingSettings(seconds=1.0), processes=1)
     with pytest.raises(BadConfig, match="Record into another folder"):
         record(tmp_path, {"train": 0, "val": 0}, RecordingSettings(seconds=2.0), processes=1)

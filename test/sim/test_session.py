@@ -1,4 +1,4 @@
-"""The simulated robot behind the sim_robot node. No ROS."""
+"""The simulated robot of the sim_robot node, without ROS."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ SEED = 2_000_000
 
 @pytest.fixture(scope="module")
 def session():
-    it = SimSession(SEED, camera_size=32)
-    yield it
-    it.close()
+    session = SimSession(SEED, camera_size=32)
+    yield session
+    session.close()
 
 
-def test_commanded_joints_move_and_the_others_keep_their_targets(session):
+def test_a_command_for_some_joints_keeps_the_targets_of_the_other_joints(session):
     before = session.robot.data.ctrl.copy()
     column = session.robot.joints.names.index("right_elbow_pitch")
     session.command(["right_elbow_pitch"], [before[column] + 0.05])
@@ -25,7 +25,7 @@ def test_commanded_joints_move_and_the_others_keep_their_targets(session):
     np.testing.assert_array_equal(np.delete(after, column), np.delete(before, column))
 
 
-def test_one_advance_is_one_camera_period_of_joint_states(session):
+def test_advance_returns_the_joint_states_of_one_camera_period(session):
     before = session.stamp_ns
     readings = session.advance()
     assert session.stamp_ns - before == pytest.approx(1e9 / 30, abs=1)
@@ -33,7 +33,7 @@ def test_one_advance_is_one_camera_period_of_joint_states(session):
     assert readings[-1].time_ns == session.stamp_ns
 
 
-def test_the_clock_goes_on_over_a_reset_and_the_task_is_that_of_the_seed(session):
+def test_a_reset_continues_the_clock_and_starts_the_task_of_its_seed(session):
     before, distance = session.stamp_ns, session.palm_distance_m
     session.reset(SEED + 1)
     assert session.stamp_ns == before + 1_000_000_000
@@ -41,7 +41,7 @@ def test_the_clock_goes_on_over_a_reset_and_the_task_is_that_of_the_seed(session
     assert session.palm_distance_m != distance
 
 
-def test_following_the_drive_to_the_goal_brings_the_palm_there(session):
+def test_the_goal_commands_bring_the_palm_to_the_goal(session):
     session.reset(SEED)
     for command in session.task.goal_commands:
         session.command(session.robot.joints.names, command)

@@ -40,7 +40,7 @@ def test_tokenizer_and_data_decide_the_geometry_of_the_model():
 
 def test_a_model_that_contradicts_its_data_is_rejected():
     tokenizer = PatchTokenizer(PatchTokenizerConfig())
-    with pytest.raises(BadConfig, match="key `action_dim`: expected 16, as tokenizer and data have it, got 25"):
+    with pytest.raises(BadConfig, match="key `action_dim`: expected 16, the value of tokenizer and data, got 25"):
         read_recipe("tiny", ["model.action_dim=25"]).model_config_for(tokenizer, frame_size=(64, 64), action_dim=16)
 
 

@@ -1,10 +1,10 @@
-"""The reach task: far enough to matter, near enough to do, and its picture is the truth."""
+"""The reach task: the goal is far from the start, can be reached, and is shown by the goal image."""
 
 import numpy as np
 import pytest
 
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.tasks import PLANNED_JOINTS, SUCCESS_M, ReachTask, make_reach_task
+from hwm_core.sim.reach_task import PLANNED_JOINTS, SUCCESS_M, ReachTask, make_reach_task
 
 SEEDS = (2_000_000, 2_000_001, 2_000_002)
 
@@ -16,7 +16,7 @@ def robot():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_goal_is_at_least_18_cm_away_and_was_really_reached(robot, seed):
+def test_the_goal_is_at_least_18_cm_away_and_its_commands_reach_it(robot, seed):
     task = make_reach_task(robot, seed)
     assert task.start_distance_m == task.distance_m(robot) >= 0.18
     objects = robot.object_positions()
@@ -28,14 +28,14 @@ def test_the_goal_is_at_least_18_cm_away_and_was_really_reached(robot, seed):
     assert np.abs(robot.object_positions() - objects).max() < 0.01
 
 
-def test_the_drive_moves_planned_joints_only_and_keeps_to_their_speed(robot):
+def test_the_goal_commands_move_planned_joints_only_within_their_velocity(robot):
     task, table = make_reach_task(robot, SEEDS[0]), robot.joints
     others = [k for k, name in enumerate(table.names) if name not in PLANNED_JOINTS]
     assert np.ptp(task.goal_commands[:, others], axis=0).max() == 0
     assert (np.abs(np.diff(task.goal_commands, axis=0)) * 30 <= table.max_velocity + 1e-9).all()
 
 
-def test_the_same_seed_is_the_same_task(robot):
+def test_the_same_seed_gives_the_same_task(robot):
     one, other = make_reach_task(robot, SEEDS[1]), make_reach_task(SimHumanoid(9, camera_size=48), SEEDS[1])
     np.testing.assert_array_equal(one.goal_image, other.goal_image)
     np.testing.assert_array_equal(one.start, other.start)
@@ -50,8 +50,8 @@ def test_holding_still_does_not_reach_the_goal(robot):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-def test_cem_on_the_true_simulator_reaches_the_goal_by_its_state(robot, seed):
-    """Receding horizon: 12 plans of 3 x 32 candidates of 20 ticks, 5 ticks played each; 23,100 simulated ticks."""
+def test_cem_with_the_simulator_as_model_reaches_the_goal(robot, seed):
+    """Receding horizon: 12 plans of 3 x 32 candidates over 20 ticks; 5 ticks of each are executed (23,100 ticks)."""
     task, table = make_reach_task(robot, seed), robot.joints
     columns, rng = table.index(*PLANNED_JOINTS), np.random.default_rng(seed)
     step = table.max_velocity[columns] / 30
@@ -68,7 +68,7 @@ def test_cem_on_the_true_simulator_reaches_the_goal_by_its_state(robot, seed):
 
 
 def _play(robot: SimHumanoid, state, now, columns, target, step, ticks: int, task: ReachTask) -> float:
-    """Move the planned joints towards `target` at their speed limit; the mean distance on the way."""
+    """Move the planned joints to `target` at their velocity limit; returns the mean distance over the ticks."""
     robot.restore(state)
     command, distance = now.copy(), 0.0
     for _ in range(ticks):

@@ -1,4 +1,4 @@
-"""The simulated humanoid: repeatable, within its limits, and true to the action convention."""
+"""The simulated humanoid is repeatable, keeps to its limits, and follows the action convention."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ def test_a_seed_gives_the_same_bytes_on_repeat_and_in_another_process():
     assert digest(simulate_episode(7, **SMALL)) == digest(simulate_episode(7, **SMALL)) == other.stdout.strip()
 
 
-def test_a_robot_that_is_reset_does_not_remember_its_last_episode():
+def test_a_reset_robot_equals_a_new_robot():
     fresh, used = SimHumanoid(5), SimHumanoid(4)
     used.advance()
     used.reset(5)
@@ -46,7 +46,7 @@ def test_a_robot_that_is_reset_does_not_remember_its_last_episode():
     np.testing.assert_array_equal(fresh.model.mat_rgba, used.model.mat_rgba)
 
 
-def test_seeds_differ_in_looks_places_and_motion():
+def test_seeds_differ_in_appearance_object_positions_and_motion():
     one, other = simulate_episode(0, **SMALL), simulate_episode(2, **SMALL)
     assert np.abs(one.frames[0].astype(int) - other.frames[0]).mean() > 5
     assert np.abs(one.object_positions[0] - other.object_positions[0]).max() > 0.01
@@ -62,7 +62,7 @@ def test_episodes_of_even_seeds_hold_the_neck_still(seed, fixed):
     assert (np.ptp(episode.states[:, NECK], axis=0).max() < 1e-4) == fixed
 
 
-def test_commands_keep_to_position_and_speed_limits(episode):
+def test_commands_keep_to_position_and_velocity_limits(episode):
     table = joints()
     assert (episode.commands >= table.lower - 1e-6).all() and (episode.commands <= table.upper + 1e-6).all()
     speed = np.abs(np.diff(episode.commands, axis=0)) * CONTROL_HZ
@@ -70,7 +70,7 @@ def test_commands_keep_to_position_and_speed_limits(episode):
     assert (speed <= table.max_velocity + 1e-3).all()
 
 
-def test_a_move_too_far_for_its_time_is_stretched_and_then_cut_short():
+def test_a_move_takes_longer_for_a_farther_goal_and_ends_early_beyond_its_longest_time():
     speed = np.array([1.0])
     # 0.4 rad at 1 rad/s peak needs 1.875 * 0.4 = 0.75 s = 22.5 ticks, rounded up.
     stretched = plan_segment(np.zeros(1), np.array([0.4]), speed, seconds=0.5, longest=1.0)
@@ -80,7 +80,7 @@ def test_a_move_too_far_for_its_time_is_stretched_and_then_cut_short():
     assert cut.ticks == 30 and cut.at(30) == pytest.approx(1 / 1.875)
 
 
-def test_objects_are_pushed_about_and_stay_on_the_table():
+def test_objects_are_pushed_but_stay_on_the_table():
     moved = []
     for seed in range(4):
         robot = SimHumanoid(seed)
@@ -95,22 +95,22 @@ def test_objects_are_pushed_about_and_stay_on_the_table():
     assert np.mean(moved) >= 0.75
 
 
-def test_a_command_issued_at_a_frame_first_moves_the_next_one():
+def test_a_command_issued_at_a_frame_first_changes_the_next_frame():
     robot = SimHumanoid(0, camera_size=32)
     start, home = robot.save(), robot.last_command
     raised = home + 0.5 * (np.array(robot.joints.names) == "right_elbow_pitch")
-    pictures = {}
+    frames = {}
     for name, command in {"still": home, "raised": raised}.items():
         robot.restore(start)
         robot.command(command)
         at_issue = robot.render()
         robot.advance()
-        pictures[name] = at_issue, robot.render()
-    assert (pictures["still"][0] == pictures["raised"][0]).all()
-    assert (pictures["still"][1] != pictures["raised"][1]).any()
+        frames[name] = at_issue, robot.render()
+    assert (frames["still"][0] == frames["raised"][0]).all()
+    assert (frames["still"][1] != frames["raised"][1]).any()
 
 
-def test_an_episode_stores_a_command_with_the_frame_it_first_moves(episode):
+def test_an_episode_stores_a_command_with_the_first_frame_that_it_changes(episode):
     stored = episode.to_episode(Preprocessing(source_aspect=1.0, height=16, width=16))
     assert stored.frames.shape == (120, 16, 16, 3) and stored.names == episode.names
     np.testing.assert_array_equal(stored.commands[1:], episode.commands[:-1])
@@ -119,7 +119,7 @@ def test_an_episode_stores_a_command_with_the_frame_it_first_moves(episode):
     assert not stored.segments.any()
 
 
-def test_frames_come_at_30_hz_and_joint_states_at_120_hz_on_one_clock(episode):
+def test_frames_at_30_hz_and_joint_states_at_120_hz_share_one_clock(episode):
     robot = SimHumanoid(0)
     stamps = [reading.time_ns for _ in range(2) for reading in robot.advance()]
     assert stamps == [START_NS + k * 1_000_000_000 // 120 for k in range(1, 9)]
@@ -153,35 +153,35 @@ def test_a_malformed_command_is_rejected_and_changes_nothing(wrong):
     np.testing.assert_array_equal(robot.last_command, before)
 
 
-def test_a_command_beyond_the_limits_is_clipped_to_them():
+def test_a_command_beyond_the_limits_is_clipped():
     robot = SimHumanoid(0)
     np.testing.assert_array_equal(robot.command(np.full(16, 99.0)), robot.joints.upper)
 
 
-def test_masks_lie_on_pixels_of_the_objects_own_colour(episode):
+def test_object_masks_cover_the_pixels_of_the_objects_colour(episode):
     channel = {"red_box": 0, "green_cylinder": 1, "blue_box": 2}
     for k, name in enumerate(OBJECTS, 1):
         pixels = episode.frames[episode.object_masks == k]
         assert len(pixels) > 0
-        # A mask has no blended edges, as pictures have none without multisampling: all pixels count.
+        # Neither masks nor frames have blended edges (no multisampling), so all pixels count.
         assert (pixels.argmax(axis=1) == channel[name]).mean() > 0.98
 
 
-def test_asking_for_masks_changes_no_picture():
+def test_rendering_masks_does_not_change_the_frames():
     plain, masked = simulate_episode(1, **SMALL), simulate_episode(1, **SMALL, masks=True)
     assert digest(plain) == digest(masked)
 
 
-def test_masks_shrink_with_the_frames_they_belong_to(episode):
-    small = episode.masks_like(Preprocessing(source_aspect=1.0, height=32, width=32))
+def test_masks_are_resized_with_their_frames(episode):
+    small = episode.object_masks_of(Preprocessing(source_aspect=1.0, height=32, width=32))
     assert small.shape == (120, 32, 32)
-    # Blocks of 2x2 pixels wholly inside an object belong to it; blocks wholly outside all objects to none.
+    # A 2x2 block that shows one object only keeps its label; a block without objects stays 0.
     blocks = episode.object_masks.reshape(120, 32, 2, 32, 2).transpose(0, 1, 3, 2, 4).reshape(120, 32, 32, 4)
     uniform = (blocks == blocks[..., :1]).all(axis=-1)
     np.testing.assert_array_equal(small[uniform], blocks[uniform][:, 0])
 
 
-def test_at_half_the_rate_the_objects_are_those_of_the_frames_kept(episode):
+def test_at_half_the_rate_positions_and_masks_belong_to_the_kept_frames(episode):
     slow = Preprocessing(source_aspect=1.0, height=64, width=64, frame_rate_hz=15)
     kept = np.searchsorted(episode.stamps_ns, episode.to_episode(slow).stamps_ns)
     assert len(kept) == 60
@@ -190,7 +190,7 @@ def test_at_half_the_rate_the_objects_are_those_of_the_frames_kept(episode):
     np.testing.assert_array_equal(tracks.positions, episode.object_positions[kept])
 
 
-def test_a_machine_without_gl_is_told_what_to_install():
+def test_without_gl_physics_works_and_rendering_reports_the_packages_to_install():
     code = "from hwm_core.sim.model import SimHumanoid as S; r = S(0); r.advance(); print('physics'); r.render()"
     done = in_new_process(code, MUJOCO_GL="off")
     assert done.stdout.strip() == "physics"

@@ -1,4 +1,4 @@
-"""Reaching to a goal image: the closed-loop task that planners are judged by."""
+"""Reaching for a goal image: the closed-loop task of the planner evaluation."""
 
 from dataclasses import dataclass
 
@@ -22,45 +22,45 @@ PLANNED_JOINTS = (
 REACH_SECONDS = 2.0
 SUCCESS_M = 0.05
 _SIDE = "right"
-_DRIVE_SECONDS = (0.8, 1.5)
-_DISTANCE_M = (0.18, 0.35)  # from the palm at the start to the goal
-_GOALS = ((0.34, 0.60), (-0.32, 0.06), (0.07, 0.20))  # x, y, z of goal palms in metres: in the camera's view
-_UNTOUCHED_M = 0.01  # a goal that moves an object by more is not a plain reach
+_MOTION_SECONDS = (0.8, 1.5)
+_DISTANCE_M = (0.18, 0.35)  # from the start of the palm to the goal
+_GOALS = ((0.34, 0.60), (-0.32, 0.06), (0.07, 0.20))  # x, y, z of the goal in metres, in the camera's view
+_MAX_OBJECT_MOTION_M = 0.01  # a goal is rejected where the motion to it moves an object by more
 
 
 @dataclass(frozen=True)
 class ReachTask:
-    """Bring the right palm where the goal image shows it. Everything else stays where it is."""
+    """Move the right palm to its position in the goal image; nothing else moves."""
 
     seed: int
-    start: NDArray[np.float64]  # SimHumanoid.save() of the start
+    start: NDArray[np.float64]  # SimHumanoid.save() at the start
     goal_image: NDArray[np.uint8]  # [H, W, 3] RGB from the head camera
     goal_palm: NDArray[np.float64]  # [3] metres
-    goal_commands: NDArray[np.float64]  # [F, A] the drive that ended at the goal
+    goal_commands: NDArray[np.float64]  # [F, A] a motion that ends at the goal
     start_distance_m: float
 
     def distance_m(self, robot: SimHumanoid) -> float:
-        """Distance from the robot's right palm to the goal in metres; success is less than SUCCESS_M at the end."""
+        """Distance from the right palm to the goal in metres; a success ends below SUCCESS_M."""
         return float(np.linalg.norm(robot.palm(_SIDE) - self.goal_palm))
 
 
 def make_reach_task(robot: SimHumanoid, seed: int) -> ReachTask:
-    """Reset `robot` to the scene of `seed`, really drive to a goal, take its picture, and go back to the start.
+    """Reset `robot` to the scene of `seed`, move to a random goal, render the goal image, and restore the start.
 
-    The palm starts 18-35 cm from the goal, and the drive moves no object by more than 1 cm.
+    The palm starts 18-35 cm from the goal, and the motion moves no object by more than 1 cm.
     """
     robot.reset(seed)
     rng = np.random.default_rng([seed, 200])
     start = robot.save()
     while True:
-        commands = _drive(robot, rng)
+        commands = _goal_motion(robot, rng)
         palm_before, objects_before = robot.palm(_SIDE), robot.object_positions()
         for command in commands:
             robot.command(command)
             robot.advance()
         goal_palm, moved = robot.palm(_SIDE), np.abs(robot.object_positions() - objects_before).max()
         distance = float(np.linalg.norm(goal_palm - palm_before))
-        if moved < _UNTOUCHED_M and _DISTANCE_M[0] <= distance <= _DISTANCE_M[1]:
+        if moved < _MAX_OBJECT_MOTION_M and _DISTANCE_M[0] <= distance <= _DISTANCE_M[1]:
             break
         robot.restore(start)
     goal_image = robot.render()
@@ -68,15 +68,15 @@ def make_reach_task(robot: SimHumanoid, seed: int) -> ReachTask:
     return ReachTask(seed, start, goal_image, goal_palm, commands, distance)
 
 
-def _drive(robot: SimHumanoid, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Commands [F, A] of REACH_SECONDS: a minimum-jerk move of the right arm towards a random point, then rest."""
+def _goal_motion(robot: SimHumanoid, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Commands [F, A] of REACH_SECONDS: a minimum-jerk move of the right arm to a random point, then rest."""
     table, columns = robot.joints, robot.joints.index(*PLANNED_JOINTS)
     now = robot.last_command
     low, high = np.array(_GOALS).T
     arm = ArmKinematics(robot, _SIDE).reach(now[columns][:-1], rng.uniform(low, high))
     goal = np.append(arm, now[columns][-1])
-    seconds = rng.uniform(*_DRIVE_SECONDS)
-    segment = plan_segment(now[columns], goal, table.max_velocity[columns], seconds, _DRIVE_SECONDS[1])
+    seconds = rng.uniform(*_MOTION_SECONDS)
+    segment = plan_segment(now[columns], goal, table.max_velocity[columns], seconds, _MOTION_SECONDS[1])
     commands = np.tile(now, (round(REACH_SECONDS * CONTROL_HZ), 1))
     commands[:, columns] = [segment.at(tick) for tick in range(1, len(commands) + 1)]
     return commands

@@ -141,7 +141,7 @@ def _map_frames(path: Path) -> NDArray[np.uint8]:
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         offset = file.tell()
     if dtype != np.uint8 or len(shape) != 4:
-        raise ValueError(f"{path.name} holds {dtype} {shape}, not uint8 [F, H, W, 3]")
+        raise ValueError(f"{path.name} has {dtype} {shape}, not uint8 [F, H, W, 3]")
     size = offset + int(np.prod(shape))
     if path.stat().st_size != size:
         raise ValueError(f"{path.name} is {path.stat().st_size} bytes, not {size}")

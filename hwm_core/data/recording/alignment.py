@@ -16,8 +16,8 @@ from hwm_core.data.recording.read_report import ReadReport
 from hwm_core.data.recording.timeline import Timeline
 from hwm_core.errors import BadBag, BadInput
 
-# The command of a frame: the newest one issued strictly before the frame (an `Episode`), or before the next frame,
-# which is the command issued at the frame (a LeRobot row).
+# The command of a frame: "before_frame" is the newest command issued strictly before the frame, as in an `Episode`;
+# "at_frame" is the newest command issued before the next frame, as in a row of a LeRobot dataset.
 CommandTime = Literal["before_frame", "at_frame"]
 
 

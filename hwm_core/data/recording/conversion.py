@@ -16,7 +16,7 @@ class Conversion:
 
     losses: list[str]  # information that the new format cannot store, a sentence each
     left_out: list[str]  # unusable recordings, each with the reason
-    existing: list[str] = field(default_factory=list)  # recordings converted earlier, with whatever options
+    existing: list[str] = field(default_factory=list)  # recordings converted earlier, maybe with other options
 
 
 def unusable_messages(bad: int, first_fault: str) -> list[str]:

@@ -22,7 +22,7 @@ class AlignedJoints:
 class Timeline:
     """Times, segments and joint values of the F frames of a recording.
 
-    Which command belongs to a frame depends on who asked: see `CommandTime`.
+    `CommandTime` selects which command belongs to a frame.
     """
 
     name: str

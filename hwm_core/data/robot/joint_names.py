@@ -1,4 +1,4 @@
-"""Joint names: where the joints of one list are in another list."""
+"""Matches the joints of one list to the joints of another list by name."""
 
 from collections import Counter
 from collections.abc import Sequence

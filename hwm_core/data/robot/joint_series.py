@@ -1,4 +1,4 @@
-"""Joint values over the frames of a recording, whatever else the recording holds."""
+"""Joint values over the frames of a recording."""
 
 from typing import Any, ClassVar, Protocol
 

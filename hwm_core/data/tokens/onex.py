@@ -81,7 +81,7 @@ def open_tokens(path: str | Path) -> list[TokenEpisode]:
 
 def count_warnings(path: Path) -> list[str]:
     """Warnings, a sentence each, about counts in the metadata.json of a v2.0 set that differ from its files."""
-    with suppress(BadBag):  # a damaged set is reported by whoever reads it
+    with suppress(BadBag):  # the reader of the set reports the damage
         metadata = read_metadata(path)
         shards = metadata.num_shards
         files = sum(

@@ -3,11 +3,11 @@
 Interrupted runs resume; several processes share the shards. The set is complete when metadata.json exists.
 
 Without a stride, the set has the v2.0 format of the 1X challenge: clip follows clip. Frames at the end of a segment
-that do not fill a clip are left out, so that no clip contains a cut and none is partial.
+that do not fill a clip are left out. So no clip contains a cut, and none is partial.
 
 With a stride of S frames, the set is a cache of training windows. Clips begin every S frames of a segment and overlap.
 Each clip is encoded alone from its first frame, as training encodes a window. Joint values and segments are stored once
-for every frame, starts_i.bin has the first frame of each clip, and codes have the smallest type that holds them.
+for every frame. starts_i.bin has the first frame of each clip. Codes have the smallest type that holds them.
 
 `metadata.json["hwm"]` records what the 1X format does not specify.
 """

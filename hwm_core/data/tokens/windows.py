@@ -84,7 +84,7 @@ class TokenWindows(Dataset[TokenBatch]):
 
 
 def action_frames(clips: int, latents: int, temporal_factor: int) -> NDArray[np.int64]:
-    """The frame of the clips whose action each frame of the model gets, [F].
+    """Index of the frame, within the clips, that gives each frame of the model its action, [F].
 
     A model counts one frame for its first latent, and `temporal_factor` frames for each further latent. The first
     latent of a further clip holds a single frame, so the action of that frame is repeated.

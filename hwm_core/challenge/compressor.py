@@ -123,7 +123,7 @@ class _Recorder:
         for chunk in fresh.nonzero().split(_CHUNK):
             index = chunk.unbind(-1)
             site_logits = logits[index]
-            codes, log_probs = self._model.vocabulary.likeliest(site_logits, self._top)
+            codes, log_probs = self._model.vocabulary.top_codes(site_logits, self._top)
             on_cpu = tuple(part.cpu() for part in index)
             self._codes[:, latents][on_cpu] = codes.to("cpu", torch.int32)
             self._log_probs[:, latents][on_cpu] = log_probs.cpu()

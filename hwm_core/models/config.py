@@ -1,4 +1,4 @@
-"""What the configurations of both families have in common: size, geometry and time."""
+"""What the configurations of both families share: size, geometry and time."""
 
 from typing import Literal
 
@@ -11,17 +11,17 @@ Variant = Literal["base", "split", "modality_shared", "fully_shared"]
 
 
 class WorldModelConfig(Config):
-    """Everything that decides streams and sizes. Each family sets its own defaults: the paper's."""
+    """Streams and sizes. Each family sets the paper's values as its defaults."""
 
     variant: Variant = "base"
-    attention: str
-    unshared_depth: int = Field(default=4, ge=0, description="first blocks that stay `base` in the sharing variants")
+    attention: str  # the attention pattern; each family lists its values
+    unshared_depth: int = Field(default=4, ge=0, description="first blocks that stay `base` in sharing variants")
     dim: int = Field(gt=0)
     depth: int = Field(gt=0)
     num_heads: int = Field(gt=0)
     mlp_ratio: float = Field(default=4.0, gt=0)
     grid: tuple[int, int] = Field(description="cells of one latent: rows, columns")
-    patch: int = Field(gt=0, description="cells of a site along rows and columns")
+    patch: int = Field(gt=0, description="cells per site of the transformer along rows and columns")
     temporal_factor: int = Field(default=8, gt=0)
     num_past_latents: int = Field(default=2, gt=0)
     num_future_latents: int = Field(default=1, gt=0)
@@ -29,9 +29,9 @@ class WorldModelConfig(Config):
     action_dropout: float = Field(default=0.0, ge=0, lt=1, description="rate of samples whose actions are dropped")
 
     @model_validator(mode="after")
-    def _patches_cover_the_grid(self) -> "WorldModelConfig":
+    def _check_patch(self) -> "WorldModelConfig":
         if "grid" in self.model_fields_set and any(cells % self.patch for cells in self.grid):
-            raise ValueError("`grid` of which `patch` divides both sides")
+            raise ValueError("`grid` to be a multiple of `patch` on both sides")
         return self
 
     @property
@@ -42,7 +42,7 @@ class WorldModelConfig(Config):
 
     @property
     def sites(self) -> tuple[int, int]:
-        """Rows and columns of the transformer's sites."""
+        """Rows and columns of the sites of the transformer."""
         return self.grid[0] // self.patch, self.grid[1] // self.patch
 
     @property

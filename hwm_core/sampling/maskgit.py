@@ -73,7 +73,7 @@ def _decode_together(
     revealed = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=device)
     for count in revealed_counts(height * width, sampling.steps):
         logits = forward.logits(tokens)
-        draw = vocabulary.draw(logits, sampling.temperature, uniform)
+        draw = vocabulary.sample(logits, sampling.temperature, uniform)
         now = reveal(priority(sampling.order, draw.log_prob, sampling.temperature, uniform), revealed, count)
         if on_reveal is not None:
             on_reveal(logits, now & ~revealed)

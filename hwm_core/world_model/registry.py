@@ -1,8 +1,8 @@
-"""One table that pairs model, configuration, sampler and the kind of tokenizer it needs."""
+"""The model families: configuration, network, sampler, and the kind of codes each of them predicts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.errors import BadConfig
@@ -23,19 +23,19 @@ class Family:
     """A model family."""
 
     config: type[WorldModelConfig]
-    model: Callable[[Any], WorldModelNetwork]  # of a `config`
-    predictor: Callable[[Any], Predictor]  # of a model
-    codes: str  # what its tokenizer makes of video: "discrete" or "continuous"
-    codes_field: str  # the key of the configuration that says which codes; tokenizers have it too
+    network: Callable[[Any], WorldModelNetwork]  # builds it from a `config`
+    predictor: Callable[[Any], Predictor]  # samples from a `network`
+    codes: Literal["discrete", "continuous"]  # of its tokenizers
+    codes_field: Literal["levels", "latent_channels"]  # the field that model and tokenizer must agree on
 
     def check_tokenizer(self, tokenizer: VideoTokenizer | TokenizerSpec) -> None:
-        """Raises BadConfig for a tokenizer of the other kind."""
+        """Raises BadConfig for a tokenizer with codes of the other kind."""
         if tokenizer.codes != self.codes:
             raise BadConfig(
                 "tokenizer",
                 expected=f"{self.codes} codes, which this family of models predicts",
                 got=f"`{tokenizer.kind}`, whose codes are {tokenizer.codes}",
-                remedy="Use a tokenizer that was trained by a preset of the same family.",
+                remedy="Use a tokenizer that was trained with a preset of the same family.",
             )
 
 
@@ -46,13 +46,13 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def family(name: str) -> Family:
-    """Look a family up. Raises BadConfig naming the known ones."""
+    """The family `name`. Raises BadConfig for an unknown name; lists the known ones."""
     if name not in FAMILIES:
         raise BadConfig("model family", expected=" or ".join(FAMILIES), got=f"`{name}`", remedy="Correct `family`.")
     return FAMILIES[name]
 
 
 def build_model(name: str, config: Mapping[str, Any]) -> WorldModelNetwork:
-    """An untrained model of family `name` from its plain configuration. Raises BadConfig."""
-    row = family(name)
-    return row.model(row.config.parse(dict(config), where=f"{name} model"))
+    """An untrained network of the family `name`. Raises BadConfig for an invalid `config`."""
+    found = family(name)
+    return found.network(found.config.parse(dict(config), where=f"{name} model"))

@@ -50,7 +50,9 @@ def test_the_temperature_changes_how_often_the_most_likely_token_is_sampled(fact
     logits[:, 0] = 2.0
     if factorised:
         logits[:, 4] = 2.0
-    share = {t: (vocabulary.draw(logits, t, uniform()).tokens == 0).float().mean().item() for t in (0.0, 0.5, 1.0, 2.0)}
+    share = {
+        t: (vocabulary.sample(logits, t, uniform()).tokens == 0).float().mean().item() for t in (0.0, 0.5, 1.0, 2.0)
+    }
     assert share[0.0] == 1.0 > share[0.5] > share[1.0] > share[2.0]
     # Temperature 1 is the softmax: e^2/(e^2+11) = 0.402 flat, e^2/(e^2+3) * e^2/(e^2+2) = 0.560 factorised.
     assert abs(share[1.0] - (0.560 if factorised else 0.402)) < 0.03

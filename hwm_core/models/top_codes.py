@@ -1,9 +1,10 @@
-"""The k likeliest codes of a distribution whose digits are independent, without looking at every code.
+"""The k most likely codes of a distribution whose digits are independent, without computing every code.
 
-A code among the k likeliest begins with a prefix among the k likeliest prefixes: k better prefixes, each with the same
-ending, would be k better codes. So digits are joined one by one and only k prefixes kept. With both sides sorted, the
-pair (i, j) has (i + 1)(j + 1) pairs at least as good, itself among them, so that only pairs of (i + 1)(j + 1) <= k can
-be among the k best. Of 64,000 codes in six digits 1,141 sums a digit are enough for the 500 likeliest.
+The digits are joined one by one, and only the k most likely prefixes are kept. This is exact: if a prefix is not among
+the k most likely ones, then each code with this prefix has k codes with the same last digits that are more likely.
+With both lists sorted, a pair (i, j) has (i + 1)(j + 1) pairs that are at least as likely, including itself. So only
+pairs with (i + 1)(j + 1) <= k can be among the k best. For 64,000 codes of six digits, 1,141 sums per digit are enough
+for the 500 most likely codes.
 """
 
 from collections.abc import Sequence
@@ -13,12 +14,12 @@ import torch
 from torch import Tensor
 
 
-def likeliest_codes(digit_log_probs: Sequence[Tensor], k: int) -> tuple[Tensor, Tensor]:
-    """The k likeliest codes, best first, and their log-probabilities; exact.
+def top_codes(digit_log_probs: Sequence[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    """The k most likely codes, best first, and their log-probabilities; exact.
 
     Args:
         digit_log_probs: log-probabilities [..., l] of each digit, digit 0 fastest (see `tokenizers.fsq`).
-        k: of all codes, if there are fewer.
+        k: number of codes; all codes if there are fewer.
 
     Returns:
         (codes int64 [..., k], log-probabilities [..., k]).
@@ -41,7 +42,7 @@ def _best(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 @cache
 def _pairs(prefixes: int, digits: int, k: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Positions (i, j) in two sorted lists, of the pairs that may be among the k best."""
+    """Indices (i, j) into two sorted lists, for the pairs that can be among the k best."""
     prefix, ending = torch.meshgrid(torch.arange(prefixes), torch.arange(digits), indexing="ij")
-    may_be = (prefix + 1) * (ending + 1) <= k
-    return prefix[may_be].to(device), ending[may_be].to(device)
+    can_be = (prefix + 1) * (ending + 1) <= k
+    return prefix[can_be].to(device), ending[can_be].to(device)

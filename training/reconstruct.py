@@ -1,4 +1,4 @@
-"""Judge a tokenizer: how well it rebuilds a store's validation windows, and what it does with its codes.
+"""Evaluate a tokenizer: how well it reconstructs the validation windows of a store, and how it uses its codes.
 
     python -m training.reconstruct --tokenizer runs/tokenizer/tokenizer --store store --out report
     python -m training.reconstruct --tokenizer Cosmos-0.1-Tokenizer-DV8x8x8 --store store --latents 3 --out report
@@ -20,7 +20,6 @@ from hwm_core.clips import num_frames
 from hwm_core.data.batches import stack
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.episodes.windows import Windows, evenly_spaced
-from hwm_core.errors import BadInput
 from hwm_core.evaluation.reconstruction import measure, reconstruct
 from hwm_core.evaluation.reconstruction_report import markdown, reconstruction_examples, reconstruction_json
 from hwm_core.io.atomic import new_file, write_json, write_text
@@ -28,34 +27,32 @@ from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.types import Episode
 from hwm_core.visualization import VideoWriter, contact_sheet, heat, side_by_side, write_png
 from hwm_core.world_model.checkpoint import load_tokenizer
-from training.command_line import path_errors, positive
+from training.command_line import positive, run_command
 from training.devices import own_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Exit status 0: done; 2: bad input."""
+    """The command line; returns the exit status. 0: done; 2: bad input."""
+    return run_command(build_parser(), report_reconstruction, arguments)
+
+
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokenizer", required=True, help="folder of a tokenizer, of a checkpoint, or `tiny`")
     parser.add_argument("--store", type=Path, required=True, help="made by training.prepare_data")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--split", choices=("training", "validation"), default="validation", help="(%(default)s)")
-    parser.add_argument("--latents", type=positive, default=5, help="of a window (%(default)s)")
+    parser.add_argument("--latents", type=positive, default=5, help="latents of a window (%(default)s)")
     parser.add_argument("--stride", type=positive, default=5, help="frames between the starts of windows (%(default)s)")
-    parser.add_argument("--windows", type=positive, default=128, help="at most, evenly spread (%(default)s)")
+    parser.add_argument("--windows", type=positive, default=128, help="at most so many, spread evenly (%(default)s)")
     parser.add_argument("--batch", type=positive, default=8, help="windows at a time (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--video", action="store_true", help="rebuild the first episode from end to end")
-    options = parser.parse_args(arguments)
-    try:
-        with path_errors():
-            report(options)
-    except BadInput as error:
-        parser.error(str(error))
-    return 0
+    parser.add_argument("--video", action="store_true", help="also reconstruct the whole first episode")
+    return parser
 
 
-def report(options: argparse.Namespace) -> None:
-    """Raises BadInput for whatever the user can put right."""
+def report_reconstruction(options: argparse.Namespace) -> int:
+    """Measure the tokenizer and write the files. Raises BadInput for errors of the user."""
     device = own_device(options.device)
     tokenizer = load_tokenizer(checkpoint_path(options.tokenizer), device)
     store = open_store(options.store)
@@ -63,48 +60,46 @@ def report(options: argparse.Namespace) -> None:
     frames = num_frames(options.latents, tokenizer.temporal_factor)
     every = Windows(episodes, None, 1, frames - 1, stride=options.stride)
     windows = Subset(every, evenly_spaced(options.windows, len(every)).tolist())
-    found = measure(
-        tokenizer,
-        tqdm(DataLoader(windows, options.batch, collate_fn=stack), unit="batch", desc="rebuilding", disable=None),
-        device=device,
-    )
+    batches = DataLoader(windows, options.batch, collate_fn=stack)
+    result = measure(tokenizer, tqdm(batches, unit="batch", desc="reconstructing", disable=None), device=device)
     size, rate = (store.preprocessing.height, store.preprocessing.width), store.preprocessing.frame_rate_hz
     document = {
         "tokenizer": tokenizer.config.plain(),
         "store": {"split": options.split, "episodes": [episode.name for episode in episodes], "size": size},
         "settings": {"frames": frames, "stride": options.stride, "device": str(device)},
-        **reconstruction_json(found),
+        **reconstruction_json(result),
     }
     options.out.mkdir(parents=True, exist_ok=True)
-    title = f"{tokenizer.kind} tokenizer, {size[0]}x{size[1]}, {len(windows)} windows of {frames} frames"
     sheet = contact_sheet(
-        title,
-        "the first frame large; rebuilt below what happened",
-        reconstruction_examples(tokenizer, windows, found.mse, device),
+        f"{tokenizer.kind} tokenizer, {size[0]}x{size[1]}",
+        f"{len(windows)} windows of {frames} frames",
+        reconstruction_examples(tokenizer, windows, result.mse, device),
         rate,
     )
     with new_file(options.out / "contact_sheet.png") as partial:
         write_png(partial, sheet)
-    write_text(options.out / "table.md", markdown(found))
+    write_text(options.out / "table.md", markdown(result))
     write_json(options.out / "reconstruction.json", document)
     if options.video:
-        _film(tokenizer, episodes[0], frames, options.out, rate, device)
-    print(markdown(found))
+        _write_video(tokenizer, episodes[0], frames, options.out, rate, device)
+    print(markdown(result))
     print(f"Written to {options.out}: " + ", ".join(sorted(path.name for path in options.out.iterdir())))
+    return 0
 
 
-def _film(
+def _write_video(
     tokenizer: VideoTokenizer, episode: Episode, window: int, out: Path, rate: float, device: torch.device
 ) -> None:
-    """Truth, reconstruction and error of a whole episode, in windows of which each is rebuilt alone."""
-    shown = 0
+    """Truth, reconstruction and difference of a whole episode, each window reconstructed independently."""
+    written = 0
     with new_file(out / "reconstruction.mp4") as partial, VideoWriter(partial, rate) as video:
-        for part in reconstruct(tokenizer, episode.frames, window=window, device=device):
-            for rebuilt in part:
-                truth = episode.frames[shown]
-                shown += 1
-                panels = {"truth": truth, "reconstruction": rebuilt, "error": heat(rebuilt[None], truth[None])[0]}
-                video.write(side_by_side(panels, f"{episode.name}, frame {shown}", shown / len(episode)))
+        for frames in reconstruct(tokenizer, episode.frames, window=window, device=device):
+            for decoded in frames:
+                truth = episode.frames[written]
+                written += 1
+                difference = heat(decoded[None], truth[None])[0]
+                panels = {"truth": truth, "reconstruction": decoded, "difference": difference}
+                video.write(side_by_side(panels, f"{episode.name}, frame {written}", written / len(episode)))
 
 
 if __name__ == "__main__":

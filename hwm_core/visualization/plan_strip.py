@@ -1,4 +1,4 @@
-"""One plan at a glance: where it began, what the goal looks like, how it went, where it ended."""
+"""A planned run in one row: the start, frames on the way, the end, and the goal."""
 
 from collections.abc import Sequence
 
@@ -19,26 +19,26 @@ def plan_strip(
     num_between: int = 4,
     cell_height: int = 176,
 ) -> Frame:
-    """One page, uint8 [H, W, 3] RGB: start, `num_between` frames on the way, end, and beside it the goal.
+    """One page, uint8 [H, W, 3] RGB: start, `num_between` frames on the way, end, and the goal.
 
     Args:
         start, goal: [H, W, 3].
-        frames: [F, H, W, 3] what the camera saw while the plan ran; the last one is the end.
-        notes: short lines under the title, joined.
+        frames: [F, H, W, 3] camera frames of the run; the last one is the end.
+        notes: short texts below the title.
     """
     way = evenly(num_between + 1, len(frames))
     cells = [start, *frames[way], goal]
     labels = ["start", *(f"frame {i + 1}" for i in way[:-1]), f"end (frame {way[-1] + 1})", "goal"]
-    pictures = enlarge(np.stack(cells), cell_height)
-    step = pictures.shape[2] + _GAP
+    images = enlarge(np.stack(cells), cell_height)
+    step = images.shape[2] + _GAP
     canvas = Canvas(2 * _MARGIN + len(cells) * step + 3 * _GAP, _HEADER + 26 + cell_height + _MARGIN)
     canvas.text(_MARGIN, 22, title, 22, bold=True)
     canvas.text(_MARGIN, 52, "   ".join(notes), 14, GREY)
-    for column, (picture, label) in enumerate(zip(pictures, labels)):
+    for column, (image, label) in enumerate(zip(images, labels)):
         x = _MARGIN + column * step + (3 * _GAP if label == "goal" else 0)
         colour = {len(cells) - 1: TRUTH, len(cells) - 2: MODEL}.get(column)
         canvas.text(x, _HEADER, label, 13, colour or GREY)
-        canvas.paste(picture, x, _HEADER + 24)
+        canvas.paste(image, x, _HEADER + 24)
         if colour:
-            canvas.frame_around(x, _HEADER + 24, pictures.shape[2], cell_height, colour)
+            canvas.frame_around(x, _HEADER + 24, images.shape[2], cell_height, colour)
     return canvas.pixels()

@@ -1,4 +1,4 @@
-"""Videos, frame by frame, so that a long run needs no more memory than a short one."""
+"""MP4 videos, written frame by frame: memory use does not depend on the length."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -16,7 +16,7 @@ _COLOURS = (TRUTH, MODEL)
 
 
 class VideoWriter:
-    """Writes an MP4: H.264 where the codec is built in, MPEG-4 elsewhere. The same frames give the same bytes."""
+    """Writes an MP4: H.264 if PyAV has the codec, else MPEG-4. The same frames give the same bytes."""
 
     def __init__(self, path: str | Path, frame_rate_hz: float) -> None:
         self._container = av.open(str(path), "w", format="mp4", options={"movflags": "faststart"})
@@ -24,20 +24,20 @@ class VideoWriter:
         rate = Fraction(frame_rate_hz).limit_denominator(1001)
         self._stream = cast(av.VideoStream, self._container.add_stream(codec, rate=rate))
         self._stream.pix_fmt = "yuv420p"
-        self._stream.thread_count = 1  # several threads cut the picture into slices, by the number of cores
-        # Without mbtree: with x264's vector code its bytes differ from run to run, measured on pictures 134 wide.
+        self._stream.thread_count = 1  # with several threads the slices of a frame depend on the number of cores
+        # mbtree is off: with x264's vector code its bytes differ between runs (measured on frames 134 px wide).
         x264 = codec == "libx264"
         self._stream.options = {"crf": "16", "preset": "fast", "mbtree": "0"} if x264 else {"qscale": "3"}
         self._empty = True
 
     def write(self, frame: Frame) -> None:
-        """Append uint8 [H, W, 3]; an odd row or column is cut off, as the codec wants even sizes."""
+        """Append a frame uint8 [H, W, 3]. The codec requires even sizes, so an odd row or column is cut off."""
         height, width = frame.shape[0] & ~1, frame.shape[1] & ~1
         if self._empty:
             self._stream.height, self._stream.width = height, width
             self._empty = False
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="rgb24")
-        self._container.mux(self._stream.encode(picture))
+        image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:height, :width]), format="rgb24")
+        self._container.mux(self._stream.encode(image))
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -53,15 +53,15 @@ class VideoWriter:
 
 
 def side_by_side(panels: Mapping[str, Frame], caption: str, progress: float, height: int = 320) -> Frame:
-    """One frame of a video, uint8 [H, W, 3]: labelled panels, a caption, and a bar filled to `progress` in [0, 1]."""
-    pictures = {label: enlarge(frame, height) for label, frame in panels.items()}
-    width = sum(p.shape[1] for p in pictures.values()) + _GAP * (len(pictures) - 1)
+    """One frame of a video, uint8 [H, W, 3]: labelled panels, a caption, and a progress bar (`progress` in [0, 1])."""
+    images = {label: enlarge(frame, height) for label, frame in panels.items()}
+    width = sum(p.shape[1] for p in images.values()) + _GAP * (len(images) - 1)
     canvas = Canvas(width + 2 * _MARGIN, _HEADER + height + _FOOTER + _MARGIN // 2)
     x = _MARGIN
-    for number, (label, picture) in enumerate(pictures.items()):
+    for number, (label, image) in enumerate(images.items()):
         canvas.text(x, 15, label, 16, _COLOURS[number] if number < len(_COLOURS) else GREY, bold=True)
-        canvas.paste(picture, x, _HEADER)
-        x += picture.shape[1] + _GAP
+        canvas.paste(image, x, _HEADER)
+        x += image.shape[1] + _GAP
     canvas.box(_MARGIN, _HEADER + height + 10, width, 3)
     canvas.box(_MARGIN, _HEADER + height + 10, max(1, round(width * progress)), 3, MODEL)
     canvas.text(_MARGIN, _HEADER + height + 20, caption, 13, INK)

@@ -41,7 +41,7 @@ def evaluate(world, episodes, **options) -> EvaluationResult:
 
 
 def episode(name: str, values: np.ndarray, names: tuple[str, ...] = ("slide", "neck_yaw"), **fields) -> Episode:
-    """Frames are as bright as the slide stands out, 100 grey levels a unit; the neck stands still."""
+    """The brightness of a frame is the slide's position, 100 grey levels a unit; the neck does not move."""
     count = len(values)
     grey = np.clip(np.rint(100 * values), 0, 255).astype(np.uint8)
     defaults = {
@@ -64,7 +64,7 @@ MANIFEST = fit_manifest(
 
 
 class PerfectWorld:
-    """Draws exactly what the actions say; without actions, what was drawn last."""
+    """Predicts exactly the frames that the actions imply; without actions, the newest frame."""
 
     manifest, past_frames, future_frames = MANIFEST, PAST, FUTURE
     tokenizer = SimpleNamespace(temporal_factor=8)
@@ -93,14 +93,14 @@ class PerfectWorld:
 EPISODES = [episode("up", ramp(60)), episode("down", ramp(60, start=1.5, slope=-0.02))]
 
 
-def test_every_row_means_what_it_says() -> None:
-    # Far from the joint limits, so that no borrowed motion is cut short
+def test_the_psnr_of_every_condition_in_a_known_world() -> None:
+    # Far from the joint limits, so that no shuffled motion is clipped
     result = evaluate(PerfectWorld(), [episode("up", ramp(60, start=0.6)), EPISODES[1]])
     assert result.psnr("model", 16) == pytest.approx(60.0)
     # 16 frames at 2 grey levels each is 32 levels: -20 log10(32 / 255) = 18.03 dB
     assert result.psnr("copy_last", 16) == pytest.approx(18.03, abs=0.01)
     assert result.psnr("none", 16) == pytest.approx(18.03, abs=0.01)
-    # The other episode moves the other way: 64 levels, 6 dB less
+    # The other episode moves in the other direction: 64 levels, 6 dB less
     assert result.psnr("shuffled", 16) == pytest.approx(12.01, abs=0.05)
     # One level everywhere: 20 log10 255 = 48.13
     assert result.psnr("tokenizer", 16) == pytest.approx(48.13, abs=0.01)
@@ -112,7 +112,7 @@ def test_psnr_is_of_the_frame_exactly_h_ahead() -> None:
         assert result.psnr("copy_last", horizon) == pytest.approx(-20 * np.log10(2 * horizon / 255), abs=0.01)
 
 
-def test_windows_start_every_stride_frames_and_alike_for_every_horizon() -> None:
+def test_windows_start_every_stride_frames_for_every_horizon() -> None:
     result = evaluate(PerfectWorld(), EPISODES, stride=5)
     # 60 frames, windows of 9 + 24: starts 0, 5, .. 25
     assert result.windows.start.tolist() == [0, 5, 10, 15, 20, 25] * 2
@@ -131,15 +131,15 @@ def test_a_horizon_that_ends_inside_a_latent_asks_for_whole_latents() -> None:
     assert world.asked[0].shape[1] == 32
 
 
-def test_borrowed_motion_starts_from_the_windows_own_state() -> None:
+def test_shuffled_actions_start_from_the_windows_own_state() -> None:
     windows = EvaluationWindows(EPISODES, MANIFEST, PAST, FUTURE, stride=5)
-    borrowed = windows.shuffled_actions([0], [6])  # the first window of "up" plays the first of "down"
-    # Own newest command: 8 * 0.02 = 0.16; the lender falls by 0.02 a frame, and 0 is the joint's limit
+    shuffled = windows.shuffled_actions([0], [6])  # to the first window of "up" from the first window of "down"
+    # Newest own command: 8 * 0.02 = 0.16; the donor falls by 0.02 a frame, and 0 is the joint's limit
     expected = np.clip(0.16 - 0.02 * np.arange(1, 25), 0.0, None)
-    np.testing.assert_allclose(borrowed[0, :, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(shuffled[0, :, 0], expected, atol=1e-6)
 
 
-def test_zero_holds_the_newest_action_and_reversed_plays_the_own_motion_backwards_from_here() -> None:
+def test_held_actions_repeat_the_newest_and_reversed_actions_play_the_own_motion_backwards() -> None:
     windows = EvaluationWindows(EPISODES, MANIFEST, PAST, FUTURE, stride=5)
     # The third window of "up" begins at frame 10; its newest action is 18 * 0.02 = 0.36, and it rises by 0.02 a frame
     assert np.allclose(windows.held_actions([2])[0, :, 0], 0.36)
@@ -147,22 +147,22 @@ def test_zero_holds_the_newest_action_and_reversed_plays_the_own_motion_backward
     np.testing.assert_allclose(windows.reversed_actions([2])[0, :, 0], expected, atol=1e-6)
 
 
-def test_these_rows_are_predicted_from_those_actions() -> None:
+def test_zero_and_reversed_are_predicted_from_held_and_reversed_actions() -> None:
     conditions = ["model", "zero", "reversed", "copy_last"]
     result = evaluate(PerfectWorld(), [episode("up", ramp(60, start=0.6)), EPISODES[1]], conditions=conditions)
-    # Nothing moves: as copying. Backwards: 2 * 16 frames of 2 grey levels, 64 levels off
+    # Held: as copying. Reversed: 2 * 16 frames of 2 grey levels, 64 levels off
     assert result.psnr("zero", 16) == pytest.approx(result.psnr("copy_last", 16))
     assert result.psnr("reversed", 16) == pytest.approx(20 * np.log10(255 / 64), abs=0.05)
 
 
-def test_of_more_windows_than_wanted_some_are_kept_from_the_first_to_the_last() -> None:
+def test_at_most_max_windows_are_kept_from_the_first_to_the_last() -> None:
     result = evaluate(PerfectWorld(), EPISODES, stride=1, max_windows=5)
     every = EvaluationWindows(EPISODES, MANIFEST, PAST, FUTURE, stride=1)
     assert len(result) == 5 and len(every) == 56
     assert (result.windows.start[0], result.windows.start[-1]) == (every.start[0], every.start[-1])
 
 
-def test_every_frame_ahead_is_kept_and_the_horizons_are_read_from_them() -> None:
+def test_every_frame_ahead_is_measured_and_the_horizons_are_among_them() -> None:
     result = evaluate(PerfectWorld(), EPISODES, horizons=(4, 20))
     assert result.conditions["copy_last"].mse.shape == (12, 20)
     whole = conditions_json(result, EvaluationConfig(horizons=(4, 20)))["copy_last"]
@@ -171,17 +171,17 @@ def test_every_frame_ahead_is_kept_and_the_horizons_are_read_from_them() -> None
     assert whole["windows"] == 12 and whole["episodes"] == 2 and whole["samples"] is None
 
 
-def test_the_tokenizers_truth_lets_no_row_pay_for_the_tokenizer() -> None:
+def test_a_reconstructed_truth_removes_the_tokenizers_error_from_copying() -> None:
     conditions = ["model", "copy_last"]
     still = [episode(name, ramp(60, slope=0.0, start=0.5)) for name in ("a", "b")]
     result = evaluate(PerfectWorld(), still, truth="tokenizer", conditions=conditions)
-    assert result.psnr("copy_last", 8) == 60.0  # the last frame, itself through the tokenizer
-    assert result.psnr("model", 8) == pytest.approx(20 * np.log10(255), abs=0.01)  # the world draws the camera's frame
+    assert result.psnr("copy_last", 8) == 60.0  # the last frame, reconstructed like the truth
+    assert result.psnr("model", 8) == pytest.approx(20 * np.log10(255), abs=0.01)  # one grey level from the camera's
     with pytest.raises(BadConfig, match="truth itself"):
         EvaluationConfig.parse({"truth": "tokenizer"})
 
 
-def test_models_of_unlike_pasts_and_futures_are_judged_on_the_same_frames() -> None:
+def test_models_with_different_pasts_and_futures_are_evaluated_on_the_same_frames() -> None:
     small, large = WorldModel(untrained()), WorldModel(untrained(num_past_latents=3, num_future_latents=1))
     evaluated = [
         Evaluation(one, real_episodes(), EvaluationConfig(horizons=(8,)), beside=(small, large))
@@ -193,21 +193,21 @@ def test_models_of_unlike_pasts_and_futures_are_judged_on_the_same_frames() -> N
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])
-def test_joints_are_disturbed_one_by_one_and_one_that_cannot_be_heard_moves_nothing(family: str) -> None:
+def test_each_joint_is_perturbed_in_turn_and_a_constant_joint_changes_nothing(family: str) -> None:
     checkpoint = untrained(family=family)
     for parameter in checkpoint.model.parameters():
         torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(len(parameter)))
-    deaf = checkpoint.manifest.model_copy(update={"constant": (False, True, False)})
-    world = WorldModel(replace(checkpoint, manifest=deaf), dtype=torch.float32)
+    constant = checkpoint.manifest.model_copy(update={"constant": (False, True, False)})
+    world = WorldModel(replace(checkpoint, manifest=constant), dtype=torch.float32)
     result = evaluate(world, real_episodes(), horizons=(8,), sensitivity=2)
-    probed, numbers = result.sensitivity, sensitivity_json(result)
+    response, numbers = result.sensitivity, sensitivity_json(result)
     assert numbers is not None and list(numbers["joints"]) == ["neck_yaw", "left_elbow", "right_elbow"]
-    assert probed is not None
-    assert probed.change.shape == (2, 3)
-    assert (probed.change[:, 1] == 0).all() and (probed.change[:, [0, 2]] > 0).all()
+    assert response is not None
+    assert response.change.shape == (2, 3)
+    assert (response.change[:, 1] == 0).all() and (response.change[:, [0, 2]] > 0).all()
 
 
-def test_a_joint_is_disturbed_by_its_own_deviation_to_the_side_where_it_has_room() -> None:
+def test_a_joint_is_perturbed_by_its_standard_deviation_away_from_its_nearer_limit() -> None:
     actions = np.tile(np.float32([2.5, 0.0]), (24, 1))  # the slide is near its upper end, 2.55
     off = perturbed(MANIFEST, actions) - actions
     slide, neck = MANIFEST.std
@@ -215,7 +215,7 @@ def test_a_joint_is_disturbed_by_its_own_deviation_to_the_side_where_it_has_room
     np.testing.assert_allclose(off[1], np.tile([0.0, neck], (24, 1)), atol=1e-6)
 
 
-def test_motion_is_borrowed_from_another_episode() -> None:
+def test_the_donor_is_a_window_of_another_episode() -> None:
     windows = EvaluationWindows([*EPISODES, episode("third", ramp(60))], MANIFEST, PAST, FUTURE, stride=5)
     assert (windows.episode[donor_windows(windows, seed=0)] != windows.episode).all()
 
@@ -224,60 +224,60 @@ UNION = fit_manifest("two", "commands", ("slide", "lift", "neck_yaw"), ("m", "m"
 
 
 def of_robot(name: str, lacks: str, count: int = 60) -> Episode:
-    """A run of one of two robots; the other's joint is NaN."""
+    """A run of one of two robots; the joint that it lacks is NaN."""
     values = np.stack([ramp(count)] * 3, axis=1).astype(np.float32)
     values[:, UNION.names.index(lacks)] = np.nan
     return episode(name, ramp(count), names=UNION.names, commands=values)
 
 
-def test_motion_is_borrowed_from_a_robot_with_the_same_joints() -> None:
+def test_the_donor_has_a_robot_with_the_same_joints() -> None:
     episodes = [of_robot(name, lacks) for name, lacks in zip("abcde", ["lift", "slide", "lift", "slide", "slide"])]
     windows = EvaluationWindows(episodes, UNION, PAST, FUTURE, stride=5)
-    lent = donor_windows(windows, seed=0)
-    assert (windows.episode[lent] != windows.episode).all()
-    borrowed = windows.shuffled_actions(range(len(windows)), lent)
-    assert np.array_equal(np.isnan(borrowed), np.isnan(windows.actions(range(len(windows)))[:, PAST:]))
+    donors = donor_windows(windows, seed=0)
+    assert (windows.episode[donors] != windows.episode).all()
+    shuffled = windows.shuffled_actions(range(len(windows)), donors)
+    assert np.array_equal(np.isnan(shuffled), np.isnan(windows.actions(range(len(windows)))[:, PAST:]))
 
 
-def test_of_a_robot_with_one_episode_motion_is_borrowed_from_another_time_in_it() -> None:
+def test_the_donor_for_a_robot_with_one_episode_is_another_time_in_it() -> None:
     episodes = [of_robot("a", "lift"), of_robot("b", "lift"), of_robot("alone", "slide", 80)]
     windows = EvaluationWindows(episodes, UNION, PAST, FUTURE, stride=5)
-    lent = donor_windows(windows, seed=0)
-    assert set(windows.episode[lent[windows.episode == 2]]) == {2} and (lent != np.arange(len(windows))).all()
-    # 80 frames hold windows of 33 at 0 .. 45: those up to 10 and from 35 on have one that shares no frame with them
+    donors = donor_windows(windows, seed=0)
+    assert set(windows.episode[donors[windows.episode == 2]]) == {2} and (donors != np.arange(len(windows))).all()
+    # 80 frames hold windows of 33 at 0 .. 45. A window up to 10 or from 35 on has one that shares no frame with it.
     at = np.flatnonzero((windows.episode == 2) & (windows.start <= 10))
-    assert (windows.start[lent[at]] - windows.start[at] >= 33).all()
+    assert (windows.start[donors[at]] - windows.start[at] >= 33).all()
 
 
-def test_a_robot_with_one_window_has_no_motion_to_borrow_and_is_rejected_by_what_it_lacks() -> None:
+def test_a_robot_with_a_single_window_has_no_donor_and_is_rejected() -> None:
     episodes = [of_robot("a", "lift"), of_robot("b", "lift"), of_robot("alone", "slide", 33)]
     with pytest.raises(BadBag, match="one of a robot that lacks slide"):
         donor_windows(EvaluationWindows(episodes, UNION, PAST, FUTURE, stride=5), seed=0)
 
 
-def test_several_robots_in_one_set_are_judged_and_a_nan_that_the_past_has_not_is_rejected() -> None:
+def test_several_robots_are_evaluated_together_and_a_nan_that_the_past_lacks_is_rejected() -> None:
     episodes, lacks = real_episodes(4), (1, 2, 1, 2)
     for one, column in zip(episodes, lacks, strict=True):
         one.commands[:, column] = np.nan
     world = WorldModel(untrained())
     result = evaluate(world, episodes, horizons=(8,), sensitivity=2)
     assert all(np.isfinite(result.psnr(condition, 8)) for condition in result.conditions)
-    table = sensitivity_json(result)  # of the first window and the last, whose robots lack one arm each
+    table = sensitivity_json(result)  # of the first and the last window, whose robots lack one arm each
     assert table is not None and [joint["windows"] for joint in table["joints"].values()] == [2, 1, 1]
     past = world.observe(episodes[0].frames[:9], episodes[0].commands[:9])
     with pytest.raises(BadActions, match="finite joint values"):
         world.rollout(past, episodes[1].commands[None, 9:33], sampling=Sampling())
 
 
-def test_in_a_single_episode_motion_is_borrowed_from_another_time() -> None:
+def test_the_donor_in_a_single_episode_is_another_time() -> None:
     windows = EvaluationWindows([episode("long", ramp(100))], MANIFEST, PAST, FUTURE, stride=5)
-    lent = donor_windows(windows, seed=0)
-    apart = np.abs(windows.start[lent] - windows.start)
-    # 14 windows of 33 frames, starts 0 .. 65: those at 35 and beyond are free of the first, and the other way round
+    donors = donor_windows(windows, seed=0)
+    apart = np.abs(windows.start[donors] - windows.start)
+    # 14 windows of 33 frames, starts 0 .. 65: those from 35 on share no frame with the first, and vice versa.
     assert (apart[windows.start <= 30] >= 33).all() and (apart > 0).all()
 
 
-def test_one_window_alone_has_no_other_motion() -> None:
+def test_a_single_window_has_no_donor_and_is_rejected() -> None:
     with pytest.raises(BadBag, match="two windows"):
         evaluate(PerfectWorld(), [episode("short", ramp(33))])
 
@@ -302,7 +302,7 @@ def test_a_horizon_of_zero_is_rejected() -> None:
         evaluate(PerfectWorld(), EPISODES, horizons=(0, 8))
 
 
-def test_joints_are_taken_by_name() -> None:
+def test_joints_are_matched_by_name() -> None:
     turned = [
         episode(e.name, np.zeros(60), names=("neck_yaw", "slide"), frames=e.frames, commands=e.commands[:, ::-1])
         for e in EPISODES
@@ -319,7 +319,7 @@ def test_the_camera_is_still_when_its_joints_are() -> None:
     assert has_still_camera(episode("of several robots", ramp(60), commands=lacks))
 
 
-def test_the_fixed_neck_table_counts_those_windows_alone() -> None:
+def test_the_fixed_neck_table_counts_only_windows_with_a_still_neck() -> None:
     nodding = np.stack([ramp(60), ramp(60)], axis=1).astype(np.float32)
     tables = psnr_tables_json(evaluate(PerfectWorld(), [*EPISODES, episode("nods", ramp(60), commands=nodding)]))
     assert tables["psnr_db"]["8"]["windows"] == 18
@@ -337,14 +337,14 @@ def tracks(moves_at: int) -> ObjectTracks:
     return ObjectTracks(positions, labels)
 
 
-def test_objects_that_moved_more_than_2_cm_are_judged_apart() -> None:
-    painted = EPISODES[0].frames.copy()
-    painted[20:, :, :8, 0] = 255  # only the object's half changes, in red
+def test_objects_that_moved_more_than_2_cm_are_evaluated_separately() -> None:
+    coloured = EPISODES[0].frames.copy()
+    coloured[20:, :, :8, 0] = 255  # only the object's half changes, in red
     objects = {"up": tracks(20), "down": tracks(99)}
     result = evaluate(
-        PerfectWorld(), [episode("up", ramp(60), frames=painted), EPISODES[1]], horizons=(8, 24), objects=objects
+        PerfectWorld(), [episode("up", ramp(60), frames=coloured), EPISODES[1]], horizons=(8, 24), objects=objects
     )
-    # The newest frame seen is start + 8; the jump at 20 lies within 8 frames of it for the starts 5 and 10 alone
+    # The newest frame is start + 8. The jump at 20 lies within 8 frames of it only for the starts 5 and 10
     # (0: newest 8, 16 ahead; 15: newest 23, already jumped), and within 24 for 0 too.
     assert result.count(8, "moved") == 2
     assert result.count(24, "moved") == 3
@@ -359,7 +359,7 @@ def test_gains_are_paired_and_carry_an_interval() -> None:
     assert gain.low is not None and gain.high is not None and gain.low <= gain.mean <= gain.high
 
 
-def test_of_four_episodes_a_gain_is_told_without_an_interval_in_every_table() -> None:
+def test_a_gain_over_four_episodes_has_no_interval_in_any_table() -> None:
     episodes = [*EPISODES, *(episode(name, ramp(60)) for name in ("third", "fourth"))]
     result = evaluate(PerfectWorld(), episodes)
     gain = psnr_json(result)["16"]["gain_over"]["copy_last"]
@@ -368,29 +368,29 @@ def test_of_four_episodes_a_gain_is_told_without_an_interval_in_every_table() ->
     assert " to " not in line
 
 
-def test_tables_are_json_and_hold_what_metrics_json_promises() -> None:
+def test_the_psnr_numbers_are_json_with_every_condition_and_horizon() -> None:
     table = json.loads(json.dumps(psnr_json(evaluate(PerfectWorld(), EPISODES))))
     assert list(table) == ["8", "16", "24"]
     assert {"model", "shuffled", "none", "copy_last", "windows"} <= set(table["16"])
     assert table["16"]["windows"] == 12
 
 
-def test_no_moved_object_at_all_is_null_not_nan() -> None:
+def test_a_value_without_moved_objects_is_null_not_nan() -> None:
     still = {"up": tracks(99), "down": tracks(99)}
     text = json.dumps(psnr_tables_json(evaluate(PerfectWorld(), EPISODES, objects=still)), allow_nan=False)
     assert json.loads(text)["psnr_db_moved_objects"]["8"]["model"] is None
 
 
-def test_the_markdown_table_has_a_column_per_horizon() -> None:
+def test_the_markdown_table_has_a_column_for_each_horizon() -> None:
     lines = [line for line in markdown(evaluate(PerfectWorld(), EPISODES)).splitlines() if "|" in line]
     assert lines[0].count("frames ahead") == 3
     assert {line.count("|") for line in lines} == {5}
 
 
 def test_progress_ends_with_all_windows() -> None:
-    heard: list[tuple[int, int]] = []
-    evaluate(PerfectWorld(), EPISODES, batch=5, progress=lambda done, of: heard.append((done, of)))
-    assert heard[-1] == (12, 12)
+    reported: list[tuple[int, int]] = []
+    evaluate(PerfectWorld(), EPISODES, batch=5, progress=lambda done, of: reported.append((done, of)))
+    assert reported[-1] == (12, 12)
 
 
 def real_episodes(count: int = 2) -> list[Episode]:
@@ -407,27 +407,27 @@ def real_episodes(count: int = 2) -> list[Episode]:
     ]
 
 
-def test_a_card_says_which_differences_are_not_shown() -> None:
+def test_a_card_lists_the_differences_that_are_not_shown() -> None:
     config = EvaluationConfig(horizons=(8,), stride=10, conditions=("model", "shuffled", "copy_last"))
     evaluation = Evaluation(WorldModel(untrained()), real_episodes(5), config)
     card = model_card(CheckpointEvaluation("a", "horizon", "five runs", evaluation, evaluation.run()))
-    # An untrained model on noise hears no actions that matter.
+    # An untrained model on noise gains nothing from its actions.
     assert "Not shown to be above shuffled actions at 8 frames ahead" in card
     assert "Fewer than" not in card
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])
-def test_a_real_model_is_judged_alike_every_time_and_in_batches_of_any_size(family: str) -> None:
+def test_the_evaluation_of_a_network_is_deterministic_and_independent_of_the_batch_size(family: str) -> None:
     world = WorldModel(untrained(family=family))
     tables = [psnr_json(evaluate(world, real_episodes(), seed=1, batch=batch)) for batch in (4, 4, 3)]
     assert tables[0] == tables[1]
     for horizon in ("8", "16", "24"):
-        for row in ("model", "shuffled", "none", "copy_last", "tokenizer"):
-            assert tables[2][horizon][row] == pytest.approx(tables[0][horizon][row], abs=0.02)
+        for name in ("model", "shuffled", "none", "copy_last", "tokenizer"):
+            assert tables[2][horizon][name] == pytest.approx(tables[0][horizon][name], abs=0.02)
 
 
-def strange_world() -> WorldModel:
-    """A masked model that has learned nothing, and hears its actions."""
+def random_world() -> WorldModel:
+    """A masked model with random weights that depends on its actions."""
     checkpoint = untrained()
     for parameter in checkpoint.model.parameters():
         torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(len(parameter)))
@@ -435,74 +435,74 @@ def strange_world() -> WorldModel:
 
 
 @pytest.mark.parametrize("horizon", [8, 24, 30])
-def test_codes_are_judged_in_every_latent_of_the_future_with_own_with_other_and_without_actions(horizon: int) -> None:
-    world, episodes = strange_world(), real_episodes()
+def test_codes_of_every_future_latent_are_scored_with_true_shuffled_and_no_actions(horizon: int) -> None:
+    world, episodes = random_world(), real_episodes()
     evaluation = Evaluation(world, episodes, EvaluationConfig(horizons=(horizon,), tokens=True, batch=3))
     result = evaluation.run()
     assert result.tokens is not None and result.tokens.uniform_ce == pytest.approx(np.log(25))
-    # As training judges it: the mean over all windows at once; 24 frames are the model's whole future.
+    # As in training: the mean over all windows at once. 24 frames are the model's whole future.
     frames, actions = evaluation.windows.frames(range(len(result))), evaluation.windows.actions(range(len(result)))
     ahead = 9 + min(horizon, 24)
     tokens = world.tokenizer.encode(world.to_video(frames[:, :ahead]))
     played = world.manifest.normalise(torch.from_numpy(actions[:, :ahead]))
     with torch.inference_mode():
-        for row, heard in (("model", played), ("none", None)):
-            whole = world.model.future_loss(tokens, heard, torch.Generator())
-            assert result.tokens.ce[row].mean() == pytest.approx(float(whole["loss"]), rel=1e-4)
-            assert result.tokens.accuracy[row].mean() == pytest.approx(float(whole["accuracy"]), abs=1e-6)
-    assert len({round(ce.mean(), 6) for ce in result.tokens.ce.values()}) == 3, "the actions are heard"
+        for name, given in (("model", played), ("none", None)):
+            whole = world.model.future_loss(tokens, given, torch.Generator())
+            assert result.tokens.ce[name].mean() == pytest.approx(float(whole["loss"]), rel=1e-4)
+            assert result.tokens.accuracy[name].mean() == pytest.approx(float(whole["accuracy"]), abs=1e-6)
+    assert len({round(ce.mean(), 6) for ce in result.tokens.ce.values()}) == 3, "the model depends on the actions"
     assert "| model below no actions | " in markdown(result)
 
 
-def test_the_seed_of_the_settings_draws_every_interval_of_a_gain_in_numbers_and_in_tables() -> None:
+def test_the_seed_of_the_settings_decides_every_interval_in_numbers_and_in_tables() -> None:
     config = EvaluationConfig(
         horizons=(8,), stride=10, conditions=("model", "shuffled", "copy_last"), tokens=True, seed=5
     )
-    result = Evaluation(strange_world(), real_episodes(6), config).run()
+    result = Evaluation(random_world(), real_episodes(6), config).run()
 
-    def drawn(values: np.ndarray) -> Interval:
+    def interval(values: np.ndarray) -> Interval:
         return paired_bootstrap(values, result.windows.episode, seed=5)
 
     model, shuffled = (psnr(result.conditions[name].mse) for name in ("model", "shuffled"))
-    at_8 = drawn(model[:, 7] - shuffled[:, 7])
+    at_8 = interval(model[:, 7] - shuffled[:, 7])
     assert at_8 != paired_bootstrap(model[:, 7] - shuffled[:, 7], result.windows.episode, seed=0)
     assert result.gain("model", "shuffled", 8) == result.delta_psnr("shuffled", 8) == at_8
-    assert result.mean_gain("model", "shuffled") == drawn(model.mean(axis=1) - shuffled.mean(axis=1))
+    assert result.mean_gain("model", "shuffled") == interval(model.mean(axis=1) - shuffled.mean(axis=1))
     assert result.tokens is not None
-    # Hundredfold: the three places of the table then tell one seed from another.
-    tokens = replace(result.tokens, ce={row: 100 * ce for row, ce in result.tokens.ce.items()})
+    # Multiplied by 100, so that the three places of the table show the seed's effect.
+    tokens = replace(result.tokens, ce={name: 100 * ce for name, ce in result.tokens.ce.items()})
     result = replace(result, measured=replace(result.measured, tokens=tokens))
-    saved = drawn(tokens.ce["shuffled"] - tokens.ce["model"])
-    plain = tokens_json(result)
-    assert plain is not None and plain["gain_over"]["shuffled"] == interval_json(saved)
-    drawn_by_0 = paired_bootstrap(tokens.ce["shuffled"] - tokens.ce["model"], result.windows.episode, seed=0)
-    assert gain(drawn_by_0, 3) != gain(saved, 3)
+    saved = interval(tokens.ce["shuffled"] - tokens.ce["model"])
+    numbers = tokens_json(result)
+    assert numbers is not None and numbers["gain_over"]["shuffled"] == interval_json(saved)
+    with_seed_0 = paired_bootstrap(tokens.ce["shuffled"] - tokens.ce["model"], result.windows.episode, seed=0)
+    assert gain(with_seed_0, 3) != gain(saved, 3)
     assert f"| model below shuffled actions | {gain(saved, 3)} |" in markdown(result)
 
 
-def test_a_flow_model_has_no_codes_to_judge() -> None:
+def test_a_flow_model_has_no_scores_of_codes() -> None:
     result = evaluate(WorldModel(untrained(family="flow")), real_episodes(), horizons=(8,), tokens=True)
     assert result.tokens is None and tokens_json(result) is None
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])
-def test_a_single_sample_and_the_mean_of_several_are_rows_on_the_same_windows(family: str) -> None:
-    world, drawing = WorldModel(untrained(family=family)), Sampling(steps=2, temperature=1.0, soft=False)
+def test_a_single_sample_and_the_mean_of_several_are_evaluated_on_the_same_windows(family: str) -> None:
+    world, sampling = WorldModel(untrained(family=family)), Sampling(steps=2, temperature=1.0, soft=False)
     results = [
-        evaluate(world, real_episodes(), horizons=(8,), sampling=drawing.plain(), samples=3, batch=batch)
+        evaluate(world, real_episodes(), horizons=(8,), sampling=sampling.plain(), samples=3, batch=batch)
         for batch in (4, 3)
     ]
     assert {"single", "mean_of_3"} <= set(results[0].conditions)
     assert results[0].psnr("mean_of_3", 8) > results[0].psnr("single", 8)
-    for row in ("single", "mean_of_3"):
-        assert results[0].psnr(row, 8) == pytest.approx(results[1].psnr(row, 8), abs=0.02)
-    # Every window draws from a stream of its own, so that the model's row, drawn alike, is the single sample.
+    for name in ("single", "mean_of_3"):
+        assert results[0].psnr(name, 8) == pytest.approx(results[1].psnr(name, 8), abs=0.02)
+    # Every window has its own random stream, so the model's prediction with this sampling is the single sample.
     assert np.array_equal(results[0].conditions["single"].mse, results[0].conditions["model"].mse)
     assert "| mean of 3 |" in markdown(results[0])
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])
-def test_a_real_model_is_rolled_on_beyond_its_own_future(family: str) -> None:
+def test_a_network_is_rolled_out_beyond_its_own_future(family: str) -> None:
     result = evaluate(WorldModel(untrained(family=family)), real_episodes(), horizons=(24, 30))
     assert np.isfinite(result.psnr("model", 30))
     assert np.isfinite(result.psnr("none", 30))

@@ -1,4 +1,4 @@
-"""The closed loop and the ranking on the simulator: the plumbing, with an untrained model of the simulated robot."""
+"""The closed loop and the ranking in the simulator, with an untrained model of the simulated robot."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def world_model() -> WorldModel:
     return WorldModel(untrained(joints=joints().names, limit=3.0))
 
 
-def test_an_episode_has_a_distance_and_a_frame_for_every_tick(world_model: WorldModel) -> None:
+def test_an_episode_has_a_distance_and_a_frame_for_every_control_step(world_model: WorldModel) -> None:
     done = reach(world_model, 0, FEW_SMALL_PLANS)
     assert done.distances_m.shape == (61,)
     assert done.frames.shape == (61, 16, 16, 3)
@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_episode(world_model: WorldModel) -> None:
     np.testing.assert_array_equal(first.frames, second.frames)
 
 
-def test_true_dynamics_leave_the_robot_where_it_was_and_show_what_happens(world_model: WorldModel) -> None:
+def test_true_dynamics_predict_what_happens_and_restore_the_robot(world_model: WorldModel) -> None:
     with SimHumanoid(2) as robot:
         observer = SimObserver(robot, world_model)
         observer.hold_until_full()
@@ -57,11 +57,11 @@ def test_true_dynamics_leave_the_robot_where_it_was_and_show_what_happens(world_
         np.testing.assert_array_equal(robot.save(), observation.state)
         assert future.latents.shape[:2] == (2, 3)
         assert future.video.shape == (2, 24, 3, 16, 16)
-        really = np.stack([observer.step(action) for action in held[1].numpy()])
-    np.testing.assert_array_equal((future.video[1] * 255).round().byte().permute(0, 2, 3, 1).numpy(), really)
+        actual = np.stack([observer.step(action) for action in held[1].numpy()])
+    np.testing.assert_array_equal((future.video[1] * 255).round().byte().permute(0, 2, 3, 1).numpy(), actual)
 
 
-def test_a_watcher_pairs_a_frame_with_the_command_issued_before_it(world_model: WorldModel) -> None:
+def test_an_observer_pairs_each_frame_with_the_command_sent_before_it(world_model: WorldModel) -> None:
     with SimHumanoid(3) as robot:
         observer = SimObserver(robot, world_model)
         observer.hold_until_full()
@@ -72,10 +72,10 @@ def test_a_watcher_pairs_a_frame_with_the_command_issued_before_it(world_model: 
     assert (newest > previous).any()
 
 
-def test_a_ranking_judges_every_candidate_by_model_and_by_simulator(world_model: WorldModel) -> None:
+def test_a_ranking_scores_every_candidate_by_model_and_by_simulator(world_model: WorldModel) -> None:
     ranking = rank_actions(world_model, 0, FEW_SMALL_PLANS)
     assert ranking.distances_m.shape == (4,)
-    assert {row: costs.shape for row, costs in ranking.costs.items()} == {"model": (4,), "simulator": (4,)}
+    assert {name: costs.shape for name, costs in ranking.costs.items()} == {"model": (4,), "simulator": (4,)}
     for agreement in ranking.agreement().values():
         assert -1 <= agreement.spearman <= 1
         assert 0 <= agreement.top1_regret <= 1

@@ -1,3 +1,5 @@
+"""The reconstruction of tokenizers: errors, code statistics, long videos, and the command."""
+
 import json
 import math
 
@@ -29,7 +31,7 @@ def windows():
 
 
 class Fading(torch.nn.Module):
-    """Frame f of a window comes back f levels of 255 too dark; the codes are the mean brightness, of 4 levels."""
+    """Decodes frame f of a window f levels of 255 too dark. The codes are the mean brightness in 4 levels."""
 
     temporal_factor, spatial_factor, levels, codebook_size, latent_channels = 8, 16, (4,), 4, 1
     kind, codes, config = "fading", "discrete", None
@@ -47,22 +49,22 @@ class Fading(torch.nn.Module):
     decode_latents = decode
 
 
-def test_errors_are_told_by_frame_and_by_latent():
+def test_errors_are_reported_by_frame_and_by_latent():
     bright = FrameBatch(torch.full((3, 17, 3, 16, 16), 200, dtype=torch.uint8), torch.zeros(3, 17, 0))
     found = measure(Fading(), [bright, bright], clock=iter(range(9)).__next__)
     assert found.mse.shape == found.ssim.shape == (6, 17)
     np.testing.assert_allclose(found.mse[0], (np.arange(17) / 255) ** 2, atol=1e-9)
-    rows = reconstruction_json(found)
-    assert rows["frames"][0]["psnr_db"] == 60.0 and list(rows["latents"]) == ["0", "1-8", "9-16"]
+    numbers = reconstruction_json(found)
+    assert numbers["frames"][0]["psnr_db"] == 60.0 and list(numbers["latents"]) == ["0", "1-8", "9-16"]
     # Frame 16 is 16/255 too dark: -20 log10(16 / 255) = 24.05 dB.
-    assert rows["frames"][16]["psnr_db"] == pytest.approx(24.05, abs=0.01)
+    assert numbers["frames"][16]["psnr_db"] == pytest.approx(24.05, abs=0.01)
     # 6 windows of 3 latents, one cell each; the clock ticks once between marks: 51 frames a second.
-    assert rows["codes_per_frame"] == pytest.approx(3 / 17) and found.encode_hz == found.decode_hz == 51
-    assert rows["bits_per_frame"] == pytest.approx(2 * 3 / 17)
+    assert numbers["codes_per_frame"] == pytest.approx(3 / 17) and found.encode_hz == found.decode_hz == 51
+    assert numbers["bits_per_frame"] == pytest.approx(2 * 3 / 17)
 
 
-def test_code_use_counts_entropy_and_what_the_past_foretells():
-    # One digit of 4 levels: latent 1 repeats latent 0, latent 2 is its complement: the digit before always tells it.
+def test_code_use_has_the_entropy_and_the_entropy_given_the_latent_before():
+    # One digit of 4 levels: latent 1 repeats latent 0, or is its complement. The latent before determines it.
     first = torch.arange(4).view(4, 1, 1, 1)
     use = code_use(torch.cat([first, first], dim=1), (4,))
     assert (use.seen, use.size, use.used, use.repeated) == (8, 4, 4, 1.0)
@@ -74,12 +76,12 @@ def test_code_use_counts_entropy_and_what_the_past_foretells():
     assert noise.news_bits == pytest.approx(2.0, abs=0.01) and noise.repeated == pytest.approx(0.25, abs=0.02)
 
 
-def test_one_code_alone_has_no_entropy_and_no_evenness():
+def test_a_single_code_has_no_entropy_and_no_evenness():
     use = code_use(torch.zeros(2, 3, 4, 4, dtype=torch.long), (8, 5))
     assert (use.used, use.entropy_bits, use.news_bits, use.evenness) == (1, 0.0, 0.0, (0.0, 0.0))
 
 
-def test_ssim_is_one_for_equal_frames_and_blames_noise_more_than_brightness():
+def test_ssim_is_one_for_equal_frames_and_lower_for_noise_than_for_brightness():
     generator = np.random.default_rng(0)
     truth = generator.integers(50, 200, (2, 3, 32, 32, 3), dtype=np.uint8)
     noisy = (truth + generator.normal(0, 10, truth.shape)).clip(0, 255).astype(np.uint8)
@@ -88,17 +90,17 @@ def test_ssim_is_one_for_equal_frames_and_blames_noise_more_than_brightness():
 
 
 @pytest.mark.parametrize("frames", [17, 20, 41])
-def test_a_long_video_is_rebuilt_in_windows_and_keeps_its_length(frames):
+def test_a_long_video_is_reconstructed_in_windows_and_keeps_its_length(frames):
     made = build_tokenizer({"kind": "patch", "temporal_factor": 8, "spatial_factor": 4, "colours": 2})
     generator = torch.Generator().manual_seed(0)
     patches = torch.randint(0, 2, (frames, 4, 4, 3), generator=generator, dtype=torch.uint8) * 255
     video = patches.repeat_interleave(4, 1).repeat_interleave(4, 2).numpy()
-    assert np.array_equal(np.concatenate(list(reconstruct(made, video))), video)  # lossless, so nothing is out of place
+    assert np.array_equal(np.concatenate(list(reconstruct(made, video))), video)  # the tokenizer is lossless
     with pytest.raises(BadInput, match="clip length"):
         list(reconstruct(made, video, window=16))
 
 
-def test_worst_median_and_best_windows_are_shown(windows):
+def test_the_examples_are_the_worst_the_median_and_the_best_window(windows):
     made = build_tokenizer({"kind": "patch", "temporal_factor": 8})
     found = measure(made, DataLoader(windows, 4, collate_fn=stack))
     shown = reconstruction_examples(made, windows, found.mse)
@@ -107,7 +109,7 @@ def test_worst_median_and_best_windows_are_shown(windows):
 
 
 @pytest.mark.parametrize("kind", ["causal", "continuous"])
-def test_the_command_reports_on_any_tokenizer(tmp_path, kind, capsys):
+def test_the_command_accepts_any_tokenizer(tmp_path, kind, capsys):
     for split, some in {"training": episode("one", 0), "validation": episode("two", 1)}.items():
         write_episode(tmp_path / "store" / split, some, Preprocessing(source_aspect=1.0, height=16, width=16))
     save_tokenizer(tmp_path / "tokenizer", build_tokenizer({"kind": kind, "spatial_factor": 4, **SMALL}))
@@ -124,7 +126,6 @@ def test_the_command_reports_on_any_tokenizer(tmp_path, kind, capsys):
     assert (out / "table.md").read_text() in capsys.readouterr().out
 
 
-def test_a_tokenizer_that_is_not_there_is_rejected(tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        main(["--store", str(tmp_path), "--tokenizer", str(tmp_path), "--out", str(tmp_path / "out")])
+def test_a_missing_tokenizer_is_rejected(tmp_path, capsys):
+    assert main(["--store", str(tmp_path), "--tokenizer", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "tokenizer.yaml: expected a readable file" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Replay of small recorded bags with an untrained checkpoint: the files, the numbers in them, and who is rejected."""
+"""Replay of small recorded bags with an untrained checkpoint: the files, their numbers, and which bags are rejected."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def world_model(request) -> WorldModel:
     return WorldModel(untrained(family=request.param))
 
 
-def test_a_replay_leaves_table_numbers_sheet_and_video(tmp_path: Path, world_model: WorldModel) -> None:
+def test_a_replay_writes_table_numbers_sheet_and_video(tmp_path: Path, world_model: WorldModel) -> None:
     done = replay(record_drift(tmp_path / "run"), world_model, tmp_path / "out", ReplayConfig())
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(FILES)
     metrics = json.loads(done.metrics_path.read_text())
@@ -29,7 +29,7 @@ def test_a_replay_leaves_table_numbers_sheet_and_video(tmp_path: Path, world_mod
     assert metrics["bag"]["name"] == "run" and metrics["bag"]["frames"] == 60
     assert metrics["checkpoint"] == {"name": "untrained", "sha256": "", "parameters": world_model.num_parameters}
     # 60 frames hold windows of 33 at the starts 0, 5, .. 25
-    assert {h: row["windows"] for h, row in metrics["psnr_db"].items()} == {"8": 6, "16": 6, "24": 6}
+    assert {h: of["windows"] for h, of in metrics["psnr_db"].items()} == {"8": 6, "16": 6, "24": 6}
     assert done.table_path.read_text() == done.table
     assert cv2.imread(str(done.sheet_path)).std() > 10, "the sheet is not blank"
     with av.open(str(done.video_path)) as container:
@@ -47,17 +47,17 @@ def test_the_same_bag_gives_the_same_files(tmp_path: Path, world_model: WorldMod
 
 def test_windows_do_not_cross_a_camera_gap(tmp_path: Path, world_model: WorldModel) -> None:
     done = replay(record_drift(tmp_path / "run", frames=80, gap=True), world_model, tmp_path / "out", ReplayConfig())
-    # Two stretches of 40 frames: starts 0 and 5 in each
+    # Two segments of 40 frames: starts 0 and 5 in each
     assert done.metrics["psnr_db"]["8"]["windows"] == 4
     assert done.metrics["bag"]["gaps"] == 1
 
 
-def test_horizons_beyond_the_models_future_are_rolled_on(tmp_path: Path, world_model: WorldModel) -> None:
+def test_horizons_beyond_the_models_future_are_rolled_out_further(tmp_path: Path, world_model: WorldModel) -> None:
     done = replay(record_drift(tmp_path / "run"), world_model, tmp_path / "out", ReplayConfig(horizons=(3, 30)))
     assert list(done.metrics["psnr_db"]) == ["3", "30"]
 
 
-def test_another_robot_is_rejected_by_the_joints_it_lacks(tmp_path: Path, world_model: WorldModel) -> None:
+def test_a_bag_of_another_robot_is_rejected_with_its_missing_joints(tmp_path: Path, world_model: WorldModel) -> None:
     bag = record_drift(tmp_path / "run", joints=("neck_yaw", "left_elbow", "right_elbow_joint"))
     with pytest.raises(RobotMismatch, match="right_elbow"):
         replay(bag, world_model, tmp_path / "out", ReplayConfig())
@@ -79,6 +79,6 @@ def test_a_bag_too_short_for_a_window_is_rejected(tmp_path: Path, world_model: W
         replay(record_drift(tmp_path / "run", frames=20), world_model, tmp_path / "out", ReplayConfig())
 
 
-def test_a_misspelt_setting_is_answered_with_the_right_name() -> None:
+def test_a_misspelt_setting_is_rejected_with_the_right_name() -> None:
     with pytest.raises(BadConfig, match="Did you mean `horizons`"):
         ReplayConfig.parse({"horizon": [8]})

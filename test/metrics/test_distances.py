@@ -102,7 +102,7 @@ def test_the_kernel_distance_is_unbiased() -> None:
     assert (values < 0).any()
 
 
-def test_subsets_are_drawn_by_the_seed() -> None:
+def test_subsets_depend_on_the_seed() -> None:
     generator = torch.Generator().manual_seed(4)
     a, b = torch.randn(50, 3, generator=generator), 1 + torch.randn(30, 3, generator=generator)
     first = kernel_distance(a, b, seed=5, subsets=4, subset_size=20)

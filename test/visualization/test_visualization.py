@@ -1,4 +1,4 @@
-"""Pictures for people: sizes, labels' places, and files that repeat byte for byte."""
+"""Figures: sizes, the places of labels, and files that are the same byte for byte."""
 
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def example(width: int = 16, predictions: int = 1) -> Example:
     return Example("window 1", clip(1, width=width)[0], clip(24, width=width), strips, ("a note",))
 
 
-def colours(picture: np.ndarray) -> set[tuple[int, ...]]:
-    return {tuple(map(int, colour)) for colour in np.unique(picture.reshape(-1, 3), axis=0)}
+def colours(image: np.ndarray) -> set[tuple[int, ...]]:
+    return {tuple(map(int, colour)) for colour in np.unique(image.reshape(-1, 3), axis=0)}
 
 
 def test_columns_end_with_the_last_frame() -> None:
@@ -53,38 +53,38 @@ def test_heat_is_black_without_difference_and_bright_from_full_scale_on() -> Non
     assert heat(white, black).mean() > 180
 
 
-def test_a_sheet_grows_by_a_row_per_prediction() -> None:
+def test_a_sheet_is_taller_with_more_strips() -> None:
     few = contact_sheet("Title", "subtitle", [example(predictions=1)], 30.0)
     more = contact_sheet("Title", "subtitle", [example(predictions=2)], 30.0)
     assert more.shape[0] > few.shape[0]
     assert more.shape[1] == few.shape[1]
-    assert TRUTH in colours(few), "the row of truth is labelled in its colour"
+    assert TRUTH in colours(few), "the label of the truth has its colour"
 
 
 @pytest.mark.parametrize("width", [16, 28])
-def test_pictures_reach_neither_margin(width: int) -> None:
+def test_frames_do_not_reach_the_margins(width: int) -> None:
     sheet = contact_sheet("Title", "subtitle", [example(width), example(width)], 30.0)
     for edge in (sheet[:20], sheet[-20:], sheet[:, :20], sheet[:, -20:]):
         assert colours(edge) == {PAPER}
 
 
-@pytest.mark.parametrize(("seen", "to_come"), [(1, 24), (9, 2)])
-def test_a_strip_shows_what_there_is_of_a_short_past_or_future(seen: int, to_come: int) -> None:
+@pytest.mark.parametrize(("past", "future"), [(1, 24), (9, 2)])
+def test_a_strip_of_a_short_past_or_future_is_narrower(past: int, future: int) -> None:
     whole = prediction_strip(clip(9), clip(24), 30.0, "plan", cell_height=16)
-    assert prediction_strip(clip(seen), clip(to_come), 30.0, "plan", cell_height=16).shape[1] < whole.shape[1]
+    assert prediction_strip(clip(past), clip(future), 30.0, "plan", cell_height=16).shape[1] < whole.shape[1]
 
 
-def test_a_plan_strip_holds_start_way_end_and_goal() -> None:
+def test_a_plan_strip_has_start_way_end_and_goal() -> None:
     strip = plan_strip("Reach", ("0.2 m",), clip(1)[0], clip(1)[0], clip(50), num_between=3, cell_height=60)
     assert strip.shape[1] > 6 * 60
 
 
-def test_a_png_is_read_back_as_it_was(tmp_path: Path) -> None:
+def test_a_png_is_read_back_unchanged(tmp_path: Path) -> None:
     import cv2
 
-    picture = clip(1)[0]
-    write_png(tmp_path / "a.png", picture)
-    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a.png"))[..., ::-1], picture)
+    image = clip(1)[0]
+    write_png(tmp_path / "a.png", image)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a.png"))[..., ::-1], image)
 
 
 def write_video(path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_video_has_every_frame_and_the_rate(tmp_path: Path) -> None:
         assert container.streams.video[0].average_rate == 30
 
 
-def test_a_video_repeats_byte_for_byte(tmp_path: Path) -> None:
+def test_the_same_frames_give_the_same_video_bytes(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4")
     write_video(tmp_path / "b.mp4")
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
@@ -126,7 +126,7 @@ def test_curves_that_coincide_differ_in_dashes_and_markers(monkeypatch) -> None:
     assert {text.get_text() for text in figures[0].axes[0].texts} == {"model", "no actions", "no motion"}
 
 
-def test_a_chart_repeats_byte_for_byte() -> None:
+def test_the_same_curves_give_the_same_chart_bytes() -> None:
     curves = {"model": [1.0, 2.0, None], "empty": [None, None, None]}
     first = charts.line_chart(curves, "frames ahead", "dB")
     assert first == charts.line_chart(curves, "frames ahead", "dB") and first.startswith("<?xml")

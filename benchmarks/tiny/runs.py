@@ -4,13 +4,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
+from benchmarks.model_result import ModelResult
 from hwm_core.errors import BadConfig
-from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.models.config import Variant
 
 FAMILIES = ("masked", "flow")
@@ -21,27 +18,12 @@ CHOSEN_BY = ("mean_of_4", 16)  # the prediction and the horizon that choose the 
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(ModelResult):
     """One trained and evaluated model."""
 
     family: str
     variant: str
     seed: int
-    horizons: tuple[int, ...]
-    figures: dict[str, Any]  # the whole file
-
-    def by_episode(self, condition: str, horizon: int) -> NDArray[np.float64]:
-        """PSNR in dB of each episode."""
-        values = np.asarray(self.figures["psnr_db"][condition], np.float64)
-        return values[:, self.horizons.index(horizon)]
-
-    def psnr(self, condition: str, horizon: int) -> float:
-        """Mean PSNR in dB over the episodes."""
-        return float(self.by_episode(condition, horizon).mean())
-
-    def action_gain(self, prediction: str, horizon: int) -> Interval:
-        """PSNR in dB of the prediction above the same prediction with shuffled actions."""
-        return interval(self.by_episode(prediction, horizon) - self.by_episode(f"{prediction}/shuffled", horizon))
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -83,16 +65,10 @@ def seeds_of(runs: Iterable[Run], family: str, variant: str) -> list[Run]:
     return [run for run in runs if (run.family, run.variant) == (family, variant)]
 
 
-def interval(differences: NDArray[np.float64]) -> Interval:
-    """The mean of differences [E] with a 95 % bootstrap interval over episodes."""
-    return paired_bootstrap(differences, np.arange(len(differences)), seed=0)
-
-
 def _read(path: Path) -> Run:
     try:
         figures = json.loads(path.read_text())
-        key = figures["family"], figures["variant"], figures["seed"]
-        run = Run(*key, tuple(figures["horizons"]), figures)
+        run = Run(figures, figures["family"], figures["variant"], figures["seed"])
         run.psnr("copy_last", CHOSEN_BY[1])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadConfig(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, picture, record, recording_at, run
+from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, grey_image, record, recording_at, run
 
 from hwm_core.data.recording.recording import Recording, first_aspect
 from hwm_core.errors import BadBag
@@ -36,7 +36,7 @@ def test_a_timeline_at_the_frames_has_the_command_issued_at_each_frame(tmp_path)
 def test_a_timeline_leaves_out_images_of_another_aspect(tmp_path):
     messages = run(10)
     index = next(i for i, m in enumerate(messages) if m.topic == TOPICS.image and m.stamp_ns == START + 5 * PERIOD)
-    messages[index] = Message(TOPICS.image, messages[index].stamp_ns, picture(5, 24, 24))
+    messages[index] = Message(TOPICS.image, messages[index].stamp_ns, grey_image(5, 24, 24))
     timeline, report = recording_at(record(tmp_path / "run", messages)).timeline("at_frame")
     assert report.bad == 1 and report.held == 1 and len(timeline) == 10
 

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="an episode store")
     parser.add_argument("--out", type=Path, required=True, help="folder for the TensorBoard logs")
-    parser.add_argument("--actions", choices=("states", "commands"), default="states", help="kind (%(default)s)")
+    parser.add_argument("--actions", choices=("states", "commands"), default="states", help="kind of actions")
     parser.add_argument("--minutes", type=float, default=11.0, help="processor time of the training (%(default)s)")
     parser.add_argument(
         "--horizons",

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--family", choices=FAMILIES, help="measure only this family")
     parser.add_argument("--variant", choices=get_args(Variant), help="measure only this variant")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="timed calls, after one warm-up call (%(default)s)")
     parser.add_argument("--batches", type=int, nargs="+", help="batch sizes (CPU: 1; GPU: 1 16)")

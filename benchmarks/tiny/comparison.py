@@ -1,4 +1,4 @@
-"""Compare the tiny masked and flow models at equal parameters, data and training time.
+r"""Compare the tiny masked and flow models at equal parameters, data and training time.
 
     python -m benchmarks.tiny.comparison throughput --data store \
       --masked-tokenizer hwm_core/assets/tiny --flow-tokenizer hwm_core/assets/flow_tiny
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("table", help="print the tables of all results, and the runs that are missing")
     run = actions.add_parser("run", help="train and evaluate one model, or resume it")
-    run.add_argument("family", choices=PRESETS)
-    run.add_argument("variant", choices=get_args(Variant))
+    run.add_argument("family", choices=PRESETS, help="model family")
+    run.add_argument("variant", choices=get_args(Variant), help="variant of the family")
     run.add_argument("--seed", type=int, default=0, help="seed of the training (%(default)s)")
     run.add_argument("--tokenizer", type=Path, required=True, help="folder written by training.train_tokenizer")
     run.add_argument("--out", type=Path, required=True, help="folder for all runs; each run gets a folder in it")

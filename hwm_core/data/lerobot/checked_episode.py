@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pyarrow
@@ -10,6 +10,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from hwm_core.data.lerobot.dataset import LeRobotDataset
+from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, is_video
 from hwm_core.data.lerobot.stats import FeatureStats, column_stats, image_stats, quantiles_of
 from hwm_core.data.lerobot.tables import read_table, require_columns
 from hwm_core.data.recording.video_packets import check_packets
@@ -19,7 +20,6 @@ from hwm_core.errors import BadBag
 # LeRobot finds the image of a row by its timestamp, with this tolerance. A larger deviation than _IRREGULAR_S from
 # every grid of the frame rate means that there is no fixed rate.
 _TOLERANCE_S, _IRREGULAR_S = 1e-4, 1e-3
-_COUNTERS = ("frame_index", "episode_index", "index", "task_index")  # LeRobot requires them; added where absent
 _REMEDY = "The file or meta/info.json is damaged; download both again."
 
 
@@ -37,7 +37,7 @@ class CheckedEpisode:
     not_finite: tuple[str, ...]  # columns with NaN or infinity
 
     def renumbered(self, episode: int, first_index: int) -> "CheckedEpisode":
-        """The same rows as episode `episode`, whose first row is row `first_index` of the dataset."""
+        """The same rows as episode `episode`; its first row is row `first_index` of the dataset."""
         rows = np.arange(self.table.num_rows, dtype=np.int64)
         table = _with_column(self.table, "episode_index", np.full_like(rows, episode))
         table = _with_column(table, "index", first_index + rows)
@@ -117,14 +117,10 @@ def grid_deviation(seconds: NDArray[np.float64], fps: float) -> tuple[float, flo
     return (offset if abs(offset) > _TOLERANCE_S else 0.0), 0.0
 
 
-def is_video(feature: Mapping[str, Any]) -> bool:
-    """Whether a feature of info.json is stored in video files, not in the tables."""
-    return feature.get("dtype") == "video"
-
-
-def _require_features(dataset: LeRobotDataset, table: pyarrow.Table, path: Any) -> None:
+def _require_features(dataset: LeRobotDataset, table: pyarrow.Table, path: Path) -> None:
+    """Raises BadBag where the table lacks columns of info.json, or their widths differ."""
     features = {key: feature for key, feature in dataset.info["features"].items() if not is_video(feature)}
-    required = {*features, "timestamp"} - {*_COUNTERS}
+    required = {*features, "timestamp"} - {*INDEX_COLUMNS}
     require_columns(path, table.column_names, sorted(required))
     for key in sorted(features.keys() & {*table.column_names}):
         shape = features[key].get("shape")

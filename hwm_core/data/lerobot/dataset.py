@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hwm_core.data.lerobot.episode_files import LeRobotEpisode, find_episodes_v2, find_episodes_v3
-from hwm_core.data.lerobot.metadata import INFO, joint_names, read_info, read_tasks
+from hwm_core.data.lerobot.metadata import ACTION, INFO, STATE, joint_names, read_info, read_tasks
 from hwm_core.errors import BadBag
-
-_JOINTS = ("observation.state", "action")
 
 
 @dataclass(frozen=True)
@@ -98,11 +96,11 @@ def open_lerobot(path: str | Path) -> LeRobotDataset:
     path = Path(path)
     info, everything = read_info(path)
     version = info.codebase_version
-    state_names, command_names = (joint_names(path, info, key) for key in _JOINTS)
-    if not any(key in info.features for key in _JOINTS):
+    state_names, command_names = (joint_names(path, info, key) for key in (STATE, ACTION))
+    if not any(key in info.features for key in (STATE, ACTION)):
         raise BadBag(
             f"Dataset {path}",
-            expected=f"a description of {' or '.join(_JOINTS)} in {INFO}",
+            expected=f"a description of {STATE} or {ACTION} in {INFO}",
             got="neither",
             remedy="Check the path: a world model needs joint values.",
         )

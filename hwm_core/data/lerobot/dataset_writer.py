@@ -9,6 +9,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from hwm_core.data.lerobot import v2_files
+from hwm_core.data.lerobot.metadata import ACTION, INDEX_COLUMNS, STATE
 from hwm_core.data.lerobot.staged import DatasetFeatures, StagedEpisode, StagedRecording
 from hwm_core.data.lerobot.stats import FeatureStats, column_stats
 from hwm_core.data.recording.recording import Recording
@@ -16,12 +17,14 @@ from hwm_core.data.recording.video_encoder import Codec
 
 
 class DatasetWriter:
-    """Appends whole recordings; an episode is a part of a recording without a gap.
+    """Appends whole recordings. Each of their episodes gets the next number.
 
     Args:
-        folder: of the dataset; it is made.
+        folder: folder to create.
+        fps: frame rate.
+        codec: of the videos.
         camera: video key.
-        robot: its name.
+        robot: name of the robot.
     """
 
     def __init__(self, folder: Path, fps: float, codec: Codec, camera: str, robot: str) -> None:
@@ -31,11 +34,11 @@ class DatasetWriter:
         self._stats: list[dict[str, Any]] = []
         self._tasks: dict[str, int] = {}  # {task: task_index}
         self._frames = 0
-        self.features: DatasetFeatures | None = None
+        self.features: DatasetFeatures | None = None  # of the first recording
         self.sources: list[Recording] = []  # of each episode
 
     def append(self, staged: StagedRecording) -> None:
-        """Add the episodes of a recording that was staged with the features of this dataset."""
+        """Add the episodes of a recording that was staged with this writer's `features`."""
         self.features = staged.features
         for task in staged.tasks:
             self._tasks.setdefault(task, len(self._tasks))
@@ -57,7 +60,7 @@ class DatasetWriter:
             self._frames += episode.frames
 
     def finish(self) -> None:
-        """Write meta/. At least one recording was appended."""
+        """Write meta/. Requires at least one recording."""
         v2_files.write_metadata(
             self._folder,
             self._robot,
@@ -74,9 +77,9 @@ class DatasetWriter:
         count = np.arange(episode.frames, dtype=np.int64)
         columns: dict[str, NDArray] = {}
         if episode.states is not None:
-            columns["observation.state"] = episode.states
+            columns[STATE] = episode.states
         if episode.commands is not None:
-            columns["action"] = episode.commands
+            columns[ACTION] = episode.commands
         columns |= {
             "timestamp": (count / self._fps).astype(np.float32),
             "frame_index": count,
@@ -96,7 +99,7 @@ class DatasetWriter:
     def _feature_table(self) -> dict[str, Any]:
         """`features` of meta/info.json."""
         assert self.features is not None
-        joints = {"observation.state": self.features.state_names, "action": self.features.command_names}
+        joints = {STATE: self.features.state_names, ACTION: self.features.command_names}
         height, width = self.features.image_shape[:2]
         video = {
             "video.height": height,
@@ -121,8 +124,5 @@ class DatasetWriter:
             },
             self._camera: image,
             "timestamp": {"dtype": "float32", "shape": [1], "names": None},
-            **{
-                key: {"dtype": "int64", "shape": [1], "names": None}
-                for key in ("frame_index", "episode_index", "index", "task_index")
-            },
+            **{key: {"dtype": "int64", "shape": [1], "names": None} for key in INDEX_COLUMNS},
         }

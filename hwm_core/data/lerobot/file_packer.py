@@ -1,12 +1,14 @@
 """Packs episodes into files of limited size, as LeRobot v3.0 stores them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Generic, TypeVar
 
 from hwm_core.data.lerobot.info_file import CHUNK
 
+Item = TypeVar("Item")
 
-class FilePacker:
+
+class FilePacker(Generic[Item]):
     """Collects items for files of limited size. Files are numbered consecutively, 1000 in a chunk.
 
     Args:
@@ -14,12 +16,13 @@ class FilePacker:
         write: writes the items of one file, given (chunk, file).
     """
 
-    def __init__(self, limit: int, write: Callable[[list[Any], tuple[int, int]], None]) -> None:
+    def __init__(self, limit: int, write: Callable[[list[Item], tuple[int, int]], None]) -> None:
         self._limit, self._write = limit, write
-        self._size, self._files, self._kind = 0, 0, None
-        self.held: list[Any] = []
+        self._size, self._files = 0, 0
+        self._kind: object = None
+        self.held: list[Item] = []
 
-    def add(self, item: Any, size: int, kind: Any = None) -> tuple[int, int]:
+    def add(self, item: Item, size: int, kind: object = None) -> tuple[int, int]:
         """Add an item of `size` bytes. Returns its (chunk, file). Items of different kinds never share a file."""
         if self.held and (self._size + size > self._limit or kind != self._kind):
             self.flush()

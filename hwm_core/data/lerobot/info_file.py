@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hwm_core.data.lerobot.checked_episode import is_video
 from hwm_core.data.lerobot.dataset import LeRobotDataset
+from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, INFO, is_video
 
 # LeRobot's own limit for the files or episodes in a chunk.
 CHUNK = 1000
@@ -45,7 +45,7 @@ def write_info(
         **more,
         "features": dict(features),
     }
-    (folder / "meta/info.json").write_text(json.dumps(info, indent=4) + "\n")
+    (folder / INFO).write_text(json.dumps(info, indent=4) + "\n")
 
 
 def kept_features(dataset: LeRobotDataset) -> dict[str, Any]:
@@ -55,6 +55,6 @@ def kept_features(dataset: LeRobotDataset) -> dict[str, Any]:
         for key, feature in dataset.info["features"].items()
         if not is_video(feature) or key in dataset.cameras
     }
-    for name in ("frame_index", "episode_index", "index", "task_index"):
+    for name in INDEX_COLUMNS:
         features.setdefault(name, {"dtype": "int64", "shape": [1], "names": None})
     return features

@@ -1,4 +1,4 @@
-"""What a LeRobot dataset cannot keep of the recordings it is made from."""
+"""What recordings lose when they are written as a LeRobot dataset."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class RecordingLosses:
     """What one recording lost."""
 
     recording: str  # its name
-    episodes: int  # made of it, one for each part without a gap
+    episodes: int  # written from it, one for each part without a gap
     several_tasks: bool  # LeRobot labels a frame with one task
     missing: tuple[str, ...]  # features of LeRobot that were not recorded
     not_carried: tuple[str, ...]  # topics, columns and cameras that are not converted

@@ -16,6 +16,8 @@ from hwm_core.io.json_files import JsonFields, read_json
 
 _REMEDY = "It is truncated or has another format; download it again."
 INFO = "meta/info.json"
+STATE, ACTION = "observation.state", "action"  # the features of joint values
+INDEX_COLUMNS = ("frame_index", "episode_index", "index", "task_index")  # LeRobot requires them in every table
 # A column that hwm adds to meta/episodes of v3.0: the number of the episode in its source. v3.0 itself requires
 # consecutive numbers.
 SOURCE_NUMBER = "source_episode_index"
@@ -96,6 +98,11 @@ def read_info(path: Path) -> tuple[Info, dict[str, Any]]:
     file = path / INFO
     everything = read_json(file, "Check the path, or download the file again.")
     return Info.from_object(everything, f"File {file}", _REMEDY), everything
+
+
+def is_video(feature: Mapping[str, Any]) -> bool:
+    """Whether a feature of info.json is stored in video files, not in the tables."""
+    return feature.get("dtype") == "video"
 
 
 def joint_names(path: Path, info: Info, key: str) -> tuple[str, ...]:

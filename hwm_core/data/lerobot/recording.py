@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.lerobot.dataset import LeRobotDataset
+from hwm_core.data.lerobot.metadata import ACTION, INDEX_COLUMNS, STATE, is_video
 from hwm_core.data.lerobot.tables import read_joints
 from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues, decoded_event
 from hwm_core.data.recording.labels import Labels
@@ -75,8 +76,8 @@ class LeRobotRecording(Recording):
                 yield decoded_event("commands", JointValues(frame.stamp_ns, self.dataset.command_names, frame.command))
 
     def extras(self) -> tuple[str, ...]:
-        read = {"observation.state", "action", "timestamp", "frame_index", "episode_index", "index", "task_index"}
-        columns = [key for key, feature in self.dataset.info["features"].items() if feature.get("dtype") != "video"]
+        read = {STATE, ACTION, "timestamp", *INDEX_COLUMNS}
+        columns = [key for key, feature in self.dataset.info["features"].items() if not is_video(feature)]
         cameras = [key for key in self.dataset.cameras if key != self.dataset.camera(self.camera)]
         return (*(f"column {key}" for key in columns if key not in read), *(f"camera {key}" for key in cameras))
 

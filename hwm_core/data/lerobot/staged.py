@@ -27,7 +27,7 @@ class StagedEpisode:
     states: NDArray[np.float32] | None  # [F, A]
     commands: NDArray[np.float32] | None  # [F, A]
     frames: int
-    video: Path  # in the staging folder
+    video: Path  # in the folder of `Staging`
     image_stats: FeatureStats
 
 

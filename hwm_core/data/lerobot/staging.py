@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.lerobot.losses import RecordingLosses
+from hwm_core.data.lerobot.metadata import ACTION, STATE
 from hwm_core.data.lerobot.staged import DatasetFeatures, StagedEpisode, StagedRecording
 from hwm_core.data.lerobot.stats import image_stats
 from hwm_core.data.recording.episode_reader import read_timeline
@@ -31,14 +32,14 @@ _SAMPLE_FRAMES = 16
 
 @dataclass(frozen=True)
 class Staging:
-    """Reads recordings for one dataset.
+    """Reads and encodes recordings for one dataset.
 
     Args:
-        folder: for the videos of one recording at a time.
+        folder: for the videos of the recording that is staged; the next recording replaces them.
         fps: frame rate of the dataset.
         codec: of the videos.
-        labels: of the dataset; without tasks, every recording keeps its own.
-        asked: labels that the user asked for; a recording with another name for these loses nothing.
+        labels: of the dataset. Without tasks, every recording keeps its own.
+        asked: labels that the user chose. A recording with other names for these has no loss.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Staging:
         """Read and encode one recording.
 
         Args:
+            recording: the recording.
             features: of the dataset so far; None for the first recording.
 
         Raises:
@@ -63,52 +65,47 @@ class Staging:
         precision = _Precision()
         timeline, report = read_timeline(recording.name, precision.watch(recording.events()), self.fps, "at_frame")
         _require_joints(timeline, features)
+        parts = _parts(timeline)
         images = _MatchedImages(recording, timeline, features)
-        episodes: list[StagedEpisode] = []
-        psnr_db: list[float] = []
-        shift_ns = repeated = 0
-        for number, (first, end) in enumerate(_parts(timeline)):
-            stamps = timeline.stamps_ns[first:end]
-            grid = stamps[0] + np.rint(np.arange(len(stamps)) * 1e9 / self.fps).astype(np.int64)
-            shift_ns = max(shift_ns, int(np.abs(stamps - grid).max()))
-            repeated += int((np.diff(stamps) == 0).sum())
-            video = self.folder / f"{number:06d}.mp4"
-            samples = self._encode(video, images, first, end)
-            psnr_db += _psnr_db(video, samples)
-            episodes.append(
-                StagedEpisode(
-                    states=None if timeline.states is None else timeline.states[first:end],
-                    commands=None if timeline.commands is None else timeline.commands[first:end],
-                    frames=end - first,
-                    video=video,
-                    image_stats=image_stats([rgb[::4, ::4] for rgb in samples.values()]),
-                )
-            )
+        encoded = [self._stage_part(number, timeline, images, *part) for number, part in enumerate(parts)]
+        stamps = [timeline.stamps_ns[first:end] for first, end in parts]
+        joints = {STATE: timeline.states, ACTION: timeline.commands}
         losses = RecordingLosses(
             recording=recording.name,
-            episodes=len(episodes),
+            episodes=len(parts),
             several_tasks=len(tasks) > 1,
-            missing=tuple(
-                key
-                for key, some in (("observation.state", timeline.states), ("action", timeline.commands))
-                if some is None
-            ),
+            missing=tuple(key for key, values in joints.items() if values is None),
             not_carried=recording.extras(),
             renamed=self._renamed(labels),
-            shift_ns=shift_ns,
+            shift_ns=max(_shift_ns(one, self.fps) for one in stamps),
             unused_images=images.count_rest(),
-            repeated_frames=repeated,
+            repeated_frames=sum(int((np.diff(one) == 0).sum()) for one in stamps),
             late_messages=report.late,
             bad_messages=report.bad,
             first_fault=report.first_fault,
             rounded=precision.rounded,
-            psnr_db=tuple(psnr_db),
+            psnr_db=tuple(value for _, psnr_db in encoded for value in psnr_db),
         )
         shared = DatasetFeatures(timeline.state_names, timeline.command_names, images.shape)
-        return StagedRecording(recording, tasks or ("",), shared, tuple(episodes), losses)
+        return StagedRecording(recording, tasks or ("",), shared, tuple(episode for episode, _ in encoded), losses)
+
+    def _stage_part(
+        self, number: int, timeline: Timeline, images: "_MatchedImages", first: int, end: int
+    ) -> tuple[StagedEpisode, list[float]]:
+        """The frames first .. end - 1 as an episode, and the PSNR of its sample frames."""
+        video = self.folder / f"{number:06d}.mp4"
+        samples = self._encode(video, images, first, end)
+        episode = StagedEpisode(
+            states=None if timeline.states is None else timeline.states[first:end],
+            commands=None if timeline.commands is None else timeline.commands[first:end],
+            frames=end - first,
+            video=video,
+            image_stats=image_stats([rgb[::4, ::4] for rgb in samples.values()]),
+        )
+        return episode, _psnr_db(video, samples)
 
     def _encode(self, video: Path, images: "_MatchedImages", first: int, end: int) -> dict[int, NDArray[np.uint8]]:
-        """Encode the frames first .. end - 1. Returns {frame of the video: image} of the sample frames."""
+        """Encode the frames first .. end - 1. Returns {frame of the video: image} for the sample frames."""
         samples: dict[int, NDArray[np.uint8]] = {}
         step = -(-(end - first) // _SAMPLE_FRAMES)
         with FrameEncoder(video, self.fps, self.codec) as encoder:
@@ -136,14 +133,14 @@ def _require_joints(timeline: Timeline, features: DatasetFeatures | None) -> Non
     if features is not None and names != (features.state_names, features.command_names):
         raise BadBag(
             f"Recording {timeline.name}",
-            expected=f"the joints of the first: {', '.join(features.state_names or features.command_names)}",
+            expected=f"the joints of the first recording: {', '.join(features.state_names or features.command_names)}",
             got=", ".join(names[0] or names[1]),
             remedy="Convert different robots into different datasets.",
         )
 
 
 def _parts(timeline: Timeline) -> list[tuple[int, int]]:
-    """(first frame, end) of every part without a gap that has two frames or more. Raises BadBag where there is none."""
+    """(first frame, end) of each part without a gap that has at least two frames. Raises BadBag where there is none."""
     bounds = np.append(np.unique(timeline.segments, return_index=True)[1], len(timeline.stamps_ns))
     parts = [(int(first), int(end)) for first, end in pairwise(bounds) if end - first > 1]
     if not parts:
@@ -151,6 +148,12 @@ def _parts(timeline: Timeline) -> list[tuple[int, int]]:
             f"Recording {timeline.name}", expected="two frames in a row", got="none", remedy="Check its timestamps."
         )
     return parts
+
+
+def _shift_ns(stamps_ns: NDArray[np.int64], fps: float) -> int:
+    """The largest distance of a stamp from the fixed rate that starts at the first stamp."""
+    grid = stamps_ns[0] + np.rint(np.arange(len(stamps_ns)) * 1e9 / fps).astype(np.int64)
+    return int(np.abs(stamps_ns - grid).max())
 
 
 class _MatchedImages:
@@ -163,7 +166,7 @@ class _MatchedImages:
         self.shape: tuple[int, ...] = () if features is None else features.image_shape
 
     def at(self, row: int) -> NDArray[np.uint8]:
-        """The image of a frame; frames are asked for in order. Raises BadBag for an image of another size."""
+        """The image of frame `row`; rows must ascend. Raises BadBag for an image of another size."""
         while self._newest is None or self._newest.stamp_ns != self._stamps[row]:
             self._newest = next(self._images)
             self._skipped += self._newest.stamp_ns != self._stamps[row]
@@ -206,7 +209,7 @@ class _Precision:
 
 
 def _psnr_db(video: Path, samples: dict[int, NDArray[np.uint8]]) -> list[float]:
-    """PSNR of the encoded sample frames; inf where not one bit changed."""
+    """PSNR of each sample frame; inf where every bit is the same."""
     decoded = {frame: rgb for frame, (_, rgb) in enumerate(VideoSpan(video).decode()) if frame in samples}
     errors = [float(np.mean((decoded[frame].astype(np.float64) - rgb) ** 2)) / 255**2 for frame, rgb in samples.items()]
     return [float("inf") if error == 0 else -10 * float(np.log10(error)) for error in errors]

@@ -9,6 +9,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from hwm_core.data.lerobot.dataset import LeRobotDataset
+from hwm_core.data.lerobot.metadata import ACTION, STATE
 from hwm_core.data.recording.events import START_NS
 from hwm_core.errors import BadBag
 
@@ -34,7 +35,7 @@ def read_joints(
     dataset: LeRobotDataset, number: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """Stamps [F] in ns, states [F, A] and commands [F, A] of one episode. Raises BadBag."""
-    names = {"observation.state": dataset.state_names, "action": dataset.command_names}
+    names = {STATE: dataset.state_names, ACTION: dataset.command_names}
     table = read_table(dataset, number, ["timestamp", *(key for key in names if names[key])])
     try:
         seconds = np.asarray(table["timestamp"].to_pylist(), dtype=np.float64)
@@ -63,7 +64,7 @@ def require_columns(path: Path, there: Sequence[str], wanted: Sequence[str]) -> 
 def _bad_table(path: Path, error: Exception) -> BadBag:
     return BadBag(
         f"Table {path}",
-        expected="the columns timestamp, observation.state and action of info.json",
+        expected=f"the columns timestamp, {STATE} and {ACTION} of info.json",
         got=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
         remedy="The file is truncated or has another format; download it again.",
     )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hwm_core.data.lerobot.checked_episode import is_video, read_checked_episode
+from hwm_core.data.lerobot.checked_episode import read_checked_episode
 from hwm_core.data.lerobot.dataset import LeRobotDataset, open_lerobot
-from hwm_core.data.lerobot.metadata import read_statistics, read_tasks
+from hwm_core.data.lerobot.metadata import is_video, read_statistics, read_tasks
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.writer_v2 import WriterV2
 from hwm_core.data.lerobot.writer_v3 import WriterV3

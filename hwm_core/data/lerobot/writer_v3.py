@@ -41,10 +41,12 @@ class WriterV3:
         self._stats: list[Mapping[str, FeatureStats]] = []
         self._frames = 0
         self._schema: pyarrow.Schema | None = None
-        self._tables = FilePacker(_TABLE_BYTES, lambda tables, at: _write_tables(folder, tables, at))
+        self._tables: FilePacker[pyarrow.Table] = FilePacker(
+            _TABLE_BYTES, lambda tables, at: _write_tables(folder, tables, at)
+        )
         # Videos are joined in `finish`: a fault in a file of several episodes is not a fault of the newest episode.
-        self._groups: list[tuple[str, list[Any], tuple[int, int]]] = []
-        self._videos = {
+        self._groups: list[tuple[str, list[tuple[VideoSpan, int]], tuple[int, int]]] = []
+        self._videos: dict[str, FilePacker[tuple[VideoSpan, int]]] = {
             key: FilePacker(_VIDEO_BYTES, lambda spans, at, key=key: self._groups.append((key, spans, at)))  # type: ignore[misc]
             for key in dataset.cameras
         }

@@ -9,13 +9,13 @@ Exit status 0: all were converted; 1: some were skipped; 2: bad input.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import cast, get_args
 
 from tqdm import tqdm
 
-from hwm_core.data.discover import FoundRecordings
 from hwm_core.data.lerobot.export import LeRobotOptions, write_lerobot
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.versions import Version, convert_version
@@ -25,14 +25,29 @@ from hwm_core.data.recording.video_encoder import Codec
 from hwm_core.data.rosbag2.export import write_bags
 from hwm_core.data.rosbag2.writer import ImageFormat
 from training.command_line import run_command
-from training.sources import Reading, Sources, add_sources, print_skipped
+from training.sources import Sources, add_sources, print_skipped
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """What recordings become: options of the command line; None keeps the source's value."""
+
+    to: str  # rosbag2, lerobot-v2.1 or lerobot-v3.0
+    image_format: ImageFormat  # of bags
+    codec: Codec | None  # of LeRobot, as the following
+    fps: float | None
+    task: str | None
+    robot: str | None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    return run_command(
-        build_parser(), lambda options: convert(Sources.of(options).recordings(), options, options.out), arguments
-    )
+
+    def work(options: argparse.Namespace) -> int:
+        chosen = ConvertOptions(**{field.name: getattr(options, field.name) for field in fields(ConvertOptions)})
+        return convert(Sources.of(options), options.out, chosen)
+
+    return run_command(build_parser(), work, arguments)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,37 +67,37 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def convert(found: FoundRecordings, options: argparse.Namespace, out: Path) -> int:
+def convert(sources: Sources, out: Path, options: ConvertOptions) -> int:
     """Convert the recordings, and print what was done; returns 1 where some were skipped."""
+    found = sources.recordings()
     recordings = found.usable()
     if options.to == "rosbag2":
         progress = partial(tqdm, unit="recording", disable=None)
-        done = write_bags(recordings, out, Reading.of(options).topics, options.image_format, progress)
+        done = write_bags(recordings, out, sources.reading.topics, options.image_format, progress)
     else:
-        done = _to_lerobot(recordings, options, out)
+        done = _to_lerobot(recordings, sources, out, options)
     made = len(recordings) - len(done.left_out) - len(done.existing)
     print(f"{out}: {made} recordings as {options.to}")
     if done.existing:
-        print(f"already there, kept as made before, whatever the options: {', '.join(done.existing)}")
+        print(f"existing bags kept, whatever the options: {', '.join(done.existing)}")
     for loss in done.losses:
         print(f"  lost: {loss}")
     for one in done.left_out:
-        print(f"left out {one}", file=sys.stderr)
+        print(f"skipped {one}", file=sys.stderr)
     return 1 if print_skipped(found) or done.left_out else 0
 
 
-def _to_lerobot(recordings: list[Recording], options: argparse.Namespace, out: Path) -> Conversion:
-    """A whole dataset without further options is copied to the other version; all else is encoded again."""
-    version = cast(Version, options.to.removeprefix("lerobot-"))
+def _to_lerobot(recordings: list[Recording], sources: Sources, out: Path, options: ConvertOptions) -> Conversion:
+    """Copy a whole dataset to another version if no option changes it; otherwise encode the recordings."""
+    version, camera = cast(Version, options.to.removeprefix("lerobot-")), sources.reading.camera
     datasets = {one.dataset.path: one.dataset for one in recordings if isinstance(one, LeRobotRecording)}
-    from_one_dataset = len(datasets) == 1 and all(isinstance(one, LeRobotRecording) for one in recordings)
-    changes = [getattr(options, name) for name in ("codec", "episodes", "fps", "task", "robot")]
-    only_camera = any(dataset.cameras == (options.camera,) for dataset in datasets.values())
-    if from_one_dataset and all(change is None for change in changes) and (options.camera is None or only_camera):
+    one_dataset = len(datasets) == 1 and all(isinstance(one, LeRobotRecording) for one in recordings)
+    changes = (options.codec, options.fps, options.task, options.robot, sources.episodes)
+    all_cameras = camera is None or any(dataset.cameras == (camera,) for dataset in datasets.values())
+    if one_dataset and all_cameras and all(change is None for change in changes):
         return convert_version(next(iter(datasets)), out, version)
-    keys = {key: getattr(options, key) for key in ("fps", "task", "robot")}
-    chosen = LeRobotOptions.parse({"version": version, "codec": options.codec or "av1", **keys}, where="convert")
-    return write_lerobot(recordings, out, chosen)
+    settings = {"codec": options.codec or "av1", "fps": options.fps, "task": options.task, "robot": options.robot}
+    return write_lerobot(recordings, out, LeRobotOptions.parse({"version": version, **settings}, where="convert"))
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ Run the same command again to resume. Exit status 0: all were read; 1: some reco
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tqdm import tqdm
 
 from hwm_core.data.checks.verification import is_store
-from hwm_core.data.episodes.prepare import fit_store_manifests, prepare_episodes
+from hwm_core.data.episodes.prepare import Prepared, fit_store_manifests, prepare_episodes
 from hwm_core.data.episodes.split import SplitFile, is_nth
 from hwm_core.data.episodes.store import Split
 from hwm_core.data.recording.preprocessing import Preprocessing
@@ -136,32 +136,36 @@ def prepare(sources: Sequence[Path], out: Path, options: PrepareOptions) -> int:
     outcomes = prepare_episodes(
         recordings, out, options.preprocessing(recordings["training"]), options.joints, options.workers, embodiment
     )
-    frames, faults = 0, len(skipped)
-    first_fault = ""  # of a recording that was read
-    reports: list[ReadReport] = []
     with tqdm(total=sum(map(len, recordings.values())), unit="episode") as progress:
         for one in skipped:
-            progress.write(f"left out {one}")
-        for outcome in outcomes:
-            progress.update()
-            if outcome.fault:
-                faults, first_fault = faults + 1, first_fault or f"{outcome.name}: {outcome.fault}"
-                progress.write(f"left out {outcome.name}: {outcome.fault}")
-            elif outcome.report:
-                frames += outcome.report.frames
-                reports.append(outcome.report)
-                if remarks := outcome.report.remarks():
-                    progress.write(f"{outcome.name}: {remarks}")
-            progress.set_postfix(frames=frames)
-    if first_fault and not is_store(out):
-        raise BadBag("Recordings", expected="usable recordings for training", got="none", remedy=first_fault)
+            progress.write(f"skipped {one}")
+        reports, faults = _show_progress(outcomes, progress)
+    if faults and not is_store(out):
+        raise BadBag("Recordings", expected="usable recordings for training", got="none", remedy=faults[0])
     manifests = fit_store_manifests(out, robot, embodiment.aliases if embodiment else None)
     counts = f"{len(recordings['training'])} training and {len(recordings['validation'])} validation episodes"
-    print(f"{out}: {counts}, {faults} left out")
+    print(f"{out}: {counts}, {len(skipped) + len(faults)} skipped")
     if repeated := _repeated_frames(reports, options.rate, options.frame_skip):
         print(repeated)
     _print_manifests(manifests, robot)
-    return 1 if faults else 0
+    return 1 if skipped or faults else 0
+
+
+def _show_progress(outcomes: Iterable[Prepared], progress: tqdm) -> tuple[list[ReadReport], list[str]]:
+    """The reports of all recordings that were read, and the faults of all that could not be read."""
+    reports: list[ReadReport] = []
+    faults: list[str] = []
+    for outcome in outcomes:
+        progress.update()
+        if outcome.fault:
+            faults.append(f"{outcome.name}: {outcome.fault}")
+            progress.write(f"skipped {faults[-1]}")
+        elif outcome.report:
+            reports.append(outcome.report)
+            if remarks := outcome.report.remarks():
+                progress.write(f"{outcome.name}: {remarks}")
+        progress.set_postfix(frames=sum(one.frames for one in reports))
+    return reports, faults
 
 
 def _reject_contradictions(options: PrepareOptions) -> None:

@@ -122,5 +122,5 @@ def read_embodiments(names: Sequence[str] | None) -> Embodiment | None:
 def print_skipped(found: FoundRecordings) -> int:
     """Print the data sets that cannot be opened to stderr; returns their number."""
     for one in found.left_out():
-        print(f"left out {one}", file=sys.stderr)
+        print(f"skipped {one}", file=sys.stderr)
     return len(found.damaged)

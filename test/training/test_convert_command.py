@@ -20,14 +20,14 @@ def test_an_unusable_recording_is_listed_and_the_exit_status_is_1(folder, tmp_pa
     (folder / VIDEO.format(0)).write_bytes(b"no video")
     assert run_command("convert", folder, "--to", to, "--codec", "lossless", "--out", tmp_path / "out") == 1
     printed = capsys.readouterr()
-    assert f"1 recordings as {to}" in printed.out and "left out set_000000: " in printed.err
+    assert f"1 recordings as {to}" in printed.out and "skipped set_000000: " in printed.err
 
 
 def test_an_unusable_episode_between_versions_is_listed_and_the_exit_status_is_1(folder, tmp_path, capsys):
     write_video(folder / VIDEO.format(3), 15, "mpeg4")
     assert run_command("convert", folder, "--to", "lerobot-v3.0", "--out", tmp_path / "out") == 1
     printed = capsys.readouterr()
-    assert "1 recordings as lerobot-v3.0" in printed.out and "left out set_000003: " in printed.err
+    assert "1 recordings as lerobot-v3.0" in printed.out and "skipped set_000003: " in printed.err
 
 
 def test_a_given_task_is_written_when_a_whole_dataset_is_converted(folder, tmp_path):
@@ -57,7 +57,7 @@ def test_existing_bags_are_kept_and_listed_apart_from_new_ones(tmp_path, capsys)
     assert "1 recordings as rosbag2" in convert(tmp_path / "bags/run_0")
     printed = convert(tmp_path / "bags", "--image-format", "png")
     assert f"{out}: 1 recordings as rosbag2" in printed
-    assert "already there, kept as made before, whatever the options: run_0\n" in printed
+    assert "existing bags kept, whatever the options: run_0\n" in printed
     printed = convert(tmp_path / "bags")
     assert f"{out}: 0 recordings as rosbag2" in printed and "run_0, run_1" in printed and "lost" not in printed
 

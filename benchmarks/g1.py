@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed.out,
         command=command_line("benchmarks.g1", words),
         n={**counts, "samples_per_mean": first["settings"]["samples"]},
-        figures={
+        numbers={
             kind: {key: document[key] for key in ("checkpoint", "settings", "psnr_db", "controllability_db")}
             for kind, document in evaluations.items()
         },

@@ -38,16 +38,16 @@ def evaluated(world_model: WorldModel, windows: EvaluationWindows, horizons: Seq
 class ModelResult:
     """A result file of one trained model."""
 
-    figures: Mapping[str, Any]  # the whole file
+    document: Mapping[str, Any]  # the whole file
 
     @property
     def horizons(self) -> tuple[int, ...]:
         """Frames ahead."""
-        return tuple(self.figures["horizons"])
+        return tuple(self.document["horizons"])
 
     def by_episode(self, condition: str, horizon: int) -> NDArray[np.float64]:
         """PSNR in dB of each episode."""
-        values = np.asarray(self.figures["psnr_db"][condition], np.float64)
+        values = np.asarray(self.document["psnr_db"][condition], np.float64)
         return values[:, self.horizons.index(horizon)]
 
     def psnr(self, condition: str, horizon: int) -> float:

@@ -38,13 +38,13 @@ def command_line(module: str, arguments: Sequence[str]) -> str:
 
 
 def write_result(
-    path: Path, *, command: str, n: Mapping[str, int], figures: Mapping[str, Any], device: str = "cpu"
+    path: Path, *, command: str, n: Mapping[str, int], numbers: Mapping[str, Any], device: str = "cpu"
 ) -> None:
     """Write one result file atomically.
 
     Args:
         n: sample counts, such as episodes, windows or repeats.
-        figures: the measured numbers, JSON-able.
+        numbers: what was measured, JSON-able.
         device: the torch device that was measured.
     """
     document = {
@@ -52,7 +52,7 @@ def write_result(
         "date": datetime.now(timezone.utc).date().isoformat(),
         "machine": machine(device),
         "n": dict(n),
-        **figures,
+        **numbers,
     }
     text = json.dumps(document, indent=1, allow_nan=False)
     # Lists of numbers go on one line.

@@ -85,8 +85,8 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
     windows = EvaluationWindows(store.validation, world_model.manifest, *lengths, arguments.stride)
     print(f"Evaluating {out.name} on {len(windows)} windows.")
     identity = {"robot": robot, "levels": list(levels), "tokenizer_steps": arguments.tokenizer_steps}
-    figures = {**identity, **evaluated(world_model, windows, arguments.horizons)}
-    write_result(result, command=command, n=sample_counts(windows), figures=figures)
+    numbers = {**identity, **evaluated(world_model, windows, arguments.horizons)}
+    write_result(result, command=command, n=sample_counts(windows), numbers=numbers)
     print(f"Written to {result}")
     return True
 

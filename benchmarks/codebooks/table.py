@@ -39,8 +39,8 @@ def report(folder: Path) -> str:
 
 
 def _read(path: Path) -> CodebookResult:
-    figures = json.loads(path.read_text())
-    return CodebookResult(figures, figures["robot"], tuple(figures["levels"]))
+    document = json.loads(path.read_text())
+    return CodebookResult(document, document["robot"], tuple(document["levels"]))
 
 
 def _of_robot(robot: str, results: Sequence[CodebookResult]) -> str:
@@ -68,20 +68,20 @@ def _of_robot(robot: str, results: Sequence[CodebookResult]) -> str:
         f"{TITLES[CHOSEN_BY]}: true above shuffled actions, {horizon} frames",
         f"{TITLES[CHOSEN_BY]}: best size above this size, {horizon} frames",
     ]
-    n, figures = first.figures["n"], first.figures
+    document, n = first.document, first.document["n"]
     conditions = (
         f"Recordings of `{robot}`: {n['windows']} windows of {n['episodes']} held-out episodes. PSNR in dB at "
         f"{' / '.join(map(str, first.horizons))} frames. Copy last frame: {first.psnr_text('copy_last')}. Training "
-        f"steps: tokenizer {figures['tokenizer_steps']:,}, model {figures['steps']:,}; one thread of "
-        f"{figures['machine']['cpu']}, one seed."
+        f"steps: tokenizer {document['tokenizer_steps']:,}, model {document['steps']:,}; one thread of "
+        f"{document['machine']['cpu']}, one seed."
     )
     return f"{conditions}\n\n{table(header, rows)}"
 
 
 def _require_same_conditions(one: CodebookResult, other: CodebookResult) -> None:
     """Raises BadConfig for different budgets or windows. Equal windows have an equal PSNR of the copied last frame."""
-    differ = [key for key in _SAME_CONDITIONS if one.figures[key] != other.figures[key]]
-    if not differ and one.figures["psnr_db"]["copy_last"] != other.figures["psnr_db"]["copy_last"]:
+    differ = [key for key in _SAME_CONDITIONS if one.document[key] != other.document[key]]
+    if not differ and one.document["psnr_db"]["copy_last"] != other.document["psnr_db"]["copy_last"]:
         differ = ["psnr_db"]
     if differ:
         raise BadConfig(

@@ -50,17 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         device = read_device(parsed.device)
         changed = overridden({"variant": "split"}, parsed.overrides)
-        figures = compare(parsed.peer, MaskedConfig.parse(changed), device, parsed.batch, parsed.repeats)
+        numbers = compare(parsed.peer, MaskedConfig.parse(changed), device, parsed.batch, parsed.repeats)
     except BadInput as error:
         parser.error(str(error))
     write_result(
-        parsed.results / f"{device.type}_depth{figures['configuration']['depth']}.json",
+        parsed.results / f"{device.type}_depth{numbers['configuration']['depth']}.json",
         command=command_line("benchmarks.peer.comparison", words),
         n={"repeats": parsed.repeats, "batch": parsed.batch},
-        figures=figures,
+        numbers=numbers,
         device=parsed.device,
     )
-    for name, row in figures["seconds"].items():
+    for name, row in numbers["seconds"].items():
         print(
             f"{name.replace('_', ' ')}: hwm {row['hwm']:.2f} s, released {row['released']:.2f} s, "
             f"ratio {row['released_over_hwm']:.2f}"

@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.out,
         command=command_line("benchmarks.readers.measure", words),
         n={"frames_per_recording": options.frames, "training_steps": options.steps},
-        figures={
+        numbers={
             "window": {"frames": FRAMES, "pixels": 64},
             "windows_per_s": {name: round(rate, 1) for name, rate in readers.items()},
             "training_windows_per_s": training,

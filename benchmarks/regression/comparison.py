@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     path = parsed.results / f"{result['robot']}_{parsed.actions}.json"
     write_result(
-        path, command=command_line("benchmarks.regression.comparison", words), n=result.pop("n"), figures=result
+        path, command=command_line("benchmarks.regression.comparison", words), n=result.pop("n"), numbers=result
     )
     print(report(result))
     return 0

@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for variant in [parsed.variant] if parsed.variant else get_args(Variant):
                 # The presets `masked` and `flow` are the paper's.
                 recipe = read_recipe(family, [f"model.variant={variant}", *parsed.overrides])
-                figures = measure(
+                numbers = measure(
                     recipe,
                     device,
                     batches=parsed.batches or ([1, 16] if device.type == "cuda" else [1]),
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 path = parsed.results / f"{device.type}_{family}_{variant}.json"
                 command = command_line("benchmarks.scale.measure", words)
                 repeats = {"repeats": parsed.repeats}
-                write_result(path, command=command, n=repeats, figures=figures, device=parsed.device)
+                write_result(path, command=command, n=repeats, numbers=numbers, device=parsed.device)
                 print(f"Written to {path}")
                 gc.collect()
     except BadInput as error:
@@ -98,7 +98,7 @@ def measure(
     cuda = device.type == "cuda"
     model = build(recipe, device)
     flops = forward_flops(recipe)
-    figures: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         "family": recipe.family,
         "variant": recipe.model["variant"],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -114,11 +114,11 @@ def measure(
             prediction = Prediction(recipe, model, batch)
             past = prediction.observe()
             calls |= {"predicted_latents": partial(prediction.latents, past), "predicted_frames": prediction.frames}
-        figures["by_batch_size"][str(batch)] = _inference(calls, device, repeats)
+        numbers["by_batch_size"][str(batch)] = _inference(calls, device, repeats)
     if cuda:
         peak = peak_tflops or known_peak_tflops(device)
-        figures["training"] = _training(model, 16, flops, peak, repeats)
-    return figures
+        numbers["training"] = _training(model, 16, flops, peak, repeats)
+    return numbers
 
 
 @torch.inference_mode()

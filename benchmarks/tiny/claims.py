@@ -63,7 +63,7 @@ def _sharing(runs: Sequence[Run]) -> str:
                 continue
             base, other = first["base"], first[variant]
             loss = interval(base.by_episode(prediction, horizon) - other.by_episode(prediction, horizon))
-            saved = 1 - other.figures["parameters"] / base.figures["parameters"]
+            saved = 1 - other.document["parameters"] / base.document["parameters"]
             rows.append([family, f"`{variant}`", f"{saved:.0%}", gain(loss), _verdict(loss, below=SMALL_LOSS)])
     if not rows:
         return ""

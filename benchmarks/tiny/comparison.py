@@ -79,13 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _throughput(arguments: argparse.Namespace, command: str) -> None:
     torch.set_num_threads(1)
     tokenizers = {"masked": arguments.masked_tokenizer, "flow": arguments.flow_tokenizer}
-    figures = measure(arguments.data, tokenizers, arguments.rounds, arguments.set)
+    numbers = measure(arguments.data, tokenizers, arguments.rounds, arguments.set)
     path = arguments.results / THROUGHPUT
     write_result(
         path,
         command=command,
         n={"rounds": arguments.rounds, "steps_per_turn": STEPS_PER_TURN},
-        figures={"minutes": arguments.minutes, **figures},
+        numbers={"minutes": arguments.minutes, **numbers},
     )
     print(f"Written to {path}")
 
@@ -106,8 +106,8 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
     lengths = (world_model.past_frames, world_model.future_frames)
     windows = EvaluationWindows(episodes, world_model.manifest, *lengths, arguments.stride)
     identity = {"variant": arguments.variant, "seed": arguments.seed}
-    figures = {**identity, **evaluated(world_model, windows, HORIZONS)}
-    write_result(result, command=command, n=sample_counts(windows), figures=figures)
+    numbers = {**identity, **evaluated(world_model, windows, HORIZONS)}
+    write_result(result, command=command, n=sample_counts(windows), numbers=numbers)
     print(f"Written to {result}")
     return True
 

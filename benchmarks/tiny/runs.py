@@ -33,7 +33,7 @@ def read_runs(folder: Path) -> list[Run]:
         BadConfig: a file that is not a result; results of different windows.
     """
     runs = [_read(path) for path in sorted(folder.glob("*_[0-9]*.json"))]
-    windows = {json.dumps([run.figures["n"], run.horizons, run.figures["psnr_db"]["copy_last"]]) for run in runs}
+    windows = {json.dumps([run.document["n"], run.horizons, run.document["psnr_db"]["copy_last"]]) for run in runs}
     if len(windows) > 1:
         raise BadConfig(
             str(folder),
@@ -67,8 +67,8 @@ def seeds_of(runs: Iterable[Run], family: str, variant: str) -> list[Run]:
 
 def _read(path: Path) -> Run:
     try:
-        figures = json.loads(path.read_text())
-        run = Run(figures, figures["family"], figures["variant"], figures["seed"])
+        document = json.loads(path.read_text())
+        run = Run(document, document["family"], document["variant"], document["seed"])
         run.psnr("copy_last", CHOSEN_BY[1])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadConfig(

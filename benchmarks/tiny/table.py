@@ -20,7 +20,7 @@ def report(folder: Path) -> str:
 
 
 def _conditions(runs: Sequence[Run]) -> str:
-    n, first = runs[0].figures["n"], runs[0]
+    n, first = runs[0].document["n"], runs[0]
     firsts = [next((run for run in runs if run.family == family), None) for family in FAMILIES]
     ceilings = [
         f"the tokenizer of the {run.family} models alone: {run.psnr_text('tokenizer')}" for run in firsts if run
@@ -40,8 +40,8 @@ def _quality(runs: Sequence[Run]) -> str:
             run.family,
             f"`{run.variant}`",
             str(run.seed),
-            f"{run.figures['parameters']:,}",
-            f"{run.figures['steps']:,}",
+            f"{run.document['parameters']:,}",
+            f"{run.document['steps']:,}",
             *(run.psnr_text(prediction) for prediction in PREDICTIONS),
             *(gain(run.action_gain(prediction, horizon)) for prediction in with_action_gain),
         ]

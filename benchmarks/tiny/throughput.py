@@ -36,30 +36,30 @@ BATCH = 16  # predictions at once
 class Throughput:
     """The measured throughput of all eight models."""
 
-    figures: Mapping[str, Any]  # the whole file
+    document: Mapping[str, Any]  # the whole file
 
     @property
     def minutes(self) -> float:
         """The time budget of a run."""
-        return float(self.figures["minutes"])
+        return float(self.document["minutes"])
 
     @property
     def cpu(self) -> str:
         """The processor that was measured."""
-        return str(self.figures["machine"]["cpu"])
+        return str(self.document["machine"]["cpu"])
 
     @property
     def turns(self) -> tuple[int, int]:
         """The number of turns of each model, and the training steps of a turn."""
-        return self.figures["n"]["rounds"], self.figures["n"]["steps_per_turn"]
+        return self.document["n"]["rounds"], self.document["n"]["steps_per_turn"]
 
     def steps(self, family: str, variant: str) -> int:
         """Training steps in `minutes` of processor time on one thread."""
-        return round(60 * self.minutes / self.figures["seconds_per_step"][family][variant])
+        return round(60 * self.minutes / self.document["seconds_per_step"][family][variant])
 
     def predictions_per_second(self, family: str, variant: str) -> Mapping[str, Mapping[str, float]]:
         """{prediction: {"latents", "frames"}}, per second of processor time on one thread."""
-        return self.figures["predictions_per_second"][family][variant]
+        return self.document["predictions_per_second"][family][variant]
 
 
 def read_throughput(path: Path) -> Throughput | None:

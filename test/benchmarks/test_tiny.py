@@ -128,7 +128,7 @@ def test_the_throughput_gives_the_training_steps_of_each_model_in_the_same_time(
     measured = measured_throughput(store, 0.5)
     for family in FAMILIES:
         for variant in VARIANTS:
-            each = measured.figures["seconds_per_step"][family][variant]
+            each = measured.document["seconds_per_step"][family][variant]
             assert measured.steps(family, variant) == round(30 / each) > 0
             assert measured.predictions_per_second(family, variant)["single"]["latents"] > 0
     printed = report(tmp_path / "results")
@@ -164,9 +164,9 @@ def test_a_run_trains_for_its_budget_is_evaluated_and_is_not_repeated(store, tmp
     assert comparison.main(command) == 0
     (run,) = read_runs(tmp_path / "results")
     assert (run.family, run.variant, run.seed) == (family, "split", 0)
-    assert run.figures["steps"] == steps and run.figures["n"]["windows"] == 3
+    assert run.document["steps"] == steps and run.document["n"]["windows"] == 3
     assert np.isfinite(run.by_episode("mean_of_4/shuffled", 24)).all()
-    assert str(tmp_path) not in run.figures["command"]
+    assert str(tmp_path) not in run.document["command"]
     assert f"| {family} | `split` | 0 |" in report(tmp_path / "results")
 
     capsys.readouterr()

@@ -71,7 +71,7 @@ def convert_version(
 
 @dataclass(frozen=True)
 class _EpisodeLosses:
-    """What one episode loses, or should not have had."""
+    """What one episode loses, and its irregularities."""
 
     number: int
     offset_s: float
@@ -81,6 +81,7 @@ class _EpisodeLosses:
 
 
 def _sentences(losses: Sequence[_EpisodeLosses], fps: float) -> list[str]:
+    """The losses of all episodes, one sentence for each kind."""
     found: list[str] = []
     if offsets := [one.offset_s for one in losses if one.offset_s]:
         found.append(
@@ -90,8 +91,8 @@ def _sentences(losses: Sequence[_EpisodeLosses], fps: float) -> list[str]:
     if irregular := [one for one in losses if one.irregular_s]:
         worst = max(one.irregular_s for one in irregular)
         found.append(
-            f"no fixed rate: timestamps deviate from the {fps:g} Hz grid by up to {worst:.4f} s in "
-            f"{_listed(one.number for one in irregular)}; they are kept, but LeRobot finds images by row / fps"
+            f"no timestamps, but they deviate from the {fps:g} Hz grid by up to {worst:.4f} s in "
+            f"{_listed(one.number for one in irregular)}, and LeRobot finds images by row / fps"
         )
     if several := [one.number for one in losses if one.several_tasks]:
         found.append(f"the task of each frame: every frame has the first task of {_listed(several)}")

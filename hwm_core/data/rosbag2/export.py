@@ -127,7 +127,7 @@ def _sentences(
     if cuts := sum(one.cuts for one in losses):
         pause_s = CUT_PAUSE_NS / 1e9
         found.append(
-            f"stamps after a cut: each of {cuts} cuts is a pause of {pause_s:g} s and a message on {topics.cuts}"
+            f"stamps after a cut: each cut ({cuts} in all) is a pause of {pause_s:g} s and a message on {topics.cuts}"
         )
     first_fault = next((one.first_fault for one in losses if one.bad_messages), "")
     found += unusable_messages(sum(one.bad_messages for one in losses), first_fault)

@@ -105,7 +105,7 @@ def _parsing(path: Path) -> Iterator[None]:
             f"Bag {path}",
             expected="a complete rosbag2 recording with its metadata.yaml",
             got=f"{type(error).__name__}: {error}".rstrip("."),
-            remedy="The bag is truncated. If the recorder was killed, try `ros2 bag reindex` or `mcap recover`.",
+            remedy="It is truncated or damaged. After a killed recorder, try `ros2 bag reindex` or `mcap recover`.",
         ) from error
 
 

@@ -192,14 +192,6 @@ def test_labels_that_a_bag_cannot_store_are_reported(tmp_path):
     assert done.losses == ["not carried over: robot `G1`, task `task 3`, video key `observation.images.cam_high`"]
 
 
-def test_the_rate_is_measured_from_the_images(tmp_path):
-    record(tmp_path / "run_0", run(20))
-    assert recording_at(tmp_path / "run_0").camera_rate_hz() == 30
-    record(tmp_path / "run_1", [Message(TOPICS.image, START, grey_image(0)), *run(1)[:1]])
-    with pytest.raises(BadBag, match="1 images"):
-        recording_at(tmp_path / "run_1").camera_rate_hz()
-
-
 def write_dataset(recordings, out):
     return write_lerobot(recordings, out, LOSSLESS)
 

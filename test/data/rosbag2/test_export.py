@@ -35,7 +35,7 @@ def test_the_takes_of_a_video_are_the_segments_of_its_bag(tmp_path, lengths, rat
     recording = in_takes(tmp_path / "joined", lengths)
     done = write_bags([recording], tmp_path / "bags", TOPICS, "png")
     assert done.losses == [
-        f"stamps after a cut: each of {len(lengths) - 1} cuts is a pause of 5 s and a message on /recording/cut"
+        f"stamps after a cut: each cut ({len(lengths) - 1} in all) is a pause of 5 s and a message on /recording/cut"
     ]
     at_rate = PREPROCESSING.model_copy(update={"frame_rate_hz": rate})
     before, _ = recording.read(at_rate)

@@ -15,7 +15,7 @@ from hwm_core.frames import to_frames, to_video
 from hwm_core.metrics.psnr import frame_mse
 from hwm_core.metrics.ssim import frame_ssim
 from hwm_core.tokenizers import VideoTokenizer
-from hwm_core.tokenizers.usage import CodeUse, code_use
+from hwm_core.tokenizers.codebook_usage import CodebookUsage, codebook_usage
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Reconstruction:
     mse: NDArray[np.float64]  # [W, F], of 8-bit frames, values in [0, 1]
     ssim: NDArray[np.float64]  # [W, F]
     temporal_factor: int
-    use: CodeUse | None  # of a discrete tokenizer
+    use: CodebookUsage | None  # of a discrete tokenizer
     deviations: tuple[float, ...]  # standard deviation of each channel of a continuous tokenizer
     codes_per_frame: float  # codes of all latents of a window, divided by its frames
     encode_hz: float  # frames per second; without the first batch, if there are more
@@ -39,7 +39,7 @@ class Reconstruction:
 
     def bits_per_frame(self) -> float | None:
         """Of a discrete tokenizer, if each code is stored with a fixed number of bits."""
-        return None if self.use is None else self.codes_per_frame * math.log2(self.use.size)
+        return None if self.use is None else self.codes_per_frame * math.log2(self.use.codebook_size)
 
 
 @torch.inference_mode()
@@ -72,7 +72,7 @@ def measure(
         mse=np.concatenate(mse),
         ssim=np.concatenate(ssim),
         temporal_factor=tokenizer.temporal_factor,
-        use=code_use(all_codes, tokenizer.levels) if discrete else None,
+        use=codebook_usage(all_codes, tokenizer.levels) if discrete else None,
         deviations=() if discrete else tuple(all_codes.flatten(0, -2).std(0).tolist()),
         codes_per_frame=math.prod(all_codes.shape[1:4]) / mse[0].shape[1],
         encode_hz=float(num_frames / encoding),

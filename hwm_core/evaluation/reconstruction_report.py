@@ -30,7 +30,7 @@ def reconstruction_json(result: Reconstruction) -> dict[str, Any]:
     if result.use is not None:
         use = asdict(result.use)
         use["entropy_bits_per_frame"] = result.codes_per_frame * result.use.entropy_bits
-        use["news_bits_per_frame"] = result.codes_per_frame * result.use.news_bits
+        use["conditional_entropy_bits_per_frame"] = result.codes_per_frame * result.use.conditional_entropy_bits
     return {
         "windows": len(result.mse),
         "all": errors(slice(None)),
@@ -77,12 +77,13 @@ def reconstruction_examples(
 def _code_facts(result: Reconstruction) -> dict[str, str]:
     facts = {"codes per frame": f"{result.codes_per_frame:.1f}"}
     if (use := result.use) is not None:
+        conditional = result.codes_per_frame * use.conditional_entropy_bits
         facts |= {
             "bits per frame": f"{result.bits_per_frame():.0f}",
             "bits per frame by entropy": f"{result.codes_per_frame * use.entropy_bits:.0f}",
-            "bits per frame by entropy, given the latent before": f"{result.codes_per_frame * use.news_bits:.0f}",
-            "codes used": f"{use.used:,} of {use.size:,}, in {use.seen:,}",
-            "evenness of the digits": " ".join(f"{one:.2f}" for one in use.evenness),
+            "bits per frame by entropy, given the latent before": f"{conditional:.0f}",
+            "codes used": f"{use.codes_used:,} of {use.codebook_size:,}, in {use.num_codes:,}",
+            "evenness of the digits": " ".join(f"{one:.2f}" for one in use.digit_evenness),
             "same as one latent before": f"{100 * use.repeated:.1f} %",
         }
     else:

@@ -1,4 +1,4 @@
-"""Video <-> codes."""
+"""Video tokenizers: video <-> codes."""
 
 from hwm_core.tokenizers.base import VideoTokenizer
 from hwm_core.tokenizers.registry import TOKENIZERS, build_tokenizer

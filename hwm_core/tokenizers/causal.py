@@ -1,4 +1,4 @@
-"""A small trainable video autoencoder, strictly causal over latents, and the discrete tokenizer made of it."""
+"""A small trainable video autoencoder that is strictly causal over latents, and the discrete tokenizer over it."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -24,7 +24,8 @@ class CausalConfig(Config):
     encoder_blocks: int = Field(default=4, ge=1)
     decoder_blocks: int = Field(default=5, ge=1)
     loss: Literal["mse", "log_mse"] = Field(
-        default="mse", description="log_mse: of every frame, as PSNR is; easy frames then count as much as hard ones"
+        default="mse",
+        description="reconstruction loss; log_mse: the logarithm per frame, so easy and hard frames count equally",
     )
 
 
@@ -34,22 +35,22 @@ class CausalTokenizerConfig(CausalConfig):
 
     @field_validator("levels")
     @classmethod
-    def _enough_levels(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
+    def _check_levels(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
         if not levels or min(levels) < 2:
-            raise ValueError("one or more levels, each 2 or more")
+            raise ValueError("`levels` to hold one or more numbers, each at least 2")
         return levels
 
 
 class CausalAutoencoder(VideoTokenizer):
-    """Video -> latents -> video, at one resolution inside: the sites of the latent grid.
+    """Video -> latents -> video; all layers run at the resolution of the latent grid.
 
-    Space and the frames of a group go into channels at once (pixel unshuffle), so all convolutions run on the small
-    grid. The first frame and the groups after it hold different numbers of pixels and have their own stems and heads.
-    Nothing normalises over time: prefix in, prefix out.
+    Pixel unshuffle moves space and the frames of a group into channels, so all convolutions run on the small grid. The
+    first frame and the groups after it have different numbers of pixels, so each has its own stem and head. Nothing is
+    normalised over time: a prefix of the video gives a prefix of the latents.
     """
 
     def __init__(self, config: CausalConfig, *, latent_channels: int, encoded_channels: int) -> None:
-        """`encoded_channels` is what the encoder says of each latent: as many channels, or more."""
+        """`encoded_channels`: outputs of the encoder per latent, at least `latent_channels`."""
         super().__init__()
         self.config: CausalConfig = config
         self.temporal_factor = config.temporal_factor
@@ -68,8 +69,8 @@ class CausalAutoencoder(VideoTokenizer):
         )
         self.first_head = nn.Conv2d(width, pixels, 1)
         self.group_head = nn.Conv2d(width, pixels * config.temporal_factor, 1)
-        # On a CPU with AVX512-BF16 autocast halves a training step (206 -> 122 ms: 4 clips of 33 frames at 64 px, width
-        # 96, 2 cores); channels_last, and linear layers for the 1x1 convolutions, changed nothing.
+        # On a CPU with AVX512-BF16, autocast makes a training step faster (206 -> 122 ms: 4 clips of 33 frames at 64
+        # px, width 96, 2 cores). channels_last, and linear layers in place of 1x1 convolutions, have no effect.
 
     @property
     def input_output_layers(self) -> tuple[nn.Module, ...]:
@@ -82,13 +83,13 @@ class CausalAutoencoder(VideoTokenizer):
         return self.from_latents, self.decoder, self.first_head, self.group_head
 
     def encoded(self, frames: Tensor) -> Tensor:
-        """Frames [B, F, 3, H, W] in [0, 1] -> what the encoder says of each latent, [B, T, h, w, channels]."""
+        """Frames [B, F, 3, H, W] in [0, 1] -> outputs of the encoder [B, T, h, w, encoded_channels]."""
         first, groups = fold(2.0 * frames - 1.0, self.temporal_factor, self.spatial_factor)
         clip = torch.cat([per_latent(self.first_stem, first), per_latent(self.group_stem, groups)], dim=1)
         return rearrange(self.to_latents(self.encoder(clip)), "b t c h w -> b t h w c")
 
     def reconstruct(self, latents: Tensor) -> Tensor:
-        """Latents [B, T, h, w, C] -> frames float32 [B, F, 3, H, W], not clamped: a clamp would stop the gradient."""
+        """Latents [B, T, h, w, C] -> frames float32 [B, F, 3, H, W], not clamped: clamping would stop gradients."""
         clip = self.decoder(self.from_latents(rearrange(latents, "b t h w c -> b t c h w")))
         first, groups = per_latent(self.first_head, clip[:, :1]), per_latent(self.group_head, clip[:, 1:])
         return 0.5 + 0.5 * unfold(first, groups, self.temporal_factor, self.spatial_factor).float()
@@ -98,10 +99,10 @@ class CausalAutoencoder(VideoTokenizer):
         return self.reconstruct(latents).clamp(0.0, 1.0)
 
     def reconstruction_loss(self, latents: Tensor, frames: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """MSE + 0.1 L1 of frames [B, F, 3, H, W] painted from latents [B, T, h, w, C], and its parts.
+        """MSE + 0.1 L1 between frames [B, F, 3, H, W] and the frames decoded from latents [B, T, h, w, C]; its parts.
 
-        With `log_mse` the MSE is replaced by 0.001 log(MSE + 0.0001) of each frame: at 30 dB as steep as the MSE itself
-        but for a tenth, so that one learning rate and KL weight serve both.
+        With `log_mse`, 0.001 log(MSE + 0.0001) of each frame replaces the MSE. At 30 dB its gradient is within a tenth
+        of the gradient of the MSE, so both use the same learning rate and KL weight.
         """
         error = self.reconstruct(latents) - frames
         squares = error.square()
@@ -136,12 +137,12 @@ class CausalVideoTokenizer(CausalAutoencoder):
         return fsq.digits_to_latents(fsq.codes_to_digits(codes, self.levels), self.levels)
 
     def loss(self, frames: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Reconstruction loss of frames [B, F, 3, H, W] in [0, 1], and its parts; nothing is drawn."""
+        """Reconstruction loss of frames [B, F, 3, H, W] in [0, 1], and its parts; nothing is random."""
         return self.reconstruction_loss(fsq.quantise(self.encoded(frames), self.levels), frames)
 
 
 class CausalBlock(nn.Module):
-    """Residual block over [B, T, W, h, w]: a 3x3 convolution in each latent, then a 1x1 mix of latents t and t - 1."""
+    """Residual block over [B, T, W, h, w]: a 3x3 convolution per latent, then a 1x1 mix of latents t and t - 1."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -151,13 +152,13 @@ class CausalBlock(nn.Module):
             nn.init.zeros_(parameter)  # the block starts as the identity
 
     def forward(self, clip: Tensor) -> Tensor:
-        here, to_next = per_latent(self.mix, self.space(clip)).chunk(2, dim=2)
-        before = F.pad(to_next[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0))  # latent 0 has nothing before it
-        return clip + here + before
+        own, to_next = per_latent(self.mix, self.space(clip)).chunk(2, dim=2)
+        from_previous = F.pad(to_next[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0))  # latent 0 has no previous latent
+        return clip + own + from_previous
 
 
 class PerLatent(nn.Sequential):
-    """Image layers applied to every latent of [B, T, C, h, w] alone."""
+    """Image layers that are applied to each latent of [B, T, C, h, w]."""
 
     def forward(self, clip: Tensor) -> Tensor:
         return per_latent(super().forward, clip)

@@ -1,4 +1,4 @@
-"""A trainable continuous video tokenizer on the layers of the discrete one."""
+"""A trainable continuous video tokenizer, with the layers of the discrete one."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -15,16 +15,18 @@ class ContinuousTokenizerConfig(CausalConfig):
     kind: Literal["continuous"] = "continuous"
     latent_channels: int = Field(default=16, ge=1)
     kl_weight: float = Field(
-        default=1e-4, ge=0, description="of the KL divergence, nats a latent number; 0: deterministic, no variance"
+        default=1e-4,
+        ge=0,
+        description="weight of the KL divergence in nats per latent value; 0: a deterministic autoencoder",
     )
 
 
 class ContinuousVideoTokenizer(CausalAutoencoder):
     """Video <-> normalised latents.
 
-    Trained as a variational autoencoder (Kingma & Welling 2014) or, with `kl_weight` 0, as a plain one; encoding takes
-    the mean. Codes have mean 0 and deviation 1 in each channel, by statistics that `fit_statistics` measures and that
-    belong to the weights.
+    Trained as a variational autoencoder (VAE, Kingma & Welling 2014) or, with `kl_weight` 0, as a plain autoencoder.
+    Encoding returns the mean. `fit_statistics` measures mean and standard deviation of each channel. They normalise the
+    codes, and are saved with the weights.
     """
 
     kind = "continuous"
@@ -49,7 +51,7 @@ class ContinuousVideoTokenizer(CausalAutoencoder):
         return self.decode_latents(codes)
 
     def embed(self, codes: Tensor) -> Tensor:
-        """The latents themselves."""
+        """The latents themselves: codes are latents."""
         return codes
 
     def reconstruct(self, latents: Tensor) -> Tensor:
@@ -64,17 +66,17 @@ class ContinuousVideoTokenizer(CausalAutoencoder):
         mean, log_variance = encoded.chunk(2, dim=-1)
         log_variance = log_variance.clamp(-20.0, 10.0)
         noise = torch.randn_like(mean) if generator is None else normal(mean.shape, generator)
-        drawn = mean + noise * (0.5 * log_variance).exp()
-        loss, parts = self.reconstruction_loss(self._normalised(drawn), frames)
+        sampled = mean + noise * (0.5 * log_variance).exp()
+        loss, parts = self.reconstruction_loss(self._normalised(sampled), frames)
         kl = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).mean()
         return loss + self.kl_weight * kl, {**parts, "kl": kl.detach()}
 
     @torch.no_grad()
     def fit_statistics(self, clips: Iterable[Tensor]) -> None:
-        """Measure mean and deviation of each channel over clips of frames [B, F, 3, H, W]."""
-        rows = torch.cat([self._mean(frames).flatten(0, -2) for frames in clips])
-        self.latent_mean.copy_(rows.mean(0))
-        self.latent_std.copy_(rows.std(0).clamp_min(1e-6))
+        """Measure mean and standard deviation of each channel over clips of frames [B, F, 3, H, W]."""
+        latents = torch.cat([self._mean(frames).flatten(0, -2) for frames in clips])
+        self.latent_mean.copy_(latents.mean(0))
+        self.latent_std.copy_(latents.std(0).clamp_min(1e-6))
 
     def _mean(self, frames: Tensor) -> Tensor:
         return self.encoded(frames).float()[..., : self.latent_channels]

@@ -1,4 +1,4 @@
-"""NVIDIA's Cosmos video tokenizers, discrete and continuous, from the files their users download."""
+"""NVIDIA's Cosmos video tokenizers, discrete and continuous, from downloaded files."""
 
 import hashlib
 import json
@@ -14,35 +14,35 @@ from hwm_core.clips import num_frames
 from hwm_core.config import Config
 from hwm_core.tokenizers import cosmos_files, fsq
 from hwm_core.tokenizers.base import VideoTokenizer
-from hwm_core.tokenizers.cosmos_contract import LEVELS, SIBLINGS, codes_of, exactly, identify
+from hwm_core.tokenizers.cosmos_models import COSMOS_MODELS, LEVELS, codes_of, identify, reproducible
 from hwm_core.tokenizers.geometry import check_clip
 
 Precision = Literal["bfloat16", "float32"]
 
 
 class CosmosTokenizerConfig(Config):
-    """Which files these are, and what was measured of them; the files themselves are never copied."""
+    """Identity of the files, and statistics measured with them; the files themselves are never copied."""
 
     kind: Literal["cosmos"] = "cosmos"
-    name: str = Field(description="a row of SIBLINGS, as DV8x8x8")
+    name: str = Field(description="a key of COSMOS_MODELS, as DV8x8x8")
     sha256: dict[str, str] = Field(description="of each file")
     dtype: Precision = "bfloat16"
-    latent_mean: tuple[float, ...] = Field(default=(), description="of the channels of continuous latents")
-    latent_std: tuple[float, ...] = ()
+    latent_mean: tuple[float, ...] = Field(default=(), description="mean of each channel of continuous latents")
+    latent_std: tuple[float, ...] = Field(default=(), description="standard deviation of each channel")
 
     @field_validator("name")
     @classmethod
     def _is_published(cls, name: str) -> str:
-        if name not in SIBLINGS:
-            raise ValueError(" or ".join(SIBLINGS))
+        if name not in COSMOS_MODELS:
+            raise ValueError(" or ".join(COSMOS_MODELS))
         return name
 
 
 class CosmosVideoTokenizer(VideoTokenizer):
-    """A VideoTokenizer over encoder.jit and decoder.jit of one sibling, frozen.
+    """A VideoTokenizer over encoder.jit and decoder.jit of one Cosmos model, frozen.
 
-    `max_frames` are computed at once, or one clip where that is longer: it changes memory, not the result.
-    The decoder takes codes alone: latents between the codes of a discrete sibling are rounded to the nearest.
+    At most `max_frames` frames (at least one clip) are computed at once: this changes the memory, not the result.
+    A discrete decoder takes only codes: latents between codes are rounded to the nearest code.
     """
 
     config: CosmosTokenizerConfig
@@ -56,14 +56,14 @@ class CosmosVideoTokenizer(VideoTokenizer):
         device: torch.device | str = "cpu",
         codec: nn.Module | None = None,
     ) -> None:
-        """`codec`: the files, where they are open and checked already.
+        """Open the files in `folder`, unless `codec` has them open and checked already.
 
         Raises:
-            BadCheckpoint: a file is absent, not the one that `config` wants, or cannot be opened.
+            BadCheckpoint: a file is absent, differs from the file in `config`, or cannot be opened.
         """
         super().__init__()
         self.config, self.folder, self.max_frames = config, Path(folder).resolve(), 136  # 8 clips of 17
-        self.temporal_factor, self.spatial_factor, self.codes, self.latent_channels = SIBLINGS[config.name]
+        self.temporal_factor, self.spatial_factor, self.codes, self.latent_channels = COSMOS_MODELS[config.name]
         if self.codes == "discrete":
             self.levels = LEVELS
         if codec is None:
@@ -76,7 +76,7 @@ class CosmosVideoTokenizer(VideoTokenizer):
     def open(
         cls, folder: str | Path, device: torch.device | str = "cpu", dtype: Precision = "bfloat16"
     ) -> "CosmosVideoTokenizer":
-        """A downloaded folder, whatever sibling is in it. Raises BadCheckpoint as `identify` does."""
+        """Open a downloaded folder of any Cosmos model. Raises BadCheckpoint as `identify` does."""
         folder = Path(folder)
         sums = cosmos_files.sums(folder)
         codec = cosmos_files.open_files(folder, device, dtype)
@@ -96,7 +96,7 @@ class CosmosVideoTokenizer(VideoTokenizer):
         return torch.cat([self._decode(part) for part in given.split(clips)])
 
     def embed(self, codes: Tensor) -> Tensor:
-        """Codes [B, T, h, w(, C)] -> latents float [B, T, h, w, C]; of tokens in [-1, 1], as `fsq` has them."""
+        """Codes [B, T, h, w(, C)] -> latents float [B, T, h, w, C]; tokens become latents in [-1, 1] as in `fsq`."""
         if self.codes == "continuous":
             return codes
         return fsq.digits_to_latents(fsq.codes_to_digits(codes, LEVELS), LEVELS)
@@ -114,24 +114,26 @@ class CosmosVideoTokenizer(VideoTokenizer):
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether its latents are still as the file gives them."""
+        """Whether the latents are not normalised yet."""
         return self.codes == "continuous" and not self.config.latent_std
 
     def fit_statistics(self, clips: Iterable[Tensor]) -> None:
-        """Measure mean and deviation of each channel over clips of frames [B, F, 3, H, W]."""
+        """Measure mean and standard deviation of each channel over clips of frames [B, F, 3, H, W]."""
         self.config = self.config.model_copy(update={"latent_mean": (), "latent_std": ()})
-        rows = torch.cat([self.encode(frames).flatten(0, -2) for frames in clips])
-        found = {"latent_mean": rows.mean(0), "latent_std": rows.std(0).clamp_min(1e-6)}
-        self.config = self.config.model_copy(update={name: tuple(some.tolist()) for name, some in found.items()})
+        latents = torch.cat([self.encode(frames).flatten(0, -2) for frames in clips])
+        statistics = {"latent_mean": latents.mean(0), "latent_std": latents.std(0).clamp_min(1e-6)}
+        self.config = self.config.model_copy(
+            update={name: tuple(values.tolist()) for name, values in statistics.items()}
+        )
 
     def _encode(self, frames: Tensor) -> Tensor:
         signed = (2.0 * frames.float() - 1.0).transpose(1, 2).to(self._dtype)
-        with exactly(frames.device):
+        with reproducible(frames.device):
             codes = codes_of(self.codec.encode(signed))
         return codes.long() if self.codes == "discrete" else codes.float().movedim(1, -1)
 
     def _decode(self, codes: Tensor) -> Tensor:
-        with exactly(codes.device):
+        with reproducible(codes.device):
             signed = self.codec.decode(codes)
         return (0.5 + 0.5 * signed.float()).clamp(0.0, 1.0).transpose(1, 2)
 
@@ -144,7 +146,7 @@ class CosmosVideoTokenizer(VideoTokenizer):
         return (latents - latents.new_tensor(self.config.latent_mean)) / latents.new_tensor(self.config.latent_std)
 
     def _raw(self, latents: Tensor) -> Tensor:
-        """As the decoder takes them: [B, C, T, h, w]."""
+        """Latents at the scale and shape of the decoder: [B, C, T, h, w]."""
         latents = latents.float()
         if not self.needs_statistics:
             mean, std = latents.new_tensor(self.config.latent_mean), latents.new_tensor(self.config.latent_std)

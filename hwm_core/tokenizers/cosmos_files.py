@@ -1,4 +1,4 @@
-"""The TorchScript files of a Cosmos tokenizer: found, checked against their sums, opened."""
+"""The TorchScript files of a Cosmos tokenizer: find them, check their sha256, open them."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -10,21 +10,21 @@ from torch import Tensor, nn
 
 from hwm_core.errors import BadCheckpoint
 
-ENCODER, DECODER, WHOLE = "encoder.jit", "decoder.jit", "autoencoder.jit"
+ENCODER, DECODER, AUTOENCODER = "encoder.jit", "decoder.jit", "autoencoder.jit"
 
 
 def is_cosmos_folder(folder: Path) -> bool:
-    """Whether any of the published files lies there."""
-    return any((folder / name).is_file() for name in (ENCODER, DECODER, WHOLE))
+    """Whether the folder holds any of the published files."""
+    return any((folder / name).is_file() for name in (ENCODER, DECODER, AUTOENCODER))
 
 
 def sums(folder: Path) -> dict[str, str]:
-    """{file name: sha256} of the two files. Raises BadCheckpoint where one is missing."""
+    """{file name: sha256} of the two files. Raises BadCheckpoint if one is missing."""
     return {name: _sha256(_existing(folder / name)) for name in (ENCODER, DECODER)}
 
 
 def check_sums(folder: Path, wanted: Mapping[str, str], name: str) -> None:
-    """Raises BadCheckpoint, naming the sha256 wanted, when a file of `wanted` is absent or another one."""
+    """Raises BadCheckpoint if a file is absent or has another sha256 than in `wanted`."""
     for file, digest in wanted.items():
         path = folder / file
         got = f"sha256 {_sha256(path)}" if path.is_file() else "no such file"
@@ -39,11 +39,11 @@ def check_sums(folder: Path, wanted: Mapping[str, str], name: str) -> None:
 
 
 def open_files(folder: Path, device: torch.device | str, dtype: str) -> nn.Module:
-    """Encoder and decoder, with the methods of `CausalVideoTokenizer` of the package cosmos-tokenizer: that class where
-    the package is installed, or else `TorchScriptCodec`.
+    """Encoder and decoder as one module: `CausalVideoTokenizer` of the package cosmos-tokenizer if it is installed,
+    otherwise `TorchScriptCodec`, which has the same methods.
 
     Raises:
-        BadCheckpoint: a file is no TorchScript, or cannot be put on this device.
+        BadCheckpoint: a file is not TorchScript, or cannot be loaded on this device.
     """
     _existing(folder / ENCODER), _existing(folder / DECODER)
     try:
@@ -64,11 +64,11 @@ def open_files(folder: Path, device: torch.device | str, dtype: str) -> nn.Modul
 
 
 class TorchScriptCodec(nn.Module):
-    """As `cosmos_tokenizer.video_lib.CausalVideoTokenizer`, of the two files alone."""
+    """The methods of `cosmos_tokenizer.video_lib.CausalVideoTokenizer`, without that package."""
 
     def __init__(self, checkpoint_enc: str, checkpoint_dec: str, device: str, dtype: str) -> None:
         super().__init__()
-        # On its device at once: constants inside traced graphs follow map_location, and no later `.to`.
+        # Loaded on the device directly: constants inside traced graphs follow map_location, but not a later `.to`.
         self.encoder = torch.jit.load(checkpoint_enc, map_location=device).to(getattr(torch, dtype))
         self.decoder = torch.jit.load(checkpoint_dec, map_location=device).to(getattr(torch, dtype))
 
@@ -91,12 +91,12 @@ def _codec() -> Callable[..., nn.Module]:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        alone = (path.parent / WHOLE).is_file()
+        alone = (path.parent / AUTOENCODER).is_file()
         raise BadCheckpoint(
             str(path),
             expected="encoder.jit and decoder.jit of one Cosmos tokenizer",
-            got=f"{WHOLE} alone, which rebuilds video and gives no codes" if alone else "no such file",
-            remedy="Give the folder that holds both.",
+            got=f"only {AUTOENCODER}, which gives no codes" if alone else "no such file",
+            remedy="Give the folder that holds both files.",
         )
     return path
 

@@ -1,4 +1,4 @@
-"""What the channels of a latent are worth in pixels: some paint the picture, others hardly change it."""
+"""How strongly each channel of a latent changes the decoded pixels."""
 
 import torch
 from torch import Tensor
@@ -6,14 +6,14 @@ from torch import Tensor
 from hwm_core.rng.batch_rows import normal
 from hwm_core.tokenizers.base import VideoTokenizer
 
-_STEP = 0.3  # of the noise, in the unit of normalised latents: about what a world model is wrong by
+_NOISE = 0.3  # standard deviation in units of normalised latents: about the error of a world model
 
 
 @torch.no_grad()
 def channel_sensitivity(tokenizer: VideoTokenizer, codes: Tensor, generator: torch.Generator) -> Tensor:
-    """Squared error of the frames that noise on one channel makes, relative to the mean over the channels.
+    """Squared error of the decoded frames when one channel is noisy, relative to the mean over the channels.
 
-    Where errors e of the latents are independent from channel to channel, sum(worth * e ** 2) is to first order
+    If the errors e of the latents are independent between channels, sum(sensitivity * e ** 2) is to first order
     proportional to the squared error of the decoded frames.
 
     Args:
@@ -24,9 +24,9 @@ def channel_sensitivity(tokenizer: VideoTokenizer, codes: Tensor, generator: tor
         float32 [C] of mean 1.
     """
     decoded = tokenizer.decode(codes)
-    worth = []
+    errors = []
     for channel in range(codes.shape[-1]):
         noisy = codes.clone()
-        noisy[..., channel] += _STEP * normal(codes.shape[:-1], generator)
-        worth.append((tokenizer.decode(noisy) - decoded).float().square().mean())
-    return torch.stack(worth) / torch.stack(worth).mean()
+        noisy[..., channel] += _NOISE * normal(codes.shape[:-1], generator)
+        errors.append((tokenizer.decode(noisy) - decoded).float().square().mean())
+    return torch.stack(errors) / torch.stack(errors).mean()

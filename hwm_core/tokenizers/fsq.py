@@ -1,6 +1,6 @@
 """Finite scalar quantisation (arXiv 2309.15505): a code is one digit per latent dimension, in mixed radix.
 
-Level 0 is the fastest digit, as in Cosmos: code = d0 + d1 * l0 + d2 * l0 * l1 + ...
+Digit 0 is the fastest, as in Cosmos: code = d0 + d1 * l0 + d2 * l0 * l1 + ...
 Digit d of a dimension with l levels stands for the value 2 d / (l - 1) - 1, so every dimension spans [-1, 1].
 """
 
@@ -29,7 +29,7 @@ def digits_to_codes(digits: Tensor, levels: Levels) -> Tensor:
 
 
 def digit_values(levels: Levels, device: torch.device | str | None = None) -> tuple[Tensor, ...]:
-    """For each of the L dimensions, the values its digits stand for: float [l] from -1 to 1."""
+    """The values of the digits of each of the L dimensions: float [l] from -1 to 1."""
     return tuple(torch.linspace(-1.0, 1.0, level, device=device) for level in levels)
 
 
@@ -45,13 +45,13 @@ def latents_to_digits(latents: Tensor, levels: Levels) -> Tensor:
 
 
 def quantise(unbounded: Tensor, levels: Levels) -> Tensor:
-    """Bound by tanh and round to the nearest level, with the gradient of the bound alone (straight-through).
+    """Bound by tanh and round to the nearest level; the gradient is that of tanh (straight-through).
 
     Args:
         unbounded: the encoder's output, float [..., L].
 
     Returns:
-        Latents float32 [..., L], each exactly a value of `digit_values`.
+        Latents float32 [..., L], each exactly one of `digit_values`.
     """
     bounded = torch.tanh(unbounded.float())
     rounded = digits_to_latents(latents_to_digits(bounded.detach(), levels), levels)

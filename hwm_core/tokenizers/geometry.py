@@ -1,4 +1,4 @@
-"""The pixels of a latent's site as channels."""
+"""Space and time of a video as channels (pixel unshuffle), and back."""
 
 import torch
 from einops import rearrange
@@ -9,7 +9,7 @@ from hwm_core.errors import BadInput
 
 
 def fold(frames: Tensor, temporal_factor: int, spatial_factor: int) -> tuple[Tensor, Tensor]:
-    """Cut a clip into sites.
+    """Move the pixels of each site into channels.
 
     Args:
         frames: [B, F, 3, H, W].
@@ -41,7 +41,7 @@ def unfold(first: Tensor, groups: Tensor, temporal_factor: int, spatial_factor: 
 
 
 def check_clip(frames: Tensor, temporal_factor: int, spatial_factor: int) -> None:
-    """Raises BadInput: F of frames [B, F, 3, H, W] is not 1 + k * temporal_factor, or H or W does not divide."""
+    """Raises BadInput if F of frames [B, F, 3, H, W] is not 1 + k * temporal_factor, or H or W is no multiple."""
     num_latents(frames.shape[1], temporal_factor)
     height, width = frames.shape[-2:]
     if height % spatial_factor or width % spatial_factor:

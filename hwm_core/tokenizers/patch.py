@@ -1,4 +1,4 @@
-"""An exact tokenizer for tests: nothing learned, lossless on frames made of patches of quantised colours."""
+"""A tokenizer for tests: without weights, and lossless on frames of patches of quantised colours."""
 
 from typing import Literal
 
@@ -18,14 +18,14 @@ class PatchTokenizerConfig(Config):
     temporal_factor: int = Field(default=1, ge=1)
     spatial_factor: int = Field(default=4, ge=1)
     colours: int = Field(
-        default=4, ge=2
-    )  # values of a colour channel; the codebook has colours ** (3 * temporal_factor) codes
+        default=4, ge=2, description="values of a colour channel; there are colours ** (3 * temporal_factor) codes"
+    )
 
 
 class PatchTokenizer(VideoTokenizer):
-    """A code spells the mean colours of its patch, frame by frame of its group: one digit per frame and channel.
+    """A code holds the mean colours of its patch in each frame of its group: one digit per frame and channel.
 
-    Never for a figure: on real images it is a mosaic.
+    Not for results: real images become mosaics.
     """
 
     kind = "patch"
@@ -58,5 +58,7 @@ class PatchTokenizer(VideoTokenizer):
         """Latents float [B, T, h, w, C] in [-1, 1] -> frames float32 [B, F, 3, H, W] in [0, 1]."""
         colours = (0.5 + 0.5 * latents.float()).clamp(0.0, 1.0).movedim(-1, 2)
         sites = colours.repeat_interleave(self.spatial_factor**2, dim=2)
-        first = sites[:, :1, : 3 * self.spatial_factor**2]  # the first frame is spelled once for every frame of a group
+        first = sites[
+            :, :1, : 3 * self.spatial_factor**2
+        ]  # the first latent repeats its frame for each frame of a group
         return unfold(first, sites[:, 1:], self.temporal_factor, self.spatial_factor)

@@ -1,4 +1,4 @@
-"""The tokenizers there are, by kind."""
+"""The tokenizers by kind."""
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -17,9 +17,11 @@ from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
 
 
 class TokenizerKind(NamedTuple):
+    """One kind of tokenizer."""
+
     config: type[Config]
     module: Callable[..., VideoTokenizer]
-    external: bool = False  # made of a folder of files that are not ours to copy; has it as `.folder`
+    external: bool = False  # loads its weights from a folder of files that are never copied (`.folder`)
 
 
 TOKENIZERS: dict[str, TokenizerKind] = {
@@ -36,14 +38,15 @@ def build_tokenizer(
     files: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> VideoTokenizer:
-    """A VideoTokenizer (and nn.Module) from its configuration; `kind` in the mapping chooses the row.
+    """A tokenizer from its configuration: external ones with their weights, others untrained.
 
     Args:
-        files: the folder of an external one, which is opened on `device`.
+        config: with a key `kind`.
+        files: the folder of an external tokenizer, which is opened on `device`.
 
     Raises:
-        BadConfig: unknown kind, unknown key or a value out of range; an external one without `files`.
-        BadCheckpoint: the files of an external one are absent, or others.
+        BadConfig: unknown kind, unknown key or a value out of range; an external tokenizer without `files`.
+        BadCheckpoint: the files of an external tokenizer are absent, or have another sha256.
     """
     mapping = config.plain() if isinstance(config, Config) else dict(config)
     kind = str(mapping.get("kind"))
@@ -51,10 +54,12 @@ def build_tokenizer(
         near = get_close_matches(kind, TOKENIZERS, n=1)
         remedy = f"Did you mean `{near[0]}`?" if near else "Set `kind`."
         raise BadConfig(f"{where}: key `kind`", expected=" or ".join(TOKENIZERS), got=f"`{kind}`", remedy=remedy)
-    row = TOKENIZERS[kind]
-    parsed = row.config.parse(mapping, where)
-    if not row.external:
-        return row.module(parsed)
+    found = TOKENIZERS[kind]
+    parsed = found.config.parse(mapping, where)
+    if not found.external:
+        return found.module(parsed)
     if files is None:
-        raise BadConfig(where, expected="a folder of files", got="none", remedy=f"`{kind}` is loaded, not built.")
-    return row.module(parsed, files, device)
+        raise BadConfig(
+            where, expected="a folder of files", got="none", remedy=f"Give the folder of the `{kind}` files."
+        )
+    return found.module(parsed, files, device)

@@ -11,7 +11,7 @@ from hwm_core.data.episodes.windows import evenly_spaced
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers import VideoTokenizer
-from hwm_core.tokenizers.usage import digit_evenness
+from hwm_core.tokenizers.codebook_usage import digit_evenness
 from hwm_core.train.tasks import codes_of, unit
 
 

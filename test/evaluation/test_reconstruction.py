@@ -18,7 +18,7 @@ from hwm_core.evaluation.reconstruction import measure, reconstruct
 from hwm_core.evaluation.reconstruction_report import reconstruction_examples, reconstruction_json
 from hwm_core.metrics.ssim import frame_ssim
 from hwm_core.tokenizers import build_tokenizer
-from hwm_core.tokenizers.usage import code_use
+from hwm_core.tokenizers.codebook_usage import codebook_usage
 from hwm_core.world_model.checkpoint import save_tokenizer
 from training.reconstruct import main
 
@@ -66,19 +66,26 @@ def test_errors_are_reported_by_frame_and_by_latent():
 def test_code_use_has_the_entropy_and_the_entropy_given_the_latent_before():
     # One digit of 4 levels: latent 1 repeats latent 0, or is its complement. The latent before determines it.
     first = torch.arange(4).view(4, 1, 1, 1)
-    use = code_use(torch.cat([first, first], dim=1), (4,))
-    assert (use.seen, use.size, use.used, use.repeated) == (8, 4, 4, 1.0)
-    assert use.entropy_bits == pytest.approx(2.0) and use.evenness == pytest.approx((1.0,))
-    assert use.news_bits == pytest.approx(0.0)
-    assert code_use(torch.cat([first, 3 - first], dim=1), (4,)).repeated == 0.0
+    use = codebook_usage(torch.cat([first, first], dim=1), (4,))
+    assert (use.num_codes, use.codebook_size, use.codes_used, use.repeated) == (8, 4, 4, 1.0)
+    assert use.entropy_bits == pytest.approx(2.0) and use.digit_evenness == pytest.approx((1.0,))
+    assert use.conditional_entropy_bits == pytest.approx(0.0)
+    assert codebook_usage(torch.cat([first, 3 - first], dim=1), (4,)).repeated == 0.0
     generator = torch.Generator().manual_seed(0)
-    noise = code_use(torch.randint(0, 4, (2000, 2, 2, 2), generator=generator), (4,))
-    assert noise.news_bits == pytest.approx(2.0, abs=0.01) and noise.repeated == pytest.approx(0.25, abs=0.02)
+    noise = codebook_usage(torch.randint(0, 4, (2000, 2, 2, 2), generator=generator), (4,))
+    assert noise.conditional_entropy_bits == pytest.approx(2.0, abs=0.01) and noise.repeated == pytest.approx(
+        0.25, abs=0.02
+    )
 
 
 def test_a_single_code_has_no_entropy_and_no_evenness():
-    use = code_use(torch.zeros(2, 3, 4, 4, dtype=torch.long), (8, 5))
-    assert (use.used, use.entropy_bits, use.news_bits, use.evenness) == (1, 0.0, 0.0, (0.0, 0.0))
+    use = codebook_usage(torch.zeros(2, 3, 4, 4, dtype=torch.long), (8, 5))
+    assert (use.codes_used, use.entropy_bits, use.conditional_entropy_bits, use.digit_evenness) == (
+        1,
+        0.0,
+        0.0,
+        (0.0, 0.0),
+    )
 
 
 def test_ssim_is_one_for_equal_frames_and_lower_for_noise_than_for_brightness():

@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hwm_core.tokenizers.cosmos_contract import LEVELS, SIBLINGS
+from hwm_core.tokenizers.cosmos_models import COSMOS_MODELS, LEVELS
 
 
 class Encoder(nn.Module):
-    """A causal 3D convolution to latents; discrete ones are quantised as Cosmos does and packed by its basis."""
+    """A causal 3D convolution to latents; discrete latents are quantised and packed into indices as in Cosmos."""
 
     def __init__(self, time: int, space: int, channels: int, discrete: bool, causal: bool = True) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Every pixel of a site is a fixed mix of its latent; discrete ones take indices, and nothing else."""
+    """Every pixel of a site is a fixed mix of its latent; a discrete decoder takes only indices."""
 
     def __init__(self, time: int, space: int, channels: int, discrete: bool) -> None:
         super().__init__()
@@ -49,13 +49,15 @@ class Decoder(nn.Module):
             digits = torch.div(codes.unsqueeze(-1), self.basis, rounding_mode="floor") % self.levels
             codes = ((digits - self.centre) / self.centre).movedim(-1, 1).to(self.mix.weight.dtype)
         video = self.mix(codes).repeat_interleave(self.time, 2)[:, :, self.time - 1 :]
-        return 2.0 * video.repeat_interleave(self.space, 3).repeat_interleave(self.space, 4)  # 2: beyond the range too
+        return 2.0 * video.repeat_interleave(self.space, 3).repeat_interleave(
+            self.space, 4
+        )  # 2: outputs may leave the range
 
 
 def cosmos_folder(folder: Path, name: str = "DV8x8x8", seed: int = 0, causal: bool = True) -> Path:
-    """Write encoder.jit and decoder.jit as the sibling `name` would be; returns the folder."""
-    row = SIBLINGS[name]
-    sizes = row.temporal_factor, row.spatial_factor, row.latent_channels, row.codes == "discrete"
+    """Write encoder.jit and decoder.jit in the shape of the Cosmos model `name`; returns the folder."""
+    model = COSMOS_MODELS[name]
+    sizes = model.temporal_factor, model.spatial_factor, model.latent_channels, model.codes == "discrete"
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     torch.jit.save(torch.jit.script(Encoder(*sizes, causal)), str(folder / "encoder.jit"))

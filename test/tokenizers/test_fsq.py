@@ -1,3 +1,5 @@
+"""Finite scalar quantisation: codes, digits, latents."""
+
 import pytest
 import torch
 
@@ -6,14 +8,14 @@ from hwm_core.tokenizers import fsq
 LEVELS = (8, 8, 8, 5, 5, 5)
 
 
-def test_every_code_survives_the_way_to_digits_and_latents_and_back():
+def test_every_code_survives_the_round_trip_through_digits_and_latents():
     codes = torch.arange(fsq.codebook_size(LEVELS))
     digits = fsq.codes_to_digits(codes, LEVELS)
     assert torch.equal(fsq.digits_to_codes(digits, LEVELS), codes)
     assert torch.equal(fsq.latents_to_digits(fsq.digits_to_latents(digits, LEVELS), LEVELS), digits)
 
 
-def test_level_zero_is_the_fastest_digit():
+def test_digit_zero_is_the_fastest():
     # Cosmos' basis for these levels is (1, 8, 64, 512, 2560, 12800), so 3 + 2 * 8 + 4 * 12800 = 51219.
     assert fsq.codes_to_digits(torch.tensor(51219), LEVELS).tolist() == [3, 2, 0, 0, 0, 4]
 
@@ -32,7 +34,7 @@ def test_quantised_latents_lie_exactly_on_the_grid():
     assert torch.equal(latents, on_grid)
 
 
-def test_the_gradient_passes_the_rounding_as_if_it_were_not_there():
+def test_the_gradient_ignores_the_rounding():
     unbounded = torch.linspace(-2.0, 2.0, 12).reshape(2, 6).requires_grad_()
     fsq.quantise(unbounded, LEVELS).sum().backward()
     torch.testing.assert_close(unbounded.grad, 1.0 - torch.tanh(unbounded.detach()) ** 2)

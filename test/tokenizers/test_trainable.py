@@ -1,3 +1,5 @@
+"""The trainable tokenizers, discrete and continuous, and the patch tokenizer of the tests."""
+
 import pytest
 import torch
 
@@ -19,7 +21,7 @@ MADE = {
 
 @pytest.fixture(params=MADE)
 def tokenizer(request):
-    """A small causal tokenizer, every parameter redrawn: at the start the zeroed mixes would hide any leak in time."""
+    """A small tokenizer with random parameters; with its initial weights no block uses the previous latent."""
     torch.manual_seed(0)
     made = MADE[request.param]()
     for parameter in made.parameters():
@@ -47,7 +49,7 @@ def test_a_continuous_tokenizer_has_no_levels_and_no_codebook():
 
 @pytest.mark.parametrize("temporal_factor", [1, 4, 8])
 @pytest.mark.parametrize("spatial_factor", [4, 8])
-def test_one_plus_k_groups_of_frames_are_one_plus_k_latents(temporal_factor, spatial_factor):
+def test_a_clip_of_one_frame_and_k_groups_has_one_plus_k_latents(temporal_factor, spatial_factor):
     made = CausalVideoTokenizer(
         CausalTokenizerConfig(
             temporal_factor=temporal_factor, spatial_factor=spatial_factor, width=16, encoder_blocks=1, decoder_blocks=1
@@ -62,14 +64,14 @@ def test_one_plus_k_groups_of_frames_are_one_plus_k_latents(temporal_factor, spa
 
 
 @pytest.mark.parametrize("spatial_factor", [4, 8, 16])
-def test_continuous_latents_are_as_many_as_tokens_would_be(spatial_factor):
+def test_continuous_latents_have_the_grid_of_tokens(spatial_factor):
     made = ContinuousVideoTokenizer(ContinuousTokenizerConfig(spatial_factor=spatial_factor, width=16))
     codes = made.encode(clip(17))
     assert codes.shape == (2, 3, 16 // spatial_factor, 16 // spatial_factor, 16) and codes.dtype == torch.float32
     assert made.decode(codes).shape == (2, 17, 3, 16, 16)
 
 
-def test_measured_statistics_normalise_the_codes_of_their_clips_and_change_no_picture():
+def test_measured_statistics_normalise_codes_and_do_not_change_decoded_frames():
     made = MADE["variational"]()
     frames = clip(25)
     before = made.decode(made.encode(frames))
@@ -81,7 +83,7 @@ def test_measured_statistics_normalise_the_codes_of_their_clips_and_change_no_pi
     assert {"latent_mean", "latent_std"} <= made.state_dict().keys()
 
 
-def test_the_divergence_is_zero_for_the_prior_and_draws_come_from_the_generator():
+def test_the_kl_divergence_is_zero_for_the_prior_and_samples_come_from_the_generator():
     made = MADE["variational"]()
     torch.nn.init.zeros_(made.to_latents[-1].weight)
     torch.nn.init.zeros_(made.to_latents[-1].bias)  # mean 0 and log-variance 0 everywhere
@@ -90,7 +92,7 @@ def test_the_divergence_is_zero_for_the_prior_and_draws_come_from_the_generator(
     assert torch.equal(losses[0][0], losses[1][0]) and not torch.equal(losses[0][0], losses[2][0])
 
 
-def test_later_frames_change_no_earlier_latent(tokenizer):
+def test_later_frames_do_not_change_earlier_latents(tokenizer):
     frames = clip(25)
     changed = frames.clone()
     changed[:, 9:] = 1.0 - changed[:, 9:]
@@ -99,19 +101,19 @@ def test_later_frames_change_no_earlier_latent(tokenizer):
     assert not torch.equal(before[:, 2], after[:, 2])
 
 
-def test_every_block_carries_a_frame_one_latent_further(tokenizer):
+def test_each_block_extends_the_effect_of_a_frame_by_one_latent(tokenizer):
     frames = clip(25)
     changed = frames.clone()
     changed[:, 0] = 1.0 - changed[:, 0]
-    attends_to = (tokenizer.encoded(frames) != tokenizer.encoded(changed)).flatten(2).any(-1)
-    assert attends_to.tolist() == [[True, True, True, False]] * 2  # two blocks: latents 0, 1 and 2
+    differs = (tokenizer.encoded(frames) != tokenizer.encoded(changed)).flatten(2).any(-1)
+    assert differs.tolist() == [[True, True, True, False]] * 2  # two blocks: latents 0, 1 and 2
 
 
 def test_the_encoding_of_a_prefix_is_the_prefix_of_the_encoding(tokenizer):
     frames = clip(25)
     codes = tokenizer.encode(frames)
     for latents in (1, 2, 3):
-        # Not bit-equal where codes are continuous: a convolution over another number of images sums in another order.
+        # Continuous codes are not bit-equal: a convolution over another number of images sums in another order.
         prefix = tokenizer.encode(frames[:, : 1 + 8 * (latents - 1)])
         torch.testing.assert_close(prefix, codes[:, :latents], rtol=0, atol=1e-4 if codes.is_floating_point() else 0)
 
@@ -123,40 +125,40 @@ def test_the_decoding_of_a_prefix_is_the_prefix_of_the_decoding(tokenizer):
     torch.testing.assert_close(tokenizer.decode(tokens[:, :2]), frames[:, :9], rtol=0, atol=1e-6)
 
 
-def test_clips_of_one_batch_do_not_hear_each_other(tokenizer):
+def test_clips_of_one_batch_are_independent(tokenizer):
     frames = clip(9)
     changed = frames.clone()
     changed[1] = 0.5
     assert torch.equal(tokenizer.encoded(frames)[0], tokenizer.encoded(changed)[0])
 
 
-def test_decoding_embedded_tokens_is_decoding_tokens(tokenizer):
+def test_decoding_embedded_tokens_equals_decoding_tokens(tokenizer):
     tokens = tokenizer.encode(clip(9))
     assert torch.equal(tokenizer.decode_latents(tokenizer.embed(tokens)), tokenizer.decode(tokens))
 
 
 @pytest.mark.parametrize("tokenizer", ["discrete", "deterministic"], indirect=True)
-def test_the_loss_sees_what_the_codes_carry_and_no_more(tokenizer):
+def test_the_loss_is_computed_from_the_quantised_codes(tokenizer):
     frames = clip(9)
     _, metrics = tokenizer.loss(frames)
-    rebuilt = tokenizer.reconstruct(tokenizer.embed(tokenizer.encode(frames)))
-    torch.testing.assert_close(metrics["mse"], (rebuilt - frames).square().mean())
+    reconstruction = tokenizer.reconstruct(tokenizer.embed(tokenizer.encode(frames)))
+    torch.testing.assert_close(metrics["mse"], (reconstruction - frames).square().mean())
 
 
 @pytest.mark.parametrize("kind", ["causal", "continuous"])
-def test_the_log_loss_pulls_at_30_db_as_the_squared_error_does_and_harder_on_better_frames(kind):
+def test_the_gradient_of_log_mse_equals_that_of_mse_at_30_db_and_is_larger_for_better_frames(kind):
     frames = clip(17, batch=1)
-    pulls = {}
+    gradients = {}
     for loss in ("mse", "log_mse"):
         made = build_tokenizer({"kind": kind, "spatial_factor": 4, "width": 16, "loss": loss})
         # Frame f is off by 0.01 (40 dB) where f is even and by 0.0316 (30 dB) where it is odd.
         error = torch.where(torch.arange(17) % 2 == 0, 0.01, 1e-3**0.5).view(1, 17, 1, 1, 1).expand_as(frames)
-        painted = (frames + error).requires_grad_()
-        made.reconstruct = lambda latents, painted=painted: painted
+        decoded = (frames + error).requires_grad_()
+        made.reconstruct = lambda latents, decoded=decoded: decoded
         made.reconstruction_loss(frames, frames)[0].backward()
         l1 = 0.1 / frames.numel()
-        pulls[loss] = (painted.grad - l1).mean((0, 2, 3, 4)) / error[0, :, 0, 0, 0]
-    ratio = pulls["log_mse"] / pulls["mse"]
+        gradients[loss] = (decoded.grad - l1).mean((0, 2, 3, 4)) / error[0, :, 0, 0, 0]
+    ratio = gradients["log_mse"] / gradients["mse"]
     # 1e-3 / (mse + 1e-4): 0.909 at an MSE of 1e-3, 5 at 1e-4.
     torch.testing.assert_close(ratio[1::2], torch.full((8,), 1e-3 / 1.1e-3), rtol=1e-2, atol=0)
     torch.testing.assert_close(ratio[0::2], torch.full((9,), 1e-3 / 2e-4), rtol=1e-2, atol=0)
@@ -184,7 +186,7 @@ def test_a_clip_that_is_not_one_plus_8k_frames_is_rejected(tokenizer, frames):
         tokenizer.encode(clip(frames))
 
 
-def test_a_frame_size_that_does_not_divide_is_rejected(tokenizer):
+def test_a_frame_size_that_is_no_multiple_of_the_factor_is_rejected(tokenizer):
     with pytest.raises(BadInput, match="multiples of 4, got 18x18"):
         tokenizer.encode(clip(9, size=18))
 
@@ -201,7 +203,7 @@ def test_the_patch_tokenizer_is_exact_on_patches_of_quantised_colours(temporal_f
     assert torch.equal(made.encode(made.decode(tokens)), tokens)
 
 
-def test_a_tokenizer_is_rebuilt_from_its_plain_configuration(tokenizer):
+def test_a_tokenizer_can_be_built_again_from_its_plain_configuration(tokenizer):
     assert build_tokenizer(tokenizer.config.plain()).config == tokenizer.config
 
 

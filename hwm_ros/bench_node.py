@@ -152,9 +152,8 @@ class Bench:
         self._phase.latencies.append((time.time_ns() - convert.stamp_ns(message.header.stamp)) * 1e-9)
 
     def _on_scores(self, message: ActionScores) -> None:
-        self._phase.requests += (
-            message.error_code == ErrorCode.NONE
-        )  # a late image on a busy machine flushes the context
+        # On a busy machine, a late image can flush the context; the request then ends with NO_CONTEXT.
+        self._phase.requests += message.error_code == ErrorCode.NONE
         if self._busy:
             self._request_scores()
 

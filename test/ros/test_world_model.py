@@ -197,7 +197,7 @@ def test_a_rollout_returns_one_frame_per_action(ready):
     request = PredictRollout.Request(candidates=some_candidates(count=2, frames=5))
     answer = ready.call(PredictRollout, "/world_model/predict_rollout", request)
     assert convert.read_frames(answer.frames).shape == (2, 5, 16, 16, 3)
-    assert answer.frames.source == PredictedFrames.REQUEST
+    assert (answer.frames.source, answer.frames.header.frame_id) == (PredictedFrames.REQUEST, "camera")
 
 
 def test_the_preview_holds_the_newest_command_until_candidates_are_scored(robot):

@@ -10,7 +10,7 @@ from hwm_core.train.state import write_state
 from hwm_core.train.trainer import Trainer
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_weights():
+def test_a_loss_that_is_not_finite_ends_the_run_without_changing_the_weights():
     task = Regression(noise=float("inf"))
     trainer = Trainer(task, config())
     before = weights(task.module).clone()
@@ -19,7 +19,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_weights():
     assert torch.equal(weights(task.module), before)
 
 
-def test_a_gradient_of_finite_numbers_whose_norm_is_infinite_ends_the_run_and_leaves_the_weights():
+def test_a_finite_gradient_with_an_infinite_norm_ends_the_run_without_changing_the_weights():
     class Steep(Regression):
         """Gradients of about 1e25, whose squares float32 (below 3.4e38) does not hold."""
 
@@ -36,7 +36,7 @@ def test_a_gradient_of_finite_numbers_whose_norm_is_infinite_ends_the_run_and_le
     assert torch.equal(weights(trainer.module), before)
 
 
-def test_a_broken_step_is_kept_with_what_it_takes_to_compute_it_again(tmp_path):
+def test_a_saved_broken_step_can_be_computed_again(tmp_path):
     trainer = Trainer(Regression(noise=float("inf")), config(steps=9, seed=5))
     with pytest.raises(BadGradient) as error:
         trainer.fit(Lines())
@@ -50,7 +50,7 @@ def test_a_broken_step_is_kept_with_what_it_takes_to_compute_it_again(tmp_path):
     assert not sound.parameters and torch.tensor(sound.loss).isfinite()
 
 
-def test_a_file_that_holds_no_broken_step_is_rejected(tmp_path):
+def test_another_file_than_a_broken_step_is_rejected(tmp_path):
     write_state(tmp_path / "state.pt", {"step": 1})
     with pytest.raises(BadCheckpoint, match="Give a file broken_step"):
         read_broken_step(tmp_path / "state.pt")

@@ -45,7 +45,7 @@ def dying(work, at: int) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def test_a_process_killed_at_any_touch_of_the_disk_leaves_the_old_folder_or_the_new_one_whole(tmp_path):
+def test_a_process_killed_at_any_disk_access_leaves_the_old_or_the_new_folder_complete(tmp_path):
     path = tmp_path / "it"
 
     def write(number):
@@ -66,7 +66,7 @@ def test_a_process_killed_at_any_touch_of_the_disk_leaves_the_old_folder_or_the_
     assert [entry.name for entry in tmp_path.iterdir()] == ["it"]  # what kills had left is cleared away
 
 
-def test_between_the_two_renames_the_old_checkpoint_is_read_from_beside_and_saving_puts_it_right(tmp_path):
+def test_between_the_two_renames_the_old_checkpoint_is_readable_and_the_next_save_repairs_the_folder(tmp_path):
     save_checkpoint(tmp_path / "it", replace(made(), name="old"))
     (tmp_path / "it").rename(tmp_path / ".it.previous")
     assert load_checkpoint(tmp_path / "it").name == "old"
@@ -92,7 +92,7 @@ def stands(folder: Path) -> int:
 
 @pytest.mark.parametrize("later", [8, 4], ids=["a later step", "the same step"])
 @pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
-def test_a_sharded_state_killed_at_any_touch_of_the_disk_is_the_old_one_or_the_new_one_whole(tmp_path, later):
+def test_a_sharded_state_killed_at_any_disk_access_is_the_old_or_the_new_state_complete(tmp_path, later):
     for at in count():
         folder = tmp_path / str(at)
         sharded(folder, 4)
@@ -106,7 +106,9 @@ def test_a_sharded_state_killed_at_any_touch_of_the_disk_is_the_old_one_or_the_n
 
 
 @pytest.mark.parametrize(("wanted", "steps"), [(2, 12), pytest.param(15, 60, marks=pytest.mark.slow)])
-def test_a_killed_run_loses_the_steps_since_its_last_save_alone_and_ends_as_if_uninterrupted(tmp_path, wanted, steps):
+def test_a_killed_run_loses_only_the_steps_since_its_last_save_and_ends_like_an_uninterrupted_run(
+    tmp_path, wanted, steps
+):
     store = tmp_path / "store"
     for seed, split in enumerate(("training", "validation")):
         write_episode(store / split, episode(split, seed), Preprocessing(source_aspect=1.0, height=16, width=16))

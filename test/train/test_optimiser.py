@@ -19,7 +19,7 @@ class Declared(nn.ModuleDict):
         return tuple(layer for name, layer in self.items() if name != "hidden")
 
 
-def test_decay_falls_on_matrices_only():
+def test_only_matrices_have_weight_decay():
     module = Regression().module
     decayed, others = build_optimisers(module, config(weight_decay=0.1))[0].param_groups
     assert [p.ndim for p in decayed["params"]] == [2, 2] and decayed["weight_decay"] == 0.1
@@ -27,7 +27,7 @@ def test_decay_falls_on_matrices_only():
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "muon"])
-def test_every_parameter_that_is_not_frozen_is_optimised_once(optimiser):
+def test_every_trainable_parameter_is_optimised_once(optimiser):
     module = Regression().module
     module[0].requires_grad_(False)
     built = build_optimisers(module, config(optimiser=optimiser))

@@ -3,7 +3,7 @@
 from hwm_core.train.order import BatchOrder
 
 
-def test_a_batch_depends_on_its_number_alone_and_an_epoch_visits_every_item_once():
+def test_a_batch_depends_only_on_its_number_and_an_epoch_visits_every_item_once():
     order = BatchOrder(length=10, batch_size=4, seed=3)
     forward = [order.batch(number) for number in range(5)]  # two epochs of 10
     assert [order.batch(number) for number in reversed(range(5))] == forward[::-1]

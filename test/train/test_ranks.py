@@ -54,19 +54,19 @@ def test_two_ranks_have_the_loss_curve_of_one_process(found, alone, family, para
 
 
 @BOTH
-def test_two_ranks_of_two_parts_have_the_loss_curve_of_one_process(found, alone, parallel):
+def test_two_ranks_with_two_micro_batches_have_the_loss_curve_of_one_process(found, alone, parallel):
     seen = found[0]["masked", parallel]["parts"]
     torch.testing.assert_close(seen["losses"], alone["masked"]["losses"], **TOLERANCE)
 
 
 @FAMILIES
-def test_parts_of_a_batch_have_the_loss_curve_of_the_whole(alone, family):
+def test_micro_batches_have_the_loss_curve_of_whole_batches(alone, family):
     torch.testing.assert_close(run(family, accumulation=4)["losses"], alone[family]["losses"], **TOLERANCE)
 
 
 @BOTH
 @FAMILIES
-def test_a_run_resumed_by_two_ranks_ends_in_the_same_bits(found, family, parallel):
+def test_a_run_resumed_by_two_ranks_ends_with_the_same_bits(found, family, parallel):
     seen = found[0][family, parallel]
     assert seen["resumed"]["losses"] == seen["whole"]["losses"][STOP:]
     for resumed, whole in zip(seen["resumed"]["weights"], seen["whole"]["weights"], strict=True):
@@ -75,7 +75,7 @@ def test_a_run_resumed_by_two_ranks_ends_in_the_same_bits(found, family, paralle
 
 @BOTH
 @FAMILIES
-def test_what_one_process_saved_goes_on_with_two(found, alone, family, parallel):
+def test_a_state_of_one_process_resumes_with_two_ranks(found, alone, family, parallel):
     seen = found[0][family, parallel]["from one"]
     torch.testing.assert_close(seen["losses"], alone[family]["losses"][STOP:], **TOLERANCE)
     torch.testing.assert_close(seen["validation"], alone[family]["validation"], **TOLERANCE)
@@ -83,7 +83,7 @@ def test_what_one_process_saved_goes_on_with_two(found, alone, family, parallel)
 
 @BOTH
 @FAMILIES
-def test_what_two_ranks_saved_goes_on_with_one_process(found, folder, alone, family, parallel):
+def test_a_state_of_two_ranks_resumes_with_one_process(found, folder, alone, family, parallel):
     newest = newest_state(folder / f"{family}-{parallel}")
     assert newest is not None and newest.is_dir() == (parallel == "fsdp")
     seen = run(family, folder=folder / f"{family}-{parallel}")
@@ -93,12 +93,12 @@ def test_what_two_ranks_saved_goes_on_with_one_process(found, folder, alone, fam
 
 @BOTH
 @FAMILIES
-def test_all_ranks_stop_where_one_is_asked_to(found, family, parallel):
+def test_all_ranks_stop_when_one_rank_is_stopped(found, family, parallel):
     assert [seen[family, parallel]["stopped"] for seen in found] == [STOP, STOP]
 
 
 @BOTH
-def test_only_the_first_rank_reports_evaluates_and_has_the_result(found, parallel):
+def test_only_the_first_rank_reports_evaluates_and_returns_the_result(found, parallel):
     first, second = (seen["masked", parallel]["whole"] for seen in found)
     assert first["losses"] and first["validation"] and first["weights"]
     assert not second["losses"] and not second["validation"]
@@ -106,7 +106,9 @@ def test_only_the_first_rank_reports_evaluates_and_has_the_result(found, paralle
 
 
 @BOTH
-def test_a_gradient_that_is_not_finite_on_one_rank_ends_all_and_its_step_can_be_computed_again(found, folder, parallel):
+def test_a_gradient_that_is_not_finite_on_one_rank_ends_all_ranks_and_its_step_can_be_computed_again(
+    found, folder, parallel
+):
     first, second = (seen["flow", parallel]["broken"] for seen in found)
     assert first == second and "expected finite numbers, got norm nan" in first
     broken = read_broken_step(folder / f"{parallel}.pt")
@@ -118,7 +120,7 @@ def test_a_gradient_that_is_not_finite_on_one_rank_ends_all_and_its_step_can_be_
     assert frozen and not frozen & set(broken.parameters)
 
 
-def test_blocks_computed_again_give_the_same_gradient(alone):
+def test_activation_checkpointing_gives_the_same_gradient(alone):
     # The same operations on the same numbers, dropout's masks too: equal to the bit.
     for changes in ({}, {"dropout": 0.3}):
         plain, again = (
@@ -132,7 +134,7 @@ def test_blocks_computed_again_give_the_same_gradient(alone):
 
 @pytest.mark.parametrize(("recompute", "times"), [(False, 1), (True, 2)])
 @FAMILIES
-def test_a_blocks_forward_runs_once_in_a_step_and_twice_where_blocks_are_computed_again(family, recompute, times):
+def test_a_blocks_forward_runs_once_per_step_and_twice_with_activation_checkpointing(family, recompute, times):
     made, ran = trainer(family, activation_checkpointing=recompute)[0], []
     blocks = list(made.module.backbone.blocks)
     for number, block in enumerate(blocks):
@@ -145,7 +147,7 @@ def test_a_blocks_forward_runs_once_in_a_step_and_twice_where_blocks_are_compute
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile wants a C++ compiler")
 @pytest.mark.parametrize("recompute", [False, True])
 @FAMILIES
-def test_compiled_blocks_have_the_loss_curve_of_plain_ones(alone, family, recompute):
+def test_compiled_blocks_have_the_loss_curve_of_uncompiled_blocks(alone, family, recompute):
     torch.compiler.reset()  # or the graphs of the run before are used again
     counters.clear()
     seen = run(family, compile=True, activation_checkpointing=recompute)
@@ -156,18 +158,18 @@ def test_compiled_blocks_have_the_loss_curve_of_plain_ones(alone, family, recomp
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @FAMILIES
-def test_parts_of_a_batch_have_the_loss_curve_of_the_whole_on_a_gpu_too(family):
+def test_micro_batches_have_the_loss_curve_of_whole_batches_on_a_gpu(family):
     whole, parts = (run(family, Ranks(torch.device("cuda")), accumulation=parts) for parts in (1, 2))
     torch.testing.assert_close(parts["losses"], whole["losses"], rtol=1e-3, atol=1e-4)
 
 
-def test_muon_is_rejected_where_matrices_are_sharded():
+def test_muon_is_rejected_with_sharded_matrices():
     made, _ = trainer("masked")
     config = made.config.model_copy(update={"optimiser": "muon"})
     with pytest.raises(BadConfig, match="orthogonalises full matrices"):
         Sharded(made.task, config, Ranks(size=2))
 
 
-def test_a_batch_that_ranks_and_parts_do_not_share_evenly_is_rejected():
+def test_a_batch_size_that_ranks_and_micro_batches_do_not_divide_is_rejected():
     with pytest.raises(BadConfig, match="a multiple of 6: 3 processes, `accumulation` 2"):
         trainer("masked", Ranks(size=3), accumulation=2)

@@ -13,7 +13,7 @@ from hwm_core.train.trainer import Trainer
 @pytest.mark.parametrize(
     "changes", [{"precision": "float32"}, {"precision": "bfloat16"}, {"optimiser": "muon"}], ids=str
 )
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stopped_at, changes):
+def test_a_resumed_run_equals_an_uninterrupted_run_bit_for_bit(tmp_path, stopped_at, changes):
     whole = Trainer(Regression(), config(**changes))
     assert whole.fit(Lines())
 
@@ -29,7 +29,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stopped
     assert torch.equal(weights(second.result()), weights(whole.result()))
 
 
-def test_the_state_is_saved_when_the_budget_is_spent_and_when_stopped():
+def test_the_state_is_saved_at_the_end_of_the_budget_and_when_stopped():
     saved = []
     trainer = Trainer(Regression(), config())
     trainer.fit(Lines(), save=lambda: saved.append(trainer.step), stop=stop_after(trainer, 2))
@@ -37,7 +37,7 @@ def test_the_state_is_saved_when_the_budget_is_spent_and_when_stopped():
     assert saved == [2, 7]
 
 
-def test_a_state_cut_short_is_rejected(tmp_path):
+def test_a_truncated_state_is_rejected(tmp_path):
     path = tmp_path / "state.pt"
     write_state(path, Trainer(Regression(), config()).state_dict())
     path.write_bytes(path.read_bytes()[:-100])
@@ -56,7 +56,7 @@ def test_a_state_of_another_configuration_is_rejected():
         Trainer(Regression(), config()).load_state_dict(state)
 
 
-def test_half_a_state_never_replaces_a_whole_one(tmp_path):
+def test_a_failed_write_keeps_the_old_state(tmp_path):
     path = tmp_path / "state.pt"
     write_state(path, {"step": 1})
     with pytest.raises(Exception, match="pickle"):

@@ -9,7 +9,7 @@ from hwm_core.train.throughput import TrainingFlops
 from hwm_core.train.trainer import Trainer
 
 
-def test_the_share_of_the_peak_is_the_counted_arithmetic_over_the_time_it_took():
+def test_mfu_is_the_counted_operations_per_second_over_the_peak():
     # Two linear layers, 2x8 and 8x1: 2 operations a weight and row forward, twice that backward, 144 a window.
     trainer = Trainer(Regression(), config(peak_tflops=1e-6, precision="bfloat16"))
     trainer.train_step(stack([Lines()[item] for item in range(4)]))
@@ -19,13 +19,13 @@ def test_the_share_of_the_peak_is_the_counted_arithmetic_over_the_time_it_took()
     assert numbers["mfu"] == pytest.approx(144 * 2.0 / 1e6)
 
 
-def test_without_a_known_peak_no_share_of_it_is_reported():
+def test_without_a_known_peak_no_mfu_is_reported():
     trainer = Trainer(Regression(), config())
     trainer.throughput.add(windows=4, tokens=8, seconds=2.0)
     assert set(trainer.throughput.metrics()) == {"windows_per_s", "tokens_per_s"}
 
 
-def test_what_computes_without_gradient_is_counted_once_and_what_trains_thrice():
+def test_operations_count_once_without_gradients_and_three_times_with_gradients():
     a = torch.randn(2, 3, requires_grad=True)
     with TrainingFlops() as flops:
         a @ torch.randn(3, 5)  # 2 * 2*3*5 forward, twice that backward

@@ -18,7 +18,7 @@ def test_a_worker_process_loads_the_same_batches():
     assert torch.equal(weights(plain.module), weights(worker.module))
 
 
-def test_accumulation_equals_the_larger_batch():
+def test_micro_batches_give_the_gradient_of_the_whole_batch():
     # The mean of two half-batch gradients is the gradient of the mean; without dropout and noise only rounding differs.
     whole = Trainer(Regression(dropout=0, noise=0), config())
     parts = Trainer(Regression(dropout=0, noise=0), config(accumulation=2))
@@ -27,7 +27,7 @@ def test_accumulation_equals_the_larger_batch():
     torch.testing.assert_close(weights(parts.module), weights(whole.module), rtol=1e-5, atol=1e-6)
 
 
-def test_the_gradient_is_clipped_to_its_norm():
+def test_the_norm_of_the_gradient_is_clipped():
     trainer = Trainer(Regression(), config(clip_norm=1e-3))
     seen = []
     trainer.optimisers[0].register_step_pre_hook(
@@ -40,7 +40,7 @@ def test_the_gradient_is_clipped_to_its_norm():
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_linear_layer_computes_in_the_precision_of_the_recipe_in_training_and_in_evaluation(precision):
+def test_linear_layers_compute_in_the_precision_of_the_recipe_in_training_and_in_evaluation(precision):
     trainer, seen = Trainer(Regression(), config(steps=1, ema_decay=0, precision=precision)), []
     trainer.module[0].register_forward_hook(lambda module, _, out: seen.append((module.training, out.dtype)))
 
@@ -70,7 +70,7 @@ def test_a_budget_of_processor_time_does_not_count_waiting():
     assert trainer.progress.elapsed_s - before < 0.2
 
 
-def test_numbers_are_reported_and_the_average_is_what_is_evaluated():
+def test_metrics_are_reported_and_the_moving_average_is_evaluated():
     class Heard:
         def __init__(self) -> None:
             self.numbers: list[tuple[int, set[str]]] = []

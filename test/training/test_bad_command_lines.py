@@ -83,20 +83,20 @@ def write_still(folder: Path) -> None:
         (("--workers", "two"), "argument --workers: expected a whole number of at least 1, got two"),
     ],
 )
-def test_a_setting_that_no_store_can_have_is_rejected(bags: Path, rejected, options, said: str) -> None:
+def test_impossible_settings_of_a_store_are_rejected(bags: Path, rejected, options, said: str) -> None:
     store = bags.parent / "store"
     told = rejected(prepare_data, bags, "--robot", "r", "--validation-nth", 2, "--out", store, *options)
     assert said in told and not store.exists()
 
 
-def test_the_rate_of_a_camera_too_slow_for_the_one_asked_for_is_told(bags: Path, rejected) -> None:
+def test_a_rate_above_the_cameras_is_rejected_with_the_cameras_rate(bags: Path, rejected) -> None:
     # 30 Hz: a period of 120 Hz times 3.5 is 29 ms, shorter than the 33 ms between pictures; of 100 Hz 35 ms.
     store = ("--robot", "r", "--validation-nth", 2, "--out", bags.parent / "store", "--rate")
     assert "got images with joint values at 30 Hz. Prepare at that rate" in rejected(prepare_data, bags, *store, 120)
     assert prepare_data.main([*map(str, (bags, *store, 100))]) == 0
 
 
-def test_joints_beside_a_layout_which_are_its_dimensions_are_rejected(bags: Path, rejected) -> None:
+def test_joints_beside_an_embodiment_are_rejected(bags: Path, rejected) -> None:
     words = (
         "--embodiment",
         "fourier_gr1",
@@ -111,7 +111,7 @@ def test_joints_beside_a_layout_which_are_its_dimensions_are_rejected(bags: Path
     assert "--joints: expected none beside --embodiment" in rejected(prepare_data, bags, *words)
 
 
-def test_what_is_to_be_written_under_a_file_is_rejected_by_its_path(bags: Path, rejected) -> None:
+def test_an_output_path_below_a_file_is_rejected_with_the_path(bags: Path, rejected) -> None:
     file = bags.parent / "file"
     file.write_text("")
     for out in (file, file / "below"):
@@ -126,7 +126,7 @@ def test_what_is_to_be_written_under_a_file_is_rejected_by_its_path(bags: Path, 
             assert str(file) in told and told.count("expected") == 1, told
 
 
-def test_a_report_to_be_written_under_a_file_is_rejected_by_its_path(tmp_path: Path, rejected) -> None:
+def test_an_evaluation_folder_below_a_file_is_rejected_with_the_path(tmp_path: Path, rejected) -> None:
     for split in ("training", "validation"):
         write_still(tmp_path / "store" / split)
     checkpoint, out = save_untrained(tmp_path / "checkpoint"), tmp_path / "file" / "out"
@@ -135,7 +135,7 @@ def test_a_report_to_be_written_under_a_file_is_rejected_by_its_path(tmp_path: P
     assert f"Path {out}" in told and "expected a path that can be read and written, got Not a directory" in told
 
 
-def test_several_robots_without_a_square_are_rejected(bags: Path, rejected) -> None:
+def test_several_robots_without_a_square_crop_are_rejected(bags: Path, rejected) -> None:
     embodiments = ("--embodiment", "unitree_g1_inspire", "fourier_gr1")
     told = rejected(
         prepare_data, bags, *embodiments, "--crop", "none", "--validation-nth", 2, "--out", bags.parent / "s"
@@ -143,7 +143,7 @@ def test_several_robots_without_a_square_are_rejected(bags: Path, rejected) -> N
     assert "expected `crop` to be `centre_square`" in told
 
 
-def test_a_data_set_of_no_frames_a_second_and_a_split_by_zero_are_rejected(bags: Path, rejected) -> None:
+def test_zero_frames_per_second_and_a_split_by_zero_are_rejected(bags: Path, rejected) -> None:
     out = bags.parent / "out"
     told = rejected(convert_data, bags, "--to", "lerobot-v3.0", "--fps", 0, "--out", out)
     assert "`fps`: expected Input should be greater than 0, got 0.0" in told
@@ -170,13 +170,13 @@ def test_a_data_set_of_no_frames_a_second_and_a_split_by_zero_are_rejected(bags:
         (onex, ("validate", "archive.zip", "--vocabulary", 0)),
     ],
 )
-def test_a_count_of_none_is_rejected(tmp_path: Path, rejected, monkeypatch, module, options) -> None:
+def test_a_count_of_zero_is_rejected(tmp_path: Path, rejected, monkeypatch, module, options) -> None:
     monkeypatch.chdir(tmp_path)
     assert f"{options[-2]}: expected a whole number of at least 1, got 0" in rejected(module, *options)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_store_without_validation_episodes_is_not_judged(tmp_path: Path, rejected) -> None:
+def test_evaluating_a_store_without_validation_episodes_is_rejected(tmp_path: Path, rejected) -> None:
     write_still(tmp_path / "store/training")
     checkpoint = save_untrained(tmp_path / "checkpoint")
     told = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")

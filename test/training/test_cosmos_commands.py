@@ -47,7 +47,7 @@ def trained(request, store, tmp_path_factory):
     return out / "checkpoint", folder, request.param
 
 
-def test_a_checkpoint_refers_to_the_download_and_imagines_with_it(trained):
+def test_a_checkpoint_refers_to_the_download_and_predicts_with_it(trained):
     checkpoint, folder, preset = trained
     header = yaml.safe_load((checkpoint / "checkpoint.yaml").read_text())
     assert header["tokenizer"]["name"] == COSMOS[preset] and "tokenizer.safetensors" not in header["weights"]
@@ -60,7 +60,7 @@ def test_a_checkpoint_refers_to_the_download_and_imagines_with_it(trained):
     assert world.goal_latent(np.zeros((16, 16, 3), np.uint8)).shape[:2] == (2, 2)
 
 
-def test_a_moved_download_is_asked_for_by_its_sha256_and_given_by_path_or_link(trained, tmp_path):
+def test_a_moved_download_is_requested_by_its_sha256_and_found_by_path_or_link(trained, tmp_path):
     checkpoint, folder, _ = trained
     wanted = yaml.safe_load((checkpoint / "checkpoint.yaml").read_text())["tokenizer"]["sha256"]["encoder.jit"]
     moved = tmp_path / "moved"
@@ -79,12 +79,12 @@ def test_another_download_is_rejected(trained, tmp_path):
         WorldModel.load(checkpoint, tokenizer=other)
 
 
-def test_a_checkpoint_with_its_own_tokenizer_takes_no_other(tmp_path):
+def test_a_checkpoint_with_its_own_tokenizer_rejects_another(tmp_path):
     with pytest.raises(BadCheckpoint, match="the checkpoint holds its tokenizer"):
         WorldModel.load("hwm_core/assets/tiny", tokenizer=tmp_path)
 
 
-def test_what_was_loaded_is_saved_as_the_same_checkpoint_and_the_download_is_left_alone(trained, tmp_path):
+def test_saving_a_loaded_checkpoint_gives_the_same_checkpoint_and_does_not_change_the_download(trained, tmp_path):
     checkpoint, folder, _ = trained
     for _ in range(2):  # the second replaces the first, and with it a link to the download
         save_checkpoint(tmp_path / "again", load_checkpoint(checkpoint))
@@ -92,7 +92,7 @@ def test_what_was_loaded_is_saved_as_the_same_checkpoint_and_the_download_is_lef
     assert {path.name for path in folder.iterdir()} == {"encoder.jit", "decoder.jit"}
 
 
-def test_a_tokenizer_is_read_from_a_download_from_a_checkpoint_and_alone(trained, tmp_path):
+def test_a_tokenizer_loads_from_a_download_from_a_checkpoint_and_from_its_own_folder(trained, tmp_path):
     checkpoint, folder, _ = trained
     of_checkpoint = load_tokenizer(checkpoint)
     save_tokenizer(tmp_path / "alone", of_checkpoint)
@@ -103,7 +103,7 @@ def test_a_tokenizer_is_read_from_a_download_from_a_checkpoint_and_alone(trained
     assert not any(parameter.requires_grad for parameter in download.parameters())
 
 
-def test_the_decoder_of_a_download_is_not_tuned(trained, store, tmp_path, capsys):
+def test_tuning_the_decoder_of_a_download_is_rejected(trained, store, tmp_path, capsys):
     checkpoint, _, preset = trained
     base = ["--preset", preset, "--data", str(store), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "run")]
     with pytest.raises(SystemExit):
@@ -111,7 +111,7 @@ def test_the_decoder_of_a_download_is_not_tuned(trained, store, tmp_path, capsys
     assert "a tokenizer that training.train_tokenizer trained" in capsys.readouterr().err
 
 
-def test_latents_that_nobody_has_normalised_are_not_tokenised(tmp_path, store, capsys) -> None:
+def test_tokenising_with_unnormalised_latents_is_rejected(tmp_path, store, capsys) -> None:
     folder = cosmos_folder(tmp_path / "files", "CV8x8x8")
     words = [str(store), "--tokenizer", str(folder), "--out", str(tmp_path / "codes")]
     assert tokenise_data.main(words) == 2

@@ -19,7 +19,9 @@ from hwm_core.world_model.checkpoint import load_checkpoint
 from training import train, train_tokenizer, tune_decoder
 
 
-def test_sigterm_saves_and_the_resumed_run_ends_as_if_uninterrupted(store, tokenizer, tmp_path, monkeypatch, capsys):
+def test_sigterm_saves_the_run_and_the_resumed_run_equals_an_uninterrupted_run(
+    store, tokenizer, tmp_path, monkeypatch, capsys
+):
     train_model(store, tokenizer, tmp_path / "whole")
 
     read, served = Windows.__getitem__, []
@@ -47,7 +49,7 @@ def files_of(run: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in kept}
 
 
-def test_a_tokenizers_run_resumed_on_another_store_is_rejected_and_loses_nothing(store, tmp_path, capsys):
+def test_resuming_a_tokenizers_run_on_another_store_is_rejected_without_changes(store, tmp_path, capsys):
     other, out = write_store(tmp_path / "other", seed=2), tmp_path / "tokenizer"
     assert train_tokenizer.main(["--data", str(store), "--out", str(out), *SMALL]) == 0
     before = files_of(out)
@@ -59,9 +61,7 @@ def test_a_tokenizers_run_resumed_on_another_store_is_rejected_and_loses_nothing
     assert train_tokenizer.main(longer) == 0 and read_state(out / "state.pt")["step"] == 6
 
 
-def test_tuning_resumed_on_another_store_or_checkpoint_is_rejected_and_loses_nothing(
-    store, tokenizer, tmp_path, capsys
-):
+def test_resuming_tuning_on_another_store_or_checkpoint_is_rejected_without_changes(store, tokenizer, tmp_path, capsys):
     for run, more in {"one": (), "two": ("train.seed=1",)}.items():
         train_model(store, tokenizer, tmp_path / run, *more)
     other, out = write_store(tmp_path / "other", seed=2), tmp_path / "checkpoint"
@@ -81,7 +81,7 @@ def test_tuning_resumed_on_another_store_or_checkpoint_is_rejected_and_loses_not
     assert tuned(store, "one", "--resume", "tune_decoder.steps=6") == 0 and read_state(out / "state.pt")["step"] == 6
 
 
-def test_a_rejected_resume_changes_nothing_so_that_the_next_one_goes_on(store, tokenizer, tmp_path, capsys):
+def test_a_rejected_resume_changes_nothing_and_the_next_resume_works(store, tokenizer, tmp_path, capsys):
     out = tmp_path / "checkpoint"
     train_model(store, tokenizer, out)
     before = files_of(out) | {"environment": (out / "environment.json").read_bytes()}
@@ -98,7 +98,7 @@ def test_a_rejected_resume_changes_nothing_so_that_the_next_one_goes_on(store, t
     assert train.main([*resumed, "train.steps=6"]) == 0 and read_state(out / "state.pt")["step"] == 6
 
 
-def test_a_run_resumed_on_a_store_with_another_episode_is_rejected(store, tokenizer, tmp_path, capsys):
+def test_resuming_on_a_store_with_an_additional_episode_is_rejected(store, tokenizer, tmp_path, capsys):
     out, grown = tmp_path / "run", shutil.copytree(store, tmp_path / "grown")
     train_model(store, tokenizer, out)
     write_episode(grown / "training", episode("three", 5), Preprocessing(source_aspect=1.0, height=16, width=16))
@@ -107,7 +107,7 @@ def test_a_run_resumed_on_a_store_with_another_episode_is_rejected(store, tokeni
     assert f"Data of the run in {out}: expected episodes" in capsys.readouterr().err
 
 
-def test_a_run_whose_note_of_its_data_was_cut_is_rejected(store, tokenizer, tmp_path, capsys):
+def test_resuming_with_an_empty_data_file_is_rejected(store, tokenizer, tmp_path, capsys):
     out = tmp_path / "run"
     train_model(store, tokenizer, out)
     (out / "data.yaml").write_text("")
@@ -117,7 +117,7 @@ def test_a_run_whose_note_of_its_data_was_cut_is_rejected(store, tokenizer, tmp_
 
 
 @pytest.mark.parametrize("junk", [b"", b"x", b"PK" + bytes(30), bytes(200)])
-def test_a_state_of_junk_is_rejected_with_a_sentence(store, tokenizer, tmp_path, capsys, junk):
+def test_resuming_from_a_damaged_state_is_rejected(store, tokenizer, tmp_path, capsys, junk):
     out = tmp_path / "run"
     train_model(store, tokenizer, out)
     (out / "state.pt").write_bytes(junk)
@@ -126,7 +126,7 @@ def test_a_state_of_junk_is_rejected_with_a_sentence(store, tokenizer, tmp_path,
     assert "expected the state of a run, got an unreadable one" in capsys.readouterr().err
 
 
-def test_a_new_run_does_not_overwrite_an_old_one(store, tokenizer, tmp_path, capsys):
+def test_a_new_run_in_the_folder_of_a_run_is_rejected(store, tokenizer, tmp_path, capsys):
     train_model(store, tokenizer, tmp_path / "run")
     with pytest.raises(SystemExit):
         train_model(store, tokenizer, tmp_path / "run")
@@ -141,7 +141,7 @@ def torchrun(*command: str) -> None:
 
 
 @pytest.mark.slow
-def test_torchrun_trains_tokenizer_and_model_and_one_process_goes_on_with_its_sharded_state(store, tmp_path):
+def test_one_process_resumes_the_sharded_state_that_two_processes_saved(store, tmp_path):
     out, runs = tmp_path / "run", ["--data", str(store), "data.actions=states", *SMALL]
     torchrun("training.train_tokenizer", "--out", str(tmp_path / "tokenizer"), *runs)
     tokenizer = tmp_path / "tokenizer" / "tokenizer"

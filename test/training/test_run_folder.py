@@ -21,7 +21,7 @@ def pictures(run):
     return {file.name: np.asarray(Image.open(file)) for file in (run / "previews").iterdir()}
 
 
-def test_every_start_of_a_run_is_noted_with_its_machine_packages_and_command(store, tokenizer, tmp_path):
+def test_every_start_of_a_run_is_recorded_with_machine_packages_and_command(store, tokenizer, tmp_path):
     train_model(store, tokenizer, tmp_path / "run")
     train_model(store, tokenizer, tmp_path / "run", "--resume")
     first, second = json.loads((tmp_path / "run" / "environment.json").read_text())["starts"]
@@ -30,7 +30,7 @@ def test_every_start_of_a_run_is_noted_with_its_machine_packages_and_command(sto
     assert first["packages"]["numpy"] == version("numpy") and first["revision"] == second["revision"]
 
 
-def test_a_list_of_starts_that_was_cut_is_rejected_by_its_path(tmp_path):
+def test_a_truncated_list_of_starts_is_rejected_with_its_path(tmp_path):
     add_start(tmp_path, "abc", resumed=False)
     file = tmp_path / "environment.json"
     file.write_text(file.read_text()[:-20])
@@ -39,7 +39,7 @@ def test_a_list_of_starts_that_was_cut_is_rejected_by_its_path(tmp_path):
     add_start(tmp_path, "abc", resumed=False)
 
 
-def test_each_evaluation_of_a_masked_model_draws_the_same_windows(store, tokenizer, tmp_path):
+def test_each_evaluation_of_a_masked_model_previews_the_same_windows(store, tokenizer, tmp_path):
     train_model(store, tokenizer, tmp_path / "run", "train.evaluate_every=2", "train.learning_rate=0.1")
     drawn = pictures(tmp_path / "run")
     assert sorted(drawn) == ["step_000002.png", "step_000004.png"]
@@ -50,7 +50,7 @@ def test_each_evaluation_of_a_masked_model_draws_the_same_windows(store, tokeniz
     assert any(file.name.startswith("events") for file in (tmp_path / "run").iterdir())
 
 
-def test_a_tokenizer_and_a_flow_model_are_drawn_too(store, tmp_path):
+def test_tokenizers_and_flow_models_have_previews(store, tmp_path):
     base = ["--preset", "flow_tiny", "--data", str(store)]
     train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW])
     codes = str(tmp_path / "tokenizer" / "tokenizer")
@@ -60,7 +60,7 @@ def test_a_tokenizer_and_a_flow_model_are_drawn_too(store, tmp_path):
         assert sheet.std() > 10  # something was drawn
 
 
-def test_a_sheet_has_the_truth_above_what_was_made_of_it():
+def test_a_preview_has_the_truth_above_the_prediction():
     grey = [np.full((8, 16, 16, 3), value, np.uint8) for value in (50, 100, 200)]
     sheet = preview_sheet("run, step 1", "predicted", [Preview(grey[0][:2], grey[1], grey[2])], cell=32)
     column = 12 + 2 * 36 + 8 + 16  # past the margin, two frames seen and the gap, in the middle of a picture
@@ -70,7 +70,7 @@ def test_a_sheet_has_the_truth_above_what_was_made_of_it():
     assert alone[52 + 16, 12 + 16, 0] == 100
 
 
-def test_steps_that_a_killed_part_of_a_run_had_shown_are_shown_once(tmp_path):
+def test_steps_that_a_resumed_run_repeats_are_in_tensorboard_once(tmp_path):
     for losses in ({20: 5.0, 40: 4.0, 60: 3.0}, {40: 4.5, 60: 3.5}):  # killed after 60, and on from the state of 20
         with Screen(tmp_path) as screen:
             for step, loss in losses.items():

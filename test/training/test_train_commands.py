@@ -15,7 +15,7 @@ from hwm_core.world_model.model import WorldModel
 from training import train, train_tokenizer, tune_decoder
 
 
-def test_a_run_leaves_a_checkpoint_with_its_robot_camera_tokenizer_and_recipe(store, tokenizer, tmp_path):
+def test_a_run_writes_a_checkpoint_with_robot_camera_tokenizer_and_recipe(store, tokenizer, tmp_path):
     train_model(store, tokenizer, tmp_path / "run")
     checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint")
     assert checkpoint.manifest.names == ("neck_yaw", "left_elbow") and checkpoint.manifest.kind == "states"
@@ -28,9 +28,7 @@ def test_a_run_leaves_a_checkpoint_with_its_robot_camera_tokenizer_and_recipe(st
     }
 
 
-def test_a_run_may_begin_with_the_weights_of_another_and_is_rejected_those_of_other_sizes(
-    store, tokenizer, tmp_path, capsys
-):
+def test_init_loads_the_weights_of_a_checkpoint_and_rejects_other_sizes(store, tokenizer, tmp_path, capsys):
     def run(name: str, *more: str) -> dict[str, torch.Tensor]:
         train_model(store, tokenizer, tmp_path / name, *more)
         return load_checkpoint(tmp_path / name / "checkpoint").model.state_dict()
@@ -50,7 +48,7 @@ def test_a_run_may_begin_with_the_weights_of_another_and_is_rejected_those_of_ot
     assert not (tmp_path / "other" / "state.pt").exists()
 
 
-def test_the_flow_preset_trains_tokenizer_and_model_to_a_checkpoint_that_imagines(store, tmp_path):
+def test_the_flow_preset_trains_tokenizer_and_model_to_a_checkpoint_that_predicts(store, tmp_path):
     base = ["--preset", "flow_tiny", "--data", str(store)]
     assert train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW]) == 0
     tokenizer = tmp_path / "tokenizer" / "tokenizer"
@@ -67,7 +65,7 @@ def test_the_flow_preset_trains_tokenizer_and_model_to_a_checkpoint_that_imagine
     assert world.family == "flow" and world.frames(past, rollout).shape == (2, 32, 16, 16, 3)
 
 
-def test_weights_by_what_a_channel_paints_are_measured_before_the_training_and_again_when_it_goes_on(
+def test_channel_weights_by_decoder_sensitivity_are_measured_before_training_and_again_on_resuming(
     store, tmp_path, monkeypatch
 ):
     base = ["--preset", "flow_tiny", "--data", str(store)]
@@ -99,7 +97,7 @@ def test_a_tokenizer_of_the_other_family_is_rejected_before_training(store, toke
     assert "expected continuous codes" in capsys.readouterr().err
 
 
-def test_tuning_changes_the_decoder_and_nothing_else(store, tokenizer, tmp_path):
+def test_tuning_changes_only_the_decoder(store, tokenizer, tmp_path):
     train_model(store, tokenizer, tmp_path / "run")
     run = ["--data", str(store), "--checkpoint", str(tmp_path / "run" / "checkpoint"), "--out", str(tmp_path / "tuned")]
     assert tune_decoder.main([*run, *SMALL, "tune_decoder.learning_rate=0.1", "tune_decoder.warmup_steps=0"]) == 0
@@ -124,7 +122,7 @@ def test_tuning_on_a_store_of_another_preprocessing_is_rejected(store, tokenizer
     assert "expected the checkpoint's preprocessing" in capsys.readouterr().err
 
 
-def test_a_file_in_the_place_of_a_runs_folder_is_rejected(store, tokenizer, tmp_path, capsys):
+def test_a_file_at_the_path_of_a_runs_folder_is_rejected(store, tokenizer, tmp_path, capsys):
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(SystemExit):
@@ -132,13 +130,13 @@ def test_a_file_in_the_place_of_a_runs_folder_is_rejected(store, tokenizer, tmp_
         assert f"--out {out}: expected a folder, got {tmp_path / 'file'}, a file" in capsys.readouterr().err
 
 
-def test_a_run_where_no_folder_can_be_made_is_rejected_with_its_path(store, capsys):
+def test_a_path_where_no_folder_can_be_made_is_rejected(store, capsys):
     with pytest.raises(SystemExit, match="2"):
         train_tokenizer.main(["--data", str(store), "--out", "/proc/none/run", *SMALL])
     assert "Path /proc/none: expected a path that can be read and written" in capsys.readouterr().err
 
 
-def test_a_runs_folder_in_the_place_of_what_it_made_is_rejected_with_the_right_one(store, tokenizer, tmp_path, capsys):
+def test_a_runs_folder_given_as_tokenizer_is_rejected_with_a_suggestion(store, tokenizer, tmp_path, capsys):
     with pytest.raises(SystemExit):
         train_model(store, tokenizer.parent, tmp_path / "run")
     assert f"Did you mean {tokenizer}?" in capsys.readouterr().err
@@ -150,7 +148,7 @@ def test_actions_that_were_not_recorded_are_rejected(store, tokenizer, tmp_path,
     assert "expected states, got `commands`" in capsys.readouterr().err
 
 
-def test_a_step_that_breaks_is_saved_in_the_run_and_the_command_replays_it(store, tokenizer, tmp_path, capsys):
+def test_a_broken_step_is_saved_in_the_run_and_replay_computes_it_again(store, tokenizer, tmp_path, capsys):
     broken = ["train.precision=float32", "train.optimiser=adamw", "data.augmentation.action_noise=1.0e+39"]
     with pytest.raises(SystemExit):
         train_model(store, tokenizer, tmp_path / "run", *broken)

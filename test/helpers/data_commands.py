@@ -1,4 +1,4 @@
-"""The data commands by short names, for tests that run several."""
+"""The data commands by short names, for tests that run several commands."""
 
 from training import (
     compute_statistics,

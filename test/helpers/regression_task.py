@@ -1,4 +1,4 @@
-"""A small regression that the trainer's tests train."""
+"""A small regression task for the tests of the trainer."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Points(Batch):
 
 
 class Lines(torch.utils.data.Dataset):
-    """Sixteen points of a line, with noise."""
+    """Sixteen points of a line."""
 
     def __len__(self) -> int:
         return 16
@@ -29,7 +29,7 @@ class Lines(torch.utils.data.Dataset):
 
 
 class Regression:
-    """A trainee with everything random that training has: dropout, and noise from the generator."""
+    """A training task with dropout, and with noise from the generator."""
 
     def __init__(self, dropout: float = 0.5, noise: float = 0.1) -> None:
         torch.manual_seed(0)

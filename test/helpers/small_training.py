@@ -1,4 +1,4 @@
-"""A small store, and the settings of trainings that take seconds."""
+"""A small store, and overrides for trainings that take seconds."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ SMALL_FLOW = [
 
 
 def episode(name: str, seed: int) -> Episode:
-    """40 frames of 16x16 noise that brightens with the first joint."""
+    """40 frames of 16x16 noise whose brightness follows the first joint."""
     generator = np.random.default_rng(seed)
     states = np.cumsum(generator.normal(size=(40, 2)), axis=0).astype(np.float32)
     pixels = 128 + 20 * states[:, :1, None, None] + generator.normal(scale=10, size=(40, 16, 16, 3))
@@ -56,6 +56,7 @@ def episode(name: str, seed: int) -> Episode:
 
 
 def write_store(path: Path, seed: int = 0) -> Path:
+    """One training episode, one validation episode, and the manifest of the states."""
     preprocessing = Preprocessing(source_aspect=1.0, height=16, width=16)
     one = episode("one", seed)
     write_episode(path / "training", one, preprocessing)
@@ -72,18 +73,18 @@ def train_model(store, tokenizer, out, *more: str) -> int:
 
 
 def train_and_note(arguments: list[str], notes: Path) -> None:
-    """Train in a process of its own, and note each step whose state and checkpoint are saved.
+    """Train, and append each saved step to the file `notes`.
 
-    It stands here because the process that runs it imports it by name, and cannot import a test file.
+    The process that runs this function imports it by name, so it cannot be in a test file.
     """
     torch.set_num_threads(1)
-    save = train.save_checkpoint
+    save_checkpoint = train.save_checkpoint
 
-    def saved(directory, checkpoint):
-        save(directory, checkpoint)
+    def save_and_note(directory, checkpoint):
+        save_checkpoint(directory, checkpoint)
         with notes.open("a") as file:
             file.write(f"{checkpoint.metadata['steps']}\n")
 
-    train.save_checkpoint = saved
+    train.save_checkpoint = save_and_note
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     sys.exit(train.main(arguments))

@@ -1,4 +1,4 @@
-"""Training of the tiny models without tokenizer or store, alone or as one of two processes, for the tests of ranks."""
+"""Training of tiny models without tokenizer or store, in one process or two, for the tests of ranks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +15,7 @@ from hwm_core.rng.batch_rows import normal
 from hwm_core.train.broken_step import BadGradient, write_broken_step
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.ranks import Ranks
+from hwm_core.train.reporter import Progress
 from hwm_core.train.state import newest_state, read_shards, read_state, save_state
 from hwm_core.train.trainer import Trainer
 
@@ -23,7 +24,7 @@ STEPS, STOP = 4, 2
 
 
 class Clips(torch.utils.data.Dataset):
-    """Ten clips of codes with actions; of those in `broken` the actions are no numbers."""
+    """Ten clips of codes with actions; the clips in `broken` have NaN actions."""
 
     def __init__(self, family: str, broken: tuple[int, ...] = ()) -> None:
         self.codes, self.actions = CASES[family].clip(batch=10)
@@ -37,7 +38,7 @@ class Clips(torch.utils.data.Dataset):
 
 
 class CodesTask:
-    """A world model on codes; noise on the actions stands for augmentation."""
+    """A world model on codes, with noise on the actions as augmentation."""
 
     def __init__(self, family: str, **changes: object) -> None:
         self.module = CASES[family].build(depth=2, **changes)
@@ -51,23 +52,23 @@ class CodesTask:
 
 
 class Losses:
-    """A reporter that keeps the loss of each step and the evaluations."""
+    """A reporter that keeps the losses and the evaluations."""
 
     def __init__(self) -> None:
         self.train: list[float] = []
         self.validation: list[float] = []
 
-    def report(self, position: Any, numbers: Mapping[str, float]) -> None:
-        if "train/loss" in numbers:
-            self.train.append(numbers["train/loss"])
+    def report(self, progress: Progress, metrics: Mapping[str, float]) -> None:
+        if "train/loss" in metrics:
+            self.train.append(metrics["train/loss"])
         else:
-            self.validation.append(numbers["validation/size"])
+            self.validation.append(metrics["validation/size"])
 
 
 def trainer(
     family: str, ranks: Ranks | None = None, model: Mapping[str, object] = MappingProxyType({}), **changes: object
 ) -> tuple[Trainer, Losses]:
-    """A new one, at step 0, of a model and a recipe with some changes."""
+    """A new trainer, and its reporter."""
     values = {"steps": STEPS, "batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 1, "precision": "float32"}
     always = {"ema_decay": 0.9, "report_every": 1, "evaluate_every": 1000}
     losses = Losses()
@@ -76,7 +77,7 @@ def trainer(
 
 
 def size(module: torch.nn.Module) -> dict[str, float]:
-    """An evaluation: the sum of all weights' magnitudes, outside of any rank's share."""
+    """An evaluation: the sum of the magnitudes of all weights."""
     return {"size": float(sum(p.detach().abs().double().sum() for p in module.parameters()))}
 
 
@@ -94,19 +95,19 @@ def run(family: str, ranks: Ranks | None = None, folder: Path | None = None, **c
 
 
 def run_and_stop(family: str, folder: Path, ranks: Ranks | None = None, **changes: object) -> int:
-    """Train until the last rank asks to stop, and save; returns the steps done."""
+    """Train until the last rank stops the run, and save; returns the steps done."""
     made, _ = trainer(family, ranks, **changes)
-    asks = ranks is None or ranks.rank == ranks.size - 1
+    stops = ranks is None or ranks.rank == ranks.size - 1
 
     def save() -> None:
         save_state(folder, made.state_dict(), sharded=made.parallel.sharded, ranks=made.ranks)
 
-    made.fit(Clips(family), save=save, stop=lambda: asks and made.step == STOP)
+    made.fit(Clips(family), save=save, stop=lambda: stops and made.step == STOP)
     return made.step
 
 
-def break_down(family: str, folder: Path, ranks: Ranks | None = None, **changes: object) -> str:
-    """Train on clips of which one is broken, keep the broken step; returns what the error says."""
+def run_with_broken_clip(family: str, folder: Path, ranks: Ranks | None = None, **changes: object) -> str:
+    """Train on clips with one broken clip, and save the broken step; returns the message of the error."""
     made, _ = trainer(family, ranks, **changes)
     try:
         made.fit(Clips(family, broken=(7,)))
@@ -118,7 +119,7 @@ def break_down(family: str, folder: Path, ranks: Ranks | None = None, **changes:
 
 
 def of_two(rank: int, folder: Path) -> None:
-    """What one of two processes does: everything that the tests look at, kept in `folder`."""
+    """All runs of one of two processes; the results are saved in `folder`."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2)
     ranks, found = Ranks(torch.device("cpu"), rank, 2), {}
@@ -137,7 +138,7 @@ def of_two(rank: int, folder: Path) -> None:
                 ),
                 "stopped": run_and_stop(family, of_two_folder, **one),
                 "resumed": run(family, folder=of_two_folder, **one),
-                "broken": break_down(family, folder, **one) if family == "flow" else None,
+                "broken": run_with_broken_clip(family, folder, **one) if family == "flow" else None,
             }
     torch.save(found, folder / f"found_{rank}.pt")
     dist.destroy_process_group()

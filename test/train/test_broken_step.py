@@ -21,11 +21,11 @@ def test_a_loss_that_is_not_finite_ends_the_run_without_changing_the_weights():
 
 def test_a_finite_gradient_with_an_infinite_norm_ends_the_run_without_changing_the_weights():
     class Steep(Regression):
-        """Gradients of about 1e25, whose squares float32 (below 3.4e38) does not hold."""
+        """Gradients of about 1e25, whose squares exceed float32 (3.4e38)."""
 
         def loss(self, batch, generator):
-            loss, numbers = super().loss(batch, generator)
-            return 1e25 * loss, numbers
+            loss, metrics = super().loss(batch, generator)
+            return 1e25 * loss, metrics
 
     trainer = Trainer(Steep(), config())
     before = weights(trainer.module).clone()
@@ -46,8 +46,8 @@ def test_a_saved_broken_step_can_be_computed_again(tmp_path):
     assert torch.equal(broken.weights["0.weight"], trainer.module[0].weight)
     again = Trainer(Regression(noise=float("inf")), config()).replay(broken)
     assert again.parameters == broken.parameters and not torch.tensor(again.loss).isfinite()
-    sound = Trainer(Regression(), config()).replay(broken)  # the same step of a loss that was put right
-    assert not sound.parameters and torch.tensor(sound.loss).isfinite()
+    corrected = Trainer(Regression(), config()).replay(broken)  # the same step with a finite loss
+    assert not corrected.parameters and torch.tensor(corrected.loss).isfinite()
 
 
 def test_another_file_than_a_broken_step_is_rejected(tmp_path):

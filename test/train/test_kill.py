@@ -1,4 +1,4 @@
-"""SIGKILL at any moment of training: what is there afterwards loads, and the run goes on as if nothing had been."""
+"""SIGKILL at any time during training: all files stay readable, and the run resumes to the same result."""
 
 import os
 import random
@@ -24,17 +24,17 @@ from hwm_core.train.ranks import Ranks
 from hwm_core.train.state import newest_state, read_shards, read_state, save_state
 from hwm_core.world_model.checkpoint import load_checkpoint, save_checkpoint, save_tokenizer
 
-TOUCHES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod")  # of the file system
+DISK_ACCESS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod")  # audit events
 
 
-def dying(work, at: int) -> bool:
-    """Do it in a process that dies when it is about to touch the file system for the `at`-th time. Whether it died."""
+def killed(work, at: int) -> bool:
+    """Call `work` in a process that is killed before its disk access number `at`; returns whether it was killed."""
     child = os.fork()
     if child == 0:
         left = [at]
 
         def hook(event, _):
-            if event in TOUCHES:
+            if event in DISK_ACCESS:
                 left[0] -= 1
                 if left[0] < 0:
                     os.kill(os.getpid(), signal.SIGKILL)
@@ -54,16 +54,16 @@ def test_a_process_killed_at_any_disk_access_leaves_the_old_or_the_new_folder_co
                 (partial / name).write_text(str(number))
 
     write(0)
-    standing_now, died = 0, True
+    current = 0
     for number in count(1):
-        died = dying(lambda number=number: write(number), at=number - 1)
+        was_killed = killed(lambda number=number: write(number), at=number - 1)
         found = {int((readable_folder(path) / name).read_text()) for name in ("weights", "header")}
-        assert found in ({standing_now}, {number})
-        (standing_now,) = found
-        if not died:
+        assert found in ({current}, {number})
+        (current,) = found
+        if not was_killed:
             break
-    assert number > 8 and standing_now == number
-    assert [entry.name for entry in tmp_path.iterdir()] == ["it"]  # what kills had left is cleared away
+    assert number > 8 and current == number
+    assert [entry.name for entry in tmp_path.iterdir()] == ["it"]  # partial folders of killed processes are removed
 
 
 def test_between_the_two_renames_the_old_checkpoint_is_readable_and_the_next_save_repairs_the_folder(tmp_path):
@@ -75,14 +75,14 @@ def test_between_the_two_renames_the_old_checkpoint_is_readable_and_the_next_sav
     assert (tmp_path / "it").exists() and load_checkpoint(tmp_path / "it").name == "old"
 
 
-def sharded(folder: Path, step: int) -> None:
-    """Save a state of one process's shards, whose weights say the step."""
+def save_sharded(folder: Path, step: int) -> None:
+    """Save a sharded state of one process, whose weights equal the step."""
     weights = {name: torch.full((4,), float(step)) for name in ("one", "two")}
     save_state(folder, {"step": step, "module": weights}, sharded=True, ranks=Ranks())
 
 
-def stands(folder: Path) -> int:
-    """The step of the state that the run would go on from."""
+def newest_step(folder: Path) -> int:
+    """The step of the state that a resumed run would load."""
     newest = newest_state(folder)
     assert newest is not None
     state = read_shards(newest, {"step": -1, "module": {"one": torch.zeros(4), "two": torch.zeros(4)}})
@@ -95,14 +95,14 @@ def stands(folder: Path) -> int:
 def test_a_sharded_state_killed_at_any_disk_access_is_the_old_or_the_new_state_complete(tmp_path, later):
     for at in count():
         folder = tmp_path / str(at)
-        sharded(folder, 4)
-        died = dying(lambda folder=folder: sharded(folder, later), at)
-        assert stands(folder) in (4, later)
-        sharded(folder, 12)  # clears away what the kill had left
+        save_sharded(folder, 4)
+        was_killed = killed(lambda folder=folder: save_sharded(folder, later), at)
+        assert newest_step(folder) in (4, later)
+        save_sharded(folder, 12)  # removes partial folders of the killed process
         assert [entry.name for entry in folder.iterdir()] == ["state-00000012"]
-        if not died:
+        if not was_killed:
             break
-    assert at > 5 or later == 4  # of the same step nothing is written
+    assert at > 5 or later == 4  # a complete state of the same step is not written again
 
 
 @pytest.mark.parametrize(("wanted", "steps"), [(2, 12), pytest.param(15, 60, marks=pytest.mark.slow)])
@@ -121,7 +121,7 @@ def test_a_killed_run_loses_only_the_steps_since_its_last_save_and_ends_like_an_
     save_tokenizer(tmp_path / "codes", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
     base = ["--data", str(store), "--tokenizer", str(tmp_path / "codes"), "data.actions=states", *SMALL]
     base += [f"train.steps={steps}", "train.save_every_minutes=1e-9"]  # after every step
-    context = get_context("forkserver")  # a real process each; what they import is imported once
+    context = get_context("forkserver")  # real processes, which share the imports
     context.set_forkserver_preload(["training.train", "torch._dynamo"])
 
     def start(name, *more):
@@ -135,25 +135,28 @@ def test_a_killed_run_loses_only_the_steps_since_its_last_save_and_ends_like_an_
         return [int(line) for line in file.read_text().split()] if file.exists() else []
 
     whole = start("whole")
-    draw, kills = random.Random(0), 0
-    process = start("cut")
+    rng, kills = random.Random(0), 0
+    process = start("killed")
     while kills < wanted:
-        before = len(noted("cut"))
-        while len(noted("cut")) == before and process.is_alive():
+        before = len(noted("killed"))
+        while len(noted("killed")) == before and process.is_alive():
             time.sleep(0.02)
-        time.sleep(draw.uniform(0, 0.06))  # a step and its save take about as long
+        time.sleep(rng.uniform(0, 0.06))  # a step and its save take about as long
         if not process.is_alive():
             break
         process.kill()
         process.join()
         kills += 1
-        state = read_state(tmp_path / "cut" / "state.pt")
-        assert max(noted("cut")) <= state["step"] <= max(noted("cut")) + 1
-        assert load_checkpoint(tmp_path / "cut" / "checkpoint").metadata["steps"] in (state["step"], state["step"] - 1)
-        process = start("cut", "--resume")
+        state = read_state(tmp_path / "killed" / "state.pt")
+        assert max(noted("killed")) <= state["step"] <= max(noted("killed")) + 1
+        assert load_checkpoint(tmp_path / "killed" / "checkpoint").metadata["steps"] in (
+            state["step"],
+            state["step"] - 1,
+        )
+        process = start("killed", "--resume")
     assert kills > 0
     for one in (process, whole):
         one.join(300)
         assert one.exitcode == 0
-    results = [(tmp_path / name / "checkpoint" / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    results = [(tmp_path / name / "checkpoint" / "model.safetensors").read_bytes() for name in ("whole", "killed")]
     assert results[0] == results[1]

@@ -1,4 +1,4 @@
-"""Two processes that train one model, over gloo on the CPU: one pair does everything that the tests look at."""
+"""Training with two processes over gloo on the CPU. One pair of processes performs all runs; the tests compare them."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ from hwm_core.train.parallel import Sharded
 from hwm_core.train.ranks import Ranks
 from hwm_core.train.state import newest_state
 
-# Sums over two halves round otherwise than sums over the whole; four steps of AdamW carry that on.
+# Sums over two halves round differently from sums over the whole batch; four steps of AdamW amplify it.
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
 BOTH = pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 FAMILIES = pytest.mark.parametrize("family", list(CASES))
@@ -24,7 +24,7 @@ FAMILIES = pytest.mark.parametrize("family", list(CASES))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Where the pair has been; of `<family>-alone` it went on from one process's state."""
+    """The folder of the pair's runs; `<family>-alone` holds the state of a single process."""
     path = tmp_path_factory.mktemp("pair")
     for family in CASES:
         (path / f"{family}-alone").mkdir()
@@ -35,7 +35,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(folder) -> list[dict]:
-    """What each of the two saw."""
+    """The results of both processes."""
     return [torch.load(folder / f"found_{rank}.pt") for rank in range(2)]
 
 
@@ -112,7 +112,7 @@ def test_a_gradient_that_is_not_finite_on_one_rank_ends_all_ranks_and_its_step_c
     first, second = (seen["flow", parallel]["broken"] for seen in found)
     assert first == second and "expected finite numbers, got norm nan" in first
     broken = read_broken_step(folder / f"{parallel}.pt")
-    assert broken.batch.actions.isnan().any() and len(broken.batch) == 4  # the rows of both
+    assert broken.batch.actions.isnan().any() and len(broken.batch) == 4  # the windows of both ranks
     again = trainer("flow")[0].replay(broken)
     assert not torch.tensor([again.loss, broken.loss]).isfinite().any()
     assert again.parameters == broken.parameters != ()
@@ -121,7 +121,7 @@ def test_a_gradient_that_is_not_finite_on_one_rank_ends_all_ranks_and_its_step_c
 
 
 def test_activation_checkpointing_gives_the_same_gradient(alone):
-    # The same operations on the same numbers, dropout's masks too: equal to the bit.
+    # The same operations on the same numbers and dropout masks: bit-identical.
     for changes in ({}, {"dropout": 0.3}):
         plain, again = (
             trainer("masked", model=changes, activation_checkpointing=recompute)[0] for recompute in (False, True)
@@ -144,11 +144,11 @@ def test_a_blocks_forward_runs_once_per_step_and_twice_with_activation_checkpoin
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile wants a C++ compiler")
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 @pytest.mark.parametrize("recompute", [False, True])
 @FAMILIES
 def test_compiled_blocks_have_the_loss_curve_of_uncompiled_blocks(alone, family, recompute):
-    torch.compiler.reset()  # or the graphs of the run before are used again
+    torch.compiler.reset()  # otherwise the graphs of the previous run are used again
     counters.clear()
     seen = run(family, compile=True, activation_checkpointing=recompute)
     assert counters["stats"]["unique_graphs"] > 0 and not counters["graph_break"]

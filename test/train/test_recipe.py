@@ -95,5 +95,7 @@ def test_values_that_contradict_each_other_are_rejected_with_their_keys(change, 
 
 
 def test_a_patch_that_does_not_cover_the_grid_is_rejected():
-    with pytest.raises(BadConfig, match=r"expected `grid` of which `patch` divides both sides, got grid \[16, 16\]"):
+    with pytest.raises(
+        BadConfig, match=r"expected `grid` to be a multiple of `patch` on both sides, got grid \[16, 16\]"
+    ):
         build_model("masked", {"grid": [16, 16], "patch": 3})

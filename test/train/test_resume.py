@@ -1,4 +1,4 @@
-"""Resuming a run: bit for bit, and from sound states only."""
+"""Resuming a run: bit for bit, and only from intact states."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def test_a_resumed_run_equals_an_uninterrupted_run_bit_for_bit(tmp_path, stopped
     first = Trainer(Regression(), config(**changes))
     assert not first.fit(Lines(), stop=stop_after(first, stopped_at))
     write_state(tmp_path / "state.pt", first.state_dict())
-    torch.rand(5)  # whatever else draws random numbers in between
+    torch.rand(5)  # other code may draw random numbers in between
     second = Trainer(Regression(), config(**changes))
     second.load_state_dict(read_state(tmp_path / "state.pt"))
     assert second.step == stopped_at and second.fit(Lines())

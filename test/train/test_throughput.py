@@ -1,4 +1,4 @@
-"""Figures of speed."""
+"""Throughput and model FLOPs utilisation."""
 
 import pytest
 import torch
@@ -10,13 +10,13 @@ from hwm_core.train.trainer import Trainer
 
 
 def test_mfu_is_the_counted_operations_per_second_over_the_peak():
-    # Two linear layers, 2x8 and 8x1: 2 operations a weight and row forward, twice that backward, 144 a window.
+    # Two linear layers, 2x8 and 8x1: 2 operations per weight forward, twice that backward: 6 * 24 = 144 per window.
     trainer = Trainer(Regression(), config(peak_tflops=1e-6, precision="bfloat16"))
     trainer.train_step(stack([Lines()[item] for item in range(4)]))
     trainer.throughput.add(windows=4, tokens=8, seconds=2.0)
-    numbers = trainer.throughput.metrics()
-    assert numbers["windows_per_s"] == 2.0 and numbers["tokens_per_s"] == 4.0
-    assert numbers["mfu"] == pytest.approx(144 * 2.0 / 1e6)
+    metrics = trainer.throughput.metrics()
+    assert metrics["windows_per_s"] == 2.0 and metrics["tokens_per_s"] == 4.0
+    assert metrics["mfu"] == pytest.approx(144 * 2.0 / 1e6)
 
 
 def test_without_a_known_peak_no_mfu_is_reported():

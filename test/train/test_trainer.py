@@ -8,6 +8,7 @@ import torch
 from regression_task import Lines, Regression, config, weights
 from torch import nn
 
+from hwm_core.train.reporter import Progress
 from hwm_core.train.trainer import Trainer
 
 
@@ -54,7 +55,7 @@ def test_linear_layers_compute_in_the_precision_of_the_recipe_in_training_and_in
 
 
 def test_a_budget_in_minutes_ends_the_run_and_drives_the_schedule():
-    now = iter(range(0, 10_000, 5))  # every look at the clock takes 5 s
+    now = iter(range(0, 10_000, 5))  # every reading of the clock takes 5 s
     trainer = Trainer(Regression(), config(steps=None, max_minutes=1.0, warmup_steps=0), clock=lambda: float(next(now)))
     rates = []
     trainer.optimisers[0].register_step_pre_hook(lambda optimiser, *_: rates.append(optimiser.param_groups[0]["lr"]))
@@ -71,15 +72,15 @@ def test_a_budget_of_processor_time_does_not_count_waiting():
 
 
 def test_metrics_are_reported_and_the_moving_average_is_evaluated():
-    class Heard:
+    class Recorder:
         def __init__(self) -> None:
-            self.numbers: list[tuple[int, set[str]]] = []
+            self.reports: list[tuple[int, set[str]]] = []
 
-        def report(self, position, numbers: Mapping[str, float]) -> None:
-            self.numbers.append((position.step, set(numbers)))
+        def report(self, progress: Progress, metrics: Mapping[str, float]) -> None:
+            self.reports.append((progress.step, set(metrics)))
 
-    heard, evaluated = Heard(), []
-    trainer = Trainer(Regression(), config(report_every=3, evaluate_every=4), reporter=heard)
+    recorder, evaluated = Recorder(), []
+    trainer = Trainer(Regression(), config(report_every=3, evaluate_every=4), reporter=recorder)
 
     def evaluate(module: nn.Module) -> dict[str, float]:
         assert not module.training
@@ -90,5 +91,5 @@ def test_metrics_are_reported_and_the_moving_average_is_evaluated():
     train = {
         f"train/{name}" for name in ("loss", "error", "gradient_norm", "learning_rate", "windows_per_s", "tokens_per_s")
     }
-    assert heard.numbers == [(3, train), (4, {"validation/error"}), (6, train), (7, {"validation/error"})]
+    assert recorder.reports == [(3, train), (4, {"validation/error"}), (6, train), (7, {"validation/error"})]
     assert evaluated == [True, True]

@@ -1,4 +1,4 @@
-"""A small store and its tokenizer, trained once for each file of tests."""
+"""A small store, and a tokenizer that is trained on it once per test file."""
 
 import pytest
 from small_training import SMALL, write_store

@@ -1,4 +1,4 @@
-"""Command lines that cannot be done end with exit status 2 and a sentence, not with a stack trace."""
+"""Invalid command lines end with exit status 2 and a message, without a stack trace."""
 
 import sys
 from pathlib import Path
@@ -30,7 +30,7 @@ ONEX = ("--checkpoint", "tiny", "--data", "set", "--out", "out")
 
 @pytest.fixture
 def rejected(monkeypatch, capsys):
-    """Runs a command; returns what it says, where it ends with 2."""
+    """A function that runs a command, requires exit status 2, and returns the error message."""
 
     def call(module, *arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
@@ -51,7 +51,7 @@ def bags(tmp_path: Path) -> Path:
     return tmp_path / "bags"
 
 
-def write_still(folder: Path) -> None:
+def write_still_episode(folder: Path) -> None:
     """An episode in which nothing moves."""
     episode = Episode(
         name="only",
@@ -66,7 +66,7 @@ def write_still(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--size", 0), "`height`: expected Input should be greater than or equal to 1, got 0"),
         (("--rate", 0), "`frame_rate_hz`: expected Input should be greater than 0, got 0.0"),
@@ -83,14 +83,14 @@ def write_still(folder: Path) -> None:
         (("--workers", "two"), "argument --workers: expected a whole number of at least 1, got two"),
     ],
 )
-def test_impossible_settings_of_a_store_are_rejected(bags: Path, rejected, options, said: str) -> None:
+def test_impossible_settings_of_a_store_are_rejected(bags: Path, rejected, options, message: str) -> None:
     store = bags.parent / "store"
-    told = rejected(prepare_data, bags, "--robot", "r", "--validation-nth", 2, "--out", store, *options)
-    assert said in told and not store.exists()
+    error = rejected(prepare_data, bags, "--robot", "r", "--validation-nth", 2, "--out", store, *options)
+    assert message in error and not store.exists()
 
 
 def test_a_rate_above_the_cameras_is_rejected_with_the_cameras_rate(bags: Path, rejected) -> None:
-    # 30 Hz: a period of 120 Hz times 3.5 is 29 ms, shorter than the 33 ms between pictures; of 100 Hz 35 ms.
+    # The camera has 30 Hz, 33 ms per image. 3.5 periods of 120 Hz are 29 ms, of 100 Hz 35 ms.
     store = ("--robot", "r", "--validation-nth", 2, "--out", bags.parent / "store", "--rate")
     assert "got images with joint values at 30 Hz. Prepare at that rate" in rejected(prepare_data, bags, *store, 120)
     assert prepare_data.main([*map(str, (bags, *store, 100))]) == 0
@@ -116,37 +116,37 @@ def test_an_output_path_below_a_file_is_rejected_with_the_path(bags: Path, rejec
     file.write_text("")
     for out in (file, file / "below"):
         robot = ("--robot", "r", "--out", out)
-        for told in (
+        for error in (
             rejected(prepare_data, bags, *robot, "--validation-nth", 2),
             rejected(convert_data, bags, "--to", "rosbag2", "--out", out),
             rejected(convert_data, bags, "--to", "lerobot-v3.0", "--out", out),
             rejected(compute_statistics, bags, "--robot", "r", "--out", out / "r.yaml"),
             rejected(inspect_data, bags, "--sheets", out),
         ):
-            assert str(file) in told and told.count("expected") == 1, told
+            assert str(file) in error and error.count("expected") == 1, error
 
 
 def test_an_evaluation_folder_below_a_file_is_rejected_with_the_path(tmp_path: Path, rejected) -> None:
     for split in ("training", "validation"):
-        write_still(tmp_path / "store" / split)
+        write_still_episode(tmp_path / "store" / split)
     checkpoint, out = save_untrained(tmp_path / "checkpoint"), tmp_path / "file" / "out"
     out.parent.write_text("")
-    told = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", out)
-    assert f"Path {out}" in told and "expected a path that can be read and written, got Not a directory" in told
+    error = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", out)
+    assert f"Path {out}" in error and "expected a path that can be read and written, got Not a directory" in error
 
 
 def test_several_robots_without_a_square_crop_are_rejected(bags: Path, rejected) -> None:
     embodiments = ("--embodiment", "unitree_g1_inspire", "fourier_gr1")
-    told = rejected(
+    error = rejected(
         prepare_data, bags, *embodiments, "--crop", "none", "--validation-nth", 2, "--out", bags.parent / "s"
     )
-    assert "expected `crop` to be `centre_square`" in told
+    assert "expected `crop` to be `centre_square`" in error
 
 
 def test_zero_frames_per_second_and_a_split_by_zero_are_rejected(bags: Path, rejected) -> None:
     out = bags.parent / "out"
-    told = rejected(convert_data, bags, "--to", "lerobot-v3.0", "--fps", 0, "--out", out)
-    assert "`fps`: expected Input should be greater than 0, got 0.0" in told
+    error = rejected(convert_data, bags, "--to", "lerobot-v3.0", "--fps", 0, "--out", out)
+    assert "`fps`: expected Input should be greater than 0, got 0.0" in error
     assert "--nth: expected a whole number of at least 1" in rejected(split_data, bags, "--nth", 0, "--out", out)
     assert not out.exists()
 
@@ -177,7 +177,7 @@ def test_a_count_of_zero_is_rejected(tmp_path: Path, rejected, monkeypatch, modu
 
 
 def test_evaluating_a_store_without_validation_episodes_is_rejected(tmp_path: Path, rejected) -> None:
-    write_still(tmp_path / "store/training")
+    write_still_episode(tmp_path / "store/training")
     checkpoint = save_untrained(tmp_path / "checkpoint")
-    told = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")
-    assert "expected episodes to evaluate, got none" in told and "--validation-nth" in told
+    error = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")
+    assert "expected episodes to evaluate, got none" in error and "--validation-nth" in error

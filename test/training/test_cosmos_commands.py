@@ -1,4 +1,4 @@
-"""A Cosmos download in place of our own tokenizer: trained on, checkpointed by reference, loaded again."""
+"""A Cosmos download as tokenizer: training, checkpoints that refer to it, and loading them."""
 
 import shutil
 
@@ -39,7 +39,7 @@ def overrides(preset: str) -> list[str]:
 
 @pytest.fixture(scope="module", params=COSMOS)
 def trained(request, store, tmp_path_factory):
-    """A checkpoint trained over a download, and the download."""
+    """A checkpoint trained with a download, the download, and the preset."""
     folder = cosmos_folder(tmp_path_factory.mktemp("download") / "files", COSMOS[request.param])
     out = tmp_path_factory.mktemp("runs") / "run"
     base = ["--preset", request.param, "--data", str(store), "--tokenizer", str(folder), "--out", str(out)]
@@ -86,7 +86,7 @@ def test_a_checkpoint_with_its_own_tokenizer_rejects_another(tmp_path):
 
 def test_saving_a_loaded_checkpoint_gives_the_same_checkpoint_and_does_not_change_the_download(trained, tmp_path):
     checkpoint, folder, _ = trained
-    for _ in range(2):  # the second replaces the first, and with it a link to the download
+    for _ in range(2):  # the second save replaces the first, with its link to the download
         save_checkpoint(tmp_path / "again", load_checkpoint(checkpoint))
     assert load_checkpoint(tmp_path / "again").sha256 == load_checkpoint(checkpoint).sha256
     assert {path.name for path in folder.iterdir()} == {"encoder.jit", "decoder.jit"}

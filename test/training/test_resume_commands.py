@@ -34,17 +34,17 @@ def test_sigterm_saves_the_run_and_the_resumed_run_equals_an_uninterrupted_run(
 
     with monkeypatch.context() as patch:
         patch.setattr(Windows, "__getitem__", terminate_in_the_third_batch)
-        assert train_model(store, tokenizer, tmp_path / "cut") == 1
+        assert train_model(store, tokenizer, tmp_path / "stopped") == 1
     assert "Stopped after step 3. To continue: the same command with --resume" in capsys.readouterr().out
-    assert read_state(tmp_path / "cut" / "state.pt")["step"] == 3
+    assert read_state(tmp_path / "stopped" / "state.pt")["step"] == 3
 
-    assert train_model(store, tokenizer, tmp_path / "cut", "--resume") == 0
-    weights = [(tmp_path / run / "checkpoint" / "model.safetensors").read_bytes() for run in ("whole", "cut")]
+    assert train_model(store, tokenizer, tmp_path / "stopped", "--resume") == 0
+    weights = [(tmp_path / run / "checkpoint" / "model.safetensors").read_bytes() for run in ("whole", "stopped")]
     assert weights[0] == weights[1]
 
 
 def files_of(run: Path) -> dict[str, bytes]:
-    """What a run made, and what it would go on from."""
+    """The result of a run, and the files that a resumed run reads."""
     kept = [run / "recipe.yaml", run / "data.yaml", run / "state.pt", *(run / run.name).iterdir()]
     return {str(path): path.read_bytes() for path in kept}
 

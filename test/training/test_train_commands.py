@@ -33,17 +33,19 @@ def test_init_loads_the_weights_of_a_checkpoint_and_rejects_other_sizes(store, t
         train_model(store, tokenizer, tmp_path / name, *more)
         return load_checkpoint(tmp_path / name / "checkpoint").model.state_dict()
 
-    def begun_with_first(name: str, *more: str) -> dict[str, torch.Tensor]:
+    def started_from_first(name: str, *more: str) -> dict[str, torch.Tensor]:
         command = ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(tmp_path / name)]
         command += ["--init", str(tmp_path / "first" / "checkpoint"), "data.actions=states", *SMALL]
         train.main([*command, "train.learning_rate=1.0e-12", "train.ema_decay=0.0", *more])
         return load_checkpoint(tmp_path / name / "checkpoint").model.state_dict()
 
-    first, again = run("first"), begun_with_first("second", "train.seed=7", "model.dropout=0.1")
-    assert all(torch.equal(again[name], weight) for name, weight in first.items()), "of seed 7 they would be others"
+    first, again = run("first"), started_from_first("second", "train.seed=7", "model.dropout=0.1")
+    assert all(torch.equal(again[name], weight) for name, weight in first.items()), (
+        "initial weights of seed 7 would differ"
+    )
 
     with pytest.raises(SystemExit):
-        begun_with_first("other", "model.dim=32")
+        started_from_first("other", "model.dim=32")
     assert "Set the sizes in `model` to the checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "other" / "state.pt").exists()
 
@@ -84,10 +86,10 @@ def test_channel_weights_by_decoder_sensitivity_are_measured_before_training_and
     assert torch.equal(weights[0], torch.ones_like(weights[0]))
     assert weights[1].std() > 0.01 and abs(weights[1].mean() - 1) < 1e-5
     assert torch.equal(weights[1], weights[2])
-    equal, painted = (
+    equal, weighted = (
         load_checkpoint(tmp_path / one / "checkpoint").model.state_dict() for one in ("equal", "decoder_sensitivity")
     )
-    assert any(not torch.equal(equal[name], painted[name]) for name in equal), "they change the training"
+    assert any(not torch.equal(equal[name], weighted[name]) for name in equal), "the weights change the training"
 
 
 def test_a_tokenizer_of_the_other_family_is_rejected_before_training(store, tokenizer, tmp_path, capsys):

@@ -1,22 +1,18 @@
-"""Metrics over networks, and which measures fit frames of a size."""
+"""Distances between sets of frames, over the features of networks."""
 
 import numpy as np
 import pytest
 import torch
-from metric_networks import Colours, PublishedI3d, TracedLpips, WantsLong, script
-from torch import nn
+from metric_networks import Colours, PublishedI3d, WantsLong, script
 
 from hwm_core.errors import BadConfig
 from hwm_core.evaluation import distances
 from hwm_core.evaluation.distances import Features
-from hwm_core.evaluation.frame_measures import FrameMeasures
 from hwm_core.evaluation.json_report import distances_json
 from hwm_core.evaluation.table import digits
 from hwm_core.evaluation.tables import distances_table
 from hwm_core.metrics.extractors import load_extractor
 from hwm_core.metrics.kid import KernelDistance, kernel_distance
-from hwm_core.metrics.lpips import Lpips
-from hwm_core.metrics.unavailable import Unavailable
 
 WINDOWS, FRAMES = 6, 4
 CLIP = (FRAMES, 16, 16)
@@ -82,43 +78,6 @@ def test_two_networks_whose_distances_have_the_same_name_are_rejected(tmp_path) 
         Features([extractor, extractor], CLIP)
 
 
-def test_lpips_has_a_value_for_each_frame_and_small_frames_have_no_ms_ssim(tmp_path) -> None:
-    eye = Lpips("script", script(TracedLpips(), tmp_path / "eye.pt"))
-    measures = FrameMeasures((16, 16), structure=True, lpips=eye)
-    black = np.zeros((2, 3, 16, 16, 3), np.uint8)
-    grey = black.copy()
-    grey[1, 2] = 51
-    values = measures.of(grey, black)
-    expected = np.zeros((2, 3))
-    expected[1, 2] = 0.04  # (51 / 255)^2
-    assert values["lpips"] == pytest.approx(expected) and list(values) == ["ssim", "lpips"]
-    [missing] = measures.unavailable
-    assert missing.metric == "MS-SSIM" and "176 pixels" in missing.reason
-
-
-def test_frames_of_176_pixels_have_ms_ssim() -> None:
-    measures = FrameMeasures((176, 180), structure=True, lpips=None)
-    frames = np.random.default_rng(0).integers(0, 256, (1, 2, 176, 180, 3), dtype=np.uint8)
-    assert measures.unavailable == ()
-    assert measures.of(frames, frames)["ms_ssim"] == pytest.approx(np.ones((1, 2)), abs=1e-4)
-
-
-class WantsLarge(nn.Module):
-    """Has a window of 32 pixels."""
-
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return nn.functional.avg_pool2d((a - b).square(), 32).mean([1, 2, 3])
-
-
-def test_an_lpips_network_that_fails_on_frames_of_this_size_is_unavailable(tmp_path) -> None:
-    eye = Lpips("script", script(WantsLarge(), tmp_path / "large.pt"))
-    measures = FrameMeasures((16, 16), structure=False, lpips=eye)
-    [missing] = measures.unavailable
-    assert missing.metric == "LPIPS" and "[1, 3, 16, 16]" in missing.reason
-    assert measures.of(noise(0), noise(1)) == {}
-    assert FrameMeasures((64, 64), structure=False, lpips=eye).unavailable == ()
-
-
 def test_an_extractor_that_fails_on_clips_of_this_length_is_unavailable_and_the_others_are_used(tmp_path) -> None:
     long = load_extractor("i3d", script(WantsLong(), tmp_path / "long.pt"))
     short = load_extractor("script", script(Colours(), tmp_path / "colours.pt"))
@@ -127,13 +86,6 @@ def test_an_extractor_that_fails_on_clips_of_this_length_is_unavailable_and_the_
     assert [one.metric for one in features.unavailable] == ["FVD", "KVD"]
     assert "[1, 4, 3, 16, 16]" in features.unavailable[0].reason and "i3d_torchscript" in features.unavailable[0].remedy
     assert Features([long, short], (16, 16, 16)).unavailable == ()
-
-
-def test_measures_that_were_not_requested_are_neither_computed_nor_missing() -> None:
-    nothing = FrameMeasures((16, 16), structure=False, lpips=None)
-    assert nothing.of(noise(0), noise(1)) == {} and nothing.unavailable == ()
-    absent = Unavailable("LPIPS", "no file", "Name one.")
-    assert FrameMeasures((16, 16), structure=False, lpips=absent).unavailable == (absent,)
 
 
 def test_small_distances_are_shown_with_four_digits_and_kernel_distances_with_their_deviation() -> None:

@@ -107,10 +107,11 @@ launch-test: build ## Test the launch file with the launch package (needs a sour
 bench-node: build ## Send 640x480 images at 30 Hz to the node for two minutes; print losses, latency and memory
 	@$(IN_ENV) python -m hwm_ros.bench_node
 
-check: setup ## Run the linter, the format check and the type checker
+check: setup ## Run the linter, the format check, the type checker and the check for private words
 	@$(IN_ENV) ruff check .
 	@$(IN_ENV) ruff format --check .
 	@$(IN_ENV) mypy
+	@$(IN_ENV) python .ci/check_words.py
 
 clean: ## Remove build results and demo outputs; keep .venv
 	rm -rf build install log demo_out .pytest_cache .ruff_cache .mypy_cache *.egg-info

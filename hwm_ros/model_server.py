@@ -1,4 +1,4 @@
-"""A world model in a thread of its own that answers ROS messages."""
+"""A world model in its own thread that answers requests in ROS messages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

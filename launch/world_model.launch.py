@@ -38,7 +38,9 @@ def _nodes(context: LaunchContext) -> list[Node]:
         """The arguments that are not empty, as parameters of type `kind`."""
         arguments = {name: LaunchConfiguration(name) for name in names}
         return {
-            name: ParameterValue(text, value_type=kind) for name, text in arguments.items() if text.perform(context)
+            name: ParameterValue(argument, value_type=kind)
+            for name, argument in arguments.items()
+            if argument.perform(context)
         }
 
     remappings = [

@@ -28,7 +28,7 @@ from hwm_core.data.robot.fit_manifests import undeclared_units
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest
 from hwm_core.errors import BadBag, BadConfig
 from training.command_line import not_negative, positive, run_command
-from training.sources import Reading, add_reading, add_robot, read_embodiments
+from training.sources import ReadOptions, add_read_options, add_robot, read_embodiments
 
 # Above this share of repeated frames the camera is slower than the store; below it, single images were lost.
 _MANY_REPEATED = 0.05
@@ -51,13 +51,13 @@ class PrepareOptions:
     validation_nth: int
     joints: list[str] | None
     workers: int
-    reading: Reading
+    reading: ReadOptions
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "PrepareOptions":
         """Of the arguments that `add_prepare_options` adds."""
         own = {field.name: getattr(options, field.name) for field in fields(cls) if field.name != "reading"}
-        return cls(**own, reading=Reading.of(options))
+        return cls(**own, reading=ReadOptions.of(options))
 
     def preprocessing(self, recordings: Sequence[Recording]) -> Preprocessing:
         """Of all episodes; several robots may have cameras of different shapes."""
@@ -123,7 +123,7 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--joints", nargs="+", help="joints, in this order (default: the joints of the first recording)"
     )
-    add_reading(parser)
+    add_read_options(parser)
     parser.add_argument("--workers", type=positive, default=1, help="processes that read (%(default)s)")
 
 

@@ -20,7 +20,7 @@ Episode = TypeVar("Episode", Recording, TokenEpisode)
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How recordings are read."""
 
     topics: Topics
@@ -28,7 +28,7 @@ class Reading:
     stamps: StampSource
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> "Reading":
+    def of(cls, options: argparse.Namespace) -> "ReadOptions":
         topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
         return cls(topics, options.camera, options.stamps)
 
@@ -46,13 +46,13 @@ class Sources:
     """Paths of recordings and token sets, and which episodes of them are used."""
 
     paths: tuple[Path, ...]
-    reading: Reading
+    reading: ReadOptions
     episodes: tuple[int, ...] | None  # numbers; None: all
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Sources":
         episodes = tuple(options.episodes) if options.episodes else None
-        return cls(tuple(options.sources), Reading.of(options), episodes)
+        return cls(tuple(options.sources), ReadOptions.of(options), episodes)
 
     def recordings(self) -> FoundRecordings:
         """The chosen recordings."""
@@ -90,11 +90,11 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
     """The arguments of `Sources.of`."""
     parser.add_argument("sources", nargs="+", type=Path, help="bags, data sets, videos with tables, tokens, or folders")
     parser.add_argument("--episodes", type=int, nargs="+", help="numbers of episodes (default: all)")
-    add_reading(parser)
+    add_read_options(parser)
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `Reading.of`."""
+def add_read_options(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `ReadOptions.of`."""
     topics = Topics()
     parser.add_argument("--camera", help="video key, for a LeRobot dataset with several cameras")
     parser.add_argument("--image-topic", default=topics.image, help="or its /compressed (%(default)s)")
@@ -115,7 +115,7 @@ def add_robot(parser: argparse.ArgumentParser, required: bool) -> None:
 
 
 def read_embodiments(names: Sequence[str] | None) -> Embodiment | None:
-    """The union of the embodiments; None without names."""
+    """The union of the named embodiments; None without names."""
     return union([read_embodiment(name) for name in names]) if names else None
 
 

@@ -22,6 +22,7 @@ from hwm_core.data.tokens.tokenise import TokeniseOptions, require_tokenisable, 
 from hwm_core.data.tokens.tokenizer_spec import spec_of
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import new_file
+from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.types import Episode
 from hwm_core.world_model.checkpoint import load_tokenizer
 from training.command_line import run_command
@@ -81,7 +82,7 @@ def _tokenise(arguments: argparse.Namespace) -> int:
     return tokenise_store(store, tokenizer, arguments.out, options)
 
 
-def tokenise_store(path: Path, tokenizer: Any, out: Path, options: TokeniseOptions) -> int:
+def tokenise_store(path: Path, tokenizer: VideoTokenizer, out: Path, options: TokeniseOptions) -> int:
     """Write the tokens of this process's share of the episodes, and the store's manifests, to `out`."""
     store = open_store(path)
     both: dict[Split, list[Episode]] = {"training": store.training, "validation": store.validation}

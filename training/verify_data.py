@@ -17,12 +17,12 @@ from hwm_core.data.checks.verification import is_store, verify_metadata, verify_
 from hwm_core.data.discover import dataset_paths
 from hwm_core.data.tokens.onex import find_token_sets
 from training.command_line import run_command
-from training.sources import Reading, add_sources
+from training.sources import ReadOptions, add_sources
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    return run_command(build_parser(), lambda options: verify(options.sources, Reading.of(options)), arguments)
+    return run_command(build_parser(), lambda options: verify(options.sources, ReadOptions.of(options)), arguments)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def verify(paths: Sequence[Path], reading: Reading) -> int:
+def verify(paths: Sequence[Path], reading: ReadOptions) -> int:
     """Print the findings; returns 1 where there are faults."""
     findings = [finding for path in paths for finding in _findings(path, reading)]
     for finding in findings:
@@ -41,7 +41,7 @@ def verify(paths: Sequence[Path], reading: Reading) -> int:
     return 1 if faults else 0
 
 
-def _findings(path: Path, reading: Reading) -> list[Finding]:
+def _findings(path: Path, reading: ReadOptions) -> list[Finding]:
     findings: list[Finding] = []
     without_images = find_token_sets(path) or is_store(path)
     if without_images:

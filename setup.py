@@ -1,4 +1,4 @@
-"""For pip alone: `pip install .` brings hwm_core and training where there is no ROS. ROS 2 builds by CMakeLists.txt."""
+"""Package definition for pip: `pip install .` installs hwm_core and training without ROS. ROS 2 uses CMakeLists.txt."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ requirements = [
 setup(
     name="hwm_ros",
     version="0.1.0",
-    description="Humanoid World Models: predict a robot's camera and score its actions",
+    description="Humanoid World Models: predict a robot's camera images and score its actions",
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["hwm_core", "hwm_core.*", "training"]),

@@ -1,15 +1,15 @@
-"""Checkpoints that ship with the package."""
+"""The checkpoints that are part of the package."""
 
 from importlib.resources import files
 from pathlib import Path
 
 SHIPPED = "tiny"
-"""The default."""
+"""The default checkpoint."""
 SHIPPED_OF = {"masked": SHIPPED, "flow": "flow_tiny"}
-"""By family."""
+"""Family -> its checkpoint."""
 
 
 def checkpoint_path(name_or_path: str) -> Path:
-    """The folder of a shipped checkpoint by name, or any path as it is."""
+    """The folder of a shipped checkpoint by name; any other path is returned unchanged."""
     shipped = Path(str(files(__name__))) / name_or_path
     return shipped if name_or_path in SHIPPED_OF.values() else Path(name_or_path).expanduser()

@@ -1,13 +1,14 @@
-"""Loss curves of very small models, kept: a change that moves one must be meant.
+"""Golden loss curves of very small models: only an intended change may move a curve.
 
-    pytest test/train/test_golden.py --regenerate-golden   writes test/train/golden/*.json again; look at the difference
+    pytest test/train/test_golden.py --regenerate-golden   writes test/train/golden/*.json again; review the difference
 
-50 steps in float32 on one thread, on seeded data. One machine repeats them to the bit. Other processors add in another
-order: each sum is then off by about 1e-7 of itself, and training multiplies that, so a curve is compared with a
-tolerance that grows from 1e-4 of the loss at its first step to 1e-2 at its last. Weights that begin off by 1e-6 of
-themselves, ten times what another order does, stay within a tenth of it (a slow test measures that). A tokenizer's
-rounding can flip a code that stands at a border, so the codes of the world models are drawn, not encoded. Muon's steps
-are in bfloat16, which no two kinds of processor add alike; the optimiser is AdamW everywhere.
+A curve has 50 steps in float32 on one thread, on seeded data. One machine reproduces it bit for bit. Other processors
+sum in another order: each sum then has a relative error of about 1e-7, and training amplifies it. So the tolerance
+grows from 1e-4 of the loss at the first step to 1e-2 at the last. A slow test perturbs the initial weights by 1e-6
+(relative), ten times the effect of another order: the curves stay within a tenth of the tolerance.
+
+The codes of the world models are computed from the actions, not encoded, because rounding in a tokenizer can flip a
+code. The optimiser is AdamW everywhere, because Muon computes in bfloat16, which differs between kinds of processors.
 """
 
 import json
@@ -33,7 +34,7 @@ MODELS = {
     "flow": {**SHAPE, "dim": 24, "latent_channels": 3, "variant": "modality_shared", "unshared_depth": 1},
 }
 SMALL = {key: value for key, value in SHAPE.items() if key != "patch"}
-OF_PRESETS = {  # as they are, but for their size
+OF_PRESETS = {  # the presets at a smaller size
     "tiny": {**SMALL, "dim": 32, "levels": [4, 3]},
     "flow_tiny": {**SMALL, "dim": 24, "latent_channels": 3},
     "g1": {**SMALL, "dim": 24, "latent_channels": 3, "conv_width": 16, "conv_blocks": 1},
@@ -42,27 +43,27 @@ EVERY = [*MODELS, *OF_PRESETS]
 TOKENIZERS = {"causal": {"levels": [4, 4, 3]}, "continuous": {"latent_channels": 3}}
 
 
-class Drawn(torch.utils.data.Dataset):
-    """Twelve windows: bright squares that move with the actions, as pictures, codes and latents."""
+class Windows(torch.utils.data.Dataset):
+    """Twelve windows: bright squares that move with the actions, as frames, codes and latents."""
 
     def __init__(self, family: str | None) -> None:
-        """Of a tokenizer, which has no family, the pictures alone."""
-        draw = np.random.default_rng(0)
+        """Codes for a world model of `family`, or frames for a tokenizer (None)."""
+        rng = np.random.default_rng(0)
         self.items: list[FrameBatch | TokenBatch] = []
         for _ in range(12):
-            actions = np.cumsum(draw.normal(size=(25, 2)), axis=0).astype(np.float32) / 3
-            frames = draw.integers(0, 40, (9, 3, 16, 16))
+            actions = np.cumsum(rng.normal(size=(25, 2)), axis=0).astype(np.float32) / 3
+            frames = rng.integers(0, 40, (9, 3, 16, 16))
             for t, (x, y) in enumerate(np.clip(6 + 3 * actions[:9], 0, 12).astype(int)):
                 frames[t, :, y : y + 4, x : x + 4] += 180
             grid = (actions[::8, :1, None] + np.linspace(-1, 1, 16).reshape(1, 4, 4)).astype(np.float32)
             codes = ((grid * 3).round().astype(int)) % 12
             latents = np.stack([np.sin(grid), np.cos(grid), grid / 2], axis=-1).astype(np.float32)
             tokens = codes if family == "masked" else latents
-            played = torch.from_numpy(actions)
+            window_actions = torch.from_numpy(actions)
             if family is None:
-                self.items.append(FrameBatch(torch.from_numpy(frames.astype(np.uint8)), played))
+                self.items.append(FrameBatch(torch.from_numpy(frames.astype(np.uint8)), window_actions))
             else:
-                self.items.append(TokenBatch(torch.from_numpy(tokens), played))
+                self.items.append(TokenBatch(torch.from_numpy(tokens), window_actions))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -71,8 +72,8 @@ class Drawn(torch.utils.data.Dataset):
         return self.items[item]
 
 
-class Learner:
-    """A module with its loss on what the windows hold."""
+class GoldenTask:
+    """A training task: a module with its loss on the windows."""
 
     def __init__(self, module: torch.nn.Module, of_model: bool) -> None:
         self.module, self._of_model = module, of_model
@@ -87,7 +88,7 @@ class Learner:
 
 
 def curve(name: str, disturbed: float = 0.0) -> list[float]:
-    """The loss of each step; `disturbed`: weights begin off by about this part of themselves."""
+    """The loss of each step; `disturbed`: relative perturbation of the initial weights."""
     torch.manual_seed(0)
     family = read_recipe(name).family if name in OF_PRESETS else name if name in MODELS else None
     if family is not None:
@@ -99,8 +100,10 @@ def curve(name: str, disturbed: float = 0.0) -> list[float]:
         for parameter in module.parameters():
             parameter.mul_(1 + disturbed * torch.randn(parameter.shape))
     settings = {"steps": STEPS, "batch_size": 4, "learning_rate": 2e-3, "warmup_steps": 5, "schedule": "cosine"}
-    trainer = Trainer(Learner(module, family is not None), TrainingConfig.parse({**settings, "precision": "float32"}))
-    loader = iter(trainer._loader(Drawn(family)))
+    trainer = Trainer(
+        GoldenTask(module, family is not None), TrainingConfig.parse({**settings, "precision": "float32"})
+    )
+    loader = iter(trainer._loader(Windows(family)))
     return [float(trainer.train_step(next(loader))["loss"]) for _ in range(STEPS)]
 
 
@@ -109,7 +112,7 @@ def tolerance(golden: list[float]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", [*EVERY, *TOKENIZERS])
-def test_the_loss_curve_is_the_one_that_was_kept(name, request):
+def test_the_loss_curve_equals_the_golden_curve(name, request):
     path, found = GOLDEN / f"{name}.json", curve(name)
     if request.config.getoption("--regenerate-golden"):
         path.parent.mkdir(exist_ok=True)
@@ -122,7 +125,7 @@ def test_the_loss_curve_is_the_one_that_was_kept(name, request):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*EVERY, *TOKENIZERS])
-def test_the_tolerance_is_ten_times_what_another_order_of_sums_may_do_and_less_than_another_learning_rate_does(name):
+def test_the_tolerance_is_ten_times_the_effect_of_rounding_but_detects_changed_weights(name):
     golden = np.array(curve(name))
     assert (np.abs(np.array(curve(name, disturbed=1e-6)) - golden) < tolerance(golden) / 10).all()
     assert (np.abs(np.array(curve(name, disturbed=1e-2)) - golden) > tolerance(golden)).any()

@@ -1,3 +1,5 @@
+"""Saving and loading checkpoints; damaged and inconsistent ones are rejected."""
+
 import dataclasses
 import shutil
 
@@ -22,14 +24,14 @@ def saved(tmp_path):
 
 
 def edit(path, change) -> None:
-    """Change the YAML in `path` by hand."""
+    """Change the YAML of the checkpoint in `path`."""
     file = path / "checkpoint.yaml"
     mapping = yaml.safe_load(file.read_text())
     change(mapping)
     file.write_text(yaml.safe_dump(mapping))
 
 
-def test_what_is_loaded_is_what_was_saved_in_bfloat16(saved):
+def test_a_loaded_checkpoint_equals_the_saved_one_in_bfloat16(saved):
     path, checkpoint = saved
     loaded = load_checkpoint(path)
     for part in ("name", "family", "manifest", "preprocessing", "metadata"):
@@ -43,7 +45,7 @@ def test_what_is_loaded_is_what_was_saved_in_bfloat16(saved):
 
 @pytest.mark.parametrize("variant", ["base", "split", "modality_shared", "fully_shared"])
 @pytest.mark.parametrize("family", ["masked", "flow"])
-def test_a_loaded_model_predicts_the_same_bits(family, variant, tmp_path):
+def test_a_loaded_model_predicts_the_same_bit_for_bit(family, variant, tmp_path):
     checkpoint = untrained(family=family, variant=variant, depth=2, unshared_depth=1)
     for module in (checkpoint.model, checkpoint.tokenizer):
         for parameter in module.parameters():
@@ -52,28 +54,28 @@ def test_a_loaded_model_predicts_the_same_bits(family, variant, tmp_path):
     save_checkpoint(tmp_path / "it", checkpoint)
     frames = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
     futures = []
-    for found in (checkpoint, load_checkpoint(tmp_path / "it")):
-        world = WorldModel(found, dtype=torch.float32)
+    for one in (checkpoint, load_checkpoint(tmp_path / "it")):
+        world = WorldModel(one, dtype=torch.float32)
         past = world.observe(frames, np.ones((9, 3), np.float32))
         futures.append(world.rollout(past, np.ones((1, 24, 3), np.float32), sampling=Sampling()).latents)
     assert torch.equal(*futures)
 
 
-def test_a_model_of_one_family_over_the_tokenizer_of_another_is_rejected(saved):
+def test_a_model_with_a_tokenizer_of_the_other_family_is_rejected(saved):
     path, _ = saved
     edit(path, lambda y: y.update(tokenizer={"kind": "continuous", "width": 16}))
     with pytest.raises(BadCheckpoint, match=r"expected discrete codes.*got `continuous`"):
         load_checkpoint(path)
 
 
-def test_saving_what_was_loaded_gives_the_same_checkpoint(saved, tmp_path):
+def test_saving_a_loaded_checkpoint_gives_the_same_sha256(saved, tmp_path):
     path, _ = saved
     loaded = load_checkpoint(path)
     save_checkpoint(tmp_path / "again", loaded)
     assert load_checkpoint(tmp_path / "again").sha256 == loaded.sha256
 
 
-def test_other_weights_are_another_sha256(saved, tmp_path):
+def test_other_weights_have_another_sha256(saved, tmp_path):
     path, checkpoint = saved
     with torch.no_grad():
         next(checkpoint.model.parameters()).add_(1.0)
@@ -81,7 +83,7 @@ def test_other_weights_are_another_sha256(saved, tmp_path):
     assert load_checkpoint(tmp_path / "other").sha256 != load_checkpoint(path).sha256
 
 
-def test_a_tokenizer_alone_has_the_weight_file_it_has_in_a_checkpoint(saved, tmp_path):
+def test_a_tokenizer_has_the_same_weight_file_alone_and_in_a_checkpoint(saved, tmp_path):
     path, checkpoint = saved
     save_tokenizer(tmp_path / "tokenizer", checkpoint.tokenizer)
     name = "tokenizer.safetensors"
@@ -90,7 +92,7 @@ def test_a_tokenizer_alone_has_the_weight_file_it_has_in_a_checkpoint(saved, tmp
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
-def test_saving_replaces_a_checkpoint_and_leaves_nothing_beside(saved):
+def test_saving_replaces_a_checkpoint_and_leaves_no_other_files(saved):
     path, checkpoint = saved
     save_checkpoint(path, dataclasses.replace(checkpoint, name="newer"))
     assert load_checkpoint(path).name == "newer"
@@ -109,7 +111,7 @@ def test_a_save_that_fails_leaves_the_old_checkpoint(saved):
 @pytest.mark.parametrize(
     "damage",
     [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: data[:-1] + bytes([data[-1] ^ 1])],
-    ids=["cut short", "empty", "one bit altered"],
+    ids=["truncated", "empty", "one bit changed"],
 )
 def test_damaged_weights_are_rejected(saved, name, damage):
     path, _ = saved
@@ -126,7 +128,7 @@ def test_a_missing_file_is_rejected(saved, name):
         load_checkpoint(path)
 
 
-def test_a_yaml_cut_short_is_rejected(saved):
+def test_a_truncated_yaml_is_rejected(saved):
     path, _ = saved
     file = path / "checkpoint.yaml"
     text = file.read_text()
@@ -155,14 +157,14 @@ def test_a_yaml_cut_short_is_rejected(saved):
         (lambda y: y["model"].update(dim=32), "expected the weights its YAML describes.*size mismatch"),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_itself_is_rejected(saved, change, message):
+def test_a_checkpoint_with_parts_that_do_not_fit_is_rejected(saved, change, message):
     path, _ = saved
     edit(path, change)
     with pytest.raises(BadCheckpoint, match=message):
         load_checkpoint(path)
 
 
-def test_a_folder_that_is_no_checkpoint_is_rejected(tmp_path):
+def test_a_folder_without_a_checkpoint_is_rejected(tmp_path):
     shutil.copy(__file__, tmp_path / "checkpoint.yaml")
     with pytest.raises(BadCheckpoint):
         load_checkpoint(tmp_path)

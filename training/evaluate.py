@@ -108,7 +108,9 @@ def evaluate(options: argparse.Namespace) -> int:
     extractors, missing = _extractors(options, device)
     lpips = _lpips(options, device)
     evaluations = [
-        Evaluation(model, episodes, config, objects=objects, extractors=extractors, lpips=lpips, beside=world_models)
+        Evaluation(
+            model, episodes, config, objects=objects, extractors=extractors, lpips=lpips, compared_with=world_models
+        )
         for model in world_models
     ]
     for unavailable in (*missing, *evaluations[0].unavailable):

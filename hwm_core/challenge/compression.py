@@ -60,7 +60,7 @@ def compress(
     }
     check_pattern(pattern)
     out = Path(out)
-    work = ResumableResults.beside(out, settings)
+    work = ResumableResults.for_output(out, settings)
     with_truth = all(sample.truth is not None for sample in samples)
     shuffled = shuffled_actions(samples, compressor) if with_truth else []
     for first in range(0, len(samples), batch):

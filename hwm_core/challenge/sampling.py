@@ -50,7 +50,7 @@ def run_track(
         "data": data,
         "submitted": track.submitted_condition,
     }
-    work = ResumableResults.beside(out, settings)
+    work = ResumableResults.for_output(out, settings)
     scores: list[SampleScore] = []
     for sample in samples:
         if (stored := work.read_json(sample.name)) is not None:

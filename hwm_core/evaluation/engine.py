@@ -48,7 +48,7 @@ class Evaluation:
         objects: by episode name; with them, errors inside objects that moved are measured too.
         extractors: networks for distances between sets of frames.
         lpips: the network that compares frame by frame, or why there is none.
-        beside: other models that are evaluated on the same windows: the windows are long enough for all of them.
+        compared_with: other models. The windows are long enough for all models, so all are evaluated on the same ones.
 
     Raises:
         BadBag: no window of this length; or only one, so that there are no shuffled actions.
@@ -65,15 +65,15 @@ class Evaluation:
         objects: Mapping[str, ObjectTracks] | None = None,
         extractors: Sequence[Extractor] = (),
         lpips: Lpips | Unavailable | None = None,
-        beside: Sequence[WorldModel] = (),
+        compared_with: Sequence[WorldModel] = (),
     ) -> None:
         self.world_model, self.episodes, self.config = world_model, episodes, config or EvaluationConfig()
         self.conditions = conditions_of(self.config)
         self.windows = EvaluationWindows(
             episodes,
             world_model.manifest,
-            max(model.past_frames for model in (world_model, *beside)),
-            max(self._future(model) for model in (world_model, *beside)),
+            max(model.past_frames for model in (world_model, *compared_with)),
+            max(self._future(model) for model in (world_model, *compared_with)),
             self.config.stride,
             self.config.max_windows,
         )

@@ -30,7 +30,7 @@ def psnr_tables_json(result: EvaluationResult) -> dict[str, dict[str, dict[str, 
 def psnr_json(result: EvaluationResult, region: Region = "frame") -> dict[str, dict[str, Any]]:
     """{horizon: {condition: dB, "windows", "pooled": {condition: dB}, "gain_over": {condition: interval}, ...}}.
 
-    `gain_over` is the gain of the model; `sample_gains`, if there are samples, that of each of their conditions.
+    `gain_over` has the gains of the model. With samples, `sample_gains` has the gains of `single` and `mean_of_N`.
     """
     return {str(h): _at(result, h, region) for h in result.horizons}
 

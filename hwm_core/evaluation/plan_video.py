@@ -1,4 +1,4 @@
-"""A planned run as a video: the camera's frames beside the frames that the plan in force predicted."""
+"""A planned run as a video: the camera's frames next to the frames that the current plan predicted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def plan_video(
 def _predicted(
     world_model: WorldModel, episode: Episode, plans: Sequence[TimedPlan], sampling: Sampling
 ) -> dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """{frame: the prediction of the plan in force for this frame, and for the end of the plan}."""
+    """{frame: the prediction of the current plan for this frame, and for the end of the plan}."""
     actions = world_model.manifest.actions_of(episode)
     predicted = {}
     for plan in plans:

@@ -44,7 +44,7 @@ class ResumableResults:
             self._require_settings()
 
     @classmethod
-    def beside(cls, out: str | Path, settings: Mapping[str, Any]) -> "ResumableResults":
+    def for_output(cls, out: str | Path, settings: Mapping[str, Any]) -> "ResumableResults":
         """The folder `OUT.unfinished`, for results that `out` replaces at the end.
 
         Raises:

@@ -72,7 +72,7 @@ def test_a_reconstructed_truth_removes_the_tokenizers_error_from_copying() -> No
 def test_models_with_different_pasts_and_futures_are_evaluated_on_the_same_frames() -> None:
     small, large = WorldModel(untrained()), WorldModel(untrained(num_past_latents=3, num_future_latents=1))
     evaluated = [
-        Evaluation(one, noise_episodes(), EvaluationConfig(horizons=(8,)), beside=(small, large))
+        Evaluation(one, noise_episodes(), EvaluationConfig(horizons=(8,)), compared_with=(small, large))
         for one in (small, large)
     ]
     results = [one.run() for one in evaluated]

@@ -52,7 +52,7 @@ def test_other_settings_are_rejected_when_another_process_began_first(tmp_path: 
 
 
 def test_nothing_is_written_before_the_first_part_and_nothing_is_left_at_the_end(tmp_path: Path) -> None:
-    results = ResumableResults.beside(tmp_path / "out", SETTINGS)
+    results = ResumableResults.for_output(tmp_path / "out", SETTINGS)
     assert not list(tmp_path.iterdir())
     results.write_json("0", {"mse": 0.5})
     assert [path.name for path in tmp_path.iterdir()] == ["out.unfinished"]
@@ -63,7 +63,7 @@ def test_nothing_is_written_before_the_first_part_and_nothing_is_left_at_the_end
 def test_an_output_that_exists_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(BadConfig, match="one that exists"):
-        ResumableResults.beside(tmp_path / "out", SETTINGS)
+        ResumableResults.for_output(tmp_path / "out", SETTINGS)
 
 
 def test_arrays_that_cannot_be_written_leave_no_file(tmp_path: Path) -> None:

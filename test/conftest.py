@@ -1,10 +1,10 @@
-"""For all tests."""
+"""Settings and options of all tests."""
 
 import torch
 
-# The networks here are tiny: a second thread only waits for the first, and on a busy machine spins for seconds.
+# The networks of the tests are tiny: more threads do not help, and on a busy machine they spin for seconds.
 torch.set_num_threads(1)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--regenerate-golden", action="store_true", help="write the loss curves of test/train/golden anew")
+    parser.addoption("--regenerate-golden", action="store_true", help="write new loss curves to test/train/golden")

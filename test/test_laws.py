@@ -1,4 +1,4 @@
-"""The laws of the house: which room may import which. Read from the sources, nothing is imported."""
+"""The import rules between packages. The tests parse the sources and import nothing."""
 
 import ast
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("hwm_core", "hwm_ros", "training")
 
-# A room may import rooms of the floors above it, and none of its own floor. Rooms are the modules and packages of
-# hwm_core; data stands above sim because recordings, also simulated ones, are written by data.rosbag2.
-FLOORS = (
+# The modules and packages of hwm_core in layers. A package imports from earlier layers only, never from its own layer.
+# `sim` is later than `data` because data.rosbag2 writes the simulated recordings.
+LAYERS = (
     {"assets", "errors", "frames", "rng", "streams", "types", "visualization"},
     {"clips", "config", "device", "metrics"},
     {"io", "nn", "tokenizers"},
@@ -23,8 +23,8 @@ FLOORS = (
     {"evaluation"},
     {"challenge"},
 )
-# The same for the rooms of hwm_core.data.
-DATA_FLOORS = (
+# The same for the packages of hwm_core.data.
+DATA_LAYERS = (
     {"batches", "robot"},
     {"recording"},
     {"rosbag2", "lerobot", "episodes"},
@@ -33,8 +33,8 @@ DATA_FLOORS = (
     {"discover"},
     {"checks"},
 )
-FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-DATA_FLOOR_OF = {room: floor for floor, rooms in enumerate(DATA_FLOORS) for room in rooms}
+LAYER_OF = {package: layer for layer, packages in enumerate(LAYERS) for package in packages}
+DATA_LAYER_OF = {package: layer for layer, packages in enumerate(DATA_LAYERS) for package in packages}
 
 
 def sources(package: str) -> list[Path]:
@@ -66,53 +66,53 @@ def importers(package: str, *forbidden: str) -> list[tuple[str, str]]:
     ]
 
 
-def room_of(name: str) -> str:
+def package_of(name: str) -> str:
     return Path(name).with_suffix("").name
 
 
-@pytest.mark.parametrize(("folder", "floor_of"), [("hwm_core", FLOOR_OF), ("hwm_core/data", DATA_FLOOR_OF)])
-def test_every_room_has_its_floor(folder, floor_of):
-    rooms = {path.relative_to(ROOT / folder).parts[0] for path in sources(folder)}
-    assert {room_of(room) for room in rooms} - {"__init__"} == set(floor_of)
+@pytest.mark.parametrize(("folder", "layer_of"), [("hwm_core", LAYER_OF), ("hwm_core/data", DATA_LAYER_OF)])
+def test_every_package_has_a_layer(folder, layer_of):
+    packages = {path.relative_to(ROOT / folder).parts[0] for path in sources(folder)}
+    assert {package_of(package) for package in packages} - {"__init__"} == set(layer_of)
 
 
-@pytest.mark.parametrize(("folder", "floor_of"), [("hwm_core", FLOOR_OF), ("hwm_core/data", DATA_FLOOR_OF)])
-def test_an_import_never_points_down(folder, floor_of):
+@pytest.mark.parametrize(("folder", "layer_of"), [("hwm_core", LAYER_OF), ("hwm_core/data", DATA_LAYER_OF)])
+def test_a_package_imports_only_from_earlier_layers(folder, layer_of):
     inside = f"{folder.replace('/', '.')}."
     wrong = []
     for path, module in imports_of(folder):
         if not module.startswith(inside):
             continue
-        importer = room_of(Path(path).relative_to(folder).parts[0])
+        importer = package_of(Path(path).relative_to(folder).parts[0])
         imported = module.removeprefix(inside).split(".")[0]
-        # The package's own `__init__` is above all floors: it offers the public names.
-        floor = floor_of.get(importer, len(floor_of))
-        if importer != imported and imported in floor_of and floor_of[imported] >= floor:
+        # `__init__` exports the public names: it may import all layers, and no layer may import from it.
+        layer = layer_of.get(importer, len(layer_of))
+        if importer != imported and layer_of.get(imported, len(layer_of)) >= layer:
             wrong.append(f"{path} imports {module}")
     assert not wrong
 
 
-def test_the_library_knows_neither_ros_nor_its_edges():
+def test_the_library_imports_neither_ros_nor_the_packages_that_use_it():
     assert not importers("hwm_core", "rclpy", "hwm_ros", "training", "cv_bridge", "sensor_msgs", "std_msgs", "launch")
 
 
-def test_nodes_and_recipes_do_not_know_each_other():
+def test_hwm_ros_and_training_do_not_import_each_other():
     assert not importers("hwm_ros", "training")
     assert not importers("training", "hwm_ros", "rclpy")
 
 
-def test_planning_meets_a_model_only_through_its_protocol():
+def test_planning_imports_no_model():
     planning = [(path, module) for path, module in imports_of("hwm_core") if path.startswith("hwm_core/planning/")]
-    models = ("models", "families", "sampling", "tokenizers", "world_model", "checkpoint", "nn")
+    models = ("models", "sampling", "tokenizers", "world_model", "nn")
     assert not [found for found in planning if found[1].startswith(tuple(f"hwm_core.{model}" for model in models))]
 
 
-def test_the_library_has_no_network():
+def test_the_library_does_not_use_the_network():
     assert not importers("hwm_core", "http", "urllib", "socket", "requests", "huggingface_hub")
 
 
 def test_only_the_renderer_reads_the_environment():
-    # MuJoCo chooses its OpenGL by an environment variable, so one module has to look at it.
+    # An environment variable selects MuJoCo's OpenGL library, so one module has to read it.
     readers = {
         str(path.relative_to(ROOT))
         for path in sources("hwm_core")
@@ -121,11 +121,11 @@ def test_only_the_renderer_reads_the_environment():
     assert readers <= {"hwm_core/sim/gl.py"}
 
 
-def test_the_ros_package_opens_without_torch_and_rclpy():
-    # Its generated messages are imported by any ROS process, which should not wait for torch.
+def test_importing_hwm_ros_imports_neither_torch_nor_rclpy():
+    # Any ROS process may import the generated messages of hwm_ros; it must not wait for torch.
     assert {module.split(".")[0] for module in imported_modules(ROOT / "hwm_ros" / "__init__.py")} == {"pkgutil"}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_no_directory_of_modules_hides_the_generated_interfaces(package):
+def test_no_folder_hides_the_generated_interfaces(package):
     assert not [path for path in (ROOT / package).iterdir() if path.name in ("msg", "srv", "action")]

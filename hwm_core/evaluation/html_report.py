@@ -69,7 +69,7 @@ def _section(evaluated: CheckpointEvaluation) -> _Section:
     numbers = conditions_json(result, config)
     curves = {explained(condition): of_condition for condition, of_condition in numbers.items()}
     charts = [
-        Figure(f"{name} of the frame so many frames ahead, mean over windows", _svg(chart))
+        Figure(f"{name} at each frame ahead, mean over windows", _svg(chart))
         for measure, name in _MEASURES.items()
         if (chart := _chart(curves, measure)) is not None
     ]

@@ -70,7 +70,7 @@ def reconstruction_examples(
         decoded = np.concatenate(list(reconstruct(tokenizer, truth, window=len(truth), device=device)))
         notes = [f"mean {means[window]:.1f} dB", f"worst frame {psnr(mse[window]).min():.1f} dB"]
         strips = [Strip("reconstruction", "truth, encoded and decoded", decoded)]
-        examples.append(Example(f"{title} of {len(mse)} windows", truth[0], truth, strips, notes))
+        examples.append(Example(f"{title} of {len(mse)} windows", truth[0], truth, strips, notes, "first frame"))
     return examples
 
 

@@ -36,13 +36,14 @@ class Strip:
 
 @dataclass(frozen=True)
 class Example:
-    """One window: the newest frame of the past, the true future, and what is compared with it."""
+    """One window: a large frame, the true frames, and what is compared with them."""
 
     title: str
-    newest: Frame  # [H, W, 3]
+    newest: Frame  # [H, W, 3] the large frame
     truth: NDArray[np.uint8]  # [F, H, W, 3]
     strips: Sequence[Strip]  # below the first one its difference to the truth is drawn
-    notes: Sequence[str] = ()  # short lines below the newest frame
+    notes: Sequence[str] = ()  # short lines below the large frame
+    large: str = "newest frame of the past"  # what the large frame is
 
     def all_strips(self) -> list[Strip]:
         """From top to bottom."""
@@ -82,7 +83,7 @@ def contact_sheet(
 
 
 def _draw(canvas: Canvas, example: Example, y: int, labels_end: int, frame_rate_hz: float, num_columns: int) -> None:
-    canvas.text(_MARGIN, y, f"{example.title}: newest frame of the past", 14, INK, bold=True)
+    canvas.text(_MARGIN, y, f"{example.title}: {example.large}", 14, INK, bold=True)
     canvas.paste(enlarge(example.newest, 2 * _CELL + _GAP), _MARGIN, y + _TITLES)
     for number, note in enumerate(example.notes):
         canvas.text(_MARGIN, y + _TITLES + 2 * _CELL + _GAP + 14 + 19 * number, note, 13, GREY)

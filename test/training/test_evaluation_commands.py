@@ -278,7 +278,7 @@ def test_every_file_has_kernel_distances_and_lpips_and_all_but_the_table_the_sha
         text = read_file(out, name).decode()
         assert "KD-colours" in text and "LPIPS" in text, name
         assert (sums["LPIPS"][2] in text) == (name != "table.md")
-    assert "LPIPS of the frame so many frames ahead" in read_file(out, "evaluation.html").decode()
+    assert "LPIPS at each frame ahead" in read_file(out, "evaluation.html").decode()
 
 
 def test_resuming_with_another_network_is_rejected_by_its_metric(

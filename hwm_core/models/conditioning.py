@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hwm_core.nn.key_value import Cache, beside
+from hwm_core.nn.key_value import Cache, concat_batch
 
 
 @dataclass(frozen=True)
 class PastInputs:
-    """What a prediction reads of B pasts beside their tokens."""
+    """What a prediction needs of B pasts besides their tokens."""
 
     latents: Tensor  # [B, T_past, H, W, C], zero where dropped
     newest_action: Tensor  # [B, A], the action of the newest past frame; zero where dropped
@@ -22,11 +22,11 @@ class PastCache:
     cache: Cache
     past: PastInputs
 
-    def beside(self, other: "PastCache", batch: int) -> "PastCache":
+    def concat_batch(self, other: "PastCache", batch: int) -> "PastCache":
         """Two caches as one of 2 * batch; each holds `batch` pasts, or one past that `batch` samples share."""
-        latents = beside(self.past.latents, other.past.latents, batch)
-        newest_action = beside(self.past.newest_action, other.past.newest_action, batch)
-        return PastCache(self.cache.beside(other.cache, batch), PastInputs(latents, newest_action))
+        latents = concat_batch(self.past.latents, other.past.latents, batch)
+        newest_action = concat_batch(self.past.newest_action, other.past.newest_action, batch)
+        return PastCache(self.cache.concat_batch(other.cache, batch), PastInputs(latents, newest_action))
 
 
 @dataclass(frozen=True)

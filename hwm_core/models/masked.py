@@ -137,7 +137,7 @@ class MaskedWorldModel(WorldModelNetwork):
         _, new = self._continue(tokens, actions, cache)
         if cache is None:
             return KVCache(new, tokens.shape[1])
-        return KVCache(cache.cache.then(new), cache.num_latents + tokens.shape[1])
+        return KVCache(cache.cache.append(new), cache.num_latents + tokens.shape[1])
 
     def predict(self, cache: KVCache, tokens: Tensor, actions: Tensor | None) -> Tensor:
         """Logits [B, n, h, w, V] of the n latents after `cache`, equal to `forward`'s; arguments as of `append`."""

@@ -186,4 +186,4 @@ def _join(earlier: KeyValue | None, newer: KeyValue | None) -> KeyValue:
         found = earlier or newer
         assert found is not None
         return found
-    return earlier.then(newer)
+    return earlier.append(newer)

@@ -17,7 +17,7 @@ class KeyValue:
     value: Tensor
     latents: Tensor  # [T] latent indices
 
-    def then(self, newer: "KeyValue") -> "KeyValue":
+    def append(self, newer: "KeyValue") -> "KeyValue":
         """These latents followed by `newer` ones; a batch of one is shared by all samples of the newer batch."""
         batch = newer.key.shape[0]
 
@@ -28,9 +28,9 @@ class KeyValue:
             join(self.key, newer.key), join(self.value, newer.value), torch.cat([self.latents, newer.latents])
         )
 
-    def beside(self, other: "KeyValue", batch: int) -> "KeyValue":
+    def concat_batch(self, other: "KeyValue", batch: int) -> "KeyValue":
         """Two contexts of the same latents as one batch; each is of `batch` samples, or of one that they share."""
-        key, value = beside(self.key, other.key, batch), beside(self.value, other.value, batch)
+        key, value = concat_batch(self.key, other.key, batch), concat_batch(self.value, other.value, batch)
         return KeyValue(key, value, self.latents)
 
 
@@ -47,25 +47,27 @@ class Cache:
 
     blocks: tuple[BlockCache, ...]
 
-    def then(self, newer: "Cache") -> "Cache":
+    def append(self, newer: "Cache") -> "Cache":
         """The cache with further latents appended; a batch of one is shared by all samples of the newer batch."""
-        return Cache(tuple(tuple(_then(a, b) for a, b in zip(one, two)) for one, two in zip(self.blocks, newer.blocks)))
+        return Cache(
+            tuple(tuple(_append(a, b) for a, b in zip(one, two)) for one, two in zip(self.blocks, newer.blocks))
+        )
 
-    def beside(self, other: "Cache", batch: int) -> "Cache":
-        """Two caches of the same latents as one of 2 * batch; see `KeyValue.beside`."""
+    def concat_batch(self, other: "Cache", batch: int) -> "Cache":
+        """Two caches of the same latents as one of 2 * batch; see `KeyValue.concat_batch`."""
         return Cache(
             tuple(
-                tuple({s: kv.beside(b[s], batch) for s, kv in a.items()} for a, b in zip(one, two))
+                tuple({s: kv.concat_batch(b[s], batch) for s, kv in a.items()} for a, b in zip(one, two))
                 for one, two in zip(self.blocks, other.blocks)
             )
         )
 
 
-def beside(a: Tensor, b: Tensor, batch: int) -> Tensor:
+def concat_batch(a: Tensor, b: Tensor, batch: int) -> Tensor:
     """[batch or 1, ...] and [batch or 1, ...] as one [2 * batch, ...]."""
     return torch.cat([a.expand(batch, *a.shape[1:]), b.expand(batch, *b.shape[1:])])
 
 
-def _then(old: Mapping[Stream, KeyValue], new: Mapping[Stream, KeyValue]) -> dict[Stream, KeyValue]:
-    both = {s: old[s].then(new[s]) for s in old.keys() & new.keys()}
+def _append(old: Mapping[Stream, KeyValue], new: Mapping[Stream, KeyValue]) -> dict[Stream, KeyValue]:
+    both = {s: old[s].append(new[s]) for s in old.keys() & new.keys()}
     return {**old, **new, **both}

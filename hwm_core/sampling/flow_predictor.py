@@ -81,7 +81,7 @@ class FlowPredictor:
         if guidance:
             first = past.latents[:1]
             dropped = torch.ones(1, dtype=torch.bool, device=first.device)
-            cache = cache.beside(self.model.prefill(first, None, drop_context=dropped), candidates)
+            cache = cache.concat_batch(self.model.prefill(first, None, drop_context=dropped), candidates)
         return lambda x, t, dropped: self.model.predict(cache, x, t, future, drop_actions=dropped)
 
 

@@ -266,7 +266,7 @@ def test_guidance_with_a_cache_equals_guidance_without(variant: str) -> None:
     t = torch.full((4,), 0.4)
     with torch.no_grad():
         nothing = net.prefill(past, None, drop_context=torch.tensor([True]))
-        past_cache = net.prefill(past, actions[:1, :NOW]).beside(nothing, 2)
+        past_cache = net.prefill(past, actions[:1, :NOW]).concat_batch(nothing, 2)
         cached = net.predict(past_cache, latents[:, PAST:], t, actions[:, NOW:], drop_actions=dropped)
         every = torch.cat([actions[:1, :NOW].expand(4, -1, -1), actions[:, NOW:]], dim=1)
         full = net(latents[:, PAST:], t, past.expand(4, -1, -1, -1, -1), every, drop_context=dropped)

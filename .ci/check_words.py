@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SUFFIXES = {".action", ".bash", ".cmake", ".html", ".md", ".msg", ".py", ".srv", ".toml", ".txt", ".xml", ".yaml"}
-NAMES = {"Makefile"}
+NAMES = {"Makefile", "build", "check_system", "in_env", "run", "setup"}  # files without a suffix
 EXCEPT = {Path("CHANGELOG.rst"), Path(".ci/check_words.py"), Path("test/test_words.py")}
 
 # Matched as whole words of prose, of snake_case and of CamelCase: `settled_past`, `SettledPast`, "is settled".

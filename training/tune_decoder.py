@@ -17,7 +17,7 @@ from hwm_core.data.episodes.store import open_store, require_preprocessing
 from hwm_core.data.episodes.windows import Windows
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers import VideoTokenizer
-from hwm_core.tokenizers.causal import CausalAutoencoder
+from hwm_core.tokenizers.autoencoder import CausalAutoencoder
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.data_identity import identity_of_store
 from hwm_core.train.previews import prediction_previews

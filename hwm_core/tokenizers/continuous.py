@@ -8,10 +8,12 @@ from pydantic import Field
 from torch import Tensor
 
 from hwm_core.rng.batch_rows import normal
-from hwm_core.tokenizers.causal import CausalAutoencoder, CausalConfig
+from hwm_core.tokenizers.autoencoder import CausalAutoencoder, CausalConfig
 
 
 class ContinuousTokenizerConfig(CausalConfig):
+    """Configuration of a continuous tokenizer."""
+
     kind: Literal["continuous"] = "continuous"
     latent_channels: int = Field(default=16, ge=1)
     kl_weight: float = Field(

@@ -14,6 +14,8 @@ from hwm_core.tokenizers.geometry import fold, unfold
 
 
 class PatchTokenizerConfig(Config):
+    """Configuration of a patch tokenizer."""
+
     kind: Literal["patch"] = "patch"
     temporal_factor: int = Field(default=1, ge=1)
     spatial_factor: int = Field(default=4, ge=1)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from hwm_core.nn.block import Block
-from hwm_core.tokenizers.causal import CausalBlock
+from hwm_core.tokenizers.causal_block import CausalBlock
 from hwm_core.train.config import TrainingConfig
 
 

@@ -11,7 +11,7 @@ from hwm_core.data.batches import FrameBatch, TokenBatch
 from hwm_core.data.episodes.augment import Augmentation
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers import VideoTokenizer
-from hwm_core.tokenizers.causal import CausalAutoencoder
+from hwm_core.tokenizers.autoencoder import CausalAutoencoder
 
 
 def unit(frames: Tensor) -> Tensor:

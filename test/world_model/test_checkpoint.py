@@ -10,8 +10,11 @@ import yaml
 from made_checkpoint import made
 from untrained import untrained
 
+from hwm_core.assets import SHIPPED_OF, checkpoint_path
 from hwm_core.errors import BadCheckpoint
 from hwm_core.sampling.config import Sampling
+from hwm_core.train.config import TrainingConfig
+from hwm_core.train.recipe import Recipe
 from hwm_core.world_model.checkpoint import load_checkpoint, load_tokenizer, save_checkpoint, save_tokenizer
 from hwm_core.world_model.model import WorldModel
 
@@ -41,6 +44,13 @@ def test_a_loaded_checkpoint_equals_the_saved_one_in_bfloat16(saved):
         assert not module.training
         for name, value in original.state_dict().items():
             assert torch.equal(module.state_dict()[name], value.to(torch.bfloat16).float())
+
+
+@pytest.mark.parametrize("name", SHIPPED_OF.values())
+def test_the_recorded_recipe_of_a_shipped_checkpoint_is_valid_today(name):
+    metadata = load_checkpoint(checkpoint_path(name)).metadata
+    recipe, decoder = Recipe.parse(dict(metadata["recipe"])), TrainingConfig.parse(dict(metadata["decoder_recipe"]))
+    assert recipe.family in SHIPPED_OF and decoder.steps == metadata["decoder_steps"]
 
 
 @pytest.mark.parametrize("variant", ["base", "split", "modality_shared", "fully_shared"])

@@ -117,7 +117,7 @@ class FlowWorldModel(WorldModelNetwork):
             drop_actions=no_actions < self.config.action_dropout,
         )
         error = velocity.float() - (data - (1 - self.config.sigma_min) * noise)
-        if self.config.predicts == "data":  # an error of the data is the error of the velocity times the noise level
+        if self.config.predicts == "data":  # error of the data = noise level * error of the velocity
             error = error * noise_level(t, self.config.sigma_min).view(-1, 1, 1, 1, 1)
         return self._weighted_square(error), {}
 
@@ -192,7 +192,7 @@ class FlowWorldModel(WorldModelNetwork):
         past_tokens: Mapping[Stream, Tensor],
         cache: Cache | None = None,
     ) -> Tensor:
-        """From the past as tokens or as a cache."""
+        """Embed the future, run the blocks, project to a velocity; the past comes as tokens or as a cache."""
         config, past, t = self.config, conditioning.past.latents, conditioning.time
         time, clean = self._embed_time(t), self._embed_time(t.new_ones(1))
         condition = self._future_condition(time, conditioning)

@@ -34,6 +34,9 @@ class Vocabulary(nn.Module):
     A site holds P codes (P = 1 without patches). They are masked and revealed together.
     """
 
+    first_index: Tensor  # [digits of a site], the first embedding of each digit
+    code_values: Tensor  # the latent value of each logit of one code
+
     def __init__(self, levels: Sequence[int], dim: int, *, factorised: bool, codes_per_site: int = 1) -> None:
         super().__init__()
         self.levels, self.codes_per_site, self.factorised = tuple(levels), codes_per_site, factorised

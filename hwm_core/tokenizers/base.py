@@ -46,7 +46,7 @@ class VideoTokenizer(nn.Module, ABC):
 
     @property
     def codes_sha256(self) -> str | None:
-        """sha256 of all that decides the codes, if it is known without the weights (an external tokenizer)."""
+        """sha256 over everything that determines the codes, for external tokenizers; None: hash the weights."""
         return None
 
     @property

@@ -33,6 +33,8 @@ class ContinuousVideoTokenizer(CausalAutoencoder):
 
     kind = "continuous"
     codes = "continuous"
+    latent_mean: Tensor  # [C]
+    latent_std: Tensor  # [C]
 
     def __init__(self, config: ContinuousTokenizerConfig) -> None:
         channels = config.latent_channels

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field, field_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from hwm_core.clips import num_frames
 from hwm_core.config import Config
@@ -54,7 +54,7 @@ class CosmosVideoTokenizer(VideoTokenizer):
         config: CosmosTokenizerConfig,
         folder: str | Path,
         device: torch.device | str = "cpu",
-        codec: nn.Module | None = None,
+        codec: cosmos_files.Codec | None = None,
     ) -> None:
         """Open the files in `folder`, unless `codec` has them open and checked already.
 

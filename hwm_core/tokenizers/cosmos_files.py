@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,19 @@ def check_sums(folder: Path, wanted: Mapping[str, str], name: str) -> None:
             )
 
 
-def open_files(folder: Path, device: torch.device | str, dtype: str) -> nn.Module:
+class Codec(Protocol):
+    """A frozen module with the encoder and the decoder of one Cosmos model."""
+
+    def encode(self, frames: Tensor) -> Any:
+        """[B, 3, F, H, W] in [-1, 1] -> (indices [B, T, h, w], ...) or (latents [B, 16, T, h, w], ...)."""
+        ...
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Indices or latents -> [B, 3, F, H, W] in [-1, 1]."""
+        ...
+
+
+def open_files(folder: Path, device: torch.device | str, dtype: str) -> Codec:
     """Encoder and decoder as one module: `CausalVideoTokenizer` of the package cosmos-tokenizer if it is installed,
     otherwise `TorchScriptCodec`, which has the same methods.
 
@@ -60,7 +72,7 @@ def open_files(folder: Path, device: torch.device | str, dtype: str) -> nn.Modul
             got=str(error).strip().splitlines()[0],
             remedy="Download the folder again; files of a few hundred bytes are git-lfs pointers.",
         ) from None
-    return codec.eval().requires_grad_(False)
+    return cast(Codec, codec.eval().requires_grad_(False))
 
 
 class TorchScriptCodec(nn.Module):

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hwm_core.errors import BadCheckpoint
+from hwm_core.tokenizers.cosmos_files import Codec
 from hwm_core.tokenizers.fsq import codebook_size
 
 LEVELS = (8, 8, 8, 5, 5, 5)
@@ -54,7 +55,7 @@ def codes_of(output: Any) -> Tensor:
     return output if isinstance(output, Tensor) else output[0]
 
 
-def identify(codec: nn.Module, folder: Path, device: torch.device, dtype: torch.dtype) -> str:
+def identify(codec: Codec, folder: Path, device: torch.device, dtype: torch.dtype) -> str:
     """The name of the Cosmos model, from its codes of a small moving clip.
 
     Raises:

@@ -53,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_sources(parser)
-    parser.add_argument("--to", required=True, choices=("rosbag2", "lerobot-v2.1", "lerobot-v3.0"))
+    parser.add_argument(
+        "--to", required=True, choices=("rosbag2", "lerobot-v2.1", "lerobot-v3.0"), help="the new format"
+    )
     parser.add_argument("--out", type=Path, required=True, help="new folder; bags that are already in it are kept")
     parser.add_argument(
         "--image-format", choices=get_args(ImageFormat), default="jpeg", help="images in bags (%(default)s)"

@@ -95,7 +95,7 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
     """The arguments of `PrepareOptions.of`."""
     add_robot(parser, required=True)
     parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
-    parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square")
+    parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square", help="(%(default)s)")
     parser.add_argument(
         "--margins",
         nargs=4,
@@ -104,7 +104,7 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
         metavar=("TOP", "BOTTOM", "LEFT", "RIGHT"),
         help="shares of height and width removed before the crop: black bars, or the second image of a stereo camera",
     )
-    parser.add_argument("--rate", type=float, default=30.0, help="frames a second (%(default)s)")
+    parser.add_argument("--rate", type=float, default=30.0, help="frames per second (%(default)s)")
     parser.add_argument(
         "--frame-skip", type=not_negative, default=0, metavar="N", help="skip N frames after each frame that is kept"
     )

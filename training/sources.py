@@ -88,18 +88,25 @@ class Sources:
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
     """The arguments of `Sources.of`."""
-    parser.add_argument("sources", nargs="+", type=Path, help="bags, data sets, videos with tables, tokens, or folders")
+    add_paths(parser)
     parser.add_argument("--episodes", type=int, nargs="+", help="numbers of episodes (default: all)")
     add_read_options(parser)
+
+
+def add_paths(parser: argparse.ArgumentParser) -> None:
+    """The paths alone."""
+    parser.add_argument("sources", nargs="+", type=Path, help="bags, data sets, videos with tables, tokens, or folders")
 
 
 def add_read_options(parser: argparse.ArgumentParser) -> None:
     """The arguments of `ReadOptions.of`."""
     topics = Topics()
     parser.add_argument("--camera", help="video key, for a LeRobot dataset with several cameras")
-    parser.add_argument("--image-topic", default=topics.image, help="or its /compressed (%(default)s)")
-    parser.add_argument("--joint-topic", default=topics.joint_states, help="%(default)s")
-    parser.add_argument("--command-topic", default=topics.commands, help="%(default)s")
+    parser.add_argument(
+        "--image-topic", default=topics.image, help="images; its /compressed is read if needed (%(default)s)"
+    )
+    parser.add_argument("--joint-topic", default=topics.joint_states, help="joint states (%(default)s)")
+    parser.add_argument("--command-topic", default=topics.commands, help="joint commands (%(default)s)")
     parser.add_argument(
         "--stamps", choices=("header", "receive"), default="header", help="time of a message (%(default)s)"
     )

@@ -53,7 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--stride", type=int, help="frames between the starts of clips, for training (default: clips as 1X cuts them)"
     )
     parser.add_argument("--exact", action="store_true", help="store latents in float32, twice the size (float16)")
-    parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16", help="%(default)s")
+    parser.add_argument(
+        "--precision", choices=("bfloat16", "float32"), default="bfloat16", help="of the encoder (%(default)s)"
+    )
     parser.add_argument("--rank", type=int, default=int(os.environ.get("RANK", "0")), help="default: torchrun's")
     parser.add_argument(
         "--world-size", type=int, default=int(os.environ.get("WORLD_SIZE", "1")), help="number of processes"

@@ -17,7 +17,7 @@ from hwm_core.data.checks.verification import is_store, verify_metadata, verify_
 from hwm_core.data.discover import dataset_paths
 from hwm_core.data.tokens.onex import find_token_sets
 from training.command_line import run_command
-from training.sources import ReadOptions, add_sources
+from training.sources import ReadOptions, add_paths, add_read_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_sources(parser)
+    add_paths(parser)
+    add_read_options(parser)
     return parser
 
 

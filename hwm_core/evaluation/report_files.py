@@ -25,7 +25,7 @@ def write_reports(out: str | Path, evaluated: Sequence[CheckpointEvaluation], nu
     One checkpoint: evaluation.json, table.md, contact_sheet.png, evaluation.html, MODEL_CARD.md. Several: each has a
     folder with all but the page; `out` has evaluation.json and table.md of all with their differences, and the page.
     """
-    out, heading = Path(out), f"{len(evaluated[0].evaluation.episodes)} episodes"
+    out, heading = Path(out), f"Evaluation on {len(evaluated[0].evaluation.episodes)} episodes"
     files: dict[Path, bytes] = {}
     for one in evaluated:
         folder, config = folder_of(out, one.label, len(evaluated)), one.evaluation.config

@@ -15,34 +15,34 @@ _MARGIN, _GAP, _TITLE, _BETWEEN = 12, 4, 26, 10
 class Preview:
     """One window."""
 
-    seen: NDArray[np.uint8]  # [P, H, W, 3] past, newest last; P may be 0
+    past: NDArray[np.uint8]  # [P, H, W, 3] past, newest last; P may be 0
     truth: NDArray[np.uint8]  # [F, H, W, 3]
-    made: NDArray[np.uint8]  # [F, H, W, 3] predicted or reconstructed
+    output: NDArray[np.uint8]  # [F, H, W, 3] predicted or reconstructed
 
 
 def preview_sheet(
-    title: str, made: str, previews: Sequence[Preview], num_seen: int = 2, num_columns: int = 6, cell: int = 96
+    title: str, label: str, previews: Sequence[Preview], num_past: int = 2, num_columns: int = 6, cell: int = 96
 ) -> Frame:
     """One page, uint8 [H, W, 3] RGB: for each window some past frames, then its true frames above the model's frames.
 
     Args:
-        made: label of the model's frames.
+        label: of the model's frames.
     """
-    columns, seen = evenly(num_columns, len(previews[0].truth)), evenly(num_seen, len(previews[0].seen))
+    columns, past = evenly(num_columns, len(previews[0].truth)), evenly(num_past, len(previews[0].past))
     step = enlarge(previews[0].truth[:1], cell).shape[2] + _GAP
-    split = _MARGIN + len(seen) * step + (2 * _GAP if seen else 0)
+    split = _MARGIN + len(past) * step + (2 * _GAP if past else 0)
     pair = 2 * (cell + _GAP) + _BETWEEN
     canvas = Canvas(split + len(columns) * step + _MARGIN, 2 * _TITLE + len(previews) * pair + _MARGIN)
     canvas.text(_MARGIN, 6, title, 14, INK, bold=True)
-    if seen:
+    if past:
         canvas.text(_MARGIN, _TITLE + 4, "past", 12, GREY)
     canvas.text(split, _TITLE + 4, "above: truth", 12, TRUTH)
-    canvas.text(split + step * (len(columns) // 2), _TITLE + 4, f"below: {made}", 12, MODEL)
+    canvas.text(split + step * (len(columns) // 2), _TITLE + 4, f"below: {label}", 12, MODEL)
     for number, preview in enumerate(previews):
         top = 2 * _TITLE + number * pair
-        for column, frame in enumerate(enlarge(preview.seen[seen], cell) if seen else ()):
+        for column, frame in enumerate(enlarge(preview.past[past], cell) if past else ()):
             canvas.paste(frame, _MARGIN + column * step, top)
-        for row, frames in enumerate((preview.truth, preview.made)):
+        for row, frames in enumerate((preview.truth, preview.output)):
             for column, frame in enumerate(enlarge(frames[columns], cell)):
                 canvas.paste(frame, split + column * step, top + row * (cell + _GAP))
     return canvas.pixels()

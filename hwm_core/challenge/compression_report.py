@@ -14,7 +14,7 @@ from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.grid_samples import GridSample
 from hwm_core.challenge.sample_counts import SHUFFLED_UNAVAILABLE, SampleCounts
 from hwm_core.evaluation.condition_names import title
-from hwm_core.evaluation.model_card import Described, card
+from hwm_core.evaluation.model_card import TrainedModel, card
 from hwm_core.evaluation.table import Table, gain
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.tokens import NOTHING
@@ -142,7 +142,7 @@ def compression_tables(report: CompressionReport) -> list[Table]:
     ]
 
 
-def compression_card(model: Described, report: CompressionReport) -> str:
+def compression_card(model: TrainedModel, report: CompressionReport) -> str:
     """A model card in Markdown."""
     settings = report.settings
     protocol = [

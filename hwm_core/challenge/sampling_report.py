@@ -10,7 +10,7 @@ from hwm_core.challenge.card_text import data_text, limits_text, protocol_text
 from hwm_core.challenge.sample_counts import SHUFFLED_UNAVAILABLE, SampleCounts
 from hwm_core.challenge.sampling_scores import SampleScore
 from hwm_core.evaluation.condition_names import title
-from hwm_core.evaluation.model_card import Described, card
+from hwm_core.evaluation.model_card import TrainedModel, card
 from hwm_core.evaluation.table import Table, decimals, gain
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.psnr import mean_psnr, pooled_psnr, psnr
@@ -102,7 +102,7 @@ def sampling_tables(report: SamplingReport) -> list[Table]:
     ]
 
 
-def sampling_card(model: Described, report: SamplingReport) -> str:
+def sampling_card(model: TrainedModel, report: SamplingReport) -> str:
     """A model card in Markdown."""
     track = report.settings["track"]
     protocol = [

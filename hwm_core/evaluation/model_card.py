@@ -22,7 +22,7 @@ from hwm_core.tokenizers import VideoTokenizer
 _UNCHANGED_DB = 50.0  # frames whose PSNR is above this differ by less than one grey level
 
 
-class Described(Protocol):
+class TrainedModel(Protocol):
     """A Checkpoint, or a WorldModel."""
 
     @property
@@ -52,7 +52,7 @@ def model_card(evaluated: CheckpointEvaluation) -> str:
 
 
 def card(
-    model: Described, tables: Iterable[Table], *, data: Iterable[str], protocol: Iterable[str], limits: Iterable[str]
+    model: TrainedModel, tables: Iterable[Table], *, data: Iterable[str], protocol: Iterable[str], limits: Iterable[str]
 ) -> str:
     """Markdown: the checkpoint and its numbers.
 
@@ -80,7 +80,7 @@ def _list(lines: Iterable[str]) -> str:
     return "".join(f"* {line}\n" for line in lines)
 
 
-def _model(one: Described) -> Iterator[str]:
+def _model(one: TrainedModel) -> Iterator[str]:
     config, manifest, camera = one.model.config, one.manifest, one.preprocessing
     parts = [one.model] if one.tokenizer is None else [one.model, one.tokenizer]
     count = sum(p.numel() for part in parts for p in part.parameters())

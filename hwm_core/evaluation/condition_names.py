@@ -1,5 +1,6 @@
 """The conditions of an evaluation by name: how each is titled, and which others it is compared with."""
 
+import re
 from collections.abc import Iterable
 from typing import Literal, get_args
 
@@ -36,7 +37,7 @@ _EXPLAINED = {
 
 def title(condition: str) -> str:
     """The condition in words, for tables and charts."""
-    return _TITLES.get(condition, condition.replace("_", " "))
+    return _TITLES.get(condition) or re.sub(r"mean_of_(\d+)", r"mean of \1 samples", condition).replace("_", " ")
 
 
 def explained(condition: str) -> str:

@@ -48,7 +48,9 @@ def test_a_stopped_run_resumes_and_writes_frames_and_a_report(raw, tmp_path) -> 
         above = report["conditions"][condition]["psnr_db"] - report["conditions"]["model"]["psnr_db"]
         assert gain["model"]["mean"] == pytest.approx(above)
     table, card = ((tmp_path / "out" / name).read_text() for name in ("table.md", "MODEL_CARD.md"))
-    assert "| mean of 3 above model | " in table and "| model above shuffled actions | " in table and table in card
+    assert (
+        "| mean of 3 samples above model | " in table and "| model above shuffled actions | " in table and table in card
+    )
     assert "2 samples of 2 takes, seed 0" in card and "a ceiling" in card
     for name in ("set_0_0", "set_0_80"):
         image = cv2.imread(str(tmp_path / f"out/predictions/{name}.png"))

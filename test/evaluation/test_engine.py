@@ -143,7 +143,7 @@ def test_a_single_sample_and_the_mean_of_several_are_evaluated_on_the_same_windo
         assert results[0].psnr(name, 8) == pytest.approx(results[1].psnr(name, 8), abs=0.02)
     # Every window has its own random stream, so the model's prediction with this sampling is the single sample.
     assert np.array_equal(results[0].conditions["single"].mse, results[0].conditions["model"].mse)
-    assert "| mean of 3 |" in markdown(results[0])
+    assert "| mean of 3 samples |" in markdown(results[0])
 
 
 @pytest.mark.parametrize("family", ["masked", "flow"])

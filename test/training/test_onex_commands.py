@@ -73,7 +73,7 @@ def test_a_raw_set_gives_predictions_and_a_report(tmp_path: Path, capsys) -> Non
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert report["samples"] == 1 and report["settings"]["track"]["sampling"]["soft"] is False
     assert list((tmp_path / "out/predictions").iterdir()) == [tmp_path / "out/predictions/raw_0_0.png"]
-    assert "mean of 2 + blur" in capsys.readouterr().out
+    assert "mean of 2 samples + blur" in capsys.readouterr().out
     assert onex.main(["sample", *options, *settings]) == 2
     assert "one that exists" in capsys.readouterr().err
 

@@ -6,10 +6,10 @@ from typing import Literal, get_args
 
 ConditionName = Literal["model", "shuffled", "none", "zero", "reversed", "copy_last", "tokenizer"]
 CONDITION_NAMES: tuple[ConditionName, ...] = get_args(ConditionName)
-"""Those that a configuration chooses from. `--samples N` adds `single` and `mean_of_N`."""
+"""The names that a configuration can list. `--samples N` adds `single` and `mean_of_N`."""
 
 PREDICTED = ("model", "shuffled", "none", "zero", "reversed")
-"""Predicted by the model with the sampling of the configuration."""
+"""Conditions that are predicted with the `sampling` of the configuration."""
 
 DELTA_PSNR = ("shuffled", "none")
 """Delta-PSNR compares the model with these."""
@@ -36,7 +36,7 @@ _EXPLAINED = {
 
 
 def title(condition: str) -> str:
-    """The condition in words, for tables and charts."""
+    """The condition in words, for tables."""
     return _TITLES.get(condition) or re.sub(r"mean_of_(\d+)", r"mean of \1 samples", condition).replace("_", " ")
 
 
@@ -56,8 +56,11 @@ def is_sampled(condition: str) -> bool:
 
 
 def references(conditions: Iterable[str]) -> dict[str, list[str]]:
-    """{condition: conditions that it is compared with}: the model with all but samples, samples with copying and the
-    model, and a mean of samples with the single one too."""
+    """{condition: the conditions that it is compared with}.
+
+    The model is compared with all but samples. Samples are compared with copying and the model, and a mean of samples
+    also with the single sample.
+    """
     present = list(conditions)
     found: dict[str, list[str]] = {"model": [name for name in CONDITION_NAMES if name in present and name != "model"]}
     for name in filter(is_sampled, present):

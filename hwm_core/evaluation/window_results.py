@@ -92,11 +92,11 @@ class WindowResults:
         )
 
     @classmethod
-    def joined(cls, parts: Iterable["WindowResults"]) -> "WindowResults":
-        """All windows of several parts, in order."""
-        stored = [part.to_arrays() for part in parts]
+    def joined(cls, batches: Iterable["WindowResults"]) -> "WindowResults":
+        """All windows of several batches, in order."""
+        stored = [batch.to_arrays() for batch in batches]
         joined = {
-            name: first if first.ndim == 0 else np.concatenate([part[name] for part in stored])
+            name: first if first.ndim == 0 else np.concatenate([arrays[name] for arrays in stored])
             for name, first in stored[0].items()
         }
         return cls.from_arrays(joined)

@@ -1,4 +1,4 @@
-"""What the command lines share: counts as arguments, and errors as sentences in place of stack traces."""
+"""Shared by the command lines: integer arguments with a lower bound, and errors without stack traces."""
 
 import argparse
 import sys
@@ -27,7 +27,7 @@ def run_command(
 
 @contextmanager
 def path_errors() -> Iterator[None]:
-    """Turn an OSError about a path (under a file, no permission) into BadConfig."""
+    """Turn an OSError about a path (such as a missing permission) into BadConfig."""
     try:
         yield
     except OSError as error:
@@ -42,12 +42,12 @@ def path_errors() -> Iterator[None]:
 
 
 def positive(text: str) -> int:
-    """1 or more; an argparse type."""
+    """An argparse type: an integer of 1 or more."""
     return _at_least(1, text)
 
 
 def not_negative(text: str) -> int:
-    """0 or more; an argparse type."""
+    """An argparse type: an integer of 0 or more."""
     return _at_least(0, text)
 
 

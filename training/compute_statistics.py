@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_sources(parser)
     add_robot(parser, required=True)
-    parser.add_argument("--out", type=Path, help="YAML file of the manifests")
+    parser.add_argument("--out", type=Path, help="YAML file to write the manifests to")
     return parser
 
 

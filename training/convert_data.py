@@ -1,9 +1,9 @@
-"""Convert recordings to rosbag2 or LeRobot, and report what the new format cannot keep.
+"""Convert recordings to rosbag2 or LeRobot, and report what the new format cannot store.
 
     python -m training.convert_data g1_yellow_bottle --episodes 5 15 --to rosbag2 --out bags
     python -m training.convert_data recordings --to lerobot-v3.0 --out set
 
-Exit status 0: all were converted; 1: some were skipped; 2: bad input.
+Exit status 0: all recordings were converted; 1: some were skipped; 2: bad input.
 """
 
 import argparse
@@ -30,11 +30,11 @@ from training.sources import Sources, add_sources, print_skipped
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """What recordings become: options of the command line; None keeps the source's value."""
+    """Options of the conversion; None keeps the source's value."""
 
     to: str  # rosbag2, lerobot-v2.1 or lerobot-v3.0
     image_format: ImageFormat  # of bags
-    codec: Codec | None  # of LeRobot, as the following
+    codec: Codec | None  # this field and all that follow: of LeRobot
     fps: float | None
     task: str | None
     robot: str | None
@@ -54,16 +54,21 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_sources(parser)
     parser.add_argument(
-        "--to", required=True, choices=("rosbag2", "lerobot-v2.1", "lerobot-v3.0"), help="the new format"
+        "--to", required=True, choices=("rosbag2", "lerobot-v2.1", "lerobot-v3.0"), help="format to write"
     )
-    parser.add_argument("--out", type=Path, required=True, help="new folder; bags that are already in it are kept")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write; existing bags in it are kept")
     parser.add_argument(
-        "--image-format", choices=get_args(ImageFormat), default="jpeg", help="images in bags (%(default)s)"
+        "--image-format",
+        choices=get_args(ImageFormat),
+        default="jpeg",
+        help="format of the images in bags (%(default)s)",
     )
     parser.add_argument(
-        "--codec", choices=get_args(Codec), help="video of LeRobot (default: av1; between versions: copied)"
+        "--codec",
+        choices=get_args(Codec),
+        help="video codec for LeRobot (default: av1; between LeRobot versions: copied)",
     )
-    parser.add_argument("--fps", type=float, help="of LeRobot (default: the camera's rate)")
+    parser.add_argument("--fps", type=float, help="frame rate for LeRobot (default: the camera's rate)")
     parser.add_argument("--task", help="task description for LeRobot (default: the source's)")
     parser.add_argument("--robot", help="robot name for LeRobot (default: the source's)")
     return parser

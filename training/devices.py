@@ -10,7 +10,7 @@ from hwm_core.device import read_device
 def own_device(name: str) -> torch.device:
     """The named device for this process; under torchrun `cuda` is the GPU of the local rank.
 
-    Raises BadConfig where the name is no device, or a device that this machine does not have.
+    Raises BadConfig where the name is not a device of this machine.
     """
     local = os.environ.get("LOCAL_RANK")
     return read_device(name, None if local is None else int(local))

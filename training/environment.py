@@ -1,4 +1,4 @@
-"""The code, the packages and the machine that made a run."""
+"""Records the code revision, the packages and the machine of a run."""
 
 import os
 import platform
@@ -26,7 +26,7 @@ def add_start(folder: Path, revision: str, resumed: bool) -> None:
     Raises BadBag where the file of a resumed run is truncated.
     """
     path = folder / "environment.json"
-    starts = _Starts.from_json(path, "Remove it; run again.").starts if resumed and path.exists() else []
+    starts = _Starts.from_json(path, "Remove the file and run again.").starts if resumed and path.exists() else []
     write_json(path, {"starts": [*starts, {"resumed": resumed, "revision": revision, **describe_environment()}]})
 
 

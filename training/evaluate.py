@@ -1,6 +1,6 @@
 """Evaluate checkpoints on episodes held out from training.
 
-    python -m training.evaluate --checkpoint tiny                      new simulated episodes, by seed
+    python -m training.evaluate --checkpoint tiny                      new simulated episodes
     python -m training.evaluate --checkpoint runs/g1 --store store     the validation episodes of a store
     python -m training.evaluate --checkpoint a b --store store         several checkpoints on the same windows
 
@@ -54,34 +54,61 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", type=Path, help="evaluate on the validation episodes of this store")
     parser.add_argument("--seed", type=int, help="seed of the first simulated episode")
     parser.add_argument("--episodes", type=positive, default=16, help="number of simulated episodes (%(default)s)")
-    parser.add_argument("--protocol", choices=list(PROTOCOLS), default="horizon", help="(%(default)s)")
+    parser.add_argument(
+        "--protocol",
+        choices=list(PROTOCOLS),
+        default="horizon",
+        help="evaluation protocol; paper: as in arXiv 2506.01182 (%(default)s)",
+    )
     parser.add_argument("--horizons", type=int, nargs="+", help="frames ahead (8 16 24; paper: 8)")
     parser.add_argument("--stride", type=int, help="frames between the starts of windows (5; paper: 8)")
-    parser.add_argument("--max-windows", type=int, help="at most so many windows, spread evenly")
-    parser.add_argument("--sampling", nargs="*", default=[], metavar="KEY=VALUE", help="steps=2 parallel=false ...")
-    parser.add_argument("--samples", type=int, help="also evaluate a single sample, and the mean of so many samples")
+    parser.add_argument("--max-windows", type=int, help="maximum number of windows, spread evenly")
     parser.add_argument(
-        "--stochastic-sampling", nargs="*", metavar="KEY=VALUE", help="of --samples (as --sampling): steps=4 ..."
+        "--sampling",
+        nargs="*",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings of sampling: steps=2 parallel=false ...",
     )
     parser.add_argument(
-        "--sampling-seed", type=int, default=0, help="of sampling, and of shuffled actions (%(default)s)"
+        "--samples", type=int, help="also evaluate single samples, and the mean of this number of samples"
     )
-    parser.add_argument("--sensitivity", type=int, default=16, help="windows to perturb joints in (%(default)s)")
+    parser.add_argument(
+        "--stochastic-sampling", nargs="*", metavar="KEY=VALUE", help="settings of sampling for --samples: steps=4 ..."
+    )
+    parser.add_argument(
+        "--sampling-seed", type=int, default=0, help="seed of sampling and of shuffled actions (%(default)s)"
+    )
+    parser.add_argument(
+        "--sensitivity", type=int, default=16, help="number of windows in which joints are perturbed (%(default)s)"
+    )
     parser.add_argument("--no-ssim", action="store_true", help="leave out SSIM and MS-SSIM, which are slow")
     parser.add_argument(
         "--extractor",
         nargs="+",
         default=[],
         metavar="KIND=FILE",
-        help="networks for FID, KID, FVD, KVD: docs/evaluation.md",
+        help="networks for FID, KID, FVD, KVD; see docs/evaluation.md",
     )
-    parser.add_argument("--lpips", metavar="KIND=FILE", help="network for LPIPS: vgg16 or script, docs/evaluation.md")
-    parser.add_argument("--batch", type=int, default=16, help="windows at a time (%(default)s)")
-    parser.add_argument("--examples", type=positive, default=4, help="windows on the contact sheet (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--rank", type=int, default=int(os.environ.get("RANK", "0")), help="of this process")
     parser.add_argument(
-        "--world-size", type=int, default=int(os.environ.get("WORLD_SIZE", "1")), help="number of ranks"
+        "--lpips", metavar="KIND=FILE", help="network for LPIPS, vgg16 or script; see docs/evaluation.md"
+    )
+    parser.add_argument("--batch", type=int, default=16, help="batch size in windows (%(default)s)")
+    parser.add_argument(
+        "--examples", type=positive, default=4, help="number of windows on the contact sheet (%(default)s)"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument(
+        "--rank",
+        type=int,
+        default=int(os.environ.get("RANK", "0")),
+        help="rank of this process (default: from torchrun)",
+    )
+    parser.add_argument(
+        "--world-size",
+        type=int,
+        default=int(os.environ.get("WORLD_SIZE", "1")),
+        help="number of ranks (default: from torchrun)",
     )
     parser.add_argument("--out", type=Path, default=Path("evaluation_out"), help="folder to write (%(default)s)")
     parser.add_argument("--from-scratch", action="store_true", help="delete earlier results in --out first")
@@ -96,9 +123,9 @@ def evaluate(options: argparse.Namespace) -> int:
     if not 0 <= options.rank < options.world_size or (options.from_scratch and options.world_size > 1):
         raise BadConfig(
             "ranks",
-            expected="0 <= rank < world size, and a single rank with --from-scratch",
+            expected="0 <= rank < world size; with --from-scratch a single rank",
             got=f"rank {options.rank} of {options.world_size}",
-            remedy="Correct them, or remove the folder.",
+            remedy="Correct --rank and --world-size; with several ranks, delete the folder by hand.",
         )
     paths = [checkpoint_path(checkpoint) for checkpoint in options.checkpoint]
     device = own_device(options.device)
@@ -119,9 +146,9 @@ def evaluate(options: argparse.Namespace) -> int:
         label: (of, _evaluate_rank(of, label, options))
         for label, of in zip(labels(world_models), evaluations, strict=True)
     }
-    # Only now, when this rank is done with every checkpoint: the last rank finds all of them complete.
+    # Checked only after this rank is done with every checkpoint: so the last rank finds all of them complete.
     if not all(evaluation.is_complete(partial_results) for evaluation, partial_results in evaluated.values()):
-        print(f"Rank {options.rank} is done; the last one writes the files.")
+        print(f"Rank {options.rank} is done; the last rank to finish writes the files.")
         return 0
     results = [
         CheckpointEvaluation(label, options.protocol, source, evaluation, evaluation.result(partial_results), missing)
@@ -140,7 +167,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def _evaluate_rank(evaluation: Evaluation, label: str, options: argparse.Namespace) -> ResumableResults:
-    """The batches of this rank, stored in the folder of the checkpoint."""
+    """Evaluate the batches of this rank; the results are stored in the folder of the checkpoint."""
     folder = folder_of(options.out, label, len(options.checkpoint)) / "windows"
     if options.from_scratch:
         shutil.rmtree(folder, ignore_errors=True)
@@ -213,7 +240,7 @@ def _kind_and_file(text: str) -> tuple[str, str | None]:
 def _episodes(
     options: argparse.Namespace, world_models: list[WorldModel]
 ) -> tuple[list[Episode], dict[str, ObjectTracks] | None, str]:
-    """The episodes, their object tracks if they are simulated, and where they come from in words."""
+    """The episodes, their object tracks if they are simulated, and a phrase that describes their source."""
     if options.store is not None:
         store = open_store(options.store)
         for world_model in world_models:

@@ -1,4 +1,4 @@
-"""Starting a training with the weights of another training."""
+"""Initial weights from the checkpoint of another training."""
 
 from hwm_core.errors import BadConfig
 from hwm_core.models.network import WorldModelNetwork
@@ -19,7 +19,7 @@ def load_initial_weights(model: WorldModelNetwork, checkpoint: Checkpoint, data:
             where,
             expected=f"the joints {', '.join(data.manifest.names)}",
             got=", ".join(checkpoint.manifest.names),
-            remedy="Start with a checkpoint of this robot, or without --init.",
+            remedy="Use a checkpoint of this robot, or leave out --init.",
         )
     weights = checkpoint.model.state_dict()
     wanted = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}

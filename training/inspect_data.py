@@ -1,4 +1,4 @@
-"""Measure recordings and token sets: rates, joints, delays, suspicious values; with --sheets draw contact sheets.
+"""Measure recordings and token sets: rates, joints, delays, suspicious values. --sheets also draws contact sheets.
 
     python -m training.inspect_data recordings --embodiment unitree_g1_inspire --sheets sheets
     python -m training.inspect_data world_model_tokenized_data --embodiment 1x_eve
@@ -45,12 +45,12 @@ def build_parser() -> argparse.ArgumentParser:
     add_sources(parser)
     add_robot(parser, required=False)
     parser.add_argument("--sheets", type=Path, help="folder for a contact sheet of each recording")
-    parser.add_argument("--dimensions", action="store_true", help="list every joint")
+    parser.add_argument("--dimensions", action="store_true", help="also print a line for each joint")
     return parser
 
 
 def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | None, dimensions: bool) -> int:
-    """Print what each token set and recording holds; returns 1 where some cannot be read.
+    """Print the measurements of each token set and recording; returns 1 where some cannot be read.
 
     Args:
         sheets: folder for a contact sheet of each recording; None: no sheets.
@@ -72,7 +72,7 @@ def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | N
             print(f"{path}: {fault}", file=sys.stderr)
             continue
         if sheets:
-            print("  no sheet: tokens hold no images")
+            print("  no sheet: token sets contain no images")
     for recording in found.recordings:
         try:
             inspection = inspect(recording, joint)

@@ -5,7 +5,7 @@
     python -m training.onex validate submission.zip --data test_v2.0
     python -m training.onex sample --checkpoint runs/x/checkpoint --data raw/val --out predictions --limit 450
 
-`compress` writes the archive. Where the true tokens are known, it also writes a report, tables and a model card beside
+`compress` writes the archive. If the true tokens are known, it also writes a report, tables and a model card beside
 the archive (val.json, val.table.md, val.MODEL_CARD.md). `sample` writes a folder with the predicted frames, a report,
 tables and a model card. A stopped command resumes when it is called again. docs/challenge.md explains the numbers.
 """
@@ -83,7 +83,7 @@ def _validate(options: argparse.Namespace) -> int:
                 "--data",
                 expected="a test set, whose file names give the sample numbers",
                 got="a token set",
-                remedy="Leave --data out.",
+                remedy="Leave out --data.",
             )
         numbers = open_test_samples(options.data).numbers
     grids, height, width = options.shape
@@ -95,7 +95,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    """Predict the 77th frame of samples from raw shards."""
+    """Predict the 77th frame of each sample from raw shards."""
     world_model = WorldModel.load(options.checkpoint, device=own_device(options.device), dtype=options.dtype)
     given = read_yaml(options.settings) if options.settings else {}
     track = SamplingTrack.parse(overridden(given, options.set), where="settings")
@@ -124,7 +124,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     _add_common(
         compress_, "float32", "a test set (video_i.bin, states_i.bin), or a token set", "steps=2 parallel=false"
     )
-    compress_.add_argument("--batch", type=positive, default=4, help="samples that are predicted at once (%(default)s)")
+    compress_.add_argument("--batch", type=positive, default=4, help="batch size in samples (%(default)s)")
     compress_.add_argument("--top", type=positive, default=TOP, help="ranked codes per token (%(default)s)")
     compress_.add_argument("--seed", type=int, default=0, help="seed of the sampling (%(default)s)")
     compress_.add_argument("--name", default="{number}.npz", help="file names inside the archive (%(default)s)")

@@ -3,8 +3,10 @@
     python -m training.prepare_data recordings --robot robot.yaml --validation-nth 10 --out store
     python -m training.prepare_data g1_yellow_bottle --robot g1 --validation held_out --out store
 
-fills store/training and store/validation, and fits the action manifests store/states.yaml and store/commands.yaml.
-Run the same command again to resume. Exit status 0: all were read; 1: some recordings were skipped; 2: bad input.
+writes the episodes into store/training and store/validation, and fits the action manifests store/states.yaml and
+store/commands.yaml. Run the same command again to resume.
+
+Exit status 0: all recordings were read; 1: some were skipped; 2: bad input.
 """
 
 import argparse
@@ -30,7 +32,7 @@ from hwm_core.errors import BadBag, BadConfig
 from training.command_line import not_negative, positive, run_command
 from training.sources import ReadOptions, add_read_options, add_robot, read_embodiments
 
-# Above this share of repeated frames the camera is slower than the store; below it, single images were lost.
+# Above this share of repeated frames, the camera is slower than the store. Below it, a few images were lost.
 _MANY_REPEATED = 0.05
 
 
@@ -55,12 +57,12 @@ class PrepareOptions:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "PrepareOptions":
-        """Of the arguments that `add_prepare_options` adds."""
+        """From the arguments that `add_prepare_options` adds."""
         own = {field.name: getattr(options, field.name) for field in fields(cls) if field.name != "reading"}
         return cls(**own, reading=ReadOptions.of(options))
 
     def preprocessing(self, recordings: Sequence[Recording]) -> Preprocessing:
-        """Of all episodes; several robots may have cameras of different shapes."""
+        """The preprocessing of all episodes; several robots may have cameras of different shapes."""
         several_robots = self.embodiment is not None and len(self.embodiment) > 1
         return Preprocessing.parse(
             {
@@ -85,8 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sources", nargs="+", type=Path, help="bag, data set, video with a table, or a folder of them")
-    parser.add_argument("--out", type=Path, required=True, help="store to fill; run again to resume")
+    parser.add_argument(
+        "sources", nargs="+", type=Path, help="bags, data sets, videos with tables, or folders of these"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the store; run again to resume")
     add_prepare_options(parser)
     return parser
 
@@ -95,7 +99,7 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
     """The arguments of `PrepareOptions.of`."""
     add_robot(parser, required=True)
     parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
-    parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square", help="(%(default)s)")
+    parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square", help="crop (%(default)s)")
     parser.add_argument(
         "--margins",
         nargs=4,
@@ -104,12 +108,12 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
         metavar=("TOP", "BOTTOM", "LEFT", "RIGHT"),
         help="shares of height and width removed before the crop: black bars, or the second image of a stereo camera",
     )
-    parser.add_argument("--rate", type=float, default=30.0, help="frames per second (%(default)s)")
+    parser.add_argument("--rate", type=float, default=30.0, help="frame rate of the store in Hz (%(default)s)")
     parser.add_argument(
         "--frame-skip", type=not_negative, default=0, metavar="N", help="skip N frames after each frame that is kept"
     )
-    parser.add_argument("--drop-repeats", action="store_true", help="skip images that equal the image before")
-    parser.add_argument("--split", type=Path, help="file of training.split_data")
+    parser.add_argument("--drop-repeats", action="store_true", help="skip images that equal the previous image")
+    parser.add_argument("--split", type=Path, help="split file that training.split_data wrote")
     parser.add_argument(
         "--validation", nargs="+", type=Path, default=[], metavar="SOURCE", help="recordings for validation"
     )
@@ -121,10 +125,10 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
         help="also validate on recordings whose number is a multiple of N",
     )
     parser.add_argument(
-        "--joints", nargs="+", help="joints, in this order (default: the joints of the first recording)"
+        "--joints", nargs="+", help="names of joints in the order of the store (default: from the first recording)"
     )
     add_read_options(parser)
-    parser.add_argument("--workers", type=positive, default=1, help="processes that read (%(default)s)")
+    parser.add_argument("--workers", type=positive, default=1, help="processes that read recordings (%(default)s)")
 
 
 def prepare(sources: Sequence[Path], out: Path, options: PrepareOptions) -> int:
@@ -174,14 +178,14 @@ def _reject_contradictions(options: PrepareOptions) -> None:
             "--robot",
             expected="a YAML file, or the name of a robot without an embodiment file",
             got=f"`{options.robot}`, which is an embodiment",
-            remedy=f"Give --embodiment {options.robot} in its place.",
+            remedy=f"Use --embodiment {options.robot} instead.",
         )
     if options.embodiment and options.joints:
         raise BadConfig(
             "--joints",
-            expected="none beside --embodiment, whose dimensions are the joints",
+            expected="no --joints together with --embodiment, which defines the joints",
             got=" ".join(options.joints),
-            remedy="Remove --joints, or give an embodiment file of these joints.",
+            remedy="Remove --joints, or use an embodiment file with these joints.",
         )
 
 
@@ -200,9 +204,9 @@ def _split_recordings(
     if not training or not validation:
         raise BadBag(
             "Recordings",
-            expected="some for training, and others for validation",
-            got=f"{len(training)} and {len(validation)}",
-            remedy="Name recordings with --validation, or keep every N-th one with --validation-nth N.",
+            expected="at least one recording for training, and another for validation",
+            got=f"{len(training)} for training, {len(validation)} for validation",
+            remedy="List recordings with --validation, or use every N-th recording with --validation-nth N.",
         )
     return {"training": training, "validation": validation}, [one for part in found for one in part.left_out()]
 
@@ -217,16 +221,18 @@ def _print_manifests(manifests: Mapping[ActionKind, ActionManifest], robot: Robo
 
 
 def _repeated_frames(reports: Sequence[ReadReport], rate: float, frame_skip: int) -> str:
-    """A warning about frames that repeat the frame before; empty where they are few."""
+    """A warning about frames that repeat the previous frame; empty where they are few."""
     frames, repeated = sum(one.frames for one in reports), sum(one.held for one in reports)
     if repeated <= _MANY_REPEATED * frames:
         return ""
     camera_rate = min(one.shown_hz for one in reports if one.held > _MANY_REPEATED * one.frames) * (1 + frame_skip)
     remedy = (
-        f"`--rate {camera_rate:.4g}` repeats none." if camera_rate < rate else "A lower `--rate` repeats fewer frames."
+        f"`--rate {camera_rate:.4g}` repeats no frames."
+        if camera_rate < rate
+        else "A lower `--rate` repeats fewer frames."
     )
     return (
-        f"{repeated} of {frames} frames ({repeated / frames:.0%}) repeat the frame before: the camera is slower than "
+        f"{repeated} of {frames} frames ({repeated / frames:.0%}) repeat the previous frame: the camera is slower than "
         f"--rate {rate:g}. Repeated frames make copying the last frame look too good in evaluations. {remedy}"
     )
 

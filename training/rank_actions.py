@@ -1,9 +1,10 @@
-"""Measure how well a world model ranks candidate actions, in the simulated reach task, seed by seed.
+"""Measure how well a world model ranks candidate actions in the simulated reach task, for each seed.
 
     python -m training.rank_actions --checkpoint tiny --seeds 20
 
-prints Spearman's correlation between predicted cost and true palm-to-goal distance, and the loss of choosing by cost.
-The simulator's columns use the same cost on what really happens: they show the limit of the cost itself.
+prints Spearman's correlation between predicted cost and true palm-to-goal distance, and the top-1 regret: how
+much worse the candidate with the lowest predicted cost is than the best candidate (0: equal; 1: the worst). The
+simulator columns apply the same cost to the true outcome: they show the limit of the cost itself.
 """
 
 import argparse
@@ -35,8 +36,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--checkpoint", default=SHIPPED, help="checkpoint folder; tiny and flow_tiny are included (%(default)s)"
     )
     parser.add_argument("--seeds", type=positive, default=10, help="number of tasks (%(default)s)")
-    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first task (%(default)s)")
-    parser.add_argument("--config", type=Path, help="YAML of planner, objective, scoring, max_velocity")
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first task (%(default)s)")
+    parser.add_argument("--config", type=Path, help="YAML file with planner, objective, scoring, max_velocity")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     return parser

@@ -1,4 +1,4 @@
-"""Reach goal images with the simulated humanoid in closed loop, planning in a world model. Without ROS.
+"""Reach goal images with the simulated humanoid in closed loop, by planning in a world model, without ROS.
 
     python -m training.reach --checkpoint tiny --seeds 5 --out reach_out
 
@@ -33,9 +33,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--checkpoint", default=SHIPPED, help="checkpoint folder; tiny and flow_tiny are included (%(default)s)"
     )
     parser.add_argument("--seeds", type=positive, default=5, help="number of episodes (%(default)s)")
-    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first episode (%(default)s)")
-    parser.add_argument("--config", type=Path, help="YAML of planner, objective, scoring, max_velocity, replan_frames")
-    parser.add_argument("--simulator", action="store_true", help="plan with the simulator in place of the model")
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first episode (%(default)s)")
+    parser.add_argument(
+        "--config", type=Path, help="YAML file with planner, objective, scoring, max_velocity, replan_frames"
+    )
+    parser.add_argument("--simulator", action="store_true", help="plan with the simulator instead of the model")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("reach_out"), help="folder to write (%(default)s)")
     return parser

@@ -3,7 +3,7 @@
     python -m training.reconstruct --tokenizer runs/tokenizer/tokenizer --store store --out report
     python -m training.reconstruct --tokenizer Cosmos-0.1-Tokenizer-DV8x8x8 --store store --latents 3 --out report
 
-writes reconstruction.json, table.md and contact_sheet.png, with --video also reconstruction.mp4.
+writes reconstruction.json, table.md and contact_sheet.png into --out; with --video also reconstruction.mp4.
 """
 
 import argparse
@@ -38,16 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokenizer", required=True, help="folder of a tokenizer, of a checkpoint, or `tiny`")
-    parser.add_argument("--store", type=Path, required=True, help="made by training.prepare_data")
+    parser.add_argument("--tokenizer", required=True, help="folder of a tokenizer or a checkpoint, or `tiny`")
+    parser.add_argument("--store", type=Path, required=True, help="store that training.prepare_data wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--split", choices=("training", "validation"), default="validation", help="(%(default)s)")
-    parser.add_argument("--latents", type=positive, default=5, help="latents of a window (%(default)s)")
+    parser.add_argument(
+        "--split", choices=("training", "validation"), default="validation", help="split of the store (%(default)s)"
+    )
+    parser.add_argument("--latents", type=positive, default=5, help="number of latents in a window (%(default)s)")
     parser.add_argument("--stride", type=positive, default=5, help="frames between the starts of windows (%(default)s)")
-    parser.add_argument("--windows", type=positive, default=128, help="at most so many, spread evenly (%(default)s)")
-    parser.add_argument("--batch", type=positive, default=8, help="windows at a time (%(default)s)")
+    parser.add_argument(
+        "--windows", type=positive, default=128, help="maximum number of windows, spread evenly (%(default)s)"
+    )
+    parser.add_argument("--batch", type=positive, default=8, help="batch size in windows (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--video", action="store_true", help="also reconstruct the whole first episode")
+    parser.add_argument("--video", action="store_true", help="also write a video of the first episode, reconstructed")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Replay a recorded run: the model's predictions, compared with what the camera saw next.
+"""Replay a recording: compare the model's predictions with the frames that the camera recorded next.
 
     python -m training.replay recordings/val/sim_1000000 --checkpoint tiny --out replay_out
 
@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--checkpoint", default=SHIPPED, help="checkpoint folder; tiny and flow_tiny are included (%(default)s)"
     )
     parser.add_argument("--out", type=Path, default=Path("replay_out"), help="folder to write (%(default)s)")
-    parser.add_argument("--config", type=Path, help="YAML of topics, horizons, stride, sampling, seed, examples")
+    parser.add_argument("--config", type=Path, help="YAML file with topics, horizons, stride, sampling, seed, examples")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     return parser
 

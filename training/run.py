@@ -1,7 +1,7 @@
 """A training run: its folder, its recipe and its processes.
 
 The folder holds recipe.yaml, data.yaml, revision.txt, environment.json, the state to resume from (state.pt, or
-state-<step>/ with sharded weights), TensorBoard events, previews/ (images of each evaluation), and what the run makes.
+state-<step>/ with sharded weights), TensorBoard events, previews/ (images of each evaluation), and the result.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from training.environment import add_start, revision
 
 @dataclass(frozen=True)
 class Run:
-    """What a training command is asked to do, apart from its own folders."""
+    """The arguments that all training commands share, parsed."""
 
     folder: Path
     recipe: Recipe
     ranks: Ranks
     resume: bool = False
-    replay: Path | None = None  # a saved broken step, to be computed again in place of training
+    replay: Path | None = None  # a saved broken step, to recompute instead of training
 
     @property
     def device(self) -> torch.device:
@@ -57,12 +57,17 @@ def training_parser(description: str | None) -> argparse.ArgumentParser:
     """The arguments that all training commands share."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="tiny", help=f"{', '.join(preset_names())}, or a .yaml file (%(default)s)")
-    parser.add_argument("--data", type=Path, required=True, help="an episode store, or tokens")
+    parser.add_argument("--data", type=Path, required=True, help="an episode store; training.train also accepts tokens")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="resume the run in --out with its own recipe")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="compute a saved broken_step_*.pt of --out again")
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="recompute a saved broken step (broken_step_*.pt) instead of training",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="changes to the preset")
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="values that override the preset")
     return parser
 
 
@@ -89,7 +94,7 @@ def run_training(
 
 
 def _open_run(options: argparse.Namespace, ranks: Ranks) -> Run:
-    """Read the recipe. Nothing is written before training starts. Raises BadConfig for a run that would be lost."""
+    """Read the recipe. Nothing is written before training starts. Raises BadConfig where a run would be overwritten."""
     folder: Path = options.out
     for path in (folder, *folder.parents):
         if path.exists() and not path.is_dir():

@@ -37,7 +37,7 @@ class ReadOptions:
         return merge_found(search_recordings(path, self.topics, self.camera, self.stamps) for path in paths)
 
     def search_beside_tokens(self, path: Path) -> FoundRecordings:
-        """As `search` of one path, which may hold no recording."""
+        """As `search` of one path, which may contain no recording."""
         return search_recordings(path, self.topics, self.camera, self.stamps, required=False)
 
 
@@ -89,13 +89,15 @@ class Sources:
 def add_sources(parser: argparse.ArgumentParser) -> None:
     """The arguments of `Sources.of`."""
     add_paths(parser)
-    parser.add_argument("--episodes", type=int, nargs="+", help="numbers of episodes (default: all)")
+    parser.add_argument("--episodes", type=int, nargs="+", help="numbers of the episodes to use (default: all)")
     add_read_options(parser)
 
 
 def add_paths(parser: argparse.ArgumentParser) -> None:
-    """The paths alone."""
-    parser.add_argument("sources", nargs="+", type=Path, help="bags, data sets, videos with tables, tokens, or folders")
+    """The paths, without the other arguments of `Sources.of`."""
+    parser.add_argument(
+        "sources", nargs="+", type=Path, help="bags, data sets, videos with tables, token sets, or folders of these"
+    )
 
 
 def add_read_options(parser: argparse.ArgumentParser) -> None:
@@ -103,26 +105,24 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
     topics = Topics()
     parser.add_argument("--camera", help="video key, for a LeRobot dataset with several cameras")
     parser.add_argument(
-        "--image-topic", default=topics.image, help="images; its /compressed is read if needed (%(default)s)"
+        "--image-topic", default=topics.image, help="images; its /compressed topic is read if needed (%(default)s)"
     )
     parser.add_argument("--joint-topic", default=topics.joint_states, help="joint states (%(default)s)")
     parser.add_argument("--command-topic", default=topics.commands, help="joint commands (%(default)s)")
     parser.add_argument(
-        "--stamps", choices=("header", "receive"), default="header", help="time of a message (%(default)s)"
+        "--stamps", choices=("header", "receive"), default="header", help="timestamp of a message (%(default)s)"
     )
 
 
 def add_robot(parser: argparse.ArgumentParser, required: bool) -> None:
     """--robot or --embodiment."""
     robot = parser.add_mutually_exclusive_group(required=required)
-    robot.add_argument("--robot", help="YAML file with the units and limits of its joints, or only its name")
-    robot.add_argument(
-        "--embodiment", nargs="+", help=f"one or several of {', '.join(embodiment_names())}, or YAML files"
-    )
+    robot.add_argument("--robot", help="YAML file with the units and limits of the joints, or only the robot's name")
+    robot.add_argument("--embodiment", nargs="+", help=f"one or more of {', '.join(embodiment_names())}, or YAML files")
 
 
 def read_embodiments(names: Sequence[str] | None) -> Embodiment | None:
-    """The union of the named embodiments; None without names."""
+    """The union of the embodiments with these names; None without names."""
     return union([read_embodiment(name) for name in names]) if names else None
 
 

@@ -33,10 +33,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_sources(parser)
     rule = parser.add_mutually_exclusive_group(required=True)
-    rule.add_argument("--nth", type=positive, help="validate on recordings whose number is a multiple of this")
-    rule.add_argument("--share", type=float, help="validate on about this share, chosen by a hash of the name")
-    parser.add_argument("--seed", type=int, default=0, help="of --share (%(default)s)")
-    parser.add_argument("--out", type=Path, required=True, help="file to write, for training.prepare_data --split")
+    rule.add_argument(
+        "--nth", type=positive, metavar="N", help="validate on recordings whose number is a multiple of N"
+    )
+    rule.add_argument(
+        "--share", type=float, help="validate on about this share of the recordings, chosen by a hash of the name"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice by --share (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="YAML file to write, for training.prepare_data --split")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Encode a store's images as tokens, both splits; with --prepare make the store from recordings first.
+"""Encode the images of both splits of a store as tokens; --prepare first makes the store from recordings.
 
     python -m training.tokenise_data store --tokenizer runs/tokenizer/tokenizer --latents 5 --stride 1 --out tokens
     python -m training.tokenise_data recordings --tokenizer runs/tokenizer/tokenizer --out tokens --prepare --robot g1
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "sources", nargs="+", type=Path, help="a store, made by training.prepare_data; or recordings, with --prepare"
+        "sources", nargs="+", type=Path, help="a store that training.prepare_data wrote; with --prepare: recordings"
     )
     parser.add_argument(
         "--prepare",
@@ -47,20 +47,35 @@ def build_parser() -> argparse.ArgumentParser:
         help="must come last: options of training.prepare_data except --out; the store is written to OUT/store",
     )
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a trained tokenizer")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the tokens; run again to resume")
-    parser.add_argument("--latents", type=int, default=3, help="latents of a clip (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the tokens to; run again to resume")
+    parser.add_argument("--latents", type=int, default=3, help="number of latents in a clip (%(default)s)")
     parser.add_argument(
-        "--stride", type=int, help="frames between the starts of clips, for training (default: clips as 1X cuts them)"
+        "--stride",
+        type=int,
+        help="frames between the starts of clips, for training (default: no overlap, as 1X cuts clips)",
     )
-    parser.add_argument("--exact", action="store_true", help="store latents in float32, twice the size (float16)")
     parser.add_argument(
-        "--precision", choices=("bfloat16", "float32"), default="bfloat16", help="of the encoder (%(default)s)"
+        "--exact", action="store_true", help="store latents in float32 instead of float16, at twice the size"
     )
-    parser.add_argument("--rank", type=int, default=int(os.environ.get("RANK", "0")), help="default: torchrun's")
     parser.add_argument(
-        "--world-size", type=int, default=int(os.environ.get("WORLD_SIZE", "1")), help="number of processes"
+        "--precision",
+        choices=("bfloat16", "float32"),
+        default="bfloat16",
+        help="precision of the encoder (%(default)s)",
     )
-    parser.add_argument("--batch", type=int, default=8, help="clips encoded at a time (%(default)s)")
+    parser.add_argument(
+        "--rank",
+        type=int,
+        default=int(os.environ.get("RANK", "0")),
+        help="rank of this process (default: from torchrun)",
+    )
+    parser.add_argument(
+        "--world-size",
+        type=int,
+        default=int(os.environ.get("WORLD_SIZE", "1")),
+        help="number of processes (default: from torchrun)",
+    )
+    parser.add_argument("--batch", type=int, default=8, help="batch size in clips (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     return parser
 
@@ -75,7 +90,7 @@ def _tokenise(arguments: argparse.Namespace) -> int:
             f"--tokenizer {arguments.tokenizer}",
             expected="a tokenizer with statistics of its latents",
             got="a download without statistics",
-            remedy="Train a world model over it on the store first; then give the checkpoint's folder as --tokenizer.",
+            remedy="First train a world model with it on the store; then use the checkpoint's folder as --tokenizer.",
         )
     if arguments.prepare is None:
         store = _only_store(arguments.sources)
@@ -85,7 +100,7 @@ def _tokenise(arguments: argparse.Namespace) -> int:
 
 
 def tokenise_store(path: Path, tokenizer: VideoTokenizer, out: Path, options: TokeniseOptions) -> int:
-    """Write the tokens of this process's share of the episodes, and the store's manifests, to `out`."""
+    """Write the store's manifests, and the tokens of this rank's share of the episodes, to `out`."""
     store = open_store(path)
     both: dict[Split, list[Episode]] = {"training": store.training, "validation": store.validation}
     splits = {split: episodes for split, episodes in both.items() if episodes}
@@ -115,7 +130,7 @@ def _only_store(sources: Sequence[Path]) -> Path:
             "tokenise",
             expected="one store, or recordings with --prepare",
             got=", ".join(map(str, sources)),
-            remedy="Tokenise stores one by one; for recordings add --prepare and the options of training.prepare_data.",
+            remedy="Tokenise one store at a time; for recordings, add --prepare and options of training.prepare_data.",
         )
     return sources[0]
 
@@ -123,7 +138,7 @@ def _only_store(sources: Sequence[Path]) -> Path:
 def _prepared_store(
     recordings: Sequence[Path], store: Path, arguments: Sequence[str], options: TokeniseOptions
 ) -> Path:
-    """The store of the recordings, beside their tokens; episodes that it holds already are kept."""
+    """The store of the recordings, in a folder beside their tokens; existing episodes are kept."""
     if options.world_size > 1:
         raise BadConfig(
             "--prepare",

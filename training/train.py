@@ -5,7 +5,7 @@
     python -m training.train --preset mine.yaml --data world_model_tokenized_data --out runs/1x      tokens of 1X
     python -m training.train --preset tiny --data store --tokenizer ... --init runs/tiny/checkpoint --out runs/tuned
 
-writes runs/tiny/checkpoint, which every other command reads.
+writes the checkpoint into the folder `checkpoint` of --out.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tokenizer",
         type=Path,
-        help="folder that training.train_tokenizer wrote, or a Cosmos download; optional for tokens made elsewhere",
+        help="folder that training.train_tokenizer wrote, or a Cosmos download; optional for other token sets",
     )
     parser.add_argument(
         "--init", type=Path, help="checkpoint that provides the initial weights, for fine-tuning or a second stage"

@@ -30,7 +30,7 @@ def train_run(
     Args:
         identity: of the data; written to the run's folder.
         evaluate: metrics of the trained module.
-        export: writes what the run makes from the trained module; called on the first rank.
+        export: writes the result of the trained module; called on the first rank.
 
     Returns:
         Whether the budget is spent.
@@ -64,7 +64,7 @@ def train_run(
         minutes = trainer.progress.elapsed_s / 60
         tqdm.write(f"Done: {trainer.step} steps in {minutes:.1f} min. Result in {run.folder}")
     else:
-        tqdm.write(f"Stopped after step {trainer.step}. To continue: the same command with --resume")
+        tqdm.write(f"Stopped after step {trainer.step}. To continue, add --resume to the command.")
     return finished
 
 
@@ -81,7 +81,7 @@ def load_newest_state(trainer: Trainer, folder: Path) -> None:
 def _stop_signals(ranks: Ranks) -> Iterator[Callable[[], bool]]:
     """Catch SIGTERM and Ctrl-C; yields whether one has arrived. A second Ctrl-C interrupts at once.
 
-    With several ranks a second Ctrl-C does not interrupt: torchrun forwards the Ctrl-C that each rank has had already.
+    With several ranks a second Ctrl-C does not interrupt: each rank receives the first Ctrl-C again, from torchrun.
     """
     received: list[int] = []
 

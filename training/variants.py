@@ -1,4 +1,4 @@
-"""Print the table of the paper's eight models, from the code; with --out also write their parameter counts.
+"""Print the table of the paper's eight models, computed from the code; --out also writes their parameter counts.
 
 python -m training.variants --out benchmarks/results/variants.json
 """

@@ -108,7 +108,7 @@ def test_joints_beside_an_embodiment_are_rejected(bags: Path, rejected) -> None:
         "--out",
         bags.parent / "s",
     )
-    assert "--joints: expected none beside --embodiment" in rejected(prepare_data, bags, *words)
+    assert "--joints: expected no --joints together with --embodiment" in rejected(prepare_data, bags, *words)
 
 
 def test_an_output_path_below_a_file_is_rejected_with_the_path(bags: Path, rejected) -> None:

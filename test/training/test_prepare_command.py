@@ -20,7 +20,7 @@ def test_a_dataset_is_converted_to_bags_and_prepared(tmp_path, capsys):
     assert convert_data.main([str(folder), "--to", "rosbag2", "--out", str(bags)]) == 0
     arguments = [str(bags), "--validation-nth", "3", "--robot", "r", "--size", "12", "--out", str(store)]
     assert prepare_data.main(arguments) == 2  # 3 divides both 0 and 3: no recording is left for training
-    assert "got 0 and 2. Name recordings with --validation" in capsys.readouterr().err
+    assert "got 0 for training, 2 for validation. List recordings with --validation" in capsys.readouterr().err
     assert prepare(bags, store) == 0
     opened = open_store(store)
     assert [one.name for one in opened.training] == ["set_000003"]
@@ -28,17 +28,17 @@ def test_a_dataset_is_converted_to_bags_and_prepared(tmp_path, capsys):
     assert isinstance(opened.manifests["states"], ActionManifest)
 
 
-def test_repeated_frames_are_reported_with_a_rate_that_repeats_none(tmp_path, capsys):
+def test_repeated_frames_are_reported_with_a_rate_without_repeats(tmp_path, capsys):
     for number in (1, 2):
         slow = [replace(one, stamp_ns=START + (one.stamp_ns - START) * 3 // 2) for one in run()]  # 20 Hz
         record(tmp_path / f"bags/run_{number}", slow)
     assert prepare(tmp_path / "bags", tmp_path / "at_30") == 0
     printed = capsys.readouterr().out
-    assert "38 of 116 frames (33%) repeat the frame before" in printed and "`--rate 20` repeats none" in printed
+    assert "38 of 116 frames (33%) repeat the previous frame" in printed and "`--rate 20` repeats no frames" in printed
     assert prepare(tmp_path / "bags", tmp_path / "at_15", "--rate", 60, "--frame-skip", 1) == 0
-    assert "`--rate 40` repeats none" in capsys.readouterr().out  # every second frame of 40 Hz: 20 Hz
+    assert "`--rate 40` repeats no frames" in capsys.readouterr().out  # every second frame of 40 Hz: 20 Hz
     assert prepare(tmp_path / "bags", tmp_path / "at_20", "--rate", 20) == 0
-    assert "repeat the frame before" not in capsys.readouterr().out
+    assert "repeat the previous frame" not in capsys.readouterr().out
 
 
 def test_without_a_better_rate_a_lower_rate_is_recommended(tmp_path, capsys):
@@ -56,4 +56,4 @@ def test_without_a_better_rate_a_lower_rate_is_recommended(tmp_path, capsys):
 def test_20_hz_is_recommended_for_gr1(tmp_path, capsys):
     assert prepare(real_data("gr1_sim_picknplace"), tmp_path / "store") == 0
     printed = capsys.readouterr().out
-    assert "(33%) repeat the frame before" in printed and "`--rate 20` repeats none" in printed
+    assert "(33%) repeat the previous frame" in printed and "`--rate 20` repeats no frames" in printed

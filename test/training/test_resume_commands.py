@@ -35,7 +35,7 @@ def test_sigterm_saves_the_run_and_the_resumed_run_equals_an_uninterrupted_run(
     with monkeypatch.context() as patch:
         patch.setattr(Windows, "__getitem__", terminate_in_the_third_batch)
         assert train_model(store, tokenizer, tmp_path / "stopped") == 1
-    assert "Stopped after step 3. To continue: the same command with --resume" in capsys.readouterr().out
+    assert "Stopped after step 3. To continue, add --resume to the command." in capsys.readouterr().out
     assert read_state(tmp_path / "stopped" / "state.pt")["step"] == 3
 
     assert train_model(store, tokenizer, tmp_path / "stopped", "--resume") == 0

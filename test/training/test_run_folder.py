@@ -34,7 +34,7 @@ def test_a_truncated_list_of_starts_is_rejected_with_its_path(tmp_path):
     add_start(tmp_path, "abc", resumed=False)
     file = tmp_path / "environment.json"
     file.write_text(file.read_text()[:-20])
-    with pytest.raises(BadBag, match=r"environment\.json: expected a JSON object.*Remove it"):
+    with pytest.raises(BadBag, match=r"environment\.json: expected a JSON object.*Remove the file"):
         add_start(tmp_path, "abc", resumed=True)
     add_start(tmp_path, "abc", resumed=False)
 

@@ -87,7 +87,7 @@ def test_inspect_reads_one_set_several_sets_and_a_test_set(published, command):
     status, output = command(
         "inspect", published / "val_v2.0", "--dimensions", "--embodiment", "1x_eve", "--sheets", "no"
     )
-    assert status == 0 and "1 episodes, 1 takes" in output and "no sheet: tokens hold no images" in output
+    assert status == 0 and "1 episodes, 1 takes" in output and "no sheet: token sets contain no images" in output
     assert all(f" {name} " in output for name in EVE_STATES)
     status, output = command("inspect", published / "train_v2.0", "--episodes", 1)
     assert status == 0 and "1 episodes, 2 takes" in output and "1 of 3 clips are partial" in output

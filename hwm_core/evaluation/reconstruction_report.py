@@ -81,7 +81,7 @@ def _code_facts(result: Reconstruction) -> dict[str, str]:
         facts |= {
             "bits per frame": f"{result.bits_per_frame():.0f}",
             "bits per frame by entropy": f"{result.codes_per_frame * use.entropy_bits:.0f}",
-            "bits per frame by entropy, given the latent before": f"{conditional:.0f}",
+            "bits per frame by entropy, given the previous latent": f"{conditional:.0f}",
             "codes used": f"{use.codes_used:,} of {use.codebook_size:,}, in {use.num_codes:,}",
             "evenness of the digits": " ".join(f"{one:.2f}" for one in use.digit_evenness),
             "same as one latent before": f"{100 * use.repeated:.1f} %",

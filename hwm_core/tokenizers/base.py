@@ -1,6 +1,5 @@
 """What the rest of the library needs of a video tokenizer."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,11 +32,6 @@ class VideoTokenizer(nn.Module, ABC):
     """FSQ levels of a discrete tokenizer (level 0 fastest, C levels); empty for a continuous one."""
     folder: Path | None = None
     """Where the weights of an external tokenizer are; None if the weights belong to this module."""
-
-    @property
-    def codebook_size(self) -> int:
-        """Number of codes of a discrete tokenizer; 0 for a continuous one."""
-        return math.prod(self.levels) if self.levels else 0
 
     @property
     def decoder_parts(self) -> tuple[nn.Module, ...]:

@@ -33,7 +33,7 @@ def windows():
 class Fading(torch.nn.Module):
     """Decodes frame f of a window f levels of 255 too dark. The codes are the mean brightness in 4 levels."""
 
-    temporal_factor, spatial_factor, levels, codebook_size, latent_channels = 8, 16, (4,), 4, 1
+    temporal_factor, spatial_factor, levels, latent_channels = 8, 16, (4,), 1
     kind, codes, config = "fading", "discrete", None
 
     def encode(self, frames):

@@ -37,7 +37,6 @@ class ReachTask:
     goal_image: NDArray[np.uint8]  # [H, W, 3] RGB from the head camera
     goal_palm: NDArray[np.float64]  # [3] metres
     goal_commands: NDArray[np.float64]  # [F, A] a motion that ends at the goal
-    start_distance_m: float
 
     def distance_m(self, robot: SimHumanoid) -> float:
         """Distance from the right palm to the goal in metres; a success ends below SUCCESS_M."""
@@ -65,7 +64,7 @@ def make_reach_task(robot: SimHumanoid, seed: int) -> ReachTask:
         robot.restore(start)
     goal_image = robot.render()
     robot.restore(start)
-    return ReachTask(seed, start, goal_image, goal_palm, commands, distance)
+    return ReachTask(seed, start, goal_image, goal_palm, commands)
 
 
 def _goal_motion(robot: SimHumanoid, rng: np.random.Generator) -> NDArray[np.float64]:

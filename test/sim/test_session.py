@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from hwm_core.errors import BadActions, RobotMismatch
+from hwm_core.sim.model import SimHumanoid
+from hwm_core.sim.reach_task import make_reach_task
 from hwm_core.sim.session import SimSession
 
 SEED = 2_000_000
@@ -37,7 +39,8 @@ def test_a_reset_continues_the_clock_and_starts_the_task_of_its_seed(session):
     before, distance = session.stamp_ns, session.palm_distance_m
     session.reset(SEED + 1)
     assert session.stamp_ns == before + 1_000_000_000
-    assert session.palm_distance_m == pytest.approx(session.task.start_distance_m, abs=1e-6)
+    with SimHumanoid(SEED, camera_size=48) as robot:
+        assert session.palm_distance_m == pytest.approx(make_reach_task(robot, SEED + 1).distance_m(robot), abs=1e-6)
     assert session.palm_distance_m != distance
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.episodes.windows import evenly_spaced, take_numbers, window_starts
+from hwm_core.data.episodes.windows import evenly_spaced, take_numbers, takes_of_starts, window_starts
 from hwm_core.data.formats.onex_raw import OneXRawRecording
 from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.data.robot.manifest import ActionManifest
@@ -97,8 +97,7 @@ def cut_forecast_samples(
         )
     chosen = [starts[index] for index in evenly_spaced(limit or len(starts), len(starts))]
     takes = [take_numbers(_segments(recording)) for recording in recordings]
-    _, take = np.unique([(shard, takes[shard][start]) for shard, start in chosen], axis=0, return_inverse=True)
-    take = take.reshape(-1)
+    take = takes_of_starts(chosen, takes)
     donor = choose_donors(take, np.array([start for _, start in chosen]), LENGTH, seed)
     sources = [None if index < 0 else (recordings[chosen[index][0]], chosen[index][1]) for index in donor]
     for shard, recording in enumerate(recordings):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.clips import num_frames
-from hwm_core.data.episodes.windows import evenly_spaced, take_numbers
+from hwm_core.data.episodes.windows import evenly_spaced, take_numbers, takes_of_starts
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import is_token_set, open_tokens, read_spec
@@ -122,8 +122,7 @@ def _windows(
     chosen = [starts[number] for number in evenly_spaced(limit or len(starts), len(starts))]
     values = [manifest.actions_of(episode) for episode in episodes]
     takes = [take_numbers(episode.segments)[episode.first_frames] for episode in episodes]
-    _, take = np.unique([(index, takes[index][start]) for index, start in chosen], axis=0, return_inverse=True)
-    take = take.reshape(-1)  # numpy 2.0 returns [W, 1]
+    take = takes_of_starts(chosen, takes)
     for number, (index, start) in enumerate(chosen):
         episode = episodes[index]
         tokens = np.asarray(episode.tokens[start : start + extent : step])

@@ -33,6 +33,17 @@ def take_numbers(segments: NDArray[np.integer]) -> NDArray[np.int64]:
     return np.cumsum(np.diff(segments, prepend=segments[:1]) != 0)
 
 
+def takes_of_starts(starts: Sequence[tuple[int, int]], takes: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
+    """Take of each window, counted over all episodes that have one.
+
+    Args:
+        starts: episode and start of each window [W].
+        takes: for each episode, the take number at each start.
+    """
+    _, take = np.unique([(episode, takes[episode][start]) for episode, start in starts], axis=0, return_inverse=True)
+    return take.reshape(-1)  # numpy 2.0 returns [W, 1]
+
+
 def evenly_spaced(count: int, of: int) -> NDArray[np.int64]:
     """`count` indices below `of`, evenly spaced from the first to the last; all of them when there are fewer."""
     return np.unique(np.linspace(0, of - 1, min(count, of)).round().astype(np.int64))

@@ -44,7 +44,7 @@ def write_result(
 
     Args:
         n: sample counts, such as episodes, windows or repeats.
-        numbers: what was measured, JSON-able.
+        numbers: what was measured, JSON-serialisable.
         device: the torch device that was measured.
     """
     document = {

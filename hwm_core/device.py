@@ -37,7 +37,7 @@ def read_device(name: str | torch.device, local_rank: int | None = None) -> torc
 
 
 def arithmetic(device: torch.device, dtype: torch.dtype) -> dict[str, str]:
-    """Device, precision and PyTorch version, JSON-able. The last digits of a result depend on them.
+    """Device, precision and PyTorch version, JSON-serialisable. The last digits of a result depend on them.
 
     Work that was stopped is only resumed with the same values.
     """

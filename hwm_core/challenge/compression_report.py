@@ -48,7 +48,7 @@ class CompressionReport:
     """The numbers of the compression track."""
 
     checkpoint: Mapping[str, str]  # its name and sha256
-    settings: Mapping[str, Any]  # of the run, JSON-able
+    settings: Mapping[str, Any]  # of the run, JSON-serialisable
     counts: SampleCounts
     tokens: int
     top: int  # k, the number of ranked codes
@@ -91,7 +91,7 @@ class CompressionReport:
         )
 
     def plain(self) -> dict[str, Any]:
-        """JSON-able."""
+        """JSON-serialisable."""
         counts = self.counts.plain()
         return {
             "protocol": "1X compression",

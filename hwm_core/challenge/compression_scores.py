@@ -55,5 +55,5 @@ class SampleScore:
         return self.nats_of_all / self.tokens
 
     def plain(self) -> dict[str, Any]:
-        """JSON-able."""
+        """JSON-serialisable."""
         return asdict(self)

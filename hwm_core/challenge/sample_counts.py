@@ -26,7 +26,7 @@ class SampleCounts:
         return cls(len(takes), len(np.unique(takes)), seed)
 
     def plain(self) -> dict[str, int]:
-        """JSON-able."""
+        """JSON-serialisable."""
         return asdict(self)
 
     def __str__(self) -> str:

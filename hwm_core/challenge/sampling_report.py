@@ -32,7 +32,7 @@ class SamplingReport:
     """The numbers of the sampling track."""
 
     checkpoint: Mapping[str, str]  # its name and sha256
-    settings: Mapping[str, Any]  # of the run, JSON-able
+    settings: Mapping[str, Any]  # of the run, JSON-serialisable
     counts: SampleCounts
     conditions: Mapping[str, ConditionScore]
 
@@ -64,7 +64,7 @@ class SamplingReport:
         )
 
     def plain(self) -> dict[str, Any]:
-        """JSON-able."""
+        """JSON-serialisable."""
         counts = self.counts.plain()
         return {
             "protocol": "1X sampling",

@@ -30,5 +30,5 @@ class SampleScore:
         )
 
     def plain(self) -> dict[str, Any]:
-        """JSON-able."""
+        """JSON-serialisable."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""One evaluated checkpoint, and how reports name it."""
+"""The evaluation of one checkpoint, and the label of the checkpoint in reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from hwm_core.world_model.model import WorldModel
 
 @dataclass(frozen=True)
 class CheckpointEvaluation:
-    """One evaluated checkpoint."""
+    """The evaluation of one checkpoint."""
 
     label: str  # its name, unique among the checkpoints of the same run
     protocol: str
-    source: str  # where the episodes come from, in words
+    source: str  # a phrase that describes the source of the episodes
     evaluation: Evaluation
     result: EvaluationResult
-    missing_files: tuple[Unavailable, ...] = ()  # distances that were requested without the file they need
+    missing_files: tuple[Unavailable, ...] = ()  # requested distances whose network file is missing
 
     @property
     def world_model(self) -> WorldModel:
@@ -37,15 +37,15 @@ class CheckpointEvaluation:
 
     @property
     def unavailable(self) -> tuple[Unavailable, ...]:
-        """All requested metrics that are missing, and why."""
+        """All requested metrics that are missing, with the reasons."""
         return (*self.missing_files, *self.evaluation.unavailable)
 
     def markdown(self) -> str:
-        """The tables, and the missing metrics: table.md."""
+        """The tables and the missing metrics, for table.md."""
         return markdown(self.result) + "".join(f"\n{metric}\n" for metric in self.unavailable)
 
     def to_json(self) -> dict[str, Any]:
-        """All numbers, JSON-able: evaluation.json."""
+        """All numbers, JSON-serialisable, for evaluation.json."""
         settings = self.evaluation.config
         return {
             "checkpoint": describe(self.world_model),
@@ -69,14 +69,14 @@ class CheckpointEvaluation:
 
 
 def labels(world_models: Sequence[WorldModel]) -> list[str]:
-    """A label for each: its name, with part of its sha256 if names repeat, and its position if that repeats too."""
+    """A unique label for each checkpoint: its name; if names repeat, also part of its sha256 and its position."""
     names = [model.name for model in world_models]
     found = [f"{m.name}-{m.sha256[:8]}" if names.count(m.name) > 1 else m.name for m in world_models]
     return [f"{label}-{i + 1}" if found.count(label) > 1 else label for i, label in enumerate(found)]
 
 
 def describe(world_model: WorldModel) -> dict[str, Any]:
-    """The checkpoint, JSON-able: name, sha256, number of parameters."""
+    """The checkpoint, JSON-serialisable: name, sha256, number of parameters."""
     return {"name": world_model.name, "sha256": world_model.sha256, "parameters": world_model.num_parameters}
 
 

@@ -1,4 +1,4 @@
-"""Two checkpoints compared on the same windows."""
+"""Compares two checkpoints on the same windows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from hwm_core.metrics.psnr import psnr
 class Difference:
     """How many dB a condition of the checkpoint `of` is above the same condition of `over`, paired by window.
 
-    If the truth went through each model's own tokenizer, the truths differ. Then each condition is first taken relative
-    to `copy_last` of its own checkpoint.
+    If the truth is reconstructed by each model's own tokenizer, the truths differ. Each condition is then first
+    compared with `copy_last` of its own checkpoint.
     """
 
     condition: str
@@ -33,7 +33,7 @@ class Difference:
     counts: Mapping[str, int]  # windows, episodes, seed
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-able."""
+        """JSON-serialisable."""
         by_horizon = {str(h): interval_json(interval) for h, interval in self.horizons.items()}
         return {
             "condition": self.condition,
@@ -47,9 +47,9 @@ class Difference:
 
 
 def differences(evaluated: Sequence[CheckpointEvaluation]) -> list[Difference]:
-    """Of each checkpoint to each earlier one, for every condition that depends on the checkpoint.
+    """The difference of each checkpoint to each earlier checkpoint, for every condition that depends on the checkpoint.
 
-    All were evaluated on the same windows.
+    All checkpoints were evaluated on the same windows.
     """
     pairs = [(later, earlier) for earlier, later in combinations(evaluated, 2)]
     dependent = [name for name in evaluated[0].result.conditions if name != "copy_last"]
@@ -57,7 +57,7 @@ def differences(evaluated: Sequence[CheckpointEvaluation]) -> list[Difference]:
 
 
 def differences_table(found: Sequence[Difference]) -> Table:
-    """The same for people."""
+    """The differences as a table."""
     head = ["PSNR in dB, paired by window", *(f"{h} frames ahead" for h in found[0].horizons), "mean of all frames"]
     lines = [
         [f"{_titled(one)}: {one.of} above {one.over}", *map(gain, (*one.horizons.values(), one.mean))] for one in found

@@ -1,4 +1,4 @@
-"""The conditions of an evaluation by name: how each is titled, and which others it is compared with."""
+"""The names of the conditions of an evaluation, their titles, and the conditions that each is compared with."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ PREDICTED = ("model", "shuffled", "none", "zero", "reversed")
 """Conditions that are predicted with the `sampling` of the configuration."""
 
 DELTA_PSNR = ("shuffled", "none")
-"""Delta-PSNR compares the model with these."""
+"""Delta-PSNR compares the model with these conditions."""
 
 _TITLES = {
     "model": "model",
@@ -36,17 +36,17 @@ _EXPLAINED = {
 
 
 def title(condition: str) -> str:
-    """The condition in words, for tables."""
+    """The title of the condition, for tables."""
     return _TITLES.get(condition) or re.sub(r"mean_of_(\d+)", r"mean of \1 samples", condition).replace("_", " ")
 
 
 def explained(condition: str) -> str:
-    """The condition in words that explain it, for charts."""
+    """A title that explains the condition, for charts."""
     return _EXPLAINED.get(condition, title(condition))
 
 
 def mean_of(samples: int) -> str:
-    """The name of the condition that averages so many samples."""
+    """The name of the condition that averages this number of samples."""
     return f"mean_of_{samples}"
 
 
@@ -58,8 +58,8 @@ def is_sampled(condition: str) -> bool:
 def references(conditions: Iterable[str]) -> dict[str, list[str]]:
     """{condition: the conditions that it is compared with}.
 
-    The model is compared with all but samples. Samples are compared with copying and the model, and a mean of samples
-    also with the single sample.
+    The model is compared with all conditions except samples. Samples are compared with `copy_last` and the model; a
+    mean of samples is also compared with the single sample.
     """
     present = list(conditions)
     found: dict[str, list[str]] = {"model": [name for name in CONDITION_NAMES if name in present and name != "model"]}

@@ -1,4 +1,4 @@
-"""What is compared: the model's prediction, and the references that it must beat."""
+"""The conditions: the model's predictions, and the references that they are compared with."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class WindowBatch:
     seeds: Sequence[int]  # one for each window
     past: Past  # B contexts, encoded once for all conditions
     camera: Frames  # the camera's frames, past and future
-    reference: Frames  # the same frames as the truth has them: the camera's, or reconstructed by the tokenizer
-    actions: Mapping[str, Actions]  # the future actions of each condition that has some
+    reference: Frames  # the frames that count as the truth: the camera's, or their reconstruction by the tokenizer
+    actions: Mapping[str, Actions]  # the future actions of each condition that uses actions
 
     @property
     def future_frames(self) -> int:
@@ -60,7 +60,7 @@ def model(batch: WindowBatch) -> Frames:
 
 
 def shuffled(batch: WindowBatch) -> Frames:
-    """The prediction under another window's motion. A model that uses its actions is worse here."""
+    """The prediction under another window's motion. The error is larger if the model uses its actions."""
     return batch.predict(batch.actions["shuffled"])
 
 
@@ -70,7 +70,7 @@ def none(batch: WindowBatch) -> Frames:
 
 
 def zero(batch: WindowBatch) -> Frames:
-    """The prediction under the newest action, held: no motion."""
+    """The prediction under the newest action, repeated: no motion."""
     return batch.predict(batch.actions["zero"])
 
 
@@ -112,6 +112,6 @@ CONDITIONS: Mapping[str, Condition] = {
 
 
 def conditions_of(config: EvaluationConfig) -> dict[str, Condition]:
-    """The conditions that a configuration asks for, by name."""
+    """The conditions that the configuration requests, by name."""
     chosen: dict[str, Condition] = {name: CONDITIONS[name] for name in config.conditions}
     return chosen if config.samples is None else {**chosen, "single": single, mean_of(config.samples): mean}

@@ -1,4 +1,4 @@
-"""Settings of an evaluation: with the checkpoint and the episodes they determine every number."""
+"""Settings of an evaluation. Together with the checkpoint and the episodes, they determine every number."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -11,40 +11,42 @@ from hwm_core.sampling.config import Sampling
 
 
 class EvaluationConfig(Config):
-    """What is evaluated, and how."""
+    """Settings of an evaluation."""
 
     horizons: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(8, 16, 24),
         min_length=1,
-        description="frames ahead; beyond the model's own future it is rolled out",
+        description="frames ahead; beyond its own future, the model is rolled out",
     )
     stride: int = Field(default=5, ge=1, description="frames between the starts of windows, for every horizon")
-    max_windows: int | None = Field(default=None, ge=2, description="at most so many windows, spread evenly")
+    max_windows: int | None = Field(default=None, ge=2, description="maximum number of windows, spread evenly")
     truth: Literal["camera", "tokenizer"] = Field(
-        default="camera", description="the camera's frames, or their reconstruction by the model's own tokenizer"
+        default="camera", description="the camera's frames, or their reconstruction by the model's tokenizer"
     )
     conditions: tuple[ConditionName, ...] = Field(
-        default=("model", "shuffled", "none", "copy_last", "tokenizer"), description="what is compared"
+        default=("model", "shuffled", "none", "copy_last", "tokenizer"), description="conditions to compare"
     )
-    sampling: Sampling = Field(default=Sampling(), description="of predictions; the default is the mean prediction")
+    sampling: Sampling = Field(default=Sampling(), description="sampling of predictions; default: the mean prediction")
     samples: int | None = Field(
-        default=None, ge=1, description="adds two conditions: a single sample, and the mean of so many samples"
+        default=None, ge=1, description="adds two conditions: a single sample, and the mean of this number of samples"
     )
     stochastic_sampling: Sampling | None = Field(
-        default=None, description="of the samples of these two conditions; None: as `sampling`"
+        default=None, description="sampling of these two conditions; None: as `sampling`"
     )
-    ssim: bool = Field(default=False, description="SSIM in addition to PSNR, and MS-SSIM where frames are large enough")
+    ssim: bool = Field(default=False, description="SSIM in addition to PSNR, and MS-SSIM if frames are large enough")
     tokens: bool = Field(default=False, description="cross-entropy and accuracy of the codes of a masked model")
     sensitivity: int = Field(default=0, ge=0, description="number of windows in which each joint is perturbed in turn")
-    seed: int = Field(default=0, ge=0, description="of sampling (each window has its own stream) and of the donors")
-    batch: int = Field(default=16, ge=1, description="windows at a time; it changes the numbers by rounding only")
+    seed: int = Field(
+        default=0, ge=0, description="seed of sampling (separate numbers for each window) and of the donors"
+    )
+    batch: int = Field(default=16, ge=1, description="windows per batch; it changes the numbers only by rounding")
 
     @model_validator(mode="after")
     def _has_something_to_compare(self) -> "EvaluationConfig":
         if missing := {"model", "copy_last"} - set(self.conditions):
             raise ValueError(f"`conditions` with {' and '.join(sorted(missing))}")
         if self.truth == "tokenizer" and "tokenizer" in self.conditions:
-            raise ValueError("`conditions` without `tokenizer`, which is the truth itself")
+            raise ValueError("`conditions` without `tokenizer`, because the tokenizer's frames are the truth")
         return self
 
     @property
@@ -60,7 +62,7 @@ class EvaluationConfig(Config):
 
 PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
     "horizon": {"conditions": CONDITION_NAMES},
-    # 21,000 frames, 8 at a time, each predicted once. The truth went through the same tokenizer (arXiv 2506.01182).
+    # 21,000 frames, 8 per window, each predicted once. The truth is reconstructed by the tokenizer (arXiv 2506.01182).
     "paper": {
         "horizons": (8,),
         "stride": 8,
@@ -69,4 +71,4 @@ PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
         "conditions": tuple(name for name in CONDITION_NAMES if name != "tokenizer"),
     },
 }
-"""The settings that each protocol fixes, by its name."""
+"""{protocol: the settings that it fixes}."""

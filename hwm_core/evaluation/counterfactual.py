@@ -1,7 +1,7 @@
 """Counterfactual ("shuffled") actions: another window's motion, applied to a window's own state.
 
-A model that uses its actions predicts worse under them. The motion is taken, not the pose: the absolute joint values of
-another window would make the robot jump, and that control is far easier to beat.
+A model that uses its actions has a larger error under shuffled actions. The motion of the other window is used, not its
+absolute joint values: these would make the robot jump, and such a control is far easier to beat.
 """
 
 import numpy as np
@@ -17,15 +17,15 @@ def choose_donors(
     seed: int,
     robots: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    """For each window the index [W] of a random donor of motion; -1 where there is none.
+    """For each window, the index [W] of a random donor of motion; -1 if there is none.
 
-    The donor is a window of another group if there is one; else a window that shares no frame with it; else any other.
+    The donor is a window of another group, else a window that shares no frame with the window, else any other window.
 
     Args:
         groups: [W] episodes or takes.
         starts: [W] first frame of each window within its group.
         length: frames of a window.
-        robots: [W] equal numbers where the robots lack the same joints. A donor has the robot of its recipient, because
+        robots: [W] equal numbers if the robots lack the same joints. A donor has the robot of its recipient, because
             another robot's motion lacks joints.
     """
     rng = np.random.default_rng(seed)
@@ -49,7 +49,7 @@ def apply_motion(
     """Actions that start at `newest` [..., A] and move by `motion` [..., F, A], clipped to the joint limits.
 
     Args:
-        motion: joint values relative to where the motion began.
+        motion: joint values relative to the start of the motion.
     """
     limits = np.asarray(manifest.lower, np.float32), np.asarray(manifest.upper, np.float32)
     return np.clip(newest[..., None, :] + motion, *limits).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Distances between the predicted and the true frames as sets, over the features of a local network.
+"""Distances between the set of predicted frames and the set of true frames, over the features of a local network.
 
 The features of a batch are stored with its other results. The distances are computed from them batch by batch, in
 order, so that they do not depend on the number of ranks.
@@ -20,21 +20,21 @@ from hwm_core.metrics.kid import KernelDistance, kernel_distance
 from hwm_core.metrics.unavailable import Unavailable, or_unavailable
 
 Distances = Mapping[str, Mapping[str, float | KernelDistance]]
-"""{metric: {condition: distance of its frames from the true ones}}; Fréchet distances are squared."""
+"""{metric: {condition: distance of its frames from the true frames}}; Fréchet distances are squared."""
 
 FeatureArrays = Mapping[str, Mapping[str, NDArray[np.float32]]]
 """{condition or TRUTH: {metric: [W, R, D]}}: R is the number of frames of a window, or 1 for networks of clips."""
 
 TRUTH = "truth"
 _WITHOUT = ("shuffled", "none", "zero", "reversed")  # their frames look as good as the model's
-_MAX_ROWS = 21_000  # the frames of the paper; 172 MB a condition, with 2048 features
+_MAX_ROWS = 21_000  # the number of frames in the paper; 172 MB per condition, with 2048 features
 
 
 class Features:
-    """The networks that take clips of this size. `unavailable` says why the others do not.
+    """The networks that accept clips of this size. `unavailable` has the reasons for the other networks.
 
     Args:
-        clip: (F, H, W) of the clips to come.
+        clip: (F, H, W) of the clips.
 
     Raises:
         BadConfig: two networks whose distances have the same name.
@@ -45,9 +45,9 @@ class Features:
         if twice := {metric for metric in metrics if metrics.count(metric) > 1}:
             raise BadConfig(
                 "Extractors",
-                expected="a different metric for each",
+                expected="a different metric for each extractor",
                 got=f"{' and '.join(sorted(twice))} more than once",
-                remedy="Give each kind once, or rename a file.",
+                remedy="Use each kind once, or rename a file.",
             )
         probe = np.random.default_rng(0).integers(0, 256, (1, *clip, 3), dtype=np.uint8)
         tried = {e: or_unavailable(e.metric, partial(_features, e, probe)) for e in extractors}
@@ -68,12 +68,12 @@ class Features:
     def distances(
         self, conditions: Sequence[str], batches: Iterable[FeatureArrays], *, windows: int, seed: int
     ) -> Distances:
-        """Fréchet and kernel distances of every condition that has them.
+        """Fréchet and kernel distances of every condition that has features.
 
         Args:
             batches: in the order of the windows.
-            windows: how many all batches have together.
-            seed: of the random subsets of the kernel distance.
+            windows: number of windows in all batches.
+            seed: seed of the random subsets of the kernel distance.
         """
         evaluated = [condition for condition in conditions if condition not in _WITHOUT]
         sets = {(e, name): _FeatureSet(e, windows, seed) for e in self.extractors for name in (TRUTH, *evaluated)}
@@ -117,13 +117,13 @@ class _FeatureSet:
 
 
 def _features(extractor: Extractor, frames: NDArray[np.uint8]) -> Tensor:
-    """Of frames [B, F, H, W, 3]: [B, R, D], a row for each frame or one for each clip."""
+    """Features [B, R, D] of frames [B, F, H, W, 3]: a row for each frame, or one row for each clip."""
     clips = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 1, 4, 2, 3)
     features = extractor.features(clips if extractor.takes_clips else clips.flatten(0, 1))
     return features.unflatten(0, (len(clips), -1))
 
 
 def _choose(count: int, seed: int) -> Tensor:
-    """bool [count], true for _MAX_ROWS random rows, or for all."""
+    """A mask, bool [count], of _MAX_ROWS random rows, or of all rows."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     return order < _MAX_ROWS

@@ -1,4 +1,4 @@
-"""The evaluation of one model: every condition on every window, one batch at a time."""
+"""Evaluates one model: every condition on every window, batch by batch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -44,14 +44,14 @@ class Evaluation:
 
     Args:
         episodes: with the model's preprocessing.
-        config: what is evaluated, and how.
-        objects: by episode name; with them, errors inside objects that moved are measured too.
+        config: settings of the evaluation.
+        objects: object tracks by episode name; with them, errors inside moved objects are also measured.
         extractors: networks for distances between sets of frames.
-        lpips: the network that compares frame by frame, or why there is none.
-        compared_with: other models. The windows are long enough for all models, so all are evaluated on the same ones.
+        lpips: the network that compares frame by frame, or the reason why it is unavailable.
+        compared_with: other models. The windows are long enough for all models, so all models use the same windows.
 
     Raises:
-        BadBag: no window of this length; or only one, so that there are no shuffled actions.
+        BadBag: no window of this length; or only one window, so that shuffled actions are impossible.
         RobotMismatch, BadActions: episodes of another robot, or without the model's kind of actions.
         BadConfig: two extractors whose distances have the same name.
     """
@@ -99,12 +99,12 @@ class Evaluation:
     def evaluate(
         self, partial: PartialResults, *, rank: int = 0, ranks: int = 1, progress: Progress = lambda done, of: None
     ) -> None:
-        """Evaluate the batches that `partial` does not contain yet, and store them there.
+        """Evaluate the batches that `partial` does not contain yet, and store their results in `partial`.
 
         Args:
             partial: the results so far.
-            rank, ranks: this process takes every `ranks`-th batch. The batches are the same for any number of ranks.
-            progress: called with (windows done, windows in all) of this rank.
+            rank, ranks: this process evaluates each `ranks`-th batch. The batches are the same for any number of ranks.
+            progress: called with (windows done, number of windows) of this rank.
         """
         mine = list(self._batches.items())[rank::ranks]
         total, done = sum(len(windows) for _, windows in mine), 0
@@ -179,7 +179,7 @@ class Evaluation:
         return (*self.features.unavailable, *self.measures.unavailable)
 
     def identity(self) -> dict[str, Any]:
-        """Everything the numbers depend on, JSON-able: model, episodes, windows, settings, arithmetic."""
+        """Everything that the numbers depend on, JSON-serialisable: model, episodes, windows, settings, arithmetic."""
         return {
             "format": 3,
             "checkpoint": {"name": self.world_model.name, "sha256": self.world_model.sha256},

@@ -1,4 +1,4 @@
-"""Windows for contact sheets: how they are chosen, and what is shown of them."""
+"""Chooses windows for contact sheets, and the frames to show of each window."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ _Labelled = Mapping[tuple[str, str], Condition]  # {(label, explanation): condit
 
 
 def eventful(result: EvaluationResult, count: int) -> list[int]:
-    """The window with the largest change of each of `count` equal stretches of windows, or all of few windows."""
+    """The windows are divided into `count` equal parts; returns the window with the largest change of each part."""
     change = result.conditions["copy_last"].mse.mean(axis=1)
     stretches = np.array_split(np.arange(len(result)), min(count, len(result)))
     return [int(stretch[change[stretch].argmax()]) for stretch in stretches]
@@ -31,13 +31,13 @@ def examples(evaluation: Evaluation, result: EvaluationResult, count: int) -> li
 
 
 def best_median_worst(result: EvaluationResult) -> dict[str, int]:
-    """The windows with the worst, the median and the best PSNR over all frames ahead, by these names."""
+    """The windows with the worst, the median and the best PSNR over all frames ahead."""
     order = result.window_psnr("model").argsort(kind="stable")
     return {"worst": int(order[0]), "median": int(order[len(order) // 2]), "best": int(order[-1])}
 
 
 def extremes(evaluation: Evaluation, result: EvaluationResult) -> dict[str, Example]:
-    """The worst, the median and the best window: the prediction, and the newest frame repeated."""
+    """Examples of the worst, the median and the best window: the prediction and the repeated newest frame."""
     chosen = best_median_worst(result)
     found = _examples(evaluation, result, list(chosen.values()), {_PREDICTION: model, _COPY_LAST: copy_last})
     return dict(zip(chosen, found, strict=True))
@@ -62,6 +62,6 @@ def _examples(evaluation: Evaluation, result: EvaluationResult, chosen: list[int
 
 
 def _notes(result: EvaluationResult, window: int) -> list[str]:
-    """PSNR of the window: the prediction, and the newest frame repeated. One line for each horizon."""
+    """PSNR of the prediction and of the repeated newest frame, a line for each horizon."""
     own, copied = (psnr(result.conditions[name].mse[window]) for name in ("model", "copy_last"))
     return [f"+{h}: {own[h - 1]:.1f} dB, copy last frame {copied[h - 1]:.1f} dB" for h in result.horizons]

@@ -21,12 +21,12 @@ Measure = Callable[[Frames, Frames], PerFrame]  # prediction, truth -> value of 
 
 
 class FrameMeasures:
-    """The requested measures that frames of this size allow. `unavailable` says why the others are missing.
+    """The requested measures that frames of this size allow. `unavailable` has the reasons for the missing measures.
 
     Args:
         size: (H, W) of the frames.
         structure: whether SSIM and MS-SSIM are requested.
-        lpips: the network; or why it is missing; None if LPIPS is not requested.
+        lpips: the network, or the reason why it is unavailable; None if LPIPS is not requested.
     """
 
     def __init__(self, size: tuple[int, int], *, structure: bool, lpips: Lpips | Unavailable | None) -> None:
@@ -43,7 +43,7 @@ class FrameMeasures:
         self._measures = {n: measure for n, measure in requested.items() if not isinstance(tried[n], Unavailable)}
 
     def of(self, prediction: Frames, truth: Frames) -> dict[str, PerFrame]:
-        """[B, F] of each measure, by the keys of MEASURES."""
+        """The values [B, F] of each measure, by the keys of MEASURES."""
         return {name: measure(prediction, truth) for name, measure in self._measures.items()}
 
 

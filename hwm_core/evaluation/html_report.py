@@ -40,7 +40,7 @@ class _Section:
 
 
 def html_report(heading: str, evaluated: Sequence[CheckpointEvaluation]) -> str:
-    """The page of one or several checkpoints. The best, median and worst windows are predicted again."""
+    """The page of one or more checkpoints. The best, median and worst windows are predicted again."""
     together = None
     if len(evaluated) > 1:
         together = {"table": differences_table(differences(evaluated)), "figures": _compared(evaluated)}
@@ -82,7 +82,7 @@ def _section(evaluated: CheckpointEvaluation) -> _Section:
 
 
 def _compared(evaluated: Sequence[CheckpointEvaluation]) -> list[Figure]:
-    """The predictions of all models in one chart, with copying."""
+    """The predictions of all models and the repeated last frame in one chart."""
     numbers = {one.label: conditions_json(one.result, one.evaluation.config) for one in evaluated}
     curves = {
         f"{label}: {explained(name)}": of_model[name]

@@ -1,4 +1,4 @@
-"""What the numbers of an evaluation depend on."""
+"""Identifies the data of an evaluation."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from hwm_core.types import Episode
 
 
 def episodes_identity(episodes: Sequence[Episode]) -> dict[str, Any]:
-    """Their number and the sha256 of everything that is evaluated, JSON-able."""
+    """The number of episodes and the sha256 of their content, JSON-serialisable."""
     digest = hashlib.sha256()
     for episode in episodes:
         digest.update(f"{episode.name} {episode.names} {episode.frames.shape}".encode())

@@ -1,4 +1,4 @@
-"""The numbers of a result, JSON-able: the parts of evaluation.json and metrics.json."""
+"""The numbers of a result, JSON-serialisable, for evaluation.json and metrics.json."""
 
 import math
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def counts(result: EvaluationResult) -> dict[str, int]:
 
 
 def psnr_tables_json(result: EvaluationResult) -> dict[str, dict[str, dict[str, Any]]]:
-    """{"psnr_db", and where they apply "psnr_db_fixed_neck" and "psnr_db_moved_objects"}, each as `psnr_json`."""
+    """{"psnr_db", if applicable "psnr_db_fixed_neck" and "psnr_db_moved_objects"}, each as `psnr_json`."""
     return {view.key: psnr_json(view.result, view.region) for view in views(result)}
 
 
@@ -54,9 +54,9 @@ def controllability_json(result: EvaluationResult) -> dict[str, dict[str, Any]]:
 
 
 def sensitivity_json(result: EvaluationResult) -> dict[str, Any] | None:
-    """{"windows", "joints": {name: by how much it was perturbed, how far the predictions changed}}.
+    """{"windows", "joints": {name: size of the perturbation, change of the predictions}}.
 
-    A joint counts in the windows whose robot has it. Where there is none its numbers are None.
+    A joint is averaged over the windows whose robot has this joint. Without such a window, its numbers are None.
     """
     response, manifest = result.sensitivity, result.manifest
     if response is None:
@@ -81,7 +81,7 @@ def sensitivity_json(result: EvaluationResult) -> dict[str, Any] | None:
 
 
 def tokens_json(result: EvaluationResult) -> dict[str, Any] | None:
-    """{"conditions": {name: nats a code, accuracy, counts}, "uniform_ce", "gain_over": {name: nats saved}}."""
+    """{"conditions": {name: nats per code, accuracy, counts}, "uniform_ce", "gain_over": {name: nats saved}}."""
     if (tokens := result.tokens) is None:
         return None
     return {
@@ -162,7 +162,7 @@ def _by_frame(condition: str, result: EvaluationResult) -> dict[str, Any]:
 
 
 def _distance(distance: float | KernelDistance) -> dict[str, float]:
-    """To six digits: many distances are far below 1."""
+    """Rounded to six digits, because many distances are far below 1."""
     if isinstance(distance, KernelDistance):
         items = asdict(distance).items()
         return {key: value if isinstance(value, int) else float(f"{value:.6g}") for key, value in items}

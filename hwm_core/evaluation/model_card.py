@@ -1,6 +1,6 @@
-"""A model card: what a checkpoint is, what it was evaluated on, its numbers, and their limits.
+"""A model card: the description of a checkpoint, its evaluation data, its numbers, and their limits.
 
-Every line comes from the checkpoint or from the result. What neither states is left out, or listed as missing.
+Every line comes from the checkpoint or from the result. Other information is left out, or listed as missing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -57,7 +57,7 @@ def card(
     """Markdown: the checkpoint and its numbers.
 
     Args:
-        data, protocol, limits: sentences: what it was evaluated on, how, and what the numbers do not show.
+        data, protocol, limits: sentences about the evaluation data, the method, and the limits of the numbers.
     """
     sections = {
         "Model": _list(_model(model)),
@@ -72,7 +72,7 @@ def card(
 
 
 def is_above_zero(interval: Interval) -> bool:
-    """Whether a gain is above zero; if it has an interval, the whole interval."""
+    """Whether a gain is above zero; if the gain has an interval, whether the whole interval is."""
     return (interval.mean if interval.low is None else interval.low) > 0
 
 
@@ -92,7 +92,7 @@ def _model(one: TrainedModel) -> Iterator[str]:
         f"{camera.width} x {camera.height} px (crop {camera.crop})."
     )
     names = ", ".join(manifest.names)
-    yield f"Robot {manifest.robot}. Actions: its {manifest.kind}, {manifest.dim} joints: {names}."
+    yield f"Robot {manifest.robot}. Actions: {manifest.kind} of {manifest.dim} joints: {names}."
     if any(camera.margins):
         yield f"The camera image is cropped by {list(camera.margins)} at the top, bottom, left and right."
     if one.tokenizer is None:
@@ -119,7 +119,7 @@ def _protocol(evaluated: CheckpointEvaluation) -> Iterator[str]:
     yield f"`{evaluated.protocol}`: horizons {list(config.horizons)}, windows every {config.stride} frames."
     yield {
         "camera": "The truth is the camera's frames, preprocessed.",
-        "tokenizer": "The truth is the camera's frames, reconstructed by the model's own tokenizer.",
+        "tokenizer": "The truth is the camera's frames, reconstructed by the model's tokenizer.",
     }[config.truth]
     yield f"Predictions: {config.sampling}; seed {config.seed}."
     if config.samples is not None:
@@ -143,12 +143,12 @@ def _limits(evaluated: CheckpointEvaluation) -> Iterator[str]:
         ceiling = ", ".join(f"{result.psnr('tokenizer', h):.2f} dB at {h}" for h in result.horizons)
         yield f"The tokenizer alone, a ceiling for the model, reaches {ceiling} frames ahead."
     if beyond := [h for h in result.horizons if h > world.future_frames]:
-        yield f"At {beyond} frames ahead the model was rolled out from its own predictions."
+        yield f"At {beyond} frames ahead, the model continues from its own predictions."
     if "none" in result.conditions and world.model.config.action_dropout == 0:
         yield f"The condition `{title('none')}` has no meaning: the model was trained with action_dropout 0."
     yield from _unused_joints(evaluated)
     yield from (f"{missing}" for missing in evaluated.unavailable)
-    yield "PSNR rewards a blurred mean of the possible futures: look at the images."
+    yield "PSNR rewards a blurred mean of the possible futures: also compare the images."
 
 
 def _unused_joints(evaluated: CheckpointEvaluation) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Where the objects are in each frame: ground truth that only a simulation has."""
+"""The positions of the objects in each frame: ground truth that only a simulation provides."""
 
 from dataclasses import dataclass
 

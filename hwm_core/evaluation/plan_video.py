@@ -1,4 +1,4 @@
-"""A planned run as a video: the camera's frames next to the frames that the current plan predicted."""
+"""A planned run as a video: the camera's frames next to the predicted frames of the current plan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def plan_video(
     captions: Sequence[str],
     sampling: Sampling,
 ) -> None:
-    """Write an MP4 of the episode from its first plan on, at the model's rate. The file is complete or absent.
+    """Write an MP4 of the episode, from its first plan to its end, at the model's rate. The file is written atomically.
 
     Args:
         episode: with the model's preprocessing, and with commands.

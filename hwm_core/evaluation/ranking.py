@@ -1,6 +1,6 @@
 """How well predicted costs rank candidate actions, compared with running each candidate in the simulator.
 
-This measures the model with less noise than success rates do.
+This measure of a model has less noise than a success rate.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Agreement:
     """How well one cost ranks the candidates of one task."""
 
     spearman: float  # against the true distances; 1 is perfect, 0 is chance
-    top1_regret: float  # loss of choosing by this cost, as a fraction of the range of the true distances
+    top1_regret: float  # excess distance of the choice by this cost, as a fraction of the range of the true distances
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,12 @@ class Ranking:
 
     seed: int
     distances_m: NDArray[np.float64]  # [S] palm to goal at the end of the horizon, in the simulator
-    costs: Mapping[str, NDArray[np.float32]]  # {"model", "simulator"}: [S] the same objective on the rollouts of each
+    costs: Mapping[
+        str, NDArray[np.float32]
+    ]  # {"model", "simulator"}: [S] the same objective on the rollouts of the model or the simulator
 
     def agreement(self) -> dict[str, Agreement]:
-        """Of each cost with the true distances. `simulator` shows how good the objective is with a perfect model."""
+        """The agreement of each cost with the true distances. `simulator` is the agreement with a perfect model."""
         return {
             dynamics: Agreement(spearman(costs, self.distances_m), top1_regret(costs, self.distances_m))
             for dynamics, costs in self.costs.items()

@@ -1,4 +1,4 @@
-"""The reach task in closed loop: plan to a goal image and replan every few frames. Without ROS, and deterministic."""
+"""The reach task in closed loop, without ROS: plan to a goal image and replan every few frames. Deterministic."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +28,8 @@ class ReachConfig(Config):
 
     planner: PlannerConfig = PlannerConfig(joints=PLANNED_JOINTS)
     objective: Objective = Objective()
-    scoring: Sampling = Field(default=Sampling(), description="of the rollouts of candidates")
-    max_velocity: float = Field(default=3.0, gt=0, description="joint units per second")
+    scoring: Sampling = Field(default=Sampling(), description="sampling of the rollouts of candidates")
+    max_velocity: float = Field(default=3.0, gt=0, description="speed limit of every joint, in joint units per second")
     replan_frames: int = Field(default=5, ge=1, description="frames of each plan that are executed")
 
     @model_validator(mode="after")
@@ -58,7 +58,7 @@ def reach(world_model: WorldModel, seed: int, config: ReachConfig, *, true_dynam
     """Run the reach task of `seed` for REACH_SECONDS.
 
     Args:
-        true_dynamics: plan with the simulator in place of the model. This shows the limit of objective and search.
+        true_dynamics: plan with the simulator instead of the model. This shows the limit of objective and search.
 
     Raises:
         RobotMismatch: the model is of another robot.

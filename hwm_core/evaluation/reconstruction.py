@@ -1,4 +1,4 @@
-"""How well a tokenizer reconstructs video, frame by frame of a window, and how it uses its codes."""
+"""Measures how well a tokenizer reconstructs the frames of a window, and how it uses its codes."""
 
 import math
 import time
@@ -25,7 +25,7 @@ class Reconstruction:
     mse: NDArray[np.float64]  # [W, F], of 8-bit frames, values in [0, 1]
     ssim: NDArray[np.float64]  # [W, F]
     temporal_factor: int
-    use: CodebookUsage | None  # of a discrete tokenizer
+    use: CodebookUsage | None  # None for a continuous tokenizer
     deviations: tuple[float, ...]  # standard deviation of each channel of a continuous tokenizer
     codes_per_frame: float  # codes of all latents of a window, divided by its frames
     encode_hz: float  # frames per second; without the first batch, if there are more
@@ -38,7 +38,7 @@ class Reconstruction:
         ]
 
     def bits_per_frame(self) -> float | None:
-        """Of a discrete tokenizer, if each code is stored with a fixed number of bits."""
+        """Bits per frame of a discrete tokenizer, if each code is stored with a fixed number of bits."""
         return None if self.use is None else self.codes_per_frame * math.log2(self.use.codebook_size)
 
 
@@ -85,8 +85,8 @@ def reconstruct(
 ) -> Iterator[NDArray[np.uint8]]:
     """Reconstruct a video of any length, in windows of `window` = 1 + k * temporal_factor frames.
 
-    The last window is padded with its last frame, and the padding is cut off again. The tokenizers are causal, so the
-    padding changes no frame before it.
+    The last window is padded with its last frame, and the padding is removed again. The tokenizers are causal, so the
+    padding does not change the frames before it.
 
     Args:
         frames: uint8 [F, H, W, 3].

@@ -16,7 +16,7 @@ from hwm_core.visualization import Example, Strip
 
 
 def reconstruction_json(result: Reconstruction) -> dict[str, Any]:
-    """All numbers, JSON-able."""
+    """All numbers, JSON-serialisable."""
 
     def errors(frames: slice) -> dict[str, float]:
         mse = result.mse[:, frames].ravel()
@@ -61,7 +61,7 @@ def reconstruction_examples(
     mse: NDArray[np.float64],
     device: torch.device | str = "cpu",
 ) -> list[Example]:
-    """The worst, the median and the best of `windows` by mean PSNR; `mse` [W, F] holds their errors."""
+    """Examples of the worst, the median and the best window by mean PSNR; `mse` [W, F] has their errors."""
     means = psnr(mse).mean(axis=1)
     order = means.argsort()
     examples = []
@@ -84,7 +84,7 @@ def _code_facts(result: Reconstruction) -> dict[str, str]:
             "bits per frame by entropy, given the previous latent": f"{conditional:.0f}",
             "codes used": f"{use.codes_used:,} of {use.codebook_size:,}, in {use.num_codes:,}",
             "evenness of the digits": " ".join(f"{one:.2f}" for one in use.digit_evenness),
-            "same as one latent before": f"{100 * use.repeated:.1f} %",
+            "same as in the previous latent": f"{100 * use.repeated:.1f} %",
         }
     else:
         facts["deviation of the channels"] = f"{min(result.deviations):.2f} to {max(result.deviations):.2f}"

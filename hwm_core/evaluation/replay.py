@@ -1,4 +1,4 @@
-"""Replay of a recorded bag: the model predicts later frames from earlier ones, and they are compared."""
+"""Replays a recorded bag: the model predicts later frames from earlier frames, and both are compared."""
 
 import json
 from collections.abc import Callable
@@ -24,15 +24,19 @@ from hwm_core.world_model.model import WorldModel
 
 
 class ReplayConfig(Config):
-    """What to predict, and what to show."""
+    """Settings of a replay."""
 
     topics: Topics = Topics()
     horizons: tuple[int, ...] = Field(default=(8, 16, 24), description="frames ahead")
     stride: int = Field(default=5, ge=1, description="frames between the starts of windows")
-    sampling: Sampling = Field(default=Sampling(), description="of predictions")
-    seed: int = Field(default=0, ge=0, description="of sampling and of the donors of shuffled actions")
-    examples: int = Field(default=4, ge=1, description="windows on the contact sheet")
-    max_video_seconds: float = Field(default=60.0, gt=0, description="of a longer run the video shows the start")
+    sampling: Sampling = Field(default=Sampling(), description="sampling of predictions")
+    seed: int = Field(default=0, ge=0, description="seed of sampling and of the donors of shuffled actions")
+    examples: int = Field(default=4, ge=1, description="number of windows on the contact sheet")
+    max_video_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="maximum length of the video in seconds; it shows the start of a longer recording",
+    )
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,14 @@ def replay(
     config: ReplayConfig,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Replay:
-    """Predict a bag's frames from its earlier ones; write table.md, metrics.json, contact_sheet.png, prediction.mp4.
+    """Predict a bag's frames from earlier frames; write table.md, metrics.json, contact_sheet.png, prediction.mp4.
 
     The same bag, checkpoint and configuration give the same files on the same machine.
 
     Args:
         bag: rosbag2 folder, or one .mcap or .db3 file.
         out: folder for the files; created if it does not exist.
-        progress: called with (windows done, windows in all).
+        progress: called with (windows done, number of windows).
 
     Raises:
         BadBag: the bag cannot be read, lacks a topic, or is too short for a window.
@@ -107,7 +111,7 @@ def replay(
 
 
 def _write_video(path: Path, world_model: WorldModel, episode: Episode, config: ReplayConfig) -> None:
-    """The whole run: the model predicts its future from the newest frames, and again when that future has passed."""
+    """The whole recording: when a predicted future has passed, the next future is predicted."""
     rate, seen, future = world_model.frame_rate_hz, world_model.past_frames, world_model.future_frames
     windows = EvaluationWindows([episode], world_model.manifest, seen, future, stride=future)
     count = min(len(windows), max(1, int(config.max_video_seconds * rate) // future))

@@ -1,4 +1,4 @@
-"""The files that an evaluation writes."""
+"""Writes the files of an evaluation."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,16 @@ from hwm_core.visualization import contact_sheet, png_bytes
 
 
 def folder_of(out: Path, label: str, of: int) -> Path:
-    """The folder of one of `of` checkpoints: `out` itself for a single one, else a folder in it."""
+    """The folder of one of `of` checkpoints: `out` itself for a single checkpoint, else a folder in `out`."""
     return out if of == 1 else out / label
 
 
 def write_reports(out: str | Path, evaluated: Sequence[CheckpointEvaluation], num_examples: int = 4) -> list[Path]:
-    """Write all files and return their paths. Each file is complete or absent.
+    """Write all files atomically and return their paths.
 
-    One checkpoint: evaluation.json, table.md, contact_sheet.png, evaluation.html, MODEL_CARD.md. Several: each has a
-    folder with all but the page; `out` has evaluation.json and table.md of all with their differences, and the page.
+    One checkpoint: evaluation.json, table.md, contact_sheet.png, evaluation.html, MODEL_CARD.md. Several
+    checkpoints: each has a folder with these files except the page; `out` has the page, and evaluation.json and
+    table.md of all checkpoints with their differences.
     """
     out, heading = Path(out), f"Evaluation on {len(evaluated[0].evaluation.episodes)} episodes"
     files: dict[Path, bytes] = {}

@@ -1,4 +1,4 @@
-"""The parts of a result with PSNR tables of their own: all windows, still cameras, moved objects."""
+"""The parts of a result with separate PSNR tables: all windows, still cameras, moved objects."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class View:
 
 
 def views(result: EvaluationResult) -> list[View]:
-    """All windows; those with a still camera, if only some have one; moved objects, if object tracks are known."""
+    """All windows; if only some have a still camera, also these; if object tracks are known, also moved objects."""
     found = [View("psnr_db", "All windows", result, "frame")]
     still = result.windows.still_camera
     if still.any() and not still.all():

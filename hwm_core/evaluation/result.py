@@ -1,4 +1,4 @@
-"""The result of an evaluation: what was measured on all windows, and the numbers made from it."""
+"""The result of an evaluation: the measurements on all windows, and their statistics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from hwm_core.metrics.psnr import mean_psnr, pooled_psnr, psnr
 
 @dataclass(frozen=True)
 class WindowIndex:
-    """Where the W windows lie."""
+    """The episodes and frames of the W windows."""
 
     episode_names: tuple[str, ...]
     episode: NDArray[np.int64]  # [W] index into episode_names
@@ -42,7 +42,7 @@ class EvaluationResult:
     """W windows by F frames ahead, for every condition. Tables show the horizons."""
 
     horizons: tuple[int, ...]
-    seed: int  # of the evaluation's settings, and of the bootstrap of every interval
+    seed: int  # seed of the evaluation and of the bootstrap of every interval
     manifest: ActionManifest
     windows: WindowIndex
     measured: WindowResults
@@ -61,7 +61,7 @@ class EvaluationResult:
 
     @property
     def sensitivity(self) -> JointResponse | None:
-        """Of the windows in which joints were perturbed."""
+        """The response of the windows in which joints were perturbed."""
         response = self.measured.sensitivity
         return None if response is None else response.chosen()
 
@@ -76,11 +76,11 @@ class EvaluationResult:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Keys of MEASURES: what was measured for every condition in addition to the error."""
+        """The measures of every condition in addition to the error: keys of MEASURES."""
         return tuple(next(iter(self.conditions.values())).measures)
 
     def only(self, windows: NDArray[np.bool_]) -> "EvaluationResult":
-        """The chosen windows, bool [W]; distances stay those of all windows."""
+        """The chosen windows, bool [W]; the distances are still of all windows."""
         return replace(self, windows=self.windows.only(windows), measured=self.measured.only(windows))
 
     def psnr(self, condition: str, horizon: int, region: Region = "frame") -> float:
@@ -117,13 +117,13 @@ class EvaluationResult:
         return paired_bootstrap(gains, self.windows.episode, self.seed)
 
     def nats_saved(self, over: str) -> Interval:
-        """By how many nats a code `model` is below `over`. Only for results with `tokens`."""
+        """The nats per code by which `model` is below `over`. Only for results with `tokens`."""
         if self.tokens is None:
             raise ValueError("evaluated without codes")
         return self.tokens.saved(over, self.windows.episode, self.seed)
 
     def count(self, horizon: int, region: Region = "frame") -> int:
-        """Windows that count."""
+        """The number of windows whose error is not NaN."""
         return int((~np.isnan(self._errors("copy_last", horizon, region))).sum())
 
     def _errors(self, condition: str, horizon: int, region: Region) -> NDArray[np.float64]:

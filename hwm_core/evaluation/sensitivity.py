@@ -1,4 +1,4 @@
-"""Which joints the model uses: one joint of the future actions is perturbed at a time, and the predictions compared."""
+"""Measures which joints the model uses: perturbs one joint of the future actions and compares the predictions."""
 
 from dataclasses import dataclass
 
@@ -12,22 +12,22 @@ from hwm_core.metrics.psnr import frame_mse
 
 @dataclass(frozen=True)
 class JointResponse:
-    """How far predictions change when one joint is perturbed, in W windows; NaN where it was not tried.
+    """The change of predictions when one joint is perturbed, in W windows; NaN where it is not measured.
 
-    It was not tried in windows that were not chosen, and for joints that the window's robot lacks.
+    It is not measured in windows that were not chosen, and for joints that the window's robot lacks.
     """
 
     change: NDArray[np.float64]  # [W, A] mean absolute change of the predicted frames, values in [0, 1]
     mse: NDArray[np.float64]  # [W, A] mean squared change
 
     def chosen(self) -> "JointResponse":
-        """Without the windows that were not chosen."""
+        """The response of the chosen windows only."""
         tried = ~(np.isnan(self.change) & np.isnan(self.mse)).all(axis=1)
         return JointResponse(self.change[tried], self.mse[tried])
 
 
 def perturbed(manifest: ActionManifest, actions: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[A, F, A]: copies of `actions` [F, A]; in copy j joint j is off by its standard deviation.
+    """Copies [A, F, A] of `actions` [F, A]: in copy j, joint j is shifted by its standard deviation.
 
     The direction is the one with more room to the joint limit.
     """
@@ -37,7 +37,7 @@ def perturbed(manifest: ActionManifest, actions: NDArray[np.float32]) -> NDArray
 
 
 def joint_response(batch: WindowBatch, windows: list[int]) -> JointResponse:
-    """The response of all B windows of the batch; only `windows` are tried."""
+    """The response of the B windows of the batch; only `windows` are measured."""
     nothing = np.full(batch.world_model.manifest.dim, np.nan)
     tried = [_response(batch, i) if i in windows else (nothing, nothing) for i in range(len(batch.camera))]
     change, mse = (np.stack(parts) for parts in zip(*tried, strict=True))

@@ -1,4 +1,4 @@
-"""Observations of the simulated robot in the form that a model's live context has."""
+"""Observations of the simulated robot, in the form of a model's live context."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ class SimObserver:
         if world_model.frame_rate_hz != CONTROL_HZ:
             raise BadConfig(
                 "Frame rate of the model",
-                expected=f"{CONTROL_HZ} Hz, the simulated robot's",
+                expected=f"{CONTROL_HZ} Hz, the rate of the simulated robot",
                 got=f"{world_model.frame_rate_hz:g} Hz",
-                remedy="Use a checkpoint trained at that rate.",
+                remedy="Use a checkpoint that was trained at this rate.",
             )
         self._robot, self._world_model = robot, world_model
         self._columns = world_model.manifest.match(robot.joints.names)

@@ -8,14 +8,14 @@ from hwm_core.metrics.bootstrap import Interval
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of text; the first column names the lines."""
+    """Cells of text; the first column has the names of the rows."""
 
     title: str
     head: Sequence[str]
     lines: Sequence[Sequence[str]]
 
     def markdown(self) -> str:
-        """With the title above it."""
+        """The table as Markdown, below its title."""
         ruler = ["---", *("---:" for _ in self.head[1:])]
         lines = (f"| {' | '.join(cells)} |\n" for cells in (self.head, ruler, *self.lines))
         return f"**{self.title}**\n\n{''.join(lines)}"

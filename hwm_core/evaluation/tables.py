@@ -1,4 +1,4 @@
-"""The numbers of a result as tables for people."""
+"""The numbers of a result as tables."""
 
 from hwm_core.evaluation.condition_names import DELTA_PSNR, references, title
 from hwm_core.evaluation.config import EvaluationConfig
@@ -23,7 +23,7 @@ def all_tables(result: EvaluationResult, config: EvaluationConfig) -> list[Table
 
 
 def horizon_tables(result: EvaluationResult) -> list[Table]:
-    """Conditions by horizons: PSNR and its gains for each view, then each measure, the distances, and the codes."""
+    """Tables by horizon: PSNR and its gains for each view, then each measure, the distances, and the codes."""
     measures = [measure_table(result, name) for name in result.measures]
     distances = [distances_table(result)] if result.distances else []
     tokens = [] if result.tokens is None else [tokens_table(result, result.tokens)]
@@ -63,7 +63,7 @@ def distances_table(result: EvaluationResult) -> Table:
 
 
 def tokens_table(result: EvaluationResult, tokens: TokenScores) -> Table:
-    """Cross-entropy and accuracy of each condition, and what the true actions save."""
+    """Cross-entropy and accuracy of each condition, and the nats that the true actions save."""
     lines = [
         [title(name), f"{tokens.ce[name].mean():.3f}", f"{tokens.accuracy[name].mean():.3f}"] for name in tokens.ce
     ]
@@ -71,12 +71,12 @@ def tokens_table(result: EvaluationResult, tokens: TokenScores) -> Table:
     for name in tokens.ce:
         if name != "model":
             lines.append([f"model below {title(name)}", gain(result.nats_saved(name), 3), "-"])
-    head = [f"{len(result)} windows", "CE, nats a code", "accuracy"]
+    head = [f"{len(result)} windows", "CE, nats per code", "accuracy"]
     return Table("Codes of the whole future, predicted at once", head, lines)
 
 
 def mean_table(result: EvaluationResult, config: EvaluationConfig) -> Table:
-    """Each condition over all frames ahead, with its counts, seed and samples."""
+    """The mean of each condition over all frames ahead, with its counts, seed and samples."""
     measures = [MEASURES[name] for name in result.measures]
     origins = ["windows", "episodes", "seed", "samples"]
     head = ["All frames ahead", "mean PSNR, dB", "pooled PSNR, dB", *measures, *origins]
@@ -89,7 +89,7 @@ def mean_table(result: EvaluationResult, config: EvaluationConfig) -> Table:
 
 
 def controllability_table(result: EvaluationResult) -> Table:
-    """Delta-PSNR: how much better predictions are under the true actions."""
+    """Delta-PSNR: the gain of the true actions over other actions."""
     lines = [
         [
             f"true actions above {title(name)}",

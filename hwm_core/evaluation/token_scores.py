@@ -1,4 +1,4 @@
-"""How well a masked model predicts the codes of the whole future at once, from the past alone."""
+"""Scores a masked model's prediction of all codes of the future in one pass, from the past alone."""
 
 import math
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ TOKEN_CONDITIONS = ("model", "shuffled", "none")
 class TokenScores:
     """Scores of W windows by condition: the true actions, shuffled actions, no actions."""
 
-    ce: Mapping[str, NDArray[np.float64]]  # [W] cross-entropy in nats a code, the mean over all future latents
-    accuracy: Mapping[str, NDArray[np.float64]]  # [W] how often the likeliest code is the true one
+    ce: Mapping[str, NDArray[np.float64]]  # [W] cross-entropy in nats per code, the mean over all future latents
+    accuracy: Mapping[str, NDArray[np.float64]]  # [W] share of tokens whose likeliest code is the true code
     vocabulary: int  # number of codes
 
     @property
@@ -35,7 +35,7 @@ class TokenScores:
         return TokenScores(ce, accuracy, self.vocabulary)
 
     def saved(self, over: str, episode: NDArray[np.int64], seed: int) -> Interval:
-        """By how many nats a code the cross-entropy of `model` is below that of `over`."""
+        """The nats per code by which the cross-entropy of `model` is below the cross-entropy of `over`."""
         return paired_bootstrap(self.ce[over] - self.ce["model"], episode, seed)
 
 

@@ -1,4 +1,4 @@
-"""The simulator in place of the model: with it, a bad cost can be distinguished from a bad model."""
+"""The simulator as dynamics: it shows whether the cost or the model causes a bad plan."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from hwm_core.world_model.model import WorldModel
 
 
 class TrueDynamics:
-    """The `planning.Dynamics` protocol by the simulator; the past is a `SimObservation`."""
+    """Implements the `planning.Dynamics` protocol with the simulator; the past is a `SimObservation`."""
 
     def __init__(self, robot: SimHumanoid, world_model: WorldModel) -> None:
         self._robot, self._world_model = robot, world_model
@@ -30,7 +30,7 @@ class TrueDynamics:
     def rollout(self, past: SimObservation, candidates: Tensor) -> Rollout:
         """Run every candidate in the simulator, and encode its frames with the model's tokenizer.
 
-        The costs of a candidate can then be compared between simulator and model. The robot's state is restored.
+        Therefore, the costs of simulator and model can be compared. The robot's state is restored.
         """
         clips = []
         for actions in candidates.cpu().numpy():

@@ -1,4 +1,4 @@
-"""What is measured on windows: one record for a batch, and the same record for all windows."""
+"""The measurements on windows: the same record for a batch and for all windows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from hwm_core.evaluation.token_scores import TokenScores
 from hwm_core.io.resumable import Numbers
 
 Region = Literal["frame", "moved"]
-"""The whole frame, or the pixels of objects that moved."""
+"""The whole frame, or the pixels of moved objects."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class FrameErrors:
     """Errors of one condition, [W, F]: F frames ahead."""
 
     mse: NDArray[np.float64]
-    moved_mse: NDArray[np.float64] | None  # inside objects that moved; NaN where none did
-    measures: Mapping[str, NDArray[np.float64]]  # the requested ones, by the keys of MEASURES
+    moved_mse: NDArray[np.float64] | None  # inside moved objects; NaN if no object moved
+    measures: Mapping[str, NDArray[np.float64]]  # the requested measures, by the keys of MEASURES
 
     def of(self, region: Region) -> NDArray[np.float64]:
         values = self.mse if region == "frame" else self.moved_mse
@@ -56,11 +56,11 @@ class WindowResults:
         )
 
     def without_features(self) -> "WindowResults":
-        """All but the features, which would not fit into memory for all windows."""
+        """The results without the features, which would not fit into memory for all windows."""
         return replace(self, features={})
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Arrays by name, to store. The first axis of each is the window, except for the number of codes."""
+        """Arrays by name, for storage. The first axis of each array is the window, except for the number of codes."""
         conditions: dict[str, dict[str, Any]] = {}
         for name, errors in self.conditions.items():
             conditions[name] = {"mse": errors.mse, "measures": errors.measures}

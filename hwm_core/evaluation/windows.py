@@ -21,7 +21,7 @@ class EvaluationWindows:
     """W windows of `past_frames` and `future_frames`, one every `stride` frames.
 
     Args:
-        at_most: of more windows, so many are kept, spread evenly.
+        at_most: maximum number of windows, spread evenly.
 
     Raises:
         BadBag: there is no episode, or no window fits.
@@ -61,7 +61,7 @@ class EvaluationWindows:
                 "Evaluation",
                 expected=f"{past_frames} past and {future_frames} future frames, without a gap",
                 got=f"{len(episodes)} episodes of {[len(episode) for episode in episodes]} frames",
-                remedy="Record longer, check the camera's rate, or ask for a shorter horizon.",
+                remedy="Record longer, check the camera's rate, or use a shorter horizon.",
             )
 
     def __len__(self) -> int:
@@ -78,7 +78,7 @@ class EvaluationWindows:
     def shuffled_actions(self, windows: Indices, donors: Indices) -> NDArray[np.float32]:
         """The future motion of the donors, applied to the windows' own state: [B, future, A], within the joint limits.
 
-        `counterfactual` says why the motion is taken, not the pose.
+        `counterfactual` explains why the motion is used, not the pose.
         """
         own, other = self.actions(windows), self.actions(donors)
         newest = self.past_frames - 1
@@ -90,7 +90,7 @@ class EvaluationWindows:
         return apply_motion(own[:, newest], own[:, newest:-1][:, ::-1] - own[:, -1, None], self._manifest)
 
     def held_actions(self, windows: Indices) -> NDArray[np.float32]:
-        """The windows' newest action, held: no motion."""
+        """The windows' newest action, repeated: no motion."""
         own = self.actions(windows)
         return np.repeat(own[:, self.past_frames - 1, None], self.future_frames, axis=1)
 
@@ -111,7 +111,7 @@ class EvaluationWindows:
 
 
 def donor_windows(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:
-    """For each window the index [W] of the window whose motion it takes, as `choose_donors` chooses.
+    """For each window, the index [W] of the window that provides the shuffled motion (see `choose_donors`).
 
     Raises:
         BadBag: there is only one window, or only one of a robot with these joints.
@@ -132,9 +132,9 @@ def donor_windows(windows: EvaluationWindows, seed: int) -> NDArray[np.int64]:
 
 
 def has_still_camera(episode: Episode) -> bool:
-    """Whether no joint that carries the camera moves. It is true for an episode without such joints.
+    """Whether no joint that moves the camera changes. True for an episode without such joints.
 
-    It is also true if the robot lacks these joints in an embodiment of several robots (NaN).
+    Also true if the robot lacks these joints (NaN in an embodiment of several robots).
     """
     values = episode.states if episode.commands is None else episode.commands
     columns = [i for i, name in enumerate(episode.names) if any(part in name.lower() for part in _CAMERA_JOINTS)]

@@ -31,7 +31,7 @@ class ResumableResults:
 
     Args:
         folder: an existing folder of the same run, or a new one.
-        settings: JSON-able; everything the results depend on.
+        settings: JSON-serialisable; everything the results depend on.
 
     Raises:
         BadConfig: the folder was begun with other settings; the message lists them.

@@ -1,4 +1,4 @@
-"""How well distributions over codes predict the true codes, in nats a code.
+"""How well distributions over codes predict the true codes, in nats per code.
 
 `CE` is the mean of -log p(code). The 1X compression challenge ranks by *Top-500 CE*, which uses only the 500 likeliest
 codes of a distribution. Its rule is published in one sentence ("considers only the top-500 logits per token", arXiv

@@ -110,7 +110,7 @@ def test_every_file_of_an_evaluation_is_complete(tmp_path: Path, checkpoint: Pat
     codes = evaluated["tokens"]
     assert set(codes["conditions"]) == {"model", "shuffled", "none"} and set(codes["gain_over"]) == {"shuffled", "none"}
     assert all(of["windows"] == 6 and of["seed"] == 0 and of["ce"] > 0 for of in codes["conditions"].values())
-    assert "CE, nats a code" in read_file(out, "table.md").decode()
+    assert "CE, nats per code" in read_file(out, "table.md").decode()
     assert all(set(over) == {"mean", "low", "high"} for over in evaluated["psnr_db"]["8"]["gain_over"].values())
     assert {"copy_last", "model", "single"} == set(evaluated["psnr_db"]["8"]["sample_gains"]["mean_of_2"])
     page = read_file(out, "evaluation.html").decode()

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from rosbags.interfaces import Connection
+from rosbags.interfaces import Connection, QosDurability
 from rosbags.rosbag2 import Reader
 from rosbags.typesys.store import Typestore
 
@@ -50,6 +51,33 @@ def bag_topics(path: Path) -> dict[str, str]:
     """{topic: message type} of a bag. Raises BadBag for a damaged bag."""
     with _open(path) as reader:
         return _topic_types(reader)
+
+
+@dataclass(frozen=True)
+class SerializedMessage:
+    """One message of any type, as it was recorded."""
+
+    topic: str
+    message_type: str  # such as sensor_msgs/msg/Image
+    received_ns: int  # when the recorder received it
+    data: bytes  # CDR
+    latched: bool  # its publisher offered transient-local durability: late subscribers get the last message
+
+
+def serialized_messages(path: Path) -> Iterator[SerializedMessage]:
+    """Yield every message of every topic, in order of arrival. Raises BadBag for a damaged bag."""
+    with _open(path) as reader:
+        latched = {connection.id: _is_latched(connection) for connection in reader.connections}
+        topics = [connection.topic for connection in reader.connections]
+        for connection, received_ns, data in _messages(path, reader, topics):
+            yield SerializedMessage(
+                connection.topic, connection.msgtype, received_ns, bytes(data), latched[connection.id]
+            )
+
+
+def _is_latched(connection: Connection) -> bool:
+    profiles = getattr(connection.ext, "offered_qos_profiles", [])
+    return any(profile.durability is QosDurability.TRANSIENT_LOCAL for profile in profiles)
 
 
 def _load(

@@ -48,16 +48,16 @@ demo: build ## Run simulation, world model and planner, then evaluate the model 
 resume = $(if $(wildcard $(1)/state.pt $(1)/state-*),--resume)
 
 checkpoint: setup ## Record, train and tune the shipped checkpoint again (3 hours on one core, resumable)
-	@$(IN_ENV) python -m training.record_sim --out $(CHECKPOINT_RUN)/recordings --train 400 --val 16 $(RECORD_ARGS)
-	@$(IN_ENV) python -m training.prepare_data $(CHECKPOINT_RUN)/recordings/train \
+	@$(IN_ENV) hwm sim record --out $(CHECKPOINT_RUN)/recordings --train 400 --val 16 $(RECORD_ARGS)
+	@$(IN_ENV) hwm prepare $(CHECKPOINT_RUN)/recordings/train \
 	  --validation $(CHECKPOINT_RUN)/recordings/val --robot $(CHECKPOINT_RUN)/recordings/robot.yaml \
 	  --out $(CHECKPOINT_RUN)/store --workers $$(nproc)
-	@$(IN_ENV) python -m training.train_tokenizer --preset tiny --data $(CHECKPOINT_RUN)/store \
+	@$(IN_ENV) hwm train-tokenizer --preset tiny --data $(CHECKPOINT_RUN)/store \
 	  --out $(CHECKPOINT_RUN)/tokenizer $(call resume,$(CHECKPOINT_RUN)/tokenizer) $(TRAIN_ARGS)
-	@$(IN_ENV) python -m training.train --preset tiny --data $(CHECKPOINT_RUN)/store \
+	@$(IN_ENV) hwm train --preset tiny --data $(CHECKPOINT_RUN)/store \
 	  --tokenizer $(CHECKPOINT_RUN)/tokenizer/tokenizer \
 	  --out $(CHECKPOINT_RUN)/tiny $(call resume,$(CHECKPOINT_RUN)/tiny) $(TRAIN_ARGS)
-	@$(IN_ENV) python -m training.tune_decoder --preset tiny --data $(CHECKPOINT_RUN)/store \
+	@$(IN_ENV) hwm tune-decoder --preset tiny --data $(CHECKPOINT_RUN)/store \
 	  --checkpoint $(CHECKPOINT_RUN)/tiny/checkpoint \
 	  --out $(CHECKPOINT_RUN)/tuned $(call resume,$(CHECKPOINT_RUN)/tuned) $(TRAIN_ARGS)
 	@echo "Checkpoint: $(CHECKPOINT_RUN)/tuned/checkpoint"
@@ -68,29 +68,29 @@ FINE_TUNE := data.augmentation.action_noise=0 data.augmentation.joint_dropout=0 
 
 # For one kind of actions: train the world model, fine-tune it, tune its decoder, evaluate.
 define g1_model
-@$(IN_ENV) python -m training.train --preset g1 --data $(G1_RUN)/store --tokenizer $(G1_RUN)/tokenizer/tokenizer \
+@$(IN_ENV) hwm train --preset g1 --data $(G1_RUN)/store --tokenizer $(G1_RUN)/tokenizer/tokenizer \
   --out $(G1_RUN)/$(1)/model $(call resume,$(G1_RUN)/$(1)/model) data.actions=$(1) $(TRAIN_ARGS)
-@$(IN_ENV) python -m training.train --preset g1 --data $(G1_RUN)/store --tokenizer $(G1_RUN)/tokenizer/tokenizer \
+@$(IN_ENV) hwm train --preset g1 --data $(G1_RUN)/store --tokenizer $(G1_RUN)/tokenizer/tokenizer \
   --init $(G1_RUN)/$(1)/model/checkpoint --out $(G1_RUN)/$(1)/fine_tuned $(call resume,$(G1_RUN)/$(1)/fine_tuned) \
   data.actions=$(1) $(FINE_TUNE) $(TRAIN_ARGS)
-@$(IN_ENV) python -m training.tune_decoder --preset g1 --data $(G1_RUN)/store --checkpoint $(G1_RUN)/$(1)/fine_tuned/checkpoint \
+@$(IN_ENV) hwm tune-decoder --preset g1 --data $(G1_RUN)/store --checkpoint $(G1_RUN)/$(1)/fine_tuned/checkpoint \
   --out $(G1_RUN)/$(1)/tuned $(call resume,$(G1_RUN)/$(1)/tuned) $(TRAIN_ARGS)
-@$(IN_ENV) python -m training.evaluate --checkpoint $(G1_RUN)/$(1)/tuned/checkpoint --store $(G1_RUN)/store --no-ssim \
+@$(IN_ENV) hwm evaluate --checkpoint $(G1_RUN)/$(1)/tuned/checkpoint --store $(G1_RUN)/store --no-ssim \
   --horizons 3 8 10 16 30 --sampling detail_transfer=true --samples 8 --stochastic-sampling steps=2 detail_transfer=true --out $(G1_RUN)/$(1)/evaluation
 endef
 
 results-g1: setup ## Train and evaluate on G1=folder, write benchmarks/results/g1.json (3 hours on one core, resumable)
 	@test -n "$(G1)" || { echo "Usage: make results-g1 G1=<folder of a LeRobot data set of the Unitree G1>" >&2; exit 2; }
-	@$(IN_ENV) python -m training.prepare_data $(G1) --embodiment unitree_g1_inspire --crop centre_square --validation-nth 5 \
+	@$(IN_ENV) hwm prepare $(G1) --embodiment unitree_g1_inspire --crop centre_square --validation-nth 5 \
 	  --out $(G1_RUN)/store --workers $$(nproc)
-	@$(IN_ENV) python -m training.train_tokenizer --preset g1 --data $(G1_RUN)/store --out $(G1_RUN)/tokenizer \
+	@$(IN_ENV) hwm train-tokenizer --preset g1 --data $(G1_RUN)/store --out $(G1_RUN)/tokenizer \
 	  $(call resume,$(G1_RUN)/tokenizer) $(TRAIN_ARGS)
 	$(call g1_model,states)
 	$(call g1_model,commands)
 	@$(IN_ENV) python -m benchmarks.g1 $(G1_RUN)
 
 variants: setup ## Print the table of the eight models, write benchmarks/results/variants.json
-	@$(IN_ENV) python -m training.variants --out benchmarks/results/variants.json
+	@$(IN_ENV) hwm variants --out benchmarks/results/variants.json
 
 benchmark-tables: setup ## Generate the tables of docs/benchmarks.md from benchmarks/results
 	@$(IN_ENV) python -m benchmarks.page

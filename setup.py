@@ -1,22 +1,28 @@
-"""Package definition for pip: `pip install .` installs hwm_core and training without ROS. ROS 2 uses CMakeLists.txt."""
+"""Package definition for pip: `pip install .` installs hwm_core, the recipes and `hwm`. ROS 2 uses CMakeLists.txt."""
 
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-requirements = [
+HERE = Path(__file__).parent
+REQUIREMENTS = [
     line.split("#")[0].strip()
-    for line in Path(__file__).with_name("requirements.txt").read_text(encoding="utf-8").splitlines()
+    for line in (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
     if line.split("#")[0].strip()
 ]
+# The folder training/ is installed as hwm_training: nobody's site-packages gets a module named `training`.
+RECIPES = [name.replace("training", "hwm_training", 1) for name in find_packages(include=["training", "training.*"])]
 
 setup(
     name="hwm_ros",
     version="0.1.0",
     description="Humanoid World Models: predict a robot's camera images and score its actions",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(include=["hwm_core", "hwm_core.*", "training"]),
+    packages=[*find_packages(include=["hwm_core", "hwm_core.*"]), *RECIPES],
+    package_dir={"hwm_training": "training"},
     package_data={
         "hwm_core": [
             "assets/**/*",
@@ -26,5 +32,10 @@ setup(
             "sim/*.xml",
         ],
     },
-    install_requires=requirements,
+    entry_points={"console_scripts": ["hwm = hwm_training.main:main"]},
+    install_requires=REQUIREMENTS,
+    extras_require={
+        "docs": ["furo", "myst-parser", "sphinx>=8.2"],
+        "test": ["pytest>=7,<8.4"],
+    },
 )

@@ -8,6 +8,11 @@ case ":${AMENT_PREFIX_PATH:-}:" in
   *) [ -z "${ROS_DISTRO:-}" ] || ros_mode=sourced ;;
 esac
 
+# What the tools would otherwise write below the home directory; logs are removed by `make clean`.
+export ROS_HOME="${ROS_HOME:-$root/log/ros}"
+export MPLCONFIGDIR="${MPLCONFIGDIR:-$venv/cache/matplotlib}"
+export MESA_SHADER_CACHE_DIR="${MESA_SHADER_CACHE_DIR:-$venv/cache/mesa}"
+
 activate() {  # activate ROS 2 and the virtual environment, without this package
   if [ $ros_mode = wheels ]; then
     source "$venv/local_setup.bash"

@@ -19,7 +19,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image, JointState
 
-from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.assets import SHIPPED
 from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.metrics.latency import percentiles_ms
@@ -200,7 +200,7 @@ def main() -> None:
 
 def _with_camera_aspect(name_or_path: str, folder: Path) -> Path:
     """A copy of the checkpoint for 640x480 images: the node rejects images of another aspect ratio."""
-    checkpoint = load_checkpoint(checkpoint_path(name_or_path))
+    checkpoint = load_checkpoint(name_or_path)
     preprocessing = checkpoint.preprocessing.model_copy(update={"source_aspect": WIDTH / HEIGHT})
     save_checkpoint(folder, dataclasses.replace(checkpoint, preprocessing=preprocessing))
     return folder

@@ -25,8 +25,8 @@ from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.device import read_device
 from hwm_core.errors import BadInput
-from hwm_core.evaluation import Evaluation
 from hwm_core.evaluation.checkpoint_evaluation import caption, describe
+from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.examples import examples
 from hwm_core.evaluation.json_report import psnr_tables_json
 from hwm_core.evaluation.plan_video import TimedPlan, plan_video

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from pydantic import Field
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.assets import SHIPPED
 from hwm_core.config import Config
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.device import read_device
@@ -195,8 +194,7 @@ class ModelServer:
 
 
 def _load(parameters: ModelParameters) -> LiveModel:
-    path = Path(checkpoint_path(parameters.checkpoint))
-    world_model = WorldModel.load(path, device=read_device(parameters.device), dtype=parameters.dtype)
+    world_model = WorldModel.load(parameters.checkpoint, device=read_device(parameters.device), dtype=parameters.dtype)
     live = LiveModel(world_model, parameters.live, parameters.objective)
     live.warm_up()
     return live

@@ -2,38 +2,28 @@
 
 import pytest
 import torch
+from command import hwm
 
 from hwm_core.device import read_device
 from hwm_core.errors import BadConfig
 from hwm_core.train.ranks import join_ranks
 from hwm_core.world_model.model import WorldModel
-from training import (
-    evaluate,
-    onex,
-    rank_actions,
-    reach,
-    reconstruct,
-    replay,
-    tokenise_data,
-    train,
-    train_tokenizer,
-    tune_decoder,
-)
+from training import tokenise_data
 from training.devices import own_device
 
 STORE = ("--data", "nowhere", "--out", "nowhere")
 COMMANDS = {
-    "tokenise": (tokenise_data, "nowhere", "--tokenizer", "nowhere", "--out", "nowhere"),
-    "evaluate": (evaluate,),
-    "reconstruct": (reconstruct, "--tokenizer", "nowhere", "--store", "nowhere", "--out", "nowhere"),
-    "replay": (replay, "nowhere"),
-    "reach": (reach,),
-    "rank_actions": (rank_actions,),
-    "compress": (onex, "compress", "--checkpoint", "nowhere", *STORE),
-    "sample": (onex, "sample", "--checkpoint", "nowhere", *STORE),
-    "train": (train, *STORE),
-    "train_tokenizer": (train_tokenizer, *STORE),
-    "tune_decoder": (tune_decoder, "--checkpoint", "nowhere", *STORE),
+    "tokenize": ("tokenize", "nowhere", "--tokenizer", "nowhere", "--out", "nowhere"),
+    "evaluate": ("evaluate",),
+    "reconstruct": ("reconstruct", "--tokenizer", "nowhere", "--store", "nowhere", "--out", "nowhere"),
+    "replay": ("replay", "nowhere"),
+    "reach": ("reach",),
+    "rank": ("rank",),
+    "compress": ("1x", "compress", "--checkpoint", "nowhere", *STORE),
+    "sample": ("1x", "sample", "--checkpoint", "nowhere", *STORE),
+    "train": ("train", *STORE),
+    "train-tokenizer": ("train-tokenizer", *STORE),
+    "tune-decoder": ("tune-decoder", "--checkpoint", "nowhere", *STORE),
 }
 
 
@@ -76,13 +66,8 @@ def test_every_command_rejects_an_absent_device_before_any_other_work(
 ):
     gpus(0)
     monkeypatch.chdir(tmp_path)
-    module, *words = COMMANDS[command]
-    monkeypatch.setattr("sys.argv", [command, *words, "--device", name])
-    try:
-        status = module.main()
-    except SystemExit as end:
-        status = end.code
-    assert status == 2 and f"Device: expected cpu (found by PyTorch), got `{name}`" in capsys.readouterr().err
+    assert hwm(*COMMANDS[command], "--device", name) == 2
+    assert f"Device: expected cpu (found by PyTorch), got `{name}`" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -91,7 +76,7 @@ def test_distributed_training_rejects_an_unknown_device():
         raise AssertionError("joined")
 
 
-@pytest.mark.parametrize(("command", "loads"), [("tokenise", "load_tokenizer"), ("evaluate", "load")])
+@pytest.mark.parametrize(("command", "loads"), [("tokenize", "load_tokenizer"), ("evaluate", "load")])
 def test_processes_that_share_the_work_use_one_gpu_each(gpus, monkeypatch, command, loads):
     gpus(2)
     used = []
@@ -100,13 +85,10 @@ def test_processes_that_share_the_work_use_one_gpu_each(gpus, monkeypatch, comma
         used.append(device)
         raise KeyboardInterrupt
 
-    module, *words = COMMANDS[command]
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(tokenise_data, "open_store", lambda path: None)
     monkeypatch.setattr(
-        tokenise_data if command == "tokenise" else WorldModel, loads, lambda path, device, **_: load(path, device)
+        tokenise_data if command == "tokenize" else WorldModel, loads, lambda path, device, **_: load(path, device)
     )
-    monkeypatch.setattr("sys.argv", [command, *words, "--device", "cuda"])
-    with pytest.raises(KeyboardInterrupt):
-        module.main()
+    assert hwm(*COMMANDS[command], "--device", "cuda") == 130
     assert used == [torch.device("cuda", 1)]

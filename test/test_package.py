@@ -3,29 +3,44 @@
 import ast
 import fnmatch
 import re
+import runpy
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
+import setuptools
 import yaml
-from setuptools import find_packages
 
 ROOT = Path(__file__).parent.parent
 
 INTERFACES = ("action", "msg", "srv")
 MANIFEST = ET.parse(ROOT / "package.xml").getroot()
 CMAKE = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
-SETUP = {
-    keyword.arg: keyword.value
-    for node in ast.walk(ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")))
-    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setup"
-    for keyword in node.keywords
-}
+
+
+def setup_arguments() -> dict[str, Any]:
+    """What setup.py passes to setuptools."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        given: dict[str, Any] = {}
+        patch.setattr(setuptools, "setup", given.update)
+        runpy.run_path("setup.py")
+    return given
+
+
+SETUP = setup_arguments()
 
 
 def folders_of_modules(*names: str) -> set[str]:
     return {".".join(path.parent.relative_to(ROOT).parts) for name in names for path in (ROOT / name).rglob("*.py")}
+
+
+def python_packages(*names: str) -> set[str]:
+    return {
+        ".".join(path.parent.relative_to(ROOT).parts) for name in names for path in (ROOT / name).rglob("__init__.py")
+    }
 
 
 def required_distributions() -> set[str]:
@@ -62,19 +77,20 @@ def test_all_files_state_the_same_version():
     import hwm_core
 
     version = MANIFEST.findtext("version")
-    assert ast.literal_eval(SETUP["version"]) == version
+    assert SETUP["version"] == version
     assert hwm_core.__version__ == version
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == version
     assert version in (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8")
 
 
-def test_pip_installs_every_package_that_runs_without_ros():
-    arguments = {keyword.arg: ast.literal_eval(keyword.value) for keyword in SETUP["packages"].keywords}
-    assert set(find_packages(ROOT, **arguments)) == folders_of_modules("hwm_core", "training")
+def test_pip_installs_every_package_that_runs_without_ros_and_no_module_named_training():
+    recipes = {name.replace("training", "hwm_training", 1) for name in python_packages("training")}
+    assert set(SETUP["packages"]) == python_packages("hwm_core") | recipes
+    assert SETUP["package_dir"] == {"hwm_training": "training"}
 
 
 def test_pip_installs_every_file_that_is_not_python():
-    patterns = ast.literal_eval(SETUP["package_data"])["hwm_core"]
+    patterns = SETUP["package_data"]["hwm_core"]
     core = ROOT / "hwm_core"
     data = [
         path.relative_to(core)

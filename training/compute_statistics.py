@@ -1,47 +1,20 @@
-"""Measure the joints of all recordings and token sets together, as action manifests.
+"""Measure the joints of all recordings and token sets together, as action manifests."""
 
-    python -m training.compute_statistics g1_yellow_bottle --robot g1 --out g1.yaml
-    python -m training.compute_statistics world_model_tokenized_data/train_v2.0 --embodiment 1x_eve --out eve.yaml
-
-Exit status 0: done; 2: bad input.
-"""
-
-import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 from tqdm import tqdm
 
 from hwm_core.data.checks.manifests import measure_manifests
-from hwm_core.data.robot.description import Robot, read_robot
+from hwm_core.data.robot.description import Robot
 from hwm_core.data.robot.embodiment import Embodiment
 from hwm_core.data.robot.fit_manifests import undeclared_units
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest
 from hwm_core.data.tokens.onex import open_episodes
 from hwm_core.io.atomic import new_file
-from training.command_line import run_command
-from training.sources import Sources, add_robot, add_sources, read_embodiments
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-
-    def work(options: argparse.Namespace) -> int:
-        embodiment = read_embodiments(options.embodiment)
-        robot = embodiment.description() if embodiment else read_robot(options.robot)
-        return compute_statistics(Sources.of(options), robot, embodiment, options.out)
-
-    return run_command(build_parser(), work, arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_sources(parser)
-    add_robot(parser, required=True)
-    parser.add_argument("--out", type=Path, help="YAML file to write the manifests to")
-    return parser
+from .sources import Sources
 
 
 def compute_statistics(sources: Sources, robot: Robot, embodiment: Embodiment | None, out: Path | None) -> int:
@@ -68,7 +41,3 @@ def _print_manifests(manifests: Mapping[ActionKind, ActionManifest]) -> None:
         for (name, unit, lower, upper, mean, std), constant in zip(zip(*columns), manifest.constant, strict=True):
             spread = "constant" if constant else f"std {std:.4f}"
             print(f"  {name:28} {unit:6} {lower:+9.3f} to {upper:+9.3f}  mean {mean:+9.3f}  {spread}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,18 +1,10 @@
-"""Convert recordings to rosbag2 or LeRobot, and report what the new format cannot store.
+"""Convert recordings to rosbag2 or LeRobot, and report what the new format cannot keep."""
 
-    python -m training.convert_data g1_yellow_bottle --episodes 5 15 --to rosbag2 --out bags
-    python -m training.convert_data recordings --to lerobot-v3.0 --out set
-
-Exit status 0: all recordings were converted; 1: some were skipped; 2: bad input.
-"""
-
-import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 from tqdm import tqdm
 
@@ -24,8 +16,8 @@ from hwm_core.data.recording.recording import Recording
 from hwm_core.data.recording.video_encoder import Codec
 from hwm_core.data.rosbag2.export import write_bags
 from hwm_core.data.rosbag2.writer import ImageFormat
-from training.command_line import run_command
-from training.sources import Sources, add_sources, print_skipped
+
+from .sources import Sources, print_skipped
 
 
 @dataclass(frozen=True)
@@ -38,40 +30,6 @@ class ConvertOptions:
     fps: float | None
     task: str | None
     robot: str | None
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-
-    def work(options: argparse.Namespace) -> int:
-        chosen = ConvertOptions(**{field.name: getattr(options, field.name) for field in fields(ConvertOptions)})
-        return convert(Sources.of(options), options.out, chosen)
-
-    return run_command(build_parser(), work, arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_sources(parser)
-    parser.add_argument(
-        "--to", required=True, choices=("rosbag2", "lerobot-v2.1", "lerobot-v3.0"), help="format to write"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder to write; existing bags in it are kept")
-    parser.add_argument(
-        "--image-format",
-        choices=get_args(ImageFormat),
-        default="jpeg",
-        help="format of the images in bags (%(default)s)",
-    )
-    parser.add_argument(
-        "--codec",
-        choices=get_args(Codec),
-        help="video codec for LeRobot (default: av1; between LeRobot versions: copied)",
-    )
-    parser.add_argument("--fps", type=float, help="frame rate for LeRobot (default: the camera's rate)")
-    parser.add_argument("--task", help="task description for LeRobot (default: the source's)")
-    parser.add_argument("--robot", help="robot name for LeRobot (default: the source's)")
-    return parser
 
 
 def convert(sources: Sources, out: Path, options: ConvertOptions) -> int:
@@ -105,7 +63,3 @@ def _to_lerobot(recordings: list[Recording], sources: Sources, out: Path, option
         return convert_version(next(iter(datasets)), out, version)
     settings = {"codec": options.codec or "av1", "fps": options.fps, "task": options.task, "robot": options.robot}
     return write_lerobot(recordings, out, LeRobotOptions.parse({"version": version, **settings}, where="convert"))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,19 +1,7 @@
-"""Evaluate checkpoints on episodes held out from training.
-
-    python -m training.evaluate --checkpoint tiny                      new simulated episodes
-    python -m training.evaluate --checkpoint runs/g1 --store store     the validation episodes of a store
-    python -m training.evaluate --checkpoint a b --store store         several checkpoints on the same windows
-
-writes evaluation.json, table.md, evaluation.html, contact_sheet.png and MODEL_CARD.md into --out. Results are stored
-there as they are computed: the same command resumes a stopped evaluation. Several ranks (torchrun, or --rank and
---world-size) share one --out; the last to finish writes the files.
-"""
+"""Evaluate checkpoints on episodes held out from training."""
 
 import argparse
-import os
 import shutil
-import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,101 +9,25 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from hwm_core.assets import SHIPPED, checkpoint_path
+from hwm_core.assets import checkpoint_path
 from hwm_core.config import overridden
 from hwm_core.data.episodes.store import open_store, require_preprocessing
 from hwm_core.errors import BadConfig
-from hwm_core.evaluation import Evaluation, EvaluationConfig, ObjectTracks
 from hwm_core.evaluation.checkpoint_evaluation import CheckpointEvaluation, labels
-from hwm_core.evaluation.config import PROTOCOLS
+from hwm_core.evaluation.config import PROTOCOLS, EvaluationConfig
+from hwm_core.evaluation.engine import Evaluation
+from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.evaluation.report_files import folder_of, write_reports
 from hwm_core.io.atomic import new_file
 from hwm_core.io.resumable import ResumableResults
 from hwm_core.metrics.extractors import Extractor, load_extractor, metric_names
 from hwm_core.metrics.lpips import Lpips
 from hwm_core.metrics.unavailable import Unavailable, or_unavailable
+from hwm_core.sim.seeds import FIRST_SEED
 from hwm_core.types import Episode
 from hwm_core.world_model.model import WorldModel
-from training.command_line import positive, run_command
-from training.devices import own_device
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status. 0: done; 2: bad input."""
-    return run_command(build_parser(), evaluate, arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--checkpoint", nargs="+", default=[SHIPPED], help="checkpoint folders; tiny and flow_tiny are included"
-    )
-    parser.add_argument("--tokenizer", type=Path, help="new folder of an external tokenizer that was moved")
-    parser.add_argument("--store", type=Path, help="evaluate on the validation episodes of this store")
-    parser.add_argument("--seed", type=int, help="seed of the first simulated episode")
-    parser.add_argument("--episodes", type=positive, default=16, help="number of simulated episodes (%(default)s)")
-    parser.add_argument(
-        "--protocol",
-        choices=list(PROTOCOLS),
-        default="horizon",
-        help="evaluation protocol; paper: as in arXiv 2506.01182 (%(default)s)",
-    )
-    parser.add_argument("--horizons", type=int, nargs="+", help="frames ahead (8 16 24; paper: 8)")
-    parser.add_argument("--stride", type=int, help="frames between the starts of windows (5; paper: 8)")
-    parser.add_argument("--max-windows", type=int, help="maximum number of windows, spread evenly")
-    parser.add_argument(
-        "--sampling",
-        nargs="*",
-        default=[],
-        metavar="KEY=VALUE",
-        help="settings of sampling: steps=2 parallel=false ...",
-    )
-    parser.add_argument(
-        "--samples", type=int, help="also evaluate single samples, and the mean of this number of samples"
-    )
-    parser.add_argument(
-        "--stochastic-sampling", nargs="*", metavar="KEY=VALUE", help="settings of sampling for --samples: steps=4 ..."
-    )
-    parser.add_argument(
-        "--sampling-seed", type=int, default=0, help="seed of sampling and of shuffled actions (%(default)s)"
-    )
-    parser.add_argument(
-        "--sensitivity", type=int, default=16, help="number of windows in which joints are perturbed (%(default)s)"
-    )
-    parser.add_argument("--no-ssim", action="store_true", help="leave out SSIM and MS-SSIM, which are slow")
-    parser.add_argument(
-        "--extractor",
-        nargs="+",
-        default=[],
-        metavar="KIND=FILE",
-        help="networks for FID, KID, FVD, KVD; see docs/evaluation.md",
-    )
-    parser.add_argument(
-        "--lpips", metavar="KIND=FILE", help="network for LPIPS, vgg16 or script; see docs/evaluation.md"
-    )
-    parser.add_argument("--batch", type=int, default=16, help="batch size in windows (%(default)s)")
-    parser.add_argument(
-        "--examples", type=positive, default=4, help="number of windows on the contact sheet (%(default)s)"
-    )
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument(
-        "--rank",
-        type=int,
-        default=int(os.environ.get("RANK", "0")),
-        help="rank of this process (default: from torchrun)",
-    )
-    parser.add_argument(
-        "--world-size",
-        type=int,
-        default=int(os.environ.get("WORLD_SIZE", "1")),
-        help="number of ranks (default: from torchrun)",
-    )
-    parser.add_argument("--out", type=Path, default=Path("evaluation_out"), help="folder to write (%(default)s)")
-    parser.add_argument("--from-scratch", action="store_true", help="delete earlier results in --out first")
-    parser.add_argument(
-        "--card-in-checkpoint", action="store_true", help="also write the model card into the checkpoint's folder"
-    )
-    return parser
+from .devices import own_device
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -246,7 +158,7 @@ def _episodes(
         for world_model in world_models:
             require_preprocessing(store, world_model.preprocessing, options.store)
         return store.validation, None, f"the validation episodes of the store `{options.store.name}`"
-    from hwm_core.evaluation.simulated import FIRST_SEED, held_out  # needs GL, which a store does not
+    from hwm_core.evaluation.simulated import held_out  # needs GL, which a store does not
 
     for world_model in world_models[1:]:
         if world_model.preprocessing != world_models[0].preprocessing:
@@ -256,11 +168,7 @@ def _episodes(
                 got=f"{world_model.preprocessing.plain()} of {world_model.name}",
                 remedy="Evaluate checkpoints with different preprocessing separately.",
             )
-    first = FIRST_SEED if options.seed is None else options.seed
+    first = FIRST_SEED["held_out"] if options.seed is None else options.seed
     seeds = range(first, first + options.episodes)
     bar = tqdm(seeds, unit="episode", desc="simulating")
     return *held_out(bar, world_models[0].preprocessing), f"simulated episodes of the seeds {first} to {seeds[-1]}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,12 +1,5 @@
-"""Measure recordings and token sets: rates, joints, delays, suspicious values. --sheets also draws contact sheets.
+"""Measure recordings and token sets: rates, joints, delays, suspicious values; with --sheets draw contact sheets."""
 
-    python -m training.inspect_data recordings --embodiment unitree_g1_inspire --sheets sheets
-    python -m training.inspect_data world_model_tokenized_data --embodiment 1x_eve
-
-Exit status 0: done; 1: some recordings or sets were skipped; 2: bad input.
-"""
-
-import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,29 +17,10 @@ from hwm_core.errors import BadInput
 from hwm_core.io.atomic import new_file
 from hwm_core.visualization.canvas import write_png
 from hwm_core.visualization.thumbnails import thumbnail_sheet
-from training.command_line import run_command
-from training.sources import Sources, add_robot, add_sources, print_skipped, read_embodiments
+
+from .sources import Sources, print_skipped, read_embodiments
 
 JointOf = Callable[[str], Joint]  # unit and limits of a joint, by the name that the robot publishes
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-
-    def work(options: argparse.Namespace) -> int:
-        joint = _joint_of(options.embodiment, options.robot)
-        return inspect_sources(Sources.of(options), joint, sheets=options.sheets, dimensions=options.dimensions)
-
-    return run_command(build_parser(), work, arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_sources(parser)
-    add_robot(parser, required=False)
-    parser.add_argument("--sheets", type=Path, help="folder for a contact sheet of each recording")
-    parser.add_argument("--dimensions", action="store_true", help="also print a line for each joint")
-    return parser
 
 
 def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | None, dimensions: bool) -> int:
@@ -128,12 +102,8 @@ def _lines_of_joints(dimensions: Mapping[str, Sequence[JointSummary]], lags: Map
             yield f"  {channel:9} {joint.name:28} {spread}{lag}"
 
 
-def _joint_of(embodiments: Sequence[str] | None, robot: str | None) -> JointOf | None:
+def joint_of(embodiments: Sequence[str] | None, robot: str | None) -> JointOf | None:
     if embodiment := read_embodiments(embodiments):
         description = embodiment.description()
         return lambda name: description.joint(embodiment.aliases.get(name, name))
     return read_robot(robot).joint if robot else None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

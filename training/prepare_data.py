@@ -1,16 +1,6 @@
-"""Make an episode store, ready for training, from bags, LeRobot datasets or videos.
-
-    python -m training.prepare_data recordings --robot robot.yaml --validation-nth 10 --out store
-    python -m training.prepare_data g1_yellow_bottle --robot g1 --validation held_out --out store
-
-writes the episodes into store/training and store/validation, and fits the action manifests store/states.yaml and
-store/commands.yaml. Run the same command again to resume.
-
-Exit status 0: all recordings were read; 1: some were skipped; 2: bad input.
-"""
+"""Make an episode store, ready for training, from bags, LeRobot datasets or videos."""
 
 import argparse
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -29,8 +19,8 @@ from hwm_core.data.robot.embodiment import embodiment_names
 from hwm_core.data.robot.fit_manifests import undeclared_units
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest
 from hwm_core.errors import BadBag, BadConfig
-from training.command_line import not_negative, positive, run_command
-from training.sources import ReadOptions, add_read_options, add_robot, read_embodiments
+
+from .sources import ReadOptions, read_embodiments
 
 # Above this share of repeated frames, the camera is slower than the store. Below it, a few images were lost.
 _MANY_REPEATED = 0.05
@@ -76,59 +66,6 @@ class PrepareOptions:
             },
             where="prepare_data",
         )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    return run_command(
-        build_parser(), lambda options: prepare(options.sources, options.out, PrepareOptions.of(options)), arguments
-    )
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "sources", nargs="+", type=Path, help="bags, data sets, videos with tables, or folders of these"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the store; run again to resume")
-    add_prepare_options(parser)
-    return parser
-
-
-def add_prepare_options(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `PrepareOptions.of`."""
-    add_robot(parser, required=True)
-    parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
-    parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square", help="crop (%(default)s)")
-    parser.add_argument(
-        "--margins",
-        nargs=4,
-        type=float,
-        default=(0.0, 0.0, 0.0, 0.0),
-        metavar=("TOP", "BOTTOM", "LEFT", "RIGHT"),
-        help="shares of height and width removed before the crop: black bars, or the second image of a stereo camera",
-    )
-    parser.add_argument("--rate", type=float, default=30.0, help="frame rate of the store in Hz (%(default)s)")
-    parser.add_argument(
-        "--frame-skip", type=not_negative, default=0, metavar="N", help="skip N frames after each frame that is kept"
-    )
-    parser.add_argument("--drop-repeats", action="store_true", help="skip images that equal the previous image")
-    parser.add_argument("--split", type=Path, help="split file that training.split_data wrote")
-    parser.add_argument(
-        "--validation", nargs="+", type=Path, default=[], metavar="SOURCE", help="recordings for validation"
-    )
-    parser.add_argument(
-        "--validation-nth",
-        type=not_negative,
-        default=0,
-        metavar="N",
-        help="also validate on recordings whose number is a multiple of N",
-    )
-    parser.add_argument(
-        "--joints", nargs="+", help="names of joints in the order of the store (default: from the first recording)"
-    )
-    add_read_options(parser)
-    parser.add_argument("--workers", type=positive, default=1, help="processes that read recordings (%(default)s)")
 
 
 def prepare(sources: Sequence[Path], out: Path, options: PrepareOptions) -> int:
@@ -235,7 +172,3 @@ def _repeated_frames(reports: Sequence[ReadReport], rate: float, frame_skip: int
         f"{repeated} of {frames} frames ({repeated / frames:.0%}) repeat the previous frame: the camera is slower than "
         f"--rate {rate:g}. Repeated frames make copying the last frame look too good in evaluations. {remedy}"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

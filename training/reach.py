@@ -1,52 +1,22 @@
-"""Reach goal images with the simulated humanoid in closed loop, by planning in a world model, without ROS.
-
-    python -m training.reach --checkpoint tiny --seeds 5 --out reach_out
-
-writes reach.json and an image strip for each seed. --simulator plans with the simulator itself, as an upper bound.
-"""
+"""Reach goal images with the simulated humanoid in closed loop, planning in a world model. Without ROS."""
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.evaluation.reaching import Reach, ReachConfig, reach
-from hwm_core.evaluation.simulated import FIRST_SEED
 from hwm_core.io.atomic import new_file, write_json
 from hwm_core.visualization import plan_strip, write_png
 from hwm_core.world_model.model import WorldModel
-from training.command_line import positive, run_command
-from training.devices import own_device
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status. 0: done; 2: bad input."""
-    return run_command(build_parser(), reach_goals, arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--checkpoint", default=SHIPPED, help="checkpoint folder; tiny and flow_tiny are included (%(default)s)"
-    )
-    parser.add_argument("--seeds", type=positive, default=5, help="number of episodes (%(default)s)")
-    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first episode (%(default)s)")
-    parser.add_argument(
-        "--config", type=Path, help="YAML file with planner, objective, scoring, max_velocity, replan_frames"
-    )
-    parser.add_argument("--simulator", action="store_true", help="plan with the simulator instead of the model")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("reach_out"), help="folder to write (%(default)s)")
-    return parser
+from .devices import own_device
 
 
 def reach_goals(options: argparse.Namespace) -> int:
     """Run an episode for each seed and write the results. Raises BadInput for errors of the user."""
     config = ReachConfig.read(options.config) if options.config else ReachConfig()
-    world_model = WorldModel.load(checkpoint_path(options.checkpoint), device=own_device(options.device))
+    world_model = WorldModel.load(options.checkpoint, device=own_device(options.device))
     options.out.mkdir(parents=True, exist_ok=True)
     episodes = []
     for seed in range(options.seed, options.seed + options.seeds):
@@ -70,7 +40,3 @@ def _report(episode: Reach, out: Path) -> dict[str, float | bool]:
     with new_file(out / f"reach_{episode.seed}.png") as partial:
         write_png(partial, strip)
     return {"seed": episode.seed, "distance_before_m": before, "distance_after_m": after, "success": episode.success}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

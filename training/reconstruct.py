@@ -1,21 +1,12 @@
-"""Evaluate a tokenizer: how well it reconstructs the validation windows of a store, and how it uses its codes.
-
-    python -m training.reconstruct --tokenizer runs/tokenizer/tokenizer --store store --out report
-    python -m training.reconstruct --tokenizer Cosmos-0.1-Tokenizer-DV8x8x8 --store store --latents 3 --out report
-
-writes reconstruction.json, table.md and contact_sheet.png into --out; with --video also reconstruction.mp4.
-"""
+"""Evaluate a tokenizer: how well it reconstructs the validation windows of a store, and how it uses its codes."""
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from hwm_core.assets import checkpoint_path
 from hwm_core.clips import num_frames
 from hwm_core.data.batches import stack
 from hwm_core.data.episodes.store import open_store
@@ -27,38 +18,14 @@ from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.types import Episode
 from hwm_core.visualization import VideoWriter, contact_sheet, heat, side_by_side, write_png
 from hwm_core.world_model.checkpoint import load_tokenizer
-from training.command_line import positive, run_command
-from training.devices import own_device
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status. 0: done; 2: bad input."""
-    return run_command(build_parser(), report_reconstruction, arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokenizer", required=True, help="folder of a tokenizer or a checkpoint, or `tiny`")
-    parser.add_argument("--store", type=Path, required=True, help="store that training.prepare_data wrote")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument(
-        "--split", choices=("training", "validation"), default="validation", help="split of the store (%(default)s)"
-    )
-    parser.add_argument("--latents", type=positive, default=5, help="number of latents in a window (%(default)s)")
-    parser.add_argument("--stride", type=positive, default=5, help="frames between the starts of windows (%(default)s)")
-    parser.add_argument(
-        "--windows", type=positive, default=128, help="maximum number of windows, spread evenly (%(default)s)"
-    )
-    parser.add_argument("--batch", type=positive, default=8, help="batch size in windows (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--video", action="store_true", help="also write a video of the first episode, reconstructed")
-    return parser
+from .devices import own_device
 
 
 def report_reconstruction(options: argparse.Namespace) -> int:
     """Measure the tokenizer and write the files. Raises BadInput for errors of the user."""
     device = own_device(options.device)
-    tokenizer = load_tokenizer(checkpoint_path(options.tokenizer), device)
+    tokenizer = load_tokenizer(options.tokenizer, device)
     store = open_store(options.store)
     episodes = getattr(store, options.split)
     frames = num_frames(options.latents, tokenizer.temporal_factor)
@@ -104,7 +71,3 @@ def _write_video(
                 difference = heat(decoded[None], truth[None])[0]
                 panels = {"truth": truth, "reconstruction": decoded, "difference": difference}
                 video.write(side_by_side(panels, f"{episode.name}, frame {written}", written / len(episode)))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

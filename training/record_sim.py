@@ -1,17 +1,7 @@
-"""Record episodes of the simulated humanoid as rosbag2 (mcap), split into training and validation by seed.
+"""Record episodes of the simulated humanoid as rosbag2 (mcap), split into training and validation by seed."""
 
-    python -m training.record_sim --out recordings --train 200 --val 20
-
-writes recordings/{train,val}/sim_<seed>, recordings/recording.yaml with the settings, and recordings/robot.yaml with
-the joints' units and limits. Bags are written atomically and existing bags are kept: run the same command again to
-resume.
-"""
-
-import argparse
 import multiprocessing
-import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
@@ -28,9 +18,9 @@ from hwm_core.io.atomic import write_text
 from hwm_core.sim.description import ROBOT, joints
 from hwm_core.sim.gl import mujoco
 from hwm_core.sim.recorder import record_episode
-from training.command_line import not_negative, positive, run_command
+from hwm_core.sim.seeds import FIRST_SEED
 
-FIRST_SEED = {"train": 0, "val": 1_000_000}  # far apart, so that the splits never share a seed
+SPLITS = ("train", "val")
 
 
 class RecordingSettings(Config):
@@ -41,34 +31,6 @@ class RecordingSettings(Config):
     seconds: float = Field(default=10.0, gt=0, description="length of an episode")
     camera_size: int = Field(default=128, ge=16, le=1024, description="height and width in pixels")
     image_format: ImageFormat = Field(default="png", description="raw, jpeg, or png (lossless)")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-
-    def work(options: argparse.Namespace) -> int:
-        settings = {name: getattr(options, name) for name in ("seconds", "camera_size", "image_format")}
-        episodes = {split: getattr(options, split) for split in FIRST_SEED}
-        record(options.out, episodes, RecordingSettings.parse(settings, "command line"), options.processes)
-        return 0
-
-    return run_command(build_parser(), work, arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the recordings; existing bags are kept")
-    parser.add_argument("--train", type=not_negative, default=200, help="training episodes (%(default)s)")
-    parser.add_argument("--val", type=not_negative, default=20, help="validation episodes (%(default)s)")
-    parser.add_argument(
-        "--processes", type=positive, default=os.cpu_count(), help="episodes recorded in parallel (%(default)s)"
-    )
-    for name in ("seconds", "camera_size", "image_format"):
-        field = RecordingSettings.model_fields[name]
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", default=field.default, help=f"{field.description} (%(default)s)"
-        )
-    return parser
 
 
 def record(folder: Path, episodes: Mapping[str, int], settings: RecordingSettings, processes: int) -> None:
@@ -108,7 +70,7 @@ def _missing_episodes(folder: Path, episodes: Mapping[str, int]) -> Iterator[tup
 
 def _write_or_check_settings(folder: Path, settings: RecordingSettings) -> None:
     """Write recording.yaml and robot.yaml; where they exist, require that they are the same."""
-    for split in FIRST_SEED:
+    for split in SPLITS:
         (folder / split).mkdir(parents=True, exist_ok=True)
     for path, wanted in ((folder / "recording.yaml", settings), (folder / "robot.yaml", _robot())):
         if not path.exists():
@@ -131,7 +93,3 @@ def _robot() -> Robot:
         for name, unit, lower, upper in rows
     }
     return Robot(name=ROBOT, joints=described)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,7 @@ state-<step>/ with sharded weights), TensorBoard events, previews/ (images of ea
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ import torch
 import yaml
 
 from hwm_core.config import read_yaml
-from hwm_core.errors import BadConfig, BadInput
+from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import write_text
 from hwm_core.train.data_identity import require_same_data
 from hwm_core.train.ranks import Ranks, join_ranks
-from hwm_core.train.recipe import Recipe, preset_names, read_recipe, write_recipe
+from hwm_core.train.recipe import Recipe, read_recipe, write_recipe
 from hwm_core.train.state import newest_state
-from training.command_line import path_errors
-from training.environment import add_start, revision
+
+from .environment import add_start, revision
 
 
 @dataclass(frozen=True)
@@ -53,44 +53,21 @@ class Run:
         add_start(self.folder, code, self.resume)
 
 
-def training_parser(description: str | None) -> argparse.ArgumentParser:
-    """The arguments that all training commands share."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="tiny", help=f"{', '.join(preset_names())}, or a .yaml file (%(default)s)")
-    parser.add_argument("--data", type=Path, required=True, help="an episode store; training.train also accepts tokens")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--resume", action="store_true", help="resume the run in --out with its own recipe")
-    parser.add_argument(
-        "--replay",
-        type=Path,
-        metavar="FILE",
-        help="recompute a saved broken step (broken_step_*.pt) instead of training",
-    )
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="values that override the preset")
-    return parser
-
-
 def run_training(
-    parser: argparse.ArgumentParser,
-    work: Callable[[Run, argparse.Namespace], bool],
-    arguments: Sequence[str] | None,
+    options: argparse.Namespace,
+    work: Callable[[Run], bool],
 ) -> int:
-    """Parse the arguments (default: of this process), join the ranks and train.
+    """Join the ranks and train.
 
     Args:
+        options: the arguments that all training commands share.
         work: trains; returns whether the budget is spent. Raises BadInput for errors that the user can correct.
 
     Returns:
-        Exit status 0: the budget is spent; 1: stopped before, can be resumed. Bad input ends the process with 2.
+        Exit status 0: the budget is spent; 1: stopped before, can be resumed.
     """
-    options = parser.parse_args(arguments)
-    try:
-        with path_errors(), join_ranks(options.device) as ranks:
-            run = _open_run(options, ranks)
-            return 0 if work(run, options) else 1
-    except BadInput as error:
-        parser.error(str(error))
+    with join_ranks(options.device) as ranks:
+        return 0 if work(_open_run(options, ranks)) else 1
 
 
 def _open_run(options: argparse.Namespace, ranks: Ranks) -> Run:

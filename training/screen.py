@@ -11,7 +11,8 @@ from hwm_core.io.atomic import new_file
 from hwm_core.train.reporter import NullReporter, Progress, Reporter
 from hwm_core.visualization.canvas import write_png
 from hwm_core.visualization.preview_sheet import Preview, preview_sheet
-from training.run import Run
+
+from .run import Run
 
 
 def reporter_of(run: Run) -> AbstractContextManager[Reporter]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hwm_core.data.discover import FoundRecordings, merge_found, search_recordings
 from hwm_core.data.recording.recording import Recording, number_in
-from hwm_core.data.robot.embodiment import Embodiment, embodiment_names, read_embodiment, union
+from hwm_core.data.robot.embodiment import Embodiment, read_embodiment, union
 from hwm_core.data.rosbag2.reader import StampSource
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.episodes import TokenEpisode
@@ -81,44 +81,9 @@ class Sources:
                 "--episodes",
                 expected="numbers of recordings in the sources",
                 got=" ".join(map(str, self.episodes)),
-                remedy="List the recordings with training.inspect_data.",
+                remedy="List the recordings with `hwm inspect`.",
             )
         return chosen
-
-
-def add_sources(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `Sources.of`."""
-    add_paths(parser)
-    parser.add_argument("--episodes", type=int, nargs="+", help="numbers of the episodes to use (default: all)")
-    add_read_options(parser)
-
-
-def add_paths(parser: argparse.ArgumentParser) -> None:
-    """The paths, without the other arguments of `Sources.of`."""
-    parser.add_argument(
-        "sources", nargs="+", type=Path, help="bags, data sets, videos with tables, token sets, or folders of these"
-    )
-
-
-def add_read_options(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `ReadOptions.of`."""
-    topics = Topics()
-    parser.add_argument("--camera", help="video key, for a LeRobot dataset with several cameras")
-    parser.add_argument(
-        "--image-topic", default=topics.image, help="images; its /compressed topic is read if needed (%(default)s)"
-    )
-    parser.add_argument("--joint-topic", default=topics.joint_states, help="joint states (%(default)s)")
-    parser.add_argument("--command-topic", default=topics.commands, help="joint commands (%(default)s)")
-    parser.add_argument(
-        "--stamps", choices=("header", "receive"), default="header", help="timestamp of a message (%(default)s)"
-    )
-
-
-def add_robot(parser: argparse.ArgumentParser, required: bool) -> None:
-    """--robot or --embodiment."""
-    robot = parser.add_mutually_exclusive_group(required=required)
-    robot.add_argument("--robot", help="YAML file with the units and limits of the joints, or only the robot's name")
-    robot.add_argument("--embodiment", nargs="+", help=f"one or more of {', '.join(embodiment_names())}, or YAML files")
 
 
 def read_embodiments(names: Sequence[str] | None) -> Embodiment | None:

@@ -1,14 +1,6 @@
-"""Encode the images of both splits of a store as tokens; --prepare first makes the store from recordings.
-
-    python -m training.tokenise_data store --tokenizer runs/tokenizer/tokenizer --latents 5 --stride 1 --out tokens
-    python -m training.tokenise_data recordings --tokenizer runs/tokenizer/tokenizer --out tokens --prepare --robot g1
-
-Run the same command again to resume. Exit status 0: done; 2: bad input.
-"""
+"""Encode a store's images as tokens, both splits; with --prepare make the store from recordings first."""
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,62 +17,14 @@ from hwm_core.io.atomic import new_file
 from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.types import Episode
 from hwm_core.world_model.checkpoint import load_tokenizer
-from training.command_line import run_command
-from training.devices import own_device
-from training.prepare_data import PrepareOptions, add_prepare_options, prepare
+
+from .commands.prepare_data import add_prepare_options
+from .devices import own_device
+from .prepare_data import PrepareOptions, prepare
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    return run_command(build_parser(), _tokenise, arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "sources", nargs="+", type=Path, help="a store that training.prepare_data wrote; with --prepare: recordings"
-    )
-    parser.add_argument(
-        "--prepare",
-        nargs=argparse.REMAINDER,
-        metavar="OPTION",
-        help="must come last: options of training.prepare_data except --out; the store is written to OUT/store",
-    )
-    parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a trained tokenizer")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the tokens to; run again to resume")
-    parser.add_argument("--latents", type=int, default=3, help="number of latents in a clip (%(default)s)")
-    parser.add_argument(
-        "--stride",
-        type=int,
-        help="frames between the starts of clips, for training (default: no overlap, as 1X cuts clips)",
-    )
-    parser.add_argument(
-        "--exact", action="store_true", help="store latents in float32 instead of float16, at twice the size"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=("bfloat16", "float32"),
-        default="bfloat16",
-        help="precision of the encoder (%(default)s)",
-    )
-    parser.add_argument(
-        "--rank",
-        type=int,
-        default=int(os.environ.get("RANK", "0")),
-        help="rank of this process (default: from torchrun)",
-    )
-    parser.add_argument(
-        "--world-size",
-        type=int,
-        default=int(os.environ.get("WORLD_SIZE", "1")),
-        help="number of processes (default: from torchrun)",
-    )
-    parser.add_argument("--batch", type=int, default=8, help="batch size in clips (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    return parser
-
-
-def _tokenise(arguments: argparse.Namespace) -> int:
+def tokenise_sources(arguments: argparse.Namespace) -> int:
+    """Tokenise a store, or make one from recordings first. Raises BadInput for errors that the user can correct."""
     device = own_device(arguments.device)
     keys = {key: getattr(arguments, key) for key in TokeniseOptions.model_fields if key != "device"}
     options = TokeniseOptions.parse({**keys, "device": device}, where="tokenise")
@@ -130,7 +74,7 @@ def _only_store(sources: Sequence[Path]) -> Path:
             "tokenise",
             expected="one store, or recordings with --prepare",
             got=", ".join(map(str, sources)),
-            remedy="Tokenise one store at a time; for recordings, add --prepare and options of training.prepare_data.",
+            remedy="Tokenise one store at a time; for recordings, add --prepare and options of `hwm prepare`.",
         )
     return sources[0]
 
@@ -144,13 +88,9 @@ def _prepared_store(
             "--prepare",
             expected="one process",
             got=f"{options.world_size} processes",
-            remedy="Prepare with one process first (training.prepare_data), then tokenise the store with several.",
+            remedy="Prepare with one process first (hwm prepare), then tokenise the store with several.",
         )
     parser = argparse.ArgumentParser("--prepare")
     add_prepare_options(parser)
     prepare(recordings, store, PrepareOptions.of(parser.parse_args(arguments)))
     return store
-
-
-if __name__ == "__main__":
-    sys.exit(main())

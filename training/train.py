@@ -1,16 +1,6 @@
-"""Train a world model over a frozen tokenizer, on an episode store or on the output of training.tokenise_data.
+"""Train a world model over a frozen tokenizer, on an episode store or on tokens of `hwm tokenize`."""
 
-    python -m training.train --preset tiny --data store --tokenizer runs/tokenizer/tokenizer --out runs/tiny
-    python -m training.train --preset tiny --data tokens --tokenizer runs/tokenizer/tokenizer --out runs/tiny
-    python -m training.train --preset mine.yaml --data world_model_tokenized_data --out runs/1x      tokens of 1X
-    python -m training.train --preset tiny --data store --tokenizer ... --init runs/tiny/checkpoint --out runs/tuned
-
-writes the checkpoint into the folder `checkpoint` of --out.
-"""
-
-import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -24,31 +14,12 @@ from hwm_core.train.training_data import open_training_data
 from hwm_core.train.validation import evaluate_model, fixed_batches
 from hwm_core.world_model.checkpoint import Checkpoint, load_checkpoint, load_tokenizer, save_checkpoint
 from hwm_core.world_model.registry import build_model
-from training.environment import revision
-from training.initial_weights import load_initial_weights
-from training.run import Run, run_training, training_parser
-from training.screen import reporter_of
-from training.training_loop import train_run
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    return run_training(
-        build_parser(), lambda run, options: train(run, options.data, options.tokenizer, options.init), arguments
-    )
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = training_parser(__doc__)
-    parser.add_argument(
-        "--tokenizer",
-        type=Path,
-        help="folder that training.train_tokenizer wrote, or a Cosmos download; optional for other token sets",
-    )
-    parser.add_argument(
-        "--init", type=Path, help="checkpoint that provides the initial weights, for fine-tuning or a second stage"
-    )
-    return parser
+from .environment import revision
+from .initial_weights import load_initial_weights
+from .run import Run
+from .screen import reporter_of
+from .training_loop import train_run
 
 
 def train(run: Run, data_path: Path, tokenizer_path: Path | None, init: Path | None) -> bool:
@@ -93,7 +64,3 @@ def train(run: Run, data_path: Path, tokenizer_path: Path | None, init: Path | N
             return evaluate_model(model, tokenizer, data.held_out)
 
         return train_run(run, trainer, data.windows, data.identity(), evaluate=evaluate, export=export)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

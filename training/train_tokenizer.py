@@ -1,13 +1,6 @@
-"""Train a video tokenizer on an episode store.
+"""Train a video tokenizer on an episode store."""
 
-    python -m training.train_tokenizer --preset tiny --data store --out runs/tokenizer
-
-writes runs/tokenizer/tokenizer, for `training.train --tokenizer`.
-"""
-
-import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 
@@ -23,18 +16,10 @@ from hwm_core.train.tasks import TokenizerTask, unit
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
 from hwm_core.world_model.checkpoint import save_tokenizer
-from training.run import Run, run_training, training_parser
-from training.screen import reporter_of
-from training.training_loop import train_run
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    return run_training(build_parser(), lambda run, options: train(run, options.data), arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    return training_parser(__doc__)
+from .run import Run
+from .screen import reporter_of
+from .training_loop import train_run
 
 
 def train(run: Run, data: Path) -> bool:
@@ -62,7 +47,3 @@ def train(run: Run, data: Path) -> bool:
             return evaluate_tokenizer(trained, held_out)
 
         return train_run(run, trainer, windows, identity, evaluate=evaluate, export=export)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

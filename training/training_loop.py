@@ -13,7 +13,8 @@ from hwm_core.train.broken_step import BadGradient, read_broken_step, write_brok
 from hwm_core.train.ranks import Ranks
 from hwm_core.train.state import newest_state, read_shards, read_state, save_state
 from hwm_core.train.trainer import Trainer
-from training.run import Run
+
+from .run import Run
 
 
 def train_run(

@@ -1,13 +1,6 @@
-"""Fine-tune a checkpoint's decoder on the mean latents that its world model predicts. All tokens stay the same.
+"""Fine-tune a checkpoint's decoder on the mean latents that its world model predicts. All tokens stay the same."""
 
-    python -m training.tune_decoder --preset tiny --data store --checkpoint runs/tiny/checkpoint --out runs/tuned
-
-writes runs/tuned/checkpoint.
-"""
-
-import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,20 +18,10 @@ from hwm_core.train.tasks import DecoderTask
 from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_decoder, fixed_batches
 from hwm_core.world_model.checkpoint import load_checkpoint, save_checkpoint
-from training.run import Run, run_training, training_parser
-from training.screen import reporter_of
-from training.training_loop import train_run
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    return run_training(build_parser(), lambda run, options: tune(run, options.data, options.checkpoint), arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = training_parser(__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True, help="folder that training.train wrote")
-    return parser
+from .run import Run
+from .screen import reporter_of
+from .training_loop import train_run
 
 
 def tune(run: Run, data: Path, checkpoint_path: Path) -> bool:
@@ -48,7 +31,7 @@ def tune(run: Run, data: Path, checkpoint_path: Path) -> bool:
     if not isinstance(checkpoint.tokenizer, CausalAutoencoder):
         raise BadConfig(
             f"{checkpoint_path}: tokenizer",
-            expected="a tokenizer that training.train_tokenizer trained",
+            expected="a tokenizer that hwm train-tokenizer trained",
             got="none" if checkpoint.tokenizer is None else f"`{checkpoint.tokenizer.kind}`",
             remedy="Use the checkpoint without tuning: only hwm's own decoders can be tuned.",
         )
@@ -85,7 +68,3 @@ def _settings(run: Run) -> TrainingConfig:
             remedy="Add the section, as in the preset tiny; its keys are the keys of `train_tokenizer`.",
         )
     return run.recipe.tune_decoder
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,12 +1,5 @@
-"""Read recordings, data sets, stores or token sets completely, and report what is wrong with them.
+"""Read recordings, data sets, stores or token sets completely, and report what is wrong with them."""
 
-    python -m training.verify_data g1_yellow_bottle
-
-Exit status 0: no faults; 1: faults were found; 2: bad input.
-"""
-
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,20 +9,8 @@ from hwm_core.data.checks.finding import Finding
 from hwm_core.data.checks.verification import is_store, verify_metadata, verify_recording
 from hwm_core.data.discover import dataset_paths
 from hwm_core.data.tokens.onex import find_token_sets
-from training.command_line import run_command
-from training.sources import ReadOptions, add_paths, add_read_options
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    return run_command(build_parser(), lambda options: verify(options.sources, ReadOptions.of(options)), arguments)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_paths(parser)
-    add_read_options(parser)
-    return parser
+from .sources import ReadOptions
 
 
 def verify(paths: Sequence[Path], reading: ReadOptions) -> int:
@@ -54,7 +35,3 @@ def _findings(path: Path, reading: ReadOptions) -> list[Finding]:
     for recording in tqdm(found.recordings, unit="recording", disable=None):
         findings += verify_recording(recording)
     return findings
-
-
-if __name__ == "__main__":
-    sys.exit(main())

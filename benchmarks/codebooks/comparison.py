@@ -11,7 +11,7 @@ an interrupted run.
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -23,7 +23,7 @@ from hwm_core.data.episodes.store import open_store
 from hwm_core.errors import BadInput
 from hwm_core.evaluation.windows import EvaluationWindows
 from hwm_core.world_model.model import WorldModel
-from training import train, train_tokenizer
+from training.main import main as hwm
 
 PRESET = "tiny"
 LEVELS: Mapping[int, tuple[int, ...]] = {
@@ -75,10 +75,10 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
     data = ["--data", str(arguments.data)]
     changes = [*arguments.set, f"tokenizer.levels={list(levels)}"]
     tokenizer = [*changes, f"train_tokenizer.steps={arguments.tokenizer_steps}"]
-    if not _trained(train_tokenizer.main, data, out / "tokenizer", tokenizer):
+    if not _trained("train-tokenizer", data, out / "tokenizer", tokenizer):
         return False
     data += ["--tokenizer", str(out / "tokenizer" / "tokenizer")]
-    if not _trained(train.main, data, out / "model", [*changes, f"train.steps={arguments.steps}"]):
+    if not _trained("train", data, out / "model", [*changes, f"train.steps={arguments.steps}"]):
         return False
     world_model = WorldModel.load(out / "model" / "checkpoint")
     lengths = (world_model.past_frames, world_model.future_frames)
@@ -91,10 +91,10 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
     return True
 
 
-def _trained(command: Callable[[Sequence[str]], int], data: Sequence[str], out: Path, changes: Sequence[str]) -> bool:
+def _trained(command: str, data: Sequence[str], out: Path, changes: Sequence[str]) -> bool:
     """Train or resume; whether the training reached its end. A resumed run keeps the recipe it was started with."""
     started = (out / "state.pt").exists()
-    return command([*data, "--out", str(out), *(["--resume"] if started else ["--preset", PRESET, *changes])]) == 0
+    return hwm([command, *data, "--out", str(out), *(["--resume"] if started else ["--preset", PRESET, *changes])]) == 0
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.psnr import frame_mse, psnr
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.trainer import Trainer
-from training.command_line import positive
+from training.commands.arguments import positive
 from training.environment import revision
 from training.screen import Screen
 

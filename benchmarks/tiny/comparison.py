@@ -26,11 +26,12 @@ from benchmarks.tiny.runs import THROUGHPUT
 from benchmarks.tiny.table import report
 from benchmarks.tiny.throughput import STEPS_PER_TURN, measure, read_throughput
 from hwm_core.errors import BadConfig, BadInput
-from hwm_core.evaluation.simulated import FIRST_SEED, held_out
+from hwm_core.evaluation.simulated import held_out
 from hwm_core.evaluation.windows import EvaluationWindows
 from hwm_core.models.config import Variant
+from hwm_core.sim.seeds import FIRST_SEED
 from hwm_core.world_model.model import WorldModel
-from training import train
+from training.main import main as hwm
 
 HORIZONS = (8, 16, 24)  # frames ahead
 
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("family", choices=PRESETS, help="model family")
     run.add_argument("variant", choices=get_args(Variant), help="variant of the family")
     run.add_argument("--seed", type=int, default=0, help="seed of the training (%(default)s)")
-    run.add_argument("--tokenizer", type=Path, required=True, help="folder written by training.train_tokenizer")
+    run.add_argument("--tokenizer", type=Path, required=True, help="folder written by hwm train-tokenizer")
     run.add_argument("--out", type=Path, required=True, help="folder for all runs; each run gets a folder in it")
     run.add_argument("--episodes", type=int, default=16, help="simulated held-out episodes (%(default)s)")
     run.add_argument("--stride", type=int, default=40, help="frames between evaluated windows (%(default)s)")
@@ -98,11 +99,13 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
     if result.exists():
         print(f"{result} exists; remove it to evaluate the model again.")
         return True
-    if train.main(_training(arguments, out)) != 0:
+    if hwm(["train", *_training(arguments, out)]) != 0:
         return False
     print(f"Evaluating {name} on {arguments.episodes} new simulated episodes.")
     world_model = WorldModel.load(out / "checkpoint")
-    episodes, _ = held_out(range(FIRST_SEED, FIRST_SEED + arguments.episodes), world_model.preprocessing)
+    episodes, _ = held_out(
+        range(FIRST_SEED["held_out"], FIRST_SEED["held_out"] + arguments.episodes), world_model.preprocessing
+    )
     lengths = (world_model.past_frames, world_model.future_frames)
     windows = EvaluationWindows(episodes, world_model.manifest, *lengths, arguments.stride)
     identity = {"variant": arguments.variant, "seed": arguments.seed}
@@ -113,7 +116,7 @@ def _run(arguments: argparse.Namespace, command: str) -> bool:
 
 
 def _training(arguments: argparse.Namespace, out: Path) -> list[str]:
-    """Arguments of training.train. A resumed run keeps the recipe it was started with."""
+    """Arguments of `hwm train`. A resumed run keeps the recipe it was started with."""
     folders = ["--data", str(arguments.data), "--tokenizer", str(arguments.tokenizer), "--out", str(out)]
     if (out / "state.pt").exists():
         return [*folders, "--resume"]

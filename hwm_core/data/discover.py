@@ -124,14 +124,14 @@ def _nothing_found(path: Path) -> BadBag:
             f"Source {path}",
             expected="recordings with images",
             got="tokens, as of the 1X challenge",
-            remedy="Train on tokens directly. training.inspect_data, compute_statistics and verify_data read them too.",
+            remedy="Train on tokens directly. `hwm inspect`, `hwm statistics` and `hwm verify` read them too.",
         )
     if any(one.exists() for one in (path / SETTINGS_FILE, *path.glob(f"*/{SETTINGS_FILE}"))):
         return BadBag(
             f"Source {path}",
             expected="recordings, or a complete set",
             got="an unfinished token set",
-            remedy="Run `training.tokenise_data` again.",
+            remedy="Run `hwm tokenize` again.",
         )
     return BadBag(
         f"Source {path}",

@@ -11,11 +11,13 @@ from pydantic import Field
 from hwm_core.config import Config
 from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationWindows
 from hwm_core.evaluation.checkpoint_evaluation import caption, describe
+from hwm_core.evaluation.config import EvaluationConfig
+from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.examples import examples
 from hwm_core.evaluation.json_report import psnr_tables_json
 from hwm_core.evaluation.tables import markdown
+from hwm_core.evaluation.windows import EvaluationWindows
 from hwm_core.io.atomic import new_file, write_text
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Episode

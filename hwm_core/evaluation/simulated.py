@@ -7,8 +7,6 @@ from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.sim.recorder import SimEpisode, simulate_episode
 from hwm_core.types import Episode
 
-FIRST_SEED = 2_000_000  # far from the seeds of the recordings for training and validation
-
 
 def held_out(
     seeds: Iterable[int], preprocessing: Preprocessing, seconds: float = 10.0

@@ -43,7 +43,7 @@ class EvaluationWindows:
                 "Evaluation",
                 expected="episodes to evaluate",
                 got="none",
-                remedy="Hold some out from training: `prepare_data --validation-nth N`, or --validation.",
+                remedy="Hold some out from training: `hwm prepare --validation-nth N`, or --validation.",
             )
         self.past_frames, self.future_frames = past_frames, future_frames
         self._frames = [episode.frames for episode in episodes]

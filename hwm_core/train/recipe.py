@@ -1,7 +1,6 @@
 """A recipe: all settings of a training run, from a YAML file and `key=value` overrides."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +17,7 @@ from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.tokenizers.causal import CausalTokenizerConfig
 from hwm_core.tokenizers.continuous import ContinuousTokenizerConfig
 from hwm_core.train.config import TrainingConfig
+from hwm_core.train.presets import preset_names, presets_folder
 from hwm_core.world_model.registry import family
 
 
@@ -81,11 +81,6 @@ class Recipe(Config):
         return family(self.family).config.parse({**self.model, **decided}, where="model")
 
 
-def preset_names() -> list[str]:
-    """The names of the presets that ship with hwm_core."""
-    return sorted(entry.name.removesuffix(".yaml") for entry in _presets().iterdir() if entry.name.endswith(".yaml"))
-
-
 def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
     """A shipped preset by name, or a YAML file by path, with `section.key=value` overrides (values are YAML).
 
@@ -95,7 +90,7 @@ def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
     if preset.endswith((".yaml", ".yml")):
         mapping = read_yaml(preset)
     elif preset in preset_names():
-        mapping = yaml.safe_load(_presets().joinpath(f"{preset}.yaml").read_text())
+        mapping = yaml.safe_load(presets_folder().joinpath(f"{preset}.yaml").read_text())
     else:
         raise BadConfig(
             "preset", expected=" or ".join(preset_names()), got=f"`{preset}`", remedy="Give a preset, or a .yaml file."
@@ -108,7 +103,3 @@ def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Write a recipe for `read_recipe`, atomically."""
     write_text(path, yaml.safe_dump(recipe.plain(), sort_keys=False, default_flow_style=None, width=120))
-
-
-def _presets() -> Any:
-    return files("hwm_core") / "presets"

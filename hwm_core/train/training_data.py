@@ -97,7 +97,7 @@ def _tokenizer_spec(path: Path, data: Store | TokenStore, tokenizer: VideoTokeni
         "--tokenizer",
         expected="the folder of the tokenizer whose codes the model predicts",
         got="none",
-        remedy="Give the output of training.train_tokenizer; only tokens made elsewhere need no tokenizer.",
+        remedy="Give the output of hwm train-tokenizer; only tokens made elsewhere need no tokenizer.",
     )
 
 

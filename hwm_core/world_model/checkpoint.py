@@ -20,7 +20,7 @@ from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec, spec_of
 from hwm_core.errors import BadCheckpoint, BadConfig
-from hwm_core.io.atomic import readable_folder, replaced_folder
+from hwm_core.io.atomic import replaced_folder
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers import VideoTokenizer, build_tokenizer
 from hwm_core.tokenizers.cosmos import CosmosVideoTokenizer
@@ -34,6 +34,7 @@ from hwm_core.world_model.checkpoint_files import (
     CheckpointHeader,
     TokenizerHeader,
     as_checkpoint_error,
+    checkpoint_folder,
     read_header,
     read_weights,
     write_header,
@@ -95,13 +96,14 @@ def load_checkpoint(
     """Read a checkpoint; its modules are in evaluation mode, float32.
 
     Args:
+        directory: a folder, or the name of a shipped checkpoint: tiny, flow_tiny.
         tokenizer: the folder of its external tokenizer; by default the target of the link in `directory`.
 
     Raises:
         BadCheckpoint: absent, cut short, altered, of another format or an unknown family, or with parts that do not fit
             each other; an external tokenizer that is absent or has other files.
     """
-    directory = readable_folder(directory)
+    directory = checkpoint_folder(directory)
     header, sha256 = read_header(directory / CHECKPOINT_HEADER, CheckpointHeader)
     try:
         model = build_model(header.family, header.model)
@@ -140,7 +142,7 @@ def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") ->
 
     Raises BadCheckpoint as `load_checkpoint` does.
     """
-    directory = readable_folder(directory)
+    directory = checkpoint_folder(directory)
     alone, of_checkpoint = directory / TOKENIZER_HEADER, directory / CHECKPOINT_HEADER
     if not alone.exists() and is_cosmos_folder(directory):
         return CosmosVideoTokenizer.open(directory, device).eval()

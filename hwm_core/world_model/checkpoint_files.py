@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,10 +13,12 @@ import torch
 import yaml
 from torch import nn
 
+from hwm_core.assets import SHIPPED_OF, checkpoint_path
 from hwm_core.config import Config
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadCheckpoint, BadConfig
+from hwm_core.io.atomic import readable_folder
 
 FORMAT = 2
 CHECKPOINT_HEADER, TOKENIZER_HEADER = "checkpoint.yaml", "tokenizer.yaml"
@@ -51,6 +54,20 @@ H = TypeVar("H", TokenizerHeader, CheckpointHeader)
 def write_header(path: Path, header: Config) -> None:
     """Write `header` as YAML, flushed to the disk."""
     _write(path, yaml.safe_dump(header.plain(), sort_keys=False, default_flow_style=None, width=120).encode())
+
+
+def checkpoint_folder(name_or_path: str | Path) -> Path:
+    """The folder of a checkpoint or tokenizer, by path or by shipped name. Raises BadCheckpoint: absent."""
+    folder = readable_folder(checkpoint_path(name_or_path))
+    if not folder.exists():
+        near = get_close_matches(str(name_or_path), SHIPPED_OF.values(), n=1)
+        raise BadCheckpoint(
+            f"Checkpoint {name_or_path}",
+            expected=f"a folder, or {' or '.join(SHIPPED_OF.values())}",
+            got="nothing there",
+            remedy=f"Did you mean `{near[0]}`?" if near else "Check the path.",
+        )
+    return folder
 
 
 def read_header(path: Path, kind: type[H]) -> tuple[H, str]:

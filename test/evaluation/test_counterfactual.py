@@ -6,8 +6,7 @@ from known_world import EPISODES, FUTURE, MANIFEST, PAST, PerfectWorld, episode,
 
 from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.errors import BadBag
-from hwm_core.evaluation import EvaluationWindows
-from hwm_core.evaluation.windows import donor_windows
+from hwm_core.evaluation.windows import EvaluationWindows, donor_windows
 from hwm_core.types import Episode
 
 

@@ -6,7 +6,8 @@ from known_world import EPISODES, PerfectWorld, episode, evaluate, noise_episode
 from untrained import untrained
 
 from hwm_core.errors import BadActions, BadConfig
-from hwm_core.evaluation import Evaluation, EvaluationConfig
+from hwm_core.evaluation.config import EvaluationConfig
+from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.json_report import (
     conditions_json,
     psnr_json,

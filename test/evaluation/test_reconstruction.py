@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from command import hwm
 from small_training import episode
 from torch.utils.data import DataLoader
 
@@ -20,7 +21,6 @@ from hwm_core.metrics.ssim import frame_ssim
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.tokenizers.codebook_usage import codebook_usage
 from hwm_core.world_model.checkpoint import save_tokenizer
-from training.reconstruct import main
 
 SMALL = {"width": 16, "encoder_blocks": 1, "decoder_blocks": 1}
 
@@ -122,7 +122,7 @@ def test_the_command_accepts_any_tokenizer(tmp_path, kind, capsys):
     save_tokenizer(tmp_path / "tokenizer", build_tokenizer({"kind": kind, "spatial_factor": 4, **SMALL}))
     out = tmp_path / "report"
     base = ["--store", str(tmp_path / "store"), "--tokenizer", str(tmp_path / "tokenizer"), "--out", str(out)]
-    assert main([*base, "--latents", "3", "--video"]) == 0
+    assert hwm("reconstruct", *base, "--latents", "3", "--video") == 0
     names = {path.name for path in out.iterdir()}
     assert names == {"reconstruction.json", "table.md", "contact_sheet.png", "reconstruction.mp4"}
     found = json.loads((out / "reconstruction.json").read_text())
@@ -134,5 +134,5 @@ def test_the_command_accepts_any_tokenizer(tmp_path, kind, capsys):
 
 
 def test_a_missing_tokenizer_is_rejected(tmp_path, capsys):
-    assert main(["--store", str(tmp_path), "--tokenizer", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert hwm("reconstruct", "--store", tmp_path, "--tokenizer", tmp_path, "--out", tmp_path / "out") == 2
     assert "tokenizer.yaml: expected a readable file" in capsys.readouterr().err

@@ -17,8 +17,9 @@ from known_world import (
 )
 from untrained import untrained
 
-from hwm_core.evaluation import Evaluation, EvaluationConfig
 from hwm_core.evaluation.checkpoint_evaluation import CheckpointEvaluation
+from hwm_core.evaluation.config import EvaluationConfig
+from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.json_report import (
     interval_json,
     psnr_json,

@@ -6,7 +6,8 @@ import torch
 from known_world import evaluate, noise_episodes, random_world
 from untrained import untrained
 
-from hwm_core.evaluation import Evaluation, EvaluationConfig
+from hwm_core.evaluation.config import EvaluationConfig
+from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.json_report import (
     tokens_json,
 )

@@ -5,8 +5,7 @@ import pytest
 from known_world import EPISODES, FUTURE, MANIFEST, PAST, PerfectWorld, episode, evaluate, ramp
 
 from hwm_core.errors import BadActions, BadBag, RobotMismatch
-from hwm_core.evaluation import EvaluationWindows
-from hwm_core.evaluation.windows import has_still_camera
+from hwm_core.evaluation.windows import EvaluationWindows, has_still_camera
 
 
 def test_windows_start_every_stride_frames_for_every_horizon() -> None:

@@ -7,7 +7,10 @@ import torch
 from untrained import untrained
 
 from hwm_core.data.robot.manifest import fit_manifest
-from hwm_core.evaluation import Evaluation, EvaluationConfig, EvaluationResult, ObjectTracks
+from hwm_core.evaluation.config import EvaluationConfig
+from hwm_core.evaluation.engine import Evaluation
+from hwm_core.evaluation.objects import ObjectTracks
+from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.types import Episode
 from hwm_core.world_model.model import WorldModel
 

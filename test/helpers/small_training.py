@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
+from command import hwm
 
 from hwm_core.data.episodes.store import manifest_path, write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
@@ -67,8 +68,17 @@ def write_store(path: Path, seed: int = 0) -> Path:
 
 
 def train_model(store, tokenizer, out, *more: str) -> int:
-    return train.main(
-        ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(out), "data.actions=states", *SMALL, *more]
+    return hwm(
+        "train",
+        "--data",
+        str(store),
+        "--tokenizer",
+        str(tokenizer),
+        "--out",
+        str(out),
+        "data.actions=states",
+        *SMALL,
+        *more,
     )
 
 
@@ -87,4 +97,4 @@ def train_and_note(arguments: list[str], notes: Path) -> None:
 
     train.save_checkpoint = save_and_note
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    sys.exit(train.main(arguments))
+    sys.exit(hwm("train", *arguments))

@@ -1,10 +1,10 @@
 """A small episode store with two tokenizers, and the commands that tokenise it and train on the tokens."""
 
 import torch
+from command import hwm
 
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.tokenizers import build_tokenizer
-from training import tokenise_data, train
 
 PREPROCESSING = Preprocessing(source_aspect=1.0, height=16, width=16)
 NO_PIXELS = ["data.augmentation.shift=0", "data.augmentation.colour=0"]
@@ -22,12 +22,12 @@ def random_tokenizer(config):
 
 
 def tokenise_store(*arguments) -> int:
-    """Run `tokenise_data`: its exit status."""
-    return tokenise_data.main([str(argument) for argument in arguments])
+    """Run `hwm tokenize`: its exit status."""
+    return hwm("tokenize", *arguments)
 
 
 def train_on(store, tokens, out, *more, tokenizer="discrete") -> int:
     """Train on `tokens` with a tokenizer of `store`, or with none: the exit status of `train`."""
     given = ["--tokenizer", str(store / tokenizer)] if tokenizer else []
     base = ["--data", str(tokens), "--out", str(out), *given, "data.actions=states", *SMALL, *STEPS]
-    return train.main([*base, *more])
+    return hwm("train", *base, *more)

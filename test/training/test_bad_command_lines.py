@@ -1,41 +1,27 @@
 """Invalid command lines end with exit status 2 and a message, without a stack trace."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import hwm
 from recordings import record, run
 from untrained import JOINTS, save_untrained
 
 from hwm_core.data.episodes.store import write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.types import Episode
-from training import (
-    compute_statistics,
-    convert_data,
-    evaluate,
-    inspect_data,
-    onex,
-    prepare_data,
-    rank_actions,
-    reach,
-    reconstruct,
-    record_sim,
-    split_data,
-)
 
 ONEX = ("--checkpoint", "tiny", "--data", "set", "--out", "out")
 
 
 @pytest.fixture
-def rejected(monkeypatch, capsys):
+def rejected(capsys):
     """A function that runs a command, requires exit status 2, and returns the error message."""
 
-    def call(module, *arguments: object) -> str:
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+    def call(command: str, *arguments: object) -> str:
         try:
-            status = module.main()
+            status = hwm(*command.split(), *arguments)
         except SystemExit as exit_:
             status = exit_.code
         assert status == 2
@@ -85,15 +71,15 @@ def write_still_episode(folder: Path) -> None:
 )
 def test_impossible_settings_of_a_store_are_rejected(bags: Path, rejected, options, message: str) -> None:
     store = bags.parent / "store"
-    error = rejected(prepare_data, bags, "--robot", "r", "--validation-nth", 2, "--out", store, *options)
+    error = rejected("prepare", bags, "--robot", "r", "--validation-nth", 2, "--out", store, *options)
     assert message in error and not store.exists()
 
 
 def test_a_rate_above_the_cameras_is_rejected_with_the_cameras_rate(bags: Path, rejected) -> None:
     # The camera has 30 Hz, 33 ms per image. 3.5 periods of 120 Hz are 29 ms, of 100 Hz 35 ms.
     store = ("--robot", "r", "--validation-nth", 2, "--out", bags.parent / "store", "--rate")
-    assert "got images with joint values at 30 Hz. Prepare at that rate" in rejected(prepare_data, bags, *store, 120)
-    assert prepare_data.main([*map(str, (bags, *store, 100))]) == 0
+    assert "got images with joint values at 30 Hz. Prepare at that rate" in rejected("prepare", bags, *store, 120)
+    assert hwm("prepare", *map(str, (bags, *store, 100))) == 0
 
 
 def test_joints_beside_an_embodiment_are_rejected(bags: Path, rejected) -> None:
@@ -108,7 +94,7 @@ def test_joints_beside_an_embodiment_are_rejected(bags: Path, rejected) -> None:
         "--out",
         bags.parent / "s",
     )
-    assert "--joints: expected no --joints together with --embodiment" in rejected(prepare_data, bags, *words)
+    assert "--joints: expected no --joints together with --embodiment" in rejected("prepare", bags, *words)
 
 
 def test_an_output_path_below_a_file_is_rejected_with_the_path(bags: Path, rejected) -> None:
@@ -117,11 +103,11 @@ def test_an_output_path_below_a_file_is_rejected_with_the_path(bags: Path, rejec
     for out in (file, file / "below"):
         robot = ("--robot", "r", "--out", out)
         for error in (
-            rejected(prepare_data, bags, *robot, "--validation-nth", 2),
-            rejected(convert_data, bags, "--to", "rosbag2", "--out", out),
-            rejected(convert_data, bags, "--to", "lerobot-v3.0", "--out", out),
-            rejected(compute_statistics, bags, "--robot", "r", "--out", out / "r.yaml"),
-            rejected(inspect_data, bags, "--sheets", out),
+            rejected("prepare", bags, *robot, "--validation-nth", 2),
+            rejected("convert", bags, "--to", "rosbag2", "--out", out),
+            rejected("convert", bags, "--to", "lerobot-v3.0", "--out", out),
+            rejected("statistics", bags, "--robot", "r", "--out", out / "r.yaml"),
+            rejected("inspect", bags, "--sheets", out),
         ):
             assert str(file) in error and error.count("expected") == 1, error
 
@@ -131,43 +117,41 @@ def test_an_evaluation_folder_below_a_file_is_rejected_with_the_path(tmp_path: P
         write_still_episode(tmp_path / "store" / split)
     checkpoint, out = save_untrained(tmp_path / "checkpoint"), tmp_path / "file" / "out"
     out.parent.write_text("")
-    error = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", out)
+    error = rejected("evaluate", "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", out)
     assert f"Path {out}" in error and "expected a path that can be read and written, got Not a directory" in error
 
 
 def test_several_robots_without_a_square_crop_are_rejected(bags: Path, rejected) -> None:
     embodiments = ("--embodiment", "unitree_g1_inspire", "fourier_gr1")
-    error = rejected(
-        prepare_data, bags, *embodiments, "--crop", "none", "--validation-nth", 2, "--out", bags.parent / "s"
-    )
+    error = rejected("prepare", bags, *embodiments, "--crop", "none", "--validation-nth", 2, "--out", bags.parent / "s")
     assert "expected `crop` to be `centre_square`" in error
 
 
 def test_zero_frames_per_second_and_a_split_by_zero_are_rejected(bags: Path, rejected) -> None:
     out = bags.parent / "out"
-    error = rejected(convert_data, bags, "--to", "lerobot-v3.0", "--fps", 0, "--out", out)
+    error = rejected("convert", bags, "--to", "lerobot-v3.0", "--fps", 0, "--out", out)
     assert "`fps`: expected Input should be greater than 0, got 0.0" in error
-    assert "--nth: expected a whole number of at least 1" in rejected(split_data, bags, "--nth", 0, "--out", out)
+    assert "--nth: expected a whole number of at least 1" in rejected("split", bags, "--nth", 0, "--out", out)
     assert not out.exists()
 
 
 @pytest.mark.parametrize(
     ("module", "options"),
     [
-        (evaluate, ("--episodes", 0)),
-        (evaluate, ("--examples", 0)),
-        (reach, ("--seeds", 0)),
-        (rank_actions, ("--seeds", 0)),
-        (record_sim, ("--out", "recordings", "--processes", 0)),
-        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--latents", 0)),
-        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--stride", 0)),
-        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--windows", 0)),
-        (reconstruct, ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--batch", 0)),
-        (onex, ("compress", *ONEX, "--limit", 0)),
-        (onex, ("compress", *ONEX, "--batch", 0)),
-        (onex, ("compress", *ONEX, "--top", 0)),
-        (onex, ("sample", *ONEX, "--stride", 0)),
-        (onex, ("validate", "archive.zip", "--vocabulary", 0)),
+        ("evaluate", ("--episodes", 0)),
+        ("evaluate", ("--examples", 0)),
+        ("reach", ("--seeds", 0)),
+        ("rank", ("--seeds", 0)),
+        ("sim record", ("--out", "recordings", "--processes", 0)),
+        ("reconstruct", ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--latents", 0)),
+        ("reconstruct", ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--stride", 0)),
+        ("reconstruct", ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--windows", 0)),
+        ("reconstruct", ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--batch", 0)),
+        ("1x", ("compress", *ONEX, "--limit", 0)),
+        ("1x", ("compress", *ONEX, "--batch", 0)),
+        ("1x", ("compress", *ONEX, "--top", 0)),
+        ("1x", ("sample", *ONEX, "--stride", 0)),
+        ("1x", ("validate", "archive.zip", "--vocabulary", 0)),
     ],
 )
 def test_a_count_of_zero_is_rejected(tmp_path: Path, rejected, monkeypatch, module, options) -> None:
@@ -179,5 +163,5 @@ def test_a_count_of_zero_is_rejected(tmp_path: Path, rejected, monkeypatch, modu
 def test_evaluating_a_store_without_validation_episodes_is_rejected(tmp_path: Path, rejected) -> None:
     write_still_episode(tmp_path / "store/training")
     checkpoint = save_untrained(tmp_path / "checkpoint")
-    error = rejected(evaluate, "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")
+    error = rejected("evaluate", "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")
     assert "expected episodes to evaluate, got none" in error and "--validation-nth" in error

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from command import hwm
 from cosmos_folder import cosmos_folder
 from small_training import SMALL, SMALL_FLOW, episode
 
@@ -16,7 +17,6 @@ from hwm_core.errors import BadCheckpoint
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.checkpoint import load_checkpoint, load_tokenizer, save_checkpoint, save_tokenizer
 from hwm_core.world_model.model import WorldModel
-from training import tokenise_data, train, tune_decoder
 
 COSMOS = {"tiny": "DV8x8x8", "flow_tiny": "CV8x8x8"}
 
@@ -43,7 +43,7 @@ def trained(request, store, tmp_path_factory):
     folder = cosmos_folder(tmp_path_factory.mktemp("download") / "files", COSMOS[request.param])
     out = tmp_path_factory.mktemp("runs") / "run"
     base = ["--preset", request.param, "--data", str(store), "--tokenizer", str(folder), "--out", str(out)]
-    assert train.main([*base, *overrides(request.param)]) == 0
+    assert hwm("train", *base, *overrides(request.param)) == 0
     return out / "checkpoint", folder, request.param
 
 
@@ -106,13 +106,12 @@ def test_a_tokenizer_loads_from_a_download_from_a_checkpoint_and_from_its_own_fo
 def test_tuning_the_decoder_of_a_download_is_rejected(trained, store, tmp_path, capsys):
     checkpoint, _, preset = trained
     base = ["--preset", preset, "--data", str(store), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "run")]
-    with pytest.raises(SystemExit):
-        tune_decoder.main([*base, *overrides(preset)])
-    assert "a tokenizer that training.train_tokenizer trained" in capsys.readouterr().err
+    assert hwm("tune-decoder", *base, *overrides(preset)) == 2
+    assert "a tokenizer that hwm train-tokenizer trained" in capsys.readouterr().err
 
 
 def test_tokenising_with_unnormalised_latents_is_rejected(tmp_path, store, capsys) -> None:
     folder = cosmos_folder(tmp_path / "files", "CV8x8x8")
     words = [str(store), "--tokenizer", str(folder), "--out", str(tmp_path / "codes")]
-    assert tokenise_data.main(words) == 2
+    assert hwm("tokenize", *words) == 2
     assert "with statistics of its latents" in capsys.readouterr().err

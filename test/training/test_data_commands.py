@@ -2,19 +2,18 @@
 
 import shutil
 
-from data_commands import run_command
+from command import hwm
 from recordings import lerobot_dataset, record, run
 
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.lerobot.dataset import open_lerobot
-from training import convert_data
 
 
 def test_the_commands_work_on_the_results_of_each_other(tmp_path, capsys):
     for number in range(4):
         record(tmp_path / f"bags/run_{number}", run(10))
 
-    call, bags, out = run_command, tmp_path / "bags", tmp_path / "out"
+    call, bags, out = hwm, tmp_path / "bags", tmp_path / "out"
     assert call("inspect", bags, "--episodes", 1, "--sheets", out / "sheets", "--dimensions") == 0
     assert "images        10 at 30.00 Hz" in capsys.readouterr().out
     assert (out / "sheets/run_1.png").exists()
@@ -46,7 +45,7 @@ def test_a_damaged_data_set_is_reported_and_the_rest_of_the_folder_is_used(tmp_p
     (folder / "damaged/meta/info.json").write_text('{"fps": 30')
 
     def call(*words):
-        status, output = run_command(*words), capsys.readouterr()
+        status, output = hwm(*words), capsys.readouterr()
         assert "damaged/meta/info.json: expected a JSON object" in output.out + output.err
         return status, output.out
 
@@ -72,7 +71,7 @@ def test_a_chosen_camera_is_the_only_one_after_conversion_and_a_single_camera_is
     def converted(out, *options):
         """Cameras of the new dataset, and whether images were encoded again."""
         words = [old, "--to", "lerobot-v3.0", "--out", tmp_path / out, *options]
-        assert convert_data.main([*map(str, words)]) == 0
+        assert hwm("convert", *map(str, words)) == 0
         return open_lerobot(tmp_path / out).cameras, "lost: image quality: codec" in capsys.readouterr().out
 
     assert converted("alone", "--camera", head) == ((head,), False)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command import hwm
 from metric_networks import TracedLpips, WantsLong, script
 from recordings import record_drift
 from untrained import JOINTS, save_untrained
@@ -14,7 +15,6 @@ from hwm_core.data.episodes.store import write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.evaluation.engine import Evaluation
 from hwm_core.types import Episode
-from training import evaluate, replay
 
 
 @pytest.fixture
@@ -22,12 +22,12 @@ def checkpoint(tmp_path: Path) -> Path:
     return save_untrained(tmp_path / "checkpoint")
 
 
-def run(main, *arguments: object) -> None:
-    assert main([str(argument) for argument in arguments]) == 0
+def run(*words: object) -> None:
+    assert hwm(*words) == 0
 
 
-def reject(main, *arguments: object) -> None:
-    assert main([str(argument) for argument in arguments]) == 2
+def reject(*words: object) -> None:
+    assert hwm(*words) == 2
 
 
 def write_store(folder: Path, preprocessing: Preprocessing) -> Path:
@@ -51,20 +51,20 @@ def test_replay_takes_its_settings_from_a_file(tmp_path: Path, checkpoint: Path,
     (tmp_path / "replay.yaml").write_text("horizons: [3, 8]\nexamples: 1\n")
     out = tmp_path / "out"
     options = ("--checkpoint", checkpoint, "--out", out, "--config", tmp_path / "replay.yaml")
-    run(replay.main, record_drift(tmp_path / "run", frames=45), *options)
+    run("replay", record_drift(tmp_path / "run", frames=45), *options)
     assert list(json.loads((out / "metrics.json").read_text())["psnr_db"]) == ["3", "8"]
     assert "| model |" in capsys.readouterr().out
 
 
 def test_a_bag_that_does_not_exist_is_reported_in_one_sentence(tmp_path: Path, checkpoint: Path, capsys) -> None:
-    reject(replay.main, tmp_path / "nothing", "--checkpoint", checkpoint)
+    reject("replay", tmp_path / "nothing", "--checkpoint", checkpoint)
     assert "nothing" in capsys.readouterr().err
 
 
 def test_evaluate_uses_the_validation_episodes_of_a_store(tmp_path: Path, checkpoint: Path) -> None:
     store = write_store(tmp_path / "store", Preprocessing(source_aspect=1.0, height=16, width=16))
     out = tmp_path / "out"
-    run(evaluate.main, "--checkpoint", checkpoint, "--store", store, "--out", out)
+    run("evaluate", "--checkpoint", checkpoint, "--store", store, "--out", out)
     files = {"evaluation.json", "table.md", "contact_sheet.png", "evaluation.html", "MODEL_CARD.md"}
     assert {path.name for path in out.iterdir()} == {*files, "windows"}
     evaluated = json.loads((out / "evaluation.json").read_text())
@@ -75,7 +75,7 @@ def test_evaluate_uses_the_validation_episodes_of_a_store(tmp_path: Path, checkp
 
 def test_a_store_prepared_for_another_camera_is_rejected(tmp_path: Path, checkpoint: Path, capsys) -> None:
     store = write_store(tmp_path / "store", Preprocessing(source_aspect=1.0, height=24, width=24))
-    reject(evaluate.main, "--checkpoint", checkpoint, "--store", store, "--out", tmp_path / "out")
+    reject("evaluate", "--checkpoint", checkpoint, "--store", store, "--out", tmp_path / "out")
     assert "preprocessing" in capsys.readouterr().err
 
 
@@ -95,7 +95,7 @@ def test_every_file_of_an_evaluation_is_complete(tmp_path: Path, checkpoint: Pat
     out = tmp_path / "out"
     sampling = ("--samples", 2, "--stochastic-sampling", "steps=2", "temperature=1", "soft=false")
     options = (*FEW, *sampling, "--card-in-checkpoint")
-    run(evaluate.main, "--checkpoint", checkpoint, "--store", store, "--out", out, *options)
+    run("evaluate", "--checkpoint", checkpoint, "--store", store, "--out", out, *options)
     evaluated = json.loads(read_file(out))
     predicted = {"model", "shuffled", "none", "zero", "reversed", "single", "mean_of_2"}
     assert set(evaluated["conditions"]) == predicted | {"copy_last", "tokenizer"}
@@ -124,12 +124,12 @@ def test_every_file_of_an_evaluation_is_complete(tmp_path: Path, checkpoint: Pat
 
 def test_an_interrupted_evaluation_resumes_to_the_same_files(tmp_path: Path, checkpoint: Path, store: Path) -> None:
     for out in (tmp_path / "whole", tmp_path / "cut"):
-        run(evaluate.main, "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW)
+        run("evaluate", "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW)
     lost = tmp_path / "cut" / "windows" / "000001.npz"
     kept = [path.stat().st_mtime_ns for path in sorted(lost.parent.glob("*.npz")) if path != lost]
     lost.unlink()
     (tmp_path / "cut" / "evaluation.json").unlink()
-    run(evaluate.main, "--checkpoint", checkpoint, "--store", store, "--out", tmp_path / "cut", *FEW)
+    run("evaluate", "--checkpoint", checkpoint, "--store", store, "--out", tmp_path / "cut", *FEW)
     assert [path.stat().st_mtime_ns for path in sorted(lost.parent.glob("*.npz")) if path != lost] == kept
     for name in ("evaluation.json", "table.md", "evaluation.html", "MODEL_CARD.md"):
         assert read_file(tmp_path / "whole", name) == read_file(tmp_path / "cut", name), name
@@ -140,19 +140,19 @@ def test_resuming_with_other_settings_is_rejected_by_name_and_changes_nothing(
 ) -> None:
     out = tmp_path / "out"
     options = ("--checkpoint", checkpoint, "--store", store, "--out", out)
-    run(evaluate.main, *options, *FEW)
+    run("evaluate", *options, *FEW)
     before = read_file(out)
-    reject(evaluate.main, *options, *FEW, "--stride", 9)
+    reject("evaluate", *options, *FEW, "--stride", 9)
     assert "settings.stride 9 in place of 10" in capsys.readouterr().err
     assert read_file(out) == before
-    run(evaluate.main, *options, *FEW, "--stride", 9, "--from-scratch")
+    run("evaluate", *options, *FEW, "--stride", 9, "--from-scratch")
     assert read_file(out) != before
 
 
 def test_several_checkpoints_are_compared_window_by_window(tmp_path: Path, checkpoint: Path, store: Path) -> None:
     flow = save_untrained(tmp_path / "flow", family="flow")
     out = tmp_path / "out"
-    run(evaluate.main, "--checkpoint", checkpoint, flow, "--store", store, "--out", out, *FEW)
+    run("evaluate", "--checkpoint", checkpoint, flow, "--store", store, "--out", out, *FEW)
     together = json.loads(read_file(out))
     a, b = together["checkpoints"]
     assert a != b and all(json.loads(read_file(out / label)) == together["checkpoints"][label] for label in (a, b))
@@ -169,7 +169,7 @@ def test_the_protocol_of_the_paper_evaluates_each_frame_once_against_the_reconst
 ) -> None:
     out = tmp_path / "out"
     options = ("--protocol", "paper", "--sensitivity", 0)
-    run(evaluate.main, "--checkpoint", checkpoint, "--store", store, "--out", out, *options)
+    run("evaluate", "--checkpoint", checkpoint, "--store", store, "--out", out, *options)
     evaluated = json.loads(read_file(out))
     # 44 frames hold windows of 9 + 8 at the starts 0, 8, 16 and 24
     assert evaluated["settings"]["truth"] == "tokenizer" and evaluated["psnr_db"]["8"]["windows"] == 8
@@ -184,7 +184,7 @@ def test_models_with_different_tokenizers_are_compared_relative_to_copying_the_l
 ) -> None:
     flow, out = save_untrained(tmp_path / "flow", family="flow"), tmp_path / "out"
     options = ("--protocol", "paper", "--sensitivity", 0, "--no-ssim", "--out", out)
-    run(evaluate.main, "--checkpoint", checkpoint, flow, "--store", store, *options)
+    run("evaluate", "--checkpoint", checkpoint, flow, "--store", store, *options)
     together = json.loads(read_file(out))
     [of_model] = [one for one in together["differences"] if one["condition"] == "model"]
     a, b = (together["checkpoints"][label]["psnr_db"]["8"] for label in (of_model["over"], of_model["of"]))
@@ -220,12 +220,12 @@ def test_two_ranks_write_the_same_files_as_one_with_distances_over_a_local_netwo
     networks = networks_in(tmp_path)
     one, two = tmp_path / "one", tmp_path / "two"
     options = ("--checkpoint", checkpoint, "--store", store, *FEW, *networks)
-    run(evaluate.main, *options, "--out", one)
-    run(evaluate.main, *options, "--out", two, "--rank", 1, "--world-size", 2)
+    run("evaluate", *options, "--out", one)
+    run("evaluate", *options, "--out", two, "--rank", 1, "--world-size", 2)
     assert "Rank 1 is done" in capsys.readouterr().out and not (two / "evaluation.json").exists()
     monkeypatch.setenv("RANK", "0")  # as torchrun sets it
     monkeypatch.setenv("WORLD_SIZE", "2")
-    run(evaluate.main, *options, "--out", two)
+    run("evaluate", *options, "--out", two)
     for name in ("evaluation.json", "table.md", "evaluation.html", "contact_sheet.png"):
         assert read_file(one, name) == read_file(two, name), name
     distances = json.loads(read_file(one))["distances"]["FD-colours"]
@@ -250,7 +250,7 @@ def test_the_files_of_several_checkpoints_are_written_whichever_rank_ends_last_w
 
     monkeypatch.setattr(Evaluation, "evaluate", behind_then_ahead)
     options = ("--checkpoint", checkpoint, checkpoint, "--store", store, "--rank", 0, "--world-size", 2)
-    run(evaluate.main, *options, "--out", tmp_path / "out", *FEW)
+    run("evaluate", *options, "--out", tmp_path / "out", *FEW)
     assert (tmp_path / "out/evaluation.json").exists()
 
 
@@ -258,7 +258,7 @@ def test_every_file_has_kernel_distances_and_lpips_and_all_but_the_table_the_sha
     tmp_path: Path, checkpoint: Path, store: Path
 ) -> None:
     out, networks = tmp_path / "out", networks_in(tmp_path)
-    run(evaluate.main, "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, *networks)
+    run("evaluate", "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, *networks)
     evaluated = json.loads(read_file(out))
     kernel = evaluated["distances"]["KD-colours"]
     # 6 windows of 8 frames: fewer than a subset of 1,000
@@ -285,9 +285,9 @@ def test_resuming_with_another_network_is_rejected_by_its_metric(
     tmp_path: Path, checkpoint: Path, store: Path, capsys
 ) -> None:
     options = ("--checkpoint", checkpoint, "--store", store, "--out", tmp_path / "out", *FEW, *networks_in(tmp_path))
-    run(evaluate.main, *options)
+    run("evaluate", *options)
     other = script(Doubled(), tmp_path / "other.pt")
-    reject(evaluate.main, *options, "--lpips", f"script={other}")
+    reject("evaluate", *options, "--lpips", f"script={other}")
     assert "networks.LPIPS LPIPS-other:" in capsys.readouterr().err
 
 
@@ -296,7 +296,7 @@ def test_a_metric_without_its_file_is_unavailable_in_every_file_and_the_others_a
 ) -> None:
     out, nowhere = tmp_path / "out", tmp_path / "nowhere.pt"
     options = ("--lpips", f"vgg16={nowhere}", "--extractor", f"inception={nowhere}", f"i3d={nowhere}", "script=")
-    run(evaluate.main, "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, *options)
+    run("evaluate", "--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, *options)
     evaluated = json.loads(read_file(out))
     distances = {"FID", "KID", "FVD", "KVD", "FD-", "KD-"}
     assert set(evaluated["distances"]) == distances and evaluated["networks"] == {}
@@ -318,7 +318,7 @@ def test_a_network_that_fails_on_short_clips_is_reported_before_any_prediction_a
 ) -> None:
     out, network = tmp_path / "out", script(WantsLong(), tmp_path / "long.pt")
     options = ("--checkpoint", checkpoint, "--store", store, "--out", out, *FEW, "--extractor", f"i3d={network}")
-    run(evaluate.main, *options)
+    run("evaluate", *options)
     evaluated = json.loads(read_file(out))
     assert "[1, 8, 3, 16, 16]" in evaluated["distances"]["FVD"]["unavailable"] and evaluated["networks"] == {}
     printed = capsys.readouterr().out
@@ -330,11 +330,11 @@ def test_a_network_that_fails_on_short_clips_is_reported_before_any_prediction_a
 def test_an_unknown_kind_of_network_is_rejected(
     tmp_path: Path, checkpoint: Path, store: Path, capsys, option: str, kinds: str
 ) -> None:
-    reject(evaluate.main, "--checkpoint", checkpoint, "--store", store, option, "resnet=net.pt")
+    reject("evaluate", "--checkpoint", checkpoint, "--store", store, option, "resnet=net.pt")
     assert f"expected {kinds}" in capsys.readouterr().err
 
 
 def test_a_rank_beyond_the_world_size_is_rejected(tmp_path: Path, checkpoint: Path, store: Path, capsys) -> None:
     options = ("--store", store, "--out", tmp_path / "out", "--rank", 2, "--world-size", 2)
-    reject(evaluate.main, "--checkpoint", checkpoint, *options)
+    reject("evaluate", "--checkpoint", checkpoint, *options)
     assert "rank 2 of 2" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The commands of training.onex on small sets in 1X's formats: from data to a submission."""
+"""The commands of `hwm 1x` on small sets in 1X's formats: from data to a submission."""
 
 import json
 import zipfile
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import hwm
 from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
 from untrained import untrained
 
 from hwm_core.challenge.submission import ArchiveLayout, validate_archive
 from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.world_model.checkpoint import save_checkpoint
-from training import onex, train
 
 
 def trained(sets: Path, **model: int) -> Path:
@@ -20,7 +20,7 @@ def trained(sets: Path, **model: int) -> Path:
     sizes = {"dim": 16, "depth": 1, "num_heads": 2, "patch": 4, "num_past_latents": 3, **model}
     arguments = ["--preset", "tiny", "--data", str(sets), "--out", str(sets / "run"), "data.actions=states"]
     budget = ["train.steps=1", "train.batch_size=1", "data.validation_windows=1"]
-    assert train.main([*arguments, *budget, *(f"model.{key}={value}" for key, value in sizes.items())]) == 0
+    assert hwm("train", *arguments, *budget, *(f"model.{key}={value}" for key, value in sizes.items())) == 0
     return sets / "run" / "checkpoint"
 
 
@@ -32,11 +32,11 @@ def test_a_v2_set_gives_a_report_and_a_valid_archive(tmp_path: Path, capsys) -> 
     checkpoint = trained(tmp_path, num_future_latents=3)
     common = ["--checkpoint", str(checkpoint), "--batch", "1"]
     archive = tmp_path / "submission.zip"
-    assert onex.main(["compress", *common, "--data", str(test), "--out", str(archive)]) == 0
-    assert onex.main(["validate", str(archive), "--data", str(test)]) == 0
+    assert hwm("1x", "compress", *common, "--data", str(test), "--out", str(archive)) == 0
+    assert hwm("1x", "validate", str(archive), "--data", str(test)) == 0
     assert "submission.zip: 1 samples, valid" in capsys.readouterr().out
     evaluated = ["--data", str(tmp_path / "val"), "--out", str(tmp_path / "val.zip"), "--top", "50"]
-    assert onex.main(["compress", *common, *evaluated]) == 0
+    assert hwm("1x", "compress", *common, *evaluated) == 0
     report = json.loads((tmp_path / "val.json").read_text())
     conditions = {"model", "none", "teacher_forced", "teacher_forced_no_actions"}
     assert report["samples"] == 1 and set(report["conditions"]) == conditions
@@ -46,7 +46,7 @@ def test_a_v2_set_gives_a_report_and_a_valid_archive(tmp_path: Path, capsys) -> 
     assert "1 samples of 1 takes, seed 0" in card and "Fewer than 5 takes" in card and "shuffled unavailable" in card
     assert "The tokenizer is not available" in card and "kind: cosmos" in card
     compression_test_v2(tmp_path / "other", (0, 1))
-    assert onex.main(["validate", str(archive), "--data", str(tmp_path / "other")]) == 1
+    assert hwm("1x", "validate", str(archive), "--data", str(tmp_path / "other")) == 1
     assert "without 1" in capsys.readouterr().err
 
 
@@ -57,7 +57,7 @@ def test_a_v1_set_gives_a_report_and_a_valid_archive(tmp_path: Path) -> None:
     checkpoint = trained(tmp_path, num_future_latents=1)
     out = tmp_path / "val.zip"
     options = ["--checkpoint", str(checkpoint), "--data", str(tmp_path / "val"), "--out", str(out), "--limit", "2"]
-    assert onex.main(["compress", *options, "--top", "50", "parallel=false"]) == 0
+    assert hwm("1x", "compress", *options, "--top", "50", "parallel=false") == 0
     assert json.loads((tmp_path / "val.json").read_text())["tokens"] == 2 * 16 * 16
     assert validate_archive(out, ArchiveLayout(1, 16, 16, 2**18, 50)) == 2
 
@@ -69,12 +69,12 @@ def test_a_raw_set_gives_predictions_and_a_report(tmp_path: Path, capsys) -> Non
     (tmp_path / "track.yaml").write_text("{side: 32, ensemble: [1, 2], sampling: {temperature: 1.0}}")
     options = ["--checkpoint", str(tmp_path / "checkpoint"), "--data", str(raw), "--out", str(tmp_path / "out")]
     settings = ["--settings", str(tmp_path / "track.yaml"), "sampling.soft=false", "--dtype", "float32"]
-    assert onex.main(["sample", *options, *settings]) == 0
+    assert hwm("1x", "sample", *options, *settings) == 0
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert report["samples"] == 1 and report["settings"]["track"]["sampling"]["soft"] is False
     assert list((tmp_path / "out/predictions").iterdir()) == [tmp_path / "out/predictions/raw_0_0.png"]
     assert "mean of 2 samples + blur" in capsys.readouterr().out
-    assert onex.main(["sample", *options, *settings]) == 2
+    assert hwm("1x", "sample", *options, *settings) == 2
     assert "one that exists" in capsys.readouterr().err
 
 
@@ -82,7 +82,7 @@ def test_a_raw_set_gives_predictions_and_a_report(tmp_path: Path, capsys) -> Non
 def test_an_unknown_setting_is_rejected(tmp_path: Path, capsys, arguments) -> None:
     save_checkpoint(tmp_path / "checkpoint", untrained("states", EVE_STATES))
     options = ["--checkpoint", str(tmp_path / "checkpoint"), "--data", str(tmp_path), "--out", str(tmp_path / "out")]
-    assert onex.main([*arguments, *options, "stepz=2"]) == 2
+    assert hwm("1x", *arguments, *options, "stepz=2") == 2
     assert "stepz" in capsys.readouterr().err
 
 
@@ -91,5 +91,5 @@ def test_values_that_are_not_log_probabilities_fail_the_validation(tmp_path: Pat
     np.savez(tmp_path / "0.npz", indices=codes, values=np.zeros((1, 2, 2, 500), np.float32))
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.write(tmp_path / "0.npz", "0.npz")
-    assert onex.main(["validate", str(tmp_path / "a.zip"), "--shape", "1", "2", "2"]) == 1
+    assert hwm("1x", "validate", str(tmp_path / "a.zip"), "--shape", "1", "2", "2") == 1
     assert "log_softmax" in capsys.readouterr().err

@@ -1,25 +1,25 @@
-"""training.prepare_data: from recordings to a store."""
+"""`hwm prepare`: from recordings to a store."""
 
 from dataclasses import replace
 
 import pytest
+from command import hwm
 from recordings import START, TOPICS, lerobot_dataset, real_data, record, run
 
 from hwm_core.data.episodes.store import open_store
 from hwm_core.data.robot.manifest import ActionManifest
-from training import convert_data, prepare_data
 
 
 def prepare(source, store, *options):
     arguments = [source, "--validation-nth", 2, "--robot", "r", "--size", 12, "--out", store, *options]
-    return prepare_data.main([str(argument) for argument in arguments])
+    return hwm("prepare", *arguments)
 
 
 def test_a_dataset_is_converted_to_bags_and_prepared(tmp_path, capsys):
     folder, bags, store = lerobot_dataset(tmp_path / "set"), tmp_path / "bags", tmp_path / "store"
-    assert convert_data.main([str(folder), "--to", "rosbag2", "--out", str(bags)]) == 0
+    assert hwm("convert", str(folder), "--to", "rosbag2", "--out", str(bags)) == 0
     arguments = [str(bags), "--validation-nth", "3", "--robot", "r", "--size", "12", "--out", str(store)]
-    assert prepare_data.main(arguments) == 2  # 3 divides both 0 and 3: no recording is left for training
+    assert hwm("prepare", *arguments) == 2  # 3 divides both 0 and 3: no recording is left for training
     assert "got 0 for training, 2 for validation. List recordings with --validation" in capsys.readouterr().err
     assert prepare(bags, store) == 0
     opened = open_store(store)

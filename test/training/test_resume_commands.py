@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command import hwm
 from small_training import SMALL, episode, train_model, write_store
 
 from hwm_core.data.episodes.store import write_episode
@@ -16,7 +17,6 @@ from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.train.state import read_state
 from hwm_core.world_model.checkpoint import load_checkpoint
-from training import train, train_tokenizer, tune_decoder
 
 
 def test_sigterm_saves_the_run_and_the_resumed_run_equals_an_uninterrupted_run(
@@ -51,14 +51,13 @@ def files_of(run: Path) -> dict[str, bytes]:
 
 def test_resuming_a_tokenizers_run_on_another_store_is_rejected_without_changes(store, tmp_path, capsys):
     other, out = write_store(tmp_path / "other", seed=2), tmp_path / "tokenizer"
-    assert train_tokenizer.main(["--data", str(store), "--out", str(out), *SMALL]) == 0
+    assert hwm("train-tokenizer", "--data", str(store), "--out", str(out), *SMALL) == 0
     before = files_of(out)
-    with pytest.raises(SystemExit):
-        train_tokenizer.main(["--data", str(other), "--out", str(out), "--resume"])
+    assert hwm("train-tokenizer", "--data", str(other), "--out", str(out), "--resume") == 2
     assert "that the run was started with" in capsys.readouterr().err
     assert files_of(out) == before
     longer = ["--data", str(store), "--out", str(out), "--resume", "train_tokenizer.steps=6"]
-    assert train_tokenizer.main(longer) == 0 and read_state(out / "state.pt")["step"] == 6
+    assert hwm("train-tokenizer", *longer) == 0 and read_state(out / "state.pt")["step"] == 6
 
 
 def test_resuming_tuning_on_another_store_or_checkpoint_is_rejected_without_changes(store, tokenizer, tmp_path, capsys):
@@ -67,15 +66,21 @@ def test_resuming_tuning_on_another_store_or_checkpoint_is_rejected_without_chan
     other, out = write_store(tmp_path / "other", seed=2), tmp_path / "checkpoint"
 
     def tuned(data: Path, run: str, *more: str) -> int:
-        return tune_decoder.main(
-            ["--data", str(data), "--checkpoint", str(tmp_path / run / "checkpoint"), "--out", str(out), *more]
+        return hwm(
+            "tune-decoder",
+            "--data",
+            str(data),
+            "--checkpoint",
+            str(tmp_path / run / "checkpoint"),
+            "--out",
+            str(out),
+            *more,
         )
 
     assert tuned(store, "one", *SMALL) == 0
     before = files_of(out)
     for data, run, differs in ((other, "one", "manifests"), (store, "two", "checkpoint")):
-        with pytest.raises(SystemExit):
-            tuned(data, run, "--resume")
+        assert tuned(data, run, "--resume") == 2
         assert f"Data of the run in {out}: expected {differs}" in capsys.readouterr().err
         assert files_of(out) == before
     assert tuned(store, "one", "--resume", "tune_decoder.steps=6") == 0 and read_state(out / "state.pt")["step"] == 6
@@ -91,19 +96,17 @@ def test_a_rejected_resume_changes_nothing_and_the_next_resume_works(store, toke
         "data.stride=2": "expected windows 8, got windows 4",  # 40 frames hold 8 starts of 33
         "tran.steps=6": "Did you mean",
     }.items():
-        with pytest.raises(SystemExit):
-            train.main([*resumed, change])
+        assert hwm("train", *resumed, change) == 2
         assert sentence in capsys.readouterr().err
         assert files_of(out) | {"environment": (out / "environment.json").read_bytes()} == before
-    assert train.main([*resumed, "train.steps=6"]) == 0 and read_state(out / "state.pt")["step"] == 6
+    assert hwm("train", *resumed, "train.steps=6") == 0 and read_state(out / "state.pt")["step"] == 6
 
 
 def test_resuming_on_a_store_with_an_additional_episode_is_rejected(store, tokenizer, tmp_path, capsys):
     out, grown = tmp_path / "run", shutil.copytree(store, tmp_path / "grown")
     train_model(store, tokenizer, out)
     write_episode(grown / "training", episode("three", 5), Preprocessing(source_aspect=1.0, height=16, width=16))
-    with pytest.raises(SystemExit):
-        train.main(["--data", str(grown), "--tokenizer", str(tokenizer), "--out", str(out), "--resume"])
+    assert hwm("train", "--data", str(grown), "--tokenizer", str(tokenizer), "--out", str(out), "--resume") == 2
     assert f"Data of the run in {out}: expected episodes" in capsys.readouterr().err
 
 
@@ -111,8 +114,7 @@ def test_resuming_with_an_empty_data_file_is_rejected(store, tokenizer, tmp_path
     out = tmp_path / "run"
     train_model(store, tokenizer, out)
     (out / "data.yaml").write_text("")
-    with pytest.raises(SystemExit):
-        train_model(store, tokenizer, out, "train.steps=6", "--resume")
+    assert train_model(store, tokenizer, out, "train.steps=6", "--resume") == 2
     assert "Restore a copy of data.yaml" in capsys.readouterr().err
 
 
@@ -121,21 +123,20 @@ def test_resuming_from_a_damaged_state_is_rejected(store, tokenizer, tmp_path, c
     out = tmp_path / "run"
     train_model(store, tokenizer, out)
     (out / "state.pt").write_bytes(junk)
-    with pytest.raises(SystemExit):
-        train_model(store, tokenizer, out, "--resume")
+    assert train_model(store, tokenizer, out, "--resume") == 2
     assert "expected the state of a run, got an unreadable one" in capsys.readouterr().err
 
 
 def test_a_new_run_in_the_folder_of_a_run_is_rejected(store, tokenizer, tmp_path, capsys):
     train_model(store, tokenizer, tmp_path / "run")
-    with pytest.raises(SystemExit):
-        train_model(store, tokenizer, tmp_path / "run")
+    assert train_model(store, tokenizer, tmp_path / "run") == 2
     assert "Add --resume, or choose another folder" in capsys.readouterr().err
 
 
 def torchrun(*command: str) -> None:
     """Run a training command as two processes."""
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *command]
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    start += ["--no-python", str(Path(sys.executable).with_name("hwm")), *command]
     done = subprocess.run(start, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -143,10 +144,10 @@ def torchrun(*command: str) -> None:
 @pytest.mark.slow
 def test_one_process_resumes_the_sharded_state_that_two_processes_saved(store, tmp_path):
     out, runs = tmp_path / "run", ["--data", str(store), "data.actions=states", *SMALL]
-    torchrun("training.train_tokenizer", "--out", str(tmp_path / "tokenizer"), *runs)
+    torchrun("train-tokenizer", "--out", str(tmp_path / "tokenizer"), *runs)
     tokenizer = tmp_path / "tokenizer" / "tokenizer"
     fsdp = ("train.parallel=fsdp", "train.optimiser=adamw")
-    torchrun("training.train", "--tokenizer", str(tokenizer), "--out", str(out), *runs, *fsdp)
+    torchrun("train", "--tokenizer", str(tokenizer), "--out", str(out), *runs, *fsdp)
     assert (out / "state-00000004").is_dir() and not (out / "state.pt").exists()
     assert load_checkpoint(out / "checkpoint").metadata["steps"] == 4
     assert train_model(store, tokenizer, out, *fsdp, "train.steps=6", "--resume") == 0

@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 import numpy as np
 import pytest
+from command import hwm
 from PIL import Image
 from small_training import SMALL_FLOW, train_model
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -12,7 +13,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from hwm_core.errors import BadBag
 from hwm_core.train.reporter import Progress
 from hwm_core.visualization.preview_sheet import Preview, preview_sheet
-from training import train, train_tokenizer
 from training.environment import add_start
 from training.screen import Screen
 
@@ -52,9 +52,9 @@ def test_each_evaluation_of_a_masked_model_previews_the_same_windows(store, toke
 
 def test_tokenizers_and_flow_models_have_previews(store, tmp_path):
     base = ["--preset", "flow_tiny", "--data", str(store)]
-    train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW])
+    hwm("train-tokenizer", *base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW)
     codes = str(tmp_path / "tokenizer" / "tokenizer")
-    train.main([*base, "--tokenizer", codes, "--out", str(tmp_path / "run"), *SMALL_FLOW])
+    hwm("train", *base, "--tokenizer", codes, "--out", str(tmp_path / "run"), *SMALL_FLOW)
     for run in ("tokenizer", "run"):
         (sheet,) = previews(tmp_path / run).values()
         assert sheet.std() > 10  # the image is not empty

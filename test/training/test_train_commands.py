@@ -5,14 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from command import hwm
 from small_training import SMALL, SMALL_FLOW, episode, train_model
 
 from hwm_core.data.episodes.store import open_store, write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.errors import BadCheckpoint
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.checkpoint import load_checkpoint, load_tokenizer
 from hwm_core.world_model.model import WorldModel
-from training import train, train_tokenizer, tune_decoder
+from training import train
 
 
 def test_a_run_writes_a_checkpoint_with_robot_camera_tokenizer_and_recipe(store, tokenizer, tmp_path):
@@ -36,7 +38,7 @@ def test_init_loads_the_weights_of_a_checkpoint_and_rejects_other_sizes(store, t
     def started_from_first(name: str, *more: str) -> dict[str, torch.Tensor]:
         command = ["--data", str(store), "--tokenizer", str(tokenizer), "--out", str(tmp_path / name)]
         command += ["--init", str(tmp_path / "first" / "checkpoint"), "data.actions=states", *SMALL]
-        train.main([*command, "train.learning_rate=1.0e-12", "train.ema_decay=0.0", *more])
+        hwm("train", *command, "train.learning_rate=1.0e-12", "train.ema_decay=0.0", *more)
         return load_checkpoint(tmp_path / name / "checkpoint").model.state_dict()
 
     first, again = run("first"), started_from_first("second", "train.seed=7", "model.dropout=0.1")
@@ -44,7 +46,7 @@ def test_init_loads_the_weights_of_a_checkpoint_and_rejects_other_sizes(store, t
         "initial weights of seed 7 would differ"
     )
 
-    with pytest.raises(SystemExit):
+    with pytest.raises(BadCheckpoint):  # no checkpoint was written
         started_from_first("other", "model.dim=32")
     assert "Set the sizes in `model` to the checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "other" / "state.pt").exists()
@@ -52,15 +54,15 @@ def test_init_loads_the_weights_of_a_checkpoint_and_rejects_other_sizes(store, t
 
 def test_the_flow_preset_trains_tokenizer_and_model_to_a_checkpoint_that_predicts(store, tmp_path):
     base = ["--preset", "flow_tiny", "--data", str(store)]
-    assert train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW]) == 0
+    assert hwm("train-tokenizer", *base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW) == 0
     tokenizer = tmp_path / "tokenizer" / "tokenizer"
     loaded = load_tokenizer(tokenizer)
     frames = torch.from_numpy(open_store(store).training[0].frames[:33]).permute(0, 3, 1, 2)[None] / 255
     assert 0.5 < loaded.encode(frames).std().item() < 2.0, "its latents are normalised"
     out = tmp_path / "run"
-    assert train.main([*base, "--tokenizer", str(tokenizer), "--out", str(out), *SMALL_FLOW]) == 0
+    assert hwm("train", *base, "--tokenizer", str(tokenizer), "--out", str(out), *SMALL_FLOW) == 0
     tuned = tmp_path / "tuned"
-    assert tune_decoder.main([*base, "--checkpoint", str(out / "checkpoint"), "--out", str(tuned), *SMALL_FLOW]) == 0
+    assert hwm("tune-decoder", *base, "--checkpoint", str(out / "checkpoint"), "--out", str(tuned), *SMALL_FLOW) == 0
     world = WorldModel.load(tuned / "checkpoint", dtype="float32")
     past = world.observe(np.zeros((9, 16, 16, 3), np.uint8), np.zeros((9, 2), np.float32))
     rollout = world.rollout(past, np.zeros((2, 32, 2), np.float32), sampling=Sampling(steps=4))
@@ -71,7 +73,7 @@ def test_channel_weights_by_decoder_sensitivity_are_measured_before_training_and
     store, tmp_path, monkeypatch
 ):
     base = ["--preset", "flow_tiny", "--data", str(store)]
-    assert train_tokenizer.main([*base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW]) == 0
+    assert hwm("train-tokenizer", *base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW) == 0
     weights, build = [], train.WorldModelTask
 
     def watched(model, tokenizer, augmentation):
@@ -82,7 +84,7 @@ def test_channel_weights_by_decoder_sensitivity_are_measured_before_training_and
     base += ["--tokenizer", str(tmp_path / "tokenizer" / "tokenizer")]
     for wanted, *more in (("equal",), ("decoder_sensitivity",), ("decoder_sensitivity", "--resume")):
         run = [*base, "--out", str(tmp_path / wanted), *more, *SMALL_FLOW, f"model.channel_weights={wanted}"]
-        assert train.main(run) == 0
+        assert hwm("train", *run) == 0
     assert torch.equal(weights[0], torch.ones_like(weights[0]))
     assert weights[1].std() > 0.01 and abs(weights[1].mean() - 1) < 1e-5
     assert torch.equal(weights[1], weights[2])
@@ -94,15 +96,14 @@ def test_channel_weights_by_decoder_sensitivity_are_measured_before_training_and
 
 def test_a_tokenizer_of_the_other_family_is_rejected_before_training(store, tokenizer, tmp_path, capsys):
     base = ["--preset", "flow_tiny", "--data", str(store), "--tokenizer", str(tokenizer)]
-    with pytest.raises(SystemExit):
-        train.main([*base, "--out", str(tmp_path / "run"), *SMALL_FLOW])
+    assert hwm("train", *base, "--out", str(tmp_path / "run"), *SMALL_FLOW) == 2
     assert "expected continuous codes" in capsys.readouterr().err
 
 
 def test_tuning_changes_only_the_decoder(store, tokenizer, tmp_path):
     train_model(store, tokenizer, tmp_path / "run")
     run = ["--data", str(store), "--checkpoint", str(tmp_path / "run" / "checkpoint"), "--out", str(tmp_path / "tuned")]
-    assert tune_decoder.main([*run, *SMALL, "tune_decoder.learning_rate=0.1", "tune_decoder.warmup_steps=0"]) == 0
+    assert hwm("tune-decoder", *run, *SMALL, "tune_decoder.learning_rate=0.1", "tune_decoder.warmup_steps=0") == 0
     before, after = (load_checkpoint(tmp_path / name / "checkpoint") for name in ("run", "tuned"))
     assert after.manifest == before.manifest and after.metadata["steps"] == 4 == after.metadata["decoder_steps"]
     for name, value in before.model.state_dict().items():
@@ -119,41 +120,35 @@ def test_tuning_on_a_store_of_another_preprocessing_is_rejected(store, tokenizer
         small = episode(split, seed)
         write_episode(tmp_path / "other" / split, replace(small, frames=small.frames.repeat(2, 1).repeat(2, 2)), other)
     run = ["--checkpoint", str(tmp_path / "run" / "checkpoint"), "--out", str(tmp_path / "tuned"), *SMALL]
-    with pytest.raises(SystemExit):
-        tune_decoder.main(["--data", str(tmp_path / "other"), *run])
+    assert hwm("tune-decoder", "--data", str(tmp_path / "other"), *run) == 2
     assert "expected the checkpoint's preprocessing" in capsys.readouterr().err
 
 
 def test_a_file_at_the_path_of_a_runs_folder_is_rejected(store, tokenizer, tmp_path, capsys):
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(SystemExit):
-            train_model(store, tokenizer, out)
+        assert train_model(store, tokenizer, out) == 2
         assert f"--out {out}: expected a folder, got {tmp_path / 'file'}, a file" in capsys.readouterr().err
 
 
 def test_a_path_where_no_folder_can_be_made_is_rejected(store, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        train_tokenizer.main(["--data", str(store), "--out", "/proc/none/run", *SMALL])
+    assert hwm("train-tokenizer", "--data", store, "--out", "/proc/none/run", *SMALL) == 2
     assert "Path /proc/none: expected a path that can be read and written" in capsys.readouterr().err
 
 
 def test_a_runs_folder_given_as_tokenizer_is_rejected_with_a_suggestion(store, tokenizer, tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        train_model(store, tokenizer.parent, tmp_path / "run")
+    assert train_model(store, tokenizer.parent, tmp_path / "run") == 2
     assert f"Did you mean {tokenizer}?" in capsys.readouterr().err
 
 
 def test_actions_that_were_not_recorded_are_rejected(store, tokenizer, tmp_path, capsys):
-    with pytest.raises(SystemExit):
-        train_model(store, tokenizer, tmp_path / "run", "data.actions=commands")
+    assert train_model(store, tokenizer, tmp_path / "run", "data.actions=commands") == 2
     assert "expected states, got `commands`" in capsys.readouterr().err
 
 
 def test_a_broken_step_is_saved_in_the_run_and_replay_computes_it_again(store, tokenizer, tmp_path, capsys):
     broken = ["train.precision=float32", "train.optimiser=adamw", "data.augmentation.action_noise=1.0e+39"]
-    with pytest.raises(SystemExit):
-        train_model(store, tokenizer, tmp_path / "run", *broken)
+    assert train_model(store, tokenizer, tmp_path / "run", *broken) == 2
     assert "gradient of step 0: expected finite numbers" in capsys.readouterr().err
     saved = tmp_path / "run" / "broken_step_0.pt"
     assert train_model(store, tokenizer, tmp_path / "run", "--replay", str(saved)) == 0

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from hwm_core.assets import SHIPPED_OF, checkpoint_path
-from hwm_core.evaluation.simulated import FIRST_SEED, held_out
+from hwm_core.errors import BadCheckpoint
+from hwm_core.evaluation.simulated import held_out
 from hwm_core.evaluation.windows import EvaluationWindows, donor_windows
 from hwm_core.metrics.psnr import frame_mse, mean_psnr
 from hwm_core.sampling.config import Sampling
+from hwm_core.sim.seeds import FIRST_SEED
 from hwm_core.world_model.model import WorldModel
 
 AHEAD = 16  # frames
@@ -19,7 +21,7 @@ def test_a_shipped_checkpoint_is_small_and_beats_copy_last_and_shuffled_actions(
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 15e6
     world_model = WorldModel.load(folder)
     assert world_model.family == family
-    episodes, _ = held_out(range(FIRST_SEED, FIRST_SEED + 2), world_model.preprocessing)
+    episodes, _ = held_out(range(FIRST_SEED["held_out"], FIRST_SEED["held_out"] + 2), world_model.preprocessing)
     past_frames, future = world_model.past_frames, world_model.future_frames
     windows = EvaluationWindows(episodes, world_model.manifest, past_frames, future, stride=60)
     every = np.arange(len(windows))
@@ -39,3 +41,13 @@ def test_a_shipped_checkpoint_is_small_and_beats_copy_last_and_shuffled_actions(
     # On 216 windows: at least 3.5 dB above the last frame, 3.0 above shuffled actions. These are 10 windows.
     assert true > mean_psnr(frame_mse(frames[:, past_frames - 1], truth)) + 1.0
     assert true > shuffled + 1.0
+
+
+@pytest.mark.parametrize("name", ["tiny", "flow_tiny"])
+def test_a_shipped_checkpoint_is_loaded_by_its_name(name):
+    assert WorldModel.load(name).name == name
+
+
+def test_an_unknown_name_is_rejected_with_the_nearest_one():
+    with pytest.raises(BadCheckpoint, match=r"expected a folder, or tiny or flow_tiny.*Did you mean `tiny`"):
+        WorldModel.load("tinny")

@@ -55,7 +55,7 @@ class Inspection:
             margins = " ".join(f"{share:.3g}" for share in self.bars)
             found.append(
                 f"black bars in every image: {top} at the top, {bottom} at the bottom, {left} left, {right} right. "
-                f"`prepare_data --margins {margins}` removes them"
+                f"`hwm prepare --margins {margins}` removes them"
             )
         for channel, rate in self.rates.items():
             if rate.gaps:

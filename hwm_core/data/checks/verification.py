@@ -53,5 +53,5 @@ def verify_metadata(path: Path) -> Iterator[Finding]:
 
 
 def is_store(path: Path) -> bool:
-    """Whether the folder looks like an episode store, the result of `prepare_data`."""
+    """Whether the folder looks like an episode store, the result of `hwm prepare`."""
     return any(path.glob("training/*/episode.yaml"))

@@ -96,7 +96,7 @@ def _find_set(path: Path, prefix: str) -> Path:
             f"Tokens {path}",
             expected=f"one set named {prefix}...",
             got=", ".join(one.name for one in found) or ("an unfinished set" if unfinished else "none"),
-            remedy="Run `training.tokenise_data` again."
+            remedy="Run `hwm tokenize` again."
             if unfinished
             else "Give a folder with one training set and one validation set.",
         )

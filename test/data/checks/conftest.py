@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import yaml
-from data_commands import run_command
+from command import hwm
 from grey_episodes import episode
 from onex_sets import compression_test_v2, tokens_v2
 from tokenised import tokenised
@@ -18,7 +18,7 @@ def command(capsys):
     """Run a data command: its exit status, and what it printed."""
 
     def run(*words):
-        status = run_command(*words)
+        status = hwm(*words)
         output = capsys.readouterr()
         return status, output.out + output.err
 

@@ -111,10 +111,10 @@ def test_a_folder_of_recordings_and_token_sets_is_read_completely(published, com
 
 def test_token_sets_of_every_kind_are_rejected_as_recordings(published, pair):
     for path in (published, published / "test_v2.0", pair, pair / "training"):
-        with pytest.raises(BadBag, match=r"expected recordings with images, got tokens.*training.inspect_data"):
+        with pytest.raises(BadBag, match=r"expected recordings with images, got tokens.*hwm inspect"):
             find_recordings(path, TOPICS)
     for side in ("training", "validation"):
         (pair / side / "metadata.json").unlink()
     for path in (pair, pair / "training"):
-        with pytest.raises(BadBag, match=r"an unfinished token set.*training.tokenise_data"):
+        with pytest.raises(BadBag, match=r"an unfinished token set.*hwm tokenize"):
             find_recordings(path, TOPICS)

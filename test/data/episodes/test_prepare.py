@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from command import hwm
 from recordings import (
     NAMES,
     PREPROCESSING,
@@ -27,7 +28,6 @@ from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.description import Joint, Robot
 from hwm_core.data.robot.embodiment import Dimension, Embodiment, union
 from hwm_core.errors import BadBag, BadInput
-from training import compute_statistics, prepare_data
 
 ONE = Embodiment(
     robot="one",
@@ -124,11 +124,11 @@ def test_degrees_are_rejected_when_radians_are_declared_and_give_a_warning_when_
         record(tmp_path / f"bags/run_{number}", run(12))  # the elbow reaches 110, the other joints 11
     robot = tmp_path / "robot.yaml"
     robot.write_text(f"name: r\njoints: {{elbow: {joint}, '*': {{unit: deg}}}}")
-    for module, words in (
-        (prepare_data, ["--validation-nth", "2", "--size", "12", "--out", tmp_path / "store"]),
-        (compute_statistics, ["--out", tmp_path / "r.yaml"]),
+    for command, words in (
+        ("prepare", ["--validation-nth", "2", "--size", "12", "--out", tmp_path / "store"]),
+        ("statistics", ["--out", tmp_path / "r.yaml"]),
     ):
-        assert module.main([*map(str, [tmp_path / "bags", "--robot", robot, *words])]) == status
+        assert hwm(command, tmp_path / "bags", "--robot", robot, *words) == status
         output = capsys.readouterr()
         rejected = "States: elbow: expected values in rad, as the robot r declares, got" in output.err
         assert rejected is (status == 2) and ("degrees for radians?" in output.out) is (joint == "{}")
@@ -174,7 +174,7 @@ def test_several_robots_may_have_cameras_of_different_aspects(tmp_path):
 
     def prepared(store, *chosen):
         start = [str(tmp_path / "bags"), "--size", "12", "--validation-nth", "3", "--out", str(store)]
-        return prepare_data.main([*start, "--embodiment", *chosen]), [one.name for one in open_store(store).training]
+        return hwm("prepare", *start, "--embodiment", *chosen), [one.name for one in open_store(store).training]
 
     assert prepared(tmp_path / "several", *embodiments) == (0, ["run_1", "run_2"])
     assert open_store(tmp_path / "several").preprocessing.source_aspect == 0
@@ -199,6 +199,6 @@ def test_repeated_images_are_dropped_on_request_and_skipped_frames_skip_their_ac
 def test_the_name_of_an_embodiment_is_rejected_as_a_robot_name(tmp_path, capsys):
     record(tmp_path / "run", run(8))
     store = ("--robot", "unitree_g1_inspire", "--validation-nth", "2", "--out", str(tmp_path / "store"))
-    assert prepare_data.main([str(tmp_path / "run"), *store]) == 2
-    assert "Give --embodiment unitree_g1_inspire in its place" in capsys.readouterr().err
+    assert hwm("prepare", str(tmp_path / "run"), *store) == 2
+    assert "Use --embodiment unitree_g1_inspire instead" in capsys.readouterr().err
     assert not (tmp_path / "store").exists()

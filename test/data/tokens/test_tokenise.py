@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import recordings
 import torch
+from command import hwm
 from grey_episodes import PREPROCESSING, episode
 from tokenised import Mean, tokenised
 
@@ -15,7 +16,6 @@ from hwm_core.data.tokens.store import open_token_store
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.world_model.checkpoint import save_tokenizer
-from training import tokenise_data, verify_data
 
 
 def contents(folder):
@@ -168,7 +168,7 @@ def test_a_truncated_shard_is_made_again_after_its_metadata_are_removed(tmp_path
 )
 def test_impossible_options_are_rejected_before_anything_is_read(tmp_path, capsys, options, message):
     words = ["nowhere", "--tokenizer", "nowhere", "--out", str(tmp_path / "set"), *options.split()]
-    assert tokenise_data.main(words) == 2
+    assert hwm("tokenize", *words) == 2
     assert message in capsys.readouterr().err and not (tmp_path / "set").exists()
 
 
@@ -189,14 +189,14 @@ def test_the_command_tokenises_both_splits_and_verify_accepts_the_sets(tmp_path,
     save_tokenizer(tmp_path / "tokenizer", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
     out = tmp_path / "tokens"
     arguments = [tmp_path / "store", "--tokenizer", tmp_path / "tokenizer", "--latents", 2, "--out", out]
-    assert tokenise_data.main([*map(str, arguments)]) == 0
+    assert hwm("tokenize", *map(str, arguments)) == 0
     assert "4 clips of 1 episodes; 0 frames fill no clip" in capsys.readouterr().out
     (shard,) = open_tokens(out / "training")
     assert shard.tokens.shape == (4, 2, 2, 2) and shard.vocabulary == 16
     both = [str(out / "training"), str(out / "validation")]
-    assert verify_data.main(both) == 0
+    assert hwm("verify", *both) == 0
     np.full(64, 99, np.int32)[: shard.tokens.size].tofile(out / "training" / "video_0.bin")
-    assert verify_data.main(both) == 1
+    assert hwm("verify", *both) == 1
     assert "codes 0 to 15" in capsys.readouterr().out
 
 
@@ -217,7 +217,7 @@ def test_several_stores_cannot_be_tokenised_into_one_set(tmp_path, capsys):
     config = {"kind": "causal", "spatial_factor": 4, "levels": [4, 4], "width": 16}
     save_tokenizer(tmp_path / "codes", build_tokenizer({**config, "encoder_blocks": 1, "decoder_blocks": 1}))
     words = ["one", "two", "--tokenizer", str(tmp_path / "codes"), "--out", str(tmp_path / "tokens")]
-    assert tokenise_data.main(words) == 2
+    assert hwm("tokenize", *words) == 2
     assert "expected one store, or recordings with --prepare, got one, two" in capsys.readouterr().err
 
 
@@ -232,7 +232,7 @@ def test_one_command_prepares_and_tokenises_recordings_and_resumes(tmp_path, cap
         words = [str(tmp_path / "bags"), "--tokenizer", str(tmp_path / "codes"), "--latents", "2"]
         words += ["--stride", "1", "--out", str(out), *more]
         prepare = ["--prepare", "--robot", "r", "--size", "12", "--validation-nth", "3"]
-        return tokenise_data.main([*words, *prepare])
+        return hwm("tokenize", *words, *prepare)
 
     assert tokenise_them("--rank", "0", "--world-size", "2") == 2
     assert "Prepare with one process first" in capsys.readouterr().err and not out.exists()

@@ -1,0 +1,115 @@
+"""Arguments that several subcommands share, and the parser of all of them."""
+
+import argparse
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
+
+from hwm_core.data.robot.embodiment import embodiment_names
+from hwm_core.data.rosbag2.topics import Topics
+from hwm_core.train.presets import preset_names
+
+
+class Parser(argparse.ArgumentParser):
+    """The description and its examples as they are written; errors in one sentence, without the usage before them."""
+
+    def __init__(self, description: str | None) -> None:
+        super().__init__(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}.{self._suggestion(message)} `{self.prog} --help` shows the arguments.\n")
+
+    def _suggestion(self, message: str) -> str:
+        """The nearest option to an unknown one, or the nearest choice to an unknown choice."""
+        unknown, _, choices = message.partition("choose from")
+        known = choices.strip(" )").replace("'", "").split(", ") if choices else list(self._option_string_actions)
+        quoted = unknown.split("'")
+        words = [quoted[1]] if choices and len(quoted) > 1 else [w for w in message.split() if w.startswith("--")]
+        near = [match for word in words for match in get_close_matches(word.partition("=")[0], known, n=1)]
+        if not near or "required" in message:
+            return ""
+        return f" Did you mean `{near[0]}`?"
+
+
+def positive(text: str) -> int:
+    """An argparse type: an integer of 1 or more."""
+    return _at_least(1, text)
+
+
+def not_negative(text: str) -> int:
+    """An argparse type: an integer of 0 or more."""
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text}")
+    return number
+
+
+def add_sources(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `Sources.of`."""
+    add_paths(parser)
+    parser.add_argument("--episodes", type=int, nargs="+", help="numbers of the episodes to use (default: all)")
+    add_read_options(parser)
+
+
+def add_paths(parser: argparse.ArgumentParser) -> None:
+    """The paths, without the other arguments of `Sources.of`."""
+    parser.add_argument(
+        "sources", nargs="+", type=Path, help="bags, data sets, videos with tables, token sets, or folders of these"
+    )
+
+
+def add_read_options(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `ReadOptions.of`."""
+    topics = Topics()
+    parser.add_argument("--camera", help="video key, for a LeRobot dataset with several cameras")
+    parser.add_argument(
+        "--image-topic", default=topics.image, help="images; its /compressed topic is read if needed (%(default)s)"
+    )
+    parser.add_argument("--joint-topic", default=topics.joint_states, help="joint states (%(default)s)")
+    parser.add_argument("--command-topic", default=topics.commands, help="joint commands (%(default)s)")
+    parser.add_argument(
+        "--stamps", choices=("header", "receive"), default="header", help="timestamp of a message (%(default)s)"
+    )
+
+
+def add_robot(parser: argparse.ArgumentParser, required: bool) -> None:
+    """--robot or --embodiment."""
+    robot = parser.add_mutually_exclusive_group(required=required)
+    robot.add_argument("--robot", help="YAML file with the units and limits of the joints, or only the robot's name")
+    robot.add_argument("--embodiment", nargs="+", help=f"one or more of {', '.join(embodiment_names())}, or YAML files")
+
+
+def training_parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments that all training commands share."""
+    parser = Parser(description)
+    parser.add_argument("--preset", default="tiny", help=f"{', '.join(preset_names())}, or a .yaml file (%(default)s)")
+    parser.add_argument("--data", type=Path, required=True, help="an episode store; hwm train also accepts tokens")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="resume the run in --out with its own recipe")
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="recompute a saved broken step (broken_step_*.pt) instead of training",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="values that override the preset")
+    return parser
+
+
+def add_track_arguments(parser: argparse.ArgumentParser, dtype: str, data: str, example: str) -> None:
+    """The arguments of both tracks of the 1X challenge."""
+    parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint folder of a trained model")
+    parser.add_argument("--data", type=Path, required=True, help=data)
+    parser.add_argument("--out", type=Path, required=True, help="file or folder to write; repeat the command to resume")
+    parser.add_argument("--limit", type=positive, help="maximum number of samples, spread evenly")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default=dtype, help="precision (%(default)s)")
+    parser.add_argument("set", nargs="*", metavar="key=value", help=f"settings, such as {example}")

@@ -1,0 +1,65 @@
+"""Encode the images of both splits of a store as tokens; --prepare first makes the store from recordings.
+
+    hwm tokenize store --tokenizer runs/tokenizer/tokenizer --latents 5 --stride 1 --out tokens
+    hwm tokenize recordings --tokenizer runs/tokenizer/tokenizer --out tokens --prepare --robot g1
+
+Run the same command again to resume. Exit status 0: done; 2: bad input.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from .arguments import Parser
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(__doc__)
+    parser.add_argument(
+        "sources", nargs="+", type=Path, help="a store that hwm prepare wrote; with --prepare: recordings"
+    )
+    parser.add_argument(
+        "--prepare",
+        nargs=argparse.REMAINDER,
+        metavar="OPTION",
+        help="must come last: options of hwm prepare except --out; the store is written to OUT/store",
+    )
+    parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a trained tokenizer")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the tokens to; run again to resume")
+    parser.add_argument("--latents", type=int, default=3, help="number of latents in a clip (%(default)s)")
+    parser.add_argument(
+        "--stride",
+        type=int,
+        help="frames between the starts of clips, for training (default: no overlap, as 1X cuts clips)",
+    )
+    parser.add_argument(
+        "--exact", action="store_true", help="store latents in float32 instead of float16, at twice the size"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("bfloat16", "float32"),
+        default="bfloat16",
+        help="precision of the encoder (%(default)s)",
+    )
+    parser.add_argument(
+        "--rank",
+        type=int,
+        default=int(os.environ.get("RANK", "0")),
+        help="rank of this process (default: from torchrun)",
+    )
+    parser.add_argument(
+        "--world-size",
+        type=int,
+        default=int(os.environ.get("WORLD_SIZE", "1")),
+        help="number of processes (default: from torchrun)",
+    )
+    parser.add_argument("--batch", type=int, default=8, help="batch size in clips (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status. Raises BadInput for errors that the user can correct."""
+    from ..tokenise_data import tokenise_sources
+
+    return tokenise_sources(options)

@@ -1,0 +1,22 @@
+"""Train a video tokenizer on an episode store.
+
+    hwm train-tokenizer --preset tiny --data store --out runs/tokenizer
+
+writes runs/tokenizer/tokenizer, for `hwm train --tokenizer`.
+"""
+
+import argparse
+
+from .arguments import training_parser
+
+
+def build_parser() -> argparse.ArgumentParser:
+    return training_parser(__doc__)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status. Raises BadInput for errors that the user can correct."""
+    from ..run import run_training
+    from ..train_tokenizer import train
+
+    return run_training(options, lambda run: train(run, options.data))

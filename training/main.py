@@ -1,0 +1,133 @@
+"""The command `hwm`: one subcommand for each recipe. A subcommand's module is imported only when it is asked for."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from types import ModuleType
+
+from hwm_core import __version__
+from hwm_core.errors import BadConfig
+
+from .reported_errors import reported
+
+_HERE = __package__ or "training"  # `training` in a checkout, `hwm_training` where it is installed
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand.
+
+    Attributes:
+        module: has `build_parser() -> ArgumentParser` and `run(options) -> int`; a leading dot means this package.
+        summary: one line for `hwm --help`.
+    """
+
+    module: str
+    summary: str
+
+
+COMMANDS: Mapping[str, Mapping[str, Command]] = {
+    "Data": {
+        "inspect": Command(".commands.inspect_data", "measure recordings: rates, joints, delays, suspicious values"),
+        "verify": Command(".commands.verify_data", "read recordings completely and report what is wrong"),
+        "convert": Command(".commands.convert_data", "convert between rosbag2 and LeRobot"),
+        "split": Command(".commands.split_data", "choose which recordings train and which validate"),
+        "statistics": Command(".commands.compute_statistics", "action statistics of recordings, without a store"),
+        "prepare": Command(".commands.prepare_data", "turn recordings into a store for training"),
+        "tokenize": Command(".commands.tokenise_data", "encode a store once, for training on codes"),
+        "sim record": Command(".commands.record_sim", "record episodes of the simulated humanoid"),
+    },
+    "Training": {
+        "train-tokenizer": Command(".commands.train_tokenizer", "train a video tokenizer on a store"),
+        "train": Command(".commands.train", "train a world model over a frozen tokenizer"),
+        "tune-decoder": Command(".commands.tune_decoder", "tune the decoder to the model's predictions"),
+    },
+    "Evaluation": {
+        "evaluate": Command(".commands.evaluate", "evaluate checkpoints on held-out episodes"),
+        "reconstruct": Command(".commands.reconstruct", "evaluate a tokenizer"),
+        "replay": Command(".commands.replay", "predict a recording's frames and compare"),
+        "reach": Command(".commands.reach", "reach goal images in simulation by planning, without ROS"),
+        "rank": Command(".commands.rank_actions", "does the model rank actions as the simulator does?"),
+        "variants": Command(".commands.variants", "the table of the eight models"),
+    },
+    "1X World Model Challenge": {
+        "1x compress": Command(".commands.onex_compress", "write a submission of the compression track"),
+        "1x validate": Command(".commands.onex_validate", "check a submission of the compression track"),
+        "1x sample": Command(".commands.onex_sample", "run the sampling track"),
+    },
+    "Robot (needs ROS 2)": {
+        "play": Command("hwm_ros.play", "publish the messages of a rosbag2 recording"),
+        "node": Command("hwm_ros.start_node", "start world_model, mpc_planner or sim_robot without ros2"),
+    },
+    "Machine": {
+        "doctor": Command(".commands.doctor", "what this machine has and lacks"),
+    },
+}
+ALL: Mapping[str, Command] = {name: one for group in COMMANDS.values() for name, one in group.items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status: 0 done, 1 done in part, 2 bad input, 130 interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return reported(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print("\n".join(_overview()))
+        return 0
+    if words[0] == "--version":
+        print(f"hwm {__version__}")
+        return 0
+    name, rest = _chosen(words)
+    module = _load(name)
+    parser = module.build_parser()
+    parser.prog = f"hwm {name}"
+    return int(module.run(parser.parse_args(rest)))
+
+
+def _chosen(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The subcommand, of one word or two, and its arguments. Raises BadConfig naming the nearest one."""
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in ALL and len(words) >= length:
+            return name, list(words[length:])
+    near = get_close_matches(" ".join(words[:2]), ALL, n=1) or get_close_matches(words[0], ALL, n=1)
+    family = [name for name in ALL if name.startswith(f"{words[0]} ")]
+    hint = f"Did you mean `hwm {near[0]}`?" if near else "`hwm --help` lists all."
+    raise BadConfig(
+        "hwm",
+        expected="a subcommand" if not family else " or ".join(f"`{name}`" for name in family),
+        got=f"`{' '.join(words[: 2 if family else 1])}`",
+        remedy=hint,
+    )
+
+
+def _load(name: str) -> ModuleType:
+    """The module of a subcommand. Raises BadConfig where ROS 2 is needed and absent."""
+    module = ALL[name].module
+    try:
+        return import_module(module, _HERE) if module.startswith(".") else import_module(module)
+    except ModuleNotFoundError as error:
+        if module.startswith(".") or error.name is None:
+            raise
+        raise BadConfig(
+            f"hwm {name}",
+            expected="ROS 2 with the built package hwm_ros",
+            got=f"no module {error.name}",
+            remedy="Source ROS 2 and the workspace's install/setup.bash; in the checkout: `.ci/in_env hwm ...`.",
+        ) from None
+
+
+def _overview() -> Iterator[str]:
+    yield "usage: hwm COMMAND [ARGUMENT ...]      hwm COMMAND --help shows its arguments, defaults and examples"
+    for title, group in COMMANDS.items():
+        yield f"\n{title}"
+        yield from (f"  {name:16} {command.summary}" for name, command in group.items())
+    yield "\nFrom recordings to a model, in five commands: hwm inspect, prepare, train-tokenizer, train, evaluate."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -117,9 +117,3 @@ def frames_message(frames: NDArray[np.uint8], source: int, frame_rate_hz: float,
         width=width,
         data=packed(frames),
     )
-
-
-def read_frames(message: PredictedFrames) -> NDArray[np.uint8]:
-    """The frames uint8 [S, F, H, W, 3] of a message."""
-    shape = (message.num_candidates, message.num_frames, message.height, message.width, 3)
-    return np.frombuffer(message.data, np.uint8).reshape(shape)

@@ -105,6 +105,12 @@ def ready(robot):
     return robot
 
 
+def frames_of(message):
+    """The frames [S, F, H, W, 3], by the comments of PredictedFrames.msg."""
+    shape = (message.num_candidates, message.num_frames, message.height, message.width, 3)
+    return np.frombuffer(message.data, np.uint8).reshape(shape)
+
+
 def score(robot, **changes):
     request = ScoreActions.Request(candidates=some_candidates())
     for field, value in changes.items():
@@ -196,7 +202,7 @@ def test_a_goal_image_of_a_wrong_aspect_ratio_is_rejected(robot):
 def test_a_rollout_returns_one_frame_per_action(ready):
     request = PredictRollout.Request(candidates=some_candidates(count=2, frames=5))
     answer = ready.call(PredictRollout, "/world_model/predict_rollout", request)
-    assert convert.read_frames(answer.frames).shape == (2, 5, 16, 16, 3)
+    assert frames_of(answer.frames).shape == (2, 5, 16, 16, 3)
     assert (answer.frames.source, answer.frames.header.frame_id) == (PredictedFrames.REQUEST, "camera")
 
 
@@ -207,7 +213,7 @@ def test_the_preview_holds_the_newest_command_until_candidates_are_scored(robot)
     robot.subscribe(Image, "/world_model/prediction_image")
     held = robot.newest("/world_model/predicted_frames")
     assert held.source == PredictedFrames.HOLD
-    assert convert.read_frames(held).shape == (1, 24, 16, 16, 3)
+    assert frames_of(held).shape == (1, 24, 16, 16, 3)
     score(robot, goal=GOAL)
     robot.newest("/world_model/predicted_frames", lambda message: message.source == PredictedFrames.PLAN)
     assert robot.newest("/world_model/prediction_image").encoding == "rgb8"

@@ -1,4 +1,4 @@
-"""Atomic writes: files and folders appear whole or not at all."""
+"""Atomic writes of files and folders: readers never see a part."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from hwm_core.errors import BadBag
 def new_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder that is renamed to `path` when the block succeeds, and removed when it fails.
 
-    The leftovers of a killed process are removed by the next call for the same path.
+    The next call for the same path removes the temporary folder of a killed process.
 
     Raises:
         BadBag: `path` exists.
@@ -37,8 +37,8 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 def replaced_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces `path` when the block succeeds.
 
-    A rename cannot replace a folder that has files, so the old folder is moved aside first. Between the two renames,
-    only `readable_folder(path)` finds it. The next call for the same path repairs what a killed process left.
+    A rename cannot replace a folder that contains files, so the old folder is renamed first. Between the two renames,
+    only `readable_folder(path)` finds it. If the process is killed there, the next call for the same path repairs it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def replaced_folder(path: str | Path) -> Iterator[Path]:
 
 
 def readable_folder(path: str | Path) -> Path:
-    """Where to read a folder that `replaced_folder` writes: `path`, or its predecessor after a killed replacement."""
+    """The folder to read after `replaced_folder`: `path`, or the old folder if the replacement was killed."""
     path = Path(path)
     return _previous(path) if not path.exists() and _previous(path).exists() else path
 
@@ -91,11 +91,11 @@ def new_file(path: str | Path, tag: int = 0) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, value: Mapping[str, Any], tag: int = 0) -> None:
-    """Write one JSON object, whole or not at all; `tag` as in `new_file`."""
+    """Write one JSON object atomically; `tag` as in `new_file`."""
     write_text(path, json.dumps(value, indent=1) + "\n", tag)
 
 
 def write_text(path: str | Path, text: str, tag: int = 0) -> None:
-    """Write a text, whole or not at all; `tag` as in `new_file`."""
+    """Write a text atomically; `tag` as in `new_file`."""
     with new_file(path, tag) as partial:
         partial.write_text(text)

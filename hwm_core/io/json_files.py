@@ -1,4 +1,4 @@
-"""Reads JSON files of other programs: truncated or wrong files are rejected, and the used fields are checked."""
+"""Reads JSON files of other programs: rejects truncated or invalid files, and checks the fields that are used."""
 
 import json
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ F = TypeVar("F", bound="JsonFields")
 
 
 class JsonFields(Config):
-    """Base of the used fields of a JSON object; other fields are ignored."""
+    """Base class for the fields that are used of a JSON object; other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
     @classmethod
     def from_object(cls: type[F], parsed: Any, where: str, remedy: str) -> F:
-        """The fields of a parsed object. Raises BadBag, which names the first absent or wrong field."""
+        """The fields of a parsed object. Raises BadBag with the first missing or invalid field."""
         try:
             return cls.parse(parsed, where)
         except BadConfig as fault:
@@ -28,19 +28,19 @@ class JsonFields(Config):
 
     @classmethod
     def from_json(cls: type[F], path: str | Path, remedy: str) -> F:
-        """The fields of a file of one object. Raises BadBag as `read_json` and `from_object`."""
+        """The fields of a file with one object. Raises BadBag like `read_json` and `from_object`."""
         return cls.from_object(read_json(path, remedy), f"File {path}", remedy)
 
     @classmethod
     def from_lines(cls: type[F], path: str | Path, remedy: str) -> list[F]:
-        """The fields of a file with one object per line; empty lines are ignored. Raises BadBag and names the line."""
+        """The fields of a file with one object per line; ignores empty lines. Raises BadBag with the line number."""
         lines = enumerate(_text(Path(path), remedy).split("\n"), start=1)
         named = [(f"File {path}, line {number}", line) for number, line in lines if line.strip()]
         return [cls.from_object(_object(line, where, remedy), where, remedy) for where, line in named]
 
 
 def read_json(path: str | Path, remedy: str) -> dict[str, Any]:
-    """Read a file of one JSON object. Raises BadBag when it is absent, truncated, or not an object."""
+    """Read a file with one JSON object. Raises BadBag if the file is missing, truncated, or not an object."""
     return _object(_text(Path(path), remedy), f"File {path}", remedy)
 
 
@@ -50,10 +50,10 @@ def require_settings(path: str | Path, wanted: Mapping[str, Any], remedy: str) -
     Args:
         path: settings file in the folder of the run.
         wanted: settings of the resumed run.
-        remedy: what the user can do about a difference.
+        remedy: the remedy for a difference.
 
     Raises:
-        BadConfig: settings differ; lists them.
+        BadConfig: settings differ; the message lists them.
         BadBag: the file is truncated.
     """
     path = Path(path)

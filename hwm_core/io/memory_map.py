@@ -10,6 +10,6 @@ from numpy.typing import NDArray
 def map_file(path: Path, size: int) -> NDArray[np.uint8]:
     """Map the first `size` bytes of a file, at least one. Writes stay in memory.
 
-    `numpy.memmap` keeps one open file for each array, and a usual limit is 1,024 open files.
+    `numpy.memmap` keeps a file open for each array; a common limit is 1,024 open files.
     """
     return torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).numpy()

@@ -1,7 +1,7 @@
-"""Partial results of a long run, on disk: a stopped run resumes and ends with the same result.
+"""Stores partial results of a long run on disk, so that a stopped run can resume and has the same result.
 
-A folder holds one file per finished part. A file is complete or absent. `settings.json` records what the results
-depend on; a run with other settings cannot resume there. Several processes may share a folder.
+A folder has one file per finished part, written atomically. `settings.json` records everything that the results depend
+on; a run with other settings cannot resume. Several processes may share a folder.
 """
 
 import fcntl
@@ -31,10 +31,10 @@ class ResumableResults:
 
     Args:
         folder: an existing folder of the same run, or a new one.
-        settings: JSON-serialisable; everything the results depend on.
+        settings: everything that the results depend on, JSON-serialisable.
 
     Raises:
-        BadConfig: the folder was begun with other settings; the message lists them.
+        BadConfig: the folder was started with other settings; the message lists them.
         BadBag: `settings.json` is truncated.
     """
 
@@ -48,8 +48,8 @@ class ResumableResults:
         """The folder `OUT.unfinished`, for results that `out` replaces at the end.
 
         Raises:
-            BadConfig: `out` exists; or as the class raises.
-            BadBag: as the class raises.
+            BadConfig: `out` exists, or as for the class.
+            BadBag: as for the class.
         """
         out = Path(out)
         if out.exists():
@@ -57,7 +57,7 @@ class ResumableResults:
         return cls(out.with_name(f"{out.name}.unfinished"), settings)
 
     def begin(self) -> None:
-        """Create the folder and record the settings. Raises as the class does: another process may have been first."""
+        """Create the folder and record the settings. Raises as the class: another process may have been first."""
         with self.lock():
             if not self.path(_SETTINGS).exists():
                 write_json(self.path(_SETTINGS), self._settings)
@@ -65,14 +65,14 @@ class ResumableResults:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Exclusive among processes. The lock of a killed process is released."""
+        """A lock that excludes other processes. The lock of a killed process is released."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.path("lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def path(self, name: str) -> Path:
-        """The file `name` in the folder, present or not. Call `begin` before you write to it."""
+        """The path of file `name` in the folder, which may not exist. Call `begin` before you write to it."""
         return self.folder / name
 
     def __contains__(self, name: object) -> bool:
@@ -95,7 +95,7 @@ class ResumableResults:
             np.savez(file, **arrays)
 
     def read_json(self, name: str) -> Any:
-        """The JSON object of part `name`; None where the part is not finished. Raises BadBag for a truncated file."""
+        """The JSON object of part `name`; None if the part is not finished. Raises BadBag for a truncated file."""
         path = self.path(f"{name}.json")
         return read_json(path, _CUT) if path.exists() else None
 

@@ -68,13 +68,13 @@ class Context:
     def __init__(self, manifest: ActionManifest, preprocessing: Preprocessing, num_frames: int) -> None:
         self._manifest, self._preprocessing = manifest, preprocessing
         # An image is decoded under `_image_lock` alone, so joint messages and readers never wait for a decode.
-        # Take `_image_lock` first where both are needed.
+        # If both locks are needed, take `_image_lock` first.
         self._image_lock, self._lock = Lock(), Lock()
         self._num_frames = num_frames
         self.reset()
 
     def reset(self) -> None:
-        """Forget all messages and set the counters to zero. An image that is being decoded is forgotten too."""
+        """Remove all messages and set the counters to zero. An image that is being decoded is also removed."""
         with self._image_lock, self._lock:
             self.counters = Counters()
             self._clock = self._preprocessing.clock()

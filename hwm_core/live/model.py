@@ -24,7 +24,7 @@ Image = NDArray[np.uint8]  # [H, W, 3] RGB, preprocessed
 
 
 class NoGoal(BadInput):
-    """Candidates came before a goal image."""
+    """No goal image was set or sent with the candidates."""
 
 
 class LiveConfig(Config):
@@ -47,7 +47,7 @@ class Answer:
 
     stamp_ns: int  # acquisition time of the newest frame used
     scores: Scores
-    encode_seconds: float  # 0 when an earlier request had encoded the same past
+    encode_seconds: float  # 0 if an earlier request encoded the same past
 
 
 class LiveModel:
@@ -133,11 +133,11 @@ class LiveModel:
         return self.world_model.frames(past, rollout)[:, : actions.shape[1]]
 
     def hold(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One action [A] held over the model's future, [F, A]."""
+        """One action [A], repeated over the model's future, [F, A]."""
         return np.tile(action, (self.world_model.future_frames, 1))
 
     def rest_of(self, plan: NDArray[np.float32], made_ns: int, now_ns: int) -> NDArray[np.float32] | None:
-        """The rest [F, A] of a plan at a later frame, its last action held; None when the plan is over.
+        """The rest [F, A] of a plan at a later frame, with its last action repeated; None when the plan is over.
 
         Args:
             plan: [F, A].
@@ -150,7 +150,7 @@ class LiveModel:
         return np.concatenate([plan[elapsed:], np.repeat(plan[-1:], elapsed, axis=0)])
 
     def _observe(self, window: ContextWindow) -> tuple[Past, bool]:
-        """The past of a window, and whether it was encoded now."""
+        """The past of a window, and whether this call encoded it."""
         if self._observed is not None and window.same_as(self._observed[0]):
             return self._observed[1], False
         past = self.world_model.observe(window.frames, window.actions)

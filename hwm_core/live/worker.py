@@ -67,7 +67,7 @@ class Worker:
         while (job := self._next()) is not None:
             try:
                 job.future.set_result(job.work())
-            except BaseException as error:  # the thread outlives every job; the caller gets the error
+            except BaseException as error:  # the thread continues after any error; the caller receives it
                 job.future.set_exception(error)
 
     def _next(self) -> _Job | None:

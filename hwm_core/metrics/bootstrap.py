@@ -1,7 +1,7 @@
 """Confidence intervals of differences: paired bootstrap over episodes.
 
-Windows of one episode resemble each other, so whole episodes are resampled (cluster bootstrap: Davison & Hinkley,
-Bootstrap Methods and their Application, 1997, section 3.8). Over few episodes percentile intervals are too narrow: for
+Windows of one episode are similar, so whole episodes are resampled (cluster bootstrap: Davison & Hinkley,
+Bootstrap Methods and their Application, 1997, section 3.8). With few episodes, percentile intervals are too narrow: for
 normally distributed episode means a 95 % interval contains the true mean 51 % of the time with 2 episodes, 74 % with 3,
 81 % with 4, 84 % with 5 and 91 % with 12. Below MIN_EPISODES no interval is given.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_EPISODES = 5
-"""An interval needs so many episodes."""
+"""The smallest number of episodes for an interval."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def paired_bootstrap(
 
     Args:
         differences: [W] condition A minus condition B of the same window; NaN windows do not count.
-        episodes: [W] the episode of each window; or other clusters whose windows resemble each other.
+        episodes: [W] the episode of each window, or another cluster of similar windows.
 
     Returns:
         The mean over all windows with its interval. The mean is NaN if no window counts.

@@ -1,8 +1,8 @@
 """How much predictions depend on the actions: delta-PSNR (Genie, arXiv 2402.15391, section 3).
 
-In Genie: PSNR of the frame 4 steps ahead predicted with actions inferred from the truth, minus its PSNR with random
-actions. Here the true actions are known. The other actions are another window's motion, applied to this window's own
-pose (`shuffled`), which is harder to beat than random values. 0: the model ignores the actions.
+Genie subtracts two values of PSNR for the frame 4 steps ahead: predicted with actions inferred from the truth, and with
+random actions. Here the true actions are known. The other actions are another window's motion, applied to this window's
+own pose (`shuffled`), which is harder to beat than random values. 0: the model ignores the actions.
 """
 
 import numpy as np

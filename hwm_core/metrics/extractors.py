@@ -1,6 +1,6 @@
-"""Networks whose features are compared: local TorchScript files, checked and identified by their sha256.
+"""Feature extractors for metrics: networks in local TorchScript files, checked and identified by their sha256.
 
-Nothing is downloaded. If a file is absent, its metrics are unavailable (`metrics.unavailable`).
+Nothing is downloaded. If a file is missing, its metrics are unavailable (`metrics.unavailable`).
 """
 
 import hashlib
@@ -15,20 +15,20 @@ from torch import Tensor
 from hwm_core.errors import BadCheckpoint, BadConfig, BadInput
 
 SCRIPT_ERRORS = (RuntimeError, TypeError, torch.jit.Error)
-"""What a TorchScript module raises on input that it does not accept; torch.jit.Error is for its own errors."""
+"""Exceptions of a TorchScript module for invalid input; torch.jit.Error is for a `raise` in its code."""
 _PROBE_SIDE, _PROBE_FRAMES = 64, 16
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of network: how its file is called, and which metrics its features give."""
+    """A kind of network: the call of its file, and the metrics of its features."""
 
     metric: str | None  # name of its Fréchet distance; None: FD-<name of the file>
     kernel_metric: str | None  # name of its kernel distance; None: KD-<name of the file>
     clips: bool  # the input is clips [N, F, 3, H, W], not frames [N, 3, H, W]
     call: Callable[[Any, Tensor], Tensor]  # module and uint8 input -> features [N, D]
     dim: int | None  # D, if it is fixed
-    source: str  # where the file comes from, for error messages
+    source: str  # the source of the file, for error messages
 
 
 KINDS: Mapping[str, Kind] = {
@@ -88,7 +88,7 @@ class Extractor:
                 f"Input of {self.name}",
                 expected=f"uint8 {shape}",
                 got=f"{frames.dtype} {list(frames.shape)}",
-                remedy="Give RGB values from 0 to 255.",
+                remedy="Pass RGB values from 0 to 255.",
             )
         try:
             features = KINDS[self.kind].call(self._module, frames.to(self._device))
@@ -125,7 +125,7 @@ class Extractor:
             raise self._broken("finite features", "NaN or infinity")
         scale = together.abs().max().clamp_min(1e-6)
         if (together[0] - together[1]).abs().max() < 1e-6 * scale:
-            raise self._broken("different features for different images", "the same for both")
+            raise self._broken("different features for different images", "the same features for both")
         if (together[:1] - alone).abs().max() > 1e-3 * scale:
             raise self._broken(
                 "features of an image that do not depend on the rest of the batch",
@@ -142,7 +142,7 @@ class Extractor:
 
 
 def metric_names(kind: str, name: str) -> tuple[str, str]:
-    """The names of the Fréchet and the kernel distance over a file `name`. Raises BadConfig for an unknown kind."""
+    """The names of the Fréchet and the kernel distance of a file `name`. Raises BadConfig for an unknown kind."""
     found = _kind(kind)
     return found.metric or f"FD-{name}", found.kernel_metric or f"KD-{name}"
 
@@ -152,7 +152,7 @@ def load_extractor(kind: str, path: str | Path | None, device: torch.device | st
 
     Raises:
         BadConfig: an unknown kind.
-        BadCheckpoint: no file is given, it cannot be read, or it is not a network of this kind.
+        BadCheckpoint: no file is given, or the file cannot be read, or it is not a network of this kind.
     """
     module, digest = load_script(path, f"extractor of kind `{kind}`", _kind(kind).source, device)
     assert path is not None
@@ -169,7 +169,7 @@ def _kind(kind: str) -> Kind:
 
 def load_script(path: str | Path | None, what: str, source: str, device: torch.device | str) -> tuple[Any, str]:
     """A TorchScript module in evaluation mode, and the sha256 of its file. Raises BadCheckpoint."""
-    remedy = f"Give a local file: {source}."
+    remedy = f"Pass a local file: {source}."
     if path is None:
         raise BadCheckpoint(what, expected="a file of weights", got="no file given", remedy=remedy)
     path = Path(path)

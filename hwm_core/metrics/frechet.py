@@ -1,7 +1,7 @@
 """Fréchet distance between two sets of features, each modelled as a Gaussian (Dowson & Landau 1982; arXiv 1706.08500).
 
-d^2 = |mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)). It is called FID only over the Inception
-network of FID, FVD only over I3D. Over any other network it has that network's name (`Extractor.metric`).
+d^2 = |mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)). It is called FID only with the Inception
+network of FID, and FVD only with I3D. With any other network, it has the name of the network (`Extractor.metric`).
 """
 
 import torch
@@ -13,8 +13,8 @@ from hwm_core.errors import BadInput
 class FrechetStatistics:
     """Number, mean and covariance of features, accumulated batch by batch in float64.
 
-    Batches are joined by the pairwise update of Chan, Golub & LeVeque (1979): the batch size changes only the last
-    digits. Sums of squares would lose all digits for a large mean.
+    Batches are merged by the pairwise update of Chan, Golub & LeVeque (1979): the batch size changes only the last
+    digits. Sums of squares would lose all digits if the mean is large.
 
     Args:
         extractor: identity of the network. Features of different networks are never compared.
@@ -44,7 +44,7 @@ class FrechetStatistics:
         return self._scatter / (self.count - 1)
 
     def update(self, features: Tensor) -> None:
-        """Add features [N, D]. Raises BadInput for another D, NaN or infinity; then nothing is added."""
+        """Add features [N, D]. Raises BadInput for another D, NaN or infinity, before anything is added."""
         if features.ndim != 2 or (self.count and features.shape[1] != len(self._mean)):
             wanted = f"[N, {len(self._mean)}]" if self.count else "[N, D]"
             raise BadInput(
@@ -77,7 +77,7 @@ def frechet_distance(a: FrechetStatistics, b: FrechetStatistics) -> float:
     """The squared Fréchet distance, as in FID. Raises BadInput for different networks or fewer than two rows.
 
     The trace of (cov_a cov_b)^(1/2) is the sum of the square roots of the eigenvalues of the symmetric matrix
-    cov_a^(1/2) cov_b cov_a^(1/2). This needs no complex numbers and works for the singular covariances of few rows.
+    cov_a^(1/2) cov_b cov_a^(1/2). This needs no complex numbers, and works for singular covariances of few rows.
     """
     _require_alike(a, b)
     cov_a, cov_b = a.covariance, b.covariance

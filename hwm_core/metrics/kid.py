@@ -1,6 +1,6 @@
 """Kernel distance: the unbiased squared maximum mean discrepancy under a cubic kernel (KID, arXiv 1801.01401).
 
-It is unbiased for few frames too, unlike the Fréchet distance. Therefore it may be below zero.
+Unlike the Fréchet distance, it is also unbiased for few frames. Therefore, it may be below zero.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class KernelDistance:
 
 
 def kernel_distance(a: Tensor, b: Tensor, *, seed: int, subsets: int = 100, subset_size: int = 1000) -> KernelDistance:
-    """Between features [N, D] and [M, D]. It is called KID only over the Inception network of FID.
+    """The kernel distance between features [N, D] and [M, D]: KID with the Inception network of FID.
 
     Args:
         seed: of the subsets, which are chosen without replacement. If a set has fewer rows than `subset_size`, every
@@ -39,7 +39,7 @@ def kernel_distance(a: Tensor, b: Tensor, *, seed: int, subsets: int = 100, subs
             "Features to compare",
             expected="[N, D] and [M, D], N and M 2 or more",
             got=f"{list(a.shape)} and {list(b.shape)}",
-            remedy="Evaluate more frames, with one extractor.",
+            remedy="Evaluate more frames, and use one extractor for all.",
         )
     generator = torch.Generator().manual_seed(seed)
 

@@ -1,4 +1,4 @@
-"""Durations by stage, and their percentiles."""
+"""Collects durations by stage, and computes their percentiles."""
 
 from collections import defaultdict, deque
 

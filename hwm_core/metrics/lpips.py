@@ -1,6 +1,6 @@
-"""LPIPS (arXiv 1801.03924), the learned perceptual distance between two images, by a local TorchScript file.
+"""LPIPS (arXiv 1801.03924), the learned perceptual distance between two images, with a local TorchScript file.
 
-torchmetrics has LPIPS too, but downloads the weights of its backbone.
+torchmetrics also has LPIPS, but it downloads the weights of its backbone.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from torch import Tensor
 from hwm_core.errors import BadCheckpoint, BadConfig, BadInput
 from hwm_core.metrics.extractors import SCRIPT_ERRORS, load_script
 
-# How a file is called: two images float [N, 3, H, W] in [0, 1] -> distances [N].
+# The call of a file: two images float [N, 3, H, W] in [0, 1] -> distances [N].
 KINDS: Mapping[str, tuple[Callable[[Any, Tensor, Tensor], Tensor], str]] = {
     "vgg16": (
         lambda module, a, b: (_vgg(module, a) - _vgg(module, b)).square().sum(-1),
@@ -61,7 +61,7 @@ class Lpips:
                 f"Input of {self.name}",
                 expected=f"two tensors uint8 {list(truth.shape)}",
                 got=f"{prediction.dtype} {list(prediction.shape)}",
-                remedy="Give RGB values from 0 to 255, [N, 3, H, W].",
+                remedy="Pass RGB values from 0 to 255, [N, 3, H, W].",
             )
         a, b = (frames.to(self._device).float() / 255 for frames in (prediction, truth))
         try:
@@ -87,7 +87,7 @@ class Lpips:
             raise BadCheckpoint(error.what, expected=error.expected, got=error.got, remedy=error.remedy) from None
         if same.abs().max() > 1e-5 or not (other > 1e-5).all():
             raise self._broken(
-                "0 between equal images and more between different ones", f"{same.tolist()} and {other.tolist()}"
+                "0 for equal images and more for different images", f"{same.tolist()} and {other.tolist()}"
             )
 
     def _broken(self, expected: object, got: object) -> BadCheckpoint:

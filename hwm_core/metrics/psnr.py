@@ -1,14 +1,14 @@
 """Peak signal-to-noise ratio of predicted frames, values in [0, 1].
 
-`PSNR(h)` is the mean over windows of the PSNR of the frame exactly h ahead. The *pooled* PSNR takes the mean of the
-squared error first. The two differ by up to 2.8 dB, because the mean of logarithms favours easy windows. So both are
+`PSNR(h)` is the mean over windows of the PSNR of the frame exactly h ahead. The *pooled* PSNR is the PSNR of the mean
+squared error. The two differ by up to 2.8 dB, because the mean of logarithms favours easy windows. Therefore, both are
 always reported.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-MSE_FLOOR = 1e-6  # 60 dB: a static window must not have infinite PSNR
+MSE_FLOOR = 1e-6  # 60 dB: the PSNR of a static window must be finite
 
 
 def frame_mse(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -34,18 +34,18 @@ def masked_mse(
 
 
 def psnr(mse: ArrayLike) -> NDArray[np.float64]:
-    """PSNR in dB of mean squared errors, elementwise. NaN stays NaN."""
+    """PSNR in dB of mean squared errors, elementwise. NaN remains NaN."""
     return -10.0 * np.log10(np.maximum(mse, MSE_FLOOR))
 
 
 def mean_psnr(mse: NDArray[np.float64]) -> float:
-    """The mean over windows of each window's PSNR. NaN windows do not count; NaN if none is left."""
+    """The mean over windows of each window's PSNR. NaN windows do not count; NaN if no window counts."""
     counted = mse[~np.isnan(mse)]
     return float(psnr(counted).mean()) if counted.size else float("nan")
 
 
 def pooled_psnr(mse: NDArray[np.float64], pixels: NDArray[np.int64] | None = None) -> float:
-    """The PSNR of the mean error over all windows; over all pixels if windows have different numbers of them."""
+    """The PSNR of the mean error over all windows; if `pixels` is given, over all their pixels."""
     counted = ~np.isnan(mse)
     if not counted.any():
         return float("nan")

@@ -1,4 +1,4 @@
-"""How well a predicted cost ranks candidates, compared with the true cost.
+"""Measures how well a predicted cost ranks candidates, compared with the true cost.
 
 A planner chooses the best of many candidates, so the world model must predict the order of the costs, not their values.
 """
@@ -16,9 +16,9 @@ def spearman(predicted: ArrayLike, true: ArrayLike) -> float:
 
 
 def top1_regret(predicted: ArrayLike, true: ArrayLike) -> float:
-    """The true cost lost by choosing the candidate of lowest predicted cost, as a fraction of the true costs' range.
+    """The excess true cost of the candidate with the lowest predicted cost, as a fraction of the true costs' range.
 
-    0: the best candidate was chosen; 1: the worst. A random choice loses about half if the costs are evenly spread.
+    0: the best candidate was chosen; 1: the worst. A random choice has about 0.5 if the costs are evenly spread.
     """
     costs = np.asarray(true, float)
     spread = costs.max() - costs.min()

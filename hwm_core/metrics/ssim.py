@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hwm_core.errors import BadImage
 
-_SMALLEST, _SMALLEST_MS = 11, 176  # pixels: one Gaussian window; the same after halving four times, 11 * 2^4
+_SMALLEST, _SMALLEST_MS = 11, 176  # pixels: one Gaussian window; for MS-SSIM after halving four times, 11 * 2^4
 
 
 def frame_ssim(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float64]:

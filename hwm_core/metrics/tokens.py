@@ -1,4 +1,4 @@
-"""How well distributions over codes predict the true codes, in nats per code.
+"""Measures how well distributions over codes predict the true codes, in nats per code.
 
 `CE` is the mean of -log p(code). The 1X compression challenge ranks by *Top-500 CE*, which uses only the 500 likeliest
 codes of a distribution. Its rule is published in one sentence ("considers only the top-500 logits per token", arXiv
@@ -6,10 +6,11 @@ codes of a distribution. Its rule is published in one sentence ("considers only 
 
 * `ce`: the 500 codes keep their probabilities, and the remaining probability is spread evenly over all other codes. It
   is the code length under a proper distribution, so it is comparable with log(vocabulary) and with the CE of the whole
-  distribution. In expectation under the model it is never below that CE. **This is hwm's Top-500 CE.**
+  distribution. In expectation under the model, it is never below the CE of the whole distribution. **This is hwm's
+  Top-500 CE.**
 * `hit_rate`: how often the true code is among the 500.
-* `ce_of_hits`: softmax over the 500 codes only, mean over the hits. This is the literal reading of the sentence. It has
-  no meaning without the hit rate.
+* `ce_of_hits`: the CE of a softmax over the 500 codes only, as a mean over the hits. This is the literal reading of the
+  sentence. It has no meaning without the hit rate.
 """
 
 import math

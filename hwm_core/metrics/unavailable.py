@@ -1,4 +1,4 @@
-"""A metric that cannot be computed here: reports state the reason and the remedy in place of the number."""
+"""A metric that cannot be computed here: reports state the reason and the remedy instead of the number."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Why there is no number, and what would help."""
+    """The reason why a metric has no number, and the remedy."""
 
     metric: str
     reason: str
     remedy: str
 
     def plain(self) -> dict[str, str]:
-        """For a JSON report, in place of the number."""
+        """The entry in a JSON report, instead of the number."""
         return {"unavailable": self.reason, "remedy": self.remedy}
 
     def __str__(self) -> str:
@@ -26,10 +26,10 @@ class Unavailable:
 
 
 def or_unavailable(metric: str, make: Callable[[], T]) -> T | Unavailable:
-    """The result of `make`; if it raises BadInput, why `metric` is unavailable.
+    """The result of `make`; if it raises BadInput, the reason why `metric` is unavailable.
 
     Raises:
-        BadConfig: as `make` raises it: a wrong argument does not make a metric unavailable.
+        BadConfig: raised by `make`; a wrong argument is an error, not an unavailable metric.
     """
     try:
         return make()

@@ -18,7 +18,7 @@ GREY = (140, 149, 161)
 INK = (232, 236, 241)
 TRUTH = (120, 200, 140)
 MODEL = (255, 184, 77)
-FULL_SCALE = 0.3  # differences from here on have the brightest colour; values in [0, 1]
+FULL_SCALE = 0.3  # differences of this size or more have the brightest colour; values in [0, 1]
 
 
 class Canvas:
@@ -63,14 +63,14 @@ def write_png(path: str | Path, image: Frame) -> None:
 
 
 def png_bytes(image: Frame) -> bytes:
-    """The bytes that `write_png` writes."""
+    """The bytes of a PNG file, as `write_png` writes it."""
     file = BytesIO()
     Image.fromarray(image).save(file, format="PNG")
     return file.getvalue()
 
 
 def enlarge(frames: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
-    """Scale frames [..., H, W, 3] to `height` pixels and keep their aspect ratio: bicubic up, by area down."""
+    """Scale frames [..., H, W, 3] to `height` pixels and keep their aspect ratio. Bicubic if enlarged, else by area."""
     h, w = frames.shape[-3:-1]
     size = (round(w * height / h), height)
     interpolation = cv2.INTER_CUBIC if height > h else cv2.INTER_AREA
@@ -90,7 +90,7 @@ def heat(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.
 
 
 def evenly(count: int, of: int) -> list[int]:
-    """`count` indices, or all, spread evenly over range(of); the last index is included."""
+    """At most `count` indices, spread evenly over range(of); the last index is included."""
     count = min(count, of)
     return [round((i + 1) * of / count) - 1 for i in range(count)]
 

@@ -15,10 +15,10 @@ _HEIGHT, _BAR, _LABEL = 3.6, 0.24, 0.2  # inches: of a chart, of a bar, of a lab
 
 
 def line_chart(curves: Mapping[str, Sequence[float | None]], x_label: str, y_label: str) -> str:
-    """A labelled curve for each label, its values at 1, 2, 3 ...; None leaves a gap. SVG.
+    """An SVG chart with a labelled curve for each label: values at 1, 2, 3, ...; None leaves a gap.
 
-    Curves may coincide: each has its own dashes and markers, and the markers of different curves lie at different
-    places. The label stands at the right end of its curve.
+    Curves may coincide. Therefore, each curve has its own dashes, and markers at its own places. The label is at the
+    right end of its curve.
     """
     height = max(_HEIGHT, 0.8 + _LABEL * len(curves))
     figure, axes = _chart(height)
@@ -43,7 +43,7 @@ def line_chart(curves: Mapping[str, Sequence[float | None]], x_label: str, y_lab
 
 
 def bar_chart(values: Mapping[str, float], x_label: str) -> str:
-    """A horizontal bar for each label, from top to bottom. SVG."""
+    """An SVG chart with a horizontal bar for each label, from top to bottom."""
     figure, axes = _chart(0.8 + _BAR * len(values))
     axes.barh(range(len(values)), list(values.values()), color=_hex(MODEL), height=0.7)
     axes.set_yticks(range(len(values)), list(values), fontsize=8)
@@ -54,9 +54,9 @@ def bar_chart(values: Mapping[str, float], x_label: str) -> str:
 
 
 def spread_labels(positions: Sequence[float], gap: float) -> list[float]:
-    """The positions in [0, 1], moved as little as possible to be `gap` or more apart. Their order stays.
+    """Move positions in [0, 1] as little as possible so that their distances are at least `gap`. The order is kept.
 
-    Isotonic regression (pool adjacent violators) of the positions less rank * gap.
+    Isotonic regression (pool adjacent violators) of position - rank * gap.
     """
     order = sorted(range(len(positions)), key=lambda i: positions[i])
     pools: list[list[float]] = []
@@ -72,7 +72,7 @@ def spread_labels(positions: Sequence[float], gap: float) -> list[float]:
 
 
 def _label_ends(axes: Any, curves: Mapping[str, Sequence[float | None]], gap: float) -> None:
-    """The label of each curve to the right of the axes, with a thin line from the curve's last value."""
+    """Write the label of each curve to the right of the axes, with a thin line from the curve's last value."""
     low, high = axes.get_ylim()
     last_x = max((len(values) for values in curves.values()), default=1)
     ends = [_last(values) for values in curves.values()]

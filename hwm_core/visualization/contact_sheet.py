@@ -1,4 +1,4 @@
-"""A contact sheet: a few windows on one page, the true frames above the predicted ones."""
+"""A contact sheet: a few windows on one page, with the true frames above the predicted frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _LABEL, _EXPLANATION = 14, 11  # font sizes
 
 @dataclass(frozen=True)
 class Strip:
-    """Frames in a row, with what they show."""
+    """Frames in a row, with a label and an explanation."""
 
     label: str
     explanation: str
@@ -36,20 +36,20 @@ class Strip:
 
 @dataclass(frozen=True)
 class Example:
-    """One window: a large frame, the true frames, and what is compared with them."""
+    """One window: a large frame, the true frames, and the frames to compare with them."""
 
     title: str
     newest: Frame  # [H, W, 3] the large frame
     truth: NDArray[np.uint8]  # [F, H, W, 3]
-    strips: Sequence[Strip]  # below the first one its difference to the truth is drawn
+    strips: Sequence[Strip]  # below the first strip, its difference to the truth is drawn
     notes: Sequence[str] = ()  # short lines below the large frame
-    large: str = "newest frame of the past"  # what the large frame is
+    large: str = "newest frame of the past"  # caption of the large frame
 
     def all_strips(self) -> list[Strip]:
-        """From top to bottom."""
+        """All strips, from top to bottom."""
         first, *others = self.strips
         difference = Strip("difference", f"|{first.label} - truth|", heat(first.frames, self.truth))
-        return [Strip("truth", "what the camera saw", self.truth), first, difference, *others]
+        return [Strip("truth", "the camera's frames", self.truth), first, difference, *others]
 
     def height(self) -> int:
         strips = 2 + len(self.strips)

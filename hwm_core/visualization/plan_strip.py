@@ -1,4 +1,4 @@
-"""A planned run in one row: the start, frames on the way, the end, and the goal."""
+"""A planned run in one row: the start, frames in between, the end, and the goal."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def plan_strip(
     num_between: int = 4,
     cell_height: int = 176,
 ) -> Frame:
-    """One page, uint8 [H, W, 3] RGB: start, `num_between` frames on the way, end, and the goal.
+    """One page, uint8 [H, W, 3] RGB: start, `num_between` frames in between, end, and the goal.
 
     Args:
         start, goal: [H, W, 3].

@@ -22,7 +22,7 @@ def prediction_strip(
     Args:
         seen: [P, H, W, 3], newest last.
         predicted: [F, H, W, 3]; the first frame follows the newest past frame.
-        label: the actions of the prediction, in words.
+        label: a phrase that describes the actions of the prediction.
     """
     ahead = evenly(num_predicted, len(predicted))
     behind = [i + 1 - len(seen) for i in evenly(num_seen, len(seen))]

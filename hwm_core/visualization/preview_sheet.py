@@ -26,7 +26,7 @@ def preview_sheet(
     """One page, uint8 [H, W, 3] RGB: for each window some past frames, then its true frames above the model's frames.
 
     Args:
-        label: of the model's frames.
+        label: label of the model's frames.
     """
     columns, past = evenly(num_columns, len(previews[0].truth)), evenly(num_past, len(previews[0].past))
     step = enlarge(previews[0].truth[:1], cell).shape[2] + _GAP

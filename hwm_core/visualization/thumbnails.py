@@ -1,4 +1,4 @@
-"""A recording on one page: frames in order, each with its time."""
+"""A recording on one page: its frames in order, each with its time."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""MP4 videos, written frame by frame: memory use does not depend on the length."""
+"""Writes MP4 videos frame by frame: the memory does not depend on the length of the video."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -24,8 +24,8 @@ class VideoWriter:
         rate = Fraction(frame_rate_hz).limit_denominator(1001)
         self._stream = cast(av.VideoStream, self._container.add_stream(codec, rate=rate))
         self._stream.pix_fmt = "yuv420p"
-        self._stream.thread_count = 1  # with several threads the slices of a frame depend on the number of cores
-        # mbtree is off: with x264's vector code its bytes differ between runs (measured on frames 134 px wide).
+        self._stream.thread_count = 1  # with several threads, the slices of a frame depend on the number of cores
+        # mbtree is off: with x264's vector code, the bytes differ between runs (measured on frames 134 px wide).
         x264 = codec == "libx264"
         self._stream.options = {"crf": "16", "preset": "fast", "mbtree": "0"} if x264 else {"qscale": "3"}
         self._empty = True

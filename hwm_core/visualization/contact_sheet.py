@@ -65,7 +65,8 @@ def contact_sheet(
     label_width = max(
         wide([strip.label for strip in strips], _LABEL), wide([strip.explanation for strip in strips], _EXPLANATION)
     )
-    labels_end = _MARGIN + round((2 * _CELL + _GAP) * aspect) + 22 + label_width
+    titles = [_title(example) for example in examples]
+    labels_end = _MARGIN + max(round((2 * _CELL + _GAP) * aspect) + 22 + label_width, wide(titles, _LABEL, bold=True))
     width = labels_end + 16 + num_columns * (round(_CELL * aspect) + _GAP) - _GAP + _MARGIN
     height = _HEADER + sum(example.height() + _BETWEEN for example in examples) - _BETWEEN + _MARGIN
     canvas = Canvas(width, height)
@@ -82,8 +83,12 @@ def contact_sheet(
     return canvas.pixels()
 
 
+def _title(example: Example) -> str:
+    return f"{example.title}: {example.large}"
+
+
 def _draw(canvas: Canvas, example: Example, y: int, labels_end: int, frame_rate_hz: float, num_columns: int) -> None:
-    canvas.text(_MARGIN, y, f"{example.title}: {example.large}", 14, INK, bold=True)
+    canvas.text(_MARGIN, y, _title(example), _LABEL, INK, bold=True)
     canvas.paste(enlarge(example.newest, 2 * _CELL + _GAP), _MARGIN, y + _TITLES)
     for number, note in enumerate(example.notes):
         canvas.text(_MARGIN, y + _TITLES + 2 * _CELL + _GAP + 14 + 19 * number, note, 13, GREY)

@@ -14,14 +14,14 @@ PastT_contra = TypeVar("PastT_contra", contravariant=True)
 
 @dataclass(frozen=True)
 class Goal:
-    """What the camera should see, encoded by the dynamics."""
+    """A goal image, encoded by the dynamics."""
 
     image: Tensor  # [3, H, W] in [0, 1]
     latent: Tensor  # [h, w, C]
 
 
 class Dynamics(Protocol[PastT_contra]):
-    """Predicts what candidate actions lead to. Planning does not look into a past, it only passes it on."""
+    """Predicts the futures of candidate actions. Planning does not use the content of a past; it only passes it on."""
 
     @property
     def num_joints(self) -> int:
@@ -52,5 +52,5 @@ class Dynamics(Protocol[PastT_contra]):
         ...
 
     def decode(self, past: PastT_contra, rollout: Rollout) -> Tensor:
-        """Frames [S, F, 3, H, W] in [0, 1] of a rollout from `past`. Slower than `rollout`: call it only for pixels."""
+        """Frames [S, F, 3, H, W] in [0, 1] of a rollout from `past`. Slower than `rollout`: use it only for pixels."""
         ...

@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 
 from hwm_core.planning.joint_space import JointSpace
 
-# A robot that follows its command lags it by at most this time at full speed. A larger distance has another cause.
+# A robot that follows its commands lags them by at most this time at full speed. A larger distance has another cause.
 _MAX_LAG_S = 0.25
-# A camera loses a frame or two. After a longer pause the robot stands still, and its next command must not be a leap.
+# A camera may lose one or two frames. After a longer pause the robot stands still, and its next command must not jump.
 _MAX_FRAMES = 3
 
 
@@ -26,10 +26,10 @@ def initial_command(
 
 
 class PlanFollower:
-    """Follows the newest plan from the frame it was made for, and holds its last action beyond its end.
+    """Follows the newest plan from the first frame of the plan, and holds the last action after its end.
 
-    Commands change no faster than the speed limit, also when a new plan replaces the old one. They stay within the
-    joint limits. A robot that starts outside its limits is led back at the speed limit.
+    Commands keep the speed limit, also when a new plan replaces the old plan. They stay within the joint limits. A
+    robot that starts outside its limits is moved back at the speed limit.
 
     Args:
         space: limits of the joints.
@@ -73,7 +73,7 @@ class PlanFollower:
         return self.last_command
 
     def hold(self, stamp_ns: int) -> NDArray[np.float32]:
-        """Forget the plan, which started from an outdated past; the last command [A] for the frame at `stamp_ns`."""
+        """Remove the plan, because its past is outdated. Returns the last command [A] for the frame at `stamp_ns`."""
         self._plan, self._held_ns = None, stamp_ns
         return self.command(stamp_ns)
 

@@ -40,7 +40,7 @@ class JointSpace:
         max_velocity: float,
         device: torch.device | str = "cpu",
     ) -> "JointSpace":
-        """From sequences over A joints, with one speed limit (joint units per second) for all joints."""
+        """A joint space from sequences over A joints, with one speed limit (joint units per second) for all joints."""
         low, high, deviation = (
             torch.as_tensor(values, dtype=torch.float32, device=device) for values in (lower, upper, scale)
         )

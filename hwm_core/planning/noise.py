@@ -1,4 +1,4 @@
-"""Noise that is correlated in time: coloured noise moves an arm, white noise only shakes it."""
+"""Noise that is correlated in time: it moves an arm, but white noise only shakes the arm."""
 
 import torch
 from torch import Tensor

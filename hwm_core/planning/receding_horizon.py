@@ -1,4 +1,4 @@
-"""Receding-horizon planning: plan over the horizon, run the first frames, plan again from the rest of the last plan."""
+"""Receding-horizon planning: plan, execute the first frames, plan again from the rest of the last plan."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class PlannerConfig(Config):
 
 @dataclass(frozen=True)
 class Plan:
-    """Actions to run from the next frame on."""
+    """Actions to execute from the next frame on."""
 
     actions: Tensor  # [F, A] in joint units
     cost: float
@@ -40,7 +40,7 @@ class RecedingHorizonPlanner:
     Args:
         config: settings of the planner.
         space: limits and scales of the joints; its device holds the plans.
-        seed: of the search.
+        seed: seed of the search.
     """
 
     def __init__(self, config: PlannerConfig, space: JointSpace, seed: int) -> None:

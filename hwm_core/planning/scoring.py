@@ -38,7 +38,7 @@ class ScoreEngine(Generic[PastT]):
         dynamics: predicts the futures.
         objective: the costs and their weights.
         space: limits and scales of the joints; its device holds the candidates.
-        clock: in seconds, for the durations reported.
+        clock: seconds, for the reported durations.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ScoreEngine(Generic[PastT]):
 
         Args:
             past: the starting point of all candidates.
-            goal: what the camera should see.
+            goal: the goal image.
             candidates: [S, F, A] in joint units. If F is shorter than the horizon, the last action is held.
 
         Raises:
@@ -99,7 +99,7 @@ class ScoreEngine(Generic[PastT]):
                 "candidate actions",
                 expected="finite values",
                 got=f"a NaN or infinity at [candidate, frame, joint] {first}",
-                remedy="Drop that candidate.",
+                remedy="Remove this candidate.",
             )
         return actions
 

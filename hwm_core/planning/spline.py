@@ -1,4 +1,4 @@
-"""Splines over the horizon: fewer numbers to search than one per frame, and every sample is smooth."""
+"""Splines over the horizon: the search has fewer variables than one per frame, and every sample is smooth."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ def knot_frames(num_knots: int, num_frames: int) -> list[int]:
 
 
 def spline_basis(num_knots: int, num_frames: int) -> Tensor:
-    """[F, K] so that `basis @ knots` passes through the knots, starts from 0 at the newest past frame and ends at rest.
+    """[F, K] such that `basis @ knots` passes through the knots, is 0 at the newest past frame and ends at rest.
 
     Cubic Hermite splines with Catmull-Rom tangents. The end tangent is zero, because the goal is a still image. With a
     knot on every frame the basis is the identity.

@@ -1,4 +1,4 @@
-"""Settings of sampling a future."""
+"""Settings for sampling a future."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from hwm_core.config import Config
 
 
 class Sampling(Config):
-    """How futures are sampled, for both model families. Each family ignores the keys of the other.
+    """Settings for sampling futures of both model families. Each family ignores the keys of the other family.
 
     The defaults give the mean prediction in one pass: the lowest error, and no noise between candidates. The paper's
     sharp samples are `steps=2, parallel=False, soft=False` for masked models (add a `temperature` above 0 to sample

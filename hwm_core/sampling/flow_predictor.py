@@ -28,7 +28,7 @@ class PastLatents:
 
 
 class FlowPredictor:
-    """With a single seed all candidates start from the same noise, so that they differ only by their actions."""
+    """Samples futures of a flow model. With a single seed, all candidates start from the same noise."""
 
     def __init__(self, model: FlowWorldModel) -> None:
         self.model, self.config = model, model.config
@@ -86,6 +86,6 @@ class FlowPredictor:
 
 
 def _per_sample(x: Tensor, candidates: int, guidance: bool) -> Tensor:
-    """One row per candidate; guidance doubles them, for the conditional and the unconditional half of the batch."""
+    """One row per candidate; guidance doubles the rows, for the conditional and the unconditional half of the batch."""
     x = x.expand(candidates, *x.shape[1:])
     return torch.cat([x, x]) if guidance else x

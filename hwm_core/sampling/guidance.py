@@ -12,7 +12,7 @@ def guided(predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, scale: float)
     Args:
         predict: prediction at x [2 S, ...] with the conditions of some samples dropped, a bool mask [2 S].
         x: [S, ...].
-        scale: 0 is unconditional, 1 conditional; above 1 the conditions count more.
+        scale: 0: unconditional; 1: conditional; above 1: the conditions have a larger weight.
     """
     dropped = torch.arange(2 * len(x), device=x.device) >= len(x)
     conditional, unconditional = predict(torch.cat([x, x]), dropped).chunk(2)

@@ -9,10 +9,10 @@ from hwm_core.models.masked import KVCache, MaskedWorldModel
 
 
 class MaskedForward(Protocol):
-    """Forward passes of a masked model along the future, latent by latent."""
+    """Forward passes of a masked model over the future, latent by latent."""
 
     def logits(self, tokens: Tensor) -> Tensor:
-        """Logits [S, n, h, w, V] of the next n latents, given their tokens [S, n, h, w, P] so far."""
+        """Logits [S, n, h, w, V] of the next n latents, given their current tokens [S, n, h, w, P]."""
         ...
 
     def append(self, tokens: Tensor) -> None:
@@ -43,7 +43,7 @@ class CachedForward:
 
 
 class UncachedForward:
-    """Computes every latent at every step: for variants whose past attends to the future, and to verify the cache."""
+    """Computes every latent at every step. For variants whose past attends to the future, and to verify the cache."""
 
     def __init__(self, model: MaskedWorldModel, past: Tensor, actions: Tensor | None, candidates: int) -> None:
         """`past` is [1 or S, T, h, w, P]; `actions` [S, F, A] belong to past and future frames, None drops them."""

@@ -23,7 +23,7 @@ class PastTokens:
 
 
 class MaskedPredictor:
-    """Every candidate samples its own tokens."""
+    """Samples futures of a masked model. Every candidate samples its own tokens."""
 
     def __init__(self, model: MaskedWorldModel) -> None:
         self.model, self.config = model, model.config

@@ -26,16 +26,16 @@ def decode(
     on_reveal: RevealCallback | None = None,
     truth: Tensor | None = None,
 ) -> Rollout:
-    """Sample `num_latents` latents: one after the other, or all at once if `sampling.parallel`.
+    """Sample `num_latents` latents: one by one, or all together if `sampling.parallel`.
 
     Args:
-        model: gives shapes and vocabulary.
-        forward: gives the logits, from the past and the actions.
+        model: provides shapes and vocabulary.
+        forward: computes the logits from the past and the actions.
         candidates: S.
-        uniform: gives U(0,1) of a shape.
-        on_reveal: receives the distribution that each site is sampled from.
+        uniform: returns samples of U(0,1) of a given shape.
+        on_reveal: receives the distribution from which each site is sampled.
         truth: tokens [S, T, h, w, P] that later latents attend to instead of the sampled ones (teacher forcing over
-            time). The latents are then decoded one after the other.
+            time). The latents are then decoded one by one.
     """
     step = num_latents if sampling.parallel and truth is None else 1
     tokens: list[Tensor] = []

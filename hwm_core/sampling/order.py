@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 Uniform = Callable[[torch.Size], Tensor]
-"""Gives U(0,1) of a shape, on the device of the tokens."""
+"""Returns samples of U(0,1) of a given shape, on the device of the tokens."""
 
 
 def revealed_counts(sites: int, steps: int) -> list[int]:
-    """Number of sites revealed after each of `steps` steps: MaskGIT's cosine schedule, which ends with all sites."""
+    """Number of revealed sites after each of `steps` steps, by MaskGIT's cosine schedule; at the end all sites."""
     counts = [sites - math.floor(sites * math.cos(0.5 * math.pi * k / steps)) for k in range(1, steps)]
     return [*counts, sites]
 
@@ -46,7 +46,7 @@ def priority(order: str, log_prob: Tensor, temperature: float, uniform: Uniform)
         order: "random", "confidence" (`log_prob` plus Gumbel noise), or "halton".
         log_prob: [S, n, h, w] of the token sampled at each site.
         temperature: of the Gumbel noise.
-        uniform: gives U(0,1) of a shape.
+        uniform: returns samples of U(0,1) of a given shape.
     """
     if order == "random":
         return uniform(log_prob.shape)

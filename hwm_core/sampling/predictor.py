@@ -1,4 +1,4 @@
-"""What a world model needs of a model family: encode the past, sample the future."""
+"""The interface between a world model and a model family: encode the past, sample the future."""
 
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ class Predictor(Protocol):
     """Samples futures of at most the model's own length. Actions are normalised and cover whole latents."""
 
     def observe(self, codes: Tensor, actions: Tensor) -> Any:
-        """Encode B pasts, once for all rollouts from them.
+        """Encode B pasts, once for all their rollouts.
 
         Args:
             codes: output of the tokenizer's `encode`, [B, T_past, ...].

@@ -1,4 +1,4 @@
-"""Checks of the arguments of a world model's public methods; everything behind them trusts its arguments."""
+"""Checks the arguments of a world model's public methods. Internal functions do not check theirs again."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from hwm_core.errors import BadActions, BadConfig, BadImage
 def check_context(
     frames: NDArray[np.uint8], actions: NDArray[np.float32], clip: tuple[int, int, int, int], joints: int
 ) -> None:
-    """Check frames [F, H, W, 3] of size `clip` and actions [F, A], with or without a batch axis in front.
+    """Check frames [F, H, W, 3] of shape `clip` and actions [F, A], with or without a leading batch axis.
 
     Raises BadImage or BadActions.
     """
@@ -28,7 +28,7 @@ def check_context(
             "context actions",
             expected=list(expected),
             got=list(actions.shape),
-            remedy="Give one row per context frame, in manifest order.",
+            remedy="Pass one row per context frame, in manifest order.",
         )
 
 
@@ -43,16 +43,18 @@ def check_future_actions(actions: Tensor, past_actions: Tensor) -> None:
             "future actions",
             expected=f"[S, F, {joints}] (candidates, frames, joints)",
             got=list(actions.shape),
-            remedy="Give one row of joint values per future frame, in manifest order.",
+            remedy="Pass one row of joint values per future frame, in manifest order.",
         )
     absent = past_actions[:, -1:].isnan()
     if not (actions.isfinite() | (actions.isnan() & absent)).all():
         raise BadActions(
-            "future actions", expected="finite joint values", got="NaN or infinity", remedy="Drop that candidate."
+            "future actions", expected="finite joint values", got="NaN or infinity", remedy="Remove this candidate."
         )
 
 
 def check_seeds(seed: int | Sequence[int], candidates: int) -> None:
     """Check that there is one seed, or one per candidate. Raises BadConfig."""
     if not isinstance(seed, int) and len(seed) != candidates:
-        raise BadConfig("seeds", expected=f"one, or {candidates}", got=len(seed), remedy="Give one for each candidate.")
+        raise BadConfig(
+            "seeds", expected=f"one, or {candidates}", got=len(seed), remedy="Pass one seed for each candidate."
+        )

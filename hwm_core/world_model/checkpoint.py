@@ -1,12 +1,12 @@
-"""Checkpoints: a folder with everything that using a world model needs, and nothing that only training needs.
+"""Checkpoints: a folder with everything that is needed to use a world model, and nothing that only training needs.
 
 `checkpoint.yaml` describes the model, its tokenizer, the robot (action manifest) and the camera (preprocessing). It
-holds the sha256 of the two weight files beside it. Weights are bfloat16. A folder with `tokenizer.yaml` instead, and
-the same `tokenizer.safetensors`, is a tokenizer alone.
+contains the sha256 of the two weight files in the same folder. Weights are bfloat16. A folder with `tokenizer.yaml`
+and `tokenizer.safetensors` contains only a tokenizer.
 
-The weights of an external tokenizer (Cosmos) are not copied. The YAML holds its name and the sha256 of its files, and
-the folder holds a link, `tokenizer`, to these files. A model that was trained on codes without their tokenizer has
-`tokenizer: null`: it predicts codes that cannot be decoded to frames.
+The weights of an external tokenizer (Cosmos) are not copied. The YAML contains its name and the sha256 of its
+files; the symbolic link `tokenizer` in the folder points to these files. A model that was trained on codes without
+their tokenizer has `tokenizer: null`: it predicts codes that cannot be decoded to frames.
 """
 
 from collections.abc import Mapping
@@ -56,11 +56,11 @@ class Checkpoint:
     manifest: ActionManifest
     preprocessing: Preprocessing
     metadata: Mapping[str, Any] = field(default_factory=dict)  # steps, recipe, revision, ...; plain YAML types
-    sha256: str = ""  # of checkpoint.yaml, and so of all weights through their sums; set by loading
+    sha256: str = ""  # of checkpoint.yaml, which contains the sha256 of all weights; set by loading
 
     @property
     def tokenizer_spec(self) -> TokenizerSpec | None:
-        """The tokenizer whose codes the model predicts; None if neither `metadata` nor `tokenizer` has it.
+        """The tokenizer whose codes the model predicts; None if neither `metadata` nor `tokenizer` states it.
 
         Raises BadConfig for an invalid entry in `metadata`.
         """
@@ -71,7 +71,7 @@ class Checkpoint:
 
 
 def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` as bfloat16, replacing `directory` in one step; `checkpoint.sha256` is not used."""
+    """Write `checkpoint` as bfloat16 and replace `directory` atomically; `checkpoint.sha256` is not used."""
     tokenizer = checkpoint.tokenizer
     with replaced_folder(directory) as partial:
         weights = {MODEL_WEIGHTS: write_weights(partial / MODEL_WEIGHTS, checkpoint.model)}
@@ -93,15 +93,15 @@ def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
 def load_checkpoint(
     directory: str | Path, device: torch.device | str = "cpu", tokenizer: str | Path | None = None
 ) -> Checkpoint:
-    """Read a checkpoint; its modules are in evaluation mode, float32.
+    """Read a checkpoint; its modules are float32 and in evaluation mode.
 
     Args:
         directory: a folder, or the name of a shipped checkpoint: tiny, flow_tiny.
-        tokenizer: the folder of its external tokenizer; by default the target of the link in `directory`.
+        tokenizer: the folder of the external tokenizer; default: the target of the link in `directory`.
 
     Raises:
-        BadCheckpoint: absent, cut short, altered, of another format or an unknown family, or with parts that do not fit
-            each other; an external tokenizer that is absent or has other files.
+        BadCheckpoint: the checkpoint is missing, truncated, modified, of another format or an unknown family, or its
+            parts do not match; the external tokenizer is missing or has other files.
     """
     directory = checkpoint_folder(directory)
     header, sha256 = read_header(directory / CHECKPOINT_HEADER, CheckpointHeader)
@@ -130,7 +130,7 @@ def load_checkpoint(
 
 
 def save_tokenizer(directory: str | Path, tokenizer: VideoTokenizer) -> None:
-    """Write a tokenizer alone, as bfloat16, replacing `directory` in one step."""
+    """Write only a tokenizer, as bfloat16, and replace `directory` atomically."""
     with replaced_folder(directory) as partial:
         weights = _write_tokenizer(partial, tokenizer)
         header = TokenizerHeader(tokenizer=tokenizer.config.plain(), weights=weights)
@@ -138,7 +138,7 @@ def save_tokenizer(directory: str | Path, tokenizer: VideoTokenizer) -> None:
 
 
 def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") -> VideoTokenizer:
-    """Read a tokenizer, float32 and frozen, from its own folder, from a checkpoint or from a Cosmos download.
+    """Read a tokenizer, float32 and frozen, from its own folder, a checkpoint or a Cosmos download.
 
     Raises BadCheckpoint as `load_checkpoint` does.
     """
@@ -156,7 +156,7 @@ def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") ->
             str(directory),
             expected="a tokenizer",
             got="a checkpoint without one: its model was trained on codes alone",
-            remedy="Give the folder of the tokenizer that made these codes.",
+            remedy="Use the folder of the tokenizer that encoded these codes.",
         )
     try:
         tokenizer = _build_tokenizer(directory, header.tokenizer, device)
@@ -177,16 +177,16 @@ def _write_tokenizer(folder: Path, tokenizer: VideoTokenizer) -> dict[str, str]:
 def _build_tokenizer(
     directory: Path, config: Mapping[str, Any], device: torch.device | str, files: str | Path | None = None
 ) -> VideoTokenizer:
-    """An external tokenizer with its weights; any other one without."""
+    """A tokenizer: an external tokenizer with its weights, another tokenizer without weights."""
     kind = TOKENIZERS.get(str(config.get("kind")))
     if kind is not None and kind.external:
         return build_tokenizer(config, files=Path(files or directory / _LINK), device=device)
     if files is not None:
         raise BadCheckpoint(
             f"{directory}: tokenizer",
-            expected="no other folder: the checkpoint holds its tokenizer",
+            expected="no folder, because the checkpoint contains its tokenizer",
             got=str(files),
-            remedy="Leave the folder out.",
+            remedy="Leave out the folder.",
         )
     return build_tokenizer(config)
 
@@ -199,7 +199,7 @@ def _read_tokenizer_weights(directory: Path, sums: Mapping[str, str], tokenizer:
 def _check_fit(
     directory: Path, model: WorldModelNetwork, tokenizer: VideoTokenizer | None, header: CheckpointHeader
 ) -> None:
-    """Raises BadCheckpoint if the model was made for another tokenizer, camera or robot than the header describes."""
+    """Raises BadCheckpoint if the model does not match the tokenizer, camera or robot of the header."""
     parts: dict[str, tuple[object, object]] = {"action dimension": (model.config.action_dim, header.manifest.dim)}
     if tokenizer is not None:
         frame = (header.preprocessing.height, header.preprocessing.width)
@@ -215,5 +215,5 @@ def _check_fit(
                 f"{directory}: {what}",
                 expected=f"the model's {of_model}",
                 got=f"{of_others} of tokenizer, camera or robot",
-                remedy="Use the tokenizer, preprocessing and manifest the model was trained with.",
+                remedy="Use the tokenizer, preprocessing and manifest with which the model was trained.",
             )

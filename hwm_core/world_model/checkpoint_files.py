@@ -71,7 +71,7 @@ def checkpoint_folder(name_or_path: str | Path) -> Path:
 
 
 def read_header(path: Path, kind: type[H]) -> tuple[H, str]:
-    """A header, and the sha256 of its bytes. Raises BadCheckpoint: absent, damaged, or of another format."""
+    """A header, and the sha256 of its bytes. Raises BadCheckpoint if it is missing, damaged, or of another format."""
     data = _read(path)
     try:
         mapping = yaml.safe_load(data)
@@ -93,7 +93,7 @@ def write_weights(path: Path, module: nn.Module) -> str:
 
 
 def read_weights(path: Path, sums: Mapping[str, str], module: nn.Module) -> None:
-    """Load the state of `module`. Raises BadCheckpoint: absent, another sha256 than in `sums`, or other weights."""
+    """Load the state of `module`. Raises BadCheckpoint if the file is missing, or its sha256 or weights differ."""
     data = _read(path)
     digest, expected = hashlib.sha256(data).hexdigest(), sums.get(path.name, "no such file")
     if digest != expected:
@@ -104,11 +104,13 @@ def read_weights(path: Path, sums: Mapping[str, str], module: nn.Module) -> None
         module.load_state_dict(safetensors.torch.load(data))
     except (RuntimeError, safetensors.SafetensorError) as error:
         got = " ".join(line.strip() for line in str(error).splitlines()[:3])
-        raise BadCheckpoint(str(path), expected="the weights its YAML describes", got=got, remedy=_COPY_AGAIN) from None
+        raise BadCheckpoint(
+            str(path), expected="the weights that its YAML describes", got=got, remedy=_COPY_AGAIN
+        ) from None
 
 
 def as_checkpoint_error(directory: Path, error: BadConfig) -> BadCheckpoint:
-    """The error of a configuration that was read from a checkpoint."""
+    """The BadCheckpoint for an invalid configuration in a checkpoint."""
     return BadCheckpoint(
         f"{directory}: {error.what}", expected=error.expected, got=error.got, remedy=error.remedy or _COPY_AGAIN
     )
@@ -141,5 +143,5 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         headers = (CHECKPOINT_HEADER, TOKENIZER_HEADER)
         inside = [found.parent for found in sorted(path.parent.glob("*/*.yaml")) if found.name in headers]
-        remedy = f"Did you mean {inside[0]}?" if inside else "Give the folder that holds this file."
+        remedy = f"Did you mean {inside[0]}?" if inside else "Use the folder that contains this file."
         raise BadCheckpoint(str(path), expected="a readable file", got=error.strerror, remedy=remedy) from None

@@ -1,4 +1,4 @@
-"""Detail transfer: restore what the tokenizer loses in static regions, from the newest observed frame."""
+"""Detail transfer: in static regions, restore the detail that the tokenizer loses, from the newest observed frame."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""A world model behind the `Dynamics` protocol of planning."""
+"""The `Dynamics` protocol of planning, implemented with a world model."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,12 @@ from hwm_core.world_model.past import Past
 
 
 class WorldModelDynamics:
-    """Rolls out candidates over the model's own future. All rollouts use one seed: candidates differ by their actions.
+    """Rolls out candidates over the model's own future, all with one seed: they differ only by their actions.
 
     Args:
         world_model: predicts and decodes.
         sampling: how futures are sampled; default: one pass.
-        seed: of every rollout.
+        seed: seed of every rollout.
     """
 
     def __init__(self, world_model: WorldModel, *, sampling: Sampling | None = None, seed: int = 0) -> None:

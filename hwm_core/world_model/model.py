@@ -1,4 +1,4 @@
-"""A world model loaded from a checkpoint: encode observed frames, roll out actions, decode predicted frames."""
+"""A world model with its tokenizer: encodes observed frames, rolls out actions, decodes predicted frames."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,10 +24,10 @@ from hwm_core.world_model.registry import family
 
 
 class WorldModel:
-    """Network, tokenizer, robot and camera of one checkpoint. Not thread-safe: only one thread may use it."""
+    """Network, tokenizer, robot and camera of one checkpoint. Not thread-safe: use it from one thread only."""
 
     def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.bfloat16) -> None:
-        """Use a checkpoint that is loaded.
+        """A world model from a loaded checkpoint.
 
         Args:
             checkpoint: with a tokenizer.
@@ -42,7 +42,7 @@ class WorldModel:
                 f"Checkpoint {checkpoint.name}",
                 expected="a tokenizer, to encode images and to decode predictions",
                 got=f"none: it was trained on codes of {'another tokenizer' if spec is None else spec.kind}",
-                remedy="Train on these codes with --tokenizer, or evaluate it on codes.",
+                remedy="Train on these codes with --tokenizer, or evaluate the model on codes.",
             )
         self.model, self.tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
         self._predictor = family(checkpoint.family).predictor(self.model)
@@ -63,7 +63,7 @@ class WorldModel:
         dtype: str = "bfloat16",
         tokenizer: str | Path | None = None,
     ) -> "WorldModel":
-        """Read a checkpoint folder; `tokenizer` as for `load_checkpoint`. Raises BadCheckpoint."""
+        """Load a checkpoint folder; `tokenizer` as for `load_checkpoint`. Raises BadCheckpoint."""
         return cls(load_checkpoint(directory, device, tokenizer), dtype=getattr(torch, dtype))
 
     def observe(self, frames: NDArray[np.uint8], actions: NDArray[np.float32]) -> Past:
@@ -98,13 +98,13 @@ class WorldModel:
         and become the past of the next chunk.
 
         Args:
-            past: of one context for all candidates, or of one context per candidate.
-            actions: [S, F, A] in joint units, action 0 acts on the first future frame. None drops past and future
-                actions: one future per context, of `num_frames` frames.
+            past: one context for all candidates, or one context per candidate.
+            actions: [S, F, A] in joint units; action 0 acts on the first future frame. None drops past and future
+                actions, and predicts one future of `num_frames` frames per context.
             sampling: how futures are sampled.
             seed: of the random numbers. Candidates of a masked model always get different numbers; candidates of a flow
                 model share their noise. With one seed per candidate, a candidate gets the same numbers in any batch.
-            num_frames: F when `actions` is None; default: the model's future.
+            num_frames: F if `actions` is None; default: the model's own future.
 
         Raises:
             BadActions: wrong size, or not finite (NaN is allowed for joints that were NaN in the past: the robot lacks
@@ -156,7 +156,7 @@ class WorldModel:
                 "samples",
                 expected="1 or more" if count < 1 else "a sampling whose futures differ by seed",
                 got=count if count < 1 else f"{count} of {sampling}",
-                remedy="For masked models set a temperature above 0, with soft=false or several steps.",
+                remedy="For masked models, set a temperature above 0, and soft=false or several steps.",
             )
         for sample in range(count):
             yield self.rollout(past, actions, sampling=sampling, seed=sample_seed(seed, sample), num_frames=num_frames)
@@ -225,7 +225,7 @@ class WorldModel:
             actions: float32 [S, future_frames, A] in joint units on `device`; None drops past and future actions.
             num_latents: latents to predict.
             sampling: how futures are sampled.
-            generator: of the random numbers; advances.
+            generator: source of the random numbers; its state advances.
         """
         with self.autocast():
             rollout = self._predictor.predict(

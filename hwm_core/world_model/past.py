@@ -13,4 +13,4 @@ class Past:
     latents: Tensor  # [B, T_past, H, W, C]
     actions: Tensor  # [B, F_past, A] in joint units
     video: Tensor  # [B, F_past, 3, H, W] in [0, 1]
-    encoded: Any  # output of the predictor's `observe`: codes, and a KV cache where the variant allows one
+    encoded: Any  # output of the predictor's `observe`: codes, and a KV cache if the variant allows one

@@ -1,4 +1,4 @@
-"""The model families: configuration, network, sampler, and the kind of codes each of them predicts."""
+"""The model families: configuration, network, sampler, and the kind of codes that each family predicts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class Family:
     network: Callable[[Any], WorldModelNetwork]  # builds it from a `config`
     predictor: Callable[[Any], Predictor]  # samples from a `network`
     codes: Literal["discrete", "continuous"]  # of its tokenizers
-    codes_field: Literal["levels", "latent_channels"]  # the field that model and tokenizer must agree on
+    codes_field: Literal["levels", "latent_channels"]  # the field that must be equal in model and tokenizer
 
     def check_tokenizer(self, tokenizer: VideoTokenizer | TokenizerSpec) -> None:
-        """Raises BadConfig for a tokenizer with codes of the other kind."""
+        """Raises BadConfig for a tokenizer with the other kind of codes."""
         if tokenizer.codes != self.codes:
             raise BadConfig(
                 "tokenizer",
@@ -46,7 +46,7 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def family(name: str) -> Family:
-    """The family `name`. Raises BadConfig for an unknown name; lists the known ones."""
+    """The family `name`. Raises BadConfig for an unknown name, with a list of the known names."""
     if name not in FAMILIES:
         raise BadConfig("model family", expected=" or ".join(FAMILIES), got=f"`{name}`", remedy="Correct `family`.")
     return FAMILIES[name]

@@ -24,7 +24,7 @@ class VariantSummary:
     attention: tuple[str, ...]  # a phrase for each attention sub-layer
     weight_sets: str  # how many sets of weights each sub-layer has
     parameters: int
-    saving: float  # part of the base variant's parameters that is saved
+    saving: float  # share of the base variant's parameters that is saved
     cacheable: tuple[str, ...]  # values of `attention` with which the past can be cached exactly
 
 
@@ -66,7 +66,7 @@ def parameters(found: Sequence[VariantSummary]) -> dict[str, dict[str, int]]:
 
 
 def markdown(found: Sequence[VariantSummary]) -> str:
-    """The table."""
+    """The table of the variants."""
     lines = [
         "| family | variant | attention of a block | weight sets | parameters | saved | past can be cached with |",
         "|---|---|---|---|---:|---:|---|",
@@ -90,7 +90,7 @@ def _parameters(model: WorldModelNetwork) -> int:
 
 
 def _phrase(spec: AttentionSpec) -> str:
-    """One attention sub-layer in words, as "causal temporal attention across all streams at each position"."""
+    """A phrase for an attention sub-layer, such as "causal temporal attention across all streams at each position"."""
     kind = f"{'causal ' if spec.causal else ''}{_ALONG[spec.axis]}"
     where = " at each position" if spec.axis is Axis.TIME else ""
     queries = tuple(spec.attends_to)
@@ -118,7 +118,7 @@ def _words(streams: tuple[Stream, ...]) -> str:
 
 
 def _weight_sets(block: BlockSpec) -> str:
-    """Of each attention sub-layer (queries, then keys and values where they differ), then of the MLPs."""
+    """The sets of each attention sub-layer (queries, then keys and values if they differ), then of the MLPs."""
     parts = []
     for spec in block.attention:
         queries, keys = _count(spec.query), _count(spec.key)

@@ -163,8 +163,8 @@ def test_a_truncated_yaml_is_rejected(saved):
         (lambda y: y["model"].update(grid=[4, 4]), r"grid: expected the model's \(4, 4\), got \(2, 2\)"),
         (lambda y: y["model"].update(action_dim=3), "action dimension: expected the model's 3, got 2"),
         (lambda y: y["model"].update(levels=[5, 8]), r"levels: expected the model's \(5, 8\)"),
-        (lambda y: y["model"].update(depth=2), "expected the weights its YAML describes.*Missing key"),
-        (lambda y: y["model"].update(dim=32), "expected the weights its YAML describes.*size mismatch"),
+        (lambda y: y["model"].update(depth=2), "expected the weights that its YAML describes.*Missing key"),
+        (lambda y: y["model"].update(dim=32), "expected the weights that its YAML describes.*size mismatch"),
     ],
 )
 def test_a_checkpoint_with_parts_that_do_not_fit_is_rejected(saved, change, message):

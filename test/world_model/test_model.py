@@ -132,7 +132,7 @@ def test_several_samples_of_a_deterministic_sampling_are_rejected() -> None:
 
 def test_a_number_of_seeds_other_than_the_number_of_candidates_is_rejected(world: WorldModel) -> None:
     past = world.observe(*context(world))
-    with pytest.raises(BadConfig, match="one for each candidate"):
+    with pytest.raises(BadConfig, match="one seed for each candidate"):
         world.rollout(past, candidates(2, 24), sampling=STOCHASTIC, seed=[1, 2, 3])
 
 

@@ -1,4 +1,4 @@
-"""Normalised mean squared error after a blur, so that the error also falls far from the goal."""
+"""Normalised mean squared error after a blur: it also decreases towards the goal when the distance is large."""
 
 import torch
 from torch import Tensor

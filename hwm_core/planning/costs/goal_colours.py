@@ -1,4 +1,4 @@
-"""Distance of the predicted latents to the goal's, projected to colours. Nothing is decoded."""
+"""Distance of the predicted latents to the goal's latent, projected to colours. Nothing is decoded."""
 
 import torch
 from pydantic import Field
@@ -16,8 +16,8 @@ _FLOOR = 1e-6  # keeps the fit solvable for a goal of a single colour: its proje
 class GoalColours(Cost):
     """Error of blurred colours. A linear map, fitted to the goal image and its latent, projects latents to colours.
 
-    Averages of latents over neighbouring cells mean little. Averages of colours still show where an arm is when it is
-    far from the goal.
+    Averages of latents over neighbouring cells have little meaning. Averages of colours still show where an arm is,
+    even if it is far from the goal.
     """
 
     smoothing: float = Field(default=3.0, ge=0.0, description="standard deviation of the blur, in latent cells")

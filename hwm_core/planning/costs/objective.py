@@ -23,5 +23,5 @@ class Objective(Config):
     velocity_limits: VelocityLimits = VelocityLimits()
 
     def terms(self, candidates: Candidates) -> dict[str, Tensor]:
-        """{name: [S]} of every term with a weight, after weight and power: they sum to the cost."""
+        """{name: [S]} of every term with a weight, after weight and power. The sum of the terms is the cost."""
         return {name: cost(candidates) for name, cost in self if isinstance(cost, Cost) and cost.weight > 0}

@@ -1,4 +1,4 @@
-"""Prefers smooth motions: jerky commands wear robots out, and are unlike the training data."""
+"""Prefers smooth motions: jerky commands wear out a robot, and differ from the training data."""
 
 from pydantic import Field
 from torch import Tensor
@@ -9,7 +9,7 @@ from hwm_core.planning.costs.base import Candidates, Cost
 class Smoothness(Cost):
     """Mean squared acceleration over frames and joints, in (joint scales per second squared) squared.
 
-    The two newest past actions are part of the trajectory: a continued motion costs nothing, a sudden start costs.
+    The two newest past actions are part of the trajectory: a continued motion has no cost, but a sudden start has.
     """
 
     weight: float = Field(default=1e-5, ge=0.0, description="factor before the power; 0 disables the term")

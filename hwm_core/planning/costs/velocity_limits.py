@@ -1,4 +1,4 @@
-"""Limits joint speeds. hwm's own planner keeps the limits, other sources of candidates may exceed them."""
+"""Limits joint speeds. hwm's planner keeps the limits, but candidates from other sources may exceed them."""
 
 from torch import Tensor
 

@@ -16,15 +16,14 @@ from hwm_core.errors import BadBag
 
 
 class TokenWindows(Dataset[TokenBatch]):
-    """Windows of neighbouring clips: tokens [clips * T, h, w(, c)] and the actions of their frames.
+    """Windows of neighbouring clips: tokens [latents, h, w(, c)] and the actions of their frames.
 
     Args:
         episodes: episodes of one tokenizer and robot.
         manifest: which actions, and their normalisation; None gives windows without actions.
-        clips: neighbouring clips of a window.
+        latents: latents of the model. Either the first latents of a clip, which a causal tokenizer gives for the
+            shorter clip too, or all latents of several clips. The actions are those of `action_frames`.
         stride: clips between the starts of neighbouring windows.
-        latents: latents of the model, in place of `clips`. Either the first latents of a clip, which a causal tokenizer
-            gives for the shorter clip too, or all latents of several clips. The actions are those of `action_frames`.
 
     Raises:
         RobotMismatch, BadActions: as `ActionManifest.actions_of`.
@@ -35,9 +34,8 @@ class TokenWindows(Dataset[TokenBatch]):
         self,
         episodes: Sequence[TokenEpisode],
         manifest: ActionManifest | None,
-        clips: int = 1,
+        latents: int,
         stride: int = 1,
-        latents: int | None = None,
     ) -> None:
         self._episodes = list(episodes)
         kinds = {(one.tokens.shape[1:], one.clip_frames, one.vocabulary) for one in episodes}
@@ -48,7 +46,8 @@ class TokenWindows(Dataset[TokenBatch]):
                 got=sorted(kinds),
                 remedy="Train on the episodes of one tokenizer at a time.",
             )
-        self._clips, self._latents, self._frames = _extent(self._episodes, clips, latents)
+        self._latents = latents
+        self._clips, self._frames = _extent(self._episodes, latents)
         self._actions = [
             np.zeros((len(one.segments), 0), np.float32)
             if manifest is None
@@ -97,15 +96,11 @@ def action_frames(clips: int, latents: int, temporal_factor: int) -> NDArray[np.
     return np.array(frames, dtype=np.int64)
 
 
-def _extent(
-    episodes: Sequence[TokenEpisode], clips: int, latents: int | None
-) -> tuple[int, int, NDArray[np.int64] | int]:
-    """Clips and latents of a window, and the frames of its actions, counted from the first frame of the window."""
+def _extent(episodes: Sequence[TokenEpisode], latents: int) -> tuple[int, NDArray[np.int64]]:
+    """Clips of a window, and the frames of its actions, counted from the first frame of the window."""
     if not episodes:
-        return clips, 0, 0
+        return 1, np.zeros(0, np.int64)
     clip_latents, clip_frames = episodes[0].tokens.shape[1], episodes[0].clip_frames
-    if latents is None:
-        return clips, clips * clip_latents, np.arange(clips * clip_frames)
     factor = (clip_frames - 1) // max(1, clip_latents - 1) or 1
     clips = -(-latents // clip_latents)
     if clips > 1 and latents % clip_latents:
@@ -115,4 +110,4 @@ def _extent(
             got=f"{latents} latents",
             remedy=f"Tokenise with `--latents {latents}`, or change `num_past_latents` and `num_future_latents`.",
         )
-    return clips, latents, action_frames(clips, clip_latents, factor)[: num_frames(latents, factor)]
+    return clips, action_frames(clips, clip_latents, factor)[: num_frames(latents, factor)]

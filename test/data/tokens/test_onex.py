@@ -51,10 +51,11 @@ def test_a_repeated_segment_number_does_not_join_two_takes(tmp_path):
 
 
 def test_a_window_has_its_latents_and_the_states_of_their_frames(tmp_path):
-    windows = TokenWindows(open_tokens(tokens_v2(tmp_path / "set")), manifest(EVE_STATES), clips=2)
+    windows = TokenWindows(open_tokens(tokens_v2(tmp_path / "set")), manifest(EVE_STATES), latents=6)
     window = windows[1]
     assert window.tokens.shape == (6, 32, 32) and window.tokens[:, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]
-    assert window.actions[:, 24].tolist() == list(range(17, 51))
+    # A model of 6 latents counts 1 + 5 * 8 frames: the single first frame of the second clip stands for 8.
+    assert window.actions[:, 24].tolist() == [*range(17, 34), *[34] * 8, *range(35, 51)]
     assert len(windows) == 3  # two of the first shard, one of the second
 
 
@@ -63,7 +64,7 @@ def test_v1_has_one_grid_for_each_frame_and_all_actions_as_columns(tmp_path):
     assert (episode.tokens.shape, episode.clip_frames, episode.vocabulary) == ((30, 1, 16, 16), 1, 2**18)
     assert episode.states.shape == (30, 26) and episode.names[:21] == EVE_STATES[:21]
     assert episode.valid_starts(clips=16).tolist() == [12, 13, 14]
-    window = TokenWindows([episode], None, clips=16)[0]
+    window = TokenWindows([episode], None, latents=16)[0]
     assert window.tokens[:, 3, 4].tolist() == list(range(200_012, 200_028))
 
 
@@ -167,7 +168,7 @@ def test_nan_states_and_codes_outside_the_vocabulary_are_rejected(tmp_path):
     path = tokens_v2(tmp_path / "set", frames=(17,))
     np.full((1, 3, 32, 32), 64_000, np.int32).tofile(path / "video_0.bin")
     with pytest.raises(BadBag, match="codes 0 to 63999, got 64000"):
-        TokenWindows(open_tokens(path), None)[0]
+        TokenWindows(open_tokens(path), None, latents=3)[0]
     np.full((17, 25), np.nan, np.float32).tofile(path / "states_0.bin")
     with pytest.raises(BadBag, match="NaN"):
         open_tokens(path)

@@ -21,5 +21,7 @@ def test_latents_that_are_not_finite_are_rejected():
     tokens = np.full((1, 2, 2, 2, 3), np.nan, np.float16)
     shard = TokenEpisode("one", tokens, 9, 0, 30.0, np.zeros(9, np.int32), ("a",), None)
     with pytest.raises(BadBag, match="finite latents"):
-        TokenWindows([shard], None)[0]
-    assert TokenWindows([replace(shard, tokens=np.zeros_like(tokens))], None)[0].tokens.dtype == torch.float32
+        TokenWindows([shard], None, latents=2)[0]
+    assert (
+        TokenWindows([replace(shard, tokens=np.zeros_like(tokens))], None, latents=2)[0].tokens.dtype == torch.float32
+    )

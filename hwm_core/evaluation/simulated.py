@@ -8,9 +8,7 @@ from hwm_core.sim.recorder import SimEpisode, simulate_episode
 from hwm_core.types import Episode
 
 
-def held_out(
-    seeds: Iterable[int], preprocessing: Preprocessing, seconds: float = 10.0
-) -> tuple[list[Episode], dict[str, ObjectTracks]]:
+def held_out(seeds: Iterable[int], preprocessing: Preprocessing) -> tuple[list[Episode], dict[str, ObjectTracks]]:
     """Simulate one episode for each seed. Returns the episodes, and the object tracks by episode name.
 
     Raises:
@@ -19,7 +17,7 @@ def held_out(
     """
     episodes, objects = [], {}
     for seed in seeds:
-        simulated = simulate_episode(seed, seconds=seconds, masks=True)
+        simulated = simulate_episode(seed, masks=True)
         episode = simulated.to_episode(preprocessing)
         episodes.append(episode)
         objects[episode.name] = object_tracks(simulated, preprocessing)

@@ -11,7 +11,6 @@ from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.writer import BagWriter, ImageFormat
 from hwm_core.sim.description import CAMERA_FRAME, CONTROL_HZ, JointReading
-from hwm_core.sim.gl import mujoco
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.motion import MotionMix
 from hwm_core.types import Episode
@@ -44,8 +43,6 @@ class SimEpisode:
     home: NDArray[np.float32]  # [A] the command before frame 0
     object_positions: NDArray[np.float32]  # [F, n, 3] metres
     object_masks: NDArray[np.uint8] | None  # [F, H, W] 0 for no object, k for the k-th of variation.OBJECTS
-    fixed_neck: bool
-    mujoco_version: str
 
     def to_episode(self, preprocessing: Preprocessing) -> Episode:
         """The episode as read from its bag: preprocessed frames, commands shifted by one frame."""
@@ -95,26 +92,22 @@ def play(robot: SimHumanoid, motion: MotionMix, seconds: float) -> Iterator[Tick
         readings = tuple(robot.advance())
 
 
-def simulate_episode(
-    seed: int, seconds: float = 10.0, camera_size: int = 128, fixed_neck: bool | None = None, masks: bool = False
-) -> SimEpisode:
+def simulate_episode(seed: int, seconds: float = 10.0, camera_size: int = 128, masks: bool = False) -> SimEpisode:
     """Simulate one episode of the motion mix.
 
     Args:
         seed: of all random numbers; the same seed gives the same bytes.
         seconds: length, at 30 frames per second.
         camera_size: pixels, height and width.
-        fixed_neck: hold the neck still; None: `has_fixed_neck` of the seed.
         masks: also render object masks (about 1.6 times the cost).
 
     Raises:
         MissingGL: the machine cannot render offscreen.
     """
-    fixed_neck = has_fixed_neck(seed) if fixed_neck is None else fixed_neck
     with SimHumanoid(seed, camera_size) as robot:
         home = robot.last_command.astype(np.float32)
         ticks, positions, object_masks = [], [], []
-        for tick in play(robot, MotionMix(robot, seed, fixed_neck), seconds):
+        for tick in play(robot, MotionMix(robot, seed, has_fixed_neck(seed)), seconds):
             ticks.append(tick)
             positions.append(robot.object_positions())
             if masks:
@@ -129,8 +122,6 @@ def simulate_episode(
         home=home,
         object_positions=np.array(positions, dtype=np.float32),
         object_masks=np.stack(object_masks) if masks else None,
-        fixed_neck=fixed_neck,
-        mujoco_version=mujoco.__version__,
     )
 
 
@@ -139,7 +130,6 @@ def record_episode(
     seed: int,
     seconds: float = 10.0,
     camera_size: int = 128,
-    fixed_neck: bool | None = None,
     image_format: ImageFormat = "png",
 ) -> None:
     """Record the episode of `simulate_episode` as a rosbag2 (mcap) folder, written atomically.
@@ -154,11 +144,10 @@ def record_episode(
     """
     topics = Topics()
     image_topic = topics.image if image_format == "raw" else f"{topics.image}/compressed"
-    fixed_neck = has_fixed_neck(seed) if fixed_neck is None else fixed_neck
     with SimHumanoid(seed, camera_size) as robot, BagWriter(path) as bag:
         names, home = robot.joints.names, robot.last_command
         bag.write_joints(topics.commands, robot.time_ns - 1_000_000_000 // CONTROL_HZ, names, home)
-        for tick in play(robot, MotionMix(robot, seed, fixed_neck), seconds):
+        for tick in play(robot, MotionMix(robot, seed, has_fixed_neck(seed)), seconds):
             for reading in tick.readings:
                 bag.write_joints(topics.joint_states, reading.time_ns, names, reading.positions, reading.velocities)
             bag.write_image(image_topic, tick.stamp_ns, tick.frame, image_format, CAMERA_FRAME)

@@ -25,7 +25,7 @@ class Recorder:
 
     def __init__(self, node: Node, path: Path, topics: Mapping[str, tuple[type, QoSProfile]]) -> None:
         self._node, self._topics = node, topics
-        self._writer = BagWriter(path, message_types(definitions=_definitions()))
+        self._writer = BagWriter(path, message_types(_definitions()))
 
     def __enter__(self) -> "Recorder":
         self._writer.__enter__()

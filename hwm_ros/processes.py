@@ -34,22 +34,19 @@ class NodeDied(RuntimeError):
 
 
 @contextmanager
-def node_process(
-    executable: str, parameters: Mapping[str, object], log: Path, arguments: tuple[str, ...] = ()
-) -> Iterator[subprocess.Popen]:
+def node_process(executable: str, parameters: Mapping[str, object], log: Path) -> Iterator[subprocess.Popen]:
     """Run an installed node; the end of the `with` block stops it with SIGTERM.
 
     Args:
         executable: name under lib/hwm_ros.
         parameters: ROS parameters by dotted name.
         log: file for the node's output.
-        arguments: further arguments after --ros-args.
 
     Raises:
         NodeDied: the node ended before the block did, did not stop within 20 s, or returned another status than 0. The
             message includes the last lines of the log.
     """
-    command = [str(Path(get_package_prefix("hwm_ros")) / "lib" / "hwm_ros" / executable), "--ros-args", *arguments]
+    command = [str(Path(get_package_prefix("hwm_ros")) / "lib" / "hwm_ros" / executable), "--ros-args"]
     for name, value in parameters.items():
         command += ["-p", f"{name}:={_yaml(value)}"]
     with log.open("w") as out:

@@ -28,9 +28,9 @@ def digits_to_codes(digits: Tensor, levels: Levels) -> Tensor:
     return (digits * _radix(levels, digits.device)).sum(-1)
 
 
-def digit_values(levels: Levels, device: torch.device | str | None = None) -> tuple[Tensor, ...]:
+def digit_values(levels: Levels) -> tuple[Tensor, ...]:
     """The values of the digits of each of the L dimensions: float [l] from -1 to 1."""
-    return tuple(torch.linspace(-1.0, 1.0, level, device=device) for level in levels)
+    return tuple(torch.linspace(-1.0, 1.0, level) for level in levels)
 
 
 def digits_to_latents(digits: Tensor, levels: Levels) -> Tensor:

@@ -34,7 +34,6 @@ TOKENIZERS: dict[str, TokenizerKind] = {
 
 def build_tokenizer(
     config: Mapping[str, Any] | Config,
-    where: str = "tokenizer",
     files: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> VideoTokenizer:
@@ -53,13 +52,13 @@ def build_tokenizer(
     if kind not in TOKENIZERS:
         near = get_close_matches(kind, TOKENIZERS, n=1)
         remedy = f"Did you mean `{near[0]}`?" if near else "Set `kind`."
-        raise BadConfig(f"{where}: key `kind`", expected=" or ".join(TOKENIZERS), got=f"`{kind}`", remedy=remedy)
+        raise BadConfig("tokenizer: key `kind`", expected=" or ".join(TOKENIZERS), got=f"`{kind}`", remedy=remedy)
     found = TOKENIZERS[kind]
-    parsed = found.config.parse(mapping, where)
+    parsed = found.config.parse(mapping, "tokenizer")
     if not found.external:
         return found.module(parsed)
     if files is None:
         raise BadConfig(
-            where, expected="a folder of files", got="none", remedy=f"Give the folder of the `{kind}` files."
+            "tokenizer", expected="a folder of files", got="none", remedy=f"Give the folder of the `{kind}` files."
         )
     return found.module(parsed, files, device)

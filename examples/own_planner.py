@@ -1,9 +1,9 @@
-"""A planner of your own: random shooting over the `Dynamics` protocol, in place of hwm's CEM.
+"""Write your own planner: random shooting over the `Dynamics` protocol, instead of hwm's CEM.
 
     python examples/own_planner.py
 
-Planning needs only the protocol `hwm_core.planning.dynamics.Dynamics`: `rollout` predicts the futures of candidates,
-`goal` encodes a goal image. Anything that has these methods can be planned with: a world model or a simulator.
+Planning needs only the protocol `hwm_core.planning.dynamics.Dynamics`: `rollout` predicts the futures of candidates, and
+`goal` encodes a goal image. A planner works with any object that has these methods: a world model or a simulator.
 """
 
 import argparse
@@ -26,10 +26,10 @@ def random_shooting(
     """The best of `candidates` random ramps from the newest action.
 
     Args:
-        spread: [A] how far a ramp ends from the newest action, a standard deviation of each joint.
+        spread: [A] standard deviation of the end of a ramp, relative to the newest action.
 
     Returns:
-        Actions [F, A], and the squared distance of their last predicted latent from the goal's.
+        Actions [F, A], and the squared distance of their last predicted latent from the goal's latent.
     """
     newest = dynamics.recent_actions(past)[-1]
     ends = newest + spread * torch.randn(candidates, dynamics.num_joints, generator=generator)
@@ -43,9 +43,9 @@ def random_shooting(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", default="tiny", help="a shipped name or a folder (%(default)s)")
+    parser.add_argument("--checkpoint", default="tiny", help="name of a shipped checkpoint, or a folder (%(default)s)")
     parser.add_argument("--candidates", type=int, default=32, help="%(default)s")
-    parser.add_argument("--seed", type=int, default=7, help="of episode and search (%(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="seed of episode and search (%(default)s)")
     options = parser.parse_args(arguments)
 
     world_model = WorldModel.load(options.checkpoint)

@@ -1,4 +1,4 @@
-"""Predict a second of video from a short past and planned actions, and save it beside what really happened.
+"""Predict a second of video from a short past and planned actions, and save it next to the true frames.
 
     python examples/predict_video.py --out prediction.mp4
 
@@ -17,8 +17,8 @@ from hwm_core.visualization import VideoWriter, side_by_side
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", default="tiny", help="a shipped name or a folder (%(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="of the simulated episode (%(default)s)")
+    parser.add_argument("--checkpoint", default="tiny", help="name of a shipped checkpoint, or a folder (%(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the simulated episode (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("prediction.mp4"), help="%(default)s")
     options = parser.parse_args(arguments)
 

@@ -1,9 +1,9 @@
-"""Score candidate actions by how near their predicted future comes to a goal image.
+"""Score candidate actions by the distance of their predicted future to a goal image.
 
     python examples/score_actions.py
 
-The goal is what the camera of the simulated humanoid sees 0.8 s later. The actions that led there should cost less than
-random ones.
+The goal is the camera image of the simulated humanoid 0.8 s later. The recorded actions, which lead to this image,
+should have a lower cost than random actions.
 """
 
 import argparse
@@ -17,9 +17,14 @@ from hwm_core.sim.recorder import simulate_episode
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", default="tiny", help="a shipped name or a folder (%(default)s)")
-    parser.add_argument("--candidates", type=int, default=8, help="random ones, beside the true one (%(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="of episode and candidates (%(default)s)")
+    parser.add_argument("--checkpoint", default="tiny", help="name of a shipped checkpoint, or a folder (%(default)s)")
+    parser.add_argument(
+        "--candidates",
+        type=int,
+        default=8,
+        help="number of random candidates, in addition to the recorded actions (%(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=7, help="seed of episode and candidates (%(default)s)")
     options = parser.parse_args(arguments)
 
     world_model = WorldModel.load(options.checkpoint)

@@ -1,4 +1,4 @@
-"""What this machine has for hwm_ros, and what it lacks: Python, PyTorch, devices, ROS 2, OpenGL, disk."""
+"""Checks this machine for hwm_ros: Python, PyTorch, devices, ROS 2, OpenGL, disk."""
 
 import importlib.metadata
 import importlib.util
@@ -22,10 +22,10 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        what: what was looked for.
+        what: the checked item.
         state: found, absent (optional) or missing (required).
-        text: what was found, or what it is needed for.
-        remedy: how to get it; empty where it was found.
+        text: the found version or path; for an item that was not found, its purpose.
+        remedy: how to install it; empty if it was found.
     """
 
     what: str
@@ -35,19 +35,19 @@ class Finding:
 
 
 def diagnose() -> list[Finding]:
-    """Look at this machine; imports nothing heavier than torch."""
+    """Check this machine; the heaviest import is torch."""
     checks: tuple[Callable[[], Finding], ...] = (_python, _torch, _devices, _compiler, _gl, _ros, _rmw, _package, _disk)
     return [check() for check in checks]
 
 
 def report(findings: list[Finding]) -> int:
-    """Print the findings; returns 1 where something required is missing."""
+    """Print the findings; returns 1 if a required item is missing."""
     for one in findings:
         print(f"{one.what:12} {one.state:8} {one.text}")
         if one.remedy:
             print(f"{'':12} {'':8} {one.remedy}")
     missing = sum(one.state == "missing" for one in findings)
-    print("Everything that is required is here." if not missing else f"{missing} required items are missing.")
+    print("All required items are found." if not missing else f"{missing} required items are missing.")
     return int(missing > 0)
 
 
@@ -71,7 +71,7 @@ def _devices() -> Finding:
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     if names:
         return Finding("GPU", "found", ", ".join(f"cuda:{index} {name}" for index, name in enumerate(names)))
-    need = "Models of the paper's size need one; the small presets run on the CPU."
+    need = "Models of the paper's size need a GPU; the small presets run on the CPU."
     remedy = "Install a CUDA build of PyTorch and its driver." if torch.version.cuda is None else "Check `nvidia-smi`."
     return Finding("GPU", "absent", need, remedy)
 

@@ -1,4 +1,4 @@
-"""The command `hwm`: one subcommand for each recipe. A subcommand's module is imported only when it is asked for."""
+"""The command `hwm`: one subcommand for each recipe. A subcommand's module is imported only when it is used."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,23 +33,23 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
         "inspect": Command(".commands.inspect_data", "measure recordings: rates, joints, delays, suspicious values"),
         "verify": Command(".commands.verify_data", "read recordings completely and report what is wrong"),
         "convert": Command(".commands.convert_data", "convert between rosbag2 and LeRobot"),
-        "split": Command(".commands.split_data", "choose which recordings train and which validate"),
+        "split": Command(".commands.split_data", "choose recordings for training and for validation"),
         "statistics": Command(".commands.compute_statistics", "action statistics of recordings, without a store"),
-        "prepare": Command(".commands.prepare_data", "turn recordings into a store for training"),
+        "prepare": Command(".commands.prepare_data", "convert recordings to a store for training"),
         "tokenize": Command(".commands.tokenise_data", "encode a store once, for training on codes"),
         "sim record": Command(".commands.record_sim", "record episodes of the simulated humanoid"),
     },
     "Training": {
         "train-tokenizer": Command(".commands.train_tokenizer", "train a video tokenizer on a store"),
         "train": Command(".commands.train", "train a world model over a frozen tokenizer"),
-        "tune-decoder": Command(".commands.tune_decoder", "tune the decoder to the model's predictions"),
+        "tune-decoder": Command(".commands.tune_decoder", "fine-tune the decoder on the model's predictions"),
     },
     "Evaluation": {
         "evaluate": Command(".commands.evaluate", "evaluate checkpoints on held-out episodes"),
         "reconstruct": Command(".commands.reconstruct", "evaluate a tokenizer"),
-        "replay": Command(".commands.replay", "predict a recording's frames and compare"),
+        "replay": Command(".commands.replay", "predict the frames of a recording and compare them"),
         "reach": Command(".commands.reach", "reach goal images in simulation by planning, without ROS"),
-        "rank": Command(".commands.rank_actions", "does the model rank actions as the simulator does?"),
+        "rank": Command(".commands.rank_actions", "compare how the model and the simulator rank actions"),
         "variants": Command(".commands.variants", "the table of the eight models"),
     },
     "1X World Model Challenge": {
@@ -62,14 +62,14 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
         "node": Command("hwm_ros.start_node", "start world_model, mpc_planner or sim_robot without ros2"),
     },
     "Machine": {
-        "doctor": Command(".commands.doctor", "what this machine has and lacks"),
+        "doctor": Command(".commands.doctor", "check Python, PyTorch, GPU, ROS 2 and disk of this machine"),
     },
 }
 ALL: Mapping[str, Command] = {name: one for group in COMMANDS.values() for name, one in group.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status: 0 done, 1 done in part, 2 bad input, 130 interrupted."""
+    """The command line; returns the exit status: 0 done, 1 partly done, 2 bad input, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     return reported(lambda: _run(words))
 
@@ -89,7 +89,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _chosen(words: Sequence[str]) -> tuple[str, list[str]]:
-    """The subcommand, of one word or two, and its arguments. Raises BadConfig naming the nearest one."""
+    """The subcommand, of one word or two, and its arguments. Raises BadConfig with the most similar name."""
     for length in (2, 1):
         name = " ".join(words[:length])
         if name in ALL and len(words) >= length:
@@ -106,7 +106,7 @@ def _chosen(words: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _load(name: str) -> ModuleType:
-    """The module of a subcommand. Raises BadConfig where ROS 2 is needed and absent."""
+    """The module of a subcommand. Raises BadConfig if it needs ROS 2 and ROS 2 is missing."""
     module = ALL[name].module
     try:
         return import_module(module, _HERE) if module.startswith(".") else import_module(module)

@@ -1,4 +1,4 @@
-"""Errors of the user as sentences in place of stack traces."""
+"""Prints errors that the user can correct as sentences, without stack traces."""
 
 import os
 import sys
@@ -9,10 +9,10 @@ from hwm_core.errors import BadConfig, BadInput
 
 
 def reported(work: Callable[[], int]) -> int:
-    """Do the work, and print what the user can correct to stderr.
+    """Do the work, and print errors that the user can correct to stderr.
 
     Returns:
-        The exit status of `work`; 2 for bad input, 130 after Ctrl-C, 141 when the reader of a pipe has gone.
+        The exit status of `work`; 2 for bad input, 130 after Ctrl-C, 141 if the reader of a pipe closed it.
     """
     try:
         with path_errors():
@@ -23,7 +23,7 @@ def reported(work: Callable[[], int]) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command begins again, and keeps what is finished.", file=sys.stderr)
+        print("\nInterrupted. Run the same command again: finished parts are kept.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `hwm inspect ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

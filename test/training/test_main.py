@@ -79,7 +79,7 @@ def test_an_interrupted_command_ends_with_130_and_says_how_to_go_on(monkeypatch,
 
     monkeypatch.setattr("training.doctor.diagnose", interrupted)
     assert hwm("doctor") == 130
-    assert "The same command begins again" in capsys.readouterr().err
+    assert "Run the same command again" in capsys.readouterr().err
 
 
 def test_a_closed_pipe_ends_a_command_quietly():
@@ -92,7 +92,7 @@ def test_the_doctor_reports_this_machine(capsys):
     assert hwm("doctor") == 0
     report = capsys.readouterr().out
     assert "Python       found" in report and "PyTorch      found" in report
-    assert "Everything that is required is here." in report
+    assert "All required items are found." in report
 
 
 def test_the_doctor_names_what_is_missing_with_its_remedy(capsys):

@@ -1,1 +1,1 @@
-"""The subcommands of `hwm`: parsers, and what they call. None of these modules imports torch."""
+"""The subcommands of `hwm`: their parsers and calls. None of these modules imports torch."""

@@ -1,4 +1,4 @@
-"""Arguments that several subcommands share, and the parser of all of them."""
+"""Arguments that several subcommands share, and their parser class."""
 
 import argparse
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ from hwm_core.train.presets import preset_names
 
 
 class Parser(argparse.ArgumentParser):
-    """The description and its examples as they are written; errors in one sentence, without the usage before them."""
+    """Prints the description and its examples unchanged, and errors in one sentence without the usage."""
 
     def __init__(self, description: str | None) -> None:
         super().__init__(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}.{self._suggestion(message)} `{self.prog} --help` shows the arguments.\n")
 
     def _suggestion(self, message: str) -> str:
-        """The nearest option to an unknown one, or the nearest choice to an unknown choice."""
+        """The option or choice that is most similar to an unknown option or choice."""
         unknown, _, choices = message.partition("choose from")
         known = choices.strip(" )").replace("'", "").split(", ") if choices else list(self._option_string_actions)
         quoted = unknown.split("'")

@@ -1,8 +1,8 @@
-"""Show what this machine has for hwm_ros and what it lacks, each lack with its remedy.
+"""Check this machine for hwm_ros, and print a remedy for each missing item.
 
     hwm doctor
 
-Exit status 0: everything that is required is here; 1: something required is missing.
+Exit status 0: all required items are found; 1: a required item is missing.
 """
 
 import argparse

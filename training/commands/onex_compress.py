@@ -3,7 +3,7 @@
     hwm 1x compress --checkpoint runs/x/checkpoint --data test_v2.0 --out submission.zip
     hwm 1x compress --checkpoint runs/x/checkpoint --data val_v2.0 --out val.zip --limit 450
 
-Where the true tokens are known, a report, tables and a model card are written beside the archive (val.json,
+If the true tokens are known, a report, tables and a model card are also written next to the archive (val.json,
 val.table.md, val.MODEL_CARD.md). A stopped command resumes when it is called again. docs/challenge.md explains the
 numbers.
 """

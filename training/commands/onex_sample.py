@@ -1,4 +1,4 @@
-"""Run the sampling track of the 1X World Model Challenge: predict the 77th frame of samples from raw shards.
+"""Run the sampling track of the 1X World Model Challenge: predict the 77th frame of each sample.
 
     hwm 1x sample --checkpoint runs/x/checkpoint --data raw/val --out predictions --limit 450
 

@@ -2,8 +2,8 @@
 
     python examples/own_planner.py
 
-Planning needs only the protocol `hwm_core.planning.dynamics.Dynamics`: `rollout` predicts the futures of candidates, and
-`goal` encodes a goal image. A planner works with any object that has these methods: a world model or a simulator.
+Planning needs only the protocol `hwm_core.planning.dynamics.Dynamics`: `rollout` predicts the futures of candidates,
+and `goal` encodes a goal image. A planner works with any object that has these methods: a world model or a simulator.
 """
 
 import argparse

@@ -24,8 +24,13 @@ class Parser(argparse.ArgumentParser):
         unknown, _, choices = message.partition("choose from")
         known = choices.strip(" )").replace("'", "").split(", ") if choices else list(self._option_string_actions)
         quoted = unknown.split("'")
-        words = [quoted[1]] if choices and len(quoted) > 1 else [w for w in message.split() if w.startswith("--")]
-        near = [match for word in words for match in get_close_matches(word.partition("=")[0], known, n=1)]
+        words = (
+            [quoted[1]]
+            if choices and len(quoted) > 1
+            else [w for w in message.replace(":", "").split() if w.startswith("--")]
+        )
+        unknown_words = [word.partition("=")[0] for word in words if word.partition("=")[0] not in known]
+        near = [match for word in unknown_words for match in get_close_matches(word, known, n=1)]
         if not near or "required" in message:
             return ""
         return f" Did you mean `{near[0]}`?"

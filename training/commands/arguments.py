@@ -1,6 +1,7 @@
 """Arguments that several subcommands share, and their parser class."""
 
 import argparse
+import os
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
@@ -89,6 +90,16 @@ def add_robot(parser: argparse.ArgumentParser, required: bool) -> None:
     robot = parser.add_mutually_exclusive_group(required=required)
     robot.add_argument("--robot", help="YAML file with the units and limits of the joints, or only the robot's name")
     robot.add_argument("--embodiment", nargs="+", help=f"one or more of {', '.join(embodiment_names())}, or YAML files")
+
+
+def add_ranks(parser: argparse.ArgumentParser) -> None:
+    """--rank and --world-size: which share of the work this process does. The defaults are from torchrun."""
+    for option, variable, alone, meaning in (
+        ("--rank", "RANK", "0", "rank of this process"),
+        ("--world-size", "WORLD_SIZE", "1", "number of processes"),
+    ):
+        default = int(os.environ.get(variable, alone))
+        parser.add_argument(option, type=int, default=default, help=f"{meaning} (default: from torchrun)")
 
 
 def training_parser(description: str | None) -> argparse.ArgumentParser:

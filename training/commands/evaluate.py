@@ -10,12 +10,11 @@ there as they are computed: the same command resumes a stopped evaluation. Sever
 """
 
 import argparse
-import os
 from pathlib import Path
 
 from hwm_core.assets import SHIPPED
 
-from .arguments import Parser, positive
+from .arguments import Parser, add_ranks, positive
 
 PROTOCOLS = ("horizon", "paper")
 
@@ -73,18 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--examples", type=positive, default=4, help="number of windows on the contact sheet (%(default)s)"
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument(
-        "--rank",
-        type=int,
-        default=int(os.environ.get("RANK", "0")),
-        help="rank of this process (default: from torchrun)",
-    )
-    parser.add_argument(
-        "--world-size",
-        type=int,
-        default=int(os.environ.get("WORLD_SIZE", "1")),
-        help="number of ranks (default: from torchrun)",
-    )
+    add_ranks(parser)
     parser.add_argument("--out", type=Path, default=Path("evaluation_out"), help="folder to write (%(default)s)")
     parser.add_argument("--from-scratch", action="store_true", help="delete earlier results in --out first")
     parser.add_argument(

@@ -7,10 +7,9 @@ Run the same command again to resume. Exit status 0: done; 2: bad input.
 """
 
 import argparse
-import os
 from pathlib import Path
 
-from .arguments import Parser
+from .arguments import Parser, add_ranks
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,18 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         default="bfloat16",
         help="precision of the encoder (%(default)s)",
     )
-    parser.add_argument(
-        "--rank",
-        type=int,
-        default=int(os.environ.get("RANK", "0")),
-        help="rank of this process (default: from torchrun)",
-    )
-    parser.add_argument(
-        "--world-size",
-        type=int,
-        default=int(os.environ.get("WORLD_SIZE", "1")),
-        help="number of processes (default: from torchrun)",
-    )
+    add_ranks(parser)
     parser.add_argument("--batch", type=int, default=8, help="batch size in clips (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     return parser

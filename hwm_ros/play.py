@@ -1,4 +1,4 @@
-"""Publish the messages of a rosbag2 recording: `hwm play BAG`, for machines without ros2bag (the wheels lack it).
+"""Publish the messages of a rosbag2 recording, for machines without `ros2 bag` (the ROS wheels do not contain it).
 
     hwm play recordings/run_1 --rate 0.5 --clock 100 --loop
     ros2 service call /bag_player/resume std_srvs/srv/Trigger     # after --start-paused, or ~/pause
@@ -26,14 +26,14 @@ from hwm_core.errors import BadConfig
 from hwm_ros.convert import time_of
 from hwm_ros.qos import LATCHED, RELIABLE
 
-_LONGEST_WAIT_S = 0.02  # between two looks at the services
+_LONGEST_WAIT_S = 0.02  # between two calls of spin_once, which serve the services
 
 
 class Playhead:
-    """The recorded time that is played now: advances with a steady clock times `rate`, and stands still while paused.
+    """The recorded time that is played now: follows a steady clock times `rate`, and stops while paused.
 
     Args:
-        rate: seconds of the recording in one second.
+        rate: recorded seconds per second.
         now_s: a steady clock.
     """
 
@@ -63,8 +63,8 @@ class PlayOptions:
     """How a bag is played.
 
     Attributes:
-        rate: seconds of the recording in one second.
-        loop: begin again at the end, until stopped.
+        rate: recorded seconds per second.
+        loop: start again at the end, until stopped.
         clock_hz: rate of /clock; None: no clock.
         start_paused: wait for the service `~/resume`.
         topics: topics to publish; None: all.
@@ -93,7 +93,7 @@ class BagPlayer(Node):
         self._next_tick_s = 0.0
 
     def play(self, messages: Callable[[], Iterator[SerializedMessage]]) -> int:
-        """Publish all messages, again and again with `loop`; returns how many were published."""
+        """Publish all messages, repeatedly with `loop`; returns the number of published messages."""
         count = 0
         if self._options.start_paused:
             self._playhead.pause()
@@ -134,7 +134,7 @@ class BagPlayer(Node):
             self._clock_publisher.publish(Clock(clock=time_of(self._first_ns + round(self._playhead.played_s * 1e9))))
 
     def _publisher(self, message: SerializedMessage) -> Publisher | None:
-        """The publisher of the message's topic; None where the topic is left out or its type is not installed."""
+        """The publisher of the message's topic; None if the topic is left out or its type is not installed."""
         topic, chosen = message.topic, self._options.topics
         if topic not in self._publishers_of:
             kind = message_class(message.message_type)
@@ -158,7 +158,7 @@ class BagPlayer(Node):
 
 
 def message_class(kind: str) -> type | None:
-    """The class of a message type such as `sensor_msgs/msg/Image`; None where it is not installed."""
+    """The class of a message type such as `sensor_msgs/msg/Image`; None if it is not installed."""
     package, _, name = kind.split("/")
     try:
         return getattr(import_module(f"{package}.msg"), name)
@@ -169,8 +169,8 @@ def message_class(kind: str) -> type | None:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bag", type=Path, help="rosbag2 folder, or one .mcap or .db3 file")
-    parser.add_argument("--rate", type=float, default=1.0, help="seconds of the recording in one second (%(default)s)")
-    parser.add_argument("--loop", action="store_true", help="begin again at the end, until stopped")
+    parser.add_argument("--rate", type=float, default=1.0, help="recorded seconds per second (%(default)s)")
+    parser.add_argument("--loop", action="store_true", help="start again at the end, until stopped")
     parser.add_argument("--clock", type=float, metavar="HZ", help="publish the recorded time on /clock at this rate")
     parser.add_argument("--start-paused", action="store_true", help="wait for the service ~/resume")
     parser.add_argument("--topics", nargs="+", help="topics to publish (default: all)")

@@ -4,7 +4,7 @@
     hwm node sim_robot --params-file my.yaml
     hwm node mpc_planner publish_commands:=true --remap joint_commands:=/arm/commands
 
-With `ros2` at hand, `ros2 launch hwm_ros world_model.launch.py` starts the nodes together.
+If the command `ros2` is installed, `ros2 launch hwm_ros world_model.launch.py` starts the nodes together.
 """
 
 import argparse
@@ -20,19 +20,23 @@ NODES = ("world_model", "mpc_planner", "sim_robot")
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("node", choices=NODES, help="which node")
-    parser.add_argument("parameters", nargs="*", metavar="NAME:=VALUE", help="parameters, as docs/nodes.md lists them")
+    parser.add_argument("node", choices=NODES, help="name of the node")
+    parser.add_argument(
+        "parameters", nargs="*", metavar="NAME:=VALUE", help="parameters; config/hwm_ros.yaml lists them"
+    )
     parser.add_argument("--params-file", type=Path, help="YAML file of parameters, such as config/hwm_ros.yaml")
-    parser.add_argument("--remap", nargs="+", default=[], metavar="FROM:=TO", help="names of topics and services")
+    parser.add_argument("--remap", nargs="+", default=[], metavar="FROM:=TO", help="new names of topics and services")
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the node until it is stopped; returns 0. Raises BadConfig for a word that is no parameter."""
+    """Run the node until it is stopped; returns 0. Raises BadConfig for a word that is not a parameter."""
     words = []
     for word in options.parameters:
         if not re.fullmatch(r"[\w.]+:=.*", word):
-            raise BadConfig("hwm node", expected="NAME:=VALUE", got=f"`{word}`", remedy="Write `device:=cpu`, say.")
+            raise BadConfig(
+                "hwm node", expected="NAME:=VALUE", got=f"`{word}`", remedy="Write for example `device:=cpu`."
+            )
         words += ["-p", word]
     for word in options.remap:
         words += ["-r", word]

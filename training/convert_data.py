@@ -44,7 +44,7 @@ def convert(sources: Sources, out: Path, options: ConvertOptions) -> int:
     made = len(recordings) - len(done.left_out) - len(done.existing)
     print(f"{out}: {made} recordings as {options.to}")
     if done.existing:
-        print(f"existing bags kept, whatever the options: {', '.join(done.existing)}")
+        print(f"existing bags kept, even if their options differ: {', '.join(done.existing)}")
     for loss in done.losses:
         print(f"  lost: {loss}")
     for one in done.left_out:

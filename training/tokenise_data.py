@@ -82,7 +82,7 @@ def _only_store(sources: Sequence[Path]) -> Path:
 def _prepared_store(
     recordings: Sequence[Path], store: Path, arguments: Sequence[str], options: TokeniseOptions
 ) -> Path:
-    """The store of the recordings, in a folder beside their tokens; existing episodes are kept."""
+    """The store of the recordings, in a folder next to their tokens; existing episodes are kept."""
     if options.world_size > 1:
         raise BadConfig(
             "--prepare",

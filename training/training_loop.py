@@ -70,7 +70,7 @@ def train_run(
 
 
 def load_newest_state(trainer: Trainer, folder: Path) -> None:
-    """Load the newest state, whatever the number of processes that wrote it. Raises BadCheckpoint."""
+    """Load the newest state, written by any number of processes. Raises BadCheckpoint."""
     newest = newest_state(folder) or folder / "state.pt"
     if newest.is_dir():
         trainer.load_state_dict(read_shards(newest, trainer.state_dict()), sharded=True)

@@ -224,9 +224,9 @@ class Context:
                 raise
 
     def _require_robot(self) -> None:
-        # The states are checked even when commands are the actions: a planner takes its joint names from the model,
-        # whatever the robot. A mismatch is an error only while no message has matched: a second publisher of other
-        # joints is common.
+        # The states are also checked if the actions are commands, because a planner takes its joint names from the
+        # model, not from the robot. A mismatch is an error only while no message has matched: a second publisher of
+        # other joints is common.
         for track, error in self._mismatch.items():
             if len(track) == 0:
                 raise error

@@ -57,7 +57,7 @@ def test_existing_bags_are_kept_and_listed_apart_from_new_ones(tmp_path, capsys)
     assert "1 recordings as rosbag2" in convert(tmp_path / "bags/run_0")
     printed = convert(tmp_path / "bags", "--image-format", "png")
     assert f"{out}: 1 recordings as rosbag2" in printed
-    assert "existing bags kept, whatever the options: run_0\n" in printed
+    assert "existing bags kept, even if their options differ: run_0\n" in printed
     printed = convert(tmp_path / "bags")
     assert f"{out}: 0 recordings as rosbag2" in printed and "run_0, run_1" in printed and "lost" not in printed
 

@@ -80,7 +80,7 @@ def test_another_download_is_rejected(trained, tmp_path):
 
 
 def test_a_checkpoint_with_its_own_tokenizer_rejects_another(tmp_path):
-    with pytest.raises(BadCheckpoint, match="the checkpoint holds its tokenizer"):
+    with pytest.raises(BadCheckpoint, match="the checkpoint contains its tokenizer"):
         WorldModel.load("hwm_core/assets/tiny", tokenizer=tmp_path)
 
 

@@ -27,7 +27,7 @@ export TORCH TORCH_INDEX PYTHON COLCON_FLAGS
 
 IN_ENV := .ci/in_env
 
-.PHONY: help setup build demo checkpoint results-g1 variants benchmark-tables test test-all launch-test bench-node check clean distclean
+.PHONY: help setup build demo checkpoint results-g1 variants benchmark-tables test test-all launch-test bench-node check docs clean distclean
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -113,8 +113,11 @@ check: setup ## Run the linter, the format check, the type checker and the check
 	@$(IN_ENV) mypy
 	@$(IN_ENV) python .ci/check_words.py
 
+docs: setup ## Build the site of docs/ and the API reference into site/; a warning is an error
+	@$(IN_ENV) python -m sphinx -q -W --keep-going -j auto -b html docs site
+
 clean: ## Remove build results and demo outputs; keep .venv
-	rm -rf build install log demo_out .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	rm -rf build install log demo_out docs/api site .pytest_cache .ruff_cache .mypy_cache *.egg-info
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 distclean: clean ## Also remove .venv

@@ -35,6 +35,7 @@ apidoc_modules = [
         "automodule_options": {"members", "show-inheritance"},
     },
 ]
+autodoc_default_options = {"ignore-module-all": True}  # a name is documented where it is defined
 autodoc_typehints = "signature"
 autodoc_mock_imports = ["cosmos_tokenizer"]
 default_role = "code"  # docstrings write `names` as Markdown does

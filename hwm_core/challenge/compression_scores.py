@@ -1,12 +1,14 @@
 """Scores of the compression track.
 
-Every sample is predicted under these conditions:
+Every sample is predicted under these conditions::
+
     model           from past grids and all actions: the prediction that is submitted
     shuffled        the same with shuffled actions: the motion of another take, from the sample's own state
     none            the same with dropped actions
     teacher_forced  each grid attends to the true grids before it: a bound, not a prediction
     teacher_forced_no_actions
                     the same with dropped actions, past actions included. 1X ranked v1.1 without future actions
+
 Two baselines need no model. `uniform` is log(vocabulary). `copy_last` gives the code of the newest past grid one
 probability p and spreads 1 - p evenly over the other codes, so its Top-500 CE equals its CE. p is the best value in
 hindsight.

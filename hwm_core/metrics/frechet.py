@@ -1,6 +1,6 @@
 """Fréchet distance between two sets of features, each modelled as a Gaussian (Dowson & Landau 1982; arXiv 1706.08500).
 
-d^2 = |mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)). It is called FID only with the Inception
+`d^2 = |mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2))`. It is called FID only with the Inception
 network of FID, and FVD only with I3D. With any other network, it has the name of the network (`Extractor.metric`).
 """
 

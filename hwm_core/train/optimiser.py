@@ -16,7 +16,7 @@ class DeclaresInputOutputLayers(Protocol):
 
     @property
     def input_output_layers(self) -> tuple[nn.Module, ...]:
-        """These layers (with all layers inside them) are optimised by AdamW, even with `optimiser: muon`."""
+        """These layers (with all layers inside them) are optimised by AdamW, even where the optimiser is Muon."""
         ...
 
 

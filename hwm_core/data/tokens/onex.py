@@ -1,10 +1,12 @@
 """Token sets of the 1X World Model Challenge, v2.0 and v1.1, and hwm's own sets, which add metadata to v2.0.
 
-v2.0: shards in one folder or in sub-folders.
+v2.0: shards in one folder or in sub-folders::
+
     video_i.bin         int32 [ceil(F / 17), 3, 32, 32]; axis 1 is time, three latents of one codebook
     states_i.bin        float32 [F, 25]
     segment_idx_i.bin   int32 [F]
     metadata_i.json
+
 v1.1: video.bin uint32 [N, 16, 16], one grid for each frame, and one file for each kind of action.
 """
 

@@ -1,5 +1,14 @@
 """Errors that users can fix. Each message says what was expected, what was got, and what to do."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(word: object, known: Iterable[str], otherwise: str) -> str:
+    """A remedy for an unknown word: the nearest known one, or the sentence `otherwise`."""
+    near = get_close_matches(str(word), list(known), n=1)
+    return f"Did you mean `{near[0]}`?" if near else otherwise
+
 
 class BadInput(ValueError):
     """Input that a user can correct.

@@ -1,12 +1,13 @@
 """A training run: its folder, its recipe and its processes.
 
-The folder holds recipe.yaml, data.yaml, revision.txt, environment.json, the state to resume from (state.pt, or
-state-<step>/ with sharded weights), TensorBoard events, previews/ (images of each evaluation), and the result.
+The folder holds recipe.yaml, data.yaml, sources.yaml (the folders that the run was started with), revision.txt,
+environment.json, the state to resume from (state.pt, or state-<step>/ with sharded weights), TensorBoard events,
+previews/ (images of each evaluation), and the result.
 """
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from hwm_core.train.state import newest_state
 
 from .environment import add_start, revision
 
+SOURCES = "sources.yaml"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -33,6 +36,7 @@ class Run:
     ranks: Ranks
     resume: bool = False
     replay: Path | None = None  # a saved broken step, to recompute instead of training
+    sources: Mapping[str, str] = field(default_factory=dict)  # what it is trained on and with, absolute paths
 
     @property
     def device(self) -> torch.device:
@@ -49,6 +53,7 @@ class Run:
         if not self.resume:
             write_text(self.folder / "revision.txt", code + "\n")
         write_recipe(self.folder / "recipe.yaml", self.recipe)
+        write_text(self.folder / SOURCES, yaml.safe_dump(dict(self.sources), sort_keys=False))
         write_text(self.folder / "data.yaml", yaml.safe_dump(dict(identity), sort_keys=False))
         add_start(self.folder, code, self.resume)
 
@@ -66,8 +71,29 @@ def run_training(
     Returns:
         Exit status 0: the budget is spent; 1: stopped before, can be resumed.
     """
+    _complete_sources(options)
     with join_ranks(options.device) as ranks:
         return 0 if work(_open_run(options, ranks)) else 1
+
+
+def _complete_sources(options: argparse.Namespace) -> None:
+    """Take the folders that a resumed run was started with where the command does not name them.
+
+    Raises BadConfig where --data is missing.
+    """
+    path = options.out / SOURCES
+    if (options.resume or options.replay) and path.exists():
+        for name, folder in read_yaml(path).items():
+            if getattr(options, name, None) is None:
+                setattr(options, name, Path(folder))
+    for name in ("data", "checkpoint"):  # tune-decoder needs both
+        if getattr(options, name, options) is None:
+            raise BadConfig(
+                f"--{name}",
+                expected="a folder",
+                got="none",
+                remedy=f"Name it. A run that is resumed reads it from {path}.",
+            )
 
 
 def _open_run(options: argparse.Namespace, ranks: Ranks) -> Run:
@@ -86,4 +112,6 @@ def _open_run(options: argparse.Namespace, ranks: Ranks) -> Run:
         )
     else:
         recipe = read_recipe(options.preset, options.overrides)
-    return Run(folder, recipe, ranks, options.resume, options.replay)
+    given = {name: getattr(options, name, None) for name in ("data", "tokenizer", "init", "checkpoint")}
+    sources = {name: str(Path(path).absolute()) for name, path in given.items() if path is not None}
+    return Run(folder, recipe, ranks, options.resume, options.replay, sources)

@@ -10,7 +10,7 @@ from pydantic import Field
 from hwm_core.config import Config, overridden, read_yaml
 from hwm_core.data.episodes.augment import Augmentation
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
-from hwm_core.errors import BadConfig
+from hwm_core.errors import BadConfig, did_you_mean
 from hwm_core.io.atomic import write_text
 from hwm_core.models.config import WorldModelConfig
 from hwm_core.tokenizers import VideoTokenizer
@@ -93,7 +93,10 @@ def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
         mapping = yaml.safe_load(presets_folder().joinpath(f"{preset}.yaml").read_text())
     else:
         raise BadConfig(
-            "preset", expected=" or ".join(preset_names()), got=f"`{preset}`", remedy="Give a preset, or a .yaml file."
+            "preset",
+            expected=f"{', '.join(preset_names())}, or a .yaml file",
+            got=f"`{preset}`",
+            remedy=did_you_mean(preset, preset_names(), "Name one of these."),
         )
     recipe = Recipe.parse(overridden(mapping, overrides), where=preset)
     family(recipe.family).config.parse(recipe.model, where=f"{preset}: model")

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ from hwm_core.assets import SHIPPED_OF, checkpoint_path
 from hwm_core.config import Config
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.errors import BadCheckpoint, BadConfig
+from hwm_core.errors import BadCheckpoint, BadConfig, did_you_mean
 from hwm_core.io.atomic import readable_folder
 
 FORMAT = 2
@@ -60,12 +59,11 @@ def checkpoint_folder(name_or_path: str | Path) -> Path:
     """The folder of a checkpoint or tokenizer, by path or by shipped name. Raises BadCheckpoint: absent."""
     folder = readable_folder(checkpoint_path(name_or_path))
     if not folder.exists():
-        near = get_close_matches(str(name_or_path), SHIPPED_OF.values(), n=1)
         raise BadCheckpoint(
             f"Checkpoint {name_or_path}",
             expected=f"a folder, or {' or '.join(SHIPPED_OF.values())}",
             got="nothing there",
-            remedy=f"Did you mean `{near[0]}`?" if near else "Check the path.",
+            remedy=did_you_mean(name_or_path, SHIPPED_OF.values(), "Check the path."),
         )
     return folder
 

@@ -1,6 +1,7 @@
 """Resuming runs by the training commands: bit for bit, and only with the data that a run was started with."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -131,6 +132,29 @@ def test_a_new_run_in_the_folder_of_a_run_is_rejected(store, tokenizer, tmp_path
     train_model(store, tokenizer, tmp_path / "run")
     assert train_model(store, tokenizer, tmp_path / "run") == 2
     assert "Add --resume, or choose another folder" in capsys.readouterr().err
+
+
+def test_a_resumed_run_finds_its_data_and_tokenizer_by_itself(store, tokenizer, tmp_path):
+    train_model(store, tokenizer, tmp_path / "run")
+    assert hwm("train", "--out", tmp_path / "run", "--resume", "train.steps=6") == 0
+    assert read_state(tmp_path / "run" / "state.pt")["step"] == 6
+
+
+def test_a_run_without_data_is_rejected(tmp_path, capsys):
+    assert hwm("train", "--out", tmp_path / "run") == 2
+    assert "--data: expected a folder, got none" in capsys.readouterr().err
+
+
+def test_each_command_ends_with_the_next_command_which_works_as_it_is_printed(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert hwm("train-tokenizer", "--data", store, "--out", "runs/tokenizer", *SMALL) == 0
+    for expected in ("train", "tune-decoder", "evaluate"):
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last.startswith(f"Next: hwm {expected} ")
+        words = shlex.split(last)[2:]
+        if expected != "evaluate":
+            words += ["data.actions=states", *SMALL]
+        assert hwm(*words) == 0
 
 
 def torchrun(*command: str) -> None:

@@ -63,6 +63,9 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises BadInput for errors that the user can correct."""
+    from ..next_command import print_next
     from ..prepare_data import PrepareOptions, prepare
 
-    return prepare(options.sources, options.out, PrepareOptions.of(options))
+    status = prepare(options.sources, options.out, PrepareOptions.of(options))
+    print_next("train-tokenizer", "--preset", "g1", "--data", options.out, "--out", "runs/tokenizer")
+    return status

@@ -32,9 +32,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises BadInput for errors that the user can correct."""
+    from ..next_command import print_next
     from ..record_sim import SPLITS, RecordingSettings, record
 
     settings = {name: getattr(options, name) for name in ("seconds", "camera_size", "image_format")}
     episodes = {split: getattr(options, split) for split in SPLITS}
     record(options.out, episodes, RecordingSettings.parse(settings, "command line"), options.processes)
+    robot = ("--robot", options.out / "robot.yaml", "--out", "store")
+    print_next("prepare", options.out / "train", "--validation", options.out / "val", *robot)
     return 0

@@ -29,7 +29,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises BadInput for errors that the user can correct."""
+    from ..next_command import print_next
     from ..run import run_training
     from ..train import train
 
-    return run_training(options, lambda run: train(run, options.data, options.tokenizer, options.init))
+    status = run_training(options, lambda run: train(run, options.data, options.tokenizer, options.init))
+    if status == 0 and options.tokenizer:
+        checkpoint = ("--checkpoint", options.out / "checkpoint", "--out", "runs/tuned")
+        print_next("tune-decoder", "--preset", options.preset, "--data", options.data, *checkpoint)
+    return status

@@ -16,7 +16,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises BadInput for errors that the user can correct."""
+    from ..next_command import print_next
     from ..run import run_training
     from ..train_tokenizer import train
 
-    return run_training(options, lambda run: train(run, options.data))
+    status = run_training(options, lambda run: train(run, options.data))
+    if status == 0:
+        tokenizer = ("--tokenizer", options.out / "tokenizer", "--out", "runs/model")
+        print_next("train", "--preset", options.preset, "--data", options.data, *tokenizer)
+    return status

@@ -19,7 +19,7 @@ from hwm_core.config import Config
 from hwm_core.data.robot.description import Joint, Robot
 from hwm_core.data.robot.joint_series import JointSeries
 from hwm_core.data.robot.value_checks import require_unit
-from hwm_core.errors import BadConfig, RobotMismatch
+from hwm_core.errors import BadConfig, RobotMismatch, did_you_mean
 
 T = TypeVar("T", bound=JointSeries)
 Unit = Literal["rad", "deg", "m", "rad/s", "m/s", "unit"]
@@ -122,7 +122,7 @@ def read_embodiment(name: str | Path) -> Embodiment:
             "Embodiment",
             expected=f"{', '.join(embodiment_names())}, or a .yaml file",
             got=f"`{name}`",
-            remedy="Choose one of these.",
+            remedy=did_you_mean(name, embodiment_names(), "Choose one of these."),
         )
     return Embodiment.read(str(files("hwm_core.data.robot").joinpath(f"embodiments/{name}.yaml")))
 

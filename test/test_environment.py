@@ -24,7 +24,23 @@ class Machine:
     The fake pip writes the arguments of each call to one line of a file.
     """
 
-    SYSTEM = ("awk", "bash", "cat", "cp", "cut", "df", "dirname", "flock", "grep", "head", "ln", "mkdir", "rm", "sed")
+    SYSTEM = (
+        "awk",
+        "bash",
+        "cat",
+        "chmod",
+        "cp",
+        "cut",
+        "df",
+        "dirname",
+        "flock",
+        "grep",
+        "head",
+        "ln",
+        "mkdir",
+        "rm",
+        "sed",
+    )
     SYSTEM += ("sha256sum", "uname")
     BUILD = ("cmake", "g++", "make")
 
@@ -105,6 +121,12 @@ def test_help_lists_every_variable():
 def test_the_script_is_valid_bash_and_executable_if_it_has_a_shebang(script):
     assert run(["bash", "-n", script]).stderr == ""
     assert os.access(script, os.X_OK) == script.read_text(encoding="utf-8").startswith("#!/usr/bin/env bash\n")
+
+
+def test_a_setup_makes_the_command_hwm_of_the_checkout(machine):
+    assert machine.setup().returncode == 0
+    command = machine.root / ".venv" / "bin" / "hwm"
+    assert os.access(command, os.X_OK) and f"sys.path.insert(0, '{machine.root}')" in command.read_text()
 
 
 def test_a_fresh_machine_gets_torch_first_then_the_pinned_requirements_and_ros(machine):

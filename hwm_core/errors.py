@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(word: object, known: Iterable[str], otherwise: str) -> str:
-    """A remedy for an unknown word: the nearest known one, or the sentence `otherwise`."""
+    """A remedy for an unknown word: the most similar known word, or the sentence `otherwise`."""
     near = get_close_matches(str(word), list(known), n=1)
     return f"Did you mean `{near[0]}`?" if near else otherwise
 

@@ -1,4 +1,4 @@
-"""The last line of a command: the command that usually follows, with its paths."""
+"""Prints the command that usually follows, with its paths, as the last line of a command."""
 
 import os
 import shlex

@@ -36,7 +36,7 @@ class Run:
     ranks: Ranks
     resume: bool = False
     replay: Path | None = None  # a saved broken step, to recompute instead of training
-    sources: Mapping[str, str] = field(default_factory=dict)  # what it is trained on and with, absolute paths
+    sources: Mapping[str, str] = field(default_factory=dict)  # data, tokenizer and checkpoints, as absolute paths
 
     @property
     def device(self) -> torch.device:
@@ -77,9 +77,9 @@ def run_training(
 
 
 def _complete_sources(options: argparse.Namespace) -> None:
-    """Take the folders that a resumed run was started with where the command does not name them.
+    """Use the folders with which a resumed run was started, unless the command sets them.
 
-    Raises BadConfig where --data is missing.
+    Raises BadConfig if a required folder is missing.
     """
     path = options.out / SOURCES
     if (options.resume or options.replay) and path.exists():
@@ -92,7 +92,7 @@ def _complete_sources(options: argparse.Namespace) -> None:
                 f"--{name}",
                 expected="a folder",
                 got="none",
-                remedy=f"Name it. A run that is resumed reads it from {path}.",
+                remedy=f"Add --{name}. A resumed run reads it from {path}.",
             )
 
 

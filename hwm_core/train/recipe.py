@@ -96,7 +96,7 @@ def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:
             "preset",
             expected=f"{', '.join(preset_names())}, or a .yaml file",
             got=f"`{preset}`",
-            remedy=did_you_mean(preset, preset_names(), "Name one of these."),
+            remedy=did_you_mean(preset, preset_names(), "Use one of these."),
         )
     recipe = Recipe.parse(overridden(mapping, overrides), where=preset)
     family(recipe.family).config.parse(recipe.model, where=f"{preset}: model")

@@ -106,7 +106,9 @@ def training_parser(description: str | None) -> argparse.ArgumentParser:
     """The arguments that all training commands share."""
     parser = Parser(description)
     parser.add_argument("--preset", default="tiny", help=f"{', '.join(preset_names())}, or a .yaml file (%(default)s)")
-    parser.add_argument("--data", type=Path, help="an episode store; hwm train also accepts tokens; --resume knows it")
+    parser.add_argument(
+        "--data", type=Path, help="an episode store; hwm train also accepts tokens (with --resume: default of the run)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="resume the run in --out with its own recipe")
     parser.add_argument(

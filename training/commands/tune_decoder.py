@@ -13,7 +13,9 @@ from .arguments import training_parser
 
 def build_parser() -> argparse.ArgumentParser:
     parser = training_parser(__doc__)
-    parser.add_argument("--checkpoint", type=Path, help="folder that hwm train wrote, or a name; --resume knows it")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="folder that hwm train wrote, or a name (with --resume: default of the run)"
+    )
     return parser
 
 

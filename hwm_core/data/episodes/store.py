@@ -1,11 +1,13 @@
 """The episode store: preprocessed episodes on disk, memory-mapped for training.
 
-store/
-  states.yaml, commands.yaml     action manifests, fitted on training/ only
-  training/NAME/, validation/NAME/
-    frames.npy                   uint8 [F, H, W, 3]
-    arrays.npz                   stamps_ns, segments, states and commands where recorded
-    episode.yaml                 joint names and preprocessing; values are as recorded, not normalised
+The files of a store::
+
+    store/
+      states.yaml, commands.yaml     action manifests, fitted on training/ only
+      training/NAME/, validation/NAME/
+        frames.npy                   uint8 [F, H, W, 3]
+        arrays.npz                   stamps_ns, segments, states and commands where recorded
+        episode.yaml                 joint names and preprocessing; values are as recorded, not normalised
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """Launches the world model; `planner:=true` adds the planner, `sim:=true` adds the simulated robot."""
 
 import os
+from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
@@ -12,22 +13,37 @@ from launch_ros.substitutions import FindPackageShare
 
 CONFIG = PathJoinSubstitution([FindPackageShare("hwm_ros"), "config"])
 
-# name, default, description
+SWITCH = ("true", "false", "True", "False")
+OPTIONAL_SWITCH = ("", *SWITCH)
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+
+# name, default, description, allowed values (None: any). They are checked before the first node starts: when launch
+# finds a wrong value later, it ends and leaves the nodes that have started running.
 ARGUMENTS = (
-    ("namespace", "", "namespace of the nodes"),
-    ("use_sim_time", "", "use /clock; empty: the value of params_file"),
-    ("params_file", PathJoinSubstitution([CONFIG, "hwm_ros.yaml"]), "parameter file of the nodes"),
-    ("autostart", "", "configure and activate the world model at start; empty: the value of params_file"),
-    ("use_respawn", "false", "restart a node when it exits"),
-    ("log_level", "info", "debug, info, warn, error or fatal"),
-    ("checkpoint", "", "checkpoint folder; empty: the value of params_file"),
-    ("device", "", "PyTorch device, for example cuda:0; empty: the value of params_file"),
-    ("image_topic", "head_camera/image_raw", "sensor_msgs/Image; compressed images: <image_topic>/compressed"),
-    ("joint_states_topic", "joint_states", "measured joint positions, sensor_msgs/JointState"),
-    ("joint_commands_topic", "joint_commands", "commanded joint positions, sensor_msgs/JointState"),
-    ("planner", "false", "start mpc_planner"),
-    ("publish_commands", "", "let the planner move the robot; empty: the value of params_file (false)"),
-    ("sim", "false", "start sim_robot"),
+    ("namespace", "", "namespace of the nodes", None),
+    ("use_sim_time", "", "use /clock; empty: the value of params_file", OPTIONAL_SWITCH),
+    ("params_file", PathJoinSubstitution([CONFIG, "hwm_ros.yaml"]), "parameter file of the nodes", None),
+    (
+        "autostart",
+        "",
+        "configure and activate the world model at start; empty: the value of params_file",
+        OPTIONAL_SWITCH,
+    ),
+    ("use_respawn", "false", "restart a node when it exits", SWITCH),
+    ("log_level", "info", "log level of the nodes", LOG_LEVELS),
+    ("checkpoint", "", "checkpoint folder, or tiny or flow_tiny; empty: the value of params_file", None),
+    ("device", "", "PyTorch device, for example cuda:0; empty: the value of params_file", None),
+    ("image_topic", "head_camera/image_raw", "sensor_msgs/Image; compressed images: <image_topic>/compressed", None),
+    ("joint_states_topic", "joint_states", "measured joint positions, sensor_msgs/JointState", None),
+    ("joint_commands_topic", "joint_commands", "commanded joint positions, sensor_msgs/JointState", None),
+    ("planner", "false", "start mpc_planner", SWITCH),
+    (
+        "publish_commands",
+        "",
+        "let the planner move the robot; empty: the value of params_file (false)",
+        OPTIONAL_SWITCH,
+    ),
+    ("sim", "false", "start sim_robot", SWITCH),
 )
 
 
@@ -43,6 +59,10 @@ def _nodes(context: LaunchContext) -> list[Node]:
             if argument.perform(context)
         }
 
+    params_file = Path(LaunchConfiguration("params_file").perform(context))
+    if not params_file.is_file():  # launch_ros only warns, and the nodes would start with their defaults
+        raise FileNotFoundError(f"params_file: expected a YAML file, got no file `{params_file}`. Check the path.")
+
     remappings = [
         ("head_camera/image_raw", LaunchConfiguration("image_topic")),
         ("head_camera/image_raw/compressed", [LaunchConfiguration("image_topic"), "/compressed"]),
@@ -56,7 +76,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
             executable=executable,
             name=executable,
             namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), given(bool, "use_sim_time") | parameters],
+            parameters=[str(params_file), given(bool, "use_sim_time") | parameters],
             remappings=remappings,
             respawn=_is_true(context, "use_respawn"),
             respawn_delay=2.0,
@@ -73,12 +93,13 @@ def _nodes(context: LaunchContext) -> list[Node]:
 
 
 def _is_true(context: LaunchContext, name: str) -> bool:
-    return LaunchConfiguration(name).perform(context).lower() in ("true", "1")
+    return LaunchConfiguration(name).perform(context).lower() == "true"
 
 
 def generate_launch_description() -> LaunchDescription:
     arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=text) for name, default, text in ARGUMENTS
+        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
+        for name, default, text, choices in ARGUMENTS
     ]
     profile = PathJoinSubstitution([CONFIG, "fastdds_large_images.xml"])
     # Without this profile, Fast DDS loses large images. A profile set by the user takes precedence. Kilted renamed the

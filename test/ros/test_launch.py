@@ -83,6 +83,19 @@ def test_the_launched_nodes_become_active_score_candidates_and_exit_cleanly(peer
             os.killpg(launched.pid, signal.SIGKILL)  # no node may survive a failed test
 
 
+@pytest.mark.parametrize(
+    "argument",
+    ["planner:=maybe", "publish_commands:=yes", "log_level:=loud", "params_file:=missing.yaml"],
+)
+def test_a_wrong_argument_is_an_error_before_any_node_starts(argument):
+    command = [sys.executable, "-c", RUN, str(LAUNCH_FILE), argument, "sim:=true"]
+    launched = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    output = launched.stdout + launched.stderr
+    assert launched.returncode == 1, output
+    assert argument.split(":=")[0] in output
+    assert "process started" not in output
+
+
 def request_scores(peer: Peer, names: tuple[str, ...]) -> ActionScores:
     candidates = np.zeros((3, 24, len(names)), np.float32)
     goal: Image = convert.image_message(np.zeros((64, 64, 3), np.uint8), convert.header(1))

@@ -1,15 +1,19 @@
 """Functions that every node uses: spin until shutdown, and await a worker thread from a coroutine."""
 
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future as Job
 from typing import Any
 
 import rclpy
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
+
+from hwm_core.errors import BadInput
 
 # The clock of timers that monitor the node itself: they must also run while simulated time is paused.
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
@@ -17,11 +21,10 @@ STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
 def run(make: Callable[[], Node]) -> None:
     """Initialise ROS, spin one node, and return without an error on SIGINT, SIGTERM or shutdown."""
-    # Humble lacks the context manager `with rclpy.init()`.
-    rclpy.init()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the executables set SIG_DFL while they import
     node = None
     try:
-        node = make()
+        node = _start(make)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         executor.spin()
@@ -36,6 +39,18 @@ def run(make: Callable[[], Node]) -> None:
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _start(make: Callable[[], Node]) -> Node:
+    """Initialise ROS and make the node; a wrong argument or parameter ends the process with the error's message."""
+    try:
+        rclpy.init()  # Humble lacks the context manager `with rclpy.init()`
+    except RuntimeError as error:
+        sys.exit(str(error))
+    try:
+        return make()
+    except (BadInput, ParameterException) as error:
+        sys.exit(str(error))
 
 
 def on_executor(node: Node, job: Job) -> Future:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from hwm_core.data.checks.inspection import Inspection, inspect
 from hwm_core.data.checks.joint_summary import JointSummary
+from hwm_core.data.checks.proposal import propose
 from hwm_core.data.checks.token_inspection import TokenInspection, inspect_tokens
 from hwm_core.data.discover import dataset_paths
 from hwm_core.data.recording.recording import require_unique_names
@@ -18,6 +19,7 @@ from hwm_core.io.atomic import new_file
 from hwm_core.visualization.canvas import write_png
 from hwm_core.visualization.thumbnails import thumbnail_sheet
 
+from .next_command import print_next
 from .sources import Sources, print_skipped, read_embodiments
 
 JointOf = Callable[[str], Joint]  # unit and limits of a joint, by the name that the robot publishes
@@ -47,6 +49,7 @@ def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | N
             continue
         if sheets:
             print("  no sheet: token sets contain no images")
+    inspected: list[tuple[Inspection, int | None]] = []
     for recording in found.recordings:
         try:
             inspection = inspect(recording, joint)
@@ -54,10 +57,22 @@ def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | N
             faults += 1
             print(f"{recording.name}: {fault}", file=sys.stderr)
             continue
+        inspected.append((inspection, recording.number))
         print(*_lines_of_recording(inspection, dimensions), sep="\n")
         if sheets:
             _write_sheet(inspection, sheets / f"{inspection.name}.png")
+    if inspected:
+        _print_proposal(inspected, sources)
     return 1 if faults else 0
+
+
+def _print_proposal(inspected: Sequence[tuple[Inspection, int | None]], sources: Sources) -> None:
+    """Print how the recordings may be prepared, and why; the last line is the command."""
+    proposal = propose([found for found, _ in inspected], [number for _, number in inspected])
+    print("Proposed preparation:")
+    for why in proposal.reasons:
+        print(f"  {why}")
+    print_next("prepare", *sources.paths, *sources.reading.words(), *proposal.options, "--out", "store")
 
 
 def _write_sheet(found: Inspection, path: Path) -> None:

@@ -1,12 +1,13 @@
 """Make an episode store, ready for training, from bags, LeRobot datasets or videos."""
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tqdm import tqdm
 
+from hwm_core.data.checks.inspection import inspect
 from hwm_core.data.checks.verification import is_store
 from hwm_core.data.episodes.prepare import Prepared, fit_store_manifests, prepare_episodes
 from hwm_core.data.episodes.split import SplitFile, is_nth
@@ -18,7 +19,7 @@ from hwm_core.data.robot.description import Robot, read_robot
 from hwm_core.data.robot.embodiment import embodiment_names
 from hwm_core.data.robot.fit_manifests import undeclared_units
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest
-from hwm_core.errors import BadBag, BadConfig
+from hwm_core.errors import BadBag, BadConfig, BadInput
 
 from .sources import ReadOptions, read_embodiments
 
@@ -74,27 +75,45 @@ def prepare(sources: Sequence[Path], out: Path, options: PrepareOptions) -> int:
     embodiment = read_embodiments(options.embodiment)
     robot = embodiment.description() if embodiment else read_robot(str(options.robot))
     recordings, skipped = _split_recordings(sources, options)
-    outcomes = prepare_episodes(
-        recordings, out, options.preprocessing(recordings["training"]), options.joints, options.workers, embodiment
-    )
+    preprocessing = options.preprocessing(recordings["training"])
+    if not is_store(out):
+        for warning in _warnings_before(recordings["training"], preprocessing, options):
+            print(warning, flush=True)
+    outcomes = prepare_episodes(recordings, out, preprocessing, options.joints, options.workers, embodiment)
     with tqdm(total=sum(map(len, recordings.values())), unit="episode") as progress:
         for one in skipped:
             progress.write(f"skipped {one}")
-        reports, faults = _show_progress(outcomes, progress)
+        faults = _show_progress(outcomes, progress)
     if faults and not is_store(out):
         raise BadBag("Recordings", expected="usable recordings for training", got="none", remedy=faults[0])
     manifests = fit_store_manifests(out, robot, embodiment.aliases if embodiment else None)
     counts = f"{len(recordings['training'])} training and {len(recordings['validation'])} validation episodes"
     print(f"{out}: {counts}, {len(skipped) + len(faults)} skipped")
-    if repeated := _repeated_frames(reports, options.rate, options.frame_skip):
-        print(repeated)
     _print_manifests(manifests, robot)
     return 1 if skipped or faults else 0
 
 
-def _show_progress(outcomes: Iterable[Prepared], progress: tqdm) -> tuple[list[ReadReport], list[str]]:
-    """The reports of all recordings that were read, and the faults of all that could not be read."""
-    reports: list[ReadReport] = []
+def _warnings_before(
+    recordings: Sequence[Recording], preprocessing: Preprocessing, options: PrepareOptions
+) -> Iterator[str]:
+    """What would make a poor store, seen in the first readable recording before anything is written."""
+    for recording in recordings:
+        try:
+            found = inspect(recording)
+            _, report = recording.read(preprocessing)
+        except BadInput:
+            continue  # it is reported when its turn comes
+        if repeated := _repeated_frames([report], options.rate, options.frame_skip):
+            yield f"{recording.name}: {repeated}"
+        if any(found.bars) and not any(options.margins):
+            margins = " ".join(f"{share:.3g}" for share in found.bars)
+            yield f"{recording.name}: black bars in every image. `--margins {margins}` removes them."
+        return
+
+
+def _show_progress(outcomes: Iterable[Prepared], progress: tqdm) -> list[str]:
+    """The faults of all recordings that could not be read."""
+    frames = 0
     faults: list[str] = []
     for outcome in outcomes:
         progress.update()
@@ -102,11 +121,11 @@ def _show_progress(outcomes: Iterable[Prepared], progress: tqdm) -> tuple[list[R
             faults.append(f"{outcome.name}: {outcome.fault}")
             progress.write(f"skipped {faults[-1]}")
         elif outcome.report:
-            reports.append(outcome.report)
+            frames += outcome.report.frames
             if remarks := outcome.report.remarks():
                 progress.write(f"{outcome.name}: {remarks}")
-        progress.set_postfix(frames=sum(one.frames for one in reports))
-    return reports, faults
+        progress.set_postfix(frames=frames)
+    return faults
 
 
 def _reject_contradictions(options: PrepareOptions) -> None:

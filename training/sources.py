@@ -32,6 +32,18 @@ class ReadOptions:
         topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
         return cls(topics, options.camera, options.stamps)
 
+    def words(self) -> list[str]:
+        """The arguments that give these options, without those that are the defaults."""
+        default = Topics()
+        given = {
+            "--camera": (self.camera, None),
+            "--image-topic": (self.topics.image, default.image),
+            "--joint-topic": (self.topics.joint_states, default.joint_states),
+            "--command-topic": (self.topics.commands, default.commands),
+            "--stamps": (self.stamps, "header"),
+        }
+        return [word for name, (value, usual) in given.items() if value != usual for word in (name, str(value))]
+
     def search(self, paths: Sequence[Path]) -> FoundRecordings:
         """All recordings below the paths."""
         return merge_found(search_recordings(path, self.topics, self.camera, self.stamps) for path in paths)

@@ -16,7 +16,7 @@ from hwm_core.data.recording.recording import Recording
 from hwm_core.data.robot.description import Joint
 
 # Share of repeated images above which the camera is slower than its stated rate.
-_MANY_REPEATS = 0.05
+MANY_REPEATS = 0.05
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Inspection:
     def remarks(self) -> list[str]:
         """What matters for training on this recording, a sentence each."""
         found = []
-        if self.repeats > _MANY_REPEATS:
+        if self.repeats > MANY_REPEATS:
             found.append(
                 f"{self.repeats:.1%} of the images repeat the previous image: the camera runs at about "
                 f"{self.fresh_hz:.1f} Hz, not at its stated {self.rates['images'].hz:.1f} Hz. Copying the last frame "

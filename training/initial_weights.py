@@ -1,9 +1,14 @@
 """Initial weights from the checkpoint of another training."""
 
+from pathlib import Path
+
+from torch import nn
+
 from hwm_core.errors import BadConfig
 from hwm_core.models.network import WorldModelNetwork
+from hwm_core.tokenizers import VideoTokenizer
 from hwm_core.train.training_data import TrainingData
-from hwm_core.world_model.checkpoint import Checkpoint
+from hwm_core.world_model.checkpoint import Checkpoint, load_tokenizer
 
 
 def load_initial_weights(model: WorldModelNetwork, checkpoint: Checkpoint, data: TrainingData, where: str) -> None:
@@ -21,8 +26,26 @@ def load_initial_weights(model: WorldModelNetwork, checkpoint: Checkpoint, data:
             got=", ".join(checkpoint.manifest.names),
             remedy="Use a checkpoint of this robot, or leave out --init.",
         )
-    weights = checkpoint.model.state_dict()
-    wanted = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
+    _copy_weights(model, checkpoint.model, where, "`model`")
+
+
+def load_initial_tokenizer(tokenizer: VideoTokenizer, init: str | Path) -> None:
+    """Copy the weights of another tokenizer, given by folder or name. Raises BadConfig where it has other sizes."""
+    other = load_tokenizer(init)
+    if other.kind != tokenizer.kind:
+        raise BadConfig(
+            f"--init {init}",
+            expected=f"a tokenizer of the kind `{tokenizer.kind}`",
+            got=f"`{other.kind}`",
+            remedy="Start with a tokenizer of the same kind, or without --init.",
+        )
+    _copy_weights(tokenizer, other, f"--init {init}", "`tokenizer`")
+
+
+def _copy_weights(module: nn.Module, source: nn.Module, where: str, section: str) -> None:
+    """Copy parameters and buffers. Raises BadConfig where the sizes differ."""
+    weights = source.state_dict()
+    wanted = {name: tuple(weight.shape) for name, weight in module.state_dict().items()}
     given = {name: tuple(weight.shape) for name, weight in weights.items()}
     if wanted != given:
         name = min(name for name, _ in wanted.items() ^ given.items())
@@ -30,6 +53,6 @@ def load_initial_weights(model: WorldModelNetwork, checkpoint: Checkpoint, data:
             where,
             expected=f"weights of the model's sizes; {name} {wanted.get(name, 'absent')}",
             got=str(given.get(name, "absent")),
-            remedy="Set the sizes in `model` to the checkpoint's sizes.",
+            remedy=f"Set the sizes in {section} to the checkpoint's sizes.",
         )
-    model.load_state_dict(weights)
+    module.load_state_dict(weights)

@@ -26,7 +26,7 @@ class Screen:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._events: SummaryWriter | None = None
-        self._bar = tqdm(total=100.0, bar_format="{percentage:5.1f}% |{bar:20}| {elapsed} {desc}")
+        self._bar = tqdm(total=100.0, bar_format="{percentage:5.1f}% |{bar:20}| {elapsed}<{remaining} {desc}")
 
     def __enter__(self) -> "Screen":
         return self
@@ -42,6 +42,8 @@ class Screen:
             events.add_scalar(name, value, progress.step)
         if "train/loss" in metrics:
             self._bar.n = 100.0 * progress.budget_used
+            if self._bar.initial == 0:  # the remaining time is estimated from this part of the run alone
+                self._bar.initial = self._bar.n
             self._bar.set_description_str(f"step {progress.step} loss {metrics['train/loss']:.4g}")
         else:
             events.flush()

@@ -17,12 +17,13 @@ from hwm_core.train.trainer import Trainer
 from hwm_core.train.validation import evaluate_tokenizer, fixed_batches
 from hwm_core.world_model.checkpoint import save_tokenizer
 
+from .initial_weights import load_initial_tokenizer
 from .run import Run
 from .screen import reporter_of
 from .training_loop import train_run
 
 
-def train(run: Run, data: Path) -> bool:
+def train(run: Run, data: Path, init: str | Path | None) -> bool:
     """Returns whether the budget is spent. Raises BadInput for errors that the user can correct."""
     recipe, store = run.recipe, open_store(data)
     identity = identity_of_store(store)
@@ -33,6 +34,8 @@ def train(run: Run, data: Path) -> bool:
     measured = fixed_batches(windows, recipe.data.validation_windows)  # for the statistics of continuous latents
     torch.manual_seed(recipe.train_tokenizer.seed)  # of the initial weights
     tokenizer = build_tokenizer(recipe.tokenizer)
+    if init and not run.resume:
+        load_initial_tokenizer(tokenizer, init)
     with reporter_of(run) as reporter:
         trainer = Trainer(TokenizerTask(tokenizer), recipe.train_tokenizer, ranks=run.ranks, reporter=reporter)
 

@@ -20,7 +20,7 @@ class Reporter(Protocol):
     """Shows or stores metrics and images."""
 
     def report(self, progress: Progress, metrics: Mapping[str, float]) -> None:
-        """Called every `report_every` steps, with names like `train/loss`, and after each evaluation."""
+        """Called after the first step, every `report_every` steps (names like `train/loss`), and each evaluation."""
         ...
 
     def show_previews(self, step: int, label: str, previews: Sequence[Preview]) -> None:

@@ -96,13 +96,13 @@ class Trainer:
             BadGradient: the gradient of a step is not finite; the weights are unchanged since the last good step.
         """
         batches = iter(self._loader(dataset))
-        saved_at = self.clock()
+        saved_at, first = self.clock(), self.step + 1  # the first step is reported: something moves within seconds
         while not (finished := self._budget_used() >= 1.0) and not self.ranks.any(stop()):
             began = time.perf_counter()
             batch = next(batches)
             metrics = self.train_step(batch)
             self.throughput.add(self.config.batch_size, self.task.tokens(batch), time.perf_counter() - began)
-            if self.step % self.config.report_every == 0:
+            if self.step == first or self.step % self.config.report_every == 0:
                 self._report("train", {**self.ranks.mean(metrics), **self.throughput.metrics()})
             if evaluate and self.step % self.config.evaluate_every == 0:
                 self._evaluate(evaluate)

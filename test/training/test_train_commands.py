@@ -52,6 +52,18 @@ def test_init_loads_the_weights_of_a_checkpoint_and_rejects_other_sizes(store, t
     assert not (tmp_path / "other" / "state.pt").exists()
 
 
+def test_init_loads_the_weights_of_a_tokenizer_and_rejects_other_sizes_and_kinds(store, tokenizer, tmp_path, capsys):
+    still = ("train_tokenizer.learning_rate=1.0e-12", "train_tokenizer.ema_decay=0.0", "train_tokenizer.seed=5")
+    command = ("train-tokenizer", "--data", store, "--init", tokenizer)
+    assert hwm(*command, "--out", tmp_path / "same", *SMALL, *still) == 0
+    first, again = (load_tokenizer(folder).state_dict() for folder in (tokenizer, tmp_path / "same" / "tokenizer"))
+    assert all(torch.equal(again[name], weight) for name, weight in first.items()), "initial weights of seed 5 differ"
+    assert hwm(*command, "--out", tmp_path / "wider", *SMALL, "tokenizer.width=32") == 2
+    assert "Set the sizes in `tokenizer`" in capsys.readouterr().err
+    assert hwm(*command, "--preset", "flow_tiny", "--out", tmp_path / "other", *SMALL_FLOW) == 2
+    assert "expected a tokenizer of the kind `continuous`, got `causal`" in capsys.readouterr().err
+
+
 def test_the_flow_preset_trains_tokenizer_and_model_to_a_checkpoint_that_predicts(store, tmp_path):
     base = ["--preset", "flow_tiny", "--data", str(store)]
     assert hwm("train-tokenizer", *base, "--out", str(tmp_path / "tokenizer"), *SMALL_FLOW) == 0

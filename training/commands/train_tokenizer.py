@@ -2,7 +2,7 @@
 
     hwm train-tokenizer --preset tiny --data store --out runs/tokenizer
 
-writes runs/tokenizer/tokenizer, for `hwm train --tokenizer`.
+writes runs/tokenizer/tokenizer, for `hwm train --tokenizer`. --init begins with the weights of another tokenizer.
 """
 
 import argparse
@@ -11,7 +11,9 @@ from .arguments import training_parser
 
 
 def build_parser() -> argparse.ArgumentParser:
-    return training_parser(__doc__)
+    parser = training_parser(__doc__)
+    parser.add_argument("--init", help="tokenizer or checkpoint, by folder or name, that provides the initial weights")
+    return parser
 
 
 def run(options: argparse.Namespace) -> int:
@@ -20,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     from ..run import run_training
     from ..train_tokenizer import train
 
-    status = run_training(options, lambda run: train(run, options.data))
+    status = run_training(options, lambda run: train(run, options.data, options.init))
     if status == 0:
         tokenizer = ("--tokenizer", options.out / "tokenizer", "--out", "runs/model")
         print_next("train", "--preset", options.preset, "--data", options.data, *tokenizer)

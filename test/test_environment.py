@@ -129,6 +129,16 @@ def test_a_setup_makes_the_command_hwm_of_the_checkout(machine):
     assert os.access(command, os.X_OK) and f"sys.path.insert(0, '{machine.root}')" in command.read_text()
 
 
+def test_worker_processes_can_import_the_command_hwm_again_without_running_it(machine):
+    assert machine.setup().returncode == 0
+    (machine.root / "training").mkdir()
+    (machine.root / "training" / "main.py").write_text("def main(): print('ran')\n")
+    command = machine.root / ".venv" / "bin" / "hwm"
+    assert run([command]).stdout == "ran\n"
+    imported = run([sys.executable, "-c", f"import runpy; runpy.run_path({str(command)!r}, run_name='__mp_main__')"])
+    assert (imported.returncode, imported.stdout) == (0, "")
+
+
 def test_a_fresh_machine_gets_torch_first_then_the_pinned_requirements_and_ros(machine):
     done = machine.setup()
     assert done.returncode == 0, done.stderr

@@ -71,6 +71,8 @@ def test_every_node_script_is_installed_and_executable():
     for script in scripts:
         assert script.read_text(encoding="utf-8").startswith("#!/usr/bin/env python3\n")
         assert script.stat().st_mode & 0o111
+    # Its worker processes import the script again.
+    assert '\nif __name__ == "__main__":' in (ROOT / "scripts/hwm").read_text(encoding="utf-8")
 
 
 def test_all_files_state_the_same_version():

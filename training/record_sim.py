@@ -1,8 +1,7 @@
 """Record episodes of the simulated humanoid as rosbag2 (mcap), split into training and validation by seed."""
 
-import multiprocessing
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from hwm_core.data.robot.description import Joint, Robot
 from hwm_core.data.rosbag2.writer import ImageFormat
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import write_text
+from hwm_core.io.workers import worker_pool
 from hwm_core.sim.description import ROBOT, joints
 from hwm_core.sim.gl import mujoco
 from hwm_core.sim.recorder import record_episode
@@ -49,15 +49,10 @@ def record(folder: Path, episodes: Mapping[str, int], settings: RecordingSetting
         camera_size=settings.camera_size,
         image_format=settings.image_format,
     )
-    # Spawned, not forked: every process must open its own GL.
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with worker_pool(processes) as pool:
         jobs = [pool.submit(one, path, seed) for path, seed in _missing_episodes(folder, episodes)]
-        try:
-            for job in tqdm(as_completed(jobs), total=len(jobs), unit="episode", desc=str(folder)):
-                job.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for job in tqdm(as_completed(jobs), total=len(jobs), unit="episode", desc=str(folder)):
+            job.result()
 
 
 def _missing_episodes(folder: Path, episodes: Mapping[str, int]) -> Iterator[tuple[Path, int]]:

@@ -2,11 +2,9 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,7 @@ from hwm_core.data.robot.fit_manifests import fit_manifests
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest
 from hwm_core.errors import BadBag, BadInput
 from hwm_core.io.atomic import new_file
+from hwm_core.io.workers import worker_pool
 from hwm_core.types import Episode
 
 
@@ -79,8 +78,7 @@ def prepare_episodes(
         outcome, names = prepare(todo.pop(0), names=names)
         yield outcome
     if todo:
-        # Spawned, not forked: the parent may have threads of torch or OpenCV.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with worker_pool(workers) as pool:
             for outcome, _ in pool.map(partial(prepare, names=names), todo):
                 yield outcome
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hwm_core.errors import BadConfig
+from hwm_core.errors import BadConfig, nearest_path
 
 C = TypeVar("C", bound="Config")
 
@@ -59,7 +59,10 @@ def read_yaml(path: str | Path) -> Any:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadConfig(
-            str(path), expected="a readable YAML file", got=error.strerror, remedy="Check the path."
+            str(path),
+            expected="a readable YAML file",
+            got=error.strerror,
+            remedy=nearest_path(Path(path), "Check the path."),
         ) from None
     except UnicodeDecodeError as error:
         raise BadConfig(str(path), expected="text in UTF-8", got=str(error), remedy="Save it as UTF-8.") from None

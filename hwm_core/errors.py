@@ -2,12 +2,20 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 def did_you_mean(word: object, known: Iterable[str], otherwise: str) -> str:
     """A remedy for an unknown word: the most similar known word, or the sentence `otherwise`."""
     near = get_close_matches(str(word), list(known), n=1)
     return f"Did you mean `{near[0]}`?" if near else otherwise
+
+
+def nearest_path(path: Path, otherwise: str) -> str:
+    """A remedy for a path where nothing is: its neighbour with the nearest name, or the sentence `otherwise`."""
+    neighbours = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() and not path.exists() else []
+    near = get_close_matches(path.name, neighbours, n=1)
+    return f"Did you mean `{path.with_name(near[0])}`?" if near else otherwise
 
 
 class BadInput(ValueError):

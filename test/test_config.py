@@ -2,7 +2,7 @@
 
 import pytest
 
-from hwm_core.errors import BadConfig
+from hwm_core.errors import BadConfig, nearest_path
 from hwm_core.train.recipe import read_recipe
 
 
@@ -60,3 +60,11 @@ def test_a_list_instead_of_a_recipe_is_rejected_with_and_without_overrides(tmp_p
     for overrides in ([], ["train.steps=1"]):
         with pytest.raises(BadConfig, match=r"recipe.yaml: expected a mapping of keys to values, got list"):
             read_recipe(str(tmp_path / "recipe.yaml"), overrides)
+
+
+def test_a_path_where_nothing_is_gets_its_nearest_neighbour(tmp_path):
+    (tmp_path / "store").mkdir()
+    assert nearest_path(tmp_path / "stoer", "Check it.") == f"Did you mean `{tmp_path / 'store'}`?"
+    assert nearest_path(tmp_path / "recordings", "Check it.") == "Check it."
+    assert nearest_path(tmp_path / "none" / "store", "Check it.") == "Check it."
+    assert nearest_path(tmp_path / "store", "Check it.") == "Check it.", "it is there: something else is wrong"

@@ -15,7 +15,7 @@ from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.onex import find_token_sets
 from hwm_core.data.tokens.onex_metadata import SETTINGS_FILE
-from hwm_core.errors import BadBag, BadInput
+from hwm_core.errors import BadBag, BadInput, nearest_path
 
 
 @dataclass(frozen=True)
@@ -138,5 +138,5 @@ def _nothing_found(path: Path) -> BadBag:
         expected="a rosbag2 (metadata.yaml, .mcap, .db3), a LeRobot folder (meta/info.json), 1X's video_*.mp4 with "
         "metadata.json, a video with a .csv or .npz of its name, or a folder of them",
         got="none of these" if path.exists() else "nothing there",
-        remedy="Check the path. To read a bag without metadata.yaml, name its .mcap or .db3 file.",
+        remedy=nearest_path(path, "Check the path. To read a bag without metadata.yaml, name its .mcap or .db3 file."),
     )

@@ -16,7 +16,7 @@ from hwm_core.assets import SHIPPED_OF, checkpoint_path
 from hwm_core.config import Config
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.errors import BadCheckpoint, BadConfig, did_you_mean
+from hwm_core.errors import BadCheckpoint, BadConfig, did_you_mean, nearest_path
 from hwm_core.io.atomic import readable_folder
 
 FORMAT = 2
@@ -63,7 +63,7 @@ def checkpoint_folder(name_or_path: str | Path) -> Path:
             f"Checkpoint {name_or_path}",
             expected=f"a folder, or {' or '.join(SHIPPED_OF.values())}",
             got="nothing there",
-            remedy=did_you_mean(name_or_path, SHIPPED_OF.values(), "Check the path."),
+            remedy=did_you_mean(name_or_path, SHIPPED_OF.values(), nearest_path(folder, "Check the path.")),
         )
     return folder
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hwm_core.config import Config
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionKind, ActionManifest
-from hwm_core.errors import BadBag, BadConfig
+from hwm_core.errors import BadBag, BadConfig, nearest_path
 from hwm_core.io.atomic import new_folder
 from hwm_core.io.memory_map import map_file
 from hwm_core.types import Episode
@@ -86,7 +86,12 @@ def open_store(path: str | Path) -> Store:
     path = Path(path)
     training, validation = _open_all(path / "training"), _open_all(path / "validation")
     if not training:
-        raise BadBag(f"Store {path}", expected="episodes in training/", got="none", remedy="Prepare the data first.")
+        raise BadBag(
+            f"Store {path}",
+            expected="episodes in training/",
+            got="none",
+            remedy=nearest_path(path, "Make it: `hwm prepare`."),
+        )
     preprocessing = training[0][1]
     _reject_mixture(path, [*training, *validation])
     kinds: tuple[ActionKind, ...] = ("states", "commands")

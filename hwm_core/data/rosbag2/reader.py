@@ -15,7 +15,7 @@ from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event, Joi
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.errors import BadBag
+from hwm_core.errors import BadBag, nearest_path
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 JOINT_TYPES = ("sensor_msgs/msg/JointState",)
@@ -99,7 +99,12 @@ def _load(
 @contextmanager
 def _open(path: Path) -> Iterator[Reader]:
     if not path.exists():
-        raise BadBag(f"Bag {path}", expected="a rosbag2 folder or file", got="nothing there", remedy="Check the path.")
+        raise BadBag(
+            f"Bag {path}",
+            expected="a rosbag2 folder or file",
+            got="nothing there",
+            remedy=nearest_path(path, "Check the path."),
+        )
     with _parsing(path):
         for file in path.glob("*.db3") if path.is_dir() else [path]:
             _reject_short_database(file)

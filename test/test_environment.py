@@ -129,6 +129,13 @@ def test_a_setup_makes_the_command_hwm_of_the_checkout(machine):
     assert os.access(command, os.X_OK) and f"sys.path.insert(0, '{machine.root}')" in command.read_text()
 
 
+def test_the_python_of_the_environment_imports_the_library_of_the_checkout_from_any_directory(machine):
+    packages = machine.root / ".venv/lib/python3.11/site-packages"
+    packages.mkdir(parents=True)
+    assert machine.setup().returncode == 0
+    assert (packages / "hwm_checkout.pth").read_text() == f"{machine.root}\n"
+
+
 def test_worker_processes_can_import_the_command_hwm_again_without_running_it(machine):
     assert machine.setup().returncode == 0
     (machine.root / "training").mkdir()

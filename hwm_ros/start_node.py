@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Run the node until it is stopped; returns 0. Raises BadConfig for a word that is not a parameter."""
+    node = import_module(f"hwm_ros.{options.node}")
     words = []
     for word in options.parameters:
         if not re.fullmatch(r"[\w.]+:=.*", word):
@@ -47,5 +48,5 @@ def run(options: argparse.Namespace) -> int:
             )
         words += ["--params-file", str(options.params_file)]
     sys.argv = [options.node, "--ros-args", *words] if words else [options.node]
-    import_module(f"hwm_ros.{options.node}").main()
+    node.main()
     return 0

@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
-from types import ModuleType
 
 from hwm_core import __version__
 from hwm_core.errors import BadConfig
@@ -82,10 +82,11 @@ def _run(words: Sequence[str]) -> int:
         print(f"hwm {__version__}")
         return 0
     name, rest = _chosen(words)
-    module = _load(name)
-    parser = module.build_parser()
-    parser.prog = f"hwm {name}"
-    return int(module.run(parser.parse_args(rest)))
+    with _missing_ros(name):
+        module = import_module(ALL[name].module, _HERE)
+        parser = module.build_parser()
+        parser.prog = f"hwm {name}"
+        return int(module.run(parser.parse_args(rest)))
 
 
 def _chosen(words: Sequence[str]) -> tuple[str, list[str]]:
@@ -105,13 +106,13 @@ def _chosen(words: Sequence[str]) -> tuple[str, list[str]]:
     )
 
 
-def _load(name: str) -> ModuleType:
-    """The module of a subcommand. Raises BadConfig if it needs ROS 2 and ROS 2 is missing."""
-    module = ALL[name].module
+@contextmanager
+def _missing_ros(name: str) -> Iterator[None]:
+    """Raise BadConfig if a subcommand of hwm_ros does not find ROS 2 or the built messages."""
     try:
-        return import_module(module, _HERE) if module.startswith(".") else import_module(module)
+        yield
     except ModuleNotFoundError as error:
-        if module.startswith(".") or error.name is None:
+        if ALL[name].module.startswith(".") or error.name is None:
             raise
         raise BadConfig(
             f"hwm {name}",

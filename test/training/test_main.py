@@ -153,3 +153,11 @@ def command_lines(text: str) -> list[list[str]]:
                 if words and words[0] == "hwm":
                     found.append(words[1:])
     return found
+
+
+@pytest.mark.parametrize("node", ["world_model", "mpc_planner", "sim_robot"])
+def test_a_node_without_ros_is_rejected_with_the_remedy(node, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "rclpy", None)
+    monkeypatch.delitem(sys.modules, f"hwm_ros.{node}", raising=False)
+    assert hwm("node", node) == 2
+    assert "hwm node: expected ROS 2 with the built package hwm_ros" in capsys.readouterr().err

@@ -64,14 +64,16 @@ def prepare_episodes(
         names = embodiment.names
     for partial_write in store.glob("*/.*.partial"):  # left by a killed process
         shutil.rmtree(partial_write)
+    for header in store.glob("*/[!.]*/episode.yaml"):  # one episode is enough: a store is not mixed
+        names = _same_store(header.parent, preprocessing, names)
+        break
     todo: list[tuple[Recording, Split]] = []
     for split, some in recordings.items():
         for recording in some:
-            if (kept := _find(store, recording.name, split)) is None:
+            if _find(store, recording.name, split) is None:
                 todo.append((recording, split))
-                continue
-            names = _same_store(kept, preprocessing, names)
-            yield Prepared(recording.name, split)
+            else:
+                yield Prepared(recording.name, split)
     prepare = partial(_prepare_one, store=store, preprocessing=preprocessing, embodiment=embodiment)
     # The first readable recording determines the joints and their order; only then can the others run in parallel.
     while todo and (names is None or workers == 1):
@@ -152,11 +154,14 @@ def _find(store: Path, name: str, split: Split) -> Path | None:
 
 def _same_store(folder: Path, preprocessing: Preprocessing, names: Sequence[str] | None) -> tuple[str, ...]:
     header = read_header(folder)
-    if header.preprocessing != preprocessing or (names is not None and tuple(names) != header.names):
+    expected, got = header.preprocessing.differences(preprocessing)
+    if not expected and names is not None and tuple(names) != header.names:
+        expected, got = f"joints {', '.join(header.names)}", f"joints {', '.join(names)}"
+    if expected:
         raise BadBag(
             f"Store {folder.parents[1]}",
-            expected="the preprocessing and joints of its first episode",
-            got="others",
+            expected=f"the preprocessing and joints of its first episode: {expected}",
+            got=got,
             remedy="Use another folder, or remove this one.",
         )
     return header.names

@@ -73,10 +73,11 @@ def write_episode(folder: str | Path, episode: Episode, preprocessing: Preproces
 def require_preprocessing(store: Store, wanted: Preprocessing, path: str | Path) -> None:
     """Raises BadConfig when the store at `path` has another preprocessing than the checkpoint in use."""
     if store.preprocessing != wanted:
+        expected, got = wanted.differences(store.preprocessing)
         raise BadConfig(
             f"Store {path}",
-            expected=f"the checkpoint's preprocessing {wanted.plain()}",
-            got=f"{store.preprocessing.plain()}",
+            expected=f"the checkpoint's preprocessing, {expected}",
+            got=got,
             remedy="Prepare the recordings with the checkpoint's preprocessing.",
         )
 
@@ -84,6 +85,9 @@ def require_preprocessing(store: Store, wanted: Preprocessing, path: str | Path)
 def open_store(path: str | Path) -> Store:
     """Open both splits and the manifests. Raises BadBag when the store is empty, damaged or of mixed preprocessing."""
     path = Path(path)
+    if not path.is_dir():
+        got = "a file" if path.exists() else "no such folder"
+        raise BadBag(f"Store {path}", expected="a folder that `hwm prepare` filled", got=got, remedy="Check the path.")
     training, validation = _open_all(path / "training"), _open_all(path / "validation")
     if not training:
         raise BadBag(

@@ -74,6 +74,16 @@ def test_a_store_has_one_preprocessing_and_an_episode_one_split(recordings, tmp_
         list(prepare_episodes({"validation": recordings}, store, PREPROCESSING))
 
 
+def test_recordings_of_another_robot_are_rejected_before_anything_is_written_to_the_store(recordings, tmp_path):
+    store = tmp_path / "store"
+    prepare(recordings[:1], store)
+    (before,) = open_store(store).training
+    with pytest.raises(BadBag, match=r"first episode: joints .*, got joints other"):
+        prepare(recordings[1:], store, names=["other"])
+    (after,) = open_store(store).training
+    assert after.name == before.name
+
+
 def test_a_recording_in_both_splits_is_rejected(recordings, tmp_path):
     split = {"training": recordings, "validation": recordings[1:]}
     with pytest.raises(BadBag, match="1 names twice, the first `set_000003`"):

@@ -52,6 +52,12 @@ class Config(BaseModel):
         """The configuration in plain YAML types, the inverse of `parse`."""
         return self.model_dump(mode="json")
 
+    def differences(self: C, other: C) -> tuple[str, str]:
+        """The keys that differ, with the values here and the values of `other`: `("rate 30", "rate 20")`."""
+        here, there = self.plain(), other.plain()
+        keys = [key for key in here if here[key] != there.get(key)]
+        return ", ".join(f"{key} {here[key]}" for key in keys), ", ".join(f"{key} {there.get(key)}" for key in keys)
+
 
 def read_yaml(path: str | Path) -> Any:
     """Read one YAML file. Raises BadConfig if it is missing, malformed or not text."""
@@ -109,7 +115,7 @@ def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig
         near = get_close_matches(path[-1], known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(sorted(known))}."
         return BadConfig(f"{where}: unknown key `{key}`", expected="a known key", got=f"`{key}`", remedy=hint)
-    expected, given = first["msg"].removeprefix("Value error, "), first["input"]
+    expected, given = _expectation(first["msg"]), first["input"]
     if isinstance(given, Mapping) and first["type"] == "value_error":  # a rule about several keys
         mentioned = [name for name in re.findall(r"`(\w+)`", expected) if name in given]
         got = ", ".join(f"{name} {given[name]}" for name in mentioned) or "other values"
@@ -117,6 +123,15 @@ def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig
         return BadConfig(where, expected=expected, got=got, remedy="Correct one of them.")
     got = "nothing" if first["type"] == "missing" else repr(given)
     return BadConfig(f"{where}: key `{key}`", expected=expected, got=_short(got), remedy="Correct this value.")
+
+
+def _expectation(message: str) -> str:
+    """What pydantic expects: "a value greater than 0" for "Input should be greater than 0"."""
+    rule = message.removeprefix("Value error, ")
+    if rule == message and message.startswith("Input should be "):
+        rule = message.removeprefix("Input should be ").partition(", unable")[0]
+        return f"a value {rule}" if rule.startswith(("greater", "less")) else rule
+    return rule
 
 
 def _walk(cls: type[Config], path: tuple[int | str, ...]) -> tuple[list[str], type[Config]]:

@@ -52,7 +52,7 @@ def report(findings: list[Finding]) -> int:
 
 
 def _python() -> Finding:
-    return Finding("Python", "found", f"{platform.python_version()} at {sys.executable}, {os.cpu_count()} processors")
+    return Finding("Python", "found", f"{platform.python_version()} at {sys.executable}, processors: {os.cpu_count()}")
 
 
 def _torch() -> Finding:
@@ -60,7 +60,7 @@ def _torch() -> Finding:
         import torch
     except ImportError as error:
         return Finding("PyTorch", "missing", str(error), "pip install torch, or run `make setup`.")
-    return Finding("PyTorch", "found", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    return Finding("PyTorch", "found", f"{torch.__version__}, threads: {torch.get_num_threads()}")
 
 
 def _devices() -> Finding:

@@ -162,10 +162,11 @@ def _episodes(
 
     for world_model in world_models[1:]:
         if world_model.preprocessing != world_models[0].preprocessing:
+            expected, got = world_models[0].preprocessing.differences(world_model.preprocessing)
             raise BadConfig(
                 "Checkpoints to compare",
-                expected=f"the preprocessing {world_models[0].preprocessing.plain()}",
-                got=f"{world_model.preprocessing.plain()} of {world_model.name}",
+                expected=f"the preprocessing of {world_models[0].name}, {expected}",
+                got=f"{got} of {world_model.name}",
                 remedy="Evaluate checkpoints with different preprocessing separately.",
             )
     first = FIRST_SEED["held_out"] if options.seed is None else options.seed

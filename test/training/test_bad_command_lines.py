@@ -54,10 +54,10 @@ def write_still_episode(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--size", 0), "`height`: expected Input should be greater than or equal to 1, got 0"),
-        (("--rate", 0), "`frame_rate_hz`: expected Input should be greater than 0, got 0.0"),
+        (("--size", 0), "`height`: expected a value greater than or equal to 1, got 0"),
+        (("--rate", 0), "`frame_rate_hz`: expected a value greater than 0, got 0.0"),
         (("--margins", 0.6, 0.6, 0, 0), "expected `margins` to be four shares of at least 0"),
-        (("--rate", "inf"), "`frame_rate_hz`: expected Input should be a finite number, got inf"),
+        (("--rate", "inf"), "`frame_rate_hz`: expected a finite number, got inf"),
         *(
             (("--margins", *some), "expected `margins` to be four shares")
             for some in (("nan", 0, 0, 0), (0, 0, 0, "nan"))
@@ -130,7 +130,7 @@ def test_several_robots_without_a_square_crop_are_rejected(bags: Path, rejected)
 def test_zero_frames_per_second_and_a_split_by_zero_are_rejected(bags: Path, rejected) -> None:
     out = bags.parent / "out"
     error = rejected("convert", bags, "--to", "lerobot-v3.0", "--fps", 0, "--out", out)
-    assert "`fps`: expected Input should be greater than 0, got 0.0" in error
+    assert "`fps`: expected a value greater than 0, got 0.0" in error
     assert "--nth: expected a whole number of at least 1" in rejected("split", bags, "--nth", 0, "--out", out)
     assert not out.exists()
 

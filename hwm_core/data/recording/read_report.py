@@ -24,13 +24,13 @@ class ReadReport:
 
     def remarks(self) -> str:
         """What was left out, in one line; empty when everything is in the episode."""
-        counts = {
-            "bad messages": self.bad,
-            "late messages": self.late,
-            "repeated images": self.repeats,
-            "gaps": self.gaps,
-            "clock jumps": self.clock_jumps,
-            "frames without joint values": self.unaligned_frames,
-        }
-        listed = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        counts = (
+            (self.bad, "bad message", "bad messages"),
+            (self.late, "late message", "late messages"),
+            (self.repeats, "repeated image", "repeated images"),
+            (self.gaps, "gap", "gaps"),
+            (self.clock_jumps, "clock jump", "clock jumps"),
+            (self.unaligned_frames, "frame without joint values", "frames without joint values"),
+        )
+        listed = ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
         return f"{listed} ({self.first_fault})" if self.first_fault else listed

@@ -109,10 +109,10 @@ def test_an_unsupported_version_is_rejected(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"fps": 0}, "key `fps`: expected Input should be greater than 0, got 0"),
+        ({"fps": 0}, "key `fps`: expected a value greater than 0, got 0"),
         ({"fps": None}, "key `fps`"),
         ({"codebase_version": None}, "key `codebase_version`"),
-        ({"features": ["action"]}, "key `features`: expected Input should be a valid dictionary"),
+        ({"features": ["action"]}, "key `features`: expected a valid dictionary"),
         ({"features": {"action": 3}}, "key `features.action`"),
         ({"features": {"action": {"names": list(NAMES)}}}, "feature `action`: key `shape`.*got nothing"),
         ({"features": {"action": {"shape": []}}}, "feature `action`: key `shape`"),

@@ -157,7 +157,7 @@ def test_a_truncated_shard_is_made_again_after_its_metadata_are_removed(tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--batch 0", "key `batch`: expected Input should be greater than or equal to 1, got 0"),
+        ("--batch 0", "key `batch`: expected a value greater than or equal to 1, got 0"),
         ("--world-size 0", "key `world_size`"),
         ("--rank 5 --world-size 2", "key `rank`: expected less than the world size, 2, got 5"),
         ("--rank -1", "key `rank`"),

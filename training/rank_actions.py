@@ -1,13 +1,16 @@
 """Measure how well a world model ranks candidate actions, in the simulated reach task, seed by seed."""
 
 import argparse
+import sys
 from dataclasses import asdict
 
 import numpy as np
 
+from hwm_core.errors import BadConfig
 from hwm_core.evaluation.ranking import Ranking, rank_actions
 from hwm_core.evaluation.reaching import ReachConfig
 from hwm_core.io.atomic import write_json
+from hwm_core.sim.reach_task import NoReachTask
 from hwm_core.world_model.model import WorldModel
 
 from .devices import own_device
@@ -18,7 +21,10 @@ def rank_candidates(options: argparse.Namespace) -> int:
     config = ReachConfig.read(options.config) if options.config else ReachConfig()
     world_model = WorldModel.load(options.checkpoint, device=own_device(options.device))
     print("   seed   Spearman model simulator   top-1 regret model simulator")
-    rankings = [_rank(world_model, seed, config) for seed in range(options.seed, options.seed + options.seeds)]
+    seeds = range(options.seed, options.seed + options.seeds)
+    rankings = [one for seed in seeds if (one := _rank(world_model, seed, config)) is not None]
+    if not rankings:
+        raise BadConfig("--seed", expected="a seed with a reach task", got="none", remedy="Choose other seeds.")
     means = {
         dynamics: {
             "spearman": float(np.mean([r.agreement()[dynamics].spearman for r in rankings])),
@@ -33,8 +39,13 @@ def rank_candidates(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rank(world_model: WorldModel, seed: int, config: ReachConfig) -> Ranking:
-    ranking = rank_actions(world_model, seed, config)
+def _rank(world_model: WorldModel, seed: int, config: ReachConfig) -> Ranking | None:
+    """Print the agreement of one seed; None where the seed has no task."""
+    try:
+        ranking = rank_actions(world_model, seed, config)
+    except NoReachTask as fault:
+        print(f"skipped {fault}", file=sys.stderr)
+        return None
     agreement = {name: asdict(value) for name, value in ranking.agreement().items()}
     print(_line(str(seed), agreement["model"], agreement["simulator"]), flush=True)
     return ranking

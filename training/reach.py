@@ -1,12 +1,15 @@
 """Reach goal images with the simulated humanoid in closed loop, planning in a world model. Without ROS."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from hwm_core.errors import BadConfig
 from hwm_core.evaluation.reaching import Reach, ReachConfig, reach
 from hwm_core.io.atomic import new_file, write_json
+from hwm_core.sim.reach_task import NoReachTask
 from hwm_core.visualization import plan_strip, write_png
 from hwm_core.world_model.model import WorldModel
 
@@ -20,8 +23,14 @@ def reach_goals(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     episodes = []
     for seed in range(options.seed, options.seed + options.seeds):
-        episode = reach(world_model, seed, config, true_dynamics=options.simulator)
+        try:
+            episode = reach(world_model, seed, config, true_dynamics=options.simulator)
+        except NoReachTask as fault:
+            print(f"skipped {fault}", file=sys.stderr)
+            continue
         episodes.append(_report(episode, options.out))
+    if not episodes:
+        raise BadConfig("--seed", expected="a seed with a reach task", got="none", remedy="Choose other seeds.")
     ratio = float(np.median([one["distance_after_m"] / one["distance_before_m"] for one in episodes]))
     successes = sum(one["success"] for one in episodes)
     print(f"{successes} of {len(episodes)} reached; median palm-to-goal distance at the end: {ratio:.2f} of the start")

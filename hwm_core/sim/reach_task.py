@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.errors import BadConfig
 from hwm_core.sim.description import CONTROL_HZ
 from hwm_core.sim.kinematics import ArmKinematics
 from hwm_core.sim.model import SimHumanoid
@@ -25,7 +26,12 @@ _SIDE = "right"
 _MOTION_SECONDS = (0.8, 1.5)
 _DISTANCE_M = (0.18, 0.35)  # from the start of the palm to the goal
 _GOALS = ((0.34, 0.60), (-0.32, 0.06), (0.07, 0.20))  # x, y, z of the goal in metres, in the camera's view
+_MAX_TRIES = 3000  # random goals; a minute and a half. The published seed 2,100,001 needs 2,783
 _MAX_OBJECT_MOTION_M = 0.01  # a goal is rejected where the motion to it moves an object by more
+
+
+class NoReachTask(BadConfig):
+    """A seed whose scene has no goal that can be reached without moving an object."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,14 @@ def make_reach_task(robot: SimHumanoid, seed: int) -> ReachTask:
     """Reset `robot` to the scene of `seed`, move to a random goal, render the goal image, and restore the start.
 
     The palm starts 18-35 cm from the goal, and the motion moves no object by more than 1 cm.
+
+    Raises:
+        NoReachTask: an object lies in the way or does not rest, so no goal was found; `robot` stays at the start.
     """
     robot.reset(seed)
     rng = np.random.default_rng([seed, 200])
     start = robot.save()
-    while True:
+    for _ in range(_MAX_TRIES):
         commands = _goal_motion(robot, rng)
         palm_before, objects_before = robot.palm(_SIDE), robot.object_positions()
         for command in commands:
@@ -62,6 +71,13 @@ def make_reach_task(robot: SimHumanoid, seed: int) -> ReachTask:
         if moved < _MAX_OBJECT_MOTION_M and _DISTANCE_M[0] <= distance <= _DISTANCE_M[1]:
             break
         robot.restore(start)
+    else:
+        raise NoReachTask(
+            f"Reach task of seed {seed}",
+            expected="a motion to a goal that moves no object by more than 1 cm",
+            got=f"none in {_MAX_TRIES} random motions",
+            remedy="Choose another seed.",
+        )
     goal_image = robot.render()
     robot.restore(start)
     return ReachTask(seed, start, goal_image, goal_palm, commands)

@@ -10,7 +10,7 @@ from hwm_core.data.robot.joint_names import match_names
 from hwm_core.errors import BadActions
 from hwm_core.sim.description import ROBOT, JointReading
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.reach_task import ReachTask, make_reach_task
+from hwm_core.sim.reach_task import NoReachTask, ReachTask, make_reach_task
 
 # The pause between two tasks, so that no context holds frames of both.
 _BETWEEN_TASKS_NS = 1_000_000_000
@@ -32,9 +32,17 @@ class SimSession:
         self.robot.close()
 
     def reset(self, seed: int) -> None:
-        """Start another task, one second later on the clock."""
+        """Start another task, one second later on the clock.
+
+        Raises NoReachTask where the seed has no task; the task before begins again.
+        """
         ended_ns = self.stamp_ns
-        self.task = make_reach_task(self.robot, seed)
+        try:
+            self.task = make_reach_task(self.robot, seed)
+        except NoReachTask:
+            self.task = make_reach_task(self.robot, self.task.seed)
+            self._offset_ns += ended_ns + _BETWEEN_TASKS_NS - self.stamp_ns
+            raise
         self._offset_ns += ended_ns + _BETWEEN_TASKS_NS - self.stamp_ns
 
     @property

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.reach_task import PLANNED_JOINTS, SUCCESS_M, ReachTask, make_reach_task
+from hwm_core.sim.reach_task import PLANNED_JOINTS, SUCCESS_M, NoReachTask, ReachTask, make_reach_task
 
 SEEDS = (2_000_000, 2_000_001, 2_000_002)
 
@@ -48,6 +48,15 @@ def test_holding_still_does_not_reach_the_goal(robot):
     for _ in task.goal_commands:
         robot.advance()
     assert task.distance_m(robot) == pytest.approx(start_distance_m, abs=0.005)
+
+
+def test_a_seed_without_a_goal_ends_with_an_error_and_the_robot_at_its_start(robot, monkeypatch):
+    monkeypatch.setattr("hwm_core.sim.reach_task._MAX_TRIES", 20)
+    with pytest.raises(NoReachTask, match=r"seed 2200003: .*none in 20 random motions"):
+        make_reach_task(robot, 2_200_003)  # an object moved in all of 300 motions
+    start = robot.save()
+    robot.reset(2_200_003)
+    np.testing.assert_array_equal(robot.save(), start)
 
 
 @pytest.mark.slow

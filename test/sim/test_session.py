@@ -5,7 +5,7 @@ import pytest
 
 from hwm_core.errors import BadActions, RobotMismatch
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.reach_task import make_reach_task
+from hwm_core.sim.reach_task import NoReachTask, make_reach_task
 from hwm_core.sim.session import SimSession
 
 SEED = 2_000_000
@@ -63,3 +63,16 @@ def test_the_goal_commands_bring_the_palm_to_the_goal(session):
 def test_bad_commands_are_rejected(session, names, positions, error):
     with pytest.raises(error):
         session.command(names, positions)
+
+
+def test_a_reset_to_a_seed_without_a_task_begins_the_task_before_again(monkeypatch):
+    monkeypatch.setattr("hwm_core.sim.reach_task._MAX_TRIES", 20)
+    session = SimSession(2_000_001, 48)  # its first motion is a task
+    try:
+        goal, before_ns = session.task.goal_image.copy(), session.stamp_ns
+        with pytest.raises(NoReachTask):
+            session.reset(2_200_003)
+        np.testing.assert_array_equal(session.task.goal_image, goal)
+        assert session.stamp_ns > before_ns, "the clock never runs back"
+    finally:
+        session.close()

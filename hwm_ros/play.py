@@ -143,6 +143,8 @@ class BagPlayer(Node):
             elif kind is None:
                 self.get_logger().warning(f"{topic} is skipped: {message.message_type} is not installed here.")
             profile = LATCHED if message.latched else RELIABLE
+            if kind is not None:
+                self.get_logger().info(f"Publishing {topic}")
             self._publishers_of[topic] = None if kind is None else self.create_publisher(kind, topic, profile)
         return self._publishers_of[topic]
 

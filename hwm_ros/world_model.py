@@ -26,6 +26,7 @@ from hwm_ros.qos import JOINTS_IN, LATCHED, RELIABLE, SENSOR, create_publisher, 
 from hwm_ros.services import ModelServices
 
 _DIAGNOSTICS_S = 1.0
+_FIRST_IMAGE_S, _WARN_EVERY_S = 5, 30  # when a missing image topic is first logged, and how often again
 
 
 class WorldModelParameters(ModelParameters):
@@ -83,6 +84,8 @@ class WorldModelNode(LifecycleNode):
         self._entities: list[Any] = []  # subscriptions and timers that exist while the node is active
         self._fault = ""  # why the last transition or request failed
         self._received: Counter[str] = Counter()  # messages since the last diagnostics, by topic
+        self._image_topic = ""
+        self._seconds_without_image = 0  # since the activation
 
         self._info = create_publisher(self, ModelInfo, "~/model_info", LATCHED)
         self._status = create_publisher(self, ContextStatus, "~/context_status", RELIABLE)
@@ -111,6 +114,9 @@ class WorldModelNode(LifecycleNode):
         server.reset()
         self._fault = ""
         kind, suffix = (Image, "") if settings.image_transport == "raw" else (CompressedImage, "/compressed")
+        self._image_topic = self.resolve_topic_name(f"head_camera/image_raw{suffix}")
+        self._received.clear()
+        self._seconds_without_image = 0
         self._entities = [
             create_subscription(self, kind, f"head_camera/image_raw{suffix}", self._on_image, SENSOR),
             create_subscription(self, JointState, "joint_states", self._on_states, JOINTS_IN),
@@ -121,6 +127,7 @@ class WorldModelNode(LifecycleNode):
         if server.info.action_kind == ModelInfo.COMMANDS:
             self._entities.append(create_subscription(self, JointState, "joint_commands", self._on_command, JOINTS_IN))
         self._model.is_active = True
+        self.get_logger().info(f"Active: waits for images on {self._image_topic}")
 
     @_reported
     def on_deactivate(self) -> None:
@@ -225,6 +232,7 @@ class WorldModelNode(LifecycleNode):
         else:
             values |= {f"{topic}_rate_hz": count / _DIAGNOSTICS_S for topic, count in self._received.items()}
             values |= server.health(self.get_clock().now().nanoseconds)
+            self._warn_without_image()
             if (error := server.context.readiness_error()) is not None:
                 level = DiagnosticStatus.WARN if isinstance(error, NoContext) else DiagnosticStatus.ERROR
                 summary = str(error)
@@ -234,6 +242,20 @@ class WorldModelNode(LifecycleNode):
         self._received = Counter(dict.fromkeys(self._received, 0))  # keep the topics: a silent one is reported as 0 Hz
         if self._model.is_active:  # a failed request is reported once; a failed transition until the next transition
             self._fault = ""
+
+    def _warn_without_image(self) -> None:
+        """Log that no image has arrived since the activation, and the other transport's topic if it has a publisher."""
+        if "image" in self._received:
+            return
+        self._seconds_without_image += 1
+        if self._seconds_without_image % _WARN_EVERY_S != _FIRST_IMAGE_S:
+            return
+        topic, raw = self._image_topic, self._settings.image_transport == "raw"
+        other = f"{topic}/compressed" if raw else topic.removesuffix("/compressed")
+        remedy = "Check the camera, and the remapping of this topic."
+        if self.count_publishers(other):
+            remedy = f"{other} has a publisher: start the node with image_transport:={'compressed' if raw else 'raw'}."
+        self.get_logger().warning(f"No image on {topic} for {self._seconds_without_image} s. {remedy}")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import yaml
 
+from hwm_core.assets import checkpoint_path
 from hwm_core.config import read_yaml
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import write_text
@@ -113,5 +114,6 @@ def _open_run(options: argparse.Namespace, ranks: Ranks) -> Run:
     else:
         recipe = read_recipe(options.preset, options.overrides)
     given = {name: getattr(options, name, None) for name in ("data", "tokenizer", "init", "checkpoint")}
-    sources = {name: str(Path(path).absolute()) for name, path in given.items() if path is not None}
+    # A shipped checkpoint by name is stored as its folder.
+    sources = {name: str(checkpoint_path(path).absolute()) for name, path in given.items() if path is not None}
     return Run(folder, recipe, ranks, options.resume, options.replay, sources)

@@ -140,6 +140,18 @@ def test_a_resumed_run_finds_its_data_and_tokenizer_by_itself(store, tokenizer, 
     assert read_state(tmp_path / "run" / "state.pt")["step"] == 6
 
 
+def test_a_resumed_run_that_was_started_with_a_shipped_name_finds_it_from_any_directory(tmp_path, monkeypatch):
+    folder = tmp_path / "recordings"
+    assert hwm("sim", "record", "--out", folder, "--train", 1, "--val", 1, "--seconds", 2, "--processes", 1) == 0
+    robot = ("--robot", folder / "robot.yaml", "--out", tmp_path / "store")
+    assert hwm("prepare", folder / "train", "--validation", folder / "val", *robot) == 0
+    budget = ("train.max_minutes=null", "train.steps=1", "train.batch_size=1", "model.dim=16", "model.num_heads=2")
+    command = ("train", "--tokenizer", "tiny", "--data", tmp_path / "store", "--out", tmp_path / "run")
+    assert hwm(*command, *budget, "data.validation_windows=1") == 0
+    monkeypatch.chdir(tmp_path)
+    assert hwm("train", "--out", "run", "--resume", "train.steps=2") == 0
+
+
 def test_a_run_without_data_is_rejected(tmp_path, capsys):
     assert hwm("train", "--out", tmp_path / "run") == 2
     assert "--data: expected a folder, got none" in capsys.readouterr().err

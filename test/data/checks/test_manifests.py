@@ -37,7 +37,8 @@ def test_statistics_of_token_sets_are_fitted_to_their_states(published, pair, tm
     np.testing.assert_allclose(written["mean"], np.concatenate(every).astype(np.float64).mean(axis=0))
     assert written["units"][-4:] == ["unit", "unit", "m/s", "rad/s"]
     manifests = measure_manifests(
-        [one for side in sorted(pair.glob("*/")) for one in open_tokens(side)], Robot(name="r")
+        [one for side in sorted(path for path in pair.iterdir() if path.is_dir()) for one in open_tokens(side)],
+        Robot(name="r"),
     )
     assert set(manifests) == {"states", "commands"} and manifests["commands"].lower[0] == -19
 

@@ -80,3 +80,17 @@ def test_a_chosen_camera_is_the_only_one_after_conversion_and_a_single_camera_is
     shutil.copytree(old / "videos/chunk-000" / head, old / "videos/chunk-000" / hand)
     assert converted("all") == ((hand, head), False)
     assert converted("chosen", "--camera", head) == ((head,), True)
+
+
+def test_data_commands_end_with_the_next_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        record(tmp_path / f"bags/run_{number}", run(40))
+
+    def last() -> str:
+        return capsys.readouterr().out.splitlines()[-1]
+
+    assert hwm("verify", "bags") == 0 and last() == "Next: hwm inspect bags"
+    assert hwm("split", "bags", "--nth", 2, "--out", "split.yaml") == 0
+    assert last() == "Next: hwm prepare bags --robot robot.yaml --split split.yaml --out store"
+    assert hwm("convert", "bags", "--to", "lerobot-v2.1", "--out", "set") == 0 and last() == "Next: hwm inspect set"

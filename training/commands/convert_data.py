@@ -44,7 +44,10 @@ def build_parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises BadInput for errors that the user can correct."""
     from ..convert_data import ConvertOptions, convert
+    from ..next_command import print_next
     from ..sources import Sources
 
     chosen = ConvertOptions(**{field.name: getattr(options, field.name) for field in fields(ConvertOptions)})
-    return convert(Sources.of(options), options.out, chosen)
+    status = convert(Sources.of(options), options.out, chosen)
+    print_next("inspect", options.out)
+    return status

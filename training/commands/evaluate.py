@@ -84,5 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises BadInput for errors that the user can correct."""
     from ..evaluate import evaluate
+    from ..next_command import print_next
 
-    return evaluate(options)
+    status = evaluate(options)
+    if options.world_size == 1:
+        print_next("node", "world_model", f"checkpoint:={options.checkpoint[0]}")
+    return status

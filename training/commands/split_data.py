@@ -28,8 +28,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises BadInput for errors that the user can correct."""
-    from ..sources import Sources
+    from ..next_command import print_next
+    from ..sources import ReadOptions, Sources
     from ..split_data import split
 
     found = Sources.of(options).recordings()
-    return split(found, options.out, nth=options.nth, share=options.share, seed=options.seed)
+    status = split(found, options.out, nth=options.nth, share=options.share, seed=options.seed)
+    reading = ReadOptions.of(options).words()
+    print_next("prepare", *options.sources, *reading, "--robot", "robot.yaml", "--split", options.out, "--out", "store")
+    return status

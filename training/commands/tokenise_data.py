@@ -48,6 +48,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises BadInput for errors that the user can correct."""
+    from ..next_command import print_next
     from ..tokenise_data import tokenise_sources
 
-    return tokenise_sources(options)
+    status = tokenise_sources(options)
+    if options.world_size == 1:
+        print_next("train", "--data", options.out, "--tokenizer", options.tokenizer, "--out", "runs/model")
+    return status

@@ -19,7 +19,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises BadInput for errors that the user can correct."""
+    from ..next_command import print_next
     from ..sources import ReadOptions
     from ..verify_data import verify
 
-    return verify(options.sources, ReadOptions.of(options))
+    status = verify(options.sources, ReadOptions.of(options))
+    if status == 0:
+        print_next("inspect", *options.sources, *ReadOptions.of(options).words())
+    return status

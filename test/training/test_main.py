@@ -1,5 +1,6 @@
 """The command `hwm` itself: its overview, its subcommands, and errors of the words given to it."""
 
+import argparse
 import json
 import re
 import shlex
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command import hwm
@@ -155,9 +157,13 @@ def command_lines(text: str) -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("node", ["world_model", "mpc_planner", "sim_robot"])
-def test_a_node_without_ros_is_rejected_with_the_remedy(node, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "rclpy", None)
-    monkeypatch.delitem(sys.modules, f"hwm_ros.{node}", raising=False)
-    assert hwm("node", node) == 2
-    assert "hwm node: expected ROS 2 with the built package hwm_ros" in capsys.readouterr().err
+def test_a_node_without_ros_is_rejected_with_the_remedy(monkeypatch, capsys):
+    def without_ros(options):
+        raise ModuleNotFoundError("No module named 'hwm_ros.msg'", name="hwm_ros.msg")
+
+    node = SimpleNamespace(build_parser=argparse.ArgumentParser, run=without_ros)
+    monkeypatch.setitem(sys.modules, "hwm_ros.start_node", node)
+    assert hwm("node") == 2
+    assert (
+        "hwm node: expected ROS 2 with the built package hwm_ros, got no module hwm_ros.msg" in capsys.readouterr().err
+    )

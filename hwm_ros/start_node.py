@@ -13,9 +13,10 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from hwm_core.errors import BadConfig
+from hwm_core.errors import BadConfig, did_you_mean
 
 NODES = ("world_model", "mpc_planner", "sim_robot")
+_OF_ROS = ("use_sim_time", "qos_overrides.", "start_type_description_service")  # parameters of every node
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,13 +31,25 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the node until it is stopped; returns 0. Raises BadConfig for a word that is not a parameter."""
+    """Run the node until it is stopped; returns 0. Raises BadConfig for a word that is not a parameter of the node."""
+    from hwm_ros.parameter_file import NODES as NODE_PARAMETERS  # needs ROS 2, which --help does not
+    from hwm_ros.parameters import parameter_specs
+
     node = import_module(f"hwm_ros.{options.node}")
+    known = [spec.name for spec in parameter_specs(NODE_PARAMETERS[options.node])]
     words = []
     for word in options.parameters:
         if not re.fullmatch(r"[\w.]+:=.*", word):
             raise BadConfig(
                 "hwm node", expected="NAME:=VALUE", got=f"`{word}`", remedy="Write for example `device:=cpu`."
+            )
+        name = word.partition(":=")[0]
+        if name not in known and not name.startswith(_OF_ROS):
+            raise BadConfig(
+                f"hwm node {options.node}",
+                expected="a parameter of the node",
+                got=f"`{name}`",
+                remedy=did_you_mean(name, known, "`config/hwm_ros.yaml` lists all."),
             )
         words += ["-p", word]
     for word in options.remap:

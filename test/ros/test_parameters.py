@@ -8,9 +8,11 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 import rclpy
 from rclpy.parameter import Parameter
 
+from hwm_core.errors import BadConfig
 from hwm_ros.mpc_planner import MpcPlannerParameters
 from hwm_ros.parameter_file import NODES, parameter_file
 from hwm_ros.parameters import declare_parameters, parameter_specs, read_parameters, watch_parameters
+from hwm_ros.start_node import build_parser, run
 from hwm_ros.world_model import WorldModelParameters
 
 pytestmark = pytest.mark.ros
@@ -77,3 +79,9 @@ def test_a_value_out_of_range_is_rejected_with_the_parameters_name(node):
     rejected = node.set_parameters([Parameter("live.max_velocity", value=-1.0)])[0]
     assert not rejected.successful
     assert "max_velocity" in rejected.reason
+
+
+def test_an_unknown_parameter_on_the_command_line_is_rejected_with_the_nearest_one():
+    options = build_parser().parse_args(["world_model", "use_sim_time:=true", "chekpoint:=tiny"])
+    with pytest.raises(BadConfig, match=r"got `chekpoint`\. Did you mean `checkpoint`\?"):
+        run(options)

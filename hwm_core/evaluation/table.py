@@ -23,7 +23,7 @@ class Table:
 
 def decimals(value: float) -> str:
     """Rounded to two decimal places."""
-    return f"{value:.2f}"
+    return f"{_rounded(value, 2):.2f}"
 
 
 def digits(value: float) -> str:
@@ -34,5 +34,11 @@ def digits(value: float) -> str:
 def gain(interval: Interval, places: int = 2) -> str:
     """A difference with its sign, and its interval if there is one."""
     if interval.low is None or interval.high is None:
-        return f"{interval.mean:+.{places}f}"
-    return f"{interval.mean:+.{places}f} ({interval.low:+.{places}f} to {interval.high:+.{places}f})"
+        return f"{_rounded(interval.mean, places):+.{places}f}"
+    mean, low, high = (f"{_rounded(one, places):+.{places}f}" for one in (interval.mean, interval.low, interval.high))
+    return f"{mean} ({low} to {high})"
+
+
+def _rounded(value: float, places: int) -> float:
+    """Rounded, and without the sign of a zero: no table shows -0.00."""
+    return round(value, places) + 0.0

@@ -27,7 +27,7 @@ from hwm_core.evaluation.json_report import (
     tokens_json,
 )
 from hwm_core.evaluation.model_card import model_card
-from hwm_core.evaluation.table import gain
+from hwm_core.evaluation.table import decimals, gain
 from hwm_core.evaluation.tables import markdown
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
 from hwm_core.metrics.psnr import psnr
@@ -109,3 +109,8 @@ def test_a_card_lists_the_differences_that_are_not_shown() -> None:
     # An untrained model on noise gains nothing from its actions.
     assert "Not shown to be above shuffled actions at 8 frames ahead" in card
     assert "Fewer than" not in card
+
+
+def test_no_table_shows_a_negative_zero():
+    assert decimals(-0.004) == "0.00" and decimals(-0.006) == "-0.01"
+    assert gain(Interval(-0.001, -0.2, 0.1)) == "+0.00 (-0.20 to +0.10)"

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hwm_core.errors import BadConfig, nearest_path
+from hwm_core.errors import BadConfig, did_you_mean, nearest_path
 
 C = TypeVar("C", bound="Config")
 
@@ -112,8 +111,7 @@ def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         known = list(holder.model_fields)
-        near = get_close_matches(path[-1], known, n=1)
-        hint = f"Did you mean `{near[0]}`?" if near else f"Known keys: {', '.join(sorted(known))}."
+        hint = did_you_mean(path[-1], known, f"Known keys: {', '.join(sorted(known))}.")
         return BadConfig(f"{where}: unknown key `{key}`", expected="a known key", got=f"`{key}`", remedy=hint)
     expected, given = _expectation(first["msg"]), first["input"]
     if isinstance(given, Mapping) and first["type"] == "value_error":  # a rule about several keys
@@ -122,7 +120,9 @@ def _explain(cls: type[Config], error: ValidationError, where: str) -> BadConfig
         where = f"{where}: {key}" if key else where
         return BadConfig(where, expected=expected, got=got, remedy="Correct one of them.")
     got = "nothing" if first["type"] == "missing" else repr(given)
-    return BadConfig(f"{where}: key `{key}`", expected=expected, got=_short(got), remedy="Correct this value.")
+    values = re.findall(r"'([^']+)'", expected) if first["type"] == "literal_error" else []
+    remedy = did_you_mean(given, values, "Correct this value.")
+    return BadConfig(f"{where}: key `{key}`", expected=expected, got=_short(got), remedy=remedy)
 
 
 def _expectation(message: str) -> str:

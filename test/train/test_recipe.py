@@ -99,3 +99,10 @@ def test_a_patch_that_does_not_cover_the_grid_is_rejected():
         BadConfig, match=r"expected `grid` to be a multiple of `patch` on both sides, got grid \[16, 16\]"
     ):
         build_model("masked", {"grid": [16, 16], "patch": 3})
+
+
+def test_a_value_that_is_almost_a_known_one_is_rejected_with_it():
+    with pytest.raises(
+        BadConfig, match=r"key `data.actions`: expected 'states' or 'commands', got 'sates'. Did you mean"
+    ):
+        read_recipe("tiny", ["data.actions=sates"])

@@ -103,7 +103,7 @@ def _warnings_before(
             _, report = recording.read(preprocessing)
         except BadInput:
             continue  # it is reported when its turn comes
-        if repeated := _repeated_frames([report], options.rate, options.frame_skip):
+        if repeated := _repeated_frames(report, options.rate, options.frame_skip):
             yield f"{recording.name}: {repeated}"
         if any(found.bars) and not any(options.margins):
             margins = " ".join(f"{share:.3g}" for share in found.bars)
@@ -176,12 +176,12 @@ def _print_manifests(manifests: Mapping[ActionKind, ActionManifest], robot: Robo
             print(f"{kind}: {len(constant)} of {manifest.dim} dimensions are constant: {', '.join(constant)}")
 
 
-def _repeated_frames(reports: Sequence[ReadReport], rate: float, frame_skip: int) -> str:
+def _repeated_frames(report: ReadReport, rate: float, frame_skip: int) -> str:
     """A warning about frames that repeat the previous frame; empty where they are few."""
-    frames, repeated = sum(one.frames for one in reports), sum(one.held for one in reports)
+    frames, repeated = report.frames, report.held
     if repeated <= _MANY_REPEATED * frames:
         return ""
-    camera_rate = min(one.shown_hz for one in reports if one.held > _MANY_REPEATED * one.frames) * (1 + frame_skip)
+    camera_rate = report.shown_hz * (1 + frame_skip)
     remedy = (
         f"`--rate {camera_rate:.4g}` repeats no frames."
         if camera_rate < rate

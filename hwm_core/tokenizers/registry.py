@@ -1,14 +1,13 @@
 """The tokenizers by kind."""
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from hwm_core.config import Config
-from hwm_core.errors import BadConfig
+from hwm_core.errors import BadConfig, did_you_mean
 from hwm_core.tokenizers.base import VideoTokenizer
 from hwm_core.tokenizers.causal import CausalTokenizerConfig, CausalVideoTokenizer
 from hwm_core.tokenizers.continuous import ContinuousTokenizerConfig, ContinuousVideoTokenizer
@@ -50,8 +49,7 @@ def build_tokenizer(
     mapping = config.plain() if isinstance(config, Config) else dict(config)
     kind = str(mapping.get("kind"))
     if kind not in TOKENIZERS:
-        near = get_close_matches(kind, TOKENIZERS, n=1)
-        remedy = f"Did you mean `{near[0]}`?" if near else "Set `kind`."
+        remedy = did_you_mean(kind, TOKENIZERS, "Set `kind`.")
         raise BadConfig("tokenizer: key `kind`", expected=" or ".join(TOKENIZERS), got=f"`{kind}`", remedy=remedy)
     found = TOKENIZERS[kind]
     parsed = found.config.parse(mapping, "tokenizer")

@@ -25,16 +25,17 @@ class SimObserver:
 
     Raises:
         RobotMismatch: a model of another robot.
-        BadConfig: a model with another frame rate.
+        BadConfig: a frame rate that does not divide the robot's.
     """
 
     def __init__(self, robot: SimHumanoid, world_model: WorldModel) -> None:
-        if world_model.frame_rate_hz != CONTROL_HZ:
+        self._ticks = round(CONTROL_HZ / world_model.frame_rate_hz)  # control ticks for each frame of the model
+        if self._ticks * world_model.frame_rate_hz != CONTROL_HZ:
             raise BadConfig(
                 "Frame rate of the model",
-                expected=f"{CONTROL_HZ} Hz, the rate of the simulated robot",
+                expected=f"{CONTROL_HZ} Hz, the rate of the simulated robot, divided by a whole number",
                 got=f"{world_model.frame_rate_hz:g} Hz",
-                remedy="Use a checkpoint that was trained at this rate.",
+                remedy="Use a checkpoint that was trained at such a rate.",
             )
         self._robot, self._world_model = robot, world_model
         self._columns = world_model.manifest.match(robot.joints.names)
@@ -52,7 +53,7 @@ class SimObserver:
         """Hold the pose until the context is full."""
         self.look()
         while len(self._seen) < self._world_model.past_frames:
-            self._robot.advance()
+            self._advance()
             self.look()
 
     def observation(self) -> SimObservation:
@@ -61,13 +62,23 @@ class SimObserver:
         return SimObservation(frames, actions, self._robot.save())
 
     def act(self, action: NDArray[np.float32]) -> None:
-        """Send an action [A] in manifest order and advance by one frame. Joints that the manifest lacks do not move."""
-        command = self._robot.last_command
-        command[self._columns] = action
-        self._robot.command(command)
-        self._robot.advance()
+        """Send an action [A] in manifest order and advance by one frame. Joints that the manifest lacks do not move.
+
+        Where the robot has several control ticks in a frame, the commands before the action lead straight to it.
+        """
+        before = self._robot.last_command
+        for tick in range(1, self._ticks + 1):
+            command = before.copy()
+            command[self._columns] = action + (before[self._columns] - action) * (1 - tick / self._ticks)
+            self._robot.command(command)
+            self._robot.advance()
 
     def step(self, action: NDArray[np.float32]) -> NDArray[np.uint8]:
         """`act` and `look`."""
         self.act(action)
         return self.look()
+
+    def _advance(self) -> None:
+        """Hold the last command for one frame."""
+        for _ in range(self._ticks):
+            self._robot.advance()

@@ -1,24 +1,39 @@
-"""The random motion of recorded episodes.
+"""The motions of recorded episodes: each group of joints moves in minimum-jerk segments, one program after another.
 
-Each arm moves in minimum-jerk segments of 0.5-1.3 s: to or through an object, to a random point above the table, to a
-nearby posture, or not at all (`MIX` holds the shares). The neck holds still or moves to random directions.
+A program is a short list of segments of one arm, such as a push of an object (hwm_core/sim/programs.py). The neck holds
+still or moves to random directions.
 """
 
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.sim.description import CONTROL_HZ, SIDES
-from hwm_core.sim.kinematics import ArmKinematics
 from hwm_core.sim.model import SimHumanoid
+from hwm_core.sim.programs import PROGRAMS, Arm, Leg
 
 Vector = NDArray[np.float64]
 
-MIX = {"object": 0.45, "workspace": 0.30, "nearby": 0.15, "hold": 0.10}  # kind of segment -> share of segments
+RANDOM_MIX: Mapping[str, float] = {"object": 0.45, "workspace": 0.30, "nearby": 0.15, "hold": 0.10}
+"""Shares of the programs of the first recordings, and of the held-out episodes."""
+SKILL_MIX: Mapping[str, float] = {
+    "push": 0.30,
+    "sweep": 0.16,
+    "object": 0.06,
+    "workspace": 0.14,
+    "pick": 0.06,
+    "joints": 0.10,
+    "correct": 0.08,
+    "retreat": 0.05,
+    "hold": 0.05,
+}
+"""Shares of the programs of purposeful recordings: more contact, and small corrections near rests."""
+
 _SEGMENT_SECONDS = (0.5, 1.3)
 _NECK_SEGMENT_SECONDS = (0.8, 1.8)
-_WORKSPACE = ((0.32, 0.62), (-0.08, 0.32), (0.06, 0.26))  # x; y towards the arm's own side; z above the table, metres
 _MIN_JERK_PEAK = 1.875  # peak speed of a minimum-jerk move, in units of its mean speed
 
 
@@ -48,20 +63,31 @@ class MotionMix:
     """Commands for the whole robot, one per tick.
 
     Args:
-        robot: provides the object positions at the start of each segment.
+        robot: provides the object positions at the start of each program.
         seed: of the motion; independent of the robot's random numbers for the same seed.
         fixed_neck: hold the neck still for the whole episode.
+        mix: {name of a program: its share}.
+        still: arms that hold still for the whole episode, "left" or "right".
     """
 
-    def __init__(self, robot: SimHumanoid, seed: int, fixed_neck: bool) -> None:
+    def __init__(
+        self,
+        robot: SimHumanoid,
+        seed: int,
+        fixed_neck: bool,
+        mix: Mapping[str, float] = RANDOM_MIX,
+        still: tuple[str, ...] = (),
+    ) -> None:
         self._robot = robot
         self._rng = np.random.default_rng([seed, 100])
+        self._programs, self._shares = tuple(mix), np.cumsum(tuple(mix.values()))
         self._command = np.clip(robot.positions, robot.joints.lower, robot.joints.upper)
-        self._kinematics = {side: ArmKinematics(robot, side) for side in SIDES}
-        names = robot.joints.names
-        self._columns = {side: robot.joints.index(*(n for n in names if n.startswith(side))) for side in SIDES}
+        moving = [side for side in SIDES if side not in still]
+        self._arms = {side: Arm(robot, side) for side in moving}
+        self._columns = {side: arm.columns for side, arm in self._arms.items()}
         if not fixed_neck:
             self._columns["neck"] = robot.joints.index("neck_yaw", "neck_pitch")
+        self._legs: dict[str, deque[Leg]] = {group: deque() for group in self._columns}
         self._segments: dict[str, Segment] = {}
         self._ages = dict.fromkeys(self._columns, 0)
 
@@ -75,28 +101,17 @@ class MotionMix:
             self._command[columns] = self._segments[group].at(self._ages[group])
         return self._command.copy()
 
-    # ---------------------------------------------------------------- goals
-
     def _arm_segment(self, side: str) -> Segment:
-        columns, table, rng = self._columns[side], self._robot.joints, self._rng
+        """The next segment of the arm's program; a new program when it is over."""
+        columns, table, rng, legs = self._columns[side], self._robot.joints, self._rng, self._legs[side]
         start = self._command[columns].copy()
-        kind = tuple(MIX)[np.searchsorted(np.cumsum(tuple(MIX.values())), rng.uniform(), side="right")]
-        arm = self._arm_goal(kind, side, start[:-1])
-        grip = table.upper[columns[-1]] * rng.uniform() if rng.uniform() < 0.5 else start[-1]
-        goal = start if kind == "hold" else np.clip(np.append(arm, grip), table.lower[columns], table.upper[columns])
-        seconds = rng.uniform(*_SEGMENT_SECONDS)
+        if not legs:
+            name = self._programs[int(np.searchsorted(self._shares, rng.uniform(), side="right"))]
+            legs.extend(PROGRAMS[name](self._arms[side], start, rng))
+        leg = legs.popleft()
+        goal = np.clip(leg.goal, table.lower[columns], table.upper[columns])
+        seconds = rng.uniform(*_SEGMENT_SECONDS) if leg.seconds is None else leg.seconds
         return plan_segment(start, goal, table.max_velocity[columns], seconds, longest=_SEGMENT_SECONDS[1])
-
-    def _arm_goal(self, kind: str, side: str, arm: Vector) -> Vector:
-        """The goal of the arm's six joints, from the posture `arm`."""
-        if kind == "object":
-            return self._kinematics[side].reach(arm, self._object_target(side))
-        if kind == "workspace":
-            return self._kinematics[side].reach(arm, self._workspace_target(side))
-        if kind == "nearby":
-            nearby = (arm + 0.3 * self._rng.standard_normal(len(arm)) for _ in range(10))
-            return next((posture for posture in nearby if self._above_table(side, posture)), arm)
-        return arm
 
     def _neck_segment(self) -> Segment:
         columns, table, rng = self._columns["neck"], self._robot.joints, self._rng
@@ -104,30 +119,3 @@ class MotionMix:
         goal = table.home[columns] + rng.uniform((-0.32, -0.14), (0.32, 0.12)) if rng.uniform() < 0.6 else start
         seconds = rng.uniform(*_NECK_SEGMENT_SECONDS)
         return plan_segment(start, goal, table.max_velocity[columns], seconds, longest=_NECK_SEGMENT_SECONDS[1])
-
-    def _object_target(self, side: str) -> Vector:
-        """The centre of an object in the arm's reach, or a point some centimetres behind the object from the hand."""
-        positions, rng = self._robot.object_positions(), self._rng
-        own_side = positions[:, 1] if side == "left" else -positions[:, 1]
-        near = positions[own_side > -0.10]
-        target = rng.permutation(near if len(near) else positions)[0].copy()
-        away = target[:2] - self._robot.palm(side)[:2]
-        if rng.uniform() < 0.6:
-            target[:2] += away / max(float(np.hypot(*away)), 1e-6) * rng.uniform(0.04, 0.14)
-        target[2] = rng.uniform(0.035, 0.07)
-        return _inside(target)
-
-    def _above_table(self, side: str, posture: Vector) -> bool:
-        """Whether the hand of a posture [6] is above the table: an arm below the table edge would get stuck."""
-        x, _, z = self._kinematics[side].palm(posture)
-        return bool(x > 0.28 and z > 0.04)
-
-    def _workspace_target(self, side: str) -> Vector:
-        low, high = np.array(_WORKSPACE).T
-        target = self._rng.uniform(low, high)
-        return target if side == "left" else target * (1, -1, 1)
-
-
-def _inside(target: Vector) -> Vector:
-    """Clip a point to the area inside the table's rim, so that no object is pushed over the rim."""
-    return np.clip(target, (0.30, -0.38, 0.03), (0.74, 0.38, 0.5))

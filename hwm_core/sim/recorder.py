@@ -1,6 +1,6 @@
 """Episodes of the simulated humanoid: in memory with ground truth, or as the rosbag2 of a real robot."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.writer import BagWriter, ImageFormat
 from hwm_core.sim.description import CAMERA_FRAME, CONTROL_HZ, JointReading
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.motion import MotionMix
+from hwm_core.sim.motion import RANDOM_MIX, SKILL_MIX, MotionMix
 from hwm_core.types import Episode
 
 
@@ -82,6 +82,22 @@ class SimEpisode:
 def has_fixed_neck(seed: int) -> bool:
     """Whether the episode of this seed holds the neck still: the even seeds do."""
     return seed % 2 == 0
+
+
+def random_motion(robot: SimHumanoid, seed: int) -> MotionMix:
+    """The random motion of both arms; the even seeds hold the neck still."""
+    return MotionMix(robot, seed, has_fixed_neck(seed), RANDOM_MIX)
+
+
+def skill_motion(robot: SimHumanoid, seed: int) -> MotionMix:
+    """Purposeful motion. Half of the episodes move one arm alone, and in most of them the neck holds still."""
+    neck, arms = np.random.default_rng([seed, 101]).uniform(size=2)
+    still = ("left",) if arms < 0.4 else ("right",) if arms < 0.5 else ()
+    return MotionMix(robot, seed, bool(neck < 0.65), SKILL_MIX, still)
+
+
+MOTIONS: Mapping[str, Callable[[SimHumanoid, int], MotionMix]] = {"random": random_motion, "skills": skill_motion}
+"""{name: motion of an episode, from the robot at its start and the seed}."""
 
 
 def play(robot: SimHumanoid, motion: MotionMix, seconds: float) -> Iterator[Tick]:

@@ -4,7 +4,7 @@ Time t runs from 0, noise, to 1, data.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hwm_core.models.conditioning import Conditioning, PastCache, PastInputs, either, zeroed
 from hwm_core.models.flow_config import FlowConfig
+from hwm_core.models.flow_loss import latents_of_step, weighted_square
 from hwm_core.models.flow_path import interpolate, linear_estimate, noise_level, velocity_to
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.nn.action_modulation import ActionModulation
@@ -108,6 +109,8 @@ class FlowWorldModel(WorldModelNetwork):
         t = torch.sigmoid(normal((len(data),), generator))  # logit-normal
         pure_noise, no_context, no_actions = (uniform((len(data),), generator) for _ in range(3))
         t = t.masked_fill(pure_noise < self.config.pure_noise_rate, 0.0)
+        latents = latents_of_step(self.config, generator)
+        data, noise = data[:, latents], noise[:, latents]
         velocity = self(
             interpolate(noise, data, t, self.config.sigma_min),
             t,
@@ -115,11 +118,12 @@ class FlowWorldModel(WorldModelNetwork):
             actions,
             drop_context=no_context < self.config.condition_dropout,
             drop_actions=no_actions < self.config.action_dropout,
+            latents=latents,
         )
         error = velocity.float() - (data - (1 - self.config.sigma_min) * noise)
         if self.config.predicts == "data":  # error of the data = noise level * error of the velocity
             error = error * noise_level(t, self.config.sigma_min).view(-1, 1, 1, 1, 1)
-        return self._weighted_square(error), {}
+        return self._loss(error, data - past[:, -1:]), {}
 
     def mean_prediction(self, codes: Tensor, actions: Tensor | None, generator: torch.Generator) -> Tensor:
         """Mean latents [B, T_future, H, W, C]: one step from pure noise.
@@ -133,7 +137,8 @@ class FlowWorldModel(WorldModelNetwork):
     def future_loss(self, codes: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
         """Squared error of the mean prediction, weighted as the loss."""
         mean = self.mean_prediction(codes, actions, generator)
-        return {"loss": self._weighted_square(mean - self._split_latents(codes)[1])}
+        past, data = self._split_latents(codes)
+        return {"loss": self._loss(mean - data, data - past[:, -1:])}
 
     def forward(
         self,
@@ -144,23 +149,28 @@ class FlowWorldModel(WorldModelNetwork):
         *,
         drop_context: Tensor | None = None,
         drop_actions: Tensor | None = None,
+        latents: Sequence[int] | None = None,
     ) -> Tensor:
-        """Velocity [B, T_future, H, W, C], without a cache.
+        """Velocity [B, T, H, W, C], without a cache.
 
         Args:
-            noisy: [B, T_future, H, W, C] at time t.
+            noisy: [B, T, H, W, C] at time t.
             t: [B] in [0, 1].
             past: [B, T_past, H, W, C] normalised latents.
             actions: [B, F, A] normalised; None drops both action streams.
             drop_context: [B] bool, samples whose past and actions are dropped.
             drop_actions: [B] bool, samples whose actions are dropped.
+            latents: the T future latents of `noisy`; None: all.
         """
         past_actions = future_actions = None
         if actions is not None:
             past_actions, future_actions = actions.split([self.config.past_frames, self.config.future_frames], dim=1)
         drop_actions = either(drop_context, drop_actions)
         conditioning = Conditioning(t, self._read_past(past, past_actions, drop_context), future_actions, drop_actions)
-        return self._velocity(noisy, conditioning, self._embed_past(past, past_actions, drop_context, drop_actions))
+        tokens = self._embed_past(past, past_actions, drop_context, drop_actions)
+        if self.config.future == "separate":  # the past is computed once for all latents
+            return self._velocity(noisy, conditioning, {}, self._past_cache(tokens), latents)
+        return self._velocity(noisy, conditioning, tokens, None, latents)
 
     def prefill(self, past: Tensor, actions: Tensor | None, *, drop_context: Tensor | None = None) -> PastCache:
         """Compute keys and values of the past, once for every future and every time.
@@ -175,46 +185,79 @@ class FlowWorldModel(WorldModelNetwork):
         """
         reject_cache(self.cache_obstacle)
         tokens = self._embed_past(past, actions, drop_context, drop_context)
-        clean = self._embed_time(past.new_ones(1))
-        _, cache = self.backbone(tokens, self._positions(tokens), None, dict.fromkeys(tokens, clean))
-        return PastCache(cache, self._read_past(past, actions, drop_context))
+        return PastCache(self._past_cache(tokens), self._read_past(past, actions, drop_context))
 
     def predict(
-        self, cache: PastCache, noisy: Tensor, t: Tensor, actions: Tensor | None, *, drop_actions: Tensor | None = None
+        self,
+        cache: PastCache,
+        noisy: Tensor,
+        t: Tensor,
+        actions: Tensor | None,
+        *,
+        drop_actions: Tensor | None = None,
+        latents: Sequence[int] | None = None,
     ) -> Tensor:
         """Velocity, equal to `forward`'s; `actions` [B, F_future, A] belong to the future frames."""
-        return self._velocity(noisy, Conditioning(t, cache.past, actions, drop_actions), {}, cache.cache)
+        return self._velocity(noisy, Conditioning(t, cache.past, actions, drop_actions), {}, cache.cache, latents)
+
+    def _past_cache(self, tokens: Mapping[Stream, Tensor]) -> Cache:
+        """Keys and values of the tokens of the past, which is clean: t = 1."""
+        clean = self._embed_time(tokens[Stream.PAST_VIDEO].new_ones(1))
+        _, cache = self.backbone(tokens, self._positions(tokens), None, dict.fromkeys(tokens, clean))
+        return cache
 
     def _velocity(
         self,
         noisy: Tensor,
         conditioning: Conditioning,
         past_tokens: Mapping[Stream, Tensor],
-        cache: Cache | None = None,
+        cache: Cache | None,
+        latents: Sequence[int] | None,
     ) -> Tensor:
-        """Embed the future, run the blocks, project to a velocity; the past comes as tokens or as a cache."""
+        """Velocity of some future latents (None: all); the past comes as tokens or as a cache."""
+        chosen = tuple(range(self.config.num_future_latents)) if latents is None else tuple(latents)
+        if self.config.future == "joint" or len(chosen) == 1:
+            return self._joint_velocity(noisy, conditioning, past_tokens, cache, chosen)
+        each = zip(noisy.unbind(1), chosen, strict=True)
+        return torch.cat(
+            [self._joint_velocity(one[:, None], conditioning, past_tokens, cache, (latent,)) for one, latent in each],
+            dim=1,
+        )
+
+    def _joint_velocity(
+        self,
+        noisy: Tensor,
+        conditioning: Conditioning,
+        past_tokens: Mapping[Stream, Tensor],
+        cache: Cache | None,
+        latents: tuple[int, ...],
+    ) -> Tensor:
+        """Embed the future latents, run the blocks, project to a velocity."""
         config, past, t = self.config, conditioning.past.latents, conditioning.time
         time, clean = self._embed_time(t), self._embed_time(t.new_ones(1))
-        condition = self._future_condition(time, conditioning)
-        video, features = self._embed_future(noisy, past, t, condition)
+        condition = self._future_condition(time, conditioning, latents)
+        video, features = self._embed_future(noisy, past, t, condition, latents)
         actions = self._embed_actions(conditioning.actions, conditioning.drop_actions, noisy, config.future_frames)
         tokens = {**past_tokens, Stream.FUTURE_VIDEO: video, Stream.FUTURE_ACTIONS: actions}
         conditions = {stream: clean if stream in self.clean_streams else time for stream in tokens}
         conditions[Stream.FUTURE_VIDEO] = condition
-        out, _ = self.backbone(tokens, self._positions(tokens), cache, conditions)
+        out, _ = self.backbone(tokens, self._positions(tokens, latents), cache, conditions)
         hidden = F.layer_norm(out[Stream.FUTURE_VIDEO], (config.dim,))
         shift, scale = self.final_modulation(condition)[:, :, None].chunk(2, dim=-1)
         prediction = self._project(hidden * (1 + scale) + shift, features, past, condition)
         return velocity_to(prediction, noisy, t, config.sigma_min) if config.predicts == "data" else prediction
 
-    def _future_condition(self, time: Tensor, conditioning: Conditioning) -> Tensor:
+    def _future_condition(self, time: Tensor, conditioning: Conditioning, latents: tuple[int, ...]) -> Tensor:
         """What modulates the future video, [B, T or 1, D]: the embedded time, and the actions if configured."""
         if self.action_modulation is None or conditioning.actions is None:
             return time
-        actions = self.action_modulation(conditioning.actions, conditioning.past.newest_action)
+        of_latents = conditioning.actions.unflatten(1, (-1, self.config.temporal_factor))[:, list(latents)]
+        actions = self.action_modulation(of_latents, conditioning.past.newest_action)
         return time + zeroed(actions, conditioning.drop_actions)
 
-    def _embed_future(self, noisy: Tensor, past: Tensor, t: Tensor, condition: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _embed_future(
+        self, noisy: Tensor, past: Tensor, t: Tensor, condition: Tensor, latents: tuple[int, ...]
+    ) -> tuple[Tensor, Tensor | None]:
         """Tokens [B, T, N, D], and the features that a convolution path continues from."""
         if self.config.input_scaling == "linear_estimate":
             noisy = linear_estimate(noisy, t, self.config.sigma_min)
@@ -222,7 +265,7 @@ class FlowWorldModel(WorldModelNetwork):
             tokens, features = self.future_patch_embed(to_patches(noisy, self.config.patch)), None
         else:
             tokens, features = self.conv_path.encode(noisy, past, condition)
-        return self._add_position(tokens, self.config.num_past_latents), features
+        return self._add_position(tokens, [self.config.num_past_latents + latent for latent in latents]), features
 
     def _project(self, tokens: Tensor, features: Tensor | None, past: Tensor, condition: Tensor) -> Tensor:
         """Predicted velocity or data [B, T, H, W, C]."""
@@ -237,7 +280,8 @@ class FlowWorldModel(WorldModelNetwork):
     def _embed_past(
         self, latents: Tensor, actions: Tensor | None, drop_context: Tensor | None, drop_actions: Tensor | None
     ) -> dict[Stream, Tensor]:
-        video = self._add_position(self.past_patch_embed(to_patches(latents, self.config.patch)), 0)
+        patches = self.past_patch_embed(to_patches(latents, self.config.patch))
+        video = self._add_position(patches, list(range(self.config.num_past_latents)))
         return {
             Stream.PAST_VIDEO: zeroed(video, drop_context),
             Stream.PAST_ACTIONS: self._embed_actions(actions, drop_actions, latents, self.config.past_frames),
@@ -253,26 +297,29 @@ class FlowWorldModel(WorldModelNetwork):
         """Times [B] -> [B, 1, D]."""
         return self.time_embed(time_features(1000.0 * t, self.config.dim))[:, None]
 
-    def _add_position(self, tokens: Tensor, first_latent: int) -> Tensor:
-        return tokens if self.position_embed is None else self.position_embed(tokens, first_latent)
+    def _add_position(self, tokens: Tensor, latents: list[int]) -> Tensor:
+        return tokens if self.position_embed is None else tokens + self.position_embed.weight[latents]
 
-    def _positions(self, streams: Mapping[Stream, Tensor]) -> dict[Stream, Tensor]:
+    def _positions(
+        self, streams: Mapping[Stream, Tensor], latents: tuple[int, ...] | None = None
+    ) -> dict[Stream, Tensor]:
         """Latent indices of video and frame indices of actions; the future continues the indices of the past."""
-        latents = torch.arange(self.config.num_latents, device=self.device)
+        indices = torch.arange(self.config.num_latents, device=self.device)
         frames = torch.arange(self.config.past_frames + self.config.future_frames, device=self.device)
         index = {}
         for stream in streams:
             if stream.is_video:
-                every, num_past = latents, self.config.num_past_latents
+                every, num_past = indices, self.config.num_past_latents
             else:
                 every, num_past = frames, self.config.past_frames
             index[stream] = every[:num_past] if stream.is_past else every[num_past:]
+            if stream is Stream.FUTURE_VIDEO and latents is not None:
+                index[stream] = index[stream][list(latents)]
         return index
 
     def _split_latents(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         past, future = latents.split([self.config.num_past_latents, self.config.num_future_latents], dim=1)
         return past, future
 
-    def _weighted_square(self, error: Tensor) -> Tensor:
-        """Mean square of an error [B, T, H, W, C], each channel with its weight."""
-        return (error.square() * self.channel_weights).mean()
+    def _loss(self, error: Tensor, change: Tensor) -> Tensor:
+        return weighted_square(error, change, self.channel_weights, self.config.change_weight)

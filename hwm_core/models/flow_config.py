@@ -47,6 +47,19 @@ class FlowConfig(WorldModelConfig):
     conv_blocks: int = Field(
         default=2, ge=0, description="residual blocks of two convolutions, before and again after the transformer"
     )
+    future: Literal["joint", "separate"] = Field(
+        default="joint",
+        description="`joint`: the future latents attend to each other; `separate`: each is predicted on its own, so a "
+        "planner computes only those that it scores, and training draws `latents_per_step`",
+    )
+    latents_per_step: int = Field(
+        default=1, gt=0, description="future latents of a window in one training step, where `future` is `separate`"
+    )
+    change_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="additional weight in the loss of a cell that differs by one standard deviation from the newest past",
+    )
     sigma_min: float = Field(default=1e-4, ge=0, lt=1, description="standard deviation of the noise at t = 1")
     condition_dropout: float = Field(
         default=0.15, ge=0, lt=1, description="rate of samples whose past and actions are dropped, for guidance"
@@ -62,6 +75,14 @@ class FlowConfig(WorldModelConfig):
     def _check_head_size(self) -> "FlowConfig":
         if self.dim % self.num_heads or self.dim // self.num_heads % 6:
             raise ValueError("`dim` / `num_heads` to be a multiple of 6: RoPE rotates pairs of channels on three axes")
+        return self
+
+    @model_validator(mode="after")
+    def _separate_latents_need_a_clean_past(self) -> "FlowConfig":
+        if self.future == "separate" and self.attention != "clean_context":
+            raise ValueError(
+                "`attention` to be `clean_context` where `future` is `separate`: the latents share the past"
+            )
         return self
 
     @model_validator(mode="after")

@@ -11,7 +11,6 @@ class ActionModulation(nn.Module):
 
     def __init__(self, action_dim: int, temporal_factor: int, dim: int) -> None:
         super().__init__()
-        self.temporal_factor = temporal_factor
         inputs = (2 * temporal_factor + 1) * action_dim
         self.embed = nn.Sequential(nn.Linear(inputs, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim))
 
@@ -20,14 +19,13 @@ class ActionModulation(nn.Module):
         """Layers for AdamW, see `train.optimiser`."""
         return (self.embed,)
 
-    def forward(self, actions: Tensor, newest: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, newest: Tensor) -> Tensor:
         """Condition [B, T, D] of each future latent.
 
         Args:
-            actions: [B, T * temporal_factor, A] normalised, of the future frames.
+            frames: [B, T, temporal_factor, A] normalised, actions of the frames of each latent.
             newest: [B or 1, A], the action of the newest past frame.
         """
-        frames = actions.unflatten(1, (-1, self.temporal_factor))
         change = _CHANGE_SCALE * (frames - newest[:, None, None])
         newest = newest[:, None].expand(*frames.shape[:2], -1)
         return self.embed(torch.cat([frames.flatten(2), change.flatten(2), newest], dim=-1))

@@ -35,7 +35,7 @@ from hwm_core.evaluation.simulated import held_out
 from hwm_core.evaluation.tables import markdown
 from hwm_core.io.atomic import new_file, write_text
 from hwm_core.sampling.config import Sampling
-from hwm_core.sim.reach_task import SUCCESS_M
+from hwm_core.sim.tasks.reach import REACH
 from hwm_core.visualization import contact_sheet, plan_strip, write_png
 from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
@@ -99,7 +99,7 @@ def _simulate(arguments: argparse.Namespace, world_model: WorldModel) -> None:
         "seed": arguments.seed,
         "distance_before_m": before,
         "distance_after_m": after,
-        "success": after < SUCCESS_M,
+        "success": after < REACH.threshold,
     }
     print(f"     palm to goal {before:.3f} m -> {after:.3f} m")
     print(f"     {episode.rate_hz:.2f} control steps per second (real time: {world_model.frame_rate_hz:g})")

@@ -19,7 +19,7 @@ from std_msgs.msg import Float64
 
 from hwm_core.metrics.latency import Latencies
 from hwm_core.sim.model import CONTROL_HZ
-from hwm_core.sim.reach_task import PLANNED_JOINTS, REACH_SECONDS
+from hwm_core.sim.tasks.reach import REACH
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
 from hwm_ros.error_codes import Rejected
@@ -112,7 +112,7 @@ def run_reach_episode(
     logs: Path,
     on_feedback: Callable[[PlanActions.Feedback, int], None],
 ) -> ReachEpisode:
-    """Run the reach task of `seed` for REACH_SECONDS of simulated time. The caller initialises ROS.
+    """Run the reach task of `seed` for `REACH.seconds` of simulated time. The caller initialises ROS.
 
     Args:
         checkpoint: folder of the world model.
@@ -131,7 +131,7 @@ def run_reach_episode(
         "publish_commands": True,
         "lockstep": True,
         "use_sim_time": True,
-        "planner.joints": PLANNED_JOINTS,
+        "planner.joints": REACH.joints,
         "seed": seed,
     }
     planner |= {"score_timeout_s": _SCORES_S, "frame_timeout_s": _FRAME_S}
@@ -158,7 +158,7 @@ def run_reach_episode(
 
 def _reach(operator: _Operator, on_feedback: Callable[[PlanActions.Feedback, int], None]) -> ReachEpisode:
     started = time.monotonic()
-    received, num_frames = operator.received, round(REACH_SECONDS * CONTROL_HZ)
+    received, num_frames = operator.received, round(REACH.seconds * CONTROL_HZ)
     latencies = Latencies()
     feedback_at: list[float] = []
     feedbacks: list[PlanActions.Feedback] = []

@@ -30,7 +30,10 @@ class SimRobotParameters(Config):
     """Parameters of the node."""
 
     seed: int = Field(
-        default=2_000_000, ge=0, le=2**31 - 1, description="seed of the first reach task: scene, start pose and goal"
+        default=2_000_000, ge=0, le=2**31 - 1, description="seed of the first task: scene, start pose and goal"
+    )
+    task: Literal["look", "reach", "push"] = Field(
+        default="reach", description="look (neck), reach (right palm), or push (an object with the right arm)"
     )
     camera_size: int = Field(default=128, ge=16, le=1080, description="height and width of the images in pixels")
     image_transport: Literal["raw", "compressed"] = Field(
@@ -52,13 +55,14 @@ class SimRobotNode(Node):
         super().__init__("sim_robot")
         declare_parameters(self, SimRobotParameters)
         self._settings = read_parameters(self, SimRobotParameters)
-        self._session = SimSession(self._settings.seed, self._settings.camera_size)
+        self._session = SimSession(self._settings.seed, self._settings.camera_size, self._settings.task)
         raw = self._settings.image_transport == "raw"
         kind, suffix = (Image, "") if raw else (CompressedImage, "/compressed")
         self._images = create_publisher(self, kind, f"head_camera/image_raw{suffix}", RELIABLE)
         self._states = create_publisher(self, JointState, "joint_states", JOINTS_OUT)
         self._sim_time = create_publisher(self, Clock, "/clock", RELIABLE)
         self._goal = create_publisher(self, Image, "~/goal_image", LATCHED)
+        self._error = create_publisher(self, Float64, "~/task_error", LATCHED_HISTORY)
         self._distance = create_publisher(self, Float64, "~/palm_distance", LATCHED_HISTORY)
         create_subscription(self, JointState, "joint_commands", self._on_command, JOINTS_OUT)
         self.create_service(ResetSimulation, "~/reset", self._on_reset)
@@ -75,7 +79,7 @@ class SimRobotNode(Node):
     def _publish_start(self) -> None:
         self._goal.publish(convert.image_message(self._session.task.goal_image, self._header()))
         self._publish_joints(self._session.reading())
-        self._publish_distance()
+        self._publish_error()
         self._publish_frame()
 
     def _on_command(self, message: JointState) -> None:
@@ -106,13 +110,14 @@ class SimRobotNode(Node):
             return response
         self._publish_start()
         response.goal = convert.image_message(self._session.task.goal_image, self._header())
-        response.palm_distance_m = self._session.palm_distance_m
+        reach = self._settings.task == "reach"
+        response.palm_distance_m = self._session.task_error if reach else float("nan")
         return response
 
     def _step(self) -> None:
         for reading in self._session.advance():
             self._publish_joints(reading)
-        self._publish_distance()
+        self._publish_error()
         self._publish_frame()
 
     def _publish_joints(self, reading: JointReading) -> None:
@@ -124,8 +129,11 @@ class SimRobotNode(Node):
         self._publish_joints(self._session.reading())
         self._publish_frame()
 
-    def _publish_distance(self) -> None:
-        self._distance.publish(Float64(data=self._session.palm_distance_m))
+    def _publish_error(self) -> None:
+        error = Float64(data=self._session.task_error)
+        self._error.publish(error)
+        if self._settings.task == "reach":
+            self._distance.publish(error)
 
     def _publish_frame(self) -> None:
         self._sim_time.publish(Clock(clock=convert.time_of(self._session.stamp_ns)))

@@ -10,7 +10,7 @@ from hwm_core.errors import BadConfig
 from hwm_core.evaluation.ranking import Ranking, rank_actions
 from hwm_core.evaluation.reaching import ReachConfig
 from hwm_core.io.atomic import write_json
-from hwm_core.sim.reach_task import NoReachTask
+from hwm_core.sim.tasks.task import NoTask
 from hwm_core.world_model.model import WorldModel
 
 from .devices import own_device
@@ -43,7 +43,7 @@ def _rank(world_model: WorldModel, seed: int, config: ReachConfig) -> Ranking | 
     """Print the agreement of one seed; None where the seed has no task."""
     try:
         ranking = rank_actions(world_model, seed, config)
-    except NoReachTask as fault:
+    except NoTask as fault:
         print(f"skipped {fault}", file=sys.stderr)
         return None
     agreement = {name: asdict(value) for name, value in ranking.agreement().items()}

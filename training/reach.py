@@ -9,7 +9,7 @@ import numpy as np
 from hwm_core.errors import BadConfig
 from hwm_core.evaluation.reaching import Reach, ReachConfig, reach
 from hwm_core.io.atomic import new_file, write_json
-from hwm_core.sim.reach_task import NoReachTask
+from hwm_core.sim.tasks.task import NoTask
 from hwm_core.visualization import plan_strip, write_png
 from hwm_core.world_model.model import WorldModel
 
@@ -25,7 +25,7 @@ def reach_goals(options: argparse.Namespace) -> int:
     for seed in range(options.seed, options.seed + options.seeds):
         try:
             episode = reach(world_model, seed, config, true_dynamics=options.simulator)
-        except NoReachTask as fault:
+        except NoTask as fault:
             print(f"skipped {fault}", file=sys.stderr)
             continue
         episodes.append(_report(episode, options.out))

@@ -17,7 +17,8 @@ from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import RecedingHorizonPlanner
 from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.reach_task import make_reach_task
+from hwm_core.sim.tasks.reach import REACH
+from hwm_core.sim.tasks.task import make_task
 from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
 
@@ -56,7 +57,7 @@ def rank_actions(world_model: WorldModel, seed: int, config: ReachConfig) -> Ran
     """
     space = JointSpace.from_manifest(world_model.manifest, world_model.frame_rate_hz, config.max_velocity)
     with SimHumanoid(seed) as robot:
-        task = make_reach_task(robot, seed)
+        task = make_task(REACH, robot, seed)
         observer = SimObserver(robot, world_model)
         observer.hold_until_full()
         observation = observer.observation()
@@ -73,5 +74,5 @@ def rank_actions(world_model: WorldModel, seed: int, config: ReachConfig) -> Ran
             robot.restore(observation.state)
             for action in actions:
                 observer.act(action)
-            distances.append(task.distance_m(robot))
+            distances.append(task.error(robot))
     return Ranking(seed, np.array(distances), costs)

@@ -18,7 +18,8 @@ from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPla
 from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.sampling.config import Sampling
 from hwm_core.sim.model import CONTROL_HZ, SimHumanoid
-from hwm_core.sim.reach_task import PLANNED_JOINTS, REACH_SECONDS, SUCCESS_M, make_reach_task
+from hwm_core.sim.tasks.reach import REACH
+from hwm_core.sim.tasks.task import make_task
 from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
 
@@ -26,7 +27,7 @@ from hwm_core.world_model.model import WorldModel
 class ReachConfig(Config):
     """Settings of planning in the reach task."""
 
-    planner: PlannerConfig = PlannerConfig(joints=PLANNED_JOINTS)
+    planner: PlannerConfig = PlannerConfig(joints=REACH.joints)
     objective: Objective = Objective()
     scoring: Sampling = Field(default=Sampling(), description="sampling of the rollouts of candidates")
     max_velocity: float = Field(default=3.0, gt=0, description="speed limit of every joint, in joint units per second")
@@ -51,11 +52,11 @@ class Reach:
 
     @property
     def success(self) -> bool:
-        return bool(self.distances_m[-1] < SUCCESS_M)
+        return bool(self.distances_m[-1] < REACH.threshold)
 
 
 def reach(world_model: WorldModel, seed: int, config: ReachConfig, *, true_dynamics: bool = False) -> Reach:
-    """Run the reach task of `seed` for REACH_SECONDS.
+    """Run the reach task of `seed` for REACH.seconds.
 
     Args:
         true_dynamics: plan with the simulator instead of the model. This shows the limit of objective and search.
@@ -69,7 +70,7 @@ def reach(world_model: WorldModel, seed: int, config: ReachConfig, *, true_dynam
     planner = RecedingHorizonPlanner(config.planner, space, seed)
     with SimHumanoid(seed) as robot:
         observer = SimObserver(robot, world_model)
-        task = make_reach_task(robot, seed)
+        task = make_task(REACH, robot, seed)
         observer.hold_until_full()
         learned = WorldModelDynamics(world_model, sampling=config.scoring)
         dynamics: Dynamics[Any] = TrueDynamics(robot, world_model) if true_dynamics else learned
@@ -84,13 +85,13 @@ def reach(world_model: WorldModel, seed: int, config: ReachConfig, *, true_dynam
                 elapsed_frames=config.replan_frames,
             ).actions.numpy()
 
-        distances, frames, plans = [task.distance_m(robot)], [observer.observation().frames[-1]], 0
-        for frame in range(round(REACH_SECONDS * CONTROL_HZ)):
+        distances, frames, plans = [task.error(robot)], [observer.observation().frames[-1]], 0
+        for frame in range(round(REACH.seconds * CONTROL_HZ)):
             since_plan = frame % config.replan_frames
             if since_plan == 0:
                 actions = plan(observer.observation())
                 plans += 1
             frames.append(observer.step(actions[since_plan]))
-            distances.append(task.distance_m(robot))
+            distances.append(task.error(robot))
     goal_image = world_model.preprocessing.apply(task.goal_image)
     return Reach(seed, np.array(distances), np.stack(frames), goal_image, plans)

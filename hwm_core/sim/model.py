@@ -132,6 +132,11 @@ class SimHumanoid:
         """Centres [n, 3] of the objects in metres, in the order of OBJECTS."""
         return self.data.qpos[self._object_qpos][:, :3].copy()
 
+    def object_tilts(self) -> NDArray[np.float64]:
+        """Cosine [n] of the angle between each object's axis and the vertical, in the order of OBJECTS; 1: upright."""
+        _, x, y, _ = self.data.qpos[self._object_qpos][:, 3:].T
+        return 1 - 2 * (x * x + y * y)
+
     def render(self) -> NDArray[np.uint8]:
         """The head camera's image, uint8 [H, W, 3] RGB. Raises MissingGL where the machine has no offscreen GL."""
         renderer = self._open_renderer()

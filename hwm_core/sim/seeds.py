@@ -2,5 +2,12 @@
 
 from collections.abc import Mapping
 
-FIRST_SEED: Mapping[str, int] = {"train": 0, "val": 1_000_000, "held_out": 2_000_000}
-"""The first seed of the recordings for training and validation, and of the episodes of evaluations."""
+FIRST_SEED: Mapping[str, int] = {
+    "train": 0,
+    "val": 1_000_000,
+    "held_out": 2_000_000,
+    "closed_loop": 2_300_000,
+    "development": 2_400_000,
+}
+"""The first seed of each use: recordings for training and validation, episodes of evaluations, tasks of the final
+closed-loop table (used for nothing else), and tasks on which planners and baselines are tuned."""

@@ -1,4 +1,4 @@
-"""A simulated robot that performs one reach task after another, on a clock that never runs back."""
+"""A simulated robot that performs one task after another, on a clock that never runs back."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,23 +10,31 @@ from hwm_core.data.robot.joint_names import match_names
 from hwm_core.errors import BadActions
 from hwm_core.sim.description import ROBOT, JointReading
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.reach_task import NoReachTask, ReachTask, make_reach_task
+from hwm_core.sim.tasks.table import TASKS
+from hwm_core.sim.tasks.task import NoTask, Task, make_task
 
 # The pause between two tasks, so that no context holds frames of both.
 _BETWEEN_TASKS_NS = 1_000_000_000
 
 
 class SimSession:
-    """The humanoid, at first at the start of the reach task of `seed`.
+    """The humanoid, at first at the start of the task of `seed`.
+
+    Args:
+        seed: of the first task.
+        camera_size: height and width of the images in pixels.
+        task: name in TASKS.
 
     Raises:
         MissingGL: the machine cannot render offscreen.
+        NoTask: the seed has no task.
     """
 
-    def __init__(self, seed: int, camera_size: int) -> None:
+    def __init__(self, seed: int, camera_size: int, task: str = "reach") -> None:
+        self._kind = TASKS[task]
         self.robot = SimHumanoid(seed, camera_size)
         self._offset_ns = 0
-        self.task: ReachTask = make_reach_task(self.robot, seed)
+        self.task: Task = make_task(self._kind, self.robot, seed)
 
     def close(self) -> None:
         self.robot.close()
@@ -34,13 +42,13 @@ class SimSession:
     def reset(self, seed: int) -> None:
         """Start another task, one second later on the clock.
 
-        Raises NoReachTask where the seed has no task; the task before begins again.
+        Raises NoTask where the seed has no task; the task before begins again.
         """
         ended_ns = self.stamp_ns
         try:
-            self.task = make_reach_task(self.robot, seed)
-        except NoReachTask:
-            self.task = make_reach_task(self.robot, self.task.seed)
+            self.task = make_task(self._kind, self.robot, seed)
+        except NoTask:
+            self.task = make_task(self._kind, self.robot, self.task.seed)
             self._offset_ns += ended_ns + _BETWEEN_TASKS_NS - self.stamp_ns
             raise
         self._offset_ns += ended_ns + _BETWEEN_TASKS_NS - self.stamp_ns
@@ -51,9 +59,9 @@ class SimSession:
         return self._offset_ns + self.robot.time_ns
 
     @property
-    def palm_distance_m(self) -> float:
-        """Distance from the palm to its position in the goal image."""
-        return self.task.distance_m(self.robot)
+    def task_error(self) -> float:
+        """Distance to the goal, in m or rad (`task.kind.unit`)."""
+        return self.task.error(self.robot)
 
     def frame(self) -> NDArray[np.uint8]:
         """The head camera's image, uint8 [H, W, 3] RGB."""

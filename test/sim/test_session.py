@@ -1,12 +1,16 @@
 """The simulated robot of the sim_robot node, without ROS."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hwm_core.errors import BadActions, RobotMismatch
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.reach_task import NoReachTask, make_reach_task
 from hwm_core.sim.session import SimSession
+from hwm_core.sim.tasks.reach import REACH
+from hwm_core.sim.tasks.table import TASKS
+from hwm_core.sim.tasks.task import NoTask, make_task
 
 SEED = 2_000_000
 
@@ -36,20 +40,20 @@ def test_advance_returns_the_joint_states_of_one_camera_period(session):
 
 
 def test_a_reset_continues_the_clock_and_starts_the_task_of_its_seed(session):
-    before, distance = session.stamp_ns, session.palm_distance_m
+    before, distance = session.stamp_ns, session.task_error
     session.reset(SEED + 1)
     assert session.stamp_ns == before + 1_000_000_000
     with SimHumanoid(SEED, camera_size=48) as robot:
-        assert session.palm_distance_m == pytest.approx(make_reach_task(robot, SEED + 1).distance_m(robot), abs=1e-6)
-    assert session.palm_distance_m != distance
+        assert session.task_error == pytest.approx(make_task(REACH, robot, SEED + 1).error(robot), abs=1e-6)
+    assert session.task_error != distance
 
 
 def test_the_goal_commands_bring_the_palm_to_the_goal(session):
     session.reset(SEED)
-    for command in session.task.goal_commands:
+    for command in session.task.demonstration:
         session.command(session.robot.joints.names, command)
         session.advance()
-    assert session.palm_distance_m < 0.01
+    assert session.task_error < 0.01
 
 
 @pytest.mark.parametrize(
@@ -66,11 +70,11 @@ def test_bad_commands_are_rejected(session, names, positions, error):
 
 
 def test_a_reset_to_a_seed_without_a_task_begins_the_task_before_again(monkeypatch):
-    monkeypatch.setattr("hwm_core.sim.reach_task._MAX_TRIES", 20)
+    monkeypatch.setitem(TASKS, "reach", replace(REACH, tries=20))
     session = SimSession(2_000_001, 48)  # its first motion is a task
     try:
         goal, before_ns = session.task.goal_image.copy(), session.stamp_ns
-        with pytest.raises(NoReachTask):
+        with pytest.raises(NoTask):
             session.reset(2_200_003)
         np.testing.assert_array_equal(session.task.goal_image, goal)
         assert session.stamp_ns > before_ns, "the clock never runs back"

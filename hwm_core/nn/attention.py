@@ -113,7 +113,7 @@ class StreamAttention(nn.Module):
             value = torch.cat([_every_token(k.value, batch) for k in keys], dim=1).transpose(1, 2)
             out = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2)
             shapes = [queries[s].shape[1:3] for s in streams]
-            for stream, part, shape in zip(streams, out.split([t * n for t, n in shapes], dim=1), shapes):
+            for stream, part, shape in zip(streams, _parts(out, [t * n for t, n in shapes]), shapes):
                 attended[stream] = part.unflatten(1, shape)
         return attended
 
@@ -136,7 +136,7 @@ class StreamAttention(nn.Module):
                 mask = key_latents[None, :] <= query_latents[:, None]
             # With five axes torch chooses its plain kernel. For a few latents it is faster than the tiled kernel.
             out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-            parts = out.permute(0, 3, 1, 2, 4).flatten(-2).split([queries[s].shape[1] for s in streams], dim=1)
+            parts = _parts(out.permute(0, 3, 1, 2, 4).flatten(-2), [queries[s].shape[1] for s in streams])
             for stream, part in zip(streams, parts):
                 same = part.shape[2] == queries[stream].shape[2]
                 attended[stream] = part if same else part.mean(dim=2, keepdim=True)
@@ -160,7 +160,12 @@ def _over_space(queries: Mapping[Stream, Tensor], new: Mapping[Stream, KeyValue]
     tensors = zip(*((queries[s], new[s].key, new[s].value) for s in streams))
     query, key, value = (torch.cat(t, dim=1).flatten(0, 1).transpose(1, 2) for t in tensors)  # b t n k d -> (b t) k n d
     out = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2).unflatten(0, (batch, -1))
-    return dict(zip(streams, out.split([queries[s].shape[1] for s in streams], dim=1)))
+    return dict(zip(streams, _parts(out, [queries[s].shape[1] for s in streams])))
+
+
+def _parts(x: Tensor, sizes: list[int]) -> list[Tensor]:
+    """Split along axis 1. For a part that is not contiguous, a linear layer would copy its weights for every row."""
+    return [part.contiguous() for part in x.split(sizes, dim=1)]
 
 
 def _by_keys(spec: AttentionSpec, streams: Iterable[Stream]) -> list[tuple[list[Stream], tuple[Stream, ...]]]:

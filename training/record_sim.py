@@ -17,8 +17,9 @@ from hwm_core.io.atomic import write_text
 from hwm_core.io.workers import worker_pool
 from hwm_core.sim.description import ROBOT, joints
 from hwm_core.sim.gl import mujoco
+from hwm_core.sim.motions import Motion
 from hwm_core.sim.recorder import record_episode
-from hwm_core.sim.seeds import FIRST_SEED
+from hwm_core.sim.seeds import FIRST_SEED, SEEDS_OF_MOTION
 
 SPLITS = ("train", "val")
 
@@ -31,6 +32,7 @@ class RecordingSettings(Config):
     seconds: float = Field(default=10.0, gt=0, description="length of an episode")
     camera_size: int = Field(default=128, ge=16, le=1024, description="height and width in pixels")
     image_format: ImageFormat = Field(default="png", description="raw, jpeg, or png (lossless)")
+    motion: Motion = Field(default="random", description="what the robot does")
 
 
 def record(folder: Path, episodes: Mapping[str, int], settings: RecordingSettings, processes: int) -> None:
@@ -48,16 +50,18 @@ def record(folder: Path, episodes: Mapping[str, int], settings: RecordingSetting
         seconds=settings.seconds,
         camera_size=settings.camera_size,
         image_format=settings.image_format,
+        motion=settings.motion,
     )
     with worker_pool(processes) as pool:
-        jobs = [pool.submit(one, path, seed) for path, seed in _missing_episodes(folder, episodes)]
+        jobs = [pool.submit(one, path, seed) for path, seed in _missing_episodes(folder, episodes, settings.motion)]
         for job in tqdm(as_completed(jobs), total=len(jobs), unit="episode", desc=str(folder)):
             job.result()
 
 
-def _missing_episodes(folder: Path, episodes: Mapping[str, int]) -> Iterator[tuple[Path, int]]:
+def _missing_episodes(folder: Path, episodes: Mapping[str, int], motion: Motion) -> Iterator[tuple[Path, int]]:
     for split, count in episodes.items():
-        for seed in range(FIRST_SEED[split], FIRST_SEED[split] + count):
+        first = FIRST_SEED[split] + SEEDS_OF_MOTION[motion]
+        for seed in range(first, first + count):
             path = folder / split / f"sim_{seed:07d}"
             if not path.exists():
                 yield path, seed

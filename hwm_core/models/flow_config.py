@@ -58,7 +58,7 @@ class FlowConfig(WorldModelConfig):
     change_weight: float = Field(
         default=0.0,
         ge=0,
-        description="additional weight in the loss of a cell that differs by one standard deviation from the newest past",
+        description="weight in the loss that a cell gains when it changes by one standard deviation",
     )
     sigma_min: float = Field(default=1e-4, ge=0, lt=1, description="standard deviation of the noise at t = 1")
     condition_dropout: float = Field(
@@ -81,7 +81,7 @@ class FlowConfig(WorldModelConfig):
     def _separate_latents_need_a_clean_past(self) -> "FlowConfig":
         if self.future == "separate" and self.attention != "clean_context":
             raise ValueError(
-                "`attention` to be `clean_context` where `future` is `separate`: the latents share the past"
+                "`attention` to be `clean_context` where `future` is `separate`, so that all latents share the past"
             )
         return self
 

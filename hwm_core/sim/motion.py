@@ -17,21 +17,6 @@ from hwm_core.sim.programs import PROGRAMS, Arm, Leg
 
 Vector = NDArray[np.float64]
 
-RANDOM_MIX: Mapping[str, float] = {"object": 0.45, "workspace": 0.30, "nearby": 0.15, "hold": 0.10}
-"""Shares of the programs of the first recordings, and of the held-out episodes."""
-SKILL_MIX: Mapping[str, float] = {
-    "push": 0.30,
-    "sweep": 0.16,
-    "object": 0.06,
-    "workspace": 0.14,
-    "pick": 0.06,
-    "joints": 0.10,
-    "correct": 0.08,
-    "retreat": 0.05,
-    "hold": 0.05,
-}
-"""Shares of the programs of purposeful recordings: more contact, and small corrections near rests."""
-
 _SEGMENT_SECONDS = (0.5, 1.3)
 _NECK_SEGMENT_SECONDS = (0.8, 1.8)
 _MIN_JERK_PEAK = 1.875  # peak speed of a minimum-jerk move, in units of its mean speed
@@ -75,7 +60,7 @@ class MotionMix:
         robot: SimHumanoid,
         seed: int,
         fixed_neck: bool,
-        mix: Mapping[str, float] = RANDOM_MIX,
+        mix: Mapping[str, float],
         still: tuple[str, ...] = (),
     ) -> None:
         self._robot = robot

@@ -1,6 +1,6 @@
 """Episodes of the simulated humanoid: in memory with ground truth, or as the rosbag2 of a real robot."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.writer import BagWriter, ImageFormat
 from hwm_core.sim.description import CAMERA_FRAME, CONTROL_HZ, JointReading
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.motion import RANDOM_MIX, SKILL_MIX, MotionMix
+from hwm_core.sim.motion import MotionMix
+from hwm_core.sim.motions import MOTIONS, Motion
 from hwm_core.types import Episode
 
 
@@ -79,27 +80,6 @@ class SimEpisode:
         return np.where(coverage.max(axis=-1) >= 128, coverage.argmax(axis=-1) + 1, 0).astype(np.uint8)
 
 
-def has_fixed_neck(seed: int) -> bool:
-    """Whether the episode of this seed holds the neck still: the even seeds do."""
-    return seed % 2 == 0
-
-
-def random_motion(robot: SimHumanoid, seed: int) -> MotionMix:
-    """The random motion of both arms; the even seeds hold the neck still."""
-    return MotionMix(robot, seed, has_fixed_neck(seed), RANDOM_MIX)
-
-
-def skill_motion(robot: SimHumanoid, seed: int) -> MotionMix:
-    """Purposeful motion. Half of the episodes move one arm alone, and in most of them the neck holds still."""
-    neck, arms = np.random.default_rng([seed, 101]).uniform(size=2)
-    still = ("left",) if arms < 0.4 else ("right",) if arms < 0.5 else ()
-    return MotionMix(robot, seed, bool(neck < 0.65), SKILL_MIX, still)
-
-
-MOTIONS: Mapping[str, Callable[[SimHumanoid, int], MotionMix]] = {"random": random_motion, "skills": skill_motion}
-"""{name: motion of an episode, from the robot at its start and the seed}."""
-
-
 def play(robot: SimHumanoid, motion: MotionMix, seconds: float) -> Iterator[Tick]:
     """Drive the robot by the motion. When a tick is yielded, the robot is still in the state of its frame."""
     readings: tuple[JointReading, ...] = (robot.joint_state(),)
@@ -108,14 +88,17 @@ def play(robot: SimHumanoid, motion: MotionMix, seconds: float) -> Iterator[Tick
         readings = tuple(robot.advance())
 
 
-def simulate_episode(seed: int, seconds: float = 10.0, camera_size: int = 128, masks: bool = False) -> SimEpisode:
-    """Simulate one episode of the motion mix.
+def simulate_episode(
+    seed: int, seconds: float = 10.0, camera_size: int = 128, masks: bool = False, motion: Motion = "random"
+) -> SimEpisode:
+    """Simulate one episode.
 
     Args:
         seed: of all random numbers; the same seed gives the same bytes.
         seconds: length, at 30 frames per second.
         camera_size: pixels, height and width.
         masks: also render object masks (about 1.6 times the cost).
+        motion: a key of `motions.MOTIONS`.
 
     Raises:
         MissingGL: the machine cannot render offscreen.
@@ -123,7 +106,7 @@ def simulate_episode(seed: int, seconds: float = 10.0, camera_size: int = 128, m
     with SimHumanoid(seed, camera_size) as robot:
         home = robot.last_command.astype(np.float32)
         ticks, positions, object_masks = [], [], []
-        for tick in play(robot, MotionMix(robot, seed, has_fixed_neck(seed)), seconds):
+        for tick in play(robot, MOTIONS[motion](robot, seed), seconds):
             ticks.append(tick)
             positions.append(robot.object_positions())
             if masks:
@@ -147,6 +130,7 @@ def record_episode(
     seconds: float = 10.0,
     camera_size: int = 128,
     image_format: ImageFormat = "png",
+    motion: Motion = "random",
 ) -> None:
     """Record the episode of `simulate_episode` as a rosbag2 (mcap) folder, written atomically.
 
@@ -163,7 +147,7 @@ def record_episode(
     with SimHumanoid(seed, camera_size) as robot, BagWriter(path) as bag:
         names, home = robot.joints.names, robot.last_command
         bag.write_joints(topics.commands, robot.time_ns - 1_000_000_000 // CONTROL_HZ, names, home)
-        for tick in play(robot, MotionMix(robot, seed, has_fixed_neck(seed)), seconds):
+        for tick in play(robot, MOTIONS[motion](robot, seed), seconds):
             for reading in tick.readings:
                 bag.write_joints(topics.joint_states, reading.time_ns, names, reading.positions, reading.velocities)
             bag.write_image(image_topic, tick.stamp_ns, tick.frame, image_format, CAMERA_FRAME)

@@ -13,7 +13,8 @@ from hwm_core.errors import BadActions
 from hwm_core.evaluation.simulated import object_tracks
 from hwm_core.sim.description import CONTROL_HZ, START_NS, joints
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.motion import MotionMix, plan_segment
+from hwm_core.sim.motion import plan_segment
+from hwm_core.sim.motions import MOTIONS, random_motion
 from hwm_core.sim.recorder import SimEpisode, simulate_episode
 from hwm_core.sim.variation import OBJECTS
 
@@ -79,19 +80,20 @@ def test_a_move_takes_longer_for_a_farther_goal_and_ends_early_beyond_its_longes
     assert cut.ticks == 30 and cut.at(30) == pytest.approx(1 / 1.875)
 
 
-def test_objects_are_pushed_but_stay_on_the_table():
+@pytest.mark.parametrize(("motion", "share_moved"), [("random", 0.75), ("skills", 0.4)])
+def test_objects_are_pushed_but_stay_on_the_table(motion, share_moved):
     moved = []
     for seed in range(4):
         robot = SimHumanoid(seed)
-        motion, before = MotionMix(robot, seed, fixed_neck=True), robot.object_positions()
+        driver, before = MOTIONS[motion](robot, seed), robot.object_positions()
         for _ in range(10 * CONTROL_HZ):
-            robot.command(motion.next_command())
+            robot.command(driver.next_command())
             robot.advance()
         after = robot.object_positions()
         moved.append(np.linalg.norm(after - before, axis=1) > 0.02)
         assert (np.abs(after[:, :2] - (0.54, 0.0)) < (0.34, 0.49)).all() and (after[:, 2] > 0).all()
         assert robot.data.warning.number.sum() == 0
-    assert np.mean(moved) >= 0.75
+    assert np.mean(moved) >= share_moved
 
 
 def test_a_command_issued_at_a_frame_first_changes_the_next_frame():
@@ -127,7 +129,7 @@ def test_frames_at_30_hz_and_joint_states_at_120_hz_share_one_clock(episode):
 
 def test_a_saved_state_continues_bit_for_bit():
     robot = SimHumanoid(1)
-    motion = MotionMix(robot, 1, fixed_neck=False)
+    motion = random_motion(robot, 1)
     commands = [motion.next_command() for _ in range(20)]
 
     def run() -> np.ndarray:

@@ -27,6 +27,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--image-format", choices=("raw", "jpeg", "png"), default="png", help="png is lossless (%(default)s)"
     )
+    parser.add_argument(
+        "--motion",
+        choices=("random", "skills"),
+        default="random",
+        help="random motion, or pushes, sweeps, picks and corrections (%(default)s)",
+    )
     return parser
 
 
@@ -35,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     from ..next_command import print_next
     from ..record_sim import SPLITS, RecordingSettings, record
 
-    settings = {name: getattr(options, name) for name in ("seconds", "camera_size", "image_format")}
+    settings = {name: getattr(options, name) for name in ("seconds", "camera_size", "image_format", "motion")}
     episodes = {split: getattr(options, split) for split in SPLITS}
     record(options.out, episodes, RecordingSettings.parse(settings, "command line"), options.processes)
     robot = ("--robot", options.out / "robot.yaml", "--out", "store")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.evaluation.coders import ClipCoder
 from hwm_core.evaluation.reaching import ReachConfig
 from hwm_core.evaluation.sim_observer import SimObserver
 from hwm_core.evaluation.true_dynamics import TrueDynamics
@@ -61,7 +62,10 @@ def rank_actions(world_model: WorldModel, seed: int, config: ReachConfig) -> Ran
         observer = SimObserver(robot, world_model)
         observer.hold_until_full()
         observation = observer.observation()
-        truth, dynamics = TrueDynamics(robot, world_model), WorldModelDynamics(world_model, sampling=config.scoring)
+        truth, dynamics = (
+            TrueDynamics(robot, world_model, ClipCoder(world_model)),
+            WorldModelDynamics(world_model, sampling=config.scoring),
+        )
         goal = dynamics.goal(world_model.preprocessing.apply(task.goal_image))
         candidates = RecedingHorizonPlanner(config.planner, space, seed).propose(truth.recent_actions(observation)[-1])
         past = world_model.observe(observation.frames, observation.actions)

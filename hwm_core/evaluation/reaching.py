@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hwm_core.config import Config
+from hwm_core.evaluation.coders import ClipCoder
 from hwm_core.evaluation.sim_observer import SimObservation, SimObserver
 from hwm_core.evaluation.true_dynamics import TrueDynamics
 from hwm_core.planning.costs.objective import Objective
@@ -73,7 +74,7 @@ def reach(world_model: WorldModel, seed: int, config: ReachConfig, *, true_dynam
         task = make_task(REACH, robot, seed)
         observer.hold_until_full()
         learned = WorldModelDynamics(world_model, sampling=config.scoring)
-        dynamics: Dynamics[Any] = TrueDynamics(robot, world_model) if true_dynamics else learned
+        dynamics: Dynamics[Any] = TrueDynamics(robot, world_model, ClipCoder(world_model)) if true_dynamics else learned
         engine = ScoreEngine(dynamics, config.objective, space)
         goal = learned.goal(world_model.preprocessing.apply(task.goal_image))
 

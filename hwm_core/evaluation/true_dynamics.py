@@ -5,45 +5,51 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwm_core.evaluation.sim_observer import SimObservation, SimObserver
+from hwm_core.evaluation.coders import Coder
+from hwm_core.evaluation.sim_observer import SimObservation, SimObserver, View
 from hwm_core.frames import to_video
 from hwm_core.planning.dynamics import Goal
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.types import Rollout
-from hwm_core.world_model.dynamics import WorldModelDynamics
-from hwm_core.world_model.model import WorldModel
 
 
 class TrueDynamics:
-    """Implements the `planning.Dynamics` protocol with the simulator; the past is a `SimObservation`."""
+    """Implements the `planning.Dynamics` protocol with the simulator; the past is a `SimObservation`.
 
-    def __init__(self, robot: SimHumanoid, world_model: WorldModel) -> None:
-        self._robot, self._world_model = robot, world_model
-        self.num_joints, self.horizon_frames = world_model.manifest.dim, world_model.future_frames
+    Args:
+        robot: runs the candidates; its state is restored.
+        view: frame rate, preprocessing and joints.
+        coder: which frames are rendered, and how they become latents.
+    """
+
+    def __init__(self, robot: SimHumanoid, view: View, coder: Coder) -> None:
+        self._robot, self._view, self._coder = robot, view, coder
+        self.num_joints, self.horizon_frames = view.manifest.dim, coder.horizon_frames
 
     def recent_actions(self, past: SimObservation) -> Tensor:
         return torch.from_numpy(past.actions[-2:])
 
     def goal(self, image: NDArray[np.uint8]) -> Goal:
-        return WorldModelDynamics(self._world_model).goal(image)
+        return self._coder.goal(image)
 
     def rollout(self, past: SimObservation, candidates: Tensor) -> Rollout:
-        """Run every candidate in the simulator, and encode its frames with the model's tokenizer.
-
-        Therefore, the costs of simulator and model can be compared. The robot's state is restored.
-        """
-        clips = []
-        for actions in candidates.cpu().numpy():
-            self._robot.restore(past.state)
-            observer = SimObserver(self._robot, self._world_model)
-            clips.append(np.stack([*past.frames, *map(observer.step, actions)]))
+        """Run every candidate in the simulator, and encode its frames. `video` holds the rendered frames alone."""
+        futures = np.stack([self._run(past, actions) for actions in candidates.cpu().numpy()])
         self._robot.restore(past.state)
-        video = to_video(np.stack(clips), self._world_model.device)
-        with torch.inference_mode(), self._world_model.autocast():
-            tokenizer, seen = self._world_model.tokenizer, len(past.frames)
-            latents = tokenizer.embed(tokenizer.encode(video))
-        return Rollout(latents[:, 1 + (seen - 1) // tokenizer.temporal_factor :], video=video[:, seen:])
+        latents = self._coder.latents(past.frames, futures)
+        return Rollout(latents, video=to_video(futures, latents.device))
 
     def decode(self, past: SimObservation, rollout: Rollout) -> Tensor:
         assert rollout.video is not None
         return rollout.video
+
+    def _run(self, past: SimObservation, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """The rendered frames [n, H, W, 3] of one candidate [F, A]."""
+        self._robot.restore(past.state)
+        observer, wanted = SimObserver(self._robot, self._view), set(self._coder.rendered)
+        frames = []
+        for frame, action in enumerate(actions):
+            observer.act(action)
+            if frame in wanted:
+                frames.append(self._view.preprocessing.apply(self._robot.render()))
+        return np.stack(frames)

@@ -6,6 +6,7 @@ import torch
 from untrained import untrained
 
 from hwm_core.errors import RobotMismatch
+from hwm_core.evaluation.coders import ClipCoder
 from hwm_core.evaluation.ranking import rank_actions
 from hwm_core.evaluation.reaching import ReachConfig, reach
 from hwm_core.evaluation.sim_observer import SimObserver
@@ -53,7 +54,7 @@ def test_true_dynamics_predict_what_happens_and_restore_the_robot(world_model: W
         elbow = joints().names.index("right_elbow_pitch")
         held = torch.from_numpy(observation.actions[-1]).repeat(2, 24, 1)
         held[1, :, elbow] += 0.4
-        future = TrueDynamics(robot, world_model).rollout(observation, held)
+        future = TrueDynamics(robot, world_model, ClipCoder(world_model)).rollout(observation, held)
         np.testing.assert_array_equal(robot.save(), observation.state)
         assert future.latents.shape[:2] == (2, 3)
         assert future.video.shape == (2, 24, 3, 16, 16)

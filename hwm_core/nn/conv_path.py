@@ -109,5 +109,5 @@ def _apply(blocks: Iterable[nn.Module], features: Tensor, condition: Tensor, bat
 
 
 def _images(latents: Tensor) -> Tensor:
-    """[B, T, H, W, C] -> [B * T, C, H, W]."""
-    return latents.flatten(0, 1).permute(0, 3, 1, 2)
+    """[B, T, H, W, C] -> [B * T, C, H, W], contiguous: on a CPU, group norm takes 10 times as long on channels-last."""
+    return latents.flatten(0, 1).permute(0, 3, 1, 2).contiguous()

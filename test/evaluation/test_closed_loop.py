@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_episode(robot):
 
 def test_commands_keep_the_speed_limit_and_move_planned_joints_only(robot):
     far = np.where(joints().home > 0, joints().upper, joints().lower)[None]
-    controller = Constant(far, replan_frames=4)
+    controller = Constant(far, replan_frames=2)  # contexts of 3 frames overlap
     run(robot, LOOK, lambda situation: controller)
     actions = np.concatenate([seen.actions for seen in controller.observations])
     assert np.abs(np.diff(actions, axis=0)).max() <= 3.0 / 15 + 1e-5

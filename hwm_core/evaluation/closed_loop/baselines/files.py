@@ -1,0 +1,96 @@
+"""Baselines on disk: two networks, and the store that they were trained on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hwm_core.data.episodes.store import open_store, require_preprocessing
+from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.manifest import ActionManifest
+from hwm_core.errors import BadConfig
+from hwm_core.evaluation.closed_loop.baselines.inverse import inverse_loss, inverse_network
+from hwm_core.evaluation.closed_loop.baselines.keypoint_net import KeypointNet
+from hwm_core.evaluation.closed_loop.baselines.nearest import MotionLibrary
+from hwm_core.evaluation.closed_loop.baselines.posture import posture_loss, posture_network
+from hwm_core.evaluation.closed_loop.baselines.samples import FramePairs
+from hwm_core.io.atomic import new_file, write_json
+from hwm_core.io.json_files import JsonFields
+
+
+@dataclass(frozen=True)
+class NetworkKind:
+    """A baseline that is trained."""
+
+    build: Callable[[int], KeypointNet]  # number of joints A -> network
+    loss: Callable[[KeypointNet, FramePairs], torch.Tensor]
+
+
+NETWORKS = {
+    "posture": NetworkKind(posture_network, posture_loss),
+    "inverse": NetworkKind(inverse_network, inverse_loss),
+}
+"""{name: trained baseline}."""
+
+
+class BaselineDescription(JsonFields):
+    """The contents of baselines.json."""
+
+    store: str
+    manifest: ActionManifest
+    preprocessing: Preprocessing
+    training: dict[str, Any]  # {name: steps, losses and minutes}
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Fitted baselines."""
+
+    description: BaselineDescription
+    networks: dict[str, KeypointNet]
+    store: Path
+
+    def library(self) -> MotionLibrary:
+        """The motions of the training episodes. Raises BadBag when the store is gone."""
+        store = open_store(self.store)
+        require_preprocessing(store, self.description.preprocessing, self.store)
+        return MotionLibrary(store.training, self.description.manifest)
+
+    @property
+    def mean(self) -> torch.Tensor:
+        """Mean [A] of the actions in training."""
+        return torch.tensor(self.description.manifest.mean)
+
+    @property
+    def std(self) -> torch.Tensor:
+        """Standard deviation [A] of the actions in training; 0 for constant joints."""
+        return torch.tensor(self.description.manifest.scale)
+
+
+def write_baselines(folder: Path, description: BaselineDescription, networks: dict[str, KeypointNet]) -> None:
+    """Write `folder`; its baselines.json comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, network in networks.items():
+        with new_file(folder / f"{name}.pt") as partial:
+            torch.save(network.state_dict(), partial)
+    write_json(folder / "baselines.json", description.plain())
+
+
+def read_baselines(folder: str | Path) -> Baselines:
+    """Read what `hwm bench fit-baselines` wrote. Raises BadBag when it is missing or truncated, BadConfig for weights
+    of another version."""
+    folder, remedy = Path(folder), "Fit them: `hwm bench fit-baselines`."
+    description = BaselineDescription.from_json(folder / "baselines.json", remedy)
+    networks = {}
+    for name, kind in NETWORKS.items():
+        networks[name] = kind.build(description.manifest.dim)
+        try:
+            networks[name].load_state_dict(torch.load(folder / f"{name}.pt", weights_only=True))
+        except (OSError, RuntimeError) as error:
+            raise BadConfig(
+                f"Baseline {folder / name}.pt", expected="weights", got=str(error).splitlines()[0], remedy=remedy
+            ) from None
+        networks[name].eval()
+    return Baselines(description, networks, Path(description.store))

@@ -50,6 +50,8 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
         "replay": Command(".commands.replay", "predict the frames of a recording and compare them"),
         "reach": Command(".commands.reach", "reach goal images in simulation by planning, without ROS"),
         "rank": Command(".commands.rank_actions", "compare how the model and the simulator rank actions"),
+        "bench closed-loop": Command(".commands.bench_closed_loop", "look, reach and push with models and baselines"),
+        "bench seeds": Command(".commands.bench_seeds", "list the seeds that give tasks for the closed loop"),
         "bench fit-baselines": Command(".commands.bench_fit_baselines", "train the closed loop's baselines on a store"),
         "variants": Command(".commands.variants", "the table of the eight models"),
     },

@@ -1,5 +1,6 @@
 """The interface between the closed loop and what decides the actions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,7 +38,7 @@ class Decision:
 
     actions: NDArray[np.float32]  # [F, A] in joint units; row 0 acts on the next frame; the last row is held
     futures: int = 0  # candidate futures that were predicted for it
-    predicted: NDArray[np.uint8] | None = None  # [H, W, 3] the predicted image at the end of the actions
+    predicted: Callable[[], NDArray[np.uint8]] | None = None  # [H, W, 3] the image expected at the end of the actions
 
 
 class Controller(Protocol):

@@ -48,7 +48,13 @@ class ClosedLoopEpisode:
 
 
 def run_episode(
-    robot: SimHumanoid, view: View, space: JointSpace, kind: TaskKind, seed: int, make_controller: MakeController
+    robot: SimHumanoid,
+    view: View,
+    space: JointSpace,
+    kind: TaskKind,
+    seed: int,
+    make_controller: MakeController,
+    with_predictions: bool = False,
 ) -> ClosedLoopEpisode:
     """Run the task of `seed` for its length.
 
@@ -61,6 +67,7 @@ def run_episode(
         kind: kind of task.
         seed: of the task and of the controller.
         make_controller: builds the controller after the task was made.
+        with_predictions: keep the images that the controller expects, for films.
 
     Raises:
         NoTask: the seed has no task.
@@ -81,7 +88,8 @@ def run_episode(
         since = frame % controller.replan_frames
         if since == 0:
             decision, seconds = _timed(controller, observer)
-            decisions.append(TimedDecision(frame, seconds, decision.futures, decision.predicted))
+            expected = decision.predicted() if with_predictions and decision.predicted else None
+            decisions.append(TimedDecision(frame, seconds, decision.futures, expected))
         command = _allowed(decision.actions[min(since, len(decision.actions) - 1)], command, planned, space)
         frames.append(observer.step(command))
         errors.append(task.error(robot))

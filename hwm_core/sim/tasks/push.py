@@ -31,7 +31,7 @@ _WAY_POINTS = 6  # of a stroke, which is straight for the palm and curved for th
 _PALM_ERROR_M = 0.015  # of the inverse kinematics
 _BACK_M, _BACK_RAD = 0.01, 0.03  # palm and joints at the goal, from their start
 _UPRIGHT = 0.98  # cosine of the largest tilt of the object
-_VISIBLE = 0.001  # share of the image that shows the object
+_VISIBLE = 0.003  # share of the image that shows the object
 _UNHIDDEN = 0.6  # of the pixels at the start, that the goal image shows
 
 

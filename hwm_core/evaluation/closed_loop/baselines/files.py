@@ -16,8 +16,11 @@ from hwm_core.evaluation.closed_loop.baselines.keypoint_net import KeypointNet
 from hwm_core.evaluation.closed_loop.baselines.nearest import MotionLibrary
 from hwm_core.evaluation.closed_loop.baselines.posture import posture_loss, posture_network
 from hwm_core.evaluation.closed_loop.baselines.samples import FramePairs
+from hwm_core.evaluation.closed_loop.view import PlainView
 from hwm_core.io.atomic import new_file, write_json
 from hwm_core.io.json_files import JsonFields
+
+_PAST_FRAMES = 2  # that a controller without a world model sees
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,12 @@ class Baselines:
         store = open_store(self.store)
         require_preprocessing(store, self.description.preprocessing, self.store)
         return MotionLibrary(store.training, self.description.manifest)
+
+    @property
+    def view(self) -> PlainView:
+        """Images, rate and joints of the training data."""
+        preprocessing = self.description.preprocessing
+        return PlainView(preprocessing.frame_rate_hz, _PAST_FRAMES, preprocessing, self.description.manifest)
 
     @property
     def mean(self) -> torch.Tensor:

@@ -1,0 +1,47 @@
+"""Settings of planning in the closed loop and in the ranking."""
+
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from hwm_core.config import Config
+from hwm_core.planning.costs.objective import Objective
+from hwm_core.planning.receding_horizon import PlannerConfig
+from hwm_core.sampling.config import Sampling
+from hwm_core.sim.tasks.table import TASKS
+
+
+class PlanningConfig(Config):
+    """Settings of all tasks, and changes for single tasks."""
+
+    planner: PlannerConfig = Field(
+        default=PlannerConfig(), description="the search; the joints are the task's, the horizon is the model's"
+    )
+    objective: Objective = Objective()
+    scoring: Sampling = Field(default=Sampling(), description="sampling of the rollouts of candidates")
+    max_velocity: float = Field(default=3.0, gt=0, description="speed limit of every joint, in joint units per second")
+    replan_seconds: float = Field(default=0.4, gt=0, description="time of each plan that is executed")
+    tasks: dict[str, dict[str, Any]] = Field(
+        default={}, description="{task: settings that differ for it}, such as {push: {planner: {knots: 3}}}"
+    )
+
+    def of_task(self, task: str) -> "PlanningConfig":
+        """The settings of one task. Raises BadConfig for an unknown setting of it."""
+        common = {**self.plain(), "tasks": {}}
+        return PlanningConfig.parse(_merged(common, self.tasks.get(task, {})), f"task {task}")
+
+    @field_validator("tasks")
+    @classmethod
+    def _known_tasks(cls, tasks: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        if unknown := sorted(set(tasks) - set(TASKS)):
+            raise ValueError(f"names among {', '.join(TASKS)}, not {', '.join(unknown)}")
+        return tasks
+
+
+def _merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`settings` with `changes`, section by section."""
+    merged = dict(settings)
+    for key, value in changes.items():
+        inner = merged.get(key)
+        merged[key] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged

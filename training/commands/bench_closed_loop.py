@@ -1,0 +1,46 @@
+"""Run tasks of the simulated humanoid in closed loop, with world models, baselines and oracles. Without ROS.
+
+    hwm bench closed-loop --checkpoint tiny --tasks reach --rows hold random model --episodes 5 --out loop.json
+    hwm bench closed-loop --checkpoint runs/model/checkpoint --baselines baselines --split closed_loop --out table.json
+
+prints a table: success at the end with Wilson's interval and at the closest approach, final error, predicted futures
+and processor time of a decision. Finished episodes are kept in --out: run the same command again to resume.
+"""
+
+import argparse
+from pathlib import Path
+
+from .arguments import Parser, positive
+
+TASKS = ("look", "reach", "push")  # hwm_core.sim.tasks needs MuJoCo, which --help does not wait for
+SEEDS = Path("benchmarks/closed_loop/seeds.json")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(__doc__)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="tasks (default: all)")
+    parser.add_argument("--rows", nargs="+", help="rows of the table (default: all that the other options allow)")
+    parser.add_argument("--checkpoint", help="checkpoint folder; tiny and flow_tiny are included")
+    parser.add_argument("--baselines", type=Path, help="folder of `hwm bench fit-baselines`")
+    parser.add_argument("--config", type=Path, help="YAML file with the settings of planning")
+    parser.add_argument(
+        "--split",
+        choices=("development", "closed_loop"),
+        default="development",
+        help="seeds for tuning, or the seeds of the final table (%(default)s)",
+    )
+    parser.add_argument("--seeds", type=Path, default=SEEDS, help="file with the accepted seeds (%(default)s)")
+    parser.add_argument("--episodes", type=positive, help="episodes of each task (default: all listed seeds)")
+    parser.add_argument("--main", default="model", help="row that the others are compared with (%(default)s)")
+    parser.add_argument("--films", type=Path, help="folder for a film of every episode")
+    parser.add_argument("--workers", type=positive, default=1, help="episodes in parallel (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write or to resume")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status. Raises BadInput for errors that the user can correct."""
+    from ..bench_closed_loop import run_closed_loop
+
+    return run_closed_loop(options)

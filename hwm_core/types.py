@@ -34,9 +34,10 @@ class Rollout:
     """The predicted futures of S candidates, oldest latent first. Frames are decoded on demand by its maker."""
 
     latents: Tensor  # float [S, T, H, W, C]
-    tokens: Tensor | None = None  # int64 [S, T, H, W], of a discrete tokenizer
+    tokens: Tensor | None = None  # int64 [S, T, H, W], of a discrete tokenizer, if codes were sampled
     video: Tensor | None = None  # float [S, F, 3, H, W] in [0, 1], if already decoded
     detail_transfer: bool = False  # whether decoding restores the detail of the newest observed frame
+    first_latent: int = 0  # index of the first of these latents in the future; the earlier ones were left out
 
     @staticmethod
     def concatenated(chunks: "Sequence[Rollout]") -> "Rollout":

@@ -111,18 +111,18 @@ class _Recorder:
         self._log_probs = torch.zeros(*sites, self._top)
         self._of_truth = None if truth is None else torch.zeros(sites)
 
-    def __call__(self, first: int, logits: Tensor, fresh: Tensor) -> None:
+    def __call__(self, first: int, hidden: Tensor, fresh: Tensor) -> None:
         """Rank the sites that this step decides.
 
         Args:
-            first: index of the first latent of `logits`.
-            logits: [B, T, h, w, ...] of all sites.
+            first: index of the first latent of `hidden`.
+            hidden: hidden states [B, T, h, w, D] of all sites.
             fresh: bool, the sites that this step decides.
         """
-        latents = slice(first, first + logits.shape[1])
+        latents = slice(first, first + hidden.shape[1])
         for chunk in fresh.nonzero().split(_CHUNK):
             index = chunk.unbind(-1)
-            site_logits = logits[index]
+            site_logits = self._model.vocabulary.head(hidden[index])
             codes, log_probs = self._model.vocabulary.top_codes(site_logits, self._top)
             on_cpu = tuple(part.cpu() for part in index)
             self._codes[:, latents][on_cpu] = codes.to("cpu", torch.int32)

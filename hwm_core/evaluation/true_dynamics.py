@@ -32,8 +32,11 @@ class TrueDynamics:
     def goal(self, image: NDArray[np.uint8]) -> Goal:
         return self._coder.goal(image)
 
-    def rollout(self, past: SimObservation, candidates: Tensor) -> Rollout:
-        """Run every candidate in the simulator, and encode its frames. `video` holds the rendered frames alone."""
+    def rollout(self, past: SimObservation, candidates: Tensor, last_latents: int | None = None) -> Rollout:
+        """Run every candidate in the simulator, and encode its frames. `video` holds the rendered frames alone.
+
+        The latents are those of the coder, whatever `last_latents` is.
+        """
         futures = np.stack([self._run(past, actions) for actions in candidates.cpu().numpy()])
         self._robot.restore(past.state)
         latents = self._coder.latents(past.frames, futures)

@@ -24,6 +24,7 @@ from hwm_core.nn.initialise import initialise
 from hwm_core.nn.key_value import Cache
 from hwm_core.nn.patches import from_patches, to_patches
 from hwm_core.nn.reachability import cache_obstacle
+from hwm_core.nn.take import take
 from hwm_core.rng.batch_rows import normal, uniform
 from hwm_core.streams import Stream
 
@@ -197,7 +198,10 @@ class FlowWorldModel(WorldModelNetwork):
         drop_actions: Tensor | None = None,
         latents: Sequence[int] | None = None,
     ) -> Tensor:
-        """Velocity, equal to `forward`'s; `actions` [B, F_future, A] belong to the future frames."""
+        """Velocity, equal to `forward`'s; `actions` [B, F_future, A] belong to the future frames.
+
+        `noisy` and `t` of one sample are shared by all actions: what does not depend on the actions is computed once.
+        """
         return self._velocity(noisy, Conditioning(t, cache.past, actions, drop_actions), {}, cache.cache, latents)
 
     def _past_cache(self, tokens: Mapping[Stream, Tensor]) -> Cache:
@@ -251,7 +255,7 @@ class FlowWorldModel(WorldModelNetwork):
         """What modulates the future video, [B, T or 1, D]: the embedded time, and the actions if configured."""
         if self.action_modulation is None or conditioning.actions is None:
             return time
-        of_latents = conditioning.actions.unflatten(1, (-1, self.config.temporal_factor))[:, list(latents)]
+        of_latents = take(conditioning.actions.unflatten(1, (-1, self.config.temporal_factor)), latents, dim=1)
         actions = self.action_modulation(of_latents, conditioning.past.newest_action)
         return time + zeroed(actions, conditioning.drop_actions)
 
@@ -281,7 +285,7 @@ class FlowWorldModel(WorldModelNetwork):
         self, latents: Tensor, actions: Tensor | None, drop_context: Tensor | None, drop_actions: Tensor | None
     ) -> dict[Stream, Tensor]:
         patches = self.past_patch_embed(to_patches(latents, self.config.patch))
-        video = self._add_position(patches, list(range(self.config.num_past_latents)))
+        video = self._add_position(patches, range(self.config.num_past_latents))
         return {
             Stream.PAST_VIDEO: zeroed(video, drop_context),
             Stream.PAST_ACTIONS: self._embed_actions(actions, drop_actions, latents, self.config.past_frames),
@@ -297,8 +301,8 @@ class FlowWorldModel(WorldModelNetwork):
         """Times [B] -> [B, 1, D]."""
         return self.time_embed(time_features(1000.0 * t, self.config.dim))[:, None]
 
-    def _add_position(self, tokens: Tensor, latents: list[int]) -> Tensor:
-        return tokens if self.position_embed is None else tokens + self.position_embed.weight[latents]
+    def _add_position(self, tokens: Tensor, latents: Sequence[int]) -> Tensor:
+        return tokens if self.position_embed is None else tokens + take(self.position_embed.weight, latents)
 
     def _positions(
         self, streams: Mapping[Stream, Tensor], latents: tuple[int, ...] | None = None
@@ -314,7 +318,7 @@ class FlowWorldModel(WorldModelNetwork):
                 every, num_past = frames, self.config.past_frames
             index[stream] = every[:num_past] if stream.is_past else every[num_past:]
             if stream is Stream.FUTURE_VIDEO and latents is not None:
-                index[stream] = index[stream][list(latents)]
+                index[stream] = take(index[stream], latents)
         return index
 
     def _split_latents(self, latents: Tensor) -> tuple[Tensor, Tensor]:

@@ -141,8 +141,19 @@ class MaskedWorldModel(WorldModelNetwork):
 
     def predict(self, cache: KVCache, tokens: Tensor, actions: Tensor | None) -> Tensor:
         """Logits [B, n, h, w, V] of the n latents after `cache`, equal to `forward`'s; arguments as of `append`."""
-        hidden, _ = self._continue(tokens, actions, cache)
-        return self.vocabulary.head(self.final_norm(hidden)).unflatten(2, self.config.sites)
+        return self.vocabulary.head(self.hidden_after(cache, tokens, actions))
+
+    def hidden_after(self, cache: KVCache, tokens: Tensor, actions: Tensor | None, skip: int = 0) -> Tensor:
+        """Hidden states [B, n, h, w, D] of n latents after `cache`; the head turns them into logits.
+
+        Args:
+            cache: of one past for all samples, or of B pasts.
+            tokens: [B, n, h, w, P] by site.
+            actions: [B, f, A] normalised, of the frames of the skipped latents and of the n; None drops the stream.
+            skip: latents between the cache and `tokens` that are left out: only their actions are attended to.
+        """
+        hidden, _ = self._continue(tokens, actions, cache, skip)
+        return self.final_norm(hidden).unflatten(2, self.config.sites)
 
     def to_sites(self, tokens: Tensor) -> Tensor:
         """Tokens [..., H, W] -> [..., h, w, P], the tokens of each site."""
@@ -152,16 +163,19 @@ class MaskedWorldModel(WorldModelNetwork):
         """Tokens of each site [S, T, h, w, P, ...] -> [S, T, H, W, ...]; the inverse of `to_sites`."""
         return rearrange(sites, "s t h w (p q) ... -> s t (h p) (w q) ...", p=self.config.patch, q=self.config.patch)
 
-    def _continue(self, tokens: Tensor, actions: Tensor | None, cache: KVCache | None) -> tuple[Tensor, Cache]:
-        """Hidden states of the latents after `cache`, and their keys and values."""
+    def _continue(
+        self, tokens: Tensor, actions: Tensor | None, cache: KVCache | None, skip: int = 0
+    ) -> tuple[Tensor, Cache]:
+        """Hidden states of the latents after `cache` and `skip` further ones, and their keys and values."""
         first = 0 if cache is None else cache.num_latents
-        video, action = self._embed(tokens, actions, first)
+        video, action = self._embed(tokens, actions, first, skip)
         if cache is None:
             streams = {Stream.PAST_VIDEO: video, Stream.PAST_ACTIONS: action}
         else:
             streams = {Stream.FUTURE_VIDEO: video, Stream.FUTURE_ACTIONS: action}
-        latents = torch.arange(first, first + tokens.shape[1], device=tokens.device)
-        out, new = self.backbone(streams, dict.fromkeys(streams, latents), None if cache is None else cache.cache)
+        latents = torch.arange(first, first + skip + tokens.shape[1], device=tokens.device)
+        index = {stream: latents[skip:] if stream.is_video else latents for stream in streams}
+        out, new = self.backbone(streams, index, None if cache is None else cache.cache)
         return out[next(iter(streams))], new
 
     def _mask_future(self, tokens: Tensor) -> Tensor:
@@ -170,9 +184,9 @@ class MaskedWorldModel(WorldModelNetwork):
         sites[:, self.config.num_past_latents :] = self.vocabulary.mask_token
         return sites
 
-    def _embed(self, tokens: Tensor, actions: Tensor | None, first_latent: int) -> tuple[Tensor, Tensor]:
-        """Video [B, T, N, D] and actions [B, T, 1, D], zeros without actions."""
-        video = self.position_embed(self.vocabulary.embed(tokens).flatten(2, 3), first_latent)
+    def _embed(self, tokens: Tensor, actions: Tensor | None, first_latent: int, skip: int = 0) -> tuple[Tensor, Tensor]:
+        """Video [B, T, N, D] and actions [B, skip + T, 1, D], zeros without actions."""
+        video = self.position_embed(self.vocabulary.embed(tokens).flatten(2, 3), first_latent + skip)
         if actions is None:
-            return video, video.new_zeros(len(tokens), tokens.shape[1], 1, self.config.dim)
+            return video, video.new_zeros(len(tokens), skip + tokens.shape[1], 1, self.config.dim)
         return video, self.action_encoder(actions, first_latent)

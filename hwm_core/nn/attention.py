@@ -107,8 +107,8 @@ class StreamAttention(nn.Module):
         attended = {}
         for streams, key_streams in _by_keys(self.spec, queries):
             keys = [keys_values[s] for s in key_streams if s in keys_values]
-            batch = len(queries[streams[0]])
-            query = torch.cat([queries[s].flatten(1, 2) for s in streams], dim=1).transpose(1, 2)
+            batch = _batch([*(queries[s] for s in streams), *(k.key for k in keys)])
+            query = torch.cat([_every_token(queries[s], batch) for s in streams], dim=1).transpose(1, 2)
             key = torch.cat([_every_token(k.key, batch) for k in keys], dim=1).transpose(1, 2)
             value = torch.cat([_every_token(k.value, batch) for k in keys], dim=1).transpose(1, 2)
             out = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2)
@@ -124,7 +124,7 @@ class StreamAttention(nn.Module):
         attended = {}
         for streams, key_streams in _by_keys(self.spec, queries):
             keys = [keys_values[s] for s in key_streams if s in keys_values]
-            batch = len(queries[streams[0]])
+            batch = _batch([*(queries[s] for s in streams), *(k.key for k in keys)])
             sites = max(t.shape[2] for t in [*(queries[s] for s in streams), *(k.key for k in keys)])
             query = torch.cat([_per_site(queries[s], batch, sites) for s in streams], dim=3)
             key = torch.cat([_per_site(k.key, batch, sites) for k in keys], dim=3)
@@ -174,6 +174,11 @@ def _by_keys(spec: AttentionSpec, streams: Iterable[Stream]) -> list[tuple[list[
     for stream in streams:
         groups.setdefault(spec.attends_to[stream], []).append(stream)
     return [(members, keys) for keys, members in groups.items()]
+
+
+def _batch(tensors: Iterable[Tensor]) -> int:
+    """The number of samples; a tensor of one sample is shared by all."""
+    return max(len(tensor) for tensor in tensors)
 
 
 def _every_token(x: Tensor, batch: int) -> Tensor:

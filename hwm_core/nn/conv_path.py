@@ -4,7 +4,7 @@ A U-ViT ("simple diffusion", Hoogeboom et al. 2023, arXiv 2301.11093). The convo
 patch, and motion of less than a patch.
 """
 
-from collections.abc import Iterable
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -31,14 +31,14 @@ class ConvBlock(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
-        """Features [N, W, h, w] -> the same shape.
+        """Features [B or 1, T, W, h, w] -> [B, T, W, h, w].
 
         Args:
-            condition: [N, D], what shifts and scales the second norm.
+            condition: [B, T, D], what shifts and scales the second norm.
         """
-        inner = self.first(F.silu(self.first_norm(features)))
-        shift, scale = self.modulation(condition)[:, :, None, None].chunk(2, dim=1)
-        return features + self.second(F.silu(self.second_norm(inner) * (1 + scale) + shift))
+        inner = _each(self.second_norm, _each(self.first, F.silu(_each(self.first_norm, features))))
+        shift, scale = self.modulation(condition)[..., None, None].chunk(2, dim=2)
+        return features + _each(self.second, F.silu(inner * (1 + scale) + shift))
 
 
 class ConvPath(nn.Module):
@@ -72,42 +72,42 @@ class ConvPath(nn.Module):
         """From noisy latents to tokens.
 
         Args:
-            noisy: [B, T, H, W, C].
+            noisy: [B or 1, T, H, W, C].
             past: [B or 1, T_past, H, W, C].
             condition: [B or 1, T or 1, D].
 
         Returns:
-            Tokens [B, T, N, D], and features [B * T, W, H, W] that `decode` continues from (a skip connection).
+            Tokens [B, T, N, D], and features [B, T, W, H, W] that `decode` continues from (a skip connection).
         """
-        batch, latents = noisy.shape[:2]
+        batch, latents = max(len(noisy), len(past)), noisy.shape[1]
         context = rearrange(past, "b s h w c -> b 1 h w (s c)").expand(batch, latents, -1, -1, -1)
-        features = self.stem(_images(torch.cat([noisy, context.to(noisy.dtype)], dim=-1)))
-        features = _apply(self.before, features, condition, batch, latents)
-        patches = rearrange(features, "(b t) c (h p) (w q) -> b t (h w) (p q c)", b=batch, p=self.patch, q=self.patch)
+        noisy = noisy.expand(batch, -1, -1, -1, -1)
+        features = _each(self.stem, _images(torch.cat([noisy, context.to(noisy.dtype)], dim=-1)))
+        for block in self.before:
+            features = block(features, condition)
+        patches = rearrange(features, "b t c (h p) (w q) -> b t (h w) (p q c)", p=self.patch, q=self.patch)
         return self.to_tokens(patches), features
 
     def decode(self, tokens: Tensor, features: Tensor, past: Tensor, condition: Tensor) -> Tensor:
         """From tokens [B, T, N, D] and the features of `encode` to predicted latents [B, T, H, W, C]."""
-        batch, latents = tokens.shape[:2]
         features = features + rearrange(
             self.from_tokens(tokens),
-            "b t (h w) (p q c) -> (b t) c (h p) (w q)",
+            "b t (h w) (p q c) -> b t c (h p) (w q)",
             h=features.shape[-2] // self.patch,
             p=self.patch,
             q=self.patch,
         )
-        features = _apply(self.after, features, condition, batch, latents)
-        change = self.head(F.silu(self.norm(features)))
-        return past[:, -1:] + rearrange(change, "(b t) c h w -> b t h w c", b=batch)
+        for block in self.after:
+            features = block(features, condition)
+        change = _each(self.head, F.silu(_each(self.norm, features)))
+        return past[:, -1:] + change.movedim(2, -1)
 
 
-def _apply(blocks: Iterable[nn.Module], features: Tensor, condition: Tensor, batch: int, latents: int) -> Tensor:
-    condition = condition.expand(batch, latents, -1).flatten(0, 1)
-    for block in blocks:
-        features = block(features, condition)
-    return features
+def _each(layer: nn.Module, latents: Tensor) -> Tensor:
+    """Apply an image layer to each latent [B, T, W, h, w]."""
+    return cast(Tensor, layer(latents.flatten(0, 1))).unflatten(0, latents.shape[:2])
 
 
 def _images(latents: Tensor) -> Tensor:
-    """[B, T, H, W, C] -> [B * T, C, H, W], contiguous: on a CPU, group norm takes 10 times as long on channels-last."""
-    return latents.flatten(0, 1).permute(0, 3, 1, 2).contiguous()
+    """[B, T, H, W, C] -> [B, T, C, H, W], contiguous: on a CPU, group norm takes 10 times as long on channels-last."""
+    return latents.movedim(-1, 2).contiguous()

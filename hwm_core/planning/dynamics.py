@@ -41,13 +41,15 @@ class Dynamics(Protocol[PastT_contra]):
         """Encode a goal image, uint8 [H, W, 3] RGB, preprocessed."""
         ...
 
-    def rollout(self, past: PastT_contra, candidates: Tensor) -> Rollout:
+    def rollout(self, past: PastT_contra, candidates: Tensor, last_latents: int | None = None) -> Rollout:
         """Predict the futures of candidates.
 
         Args:
             past: the starting point of all candidates.
             candidates: float [S, F, A] in joint units, finite, F = `horizon_frames`; action 0 acts on the first future
                 frame.
+            last_latents: the number of latents at the end of the horizon that are needed; the rollout may have these
+                alone, at a fraction of the computation, and then cannot be decoded. None: all.
         """
         ...
 

@@ -26,8 +26,8 @@ class CandidateGenerator:
         return self._sample(torch.rand, shape)
 
     def normal(self, shape: Sequence[int]) -> Tensor:
-        """N(0,1) [S, ...]. With one seed all candidates get the same noise: they differ only by their actions."""
-        return self._sample(torch.randn, (1, *shape[1:]) if self._shared else shape).expand(*shape)
+        """N(0,1) [S, ...]; with one seed [1, ...], which all candidates share: they differ only by their actions."""
+        return self._sample(torch.randn, (1, *shape[1:]) if self._shared else shape)
 
     def _sample(self, distribution: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
         if self._shared:

@@ -46,34 +46,39 @@ class FlowPredictor:
         num_latents: int,
         sampling: Sampling,
         generator: CandidateGenerator,
+        skip: int = 0,
     ) -> Rollout:
-        noise = generator.normal((candidates, self.config.num_future_latents, *past.latents.shape[2:]))
+        guidance = sampling.guidance_scale != 1
+        # Latents that attend to each other are predicted to the end, and cut afterwards.
+        end = skip + num_latents if self.config.future == "separate" else self.config.num_future_latents
+        noise = generator.normal((candidates, self.config.num_future_latents, *past.latents.shape[2:]))[:, skip:end]
         conditional = self._uncached if past.cache is None else self._cached
-        velocity = conditional(past, actions, candidates, guidance=sampling.guidance_scale != 1)
+        velocity = conditional(past, actions, candidates, guidance=guidance, latents=range(skip, end))
 
         def derivative(x: Tensor, t: float) -> Tensor:
             def at(x: Tensor, dropped: Tensor | None) -> Tensor:
                 return velocity(x, x.new_full((len(x),), t), dropped).float()
 
-            return at(x, None) if sampling.guidance_scale == 1 else guided(at, x, sampling.guidance_scale)
+            return guided(at, x, sampling.guidance_scale) if guidance else at(x, None)
 
-        data = integrate(derivative, noise, steps=sampling.steps, solver=sampling.solver)
-        return Rollout(data[:, :num_latents])
+        start = noise.expand(candidates, -1, -1, -1, -1) if guidance else noise
+        data = integrate(derivative, start, steps=sampling.steps, solver=sampling.solver)
+        return Rollout(data[:, :num_latents].expand(candidates, -1, -1, -1, -1), first_latent=skip)
 
     def varies(self, sampling: Sampling) -> bool:
         return True
 
     def _uncached(
-        self, past: PastLatents, actions: Tensor | None, candidates: int, guidance: bool
+        self, past: PastLatents, actions: Tensor | None, candidates: int, guidance: bool, latents: range
     ) -> ConditionalVelocity:
-        latents = _per_sample(past.latents, candidates, guidance)
+        known = _per_sample(past.latents, candidates, guidance)
         if actions is not None:
             actions = torch.cat([past.actions.expand(candidates, -1, -1), actions], dim=1)
             actions = _per_sample(actions, candidates, guidance)
-        return lambda x, t, dropped: self.model(x, t, latents, actions, drop_context=dropped)
+        return lambda x, t, dropped: self.model(x, t, known, actions, drop_context=dropped, latents=latents)
 
     def _cached(
-        self, past: PastLatents, actions: Tensor | None, candidates: int, guidance: bool
+        self, past: PastLatents, actions: Tensor | None, candidates: int, guidance: bool, latents: range
     ) -> ConditionalVelocity:
         cache = past.cache if actions is not None else self.model.prefill(past.latents, None)
         assert cache is not None
@@ -82,10 +87,12 @@ class FlowPredictor:
             first = past.latents[:1]
             dropped = torch.ones(1, dtype=torch.bool, device=first.device)
             cache = cache.concat_batch(self.model.prefill(first, None, drop_context=dropped), candidates)
-        return lambda x, t, dropped: self.model.predict(cache, x, t, future, drop_actions=dropped)
+        return lambda x, t, dropped: self.model.predict(cache, x, t, future, drop_actions=dropped, latents=latents)
 
 
 def _per_sample(x: Tensor, candidates: int, guidance: bool) -> Tensor:
-    """One row per candidate; guidance doubles the rows, for the conditional and the unconditional half of the batch."""
+    """With guidance one row per candidate, for the conditional and again for the unconditional half of the batch."""
+    if not guidance:
+        return x
     x = x.expand(candidates, *x.shape[1:])
-    return torch.cat([x, x]) if guidance else x
+    return torch.cat([x, x])

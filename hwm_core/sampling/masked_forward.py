@@ -1,4 +1,4 @@
-"""Logits of a masked model's next latents: with a KV cache, or recomputed from scratch."""
+"""Hidden states of a masked model's next latents: with a KV cache, or recomputed from scratch."""
 
 from typing import Protocol
 
@@ -11,8 +11,12 @@ from hwm_core.models.masked import KVCache, MaskedWorldModel
 class MaskedForward(Protocol):
     """Forward passes of a masked model over the future, latent by latent."""
 
-    def logits(self, tokens: Tensor) -> Tensor:
-        """Logits [S, n, h, w, V] of the next n latents, given their current tokens [S, n, h, w, P]."""
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """Hidden states [S, n, h, w, D] of the next n latents, given their current tokens [S, n, h, w, P]."""
+        ...
+
+    def skip(self, latents: int) -> None:
+        """Leave out the next latents, before the first `hidden`. They stay masked, or are not computed at all."""
         ...
 
     def append(self, tokens: Tensor) -> None:
@@ -26,10 +30,14 @@ class CachedForward:
     def __init__(self, model: MaskedWorldModel, past: KVCache, actions: Tensor | None) -> None:
         """`actions` [S, F, A] belong to the future frames; None drops the action stream."""
         self._model, self._cache, self._actions = model, past, actions
-        self._first = past.num_latents
+        self._first, self._skipped = past.num_latents, 0
 
-    def logits(self, tokens: Tensor) -> Tensor:
-        return self._model.predict(self._cache, tokens, self._next_actions(tokens.shape[1]))
+    def hidden(self, tokens: Tensor) -> Tensor:
+        actions = self._next_actions(self._skipped + tokens.shape[1])
+        return self._model.hidden_after(self._cache, tokens, actions, self._skipped)
+
+    def skip(self, latents: int) -> None:
+        self._skipped = latents
 
     def append(self, tokens: Tensor) -> None:
         self._cache = self._model.append(tokens, self._next_actions(tokens.shape[1]), self._cache)
@@ -53,11 +61,15 @@ class UncachedForward:
         self._tokens[:, : past.shape[1]] = past
         self._next = past.shape[1]
 
-    def logits(self, tokens: Tensor) -> Tensor:
+    def hidden(self, tokens: Tensor) -> Tensor:
         end = self._next + tokens.shape[1]
         self._tokens[:, self._next : end] = tokens
         first = self._model.config.num_past_latents
-        return self._model(self._tokens, self._actions)[:, self._next - first : end - first]
+        hidden = self._model.hidden(self._tokens, self._actions)[:, self._next - first : end - first]
+        return hidden.unflatten(2, self._model.config.sites)
+
+    def skip(self, latents: int) -> None:
+        self._next += latents
 
     def append(self, tokens: Tensor) -> None:
         self._tokens[:, self._next : self._next + tokens.shape[1]] = tokens

@@ -42,9 +42,10 @@ class MaskedPredictor:
         num_latents: int,
         sampling: Sampling,
         generator: CandidateGenerator,
+        skip: int = 0,
     ) -> Rollout:
         forward = self.forward(past, actions, candidates)
-        return decode(self.model, forward, candidates, num_latents, sampling, generator.uniform)
+        return decode(self.model, forward, candidates, num_latents, sampling, generator.uniform, skip=skip)
 
     def varies(self, sampling: Sampling) -> bool:
         at_once = sampling.parallel or self.config.num_future_latents == 1

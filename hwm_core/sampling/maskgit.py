@@ -1,19 +1,22 @@
 """Masked decoding (MaskGIT, arXiv 2202.04200; paper section 2.2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from hwm_core.models.masked import MaskedWorldModel
+from hwm_core.models.vocabulary import SampledTokens
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.masked_forward import MaskedForward
 from hwm_core.sampling.order import Uniform, priority, reveal, revealed_counts
 from hwm_core.types import Rollout
 
 RevealCallback = Callable[[int, Tensor, Tensor], None]
-"""Receives at each step: index of the first latent, logits [S, n, h, w, V], newly revealed sites [S, n, h, w]."""
+"""Receives at each step: index of the first latent, hidden states [S, n, h, w, D], new sites bool [S, n, h, w]."""
+
+_LOGITS = 2**26  # logits that exist at once: 268 MB in float32
 
 
 def decode(
@@ -25,29 +28,49 @@ def decode(
     uniform: Uniform,
     on_reveal: RevealCallback | None = None,
     truth: Tensor | None = None,
+    skip: int = 0,
 ) -> Rollout:
     """Sample `num_latents` latents: one by one, or all together if `sampling.parallel`.
 
     Args:
         model: provides shapes and vocabulary.
-        forward: computes the logits from the past and the actions.
+        forward: computes hidden states from the past and the actions.
         candidates: S.
         uniform: returns samples of U(0,1) of a given shape.
-        on_reveal: receives the distribution from which each site is sampled.
+        on_reveal: receives the hidden states from which each site is sampled.
         truth: tokens [S, T, h, w, P] that later latents attend to instead of the sampled ones (teacher forcing over
             time). The latents are then decoded one by one.
+        skip: latents before these that are left out, if all are decoded together; otherwise they are not returned.
     """
-    step = num_latents if sampling.parallel and truth is None else 1
-    tokens: list[Tensor] = []
-    latents: list[Tensor] = []
-    for start in range(0, num_latents, step):
+    if sampling.parallel and truth is None:
+        if skip:
+            forward.skip(skip)
+        callback = None if on_reveal is None else partial(on_reveal, skip)
+        if sampling.steps == 1 and sampling.soft and callback is None:
+            return Rollout(model.to_grid(_mean(model, forward, candidates, num_latents)), first_latent=skip)
+        tokens, latents = _decode_together(model, forward, candidates, num_latents, sampling, uniform, callback)
+        return Rollout(model.to_grid(latents), model.to_grid(tokens), first_latent=skip)
+    parts: list[tuple[Tensor, Tensor]] = []
+    for start in range(skip + num_latents):
         callback = None if on_reveal is None else partial(on_reveal, start)
-        new_tokens, new_latents = _decode_together(model, forward, candidates, step, sampling, uniform, callback)
-        if start + step < num_latents:
-            forward.append(new_tokens if truth is None else truth[:, start : start + 1])
-        tokens.append(new_tokens)
-        latents.append(new_latents)
-    return Rollout(model.to_grid(torch.cat(latents, dim=1)), model.to_grid(torch.cat(tokens, dim=1)))
+        parts.append(_decode_together(model, forward, candidates, 1, sampling, uniform, callback))
+        if start + 1 < skip + num_latents:
+            forward.append(parts[-1][0] if truth is None else truth[:, start : start + 1])
+    tokens, latents = (torch.cat(part, dim=1) for part in zip(*parts[skip:]))
+    return Rollout(model.to_grid(latents), model.to_grid(tokens), first_latent=skip)
+
+
+def _masked_tokens(model: MaskedWorldModel, candidates: int, num_latents: int) -> Tensor:
+    """Tokens [S, n, h, w, P] of latents of which nothing is known."""
+    shape = (candidates, num_latents, *model.config.sites, model.vocabulary.codes_per_site)
+    return torch.full(shape, model.vocabulary.mask_token, device=model.device)
+
+
+def _mean(model: MaskedWorldModel, forward: MaskedForward, candidates: int, num_latents: int) -> Tensor:
+    """Mean latents [S, n, h, w, P, C] in one pass; no code is chosen."""
+    hidden = forward.hidden(_masked_tokens(model, candidates, num_latents))
+    means = [model.vocabulary.expected_latents(model.vocabulary.head(part)) for part in _by_sites(model, hidden)]
+    return torch.cat(means, dim=1).unflatten(1, hidden.shape[1:4])
 
 
 def _decode_together(
@@ -65,20 +88,34 @@ def _decode_together(
         Tokens [S, n, h, w, P] and latents [S, n, h, w, P, C].
     """
     vocabulary, (height, width) = model.vocabulary, model.config.sites
-    device = model.device
-    tokens = torch.full(
-        (candidates, num_latents, height, width, vocabulary.codes_per_site), vocabulary.mask_token, device=device
-    )
-    latents = torch.zeros(*tokens.shape, len(vocabulary.levels), device=device)
-    revealed = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=device)
+    tokens = _masked_tokens(model, candidates, num_latents)
+    latents = torch.zeros(*tokens.shape, len(vocabulary.levels), device=tokens.device)
+    revealed = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=tokens.device)
     for count in revealed_counts(height * width, sampling.steps):
-        logits = forward.logits(tokens)
-        draw = vocabulary.sample(logits, sampling.temperature, uniform)
+        hidden = forward.hidden(tokens)
+        draw = _sample(model, hidden, sampling.temperature, uniform)
         now = reveal(priority(sampling.order, draw.log_prob, sampling.temperature, uniform), revealed, count)
         if on_reveal is not None:
-            on_reveal(logits, now & ~revealed)
+            on_reveal(hidden, now & ~revealed)
         fresh = (now & ~revealed)[..., None]
         tokens = torch.where(fresh, draw.tokens, tokens)
         latents = torch.where(fresh[..., None], draw.latents, latents)
         revealed = now
     return tokens, latents if sampling.soft else vocabulary.latents(tokens)
+
+
+def _sample(model: MaskedWorldModel, hidden: Tensor, temperature: float, uniform: Uniform) -> SampledTokens:
+    """Sample the tokens of every site of hidden states [S, n, h, w, D]."""
+    vocabulary = model.vocabulary
+    draws = [vocabulary.sample(vocabulary.head(part), temperature, uniform) for part in _by_sites(model, hidden)]
+    tokens, log_prob, latents = (
+        torch.cat([getattr(draw, name) for draw in draws], dim=1).unflatten(1, hidden.shape[1:4])
+        for name in ("tokens", "log_prob", "latents")
+    )
+    return SampledTokens(tokens, log_prob, latents)
+
+
+def _by_sites(model: MaskedWorldModel, hidden: Tensor) -> Iterator[Tensor]:
+    """Hidden states [S, n, h, w, D] in parts [S, sites, D] whose logits fit into memory."""
+    sites = max(1, _LOGITS // (len(hidden) * sum(model.vocabulary.digits)))
+    yield from hidden.flatten(1, 3).split(sites, dim=1)

@@ -54,9 +54,13 @@ def priority(order: str, log_prob: Tensor, temperature: float, uniform: Uniform)
         if temperature == 0:
             return log_prob
         return log_prob - temperature * torch.log(-torch.log(uniform(log_prob.shape).clamp(1e-9, 1 - 1e-7)))
-    height, width = log_prob.shape[-2:]
-    rank = halton_rank(height, width).to(log_prob).unflatten(0, (height, width))
-    return -rank.expand_as(log_prob)
+    return _halton_priority(*log_prob.shape[-2:], log_prob.device).expand_as(log_prob)
+
+
+@cache  # a copy to a GPU would make the processor wait
+def _halton_priority(height: int, width: int, device: torch.device) -> Tensor:
+    """The priority [height, width] of each site in float32, on a device."""
+    return -halton_rank(height, width).to(device, torch.float32).unflatten(0, (height, width))
 
 
 def reveal(priorities: Tensor, revealed: Tensor, count: int) -> Tensor:

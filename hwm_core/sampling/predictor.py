@@ -30,6 +30,7 @@ class Predictor(Protocol):
         num_latents: int,
         sampling: Sampling,
         generator: CandidateGenerator,
+        skip: int = 0,
     ) -> Rollout:
         """Sample `num_latents` latents of each candidate.
 
@@ -37,6 +38,12 @@ class Predictor(Protocol):
             past: output of `observe`, for one past (shared by all candidates) or one past per candidate.
             actions: [S, F_future, A] over the model's whole future; None drops past and future actions.
             candidates: S.
+            num_latents: latents to predict, after the skipped ones.
+            sampling: how they are sampled.
+            generator: source of the random numbers; its state advances.
+            skip: earlier latents of the future that are left out. Exact where latents are predicted on their own;
+                otherwise an approximation: the others attend to the actions of these latents, but not to their video.
+                A masked model that samples latent by latent computes them.
         """
         ...
 

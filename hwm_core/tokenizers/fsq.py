@@ -2,6 +2,7 @@
 
 Digit 0 is the fastest, as in Cosmos: code = d0 + d1 * l0 + d2 * l0 * l1 + ...
 Digit d of a dimension with l levels stands for the value 2 d / (l - 1) - 1, so every dimension spans [-1, 1].
+The levels stay Python numbers: a tensor of them would be copied to the GPU at each call.
 """
 
 from itertools import accumulate
@@ -20,12 +21,12 @@ def codebook_size(levels: Levels) -> int:
 
 def codes_to_digits(codes: Tensor, levels: Levels) -> Tensor:
     """Codes int64 [...] -> digits int64 [..., L]."""
-    return codes[..., None] // _radix(levels, codes.device) % torch.tensor(levels, device=codes.device)
+    return torch.stack([codes // radix % level for radix, level in zip(_radix(levels), levels)], dim=-1)
 
 
 def digits_to_codes(digits: Tensor, levels: Levels) -> Tensor:
     """Digits int64 [..., L] -> codes int64 [...]."""
-    return (digits * _radix(levels, digits.device)).sum(-1)
+    return torch.stack([digits[..., i] * radix for i, radix in enumerate(_radix(levels))], dim=-1).sum(-1)
 
 
 def digit_values(levels: Levels) -> tuple[Tensor, ...]:
@@ -35,13 +36,13 @@ def digit_values(levels: Levels) -> tuple[Tensor, ...]:
 
 def digits_to_latents(digits: Tensor, levels: Levels) -> Tensor:
     """Digits int64 [..., L] -> latents float [..., L] in [-1, 1]."""
-    return digits * (2.0 / _steps(levels, digits.device)) - 1.0
+    return torch.stack([digits[..., i] * (2.0 / (level - 1)) - 1.0 for i, level in enumerate(levels)], dim=-1)
 
 
 def latents_to_digits(latents: Tensor, levels: Levels) -> Tensor:
     """The nearest digits int64 [..., L] of latents [..., L]; values outside [-1, 1] are clamped."""
-    steps = _steps(levels, latents.device)
-    return ((latents.float().clamp(-1.0, 1.0) + 1.0) * 0.5 * steps).round().long()
+    shares = (latents.float().clamp(-1.0, 1.0) + 1.0) * 0.5
+    return torch.stack([shares[..., i] * (level - 1) for i, level in enumerate(levels)], dim=-1).round().long()
 
 
 def quantise(unbounded: Tensor, levels: Levels) -> Tensor:
@@ -59,9 +60,5 @@ def quantise(unbounded: Tensor, levels: Levels) -> Tensor:
     return rounded + (bounded - bounded.detach())
 
 
-def _radix(levels: Levels, device: torch.device) -> Tensor:
-    return torch.tensor([1, *accumulate(levels[:-1], mul)], device=device)
-
-
-def _steps(levels: Levels, device: torch.device) -> Tensor:
-    return torch.tensor(levels, device=device, dtype=torch.float32) - 1.0
+def _radix(levels: Levels) -> tuple[int, ...]:
+    return (1, *accumulate(levels[:-1], mul))

@@ -39,14 +39,17 @@ class WorldModelDynamics:
         pixels = self.world_model.to_video(image[None, None])[0, 0]
         return Goal(pixels, self.world_model.goal_latent(image))
 
-    def rollout(self, past: Past, candidates: Tensor) -> Rollout:
+    def rollout(self, past: Past, candidates: Tensor, last_latents: int | None = None) -> Rollout:
         model = self.world_model
+        total = model.model.config.num_future_latents
+        num_latents = total if last_latents is None else min(last_latents, total)
         return model.predict(
             past,
             candidates.to(model.device),
-            num_latents=model.model.config.num_future_latents,
+            num_latents=num_latents,
             sampling=self.sampling,
             generator=CandidateGenerator(self.seed, model.device),
+            skip=total - num_latents,
         )
 
     def decode(self, past: Past, rollout: Rollout) -> Tensor:

@@ -50,6 +50,7 @@ class WorldModel:
         self.name, self.family, self.sha256 = checkpoint.name, checkpoint.family, checkpoint.sha256
         self.metadata = checkpoint.metadata
         self.device, self.dtype = next(self.model.parameters()).device, dtype
+        self._normalisation = self.manifest.normalisation(torch.empty(0, device=self.device))
         self.past_frames, self.future_frames = self.model.config.past_frames, self.model.config.future_frames
         self.frame_rate_hz = self.preprocessing.frame_rate_hz
         self.num_parameters = sum(p.numel() for part in (self.model, self.tokenizer) for p in part.parameters())
@@ -180,9 +181,19 @@ class WorldModel:
 
     @torch.inference_mode()
     def decode(self, past: Past, rollout: Rollout) -> Tensor:
-        """Predicted frames [S, F, 3, H, W] in [0, 1]; F covers whole latents, so it may exceed the horizon."""
+        """Predicted frames [S, F, 3, H, W] in [0, 1]; F covers whole latents, so it may exceed the horizon.
+
+        Raises BadConfig for a rollout without its first latents: frames depend on all latents before them.
+        """
         if rollout.video is not None:
             return rollout.video
+        if rollout.first_latent:
+            raise BadConfig(
+                "rollout to decode",
+                expected="all latents of the future",
+                got=f"latents from number {rollout.first_latent} on",
+                remedy="Predict all latents; costs of pixels need them.",
+            )
         latents = rollout.latents
         clip = torch.cat([past.latents.expand(len(latents), *past.latents.shape[1:]), latents], dim=1)
         with self.autocast():
@@ -217,6 +228,7 @@ class WorldModel:
         num_latents: int,
         sampling: Sampling,
         generator: CandidateGenerator,
+        skip: int = 0,
     ) -> Rollout:
         """Sample one chunk: at most the model's own future, in one call of its predictor. Arguments are not checked.
 
@@ -226,15 +238,17 @@ class WorldModel:
             num_latents: latents to predict.
             sampling: how futures are sampled.
             generator: source of the random numbers; its state advances.
+            skip: earlier latents that are left out (see `sampling.predictor`); such a rollout cannot be decoded.
         """
         with self.autocast():
             rollout = self._predictor.predict(
                 past.encoded,
-                None if actions is None else self.manifest.normalise(actions),
+                None if actions is None else self._normalised(actions),
                 candidates=len(past.latents) if actions is None else len(actions),
                 num_latents=num_latents,
                 sampling=sampling,
                 generator=generator,
+                skip=skip,
             )
         return replace(rollout, latents=rollout.latents.float(), detail_transfer=sampling.detail_transfer)
 
@@ -253,8 +267,11 @@ class WorldModel:
         """The past of video [B, F, 3, H, W] and actions [B, F, A] in joint units."""
         with self.autocast():
             codes = self.tokenizer.encode(video)
-            encoded = self._predictor.observe(codes, self.manifest.normalise(actions))
+            encoded = self._predictor.observe(codes, self._normalised(actions))
         return Past(self.tokenizer.embed(codes).float(), actions, video, encoded)
+
+    def _normalised(self, actions: Tensor) -> Tensor:
+        return self.manifest.normalise(actions, self._normalisation)
 
     def _continue(self, past: Past, part: Rollout, actions: Tensor | None) -> Past:
         """The past of the next chunk: the newest `past_frames` frames, observed or predicted, encoded again."""

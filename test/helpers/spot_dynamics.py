@@ -23,8 +23,10 @@ class SpotDynamics:
         pixels = torch.as_tensor(image).float().movedim(-1, 0) / 255
         return Goal(pixels, pixels[:1].movedim(0, -1))
 
-    def rollout(self, past: Tensor, candidates: Tensor) -> Rollout:
-        return Rollout(spot(candidates[:, FRAMES_PER_LATENT - 1 :: FRAMES_PER_LATENT, 0]))
+    def rollout(self, past: Tensor, candidates: Tensor, last_latents: int | None = None) -> Rollout:
+        latents = spot(candidates[:, FRAMES_PER_LATENT - 1 :: FRAMES_PER_LATENT, 0])
+        first = 0 if last_latents is None else LATENTS - last_latents
+        return Rollout(latents[:, first:], first_latent=first)
 
     def decode(self, past: Tensor, rollout: Rollout) -> Tensor:
         pixels = rollout.latents.repeat_interleave(FRAMES_PER_LATENT, dim=1)

@@ -25,7 +25,7 @@ def test_cached_logits_equal_uncached_ones_for_every_candidate_and_latent(
         full = UncachedForward(net, past, actions, candidates=3)
         masked = torch.full_like(sites[:, :1], net.vocabulary.mask_token)
         for latent in range(PAST, 5):
-            torch.testing.assert_close(cached.logits(masked), full.logits(masked), rtol=0, atol=2e-5)
+            torch.testing.assert_close(cached.hidden(masked), full.hidden(masked), rtol=0, atol=2e-5)
             cached.append(sites[:, latent : latent + 1])
             full.append(sites[:, latent : latent + 1])
 

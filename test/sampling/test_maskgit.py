@@ -11,12 +11,12 @@ from hwm_core.sampling.maskgit import decode
 
 
 class Oracle:
-    """A forward pass whose most likely token is always the right one."""
+    """A forward pass whose hidden states are logits, the most likely token being the right one."""
 
     def __init__(self, answer: torch.Tensor, codebook: int) -> None:
         self.answer, self.codebook, self.next = answer, codebook, 0
 
-    def logits(self, tokens: torch.Tensor) -> torch.Tensor:
+    def hidden(self, tokens: torch.Tensor) -> torch.Tensor:
         truth = self.answer[:, self.next : self.next + tokens.shape[1], ..., 0]
         return 50.0 * torch.nn.functional.one_hot(truth, self.codebook)
 
@@ -33,10 +33,11 @@ def uniform(seed: int = 0):
 @pytest.mark.parametrize("parallel", [False, True])
 def test_an_oracle_gives_the_exact_tokens_and_every_site_is_revealed_once(order: str, parallel: bool) -> None:
     net, answer = model("base"), torch.randint(20, (4, 3, 2, 3, 1))
+    net.vocabulary.head = torch.nn.Identity()
     sampling = Sampling(steps=4, order=order, temperature=1.0, soft=False, parallel=parallel)
     times = torch.zeros(4, 3, 2, 3)
 
-    def count(start: int, logits: torch.Tensor, sites: torch.Tensor) -> None:
+    def count(start: int, hidden: torch.Tensor, sites: torch.Tensor) -> None:
         times[:, start : start + sites.shape[1]] += sites
 
     decoded = decode(net, Oracle(answer, 20), 4, 3, sampling, uniform(), count)
@@ -70,11 +71,11 @@ def test_mean_latents_of_certain_logits_are_the_latents_of_the_code() -> None:
 
 
 def test_the_same_seed_gives_the_same_tokens_and_another_seed_different_tokens() -> None:
-    net, (tokens, actions) = model("base"), clip()
+    net, (tokens, actions), sampling = model("base"), clip(), Sampling(temperature=1.0, order="random", soft=False)
 
     def run(seed: int) -> torch.Tensor:
         forward = UncachedForward(net, tokens[:, :2], actions, candidates=1)
         with torch.no_grad():
-            return decode(net, forward, 1, 3, Sampling(temperature=1.0, order="random"), uniform(seed)).tokens
+            return decode(net, forward, 1, 3, sampling, uniform(seed)).tokens
 
     assert torch.equal(run(1), run(1)) and not torch.equal(run(1), run(2))

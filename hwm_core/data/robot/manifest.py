@@ -55,15 +55,23 @@ class ActionManifest(Config):
         """Standard deviation of each joint; 0 for constant joints."""
         return tuple(0.0 if constant else std for std, constant in zip(self.std, self.constant, strict=True))
 
-    def normalise(self, values: Array) -> Array:
+    def normalisation(self, like: Array) -> tuple[Array, Array]:
+        """Mean and inverse standard deviation (0 for constant joints), [A] each, of the type and device of `like`."""
+        return _like(like, self.mean), _like(like, [1 / std if std else 0.0 for std in self.scale])
+
+    def normalise(self, values: Array, normalisation: tuple[Array, Array] | None = None) -> Array:
         """Z-score of `values` [..., A]. Constant joints, and joints that the robot lacks (NaN), become exactly 0.
+
+        Args:
+            values: in joint units.
+            normalisation: what `normalisation` returns, so that it is not copied to a GPU again; default: computed.
 
         Raises:
             BadActions: the last axis is not A.
         """
         self._check(values)
-        scale = [1 / std if std else 0.0 for std in self.scale]
-        scores = (values - _like(values, self.mean)) * _like(values, scale)
+        mean, inverse_std = normalisation or self.normalisation(values)
+        scores = (values - mean) * inverse_std
         if hasattr(scores, "new_tensor"):
             return scores.masked_fill(scores.isnan(), 0)
         return np.where(np.isnan(scores), scores.dtype.type(0), scores)

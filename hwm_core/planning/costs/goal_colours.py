@@ -39,4 +39,5 @@ def colour_projection(goal: Goal) -> Tensor:
     colours = adaptive_avg_pool2d(goal.image.float(), (height, width)).flatten(1).T
     cells, colours = cells - cells.mean(dim=0), colours - colours.mean(dim=0)
     ridge = (_RIDGE * cells.square().sum() / channels + _FLOOR) * torch.eye(channels, device=cells.device)
-    return torch.linalg.solve(cells.T @ cells + ridge, cells.T @ colours)
+    # Not `solve`: it waits for the GPU to learn whether the matrix is singular, which the ridge excludes.
+    return torch.linalg.solve_ex(cells.T @ cells + ridge, cells.T @ colours).result

@@ -140,8 +140,8 @@ def test_zero_frames_per_second_and_a_split_by_zero_are_rejected(bags: Path, rej
     [
         ("evaluate", ("--episodes", 0)),
         ("evaluate", ("--examples", 0)),
-        ("reach", ("--seeds", 0)),
-        ("rank", ("--seeds", 0)),
+        ("bench closed-loop", ("--episodes", 0)),
+        ("bench ranking", ("--candidates", 0)),
         ("sim record", ("--out", "recordings", "--processes", 0)),
         ("reconstruct", ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--latents", 0)),
         ("reconstruct", ("--tokenizer", "tiny", "--store", "store", "--out", "report", "--stride", 0)),

@@ -89,9 +89,9 @@ class ShuffledDynamics:
     def goal(self, image: NDArray[np.uint8]) -> Goal:
         return self._dynamics.goal(image)
 
-    def rollout(self, past: Any, candidates: Tensor) -> Rollout:
+    def rollout(self, past: Any, candidates: Tensor, last_latents: int | None = None) -> Rollout:
         order = torch.randperm(len(candidates), generator=self._generator)
-        return self._dynamics.rollout(past, candidates[order])
+        return self._dynamics.rollout(past, candidates[order], last_latents)
 
     def decode(self, past: Any, rollout: Rollout) -> Tensor:
         return self._dynamics.decode(past, rollout)

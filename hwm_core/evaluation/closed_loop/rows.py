@@ -2,70 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
-from hwm_core.errors import BadConfig
-from hwm_core.evaluation.closed_loop.baselines.files import Baselines
 from hwm_core.evaluation.closed_loop.baselines.inverse import InverseDrive
-from hwm_core.evaluation.closed_loop.baselines.nearest import MotionLibrary, NearestMotion
+from hwm_core.evaluation.closed_loop.baselines.nearest import NearestMotion
 from hwm_core.evaluation.closed_loop.baselines.posture import PostureDrive
-from hwm_core.evaluation.closed_loop.config import PlanningConfig
 from hwm_core.evaluation.closed_loop.controller import Controller, Situation, Truth
 from hwm_core.evaluation.closed_loop.planned import Planned, ShuffledDynamics, WithoutModel
+from hwm_core.evaluation.closed_loop.resources import Resources
 from hwm_core.evaluation.closed_loop.simple import Hold, RandomMotion
 from hwm_core.evaluation.closed_loop.state_oracle import StateOracle
 from hwm_core.evaluation.coders import StillCoder
-from hwm_core.evaluation.sim_observer import SimObservation, View
 from hwm_core.evaluation.true_dynamics import TrueDynamics
 from hwm_core.world_model.dynamics import WorldModelDynamics
-from hwm_core.world_model.model import WorldModel
-from hwm_core.world_model.past import Past
 
 Need = Literal["checkpoint", "baselines"]
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What rows are made of."""
-
-    view: View
-    config: PlanningConfig
-    world_model: WorldModel | None = None
-    baselines: Baselines | None = None
-
-    @cached_property
-    def library(self) -> MotionLibrary:
-        """The recorded motions."""
-        return self.fitted.library()
-
-    @property
-    def fitted(self) -> Baselines:
-        """The baselines. Raises BadConfig without them."""
-        if self.baselines is None:
-            raise BadConfig(
-                "Rows of baselines", expected="--baselines", got="none", remedy="Fit them: `hwm bench fit-baselines`."
-            )
-        if self.baselines.description.preprocessing != self.view.preprocessing:
-            expected, got = self.view.preprocessing.differences(self.baselines.description.preprocessing)
-            raise BadConfig(
-                "Baselines",
-                expected=f"the preprocessing of the other rows, {expected}",
-                got=got,
-                remedy="Fit them on a store of that preprocessing.",
-            )
-        return self.baselines
-
-    @property
-    def model(self) -> WorldModel:
-        """The world model. Raises BadConfig without one."""
-        if self.world_model is None:
-            raise BadConfig("Rows of a model", expected="--checkpoint", got="none", remedy="Name a checkpoint.")
-        return self.world_model
-
-    def past(self, observation: SimObservation) -> Past:
-        """The model's encoded context."""
-        return self.model.observe(observation.frames, observation.actions)
 
 
 Make = Callable[[Situation, Truth, Resources], Controller]

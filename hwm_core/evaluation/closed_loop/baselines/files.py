@@ -1,6 +1,6 @@
 """Baselines on disk: two networks, and the store that they were trained on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ import torch
 from hwm_core.data.episodes.store import open_store, require_preprocessing
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.errors import BadConfig
 from hwm_core.evaluation.closed_loop.baselines.inverse import inverse_loss, inverse_network
 from hwm_core.evaluation.closed_loop.baselines.keypoint_net import KeypointNet
 from hwm_core.evaluation.closed_loop.baselines.nearest import MotionLibrary
@@ -19,6 +18,7 @@ from hwm_core.evaluation.closed_loop.baselines.samples import FramePairs
 from hwm_core.evaluation.closed_loop.view import PlainView
 from hwm_core.io.atomic import new_file, write_json
 from hwm_core.io.json_files import JsonFields
+from hwm_core.world_model.checkpoint_files import read_weights, write_weights
 
 _PAST_FRAMES = 2  # that a controller without a world model sees
 
@@ -45,6 +45,7 @@ class BaselineDescription(JsonFields):
     manifest: ActionManifest
     preprocessing: Preprocessing
     training: dict[str, Any]  # {name: steps, losses and minutes}
+    sha256: dict[str, str]  # of the weight files
 
 
 @dataclass(frozen=True)
@@ -78,28 +79,27 @@ class Baselines:
         return torch.tensor(self.description.manifest.scale)
 
 
-def write_baselines(folder: Path, description: BaselineDescription, networks: dict[str, KeypointNet]) -> None:
-    """Write `folder`; its baselines.json comes last."""
+def write_baselines(folder: Path, networks: Mapping[str, KeypointNet], **description: Any) -> None:
+    """Write `folder`; its baselines.json comes last.
+
+    Args:
+        networks: {name in NETWORKS: network}.
+        description: fields of BaselineDescription but for `sha256`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    sums = {}
     for name, network in networks.items():
-        with new_file(folder / f"{name}.pt") as partial:
-            torch.save(network.state_dict(), partial)
-    write_json(folder / "baselines.json", description.plain())
+        with new_file(folder / f"{name}.safetensors") as partial:
+            sums[f"{name}.safetensors"] = write_weights(partial, network)
+    write_json(folder / "baselines.json", BaselineDescription(sha256=sums, **description).plain())
 
 
 def read_baselines(folder: str | Path) -> Baselines:
-    """Read what `hwm bench fit-baselines` wrote. Raises BadBag when it is missing or truncated, BadConfig for weights
-    of another version."""
-    folder, remedy = Path(folder), "Fit them: `hwm bench fit-baselines`."
-    description = BaselineDescription.from_json(folder / "baselines.json", remedy)
-    networks = {}
-    for name, kind in NETWORKS.items():
-        networks[name] = kind.build(description.manifest.dim)
-        try:
-            networks[name].load_state_dict(torch.load(folder / f"{name}.pt", weights_only=True))
-        except (OSError, RuntimeError) as error:
-            raise BadConfig(
-                f"Baseline {folder / name}.pt", expected="weights", got=str(error).splitlines()[0], remedy=remedy
-            ) from None
-        networks[name].eval()
+    """Read what `hwm bench fit-baselines` wrote. Raises BadBag or BadCheckpoint when it is missing or damaged."""
+    folder = Path(folder)
+    description = BaselineDescription.from_json(folder / "baselines.json", "Fit them: `hwm bench fit-baselines`.")
+    networks = {name: kind.build(description.manifest.dim) for name, kind in NETWORKS.items()}
+    for name, network in networks.items():
+        read_weights(folder / f"{name}.safetensors", description.sha256, network)
+        network.eval()
     return Baselines(description, networks, Path(description.store))

@@ -9,7 +9,7 @@ import torch
 
 from hwm_core.data.episodes.store import Store
 from hwm_core.errors import BadConfig
-from hwm_core.evaluation.closed_loop.baselines.files import NETWORKS, BaselineDescription, NetworkKind, write_baselines
+from hwm_core.evaluation.closed_loop.baselines.files import NETWORKS, NetworkKind, write_baselines
 from hwm_core.evaluation.closed_loop.baselines.keypoint_net import KeypointNet
 from hwm_core.evaluation.closed_loop.baselines.samples import PairSampler
 
@@ -57,10 +57,14 @@ def fit_baselines(store: Store, path: Path, out: Path, minutes: float, seed: int
         training[name] = _train(network, kind, sampler, 60 * minutes, lambda *now, name=name: report(name, *now))
         training[name]["validation_loss"] = _validation_loss(network, kind, validation)
         networks[name] = network
-    description = BaselineDescription(
-        store=str(path.resolve()), manifest=manifest, preprocessing=store.preprocessing, training=training
+    write_baselines(
+        out,
+        networks,
+        store=str(path.resolve()),
+        manifest=manifest,
+        preprocessing=store.preprocessing,
+        training=training,
     )
-    write_baselines(out, description, networks)
     return training
 
 
@@ -79,7 +83,8 @@ def _train(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         step += 1
-        mean_loss = float(loss) if step == 1 else 0.99 * mean_loss + 0.01 * float(loss)
+        newest = float(loss.detach())
+        mean_loss = newest if step == 1 else 0.99 * mean_loss + 0.01 * newest
         report(step, used)
     return {"steps": step, "training_loss": mean_loss, "minutes": seconds / 60}
 

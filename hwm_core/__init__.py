@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hwm_core.errors import BadInput
-    from hwm_core.planning.cem import CEMConfig
     from hwm_core.planning.costs.objective import Objective
     from hwm_core.planning.joint_space import JointSpace
     from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
     from hwm_core.planning.scoring import ScoreEngine
+    from hwm_core.planning.search import Search
+    from hwm_core.planning.search_config import SearchConfig
     from hwm_core.sampling.config import Sampling
     from hwm_core.types import Rollout
     from hwm_core.world_model.dynamics import WorldModelDynamics
@@ -22,7 +23,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BadInput",
-    "CEMConfig",
     "JointSpace",
     "Objective",
     "PlannerConfig",
@@ -30,13 +30,14 @@ __all__ = [
     "Rollout",
     "Sampling",
     "ScoreEngine",
+    "Search",
+    "SearchConfig",
     "WorldModel",
     "WorldModelDynamics",
 ]
 
 _MODULES = {
     "BadInput": "errors",
-    "CEMConfig": "planning.cem",
     "JointSpace": "planning.joint_space",
     "Objective": "planning.costs.objective",
     "PlannerConfig": "planning.receding_horizon",
@@ -44,6 +45,8 @@ _MODULES = {
     "Rollout": "types",
     "Sampling": "sampling.config",
     "ScoreEngine": "planning.scoring",
+    "Search": "planning.search",
+    "SearchConfig": "planning.search_config",
     "WorldModel": "world_model.model",
     "WorldModelDynamics": "world_model.dynamics",
 }

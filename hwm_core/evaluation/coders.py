@@ -28,8 +28,8 @@ class Coder(Protocol):
         """The future frames that it needs, 0 for the first; rendering costs most of a rollout."""
         ...
 
-    def goal(self, image: Frames) -> Goal:
-        """Encode a goal image, uint8 [H, W, 3], preprocessed."""
+    def goal(self, image: Frames, start: Frames | None = None) -> Goal:
+        """Encode a goal image, and the image at its start: uint8 [H, W, 3], preprocessed."""
         ...
 
     def latents(self, past: Frames, future: Frames) -> Tensor:
@@ -50,8 +50,8 @@ class ClipCoder:
         self.horizon_frames = world_model.future_frames
         self.rendered = tuple(range(world_model.future_frames))
 
-    def goal(self, image: Frames) -> Goal:
-        return WorldModelDynamics(self._world_model).goal(image)
+    def goal(self, image: Frames, start: Frames | None = None) -> Goal:
+        return WorldModelDynamics(self._world_model).goal(image, start)
 
     @torch.inference_mode()
     def latents(self, past: Frames, future: Frames) -> Tensor:
@@ -70,8 +70,8 @@ class StillCoder:
         self.horizon_frames = world_model.future_frames
         self.rendered = (world_model.future_frames - 1,)
 
-    def goal(self, image: Frames) -> Goal:
-        return WorldModelDynamics(self._world_model).goal(image)
+    def goal(self, image: Frames, start: Frames | None = None) -> Goal:
+        return WorldModelDynamics(self._world_model).goal(image, start)
 
     @torch.inference_mode()
     def latents(self, past: Frames, future: Frames) -> Tensor:
@@ -88,9 +88,10 @@ class PixelCoder:
         self.horizon_frames = horizon_frames
         self.rendered = (horizon_frames - 1,)
 
-    def goal(self, image: Frames) -> Goal:
+    def goal(self, image: Frames, start: Frames | None = None) -> Goal:
         pixels = torch.from_numpy(image).float() / 255
-        return Goal(pixels.movedim(-1, 0), pixels)
+        before = None if start is None else torch.from_numpy(start).float() / 255
+        return Goal(pixels.movedim(-1, 0), pixels, before)
 
     def latents(self, past: Frames, future: Frames) -> Tensor:
         return torch.from_numpy(future).float() / 255

@@ -29,8 +29,8 @@ class TrueDynamics:
     def recent_actions(self, past: SimObservation) -> Tensor:
         return torch.from_numpy(past.actions[-2:])
 
-    def goal(self, image: NDArray[np.uint8]) -> Goal:
-        return self._coder.goal(image)
+    def goal(self, image: NDArray[np.uint8], start: NDArray[np.uint8] | None = None) -> Goal:
+        return self._coder.goal(image, start)
 
     def rollout(self, past: SimObservation, candidates: Tensor, last_latents: int | None = None) -> Rollout:
         """Run every candidate in the simulator, and encode its frames. `video` holds the rendered frames alone.

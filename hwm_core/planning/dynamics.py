@@ -18,6 +18,7 @@ class Goal:
 
     image: Tensor  # [3, H, W] in [0, 1]
     latent: Tensor  # [h, w, C]
+    start: Tensor | None = None  # [h, w, C] latent of the scene when the goal was set; None: unknown
 
 
 class Dynamics(Protocol[PastT_contra]):
@@ -37,8 +38,8 @@ class Dynamics(Protocol[PastT_contra]):
         """The two newest actions of the past, [2, A] in joint units, newest last."""
         ...
 
-    def goal(self, image: NDArray[np.uint8]) -> Goal:
-        """Encode a goal image, uint8 [H, W, 3] RGB, preprocessed."""
+    def goal(self, image: NDArray[np.uint8], start: NDArray[np.uint8] | None = None) -> Goal:
+        """Encode a goal image, and the image of the scene when the goal is set: uint8 [H, W, 3] RGB, preprocessed."""
         ...
 
     def rollout(self, past: PastT_contra, candidates: Tensor, last_latents: int | None = None) -> Rollout:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.clips import hold_last
-from hwm_core.errors import BadActions
+from hwm_core.errors import BadActions, BadImage
 from hwm_core.planning.costs.base import Candidates
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Dynamics, Goal
 from hwm_core.planning.joint_space import JointSpace
+from hwm_core.types import Rollout
 
 PastT = TypeVar("PastT")
 
@@ -63,14 +64,12 @@ class ScoreEngine(Generic[PastT]):
             BadActions: wrong shape, no candidate, or a value that is not finite.
             FloatingPointError: the model predicted a value that is not finite.
         """
-        actions = hold_last(self._checked(candidates), self._dynamics.horizon_frames)
+        actions = self.checked(candidates)
         start = self._clock()
         rollout = self._dynamics.rollout(past, actions)
         synchronise(rollout.latents)
         rolled_out = self._clock()
-        decode = partial(self._dynamics.decode, past, rollout)
-        recent = self._dynamics.recent_actions(past).to(actions)
-        tensors = self._objective.terms(Candidates(actions, recent, rollout, decode, goal, self._space))
+        tensors = self._terms(past, goal, actions, rollout)
         terms = {name: values.float().cpu().numpy() for name, values in tensors.items()}
         costs = sum(terms.values(), start=np.zeros(len(actions), np.float32))
         if not np.isfinite(costs).all():
@@ -79,8 +78,38 @@ class ScoreEngine(Generic[PastT]):
         seconds = {"rollout": rolled_out - start, "cost": self._clock() - rolled_out}
         return Scores(costs, terms, int(costs.argmin()), seconds)
 
-    def _checked(self, candidates: NDArray[np.float32] | Tensor) -> Tensor:
-        """float32 [S, F, A] on the device of the joint space."""
+    def costs(self, past: PastT, goal: Goal, actions: Tensor) -> Tensor:
+        """Costs [S] of candidates [S, F, A] that need no check, F the whole horizon. Does not wait for the GPU.
+
+        Raises:
+            BadImage: the goal has another size than the predicted latents.
+        """
+        terms = self._terms(past, goal, actions, self._dynamics.rollout(past, actions))
+        return torch.stack([value.float() for value in terms.values()]).sum(dim=0)
+
+    def _terms(self, past: PastT, goal: Goal, actions: Tensor, rollout: Rollout) -> dict[str, Tensor]:
+        """{name: [S]} of every term of the objective."""
+        if rollout.latents.shape[2:] != goal.latent.shape:
+            raise BadImage(
+                "goal image",
+                expected=f"a latent of size {list(rollout.latents.shape[2:])}, as the model predicts",
+                got=list(goal.latent.shape),
+                remedy="Encode the goal with the model that plans.",
+            )
+        decode = partial(self._dynamics.decode, past, rollout)
+        recent = self._dynamics.recent_actions(past).to(actions)
+        return self._objective.terms(Candidates(actions, recent, rollout, decode, goal, self._space))
+
+    def checked(self, candidates: NDArray[np.float32] | Tensor, what: str = "candidate actions") -> Tensor:
+        """Candidates [S, F, A] as float32 of the whole horizon, on the device of the joint space.
+
+        Args:
+            candidates: [S, F, A] in joint units; F shorter than the horizon holds the last action.
+            what: names the candidates in an error.
+
+        Raises:
+            BadActions: wrong shape, no candidate, or a value that is not finite.
+        """
         actions = torch.as_tensor(candidates, dtype=torch.float32, device=self._space.lower.device)
         horizon, joints = self._dynamics.horizon_frames, self._dynamics.num_joints
         fits = (
@@ -88,7 +117,7 @@ class ScoreEngine(Generic[PastT]):
         )
         if not fits:
             raise BadActions(
-                "candidate actions",
+                what,
                 expected=f"[S >= 1, 1 <= F <= {horizon}, A = {joints}] (candidates, frames, joints)",
                 got=list(actions.shape),
                 remedy="Send a row of joint values per future frame, for the joints of the action manifest.",
@@ -96,12 +125,12 @@ class ScoreEngine(Generic[PastT]):
         if not torch.isfinite(actions).all():
             first = (~torch.isfinite(actions)).nonzero()[0].tolist()
             raise BadActions(
-                "candidate actions",
+                what,
                 expected="finite values",
                 got=f"a NaN or infinity at [candidate, frame, joint] {first}",
                 remedy="Remove this candidate.",
             )
-        return actions
+        return hold_last(actions, horizon)
 
 
 def synchronise(tensor: Tensor) -> None:

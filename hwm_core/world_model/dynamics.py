@@ -35,9 +35,10 @@ class WorldModelDynamics:
     def recent_actions(self, past: Past) -> Tensor:
         return past.actions[0, -2:]
 
-    def goal(self, image: NDArray[np.uint8]) -> Goal:
+    def goal(self, image: NDArray[np.uint8], start: NDArray[np.uint8] | None = None) -> Goal:
         pixels = self.world_model.to_video(image[None, None])[0, 0]
-        return Goal(pixels, self.world_model.goal_latent(image))
+        before = None if start is None else self.world_model.goal_latent(start)
+        return Goal(pixels, self.world_model.goal_latent(image), before)
 
     def rollout(self, past: Past, candidates: Tensor, last_latents: int | None = None) -> Rollout:
         model = self.world_model

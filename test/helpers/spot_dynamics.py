@@ -19,9 +19,10 @@ class SpotDynamics:
     def recent_actions(self, past: Tensor) -> Tensor:
         return past
 
-    def goal(self, image: np.ndarray) -> Goal:
+    def goal(self, image: np.ndarray, start: np.ndarray | None = None) -> Goal:
         pixels = torch.as_tensor(image).float().movedim(-1, 0) / 255
-        return Goal(pixels, pixels[:1].movedim(0, -1))
+        before = None if start is None else torch.as_tensor(start).float()[..., :1] / 255
+        return Goal(pixels, pixels[:1].movedim(0, -1), before)
 
     def rollout(self, past: Tensor, candidates: Tensor, last_latents: int | None = None) -> Rollout:
         latents = spot(candidates[:, FRAMES_PER_LATENT - 1 :: FRAMES_PER_LATENT, 0])
@@ -49,7 +50,8 @@ def space(max_velocity: float = 1000.0) -> JointSpace:
         names=("slide", "idle"),
         lower=torch.tensor([0.0, -1.0]),
         upper=torch.tensor([15.0, 1.0]),
-        max_step=torch.full((2,), max_velocity / 10),
+        max_velocity=torch.full((2,), max_velocity),
+        max_acceleration=torch.full((2,), 100 * max_velocity),  # no limit
         scale=torch.tensor([4.0, 0.5]),
         frame_rate_hz=10.0,
     )

@@ -9,6 +9,7 @@ from spot_dynamics import SpotDynamics, goal_at, space
 from hwm_core.errors import BadConfig
 from hwm_core.planning.costs.base import Candidates, Cost
 from hwm_core.planning.costs.blurred_nmse import blur, blurred_nmse, discounted_mean
+from hwm_core.planning.costs.goal_changes import GoalChanges, change_weights
 from hwm_core.planning.costs.goal_colours import GoalColours, colour_projection
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
@@ -17,6 +18,7 @@ from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.costs.smoothness import Smoothness
 from hwm_core.planning.costs.velocity_limits import VelocityLimits
 from hwm_core.planning.dynamics import Goal
+from hwm_core.types import Rollout
 
 
 def rolled_out(slide: torch.Tensor, start: float = 8.0, goal: float = 8.0, max_velocity: float = 1000.0) -> Candidates:
@@ -62,7 +64,7 @@ def test_velocity_limits_cost_the_squared_excess_of_every_step() -> None:
     assert VelocityLimits().value(rolled_out(still(10.0), start=8.0, max_velocity=20.0)).item() == 0.0
 
 
-@pytest.mark.parametrize("cost", [GoalLatent(weight=1.0), GoalColours(), GoalPixels(weight=1.0)])
+@pytest.mark.parametrize("cost", [GoalChanges(), GoalLatent(weight=1.0), GoalColours(), GoalPixels(weight=1.0)])
 def test_the_goal_itself_has_zero_cost(cost: Cost) -> None:
     assert cost.value(rolled_out(still(5.0), goal=5.0)).item() == pytest.approx(0.0, abs=1e-9)
 
@@ -138,3 +140,46 @@ def test_a_term_of_weight_zero_is_not_computed() -> None:
 def test_a_misspelt_term_is_rejected_with_the_nearest_name() -> None:
     with pytest.raises(BadConfig, match="Did you mean `smoothness`"):
         Objective.parse({"smothness": {"weight": 1.0}})
+
+
+def a_push() -> Goal:
+    """A bright object moves from cell 2 to cell 12; a brighter arm at cell 7 stays where it is."""
+    goal, start = goal_at(12.0).latent + 5 * goal_at(7.0).latent, goal_at(2.0).latent + 5 * goal_at(7.0).latent
+    return Goal(goal_at(12.0).image, goal, start)
+
+
+def showing(latent: torch.Tensor) -> Candidates:
+    plain = rolled_out(still(5.0))
+    return replace(plain, rollout=Rollout(latent[None, None]), goal=a_push())
+
+
+def test_goal_changes_cost_one_at_the_start_and_zero_at_the_goal() -> None:
+    goal = a_push()
+    assert GoalChanges().value(showing(goal.latent)).item() == 0.0
+    assert goal.start is not None
+    assert GoalChanges().value(showing(goal.start)).item() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_an_arm_that_moves_elsewhere_costs_less_than_an_object_that_does_not_move() -> None:
+    arm_away = goal_at(12.0).latent + 5 * goal_at(15.9).latent  # the object is at its goal, the arm is not
+    changes, plain = GoalChanges(smoothings=(0.0,)), GoalLatent(weight=1.0, smoothing=0.0)
+    arm_up = goal_at(12.0).latent  # the object is at its goal, the arm has left the image
+    start = a_push().start
+    assert start is not None
+    assert changes.value(showing(arm_up)) < 0.1 < changes.value(showing(start))
+    assert plain.value(showing(arm_up)) > plain.value(showing(start)), "all cells alike: the arm decides"
+    assert changes.value(showing(arm_away)) < plain.value(showing(arm_away))
+
+
+def test_changes_weigh_where_goal_and_start_differ() -> None:
+    weights = change_weights(a_push(), spread=0.0, sharpness=1.0, floor=0.0)
+    assert weights.sum() == pytest.approx(1.0)
+    row = weights.sum(dim=1) if weights.shape[0] == 16 else weights.sum(dim=0)
+    assert row[2] + row[12] > 0.5 and row[7] < 1e-3
+
+
+@pytest.mark.parametrize("goal", [replace(a_push(), start=None), replace(a_push(), start=a_push().latent)])
+def test_without_a_start_or_a_change_all_cells_count_alike_and_costs_are_finite(goal: Goal) -> None:
+    weights = change_weights(goal, spread=0.0, sharpness=1.0, floor=0.1)
+    assert weights.max() == pytest.approx(float(weights.min()))
+    assert GoalChanges().value(replace(showing(goal.latent), goal=goal)).isfinite().all()

@@ -16,7 +16,7 @@ def stamp(frame):
 
 
 ONE = torch.ones(1)
-SPACE = JointSpace(("joint",), -ONE, ONE, 0.1 * ONE, ONE, RATE_HZ)
+SPACE = JointSpace(("joint",), -ONE, ONE, 3.0 * ONE, 1e4 * ONE, ONE, RATE_HZ)  # no limit of acceleration
 
 
 @pytest.fixture

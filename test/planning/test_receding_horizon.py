@@ -7,11 +7,11 @@ from spot_dynamics import SpotDynamics, goal_at, space
 
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadActions, RobotMismatch
-from hwm_core.planning.cem import CEMConfig
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
 from hwm_core.planning.scoring import ScoreEngine
+from hwm_core.planning.solvers.icem import ICEMConfig
 
 PAST = torch.tensor([[8.0, 0.2], [8.0, 0.2]])
 OBJECTIVE = Objective.parse({"goal_colours": {"discount": 0.0}, "smoothness": {"weight": 0.0}})
@@ -71,7 +71,7 @@ def test_durations_come_from_the_given_clock() -> None:
 
 
 def planner(seed: int = 0, max_velocity: float = 1000.0, **config) -> RecedingHorizonPlanner:
-    defaults = {"horizon_frames": 12, "knots": 3, "joints": ("slide",), "cem": CEMConfig(iterations=8)}
+    defaults = {"horizon_frames": 12, "knots": 3, "joints": ("slide",), "cem": ICEMConfig(iterations=8, decay=1.0)}
     return RecedingHorizonPlanner(PlannerConfig(**{**defaults, **config}), space(max_velocity), seed)
 
 
@@ -110,7 +110,7 @@ def test_the_same_seed_gives_the_same_plan() -> None:
 
 
 def test_the_search_starts_from_the_rest_of_the_last_plan() -> None:
-    searcher = planner(cem=CEMConfig(iterations=1))
+    searcher = planner(cem=ICEMConfig(iterations=1))
     first = searcher.plan(scorer(5.0), PAST[-1], elapsed_frames=0).actions
     evaluated: list[torch.Tensor] = []
     searcher.plan(lambda actions: evaluated.append(actions) or torch.zeros(len(actions)), first[3], elapsed_frames=4)
@@ -128,7 +128,7 @@ def test_without_a_followed_plan_the_search_starts_from_standing_still() -> None
 
 
 def test_a_warm_start_ends_with_a_lower_cost_than_a_cold_start_of_the_same_length() -> None:
-    quick = CEMConfig(iterations=1, candidates=16, elites=4)
+    quick = ICEMConfig(iterations=1, candidates=16, elites=4)
     cold, warm = planner(cem=quick), planner(cem=quick)
     at = PAST[-1]
     for _ in range(6):
@@ -145,7 +145,7 @@ def test_running_the_first_frames_of_every_plan_reaches_the_goal() -> None:
 
 
 def test_first_candidates_spread_by_the_scales_of_the_joints() -> None:
-    proposed = planner(spread=0.5, cem=CEMConfig(candidates=2000)).propose(PAST[-1])
+    proposed = planner(spread=0.5, cem=ICEMConfig(candidates=2000)).propose(PAST[-1])
     assert proposed.shape == (2000, 12, 2)
     # The last knot: mean 8, standard deviation 0.5 * 4 = 2; the limits are 3.5 deviations away
     assert proposed[:, -1, 0].mean().item() == pytest.approx(8.0, abs=0.2)

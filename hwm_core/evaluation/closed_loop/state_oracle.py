@@ -7,15 +7,15 @@ from torch import Tensor
 
 from hwm_core.evaluation.closed_loop.controller import Decision, Situation, Truth
 from hwm_core.evaluation.sim_observer import SimObservation, SimObserver, View
-from hwm_core.planning.cem import CEMConfig
 from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
+from hwm_core.planning.solvers.icem import ICEMConfig
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.tasks.push import PUSH
 
 _SHAPES = {"push": (1.6, 3)}  # horizon in seconds and knots: a push needs an approach and a stroke
 _ONE_MOVE = (0.8, 1)
 _REPLAN_S = 0.4
-_SEARCH = CEMConfig(candidates=64, iterations=4, elites=8, keep_elites=2)
+_SEARCH = ICEMConfig(candidates=64, iterations=4, elites=8, keep_elites=2, decay=1.0)
 _BEHIND_M, _HEIGHT_M = 0.09, 0.05  # the palm's place before it pushes: behind the object, above the table
 _GUIDE = 0.5  # metres of error that a metre of the palm from that place weighs
 

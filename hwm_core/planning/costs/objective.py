@@ -4,6 +4,7 @@ from torch import Tensor
 
 from hwm_core.config import Config
 from hwm_core.planning.costs.base import Candidates, Cost
+from hwm_core.planning.costs.goal_changes import GoalChanges
 from hwm_core.planning.costs.goal_colours import GoalColours
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
@@ -15,6 +16,7 @@ from hwm_core.planning.costs.velocity_limits import VelocityLimits
 class Objective(Config):
     """The sum of its terms; a term of weight 0 is not computed."""
 
+    goal_changes: GoalChanges = GoalChanges(weight=0.0)
     goal_colours: GoalColours = GoalColours()
     goal_latent: GoalLatent = GoalLatent()
     goal_pixels: GoalPixels = GoalPixels()

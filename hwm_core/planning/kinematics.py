@@ -1,0 +1,100 @@
+"""Hand positions of postures, and postures for hand positions, for many candidates at once."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+_DAMPING = 0.03
+_LARGEST_STEP = 0.25  # rad per iteration and joint
+_HOMING = 0.15  # fraction of the way home per iteration, in the null space: the elbow stays where it usually is
+_POINTING_WEIGHT = 0.04  # metres of palm error that weigh as much as one unit of pointing error
+
+
+class HandKinematics(Protocol):
+    """The kinematics of one arm, from its palm down to the base of the robot."""
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """Names of the arm's J joints, the columns of postures."""
+        ...
+
+    def palm(self, postures: Tensor) -> Tensor:
+        """Palm positions [..., 3] in metres of postures [..., J]."""
+        ...
+
+    def reach(self, postures: Tensor, targets: Tensor) -> Tensor:
+        """Postures [S, J] within the joint limits whose palm is as near as possible to targets [S, 3].
+
+        Of the postures for a target, it prefers those near the given postures [S, J], and those like home.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ArmChain:
+    """`HandKinematics` of J revolute joints in a row, by damped least squares (Buss 2004, section 5).
+
+    The frame of joint j stands at `offsets[j]`, turned by `rotations[j]`, in the frame that joint j - 1 turns; the palm
+    likewise in the frame of the last joint.
+    """
+
+    joints: tuple[str, ...]
+    rotations: Tensor  # [J + 1, 3, 3]
+    offsets: Tensor  # [J + 1, 3] in metres
+    axes: Tensor  # [J, 3] unit vectors in the joints' frames
+    lower: Tensor  # [J]
+    upper: Tensor  # [J]
+    home: Tensor  # [J] a usual posture
+    fingers: Tensor  # [3] where the fingers point, in the palm's frame
+    pointing: Tensor  # [3] where they should point, in the robot's frame
+    iterations: int = 12
+
+    def palm(self, postures: Tensor) -> Tensor:
+        flat = postures.reshape(-1, postures.shape[-1])
+        return self._forward(flat)[0].reshape(*postures.shape[:-1], 3)
+
+    def reach(self, postures: Tensor, targets: Tensor) -> Tensor:
+        identity = torch.eye(6, dtype=postures.dtype, device=postures.device)
+        for _ in range(self.iterations):
+            palm, turned, axes, anchors = self._forward(postures)
+            pointing = torch.linalg.cross(turned @ self.fingers, self.pointing.expand(len(postures), 3))
+            error = torch.cat([targets - palm, _POINTING_WEIGHT * pointing], dim=1)
+            arms = torch.linalg.cross(axes, palm[:, None] - anchors)
+            jacobian = torch.cat([arms, _POINTING_WEIGHT * axes], dim=2).mT  # [S, 6, J]
+            damped = jacobian @ jacobian.mT + _DAMPING**2 * identity
+            # Not `inv`: on a GPU it waits to learn whether a matrix is singular, which the damping excludes.
+            inverse = jacobian.mT @ torch.linalg.inv_ex(damped).inverse  # [S, J, 6]
+            homing = _HOMING * (self.home - postures)
+            step = _times(inverse, error - _times(jacobian, homing)) + homing
+            postures = postures + step.clamp(-_LARGEST_STEP, _LARGEST_STEP)
+            postures = postures.maximum(self.lower).minimum(self.upper)
+        return postures
+
+    def _forward(self, postures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Palm [S, 3], its rotation [S, 3, 3], axes and anchors of the joints [S, J, 3], all in the robot's frame."""
+        turned = self.rotations[0].expand(len(postures), 3, 3)
+        position = self.offsets[0].expand(len(postures), 3)
+        axes, anchors = [], []
+        for joint in range(len(self.joints)):
+            axes.append(turned @ self.axes[joint])
+            anchors.append(position)
+            turned = turned @ _rotation(self.axes[joint], postures[:, joint])
+            position = position + turned @ self.offsets[joint + 1]
+            turned = turned @ self.rotations[joint + 1]
+        return position, turned, torch.stack(axes, dim=1), torch.stack(anchors, dim=1)
+
+
+def _rotation(axis: Tensor, angles: Tensor) -> Tensor:
+    """[S, 3, 3] rotations by angles [S] around a unit axis [3] (Rodrigues)."""
+    x, y, z = axis.unbind()
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
+    sine, rest = angles.sin()[:, None, None], (1 - angles.cos())[:, None, None]
+    return torch.eye(3, dtype=axis.dtype, device=axis.device) + sine * cross + rest * (cross @ cross)
+
+
+def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
+    """[S, A, B] times [S, B] -> [S, A]."""
+    return (matrices @ vectors[..., None])[..., 0]

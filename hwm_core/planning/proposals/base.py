@@ -1,0 +1,72 @@
+"""Where the first candidates of a search come from."""
+
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from hwm_core.planning.dynamics import Goal
+from hwm_core.planning.joint_space import JointSpace
+
+PastT_contra = TypeVar("PastT_contra", contravariant=True)
+
+
+class Proposer(Protocol[PastT_contra]):
+    """Motions that may fit this past and this goal, such as retrieved ones, or those that an inverse model predicts."""
+
+    @property
+    def name(self) -> str:
+        """Names the source of a plan."""
+        ...
+
+    def __call__(
+        self,
+        past: PastT_contra,
+        goal: Goal,
+        recent_actions: Tensor,
+        space: JointSpace,
+        generator: torch.Generator,
+        count: int,
+    ) -> Tensor:
+        """Motions [S, F, A] in joint units, S <= `count`, F at most the horizon.
+
+        Args:
+            past: as for `Dynamics.rollout`.
+            goal: the goal image.
+            recent_actions: [2, A] the two newest actions, newest last.
+            space: limits of the joints; the search brings the motions within them.
+            generator: of random numbers.
+            count: the largest number of motions that will be used.
+        """
+        ...
+
+
+class Primitive(Protocol):
+    """A movement primitive: a motion that a few meaningful numbers describe. The search refines the numbers."""
+
+    @property
+    def name(self) -> str:
+        """Names the source of a plan."""
+        ...
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        """Numbers [S, P] of random motions, S = `count`."""
+        ...
+
+    def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        """Numbers [S, P] near the given numbers [S, P]; `share` 1 is the first, widest variation."""
+        ...
+
+    def motions(self, numbers: Tensor, recent_actions: Tensor, space: JointSpace, frames: int) -> Tensor:
+        """Motions [S, F, A] of numbers [S, P], from the two newest actions [2, A], F = `frames`."""
+        ...
+
+
+def uniform(count: int, low: Tensor, high: Tensor, generator: torch.Generator) -> Tensor:
+    """[S, P] uniform between `low` and `high` [P], S = `count`."""
+    return low + (high - low) * torch.rand(count, len(low), generator=generator, device=generator.device)
+
+
+def normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal numbers of the shape of `like`."""
+    return torch.randn(like.shape, generator=generator, device=like.device)

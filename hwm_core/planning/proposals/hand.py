@@ -1,0 +1,103 @@
+"""Motions of one hand through way points above a table, lifted to joints by kinematics."""
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from hwm_core.config import Config
+from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.kinematics import HandKinematics
+from hwm_core.planning.proposals.base import normal, uniform
+from hwm_core.planning.proposals.moves import Span, through
+
+Interval = tuple[float, float]
+
+
+class Workspace(Config):
+    """Where a hand moves, in metres in the robot's frame: x forward, y left, z up from the table."""
+
+    x: Interval = Field(default=(0.28, 0.72), description="of way points")
+    y: Interval = Field(default=(-0.40, 0.20), description="of way points")
+    z: Interval = Field(default=(0.04, 0.24), description="of the end of a reach")
+    stroke_z: Interval = Field(default=(0.035, 0.06), description="height of a stroke, where objects are touched")
+    clear_z: Interval = Field(default=(0.15, 0.20), description="height above all objects")
+    stroke: Interval = Field(default=(0.08, 0.26), description="length of a stroke")
+
+
+class HandReach:
+    """A `Primitive`: the palm moves to a point. Its numbers are the point, [3] in metres."""
+
+    name = "hand reach"
+    _SPAN = Span(0.0, 0.6)
+    _WIDTH = 0.04  # metres, of the first variation
+
+    def __init__(self, arm: HandKinematics, workspace: Workspace) -> None:
+        self._arm, self._workspace = arm, workspace
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        area = self._workspace
+        return uniform(count, *_bounds(generator.device, area.x, area.y, area.z), generator)
+
+    def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        return numbers + share * self._WIDTH * normal(numbers, generator)
+
+    def motions(self, numbers: Tensor, recent_actions: Tensor, space: JointSpace, frames: int) -> Tensor:
+        columns = space.index(self._arm.joints)
+        start = recent_actions[-1, columns].expand(len(numbers), -1)
+        goal = self._arm.reach(start, numbers)
+        return through([goal], [self._SPAN], columns, recent_actions, space, frames)
+
+
+class HandStroke:
+    """A `Primitive`: from above to a point, a straight stroke to another point, and up.
+
+    Its numbers are x and y of both points, the height of the stroke, and the height above all objects, [6] in metres.
+    """
+
+    name = "hand stroke"
+    # At a horizon of 2.1 s: down at the first point after 1.1 s, a stroke of 0.6 s, and up in 0.5 s. With a faster
+    # approach, the speed limits of the simulated arm bend most strokes.
+    _SPANS = (Span(0.0, 0.36), Span(0.25, 0.50), Span(0.50, 0.78), Span(0.76, 1.0))
+    _BACK = 0.08  # metres that the hand goes back while it goes up
+    _WIDTHS = (0.03, 0.03, 0.03, 0.03, 0.01, 0.01)  # metres, of the first variation
+
+    def __init__(self, arm: HandKinematics, workspace: Workspace) -> None:
+        self._arm, self._workspace = arm, workspace
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        area = self._workspace
+        full_turn = (-torch.pi, torch.pi)
+        bounds = _bounds(generator.device, area.x, area.y, full_turn, area.stroke, area.stroke_z, area.clear_z)
+        begin, angle, length, heights = uniform(count, *bounds, generator).split([2, 1, 1, 2], dim=1)
+        end = begin + length * torch.cat([angle.cos(), angle.sin()], dim=1)
+        return self._inside(torch.cat([begin, end, heights], dim=1))
+
+    def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        widths = torch.tensor(self._WIDTHS, device=numbers.device)
+        return self._inside(numbers + share * widths * normal(numbers, generator))
+
+    def motions(self, numbers: Tensor, recent_actions: Tensor, space: JointSpace, frames: int) -> Tensor:
+        begin, end, low, high = numbers.split([2, 2, 1, 1], dim=1)
+        direction = torch.nn.functional.normalize(end - begin, dim=1)
+        way_points = (
+            torch.cat([begin, high], dim=1),
+            torch.cat([begin, low], dim=1),
+            torch.cat([end, low], dim=1),
+            torch.cat([end - self._BACK * direction, high], dim=1),
+        )
+        columns = space.index(self._arm.joints)
+        posture = recent_actions[-1, columns].expand(len(numbers), -1)
+        postures = [posture := self._arm.reach(posture, point) for point in way_points]
+        return through(postures, self._SPANS, columns, recent_actions, space, frames)
+
+    def _inside(self, numbers: Tensor) -> Tensor:
+        """Both points within the workspace, both heights above the lowest height of a stroke."""
+        area = self._workspace
+        floor = (area.stroke_z[0], torch.inf)
+        low, high = _bounds(numbers.device, area.x, area.y, area.x, area.y, floor, floor)
+        return numbers.maximum(low).minimum(high)
+
+
+def _bounds(device: torch.device, *intervals: Interval) -> tuple[Tensor, Tensor]:
+    low, high = torch.tensor(intervals, device=device).unbind(dim=1)
+    return low, high

@@ -1,0 +1,38 @@
+"""Moves of some joints to random postures around the present one."""
+
+import torch
+from torch import Tensor
+
+from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.proposals.base import normal
+from hwm_core.planning.proposals.moves import Span, through
+
+_WIDTH = 0.3  # of the first variation, as a share of the spread
+
+
+class JointMoves:
+    """A `Primitive`: one minimum-jerk move. Its numbers are the offsets of J joints, in joint scales.
+
+    Args:
+        joints: that move.
+        spread: standard deviation of the offsets, in joint scales.
+        end: when the move ends, as a share of the horizon.
+    """
+
+    name = "joint move"
+
+    def __init__(self, joints: tuple[str, ...], spread: float = 1.0, end: float = 0.6) -> None:
+        self._joints, self._spread, self._span = joints, spread, Span(0.0, end)
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        shape = (count, len(self._joints))
+        return self._spread * torch.randn(shape, generator=generator, device=generator.device)
+
+    def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
+        return numbers + share * _WIDTH * self._spread * normal(numbers, generator)
+
+    def motions(self, numbers: Tensor, recent_actions: Tensor, space: JointSpace, frames: int) -> Tensor:
+        columns = space.index(self._joints)
+        goal = recent_actions[-1, columns] + numbers * space.scale[columns]
+        goal = goal.maximum(space.lower[columns]).minimum(space.upper[columns])
+        return through([goal], [self._span], columns, recent_actions, space, frames)

@@ -1,0 +1,47 @@
+"""Motions through postures, made of overlapping minimum-jerk moves (Flash and Henis 1991)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hwm_core.planning.joint_space import JointSpace
+
+
+@dataclass(frozen=True)
+class Span:
+    """When a move begins and ends, as shares of the horizon. Moves may overlap: then the motion rounds the corner."""
+
+    begin: float
+    end: float
+
+
+def through(
+    postures: Sequence[Tensor], spans: Sequence[Span], columns: Tensor, recent: Tensor, space: JointSpace, frames: int
+) -> Tensor:
+    """Motions [S, F, A] that stop the present motion, while they move through postures.
+
+    Args:
+        postures: the way points, each [S, J].
+        spans: of the move to each way point.
+        columns: [J] the joints of the postures; the others stop.
+        recent: [2, A] the two newest actions.
+        space: limits; the motions may exceed them.
+        frames: F.
+    """
+    stop = space.stop(recent, frames)
+    motions = stop.expand(len(postures[0]), -1, -1).clone()
+    time = torch.arange(1, frames + 1, device=stop.device, dtype=stop.dtype) / frames
+    before = stop[-1, columns].expand(len(postures[0]), -1)
+    for posture, span in zip(postures, spans, strict=True):
+        share = minimum_jerk((time - span.begin) / (span.end - span.begin))
+        motions[..., columns] += share[:, None] * (posture - before)[:, None]
+        before = posture
+    return motions
+
+
+def minimum_jerk(time: Tensor) -> Tensor:
+    """The share of a move that is done at `time`, in shares of its duration: 0 before 0, 1 after 1."""
+    time = time.clamp(0, 1)
+    return time**3 * (10 - 15 * time + 6 * time.square())

@@ -1,0 +1,170 @@
+"""Search for actions beside the model: propose, refine, polish. Everything stays on the device until the plan is done.
+
+search = Search(dynamics, objective, space, config, primitives=primitives)
+plan = search.plan(past, goal, warm_start=last_plan)
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from hwm_core.errors import BadActions
+from hwm_core.planning.candidate_pool import CandidatePool
+from hwm_core.planning.costs.objective import Objective
+from hwm_core.planning.dynamics import Dynamics, Goal
+from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.plan import Plan
+from hwm_core.planning.proposals.base import Primitive, Proposer
+from hwm_core.planning.scoring import ScoreEngine
+from hwm_core.planning.search_config import SearchConfig
+from hwm_core.planning.solvers.table import make_solver
+from hwm_core.planning.spline import spline_basis
+
+PastT = TypeVar("PastT")
+
+_BEYOND = 0.1  # share of a joint's range by which the robot may start outside it: sensors read a little beyond the ends
+
+
+class Search(Generic[PastT]):
+    """Finds the actions whose predicted future is nearest to a goal.
+
+    A search has three stages. First it scores holding still, the rest of the last plan, the proposals, and random
+    motions of the primitives. Then it varies the best motions of each primitive. At last a solver bends the best motion
+    by splines of the planned joints. A deadline ends it early, with the best so far.
+
+    Args:
+        dynamics: predicts the futures of candidates.
+        objective: the costs and their weights.
+        space: limits and scales of all joints; its device holds the candidates.
+        config: settings.
+        primitives: kinds of motions that the search draws and varies.
+        proposers: further sources of candidates.
+        seed: of the random numbers; the same calls give the same plans.
+
+    Raises:
+        RobotMismatch: a planned joint that the model does not have.
+    """
+
+    def __init__(
+        self,
+        dynamics: Dynamics[PastT],
+        objective: Objective,
+        space: JointSpace,
+        config: SearchConfig,
+        primitives: Sequence[Primitive] = (),
+        proposers: Sequence[Proposer[PastT]] = (),
+        seed: int = 0,
+    ) -> None:
+        self._dynamics, self._space, self._config = dynamics, space, config
+        self._engine = ScoreEngine(dynamics, objective, space)
+        self._primitives, self._proposers = tuple(primitives), tuple(proposers)
+        device = space.lower.device
+        self._planned = space.index(config.joints or space.names)
+        self._basis = spline_basis(config.knots, dynamics.horizon_frames).to(device)
+        self._spread = (config.spread * space.scale[self._planned]).expand(config.knots, -1)
+        self._solver = make_solver(config.solver, config.solvers)
+        self._generator = torch.Generator(device).manual_seed(seed)
+
+    def plan(
+        self,
+        past: PastT,
+        goal: Goal,
+        *,
+        warm_start: Tensor | None = None,
+        deadline: Callable[[], bool] | None = None,
+    ) -> Plan:
+        """The best actions of the coming frames.
+
+        Args:
+            past: the starting point of all candidates.
+            goal: the goal image, encoded by the dynamics.
+            warm_start: [F, A] the rest of the last plan, from the next frame on, F at most the horizon; its last action
+                is held. None: no plan is being followed.
+            deadline: called after each batch of candidates; True ends the search. The first batch is always scored.
+
+        Raises:
+            BadActions: the newest actions are not finite or far outside the joint limits; or a warm start or a proposal
+                of the wrong size, or not finite.
+            BadGoal: a goal of another size than the model's latents.
+            FloatingPointError: the model predicted no finite cost.
+        """
+        recent = self._dynamics.recent_actions(past).to(self._space.lower)
+        self._check_start(recent)
+        pool = CandidatePool(lambda actions: self._engine.costs(past, goal, actions), deadline)
+        self._propose(pool, past, goal, recent, warm_start)
+        for round_ in range(self._config.refinements):
+            if self._primitives and pool.open():
+                self._refine(pool, recent, self._config.narrowing**round_)
+        iterations = self._polish(pool, recent) if pool.open() and self._config.polish else 0
+        return pool.plan(self._config.margin, iterations)
+
+    # ---------------------------------------------------------------- stages
+
+    def _propose(self, pool: CandidatePool, past: PastT, goal: Goal, recent: Tensor, warm_start: Tensor | None) -> None:
+        """The first batch: holding still, the warm start, proposals, and random motions of every primitive."""
+        frames = self._dynamics.horizon_frames
+        pool.add("hold", self._space.stop(recent, frames)[None])
+        if warm_start is not None:
+            pool.add("warm start", self._feasible(warm_start[None], recent, "warm start"))
+        sources = len(self._proposers) + len(self._primitives)
+        count = self._config.proposals // max(1, sources)
+        for proposer in self._proposers:
+            motions = proposer(past, goal, recent, self._space, self._generator, count)[:count]
+            pool.add(proposer.name, self._feasible(motions, recent, f"proposals of `{proposer.name}`"))
+        for primitive in self._primitives:
+            self._add(pool, primitive, primitive.sample(count, self._generator), recent)
+        pool.score()
+
+    def _refine(self, pool: CandidatePool, recent: Tensor, share: float) -> None:
+        """Vary the best motions of every primitive."""
+        count = self._config.variations // max(1, len(self._primitives))
+        for primitive in self._primitives:
+            best = pool.best_numbers(primitive.name, self._config.parents)
+            parents = best[torch.arange(count, device=best.device) % len(best)]
+            self._add(pool, primitive, primitive.vary(parents, share, self._generator), recent)
+        pool.score()
+
+    def _polish(self, pool: CandidatePool, recent: Tensor) -> int:
+        """Bend the best motion by splines of the planned joints; the iterations that were run."""
+        base = pool.best()
+        zero = torch.zeros_like(self._spread)
+
+        def cost(knots: Tensor) -> Tensor:
+            motions = base.expand(len(knots), -1, -1).clone()
+            motions[..., self._planned] += self._basis @ knots
+            pool.add("polished", self._within(motions, recent))
+            return pool.score()
+
+        return self._solver.minimise(cost, zero, self._spread, self._generator, pool.keep_going).iterations
+
+    # ---------------------------------------------------------------- candidates
+
+    def _add(self, pool: CandidatePool, primitive: Primitive, numbers: Tensor, recent: Tensor) -> None:
+        motions = primitive.motions(numbers, recent, self._space, self._dynamics.horizon_frames)
+        pool.add(primitive.name, self._within(motions, recent), numbers)
+
+    def _feasible(self, motions: Tensor, recent: Tensor, what: str) -> Tensor:
+        """Motions from outside, checked, of the whole horizon and within the limits."""
+        return self._within(self._engine.checked(motions, what), recent)
+
+    def _within(self, motions: Tensor, recent: Tensor) -> Tensor:
+        """Motions [S, F, A] within the limits, whose joints that are not planned stop."""
+        stop = self._space.stop(recent, motions.shape[-2])
+        planned = stop.expand(len(motions), -1, -1).clone()
+        planned[..., self._planned] = motions[..., self._planned]
+        return self._space.project(planned, recent)
+
+    def _check_start(self, recent: Tensor) -> None:
+        newest, slack = recent[-1], _BEYOND * (self._space.upper - self._space.lower)
+        usable = (newest >= self._space.lower - slack) & (newest <= self._space.upper + slack)  # False for NaN
+        usable &= recent.isfinite().all(dim=0)
+        if not bool(usable.all()):
+            names = [name for name, good in zip(self._space.names, usable.tolist(), strict=True) if not good]
+            raise BadActions(
+                "the start of a plan",
+                expected="finite joint values within the joint limits",
+                got=f"{', '.join(names)} outside",
+                remedy="Move the robot into its joint limits, or correct the limits.",
+            )

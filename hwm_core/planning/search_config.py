@@ -1,0 +1,28 @@
+"""Settings of the search."""
+
+from pydantic import Field
+
+from hwm_core.config import Config
+from hwm_core.planning.solvers.table import SolverConfigs, SolverName
+
+
+class SearchConfig(Config):
+    """Settings of `Search`. A plan predicts about proposals + refinements * variations + those of the solver."""
+
+    joints: tuple[str, ...] = Field(default=(), description="joints that are planned, the others hold; empty: all")
+    proposals: int = Field(default=96, ge=0, description="candidates of the first batch, shared by all sources")
+    refinements: int = Field(default=2, ge=0, description="times that the best motions of the primitives are varied")
+    variations: int = Field(default=48, ge=1, description="candidates of a refinement, shared by all primitives")
+    parents: int = Field(default=6, ge=1, description="motions of each primitive that a refinement varies")
+    narrowing: float = Field(default=0.6, gt=0.0, le=1.0, description="factor of the variations after each refinement")
+    polish: bool = Field(default=True, description="whether a solver bends the best motion by splines of the joints")
+    solver: SolverName = Field(default="icem", description="cem, icem, mppi or gradient")
+    solvers: SolverConfigs = SolverConfigs()
+    knots: int = Field(default=2, ge=1, description="spline knots over the horizon; as many as frames: no spline")
+    spread: float = Field(default=0.2, gt=0.0, description="first standard deviation of a knot, in joint scales")
+    margin: float = Field(
+        default=0.02,
+        ge=0.0,
+        description="a motion must be better than holding, and than the rest of the last plan, by this share of the"
+        " cost of holding",
+    )

@@ -94,8 +94,8 @@ class Search(Generic[PastT]):
         self._check_start(recent)
         pool = CandidatePool(lambda actions: self._engine.costs(past, goal, actions), deadline)
         self._propose(pool, past, goal, recent, warm_start)
-        for round_ in range(self._config.refinements):
-            if self._primitives and pool.open():
+        for round_ in range(self._config.refinements if self._primitives else 0):
+            if pool.open():
                 self._refine(pool, recent, self._config.narrowing**round_)
         iterations = self._polish(pool, recent) if pool.open() and self._config.polish else 0
         return pool.plan(self._config.margin, iterations)
@@ -108,19 +108,18 @@ class Search(Generic[PastT]):
         pool.add("hold", self._space.stop(recent, frames)[None])
         if warm_start is not None:
             pool.add("warm start", self._feasible(warm_start[None], recent, "warm start"))
-        sources = len(self._proposers) + len(self._primitives)
-        count = self._config.proposals // max(1, sources)
-        for proposer in self._proposers:
-            motions = proposer(past, goal, recent, self._space, self._generator, count)[:count]
-            pool.add(proposer.name, self._feasible(motions, recent, f"proposals of `{proposer.name}`"))
-        for primitive in self._primitives:
-            self._add(pool, primitive, primitive.sample(count, self._generator), recent)
+        count = self._config.proposals
+        for proposer in self._proposers:  # together they get as many candidates as the primitives
+            motions = proposer(past, goal, recent, self._space, self._generator, count // len(self._proposers))
+            if len(motions):
+                pool.add(proposer.name, self._feasible(motions, recent, f"proposals of `{proposer.name}`"))
+        for primitive, share in self._shares(count):
+            self._add(pool, primitive, primitive.sample(share, self._generator), recent)
         pool.score()
 
     def _refine(self, pool: CandidatePool, recent: Tensor, share: float) -> None:
         """Vary the best motions of every primitive."""
-        count = self._config.variations // max(1, len(self._primitives))
-        for primitive in self._primitives:
+        for primitive, count in self._shares(self._config.variations):
             best = pool.best_numbers(primitive.name, self._config.parents)
             parents = best[torch.arange(count, device=best.device) % len(best)]
             self._add(pool, primitive, primitive.vary(parents, share, self._generator), recent)
@@ -140,6 +139,11 @@ class Search(Generic[PastT]):
         return self._solver.minimise(cost, zero, self._spread, self._generator, pool.keep_going).iterations
 
     # ---------------------------------------------------------------- candidates
+
+    def _shares(self, count: int) -> list[tuple[Primitive, int]]:
+        """Each primitive with its number of candidates, at least 1 of about `count`."""
+        total = sum(primitive.weight for primitive in self._primitives)
+        return [(primitive, max(1, round(count * primitive.weight / total))) for primitive in self._primitives]
 
     def _add(self, pool: CandidatePool, primitive: Primitive, numbers: Tensor, recent: Tensor) -> None:
         motions = primitive.motions(numbers, recent, self._space, self._dynamics.horizon_frames)

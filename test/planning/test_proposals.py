@@ -6,6 +6,7 @@ from torch import Tensor
 
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.kinematics import ArmChain
+from hwm_core.planning.proposals.back import Back
 from hwm_core.planning.proposals.base import Primitive
 from hwm_core.planning.proposals.hand import HandReach, HandStroke, Workspace
 from hwm_core.planning.proposals.joint_moves import JointMoves
@@ -19,7 +20,7 @@ SPACE = JointSpace.from_limits(
 )
 HOME = torch.as_tensor(TABLE.home, dtype=torch.float32).expand(2, -1)
 COLUMNS = SPACE.index(ARM.joints)
-ALL = (JointMoves(("neck_yaw", "neck_pitch")), HandReach(ARM, Workspace()), HandStroke(ARM, Workspace()))
+ALL = (Back(HOME[-1] + 0.2), JointMoves(("neck_yaw", "neck_pitch")), HandReach(ARM, Workspace()), HandStroke(ARM, Workspace()))
 
 
 def generator(seed: int = 0) -> torch.Generator:

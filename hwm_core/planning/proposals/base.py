@@ -49,6 +49,11 @@ class Primitive(Protocol):
         """Names the source of a plan."""
         ...
 
+    @property
+    def weight(self) -> float:
+        """Its share of the candidates, relative to the weights of the other primitives."""
+        ...
+
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Numbers [S, P] of random motions, S = `count`."""
         ...

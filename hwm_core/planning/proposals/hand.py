@@ -27,7 +27,7 @@ class Workspace(Config):
 class HandReach:
     """A `Primitive`: the palm moves to a point. Its numbers are the point, [3] in metres."""
 
-    name = "hand reach"
+    name, weight = "hand reach", 0.5
     _SPAN = Span(0.0, 0.6)
     _WIDTH = 0.04  # metres, of the first variation
 
@@ -54,7 +54,7 @@ class HandStroke:
     Its numbers are x and y of both points, the height of the stroke, and the height above all objects, [6] in metres.
     """
 
-    name = "hand stroke"
+    name, weight = "hand stroke", 1.0
     # At a horizon of 2.1 s: down at the first point after 1.1 s, a stroke of 0.6 s, and up in 0.5 s. With a faster
     # approach, the speed limits of the simulated arm bend most strokes.
     _SPANS = (Span(0.0, 0.36), Span(0.25, 0.50), Span(0.50, 0.78), Span(0.76, 1.0))

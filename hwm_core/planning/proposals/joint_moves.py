@@ -19,7 +19,7 @@ class JointMoves:
         end: when the move ends, as a share of the horizon.
     """
 
-    name = "joint move"
+    name, weight = "joint move", 1.0
 
     def __init__(self, joints: tuple[str, ...], spread: float = 1.0, end: float = 0.6) -> None:
         self._joints, self._spread, self._span = joints, spread, Span(0.0, end)

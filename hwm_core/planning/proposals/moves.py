@@ -14,7 +14,7 @@ class Span:
     """When a move begins and ends, as shares of the horizon. Moves may overlap: then the motion rounds the corner."""
 
     begin: float
-    end: float
+    end: float | Tensor  # one for all motions, or [S]
 
 
 def through(
@@ -35,8 +35,9 @@ def through(
     time = torch.arange(1, frames + 1, device=stop.device, dtype=stop.dtype) / frames
     before = stop[-1, columns].expand(len(postures[0]), -1)
     for posture, span in zip(postures, spans, strict=True):
-        share = minimum_jerk((time - span.begin) / (span.end - span.begin))
-        motions[..., columns] += share[:, None] * (posture - before)[:, None]
+        duration = torch.as_tensor(span.end - span.begin).to(time).reshape(-1, 1)
+        share = minimum_jerk((time - span.begin) / duration)  # [1 or S, F]
+        motions[..., columns] += share[..., None] * (posture - before)[:, None]
         before = posture
     return motions
 

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from hwm_core.errors import BadConfig
-from hwm_core.evaluation.closed_loop.controller import Decision
+from hwm_core.evaluation.closed_loop.config import PlanningConfig
+from hwm_core.evaluation.closed_loop.controller import Decision, Situation, Truth
 from hwm_core.evaluation.closed_loop.episode import ClosedLoopEpisode, run_episode
+from hwm_core.evaluation.closed_loop.planned import Planned, WithoutModel
 from hwm_core.evaluation.closed_loop.simple import Hold, RandomMotion
 from hwm_core.evaluation.closed_loop.view import plain_view
+from hwm_core.evaluation.coders import PixelCoder
+from hwm_core.evaluation.true_dynamics import TrueDynamics
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.sim.description import joints
 from hwm_core.sim.model import SimHumanoid
@@ -90,3 +94,24 @@ def test_a_rate_that_does_not_divide_the_robots_is_rejected(robot):
     view = replace(VIEW, frame_rate_hz=12.0)
     with pytest.raises(BadConfig, match="30 Hz"):
         run_episode(robot, view, SPACE, REACH, SEED, lambda situation, truth: Hold(situation))
+
+
+def test_searching_on_true_images_turns_the_head_to_the_goal(robot):
+    search = {"proposals": 16, "refinements": 1, "variations": 12, "polish": False}
+    config = PlanningConfig.parse({"search": search, "replan_seconds": 0.8})
+
+    def planned(situation: Situation, truth: Truth) -> Planned:
+        dynamics = TrueDynamics(truth.robot, VIEW, PixelCoder(horizon_frames=12))
+        return Planned(situation, dynamics, lambda observation: observation, config)
+
+    done = run_episode(robot, VIEW, SPACE, LOOK, SEED, planned)
+    assert done.errors[-1] < 0.5 * done.errors[0]
+    assert [decision.futures for decision in done.decisions] == [1 + 16 + 12, 2 + 16 + 12]
+
+
+def test_without_a_model_a_random_motion_keeps_the_limits_of_the_planned_joints(robot):
+    done = run_episode(
+        robot, VIEW, SPACE, REACH, SEED, lambda situation, truth: WithoutModel(situation, 32, PlanningConfig())
+    )
+    assert all(decision.futures == 0 for decision in done.decisions)
+    assert np.ptp(done.errors) > 0.02, "it moves"

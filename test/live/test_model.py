@@ -59,10 +59,10 @@ def test_a_window_is_encoded_once_and_a_changed_window_again(live):
 def test_a_new_objective_changes_the_costs_and_keeps_the_encoded_past(live):
     live.set_goal(GOAL)
     before = live.score(window(), candidates())
-    live.set_objective(Objective.parse({"goal_colours": {"weight": 2.0}}))
+    live.set_objective(Objective.parse({"goal_changes": {"weight": 2.0}}))
     after = live.score(window(), candidates())
     assert after.encode_seconds == 0
-    np.testing.assert_allclose(after.scores.terms["goal_colours"], 2 * before.scores.terms["goal_colours"], rtol=1e-5)
+    np.testing.assert_allclose(after.scores.terms["goal_changes"], 2 * before.scores.terms["goal_changes"], rtol=1e-5)
 
 
 def test_too_many_candidates_are_rejected_with_the_name_of_the_parameter(live):

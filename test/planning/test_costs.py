@@ -64,13 +64,20 @@ def test_velocity_limits_cost_the_squared_excess_of_every_step() -> None:
     assert VelocityLimits().value(rolled_out(still(10.0), start=8.0, max_velocity=20.0)).item() == 0.0
 
 
-@pytest.mark.parametrize("cost", [GoalChanges(), GoalLatent(weight=1.0), GoalColours(), GoalPixels(weight=1.0)])
+@pytest.mark.parametrize(
+    "cost", [GoalChanges(), GoalLatent(weight=1.0), GoalColours(weight=1.0), GoalPixels(weight=1.0)]
+)
 def test_the_goal_itself_has_zero_cost(cost: Cost) -> None:
     assert cost.value(rolled_out(still(5.0), goal=5.0)).item() == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize(
-    "cost", [GoalLatent(weight=1.0, smoothing=3.0), GoalColours(smoothing=3.0), GoalPixels(weight=1.0, smoothing=3.0)]
+    "cost",
+    [
+        GoalLatent(weight=1.0, smoothing=3.0),
+        GoalColours(weight=1.0, smoothing=3.0),
+        GoalPixels(weight=1.0, smoothing=3.0),
+    ],
 )
 def test_with_blur_the_cost_falls_with_every_cell_towards_the_goal(cost: Cost) -> None:
     candidates = torch.arange(4.0, 12.0)[:, None].expand(-1, 12)
@@ -134,7 +141,7 @@ def test_weight_multiplies_before_the_power() -> None:
 
 def test_a_term_of_weight_zero_is_not_computed() -> None:
     terms = Objective().terms(rolled_out(still(8.0)))
-    assert list(terms) == ["goal_colours", "smoothness", "joint_limits", "velocity_limits"]
+    assert list(terms) == ["goal_changes", "smoothness", "joint_limits", "velocity_limits"]
 
 
 def test_a_misspelt_term_is_rejected_with_the_nearest_name() -> None:

@@ -20,7 +20,12 @@ SPACE = JointSpace.from_limits(
 )
 HOME = torch.as_tensor(TABLE.home, dtype=torch.float32).expand(2, -1)
 COLUMNS = SPACE.index(ARM.joints)
-ALL = (Back(HOME[-1] + 0.2), JointMoves(("neck_yaw", "neck_pitch")), HandReach(ARM, Workspace()), HandStroke(ARM, Workspace()))
+ALL = (
+    Back(HOME[-1] + 0.2),
+    JointMoves(("neck_yaw", "neck_pitch")),
+    HandReach(ARM, Workspace()),
+    HandStroke(ARM, Workspace()),
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:

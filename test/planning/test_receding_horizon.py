@@ -14,7 +14,9 @@ from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.planning.solvers.icem import ICEMConfig
 
 PAST = torch.tensor([[8.0, 0.2], [8.0, 0.2]])
-OBJECTIVE = Objective.parse({"goal_colours": {"discount": 0.0}, "smoothness": {"weight": 0.0}})
+OBJECTIVE = Objective.parse(
+    {"goal_changes": {"weight": 0.0}, "goal_colours": {"weight": 1.0, "discount": 0.0}, "smoothness": {"weight": 0.0}}
+)
 
 
 def engine(**keywords) -> ScoreEngine[torch.Tensor]:

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from hwm_core.config import Config
 from hwm_core.planning.costs.objective import Objective
-from hwm_core.planning.receding_horizon import PlannerConfig
+from hwm_core.planning.search_config import SearchConfig
 from hwm_core.sampling.config import Sampling
 from hwm_core.sim.tasks.table import TASKS
 
@@ -14,15 +14,13 @@ from hwm_core.sim.tasks.table import TASKS
 class PlanningConfig(Config):
     """Settings of all tasks, and changes for single tasks."""
 
-    planner: PlannerConfig = Field(
-        default=PlannerConfig(), description="the search; the joints are the task's, the horizon is the model's"
-    )
+    search: SearchConfig = Field(default=SearchConfig(), description="the search; its joints are the task's")
     objective: Objective = Objective()
     scoring: Sampling = Field(default=Sampling(), description="sampling of the rollouts of candidates")
     max_velocity: float = Field(default=3.0, gt=0, description="speed limit of every joint, in joint units per second")
     replan_seconds: float = Field(default=0.4, gt=0, description="time of each plan that is executed")
     tasks: dict[str, dict[str, Any]] = Field(
-        default={}, description="{task: settings that differ for it}, such as {push: {planner: {knots: 3}}}"
+        default={}, description="{task: settings that differ for it}, such as {push: {search: {proposals: 256}}}"
     )
 
     def of_task(self, task: str) -> "PlanningConfig":

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from hwm_core.evaluation.closed_loop.config import PlanningConfig
 from hwm_core.evaluation.closed_loop.controller import Decision, Situation
+from hwm_core.evaluation.closed_loop.motions import primitives_for
 from hwm_core.evaluation.sim_observer import SimObservation
 from hwm_core.frames import to_frames
 from hwm_core.planning.dynamics import Dynamics, Goal
-from hwm_core.planning.receding_horizon import RecedingHorizonPlanner
-from hwm_core.planning.scoring import ScoreEngine
+from hwm_core.planning.plan import Plan
+from hwm_core.planning.proposals.base import Primitive
+from hwm_core.planning.search import Search
 from hwm_core.types import Rollout
 
 PastOf = Callable[[SimObservation], Any]
@@ -22,6 +24,8 @@ PastOf = Callable[[SimObservation], Any]
 
 class Planned:
     """Searches for actions whose predicted images come near the goal image, and replans after a part of them.
+
+    The goal starts at the first decision: what differs between that image and the goal image counts.
 
     Args:
         situation: the episode.
@@ -31,49 +35,67 @@ class Planned:
     """
 
     def __init__(self, situation: Situation, dynamics: Dynamics[Any], past_of: PastOf, config: PlanningConfig) -> None:
-        search = {"joints": situation.joints, "horizon_frames": dynamics.horizon_frames}
-        self._planner = RecedingHorizonPlanner(
-            config.planner.model_copy(update=search), situation.space, situation.seed
-        )
-        self._engine = ScoreEngine(dynamics, config.objective, situation.space)
-        self._dynamics, self._past_of, self._goal = dynamics, past_of, dynamics.goal(situation.goal)
-        wanted = round(config.replan_seconds * situation.space.frame_rate_hz)
-        self.replan_frames = min(max(1, wanted), dynamics.horizon_frames)
-        self._planned = False
+        self._situation, self._dynamics, self._past_of, self._config = situation, dynamics, past_of, config
+        self.replan_frames = _replan_frames(situation, dynamics.horizon_frames, config)
+        self._search: Search[Any] | None = None  # both are made at the first decision
+        self._goal: Goal | None = None
+        self._plan: Plan | None = None
 
     def decide(self, observation: SimObservation) -> Decision:
-        past, self._futures = self._past_of(observation), 0
-
-        def score(candidates: Tensor) -> Tensor:
-            self._futures += len(candidates)
-            return torch.from_numpy(self._engine.score(past, self._goal, candidates).costs)
-
-        newest = torch.from_numpy(observation.actions[-1])
-        plan = self._planner.plan(score, newest, self.replan_frames if self._planned else None)
-        self._planned = True
+        if self._search is None or self._goal is None:
+            self._search, self._goal = self._started(observation)
+        past = self._past_of(observation)
+        plan = self._plan = self._search.plan(past, self._goal, warm_start=self._rest())
 
         def predicted() -> NDArray[np.uint8]:
             rollout = self._dynamics.rollout(past, plan.actions[None])
             return to_frames(self._dynamics.decode(past, rollout))[0, -1]
 
-        return Decision(plan.actions.numpy(), self._futures, predicted)
+        return Decision(plan.actions.cpu().numpy(), plan.futures, predicted)
+
+    def _started(self, observation: SimObservation) -> tuple[Search[Any], Goal]:
+        situation, config = self._situation, self._config
+        goal = self._dynamics.goal(situation.goal, observation.frames[-1])
+        search: Search[Any] = Search(
+            self._dynamics,
+            config.objective,
+            situation.space,
+            config.search.model_copy(update={"joints": situation.joints}),
+            primitives_for(situation.joints, observation.actions[-1]),
+            seed=situation.seed,
+        )
+        return search, goal
+
+    def _rest(self) -> Tensor | None:
+        """The rest of the last plan."""
+        if self._plan is None or self.replan_frames >= len(self._plan.actions):
+            return None
+        return self._plan.actions[self.replan_frames :]
 
 
 class WithoutModel:
-    """Executes one of the planner's first proposals, chosen at random: how much of a success is the proposals'?"""
+    """Executes a random motion of the search's primitives: how much of a success is due to them alone?"""
 
     def __init__(self, situation: Situation, horizon_frames: int, config: PlanningConfig) -> None:
-        search = {"joints": situation.joints, "horizon_frames": horizon_frames}
-        self._planner = RecedingHorizonPlanner(
-            config.planner.model_copy(update=search), situation.space, situation.seed
-        )
+        self._situation, self._horizon_frames = situation, horizon_frames
         self._rng = np.random.default_rng(situation.seed)
-        wanted = round(config.replan_seconds * situation.space.frame_rate_hz)
-        self.replan_frames = min(max(1, wanted), horizon_frames)
+        self._generator = torch.Generator().manual_seed(situation.seed)
+        self._primitives: list[Primitive] = []
+        self.replan_frames = _replan_frames(situation, horizon_frames, config)
 
     def decide(self, observation: SimObservation) -> Decision:
-        proposals = self._planner.propose(torch.from_numpy(observation.actions[-1])).numpy()
-        return Decision(proposals[self._rng.integers(len(proposals))])
+        space, recent = self._situation.space, torch.from_numpy(observation.actions[-2:])
+        if not self._primitives:
+            self._primitives = primitives_for(self._situation.joints, observation.actions[-1])
+        weights = np.array([primitive.weight for primitive in self._primitives])
+        primitive = self._primitives[self._rng.choice(len(weights), p=weights / weights.sum())]
+        motion = primitive.motions(primitive.sample(1, self._generator), recent, space, self._horizon_frames)
+        return Decision(space.project(motion, recent)[0].numpy())
+
+
+def _replan_frames(situation: Situation, horizon_frames: int, config: PlanningConfig) -> int:
+    wanted = round(config.replan_seconds * situation.space.frame_rate_hz)
+    return min(max(1, wanted), horizon_frames)
 
 
 class ShuffledDynamics:
@@ -86,8 +108,8 @@ class ShuffledDynamics:
     def recent_actions(self, past: Any) -> Tensor:
         return self._dynamics.recent_actions(past)
 
-    def goal(self, image: NDArray[np.uint8]) -> Goal:
-        return self._dynamics.goal(image)
+    def goal(self, image: NDArray[np.uint8], start: NDArray[np.uint8] | None = None) -> Goal:
+        return self._dynamics.goal(image, start)
 
     def rollout(self, past: Any, candidates: Tensor, last_latents: int | None = None) -> Rollout:
         order = torch.randperm(len(candidates), generator=self._generator)

@@ -16,7 +16,7 @@ from hwm_core.planning.costs.velocity_limits import VelocityLimits
 class Objective(Config):
     """The sum of its terms; a term of weight 0 is not computed."""
 
-    goal_changes: GoalChanges = GoalChanges(weight=0.0)
+    goal_changes: GoalChanges = GoalChanges()
     goal_colours: GoalColours = GoalColours()
     goal_latent: GoalLatent = GoalLatent()
     goal_pixels: GoalPixels = GoalPixels()

@@ -98,7 +98,7 @@ def test_a_rate_that_does_not_divide_the_robots_is_rejected(robot):
 
 def test_searching_on_true_images_turns_the_head_to_the_goal(robot):
     search = {"proposals": 16, "refinements": 1, "variations": 12, "polish": False}
-    config = PlanningConfig.parse({"search": search, "replan_seconds": 0.8})
+    config = PlanningConfig.parse({"search": search, "replan_seconds": 0.4})
 
     def planned(situation: Situation, truth: Truth) -> Planned:
         dynamics = TrueDynamics(truth.robot, VIEW, PixelCoder(horizon_frames=12))
@@ -106,7 +106,7 @@ def test_searching_on_true_images_turns_the_head_to_the_goal(robot):
 
     done = run_episode(robot, VIEW, SPACE, LOOK, SEED, planned)
     assert done.errors[-1] < 0.5 * done.errors[0]
-    assert [decision.futures for decision in done.decisions] == [1 + 16 + 12, 2 + 16 + 12]
+    assert [decision.futures for decision in done.decisions] == [1 + 16 + 12] + 3 * [2 + 16 + 12]
 
 
 def test_without_a_model_a_random_motion_keeps_the_limits_of_the_planned_joints(robot):

@@ -17,8 +17,7 @@ from hwm_core.evaluation.closed_loop.ranking_record import Agreement, RankingRec
 from hwm_core.evaluation.coders import ClipCoder, Coder, PixelCoder
 from hwm_core.evaluation.sim_observer import SimObservation, SimObserver
 from hwm_core.frames import to_video
-from hwm_core.planning.costs.goal_colours import GoalColours
-from hwm_core.planning.costs.goal_latent import GoalLatent
+from hwm_core.planning.costs.goal_changes import GoalChanges
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Dynamics, Goal
 from hwm_core.planning.joint_space import JointSpace
@@ -30,10 +29,8 @@ from hwm_core.types import Rollout
 from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
 
-PIXEL_OBJECTIVE = Objective(
-    goal_colours=GoalColours(weight=0.0), goal_latent=GoalLatent(weight=1.0, smoothing=6.0, discount=0.0)
-)
-"""The cost of the source `truth`: the last image's pixels after a blur of 6 px."""
+PIXEL_OBJECTIVE = Objective(goal_changes=GoalChanges(smoothings=(1.5,), spread=2.0))
+"""The cost of the source `truth`: the last image's pixels, where the goal image differs from the one at the start."""
 
 PLACES = ("start", "near")
 _NEAR = 1.5  # `near` starts where the demonstration's error first falls below this multiple of the threshold
@@ -66,6 +63,7 @@ def rank_candidates(
     config = config.of_task(kind.name)
     space = JointSpace.from_manifest(world_model.manifest, world_model.frame_rate_hz, config.max_velocity)
     task, observer = make_task(kind, robot, seed), SimObserver(robot, world_model)
+    start_image = world_model.preprocessing.apply(robot.render())
     rest = task.demonstration if place == "start" else _go_near(robot, task)
     observer.hold_until_full()
     observation = observer.observation()
@@ -82,10 +80,10 @@ def rank_candidates(
         "tokenizer": (_Recorded(ClipCoder(world_model), frames, joints), observation, config.objective),
         "model": (model, world_model.observe(observation.frames, observation.actions), config.objective),
     }
-    costs = {
-        name: ScoreEngine(dynamics, objective, space).score(past, dynamics.goal(goal_image), candidates).costs
-        for name, (dynamics, past, objective) in sources.items()
-    }
+    costs = {}
+    for name, (dynamics, past, objective) in sources.items():
+        goal = dynamics.goal(goal_image, start_image)
+        costs[name] = ScoreEngine(dynamics, objective, space).score(past, goal, candidates).costs
     return RankingRecord(
         errors=tuple(round(float(error), 5) for error in errors),
         sources={name: Agreement.of(values, errors) for name, values in costs.items()},
@@ -102,8 +100,8 @@ class _Recorded:
     def recent_actions(self, past: SimObservation) -> Tensor:
         return torch.from_numpy(past.actions[-2:])
 
-    def goal(self, image: NDArray[np.uint8]) -> Goal:
-        return self._coder.goal(image)
+    def goal(self, image: NDArray[np.uint8], start: NDArray[np.uint8] | None = None) -> Goal:
+        return self._coder.goal(image, start)
 
     def rollout(self, past: SimObservation, candidates: Tensor, last_latents: int | None = None) -> Rollout:
         latents = self._coder.latents(past.frames, self._frames)

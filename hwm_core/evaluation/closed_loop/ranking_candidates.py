@@ -48,7 +48,7 @@ def ranking_candidates(
     shares = torch.empty(others, 1, 1).uniform_(*_SHARES, generator=generator)
     random = torch.where(kind == 0, _WIDE * noise, torch.where(kind == 1, motion + _NARROW * noise, shares * motion))
     actions = start + torch.cat([motion[None], torch.zeros_like(motion)[None], random])
-    return space.project(actions, start).numpy()
+    return space.follow(actions, start.expand(2, -1)).numpy()
 
 
 def _fitted(motion: torch.Tensor, frames: int) -> torch.Tensor:

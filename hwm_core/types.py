@@ -40,6 +40,18 @@ class Rollout:
     first_latent: int = 0  # index of the first of these latents in the future; the earlier ones were left out
 
     @staticmethod
+    def batched(parts: "Sequence[Rollout]") -> "Rollout":
+        """Rollouts of different candidates, predicted but not decoded, as one."""
+        if len(parts) == 1:
+            return parts[0]
+        tokens = [part.tokens for part in parts if part.tokens is not None]
+        return replace(
+            parts[0],
+            latents=torch.cat([part.latents for part in parts]),
+            tokens=torch.cat(tokens) if tokens else None,
+        )
+
+    @staticmethod
     def concatenated(chunks: "Sequence[Rollout]") -> "Rollout":
         """Chunks of the same candidates, one after the other in time."""
         if len(chunks) == 1:

@@ -66,11 +66,12 @@ class ScoreEngine(Generic[PastT]):
         """
         actions = self.checked(candidates)
         start = self._clock()
-        rollout = self._dynamics.rollout(past, actions)
+        rollout = self._roll_out(past, actions)
         synchronise(rollout.latents)
         rolled_out = self._clock()
         tensors = self._terms(past, goal, actions, rollout)
-        terms = {name: values.float().cpu().numpy() for name, values in tensors.items()}
+        table = torch.stack([actions.new_zeros(len(actions)), *tensors.values()]).cpu().numpy()  # one transfer for all
+        terms = dict(zip(tensors, table[1:]))
         costs = sum(terms.values(), start=np.zeros(len(actions), np.float32))
         if not np.isfinite(costs).all():
             broken = [name for name, values in terms.items() if not np.isfinite(values).all()]
@@ -84,8 +85,11 @@ class ScoreEngine(Generic[PastT]):
         Raises:
             BadImage: the goal has another size than the predicted latents.
         """
-        terms = self._terms(past, goal, actions, self._dynamics.rollout(past, actions))
-        return torch.stack([value.float() for value in terms.values()]).sum(dim=0)
+        terms = self._terms(past, goal, actions, self._roll_out(past, actions))
+        return sum(terms.values(), start=actions.new_zeros(len(actions)))
+
+    def _roll_out(self, past: PastT, actions: Tensor) -> Rollout:
+        return self._dynamics.rollout(past, actions, self._objective.last_latents)
 
     def _terms(self, past: PastT, goal: Goal, actions: Tensor, rollout: Rollout) -> dict[str, Tensor]:
         """{name: [S]} of every term of the objective."""
@@ -110,7 +114,7 @@ class ScoreEngine(Generic[PastT]):
         Raises:
             BadActions: wrong shape, no candidate, or a value that is not finite.
         """
-        actions = torch.as_tensor(candidates, dtype=torch.float32, device=self._space.lower.device)
+        actions = torch.as_tensor(candidates, dtype=torch.float32)
         horizon, joints = self._dynamics.horizon_frames, self._dynamics.num_joints
         fits = (
             actions.ndim == 3 and len(actions) > 0 and 1 <= actions.shape[1] <= horizon and actions.shape[2] == joints
@@ -130,7 +134,7 @@ class ScoreEngine(Generic[PastT]):
                 got=f"a NaN or infinity at [candidate, frame, joint] {first}",
                 remedy="Remove this candidate.",
             )
-        return hold_last(actions, horizon)
+        return hold_last(actions.to(self._space.lower.device), horizon)
 
 
 def synchronise(tensor: Tensor) -> None:

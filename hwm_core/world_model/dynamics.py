@@ -8,6 +8,7 @@ from hwm_core.planning.dynamics import Goal
 from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Rollout
+from hwm_core.world_model.memory import bytes_per_candidate
 from hwm_core.world_model.model import WorldModel
 from hwm_core.world_model.past import Past
 
@@ -19,10 +20,13 @@ class WorldModelDynamics:
         world_model: predicts and decodes.
         sampling: how futures are sampled; default: one pass.
         seed: seed of every rollout.
+        memory: bytes that a rollout may use beside weights and past; more candidates are rolled out in parts.
     """
 
-    def __init__(self, world_model: WorldModel, *, sampling: Sampling | None = None, seed: int = 0) -> None:
-        self.world_model, self.sampling, self.seed = world_model, sampling or Sampling(), seed
+    def __init__(
+        self, world_model: WorldModel, *, sampling: Sampling | None = None, seed: int = 0, memory: int = 2**31
+    ) -> None:
+        self.world_model, self.sampling, self.seed, self.memory = world_model, sampling or Sampling(), seed, memory
 
     @property
     def num_joints(self) -> int:
@@ -44,14 +48,24 @@ class WorldModelDynamics:
         model = self.world_model
         total = model.model.config.num_future_latents
         num_latents = total if last_latents is None else min(last_latents, total)
-        return model.predict(
-            past,
-            candidates.to(model.device),
-            num_latents=num_latents,
-            sampling=self.sampling,
-            generator=CandidateGenerator(self.seed, model.device),
-            skip=total - num_latents,
-        )
+        generator, parts = CandidateGenerator(self.seed, model.device), []
+        for part in candidates.to(model.device).split(self.batch(num_latents)):
+            parts.append(
+                model.predict(
+                    past,
+                    part,
+                    num_latents=num_latents,
+                    sampling=self.sampling,
+                    generator=generator,
+                    skip=total - num_latents,
+                )
+            )
+            generator = generator.further()
+        return Rollout.batched(parts)
+
+    def batch(self, num_latents: int) -> int:
+        """How many candidates of `num_latents` latents are rolled out at once within the memory."""
+        return max(1, self.memory // bytes_per_candidate(self.world_model.model, num_latents, self.world_model.dtype))
 
     def decode(self, past: Past, rollout: Rollout) -> Tensor:
         return self.world_model.decode(past, rollout)

@@ -19,6 +19,7 @@ from hwm_core.types import Rollout
 from hwm_core.world_model.arguments import check_context, check_future_actions, check_seeds
 from hwm_core.world_model.checkpoint import Checkpoint, load_checkpoint
 from hwm_core.world_model.detail_transfer import transfer_detail
+from hwm_core.world_model.kept_weights import keep_weights
 from hwm_core.world_model.past import Past
 from hwm_core.world_model.registry import family
 
@@ -31,7 +32,7 @@ class WorldModel:
 
         Args:
             checkpoint: with a tokenizer.
-            dtype: precision of the arithmetic (autocast); the weights stay float32.
+            dtype: precision of the arithmetic (autocast); the weights stay as they are.
 
         Raises:
             BadCheckpoint: the checkpoint has no tokenizer.
@@ -64,8 +65,15 @@ class WorldModel:
         dtype: str = "bfloat16",
         tokenizer: str | Path | None = None,
     ) -> "WorldModel":
-        """Load a checkpoint folder; `tokenizer` as for `load_checkpoint`. Raises BadCheckpoint."""
-        return cls(load_checkpoint(directory, device, tokenizer), dtype=getattr(torch, dtype))
+        """Load a checkpoint folder; `tokenizer` as for `load_checkpoint`. Raises BadCheckpoint.
+
+        Matrices and convolutions are kept in `dtype`, as autocast would convert them at every call; the futures are the
+        same.
+        """
+        world_model = cls(load_checkpoint(directory, device, tokenizer), dtype=getattr(torch, dtype))
+        for part in (world_model.model, world_model.tokenizer):
+            keep_weights(part, world_model.dtype)
+        return world_model
 
     def observe(self, frames: NDArray[np.uint8], actions: NDArray[np.float32]) -> Past:
         """Encode observed frames and their actions: the past of the following rollouts.

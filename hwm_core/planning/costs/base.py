@@ -35,6 +35,11 @@ class Cost(Config):
     weight: float = Field(default=1.0, ge=0.0, description="factor before the power; 0 disables the term")
     power: int = Field(default=1, ge=1, le=3, description="exponent of the weighted value")
 
+    @property
+    def last_latents(self) -> int | None:
+        """How many latents at the end of the horizon `value` needs, 0 for a cost of actions; None: all of them."""
+        return None
+
     def value(self, candidates: Candidates) -> Tensor:
         """The unweighted cost of every candidate, [S] >= 0."""
         raise NotImplementedError

@@ -26,6 +26,10 @@ class GoalColours(Cost):
         default=0.5, ge=0.0, le=1.0, description="weight of a latent relative to the next; 0: only the last counts"
     )
 
+    @property
+    def last_latents(self) -> int | None:
+        return 1 if self.discount == 0 else None
+
     def value(self, candidates: Candidates) -> Tensor:
         latents, goal = candidates.rollout.latents.float(), candidates.goal.latent.float()
         projection = colour_projection(candidates.goal)

@@ -16,6 +16,10 @@ class GoalLatent(Cost):
         default=0.5, ge=0.0, le=1.0, description="weight of a latent relative to the next; 0: only the last counts"
     )
 
+    @property
+    def last_latents(self) -> int | None:
+        return 1 if self.discount == 0 else None
+
     def value(self, candidates: Candidates) -> Tensor:
         latents, goal = candidates.rollout.latents.float(), candidates.goal.latent.float()
         return blurred_nmse(latents, goal, self.smoothing, self.discount)

@@ -13,6 +13,10 @@ class JointLimits(Cost):
         default=0.02, ge=0.0, lt=0.5, description="width of the margin at either end, as a share of the joint's range"
     )
 
+    @property
+    def last_latents(self) -> int:
+        return 0
+
     def value(self, candidates: Candidates) -> Tensor:
         space = candidates.space
         margin = self.margin * (space.upper - space.lower)

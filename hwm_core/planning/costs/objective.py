@@ -24,6 +24,16 @@ class Objective(Config):
     joint_limits: JointLimits = JointLimits()
     velocity_limits: VelocityLimits = VelocityLimits()
 
+    @property
+    def last_latents(self) -> int | None:
+        """How many latents at the end of the horizon its terms need, at least 1; None: all of them."""
+        needs = [cost.last_latents for _, cost in self._active()]
+        counts = [need for need in needs if need is not None]
+        return max([1, *counts]) if len(counts) == len(needs) else None
+
     def terms(self, candidates: Candidates) -> dict[str, Tensor]:
         """{name: [S]} of every term with a weight, after weight and power. The sum of the terms is the cost."""
-        return {name: cost(candidates) for name, cost in self if isinstance(cost, Cost) and cost.weight > 0}
+        return {name: cost(candidates) for name, cost in self._active()}
+
+    def _active(self) -> list[tuple[str, Cost]]:
+        return [(name, cost) for name, cost in self if isinstance(cost, Cost) and cost.weight > 0]

@@ -14,6 +14,10 @@ class Smoothness(Cost):
 
     weight: float = Field(default=1e-5, ge=0.0, description="factor before the power; 0 disables the term")
 
+    @property
+    def last_latents(self) -> int:
+        return 0
+
     def value(self, candidates: Candidates) -> Tensor:
         trajectories = candidates.space.normalised(candidates.trajectories())
         acceleration = trajectories.diff(n=2, dim=1) * candidates.space.frame_rate_hz**2

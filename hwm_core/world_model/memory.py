@@ -1,0 +1,34 @@
+"""How much memory the rollout of a candidate takes."""
+
+import torch
+
+from hwm_core.models.config import WorldModelConfig
+from hwm_core.models.flow_config import FlowConfig
+from hwm_core.models.network import WorldModelNetwork
+
+_WIDTHS = 8  # tensors of the width of the model that exist at once: residual stream, norm, queries, keys, values, ...
+_KEYS = 4  # the past's keys and values beside those of the candidate, joined and again in the order of the kernel
+_IMAGES = 6  # images of convolution features that exist at once
+
+
+def bytes_per_candidate(model: WorldModelNetwork, num_latents: int, dtype: torch.dtype) -> int:
+    """An upper estimate of the bytes that one more candidate takes at once, without gradients.
+
+    Args:
+        num_latents: latents to predict; a model that predicts each on its own still holds only one at a time.
+        dtype: precision of the arithmetic.
+    """
+    config = model.config
+    at_once = 1 if isinstance(config, FlowConfig) and config.future == "separate" else num_latents
+    sites = config.sites[0] * config.sites[1]
+    actions = config.future_frames if isinstance(config, FlowConfig) else config.num_future_latents
+    tokens = at_once * sites + actions
+    known = config.num_past_latents * sites + config.past_frames
+    values = config.dim * (tokens * (_WIDTHS + 2 * config.mlp_ratio) + _KEYS * known) + _convolutions(config, at_once)
+    return int(values * max(2, dtype.itemsize) * 1.5)  # some values are in float32 under autocast
+
+
+def _convolutions(config: WorldModelConfig, latents: int) -> int:
+    if not isinstance(config, FlowConfig):
+        return 0
+    return _IMAGES * latents * config.grid[0] * config.grid[1] * config.conv_width

@@ -1,0 +1,76 @@
+"""The score engine: what it needs of a rollout, checks at its border, and costs for a search."""
+
+import numpy as np
+import pytest
+import torch
+from spot_dynamics import LATENTS, SpotDynamics, goal_at, space
+
+from hwm_core.errors import BadActions
+from hwm_core.planning.costs.objective import Objective
+from hwm_core.planning.scoring import ScoreEngine
+
+LAST = Objective.parse({"goal_colours": {"weight": 0.0}, "goal_latent": {"weight": 1.0, "discount": 0.0}})
+RECENT = torch.tensor([[8.0, 0.0], [8.0, 0.0]])
+
+
+class Recorder(SpotDynamics):
+    """Remembers what was asked of it."""
+
+    def rollout(self, past, candidates, last_latents=None):
+        self.asked = last_latents
+        return super().rollout(past, candidates, last_latents)
+
+
+def candidates(count: int = 5) -> torch.Tensor:
+    slide = torch.linspace(2.0, 12.0, count)[:, None].expand(-1, 12)
+    return torch.stack([slide, torch.zeros_like(slide)], dim=-1)
+
+
+@pytest.mark.parametrize(
+    ("objective", "needed"),
+    [
+        (Objective(), None),
+        (LAST, 1),
+        (LAST.model_copy(update={"goal_pixels": LAST.goal_pixels.model_copy(update={"weight": 1.0})}), None),
+        (Objective.parse({"goal_colours": {"weight": 0.0}}), 1),
+    ],
+    ids=["discounted", "last latent", "pixels", "actions alone"],
+)
+def test_the_engine_asks_for_the_latents_that_the_costs_need(objective: Objective, needed: int | None) -> None:
+    dynamics = Recorder()
+    ScoreEngine(dynamics, objective, space()).costs(RECENT, goal_at(3.0), candidates())
+    assert objective.last_latents == dynamics.asked == needed
+
+
+def test_the_last_latent_alone_gives_the_same_costs_as_all_with_a_discount_of_zero() -> None:
+    goal, actions = goal_at(3.0), candidates()
+    alone = ScoreEngine(SpotDynamics(), LAST, space()).costs(RECENT, goal, actions)
+
+    class Whole(SpotDynamics):
+        def rollout(self, past, candidates, last_latents=None):
+            return super().rollout(past, candidates, LATENTS)
+
+    torch.testing.assert_close(alone, ScoreEngine(Whole(), LAST, space()).costs(RECENT, goal, actions))
+
+
+@pytest.mark.parametrize("objective", [Objective(), LAST])
+def test_costs_of_a_search_are_those_of_a_request(objective: Objective) -> None:
+    engine, goal, actions = ScoreEngine(SpotDynamics(), objective, space()), goal_at(3.0), candidates()
+    scores = engine.score(RECENT, goal, actions.numpy())
+    np.testing.assert_allclose(engine.costs(RECENT, goal, actions).numpy(), scores.costs, rtol=1e-6)
+    np.testing.assert_allclose(sum(scores.terms.values()), scores.costs, rtol=1e-6)
+
+
+def test_an_objective_without_terms_costs_nothing() -> None:
+    none = Objective.parse({name: {"weight": 0.0} for name in Objective.model_fields})
+    engine = ScoreEngine(SpotDynamics(), none, space())
+    assert not engine.score(RECENT, goal_at(3.0), candidates()).costs.any()
+    assert not engine.costs(RECENT, goal_at(3.0), candidates()).any()
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((0, 12, 2)), np.zeros((1, 13, 2)), np.zeros((1, 12, 3)), np.full((1, 12, 2), np.nan)]
+)
+def test_bad_candidates_of_a_request_are_rejected(bad: np.ndarray) -> None:
+    with pytest.raises(BadActions, match="candidate actions"):
+        ScoreEngine(SpotDynamics(), LAST, space()).score(RECENT, goal_at(3.0), bad)

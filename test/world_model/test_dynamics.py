@@ -1,0 +1,120 @@
+"""Rollouts for a search: the last latents alone, in parts that fit into memory, with weights kept in bfloat16."""
+
+import numpy as np
+import pytest
+import torch
+from untrained import save_untrained, untrained
+
+from hwm_core.errors import BadConfig
+from hwm_core.rng.candidates import CandidateGenerator
+from hwm_core.sampling.config import Sampling
+from hwm_core.world_model.checkpoint import load_checkpoint
+from hwm_core.world_model.dynamics import WorldModelDynamics
+from hwm_core.world_model.model import WorldModel
+from hwm_core.world_model.past import Past
+
+MODELS = {
+    "masked": {"family": "masked"},
+    "masked, no cache": {"family": "masked", "attention": "bidirectional"},
+    "flow": {"family": "flow", "attention": "clean_context"},
+    "flow, no cache": {"family": "flow", "attention": "full"},
+    "flow, separate": {
+        "family": "flow",
+        "attention": "clean_context",
+        "future": "separate",
+        "predicts": "data",
+        "modulation": "time_and_actions",
+        "position": "rotary_and_learned",
+        "conv_width": 8,
+    },
+}
+EXACT = ("flow, separate",)  # its latents are predicted on their own
+SAMPLED = Sampling(steps=2, temperature=1.0, soft=False)
+
+
+def made(name: str) -> tuple[WorldModel, Past, torch.Tensor]:
+    """A model of random weights, a past, and actions of 6 candidates."""
+    checkpoint, generator = untrained(**MODELS[name]), torch.Generator().manual_seed(0)
+    for parameter in checkpoint.model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3, generator=generator)
+    world, rng = WorldModel(checkpoint, dtype=torch.float32), np.random.default_rng(0)
+    frames = rng.integers(0, 256, (world.past_frames, 16, 16, 3), dtype=np.uint8)
+    past = world.observe(frames, rng.normal(size=(world.past_frames, 3)).astype(np.float32))
+    return world, past, torch.randn(6, world.future_frames, 3, generator=generator)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_last_latents_hear_all_actions(name: str) -> None:
+    world, past, actions = made(name)
+    dynamics = WorldModelDynamics(world)
+    last = dynamics.rollout(past, actions, 1)
+    assert last.latents.shape == (6, 1, *past.latents.shape[2:]) and last.first_latent == 2
+    changed = actions.clone()
+    changed[:, 0] += 1.0  # an action of the first of three latents
+    assert not torch.allclose(dynamics.rollout(past, changed, 1).latents, last.latents, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_last_latents_are_those_of_the_whole_future_where_latents_do_not_attend_to_each_other(
+    name: str, count: int
+) -> None:
+    world, past, actions = made(name)
+    dynamics = WorldModelDynamics(world)
+    whole, last = dynamics.rollout(past, actions).latents, dynamics.rollout(past, actions, count).latents
+    same = name in EXACT or name == "masked, no cache" or count == 3
+    assert torch.allclose(whole[:, -count:], last, atol=1e-5) == same
+
+
+def test_a_masked_model_that_samples_latent_by_latent_gives_the_last_of_them() -> None:
+    world, past, actions = made("masked")
+    dynamics = WorldModelDynamics(world, sampling=SAMPLED.model_copy(update={"parallel": False}))
+    assert torch.equal(dynamics.rollout(past, actions, 1).latents, dynamics.rollout(past, actions).latents[:, -1:])
+
+
+def test_a_rollout_of_the_last_latents_cannot_be_decoded() -> None:
+    world, past, actions = made("flow")
+    with pytest.raises(BadConfig, match="all latents of the future"):
+        world.decode(past, WorldModelDynamics(world).rollout(past, actions, 1))
+
+
+@pytest.mark.parametrize("last", [1, None])
+@pytest.mark.parametrize("name", MODELS)
+def test_candidates_in_parts_have_the_same_futures(name: str, last: int | None) -> None:
+    world, past, actions = made(name)
+    parts = WorldModelDynamics(world, memory=1)
+    assert parts.batch(1) == 1
+    torch.testing.assert_close(
+        parts.rollout(past, actions, last).latents,
+        WorldModelDynamics(world).rollout(past, actions, last).latents,
+        rtol=0,
+        atol=1e-5,
+    )
+
+
+def test_parts_of_a_sampled_future_have_their_own_numbers() -> None:
+    world, past, actions = made("masked")
+    same = actions[:1].expand(6, -1, -1)
+    latents = WorldModelDynamics(world, sampling=SAMPLED, memory=1).rollout(past, same).latents
+    assert not torch.equal(latents[0], latents[1])
+
+
+def test_further_candidates_share_the_noise_but_no_uniform_numbers() -> None:
+    first = CandidateGenerator(3, torch.device("cpu"))
+    noise, numbers = first.normal((2, 4)), first.uniform((2, 4))
+    further = first.further()
+    assert torch.equal(further.normal((2, 4)), noise) and not torch.equal(further.uniform((2, 4)), numbers)
+
+
+@pytest.mark.parametrize("family", ["masked", "flow"])
+def test_weights_kept_in_bfloat16_change_no_bit(family: str, tmp_path) -> None:
+    folder = save_untrained(tmp_path / "checkpoint", family=family)
+    kept, converted = WorldModel.load(folder), WorldModel(load_checkpoint(folder))
+    assert {p.dtype for p in kept.model.backbone.blocks[0].mlp.parameters()} == {torch.bfloat16}
+    frames = np.random.default_rng(0).integers(0, 256, (kept.past_frames, 16, 16, 3), dtype=np.uint8)
+    actions, futures = np.zeros((kept.past_frames, 3), np.float32), torch.randn(3, kept.future_frames, 3)
+    one, other = (
+        world.decode(past, WorldModelDynamics(world).rollout(past, futures))
+        for world, past in ((world, world.observe(frames, actions)) for world in (kept, converted))
+    )
+    assert torch.equal(one, other)

@@ -245,7 +245,7 @@ class FlowWorldModel(WorldModelNetwork):
         tokens = {**past_tokens, Stream.FUTURE_VIDEO: video, Stream.FUTURE_ACTIONS: actions}
         conditions = {stream: clean if stream in self.clean_streams else time for stream in tokens}
         conditions[Stream.FUTURE_VIDEO] = condition
-        out, _ = self.backbone(tokens, self._positions(tokens, latents), cache, conditions)
+        out, _ = self.backbone(tokens, self._positions(tokens, latents), cache, conditions, keep=False)
         hidden = F.layer_norm(out[Stream.FUTURE_VIDEO], (config.dim,))
         shift, scale = self.final_modulation(condition)[:, :, None].chunk(2, dim=-1)
         prediction = self._project(hidden * (1 + scale) + shift, features, past, condition)

@@ -120,7 +120,7 @@ class MaskedWorldModel(WorldModelNetwork):
             Stream.FUTURE_ACTIONS: action[:, past:],
         }
         index = {stream: latents[:past] if stream.is_past else latents[past:] for stream in streams}
-        out, _ = self.backbone(streams, index)
+        out, _ = self.backbone(streams, index, keep=False)
         return self.final_norm(out[Stream.FUTURE_VIDEO])
 
     def append(self, tokens: Tensor, actions: Tensor | None, cache: KVCache | None = None) -> KVCache:
@@ -152,7 +152,7 @@ class MaskedWorldModel(WorldModelNetwork):
             actions: [B, f, A] normalised, of the frames of the skipped latents and of the n; None drops the stream.
             skip: latents between the cache and `tokens` that are left out: only their actions are attended to.
         """
-        hidden, _ = self._continue(tokens, actions, cache, skip)
+        hidden, _ = self._continue(tokens, actions, cache, skip, keep=False)
         return self.final_norm(hidden).unflatten(2, self.config.sites)
 
     def to_sites(self, tokens: Tensor) -> Tensor:
@@ -164,9 +164,9 @@ class MaskedWorldModel(WorldModelNetwork):
         return rearrange(sites, "s t h w (p q) ... -> s t (h p) (w q) ...", p=self.config.patch, q=self.config.patch)
 
     def _continue(
-        self, tokens: Tensor, actions: Tensor | None, cache: KVCache | None, skip: int = 0
+        self, tokens: Tensor, actions: Tensor | None, cache: KVCache | None, skip: int = 0, *, keep: bool = True
     ) -> tuple[Tensor, Cache]:
-        """Hidden states of the latents after `cache` and `skip` further ones, and their keys and values."""
+        """Hidden states of the latents after `cache` and `skip` further ones, and their keys and values if kept."""
         first = 0 if cache is None else cache.num_latents
         video, action = self._embed(tokens, actions, first, skip)
         if cache is None:
@@ -175,7 +175,7 @@ class MaskedWorldModel(WorldModelNetwork):
             streams = {Stream.FUTURE_VIDEO: video, Stream.FUTURE_ACTIONS: action}
         latents = torch.arange(first, first + skip + tokens.shape[1], device=tokens.device)
         index = {stream: latents[skip:] if stream.is_video else latents for stream in streams}
-        out, new = self.backbone(streams, index, None if cache is None else cache.cache)
+        out, new = self.backbone(streams, index, None if cache is None else cache.cache, keep=keep)
         return out[next(iter(streams))], new
 
     def _mask_future(self, tokens: Tensor) -> Tensor:

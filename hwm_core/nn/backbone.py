@@ -46,6 +46,8 @@ class Backbone(nn.Module):
         index: Mapping[Stream, Tensor],
         cache: Cache | None = None,
         conditions: Conditions = NO_CONDITIONS,
+        *,
+        keep: bool = True,
     ) -> tuple[dict[Stream, Tensor], Cache]:
         """Run the blocks.
 
@@ -54,19 +56,23 @@ class Backbone(nn.Module):
             index: latent indices [T] by stream (frame indices where actions are frames).
             cache: earlier latents, attended to as if they were part of `x`.
             conditions: what modulates each stream of `x`, for specs with modulation.
+            keep: whether keys and values are returned; without, those of one block at a time are in memory.
 
         Returns:
             The streams after the last block (streams other than `wanted` may be outdated), and the keys and values of
-            the latents of `x`.
+            the latents of `x` (of no block, if they are not kept).
         """
         tokens, positions = dict(x), Positions(index, {axis: self._angles(axis, index) for axis in self._axes})
         new = []
         for i, (block, spec, live) in enumerate(zip(self.blocks, self.specs, self.live)):
             earlier = None if cache is None else cache.blocks[i]
             tokens, keys_values = block(tokens, positions, live, earlier, conditions)
-            new.append(
-                tuple({} if attention.axis is Axis.SPACE else kv for attention, kv in zip(spec.attention, keys_values))
-            )
+            if keep:
+                new.append(
+                    tuple(
+                        {} if attention.axis is Axis.SPACE else kv for attention, kv in zip(spec.attention, keys_values)
+                    )
+                )
         return tokens, Cache(tuple(new))
 
     def _angles(self, axis: Axis, index: Mapping[Stream, Tensor]) -> dict[Stream, Tensor]:

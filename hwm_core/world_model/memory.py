@@ -25,7 +25,7 @@ def bytes_per_candidate(model: WorldModelNetwork, num_latents: int, dtype: torch
     tokens = at_once * sites + actions
     known = config.num_past_latents * sites + config.past_frames
     values = config.dim * (tokens * (_WIDTHS + 2 * config.mlp_ratio) + _KEYS * known) + _convolutions(config, at_once)
-    return int(values * max(2, dtype.itemsize) * 1.5)  # some values are in float32 under autocast
+    return 2 * int(values * dtype.itemsize)  # twice: some values are in float32 under autocast
 
 
 def _convolutions(config: WorldModelConfig, latents: int) -> int:

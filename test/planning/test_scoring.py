@@ -9,7 +9,9 @@ from hwm_core.errors import BadActions
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.scoring import ScoreEngine
 
-LAST = Objective.parse({"goal_colours": {"weight": 0.0}, "goal_latent": {"weight": 1.0, "discount": 0.0}})
+NO_CHANGES = {"goal_changes": {"weight": 0.0}}
+LAST = Objective.parse({**NO_CHANGES, "goal_latent": {"weight": 1.0, "discount": 0.0}})
+COLOURS = Objective.parse({**NO_CHANGES, "goal_colours": {"weight": 1.0}})
 RECENT = torch.tensor([[8.0, 0.0], [8.0, 0.0]])
 
 
@@ -29,12 +31,13 @@ def candidates(count: int = 5) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("objective", "needed"),
     [
-        (Objective(), None),
+        (Objective(), 1),
+        (COLOURS, None),
         (LAST, 1),
         (LAST.model_copy(update={"goal_pixels": LAST.goal_pixels.model_copy(update={"weight": 1.0})}), None),
-        (Objective.parse({"goal_colours": {"weight": 0.0}}), 1),
+        (Objective.parse(NO_CHANGES), 1),
     ],
-    ids=["discounted", "last latent", "pixels", "actions alone"],
+    ids=["default", "discounted", "last latent", "pixels", "actions alone"],
 )
 def test_the_engine_asks_for_the_latents_that_the_costs_need(objective: Objective, needed: int | None) -> None:
     dynamics = Recorder()
@@ -53,7 +56,7 @@ def test_the_last_latent_alone_gives_the_same_costs_as_all_with_a_discount_of_ze
     torch.testing.assert_close(alone, ScoreEngine(Whole(), LAST, space()).costs(RECENT, goal, actions))
 
 
-@pytest.mark.parametrize("objective", [Objective(), LAST])
+@pytest.mark.parametrize("objective", [Objective(), COLOURS, LAST])
 def test_costs_of_a_search_are_those_of_a_request(objective: Objective) -> None:
     engine, goal, actions = ScoreEngine(SpotDynamics(), objective, space()), goal_at(3.0), candidates()
     scores = engine.score(RECENT, goal, actions.numpy())

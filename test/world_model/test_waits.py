@@ -42,10 +42,12 @@ SAMPLINGS = {
     "random order": Sampling(steps=2, order="random"),
 }
 TERMS = {"weight": 1.0, "smoothing": 1.0}
+NO_CHANGES = {"goal_changes": {"weight": 0.0}}
 OBJECTIVES = {
     "default": Objective(),
-    "last latent": Objective.parse({"goal_colours": {"weight": 0.0}, "goal_latent": {**TERMS, "discount": 0.0}}),
-    "pixels": Objective.parse({"goal_pixels": TERMS}),
+    "colours": Objective.parse({**NO_CHANGES, "goal_colours": TERMS}),
+    "last latent": Objective.parse({**NO_CHANGES, "goal_latent": {**TERMS, "discount": 0.0}}),
+    "pixels": Objective.parse({**NO_CHANGES, "goal_pixels": TERMS}),
 }
 
 
@@ -58,12 +60,13 @@ def on_meta(**of_model: object) -> tuple[WorldModel, Past, Goal]:
     world.autocast = nullcontext  # it changes types on one device, and rejects meta tensors
     frames, image = torch.empty(1, world.past_frames, 3, 16, 16, device=META), torch.empty(3, 16, 16, device=META)
     past = world._encode(frames, torch.empty(1, world.past_frames, 3, device=META))
-    return world, past, Goal(image, torch.empty(*past.latents.shape[2:], device=META))
+    latent = torch.empty(*past.latents.shape[2:], device=META)
+    return world, past, Goal(image, latent, torch.empty_like(latent))
 
 
 def space() -> JointSpace:
     limits = torch.ones(3, device=META)
-    return JointSpace(("a", "b", "c"), -limits, limits, limits, limits, 30.0)
+    return JointSpace(("a", "b", "c"), -limits, limits, limits, limits, limits, 30.0)
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)

@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
         "bench ranking": Command(".commands.bench_ranking", "how costs rank actions, against what the actions do"),
         "bench seeds": Command(".commands.bench_seeds", "list the seeds that give tasks for the closed loop"),
         "bench fit-baselines": Command(".commands.bench_fit_baselines", "train the closed loop's baselines on a store"),
+        "explain": Command(".commands.explain", "draw the cost around a motion that reaches the goal"),
         "variants": Command(".commands.variants", "the table of the eight models"),
     },
     "1X World Model Challenge": {

@@ -51,6 +51,20 @@ def ranking_candidates(
     return space.follow(actions, start.expand(2, -1)).numpy()
 
 
+def goal_reaching(
+    newest: NDArray[np.float32],
+    true: NDArray[np.float32],
+    horizon_frames: int,
+    space: JointSpace,
+    joints: tuple[str, ...],
+) -> torch.Tensor:
+    """A motion [F, A] that reaches the goal, fitted to the horizon and to the limits; arguments as above."""
+    start = torch.from_numpy(newest)
+    moving = torch.zeros(len(newest)).index_fill(0, space.index(joints), 1.0)
+    motion = start + (_fitted(torch.from_numpy(true), horizon_frames) - start) * moving
+    return space.follow(motion, start.expand(2, -1))
+
+
 def _fitted(motion: torch.Tensor, frames: int) -> torch.Tensor:
     """A motion [F, A] as `frames` rows: sped up where it is longer, its end held where it is shorter."""
     last = len(motion) - 1

@@ -31,10 +31,6 @@ class GoalChanges(Cost):
     def last_latents(self) -> int | None:
         return 1 if self.discount == 0 else None
 
-    @property
-    def last_latents(self) -> int | None:
-        return 1 if self.discount == 0 else None
-
     def value(self, candidates: Candidates) -> Tensor:
         latents, goal = candidates.rollout.latents.float(), candidates.goal.latent.float()
         weights = change_weights(candidates.goal, self.spread, self.sharpness, self.floor)

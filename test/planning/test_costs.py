@@ -14,6 +14,7 @@ from hwm_core.planning.costs.goal_colours import GoalColours, colour_projection
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
 from hwm_core.planning.costs.joint_limits import JointLimits
+from hwm_core.planning.costs.lateness import Lateness
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.costs.smoothness import Smoothness
 from hwm_core.planning.costs.velocity_limits import VelocityLimits
@@ -48,6 +49,18 @@ def test_a_continued_motion_has_no_smoothness_cost() -> None:
     moving = replace(ramp, recent_actions=torch.tensor([[7.5, 0.0], [8.0, 0.0]]))
     assert Smoothness().value(moving).item() == pytest.approx(0.0, abs=1e-6)
     assert Smoothness().value(ramp).item() > 0, "a start from rest has one"
+
+
+def test_lateness_is_zero_for_holding_and_grows_with_the_distance_and_the_time_to_the_end() -> None:
+    ramp = torch.arange(1, 13.0)[None] / 12
+    early = (2 * ramp).clamp(max=1)
+    costs = [
+        Lateness().value(rolled_out(motion, start=8.0)).item() for motion in (still(8.0), 8 + 4 * early, 8 + 4 * ramp)
+    ]
+    assert costs[0] == 0.0
+    assert costs[1] < 0.6 * costs[2]
+    # The ramp is on average 11/24 of 4 units = 1 scale from its end, in one of two joints
+    assert costs[2] == pytest.approx(11 / 48)
 
 
 def test_joint_limits_cost_zero_inside_and_the_squared_excess_beyond() -> None:
@@ -141,7 +154,7 @@ def test_weight_multiplies_before_the_power() -> None:
 
 def test_a_term_of_weight_zero_is_not_computed() -> None:
     terms = Objective().terms(rolled_out(still(8.0)))
-    assert list(terms) == ["goal_changes", "smoothness", "joint_limits", "velocity_limits"]
+    assert list(terms) == ["goal_changes", "lateness", "smoothness", "joint_limits", "velocity_limits"]
 
 
 def test_a_misspelt_term_is_rejected_with_the_nearest_name() -> None:

@@ -18,7 +18,12 @@ from hwm_core.planning.search_config import SearchConfig
 
 AT = torch.tensor([[8.0, 0.2], [8.0, 0.2]])
 OBJECTIVE = Objective.parse(
-    {"goal_changes": {"weight": 0.0}, "goal_colours": {"weight": 1.0, "discount": 0.0}, "smoothness": {"weight": 0.0}}
+    {
+        "goal_changes": {"weight": 0.0},
+        "goal_colours": {"weight": 1.0, "discount": 0.0},
+        "smoothness": {"weight": 0.0},
+        "lateness": {"weight": 0.0},
+    }
 )
 MOVES = (JointMoves(("slide",), spread=1.0),)
 

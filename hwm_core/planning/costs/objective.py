@@ -9,6 +9,7 @@ from hwm_core.planning.costs.goal_colours import GoalColours
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
 from hwm_core.planning.costs.joint_limits import JointLimits
+from hwm_core.planning.costs.lateness import Lateness
 from hwm_core.planning.costs.smoothness import Smoothness
 from hwm_core.planning.costs.velocity_limits import VelocityLimits
 
@@ -20,6 +21,7 @@ class Objective(Config):
     goal_colours: GoalColours = GoalColours()
     goal_latent: GoalLatent = GoalLatent()
     goal_pixels: GoalPixels = GoalPixels()
+    lateness: Lateness = Lateness()
     smoothness: Smoothness = Smoothness()
     joint_limits: JointLimits = JointLimits()
     velocity_limits: VelocityLimits = VelocityLimits()

@@ -51,10 +51,10 @@ class CandidatePool:
         """`open` for a solver; None without a deadline."""
         return None if self._deadline is None else self.open
 
-    def best(self) -> Tensor:
-        """The motion [F, A] of the lowest cost."""
+    def best(self, count: int) -> Tensor:
+        """The motions [at most count, F, A] of the lowest costs."""
         costs = torch.cat(self._costs)
-        return torch.cat(self._motions)[costs.argsort(stable=True)[:1]][0]
+        return torch.cat(self._motions)[costs.argsort(stable=True)[:count]]
 
     def best_numbers(self, source: str, count: int) -> Tensor:
         """Numbers [at most count, P] of the best motions of a primitive."""

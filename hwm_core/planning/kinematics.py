@@ -1,7 +1,7 @@
 """Hand positions of postures, and postures for hand positions, for many candidates at once."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,6 +18,10 @@ class HandKinematics(Protocol):
     @property
     def joints(self) -> tuple[str, ...]:
         """Names of the arm's J joints, the columns of postures."""
+        ...
+
+    def to(self, device: torch.device) -> "HandKinematics":
+        """The same on another device."""
         ...
 
     def palm(self, postures: Tensor) -> Tensor:
@@ -50,6 +54,12 @@ class ArmChain:
     fingers: Tensor  # [3] where the fingers point, in the palm's frame
     pointing: Tensor  # [3] where they should point, in the robot's frame
     iterations: int = 12
+
+    def to(self, device: torch.device) -> "ArmChain":
+        moved: dict[str, Any] = {
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
 
     def palm(self, postures: Tensor) -> Tensor:
         flat = postures.reshape(-1, postures.shape[-1])

@@ -12,7 +12,7 @@ class Plan:
     actions: Tensor  # [F, A] in joint units, within the limits
     cost: float
     cost_of_holding: float  # of holding still instead
-    source: str  # "hold", "warm start", "polished", or the name of a primitive or proposer
+    source: str  # "hold", "warm start", "shortcut", "polished", or the name of a primitive or proposer
     futures: int  # candidates whose futures were predicted
     iterations: int  # of the solver
     complete: bool  # False: a deadline ended the search early

@@ -17,6 +17,7 @@ from hwm_core.planning.dynamics import Dynamics, Goal
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.plan import Plan
 from hwm_core.planning.proposals.base import Primitive, Proposer
+from hwm_core.planning.proposals.moves import Span, through
 from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.planning.search_config import SearchConfig
 from hwm_core.planning.solvers.table import make_solver
@@ -24,6 +25,7 @@ from hwm_core.planning.spline import spline_basis
 
 PastT = TypeVar("PastT")
 
+_SHORTCUTS, _SHORTCUT_SPANS = 3, (Span(0.0, 0.35), Span(0.0, 0.6))
 _BEYOND = 0.1  # share of a joint's range by which the robot may start outside it: sensors read a little beyond the ends
 
 
@@ -31,8 +33,9 @@ class Search(Generic[PastT]):
     """Finds the actions whose predicted future is nearest to a goal.
 
     A search has three stages. First it scores holding still, the rest of the last plan, the proposals, and random
-    motions of the primitives. Then it varies the best motions of each primitive. At last a solver bends the best motion
-    by splines of the planned joints. A deadline ends it early, with the best so far.
+    motions of the primitives. Then it varies the best motions of each primitive, and tries to move straight to the ends
+    of the best motions: only the end of a motion is compared with the goal, and a detour may end well. At last a solver
+    bends the best motion by splines of the planned joints. A deadline ends it early, with the best so far.
 
     Args:
         dynamics: predicts the futures of candidates.
@@ -118,16 +121,20 @@ class Search(Generic[PastT]):
         pool.score()
 
     def _refine(self, pool: CandidatePool, recent: Tensor, share: float) -> None:
-        """Vary the best motions of every primitive."""
+        """Vary the best motions of every primitive, and move straight to the ends of the best motions of all."""
         for primitive, count in self._shares(self._config.variations):
             best = pool.best_numbers(primitive.name, self._config.parents)
             parents = best[torch.arange(count, device=best.device) % len(best)]
             self._add(pool, primitive, primitive.vary(parents, share, self._generator), recent)
+        ends = pool.best(_SHORTCUTS)[:, -1, self._planned]
+        for span in _SHORTCUT_SPANS:
+            motions = through([ends], [span], self._planned, recent, self._space, self._dynamics.horizon_frames)
+            pool.add("shortcut", self._within(motions, recent))
         pool.score()
 
     def _polish(self, pool: CandidatePool, recent: Tensor) -> int:
         """Bend the best motion by splines of the planned joints; the iterations that were run."""
-        base = pool.best()
+        base = pool.best(1)[0]
         zero = torch.zeros_like(self._spread)
 
         def cost(knots: Tensor) -> Tensor:
@@ -146,7 +153,7 @@ class Search(Generic[PastT]):
         return [(primitive, max(1, round(count * primitive.weight / total))) for primitive in self._primitives]
 
     def _add(self, pool: CandidatePool, primitive: Primitive, numbers: Tensor, recent: Tensor) -> None:
-        motions = primitive.motions(numbers, recent, self._space, self._dynamics.horizon_frames)
+        motions = primitive.motions(numbers, recent, self._dynamics.horizon_frames)
         pool.add(primitive.name, self._within(motions, recent), numbers)
 
     def _feasible(self, motions: Tensor, recent: Tensor, what: str) -> Tensor:

@@ -106,7 +106,7 @@ def test_searching_on_true_images_turns_the_head_to_the_goal(robot):
 
     done = run_episode(robot, VIEW, SPACE, LOOK, SEED, planned)
     assert done.errors[-1] < 0.5 * done.errors[0]
-    assert [decision.futures for decision in done.decisions] == [1 + 16 + 12] + 3 * [2 + 16 + 12]
+    assert [decision.futures for decision in done.decisions] == [1 + 16 + 12 + 6] + 3 * [2 + 16 + 12 + 6]
 
 
 def test_without_a_model_a_random_motion_keeps_the_limits_of_the_planned_joints(robot):

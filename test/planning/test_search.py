@@ -6,12 +6,15 @@ import pytest
 import torch
 from spot_dynamics import SpotDynamics, goal_at, space
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from waits import Waits
 
 from hwm_core.errors import BadActions, BadImage, RobotMismatch
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Goal
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.plan import Plan
+from hwm_core.planning.proposals.back import Back
 from hwm_core.planning.proposals.joint_moves import JointMoves
 from hwm_core.planning.search import Search
 from hwm_core.planning.search_config import SearchConfig
@@ -25,7 +28,6 @@ OBJECTIVE = Objective.parse(
         "lateness": {"weight": 0.0},
     }
 )
-MOVES = (JointMoves(("slide",), spread=1.0),)
 
 
 class CountingDynamics(SpotDynamics):
@@ -41,8 +43,9 @@ class CountingDynamics(SpotDynamics):
 
 def search(dynamics: SpotDynamics | None = None, limits: JointSpace | None = None, **keywords) -> Search[Tensor]:
     config = {"joints": ("slide",), **keywords.pop("config", {})}
-    keywords = {"primitives": MOVES, **keywords}
-    return Search(dynamics or SpotDynamics(), OBJECTIVE, limits or space(), SearchConfig(**config), **keywords)
+    limits = limits or space()
+    keywords = {"primitives": (JointMoves(("slide",), limits),), **keywords}
+    return Search(dynamics or SpotDynamics(), OBJECTIVE, limits, SearchConfig(**config), **keywords)
 
 
 def test_the_plan_ends_at_the_goal_and_costs_less_than_holding() -> None:
@@ -173,3 +176,43 @@ def test_costs_that_are_never_finite_give_no_plan() -> None:
 def test_an_unknown_joint_to_plan_is_rejected_with_its_name() -> None:
     with pytest.raises(RobotMismatch, match="elbow"):
         search(config={"joints": ("elbow",)})
+
+
+def test_a_motion_that_ends_well_by_a_detour_is_cut_short() -> None:
+    class Detour:
+        name = "detour"
+
+        def __call__(self, past, goal, recent_actions, space, generator, count) -> Tensor:
+            there = torch.linspace(8.0, 14.0, 6), torch.linspace(14.0, 5.0, 6)
+            return torch.stack([torch.cat(there), torch.full((12,), 0.2)], dim=-1)[None]
+
+    hurried = Objective.parse({**OBJECTIVE.plain(), "lateness": {"weight": 0.02}})
+    config = SearchConfig(joints=("slide",), proposals=1, refinements=1, variations=1, polish=False)
+    limits = space()
+    none = (JointMoves(("slide",), limits, spread=1e-3),)
+    plan = Search(SpotDynamics(), hurried, limits, config, none, (Detour(),)).plan(AT, goal_at(5.0))
+    assert plan.source == "shortcut"
+    assert plan.actions[:, 0].max() <= 8.0
+    assert plan.actions[-1, 0] == 5.0
+
+
+class _ScalarReads(TorchDispatchMode):
+    """Counts reads of a tensor's value, each of which waits for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
+        self.count += "local_scalar_dense" in str(operator) or "nonzero" in str(operator)
+        return operator(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("solver", ["cem", "icem", "mppi"])
+def test_a_search_waits_for_the_gpu_only_to_check_its_start_and_to_return_the_plan(solver: str) -> None:
+    limits = space()
+    arm_like = (JointMoves(("slide",), limits), Back(AT[-1], limits))
+    searcher = search(limits=limits, primitives=arm_like, config={"solver": solver})
+    goal = goal_at(5.0)
+    with Waits() as waits, _ScalarReads() as reads:
+        searcher.plan(AT, goal)
+    assert waits == []
+    assert reads.count == 1, "the check of the start"

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.proposals.back import Back
 from hwm_core.planning.proposals.base import Primitive
 from hwm_core.planning.proposals.hand import HandReach, HandStroke, Workspace
@@ -16,16 +17,17 @@ from hwm_core.sim.description import SIDES
 _WORKSPACES: Mapping[str, Workspace] = {"right": Workspace(), "left": Workspace(y=(-0.20, 0.40))}
 
 
-def primitives_for(joints: tuple[str, ...], start: NDArray[np.float32]) -> list[Primitive]:
+def primitives_for(joints: tuple[str, ...], start: NDArray[np.float32], space: JointSpace) -> list[Primitive]:
     """Motions of the hands whose arms move, or of the joints where no whole arm moves.
 
     Args:
         joints: the planned joints.
         start: [A] the action at the start of the goal.
+        space: all joints.
     """
     motions: list[Primitive] = []
     for side in SIDES:
         arm = simulated_arm(side)
         if set(arm.joints) <= set(joints):
-            motions += [HandReach(arm, _WORKSPACES[side]), HandStroke(arm, _WORKSPACES[side])]
-    return [*(motions or [JointMoves(joints)]), Back(torch.as_tensor(start))]
+            motions += [HandReach(arm, _WORKSPACES[side], space), HandStroke(arm, _WORKSPACES[side], space)]
+    return [*(motions or [JointMoves(joints, space)]), Back(torch.as_tensor(start), space)]

@@ -61,7 +61,7 @@ class Planned:
             config.objective,
             situation.space,
             config.search.model_copy(update={"joints": situation.joints}),
-            primitives_for(situation.joints, observation.actions[-1]),
+            primitives_for(situation.joints, observation.actions[-1], situation.space),
             seed=situation.seed,
         )
         return search, goal
@@ -86,10 +86,10 @@ class WithoutModel:
     def decide(self, observation: SimObservation) -> Decision:
         space, recent = self._situation.space, torch.from_numpy(observation.actions[-2:])
         if not self._primitives:
-            self._primitives = primitives_for(self._situation.joints, observation.actions[-1])
+            self._primitives = primitives_for(self._situation.joints, observation.actions[-1], space)
         weights = np.array([primitive.weight for primitive in self._primitives])
         primitive = self._primitives[self._rng.choice(len(weights), p=weights / weights.sum())]
-        motion = primitive.motions(primitive.sample(1, self._generator), recent, space, self._horizon_frames)
+        motion = primitive.motions(primitive.sample(1, self._generator), recent, self._horizon_frames)
         return Decision(space.project(motion, recent)[0].numpy())
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hwm_core.planning.joint_space import JointSpace
-from hwm_core.planning.proposals.base import normal, uniform
+from hwm_core.planning.proposals.base import normal
 from hwm_core.planning.proposals.moves import Span, through
 
 
@@ -15,23 +15,24 @@ class Back:
 
     Args:
         posture: [A] the action when the goal was set.
+        space: the joints.
     """
 
     name, weight = "back", 0.1
     _ENDS = (0.3, 1.0)
     _WIDTH = 0.1  # of the first variation
 
-    def __init__(self, posture: Tensor) -> None:
-        self._posture = posture
+    def __init__(self, posture: Tensor, space: JointSpace) -> None:
+        self._posture, self._space = posture.to(space.lower), space
+        self._columns = space.index(space.names)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        low, high = torch.tensor([self._ENDS], device=generator.device).unbind(dim=1)
-        return uniform(count, low, high, generator)
+        low, high = self._ENDS
+        return low + (high - low) * torch.rand(count, 1, generator=generator, device=generator.device)
 
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return (numbers + share * self._WIDTH * normal(numbers, generator)).clamp(*self._ENDS)
 
-    def motions(self, numbers: Tensor, recent_actions: Tensor, space: JointSpace, frames: int) -> Tensor:
-        columns = torch.arange(len(space.names), device=recent_actions.device)
-        posture = self._posture.to(recent_actions).expand(len(numbers), -1)
-        return through([posture], [Span(0.0, numbers[:, 0])], columns, recent_actions, space, frames)
+    def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
+        posture, span = self._posture.expand(len(numbers), -1), Span(0.0, numbers[:, 0])
+        return through([posture], [span], self._columns, recent_actions, self._space, frames)

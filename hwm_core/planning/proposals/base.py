@@ -62,8 +62,11 @@ class Primitive(Protocol):
         """Numbers [S, P] near the given numbers [S, P]; `share` 1 is the first, widest variation."""
         ...
 
-    def motions(self, numbers: Tensor, recent_actions: Tensor, space: JointSpace, frames: int) -> Tensor:
-        """Motions [S, F, A] of numbers [S, P], from the two newest actions [2, A], F = `frames`."""
+    def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
+        """Motions [S, F, A] of numbers [S, P], from the two newest actions [2, A], F = `frames`.
+
+        The search brings them within the limits of the joints.
+        """
         ...
 
 

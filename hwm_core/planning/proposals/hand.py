@@ -25,33 +25,50 @@ class Workspace(Config):
 
 
 class HandReach:
-    """A `Primitive`: the palm moves to a point. Its numbers are the point, [3] in metres."""
+    """A `Primitive`: the palm moves to a point. Its numbers are the point, [3] in metres.
+
+    Args:
+        arm: kinematics of the arm.
+        workspace: where the hand may go.
+        space: all joints.
+
+    Raises:
+        RobotMismatch: a joint of the arm that the model does not have.
+    """
 
     name, weight = "hand reach", 0.5
     _SPAN = Span(0.0, 0.6)
     _WIDTH = 0.04  # metres, of the first variation
 
-    def __init__(self, arm: HandKinematics, workspace: Workspace) -> None:
-        self._arm, self._workspace = arm, workspace
+    def __init__(self, arm: HandKinematics, workspace: Workspace, space: JointSpace) -> None:
+        self._space, self._columns = space, space.index(arm.joints)
+        self._arm = arm.to(space.lower.device)
+        self._low, self._high = _bounds(space, workspace.x, workspace.y, workspace.z)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        area = self._workspace
-        return uniform(count, *_bounds(generator.device, area.x, area.y, area.z), generator)
+        return uniform(count, self._low, self._high, generator)
 
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return numbers + share * self._WIDTH * normal(numbers, generator)
 
-    def motions(self, numbers: Tensor, recent_actions: Tensor, space: JointSpace, frames: int) -> Tensor:
-        columns = space.index(self._arm.joints)
-        start = recent_actions[-1, columns].expand(len(numbers), -1)
+    def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
+        start = recent_actions[-1, self._columns].expand(len(numbers), -1)
         goal = self._arm.reach(start, numbers)
-        return through([goal], [self._SPAN], columns, recent_actions, space, frames)
+        return through([goal], [self._SPAN], self._columns, recent_actions, self._space, frames)
 
 
 class HandStroke:
     """A `Primitive`: from above to a point, a straight stroke to another point, and up.
 
     Its numbers are x and y of both points, the height of the stroke, and the height above all objects, [6] in metres.
+
+    Args:
+        arm: kinematics of the arm.
+        workspace: where the hand may go.
+        space: all joints.
+
+    Raises:
+        RobotMismatch: a joint of the arm that the model does not have.
     """
 
     name, weight = "hand stroke", 1.0
@@ -61,22 +78,24 @@ class HandStroke:
     _BACK = 0.08  # metres that the hand goes back while it goes up
     _WIDTHS = (0.03, 0.03, 0.03, 0.03, 0.01, 0.01)  # metres, of the first variation
 
-    def __init__(self, arm: HandKinematics, workspace: Workspace) -> None:
-        self._arm, self._workspace = arm, workspace
+    def __init__(self, arm: HandKinematics, workspace: Workspace, space: JointSpace) -> None:
+        self._space, self._columns = space, space.index(arm.joints)
+        self._arm = arm.to(space.lower.device)
+        x, y, low, high = workspace.x, workspace.y, workspace.stroke_z, workspace.clear_z
+        self._drawn = _bounds(space, x, y, (-torch.pi, torch.pi), workspace.stroke, low, high)
+        floor = (low[0], torch.inf)
+        self._allowed = _bounds(space, x, y, x, y, floor, floor)
+        self._widths = torch.tensor(self._WIDTHS, device=space.lower.device)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        area = self._workspace
-        full_turn = (-torch.pi, torch.pi)
-        bounds = _bounds(generator.device, area.x, area.y, full_turn, area.stroke, area.stroke_z, area.clear_z)
-        begin, angle, length, heights = uniform(count, *bounds, generator).split([2, 1, 1, 2], dim=1)
+        begin, angle, length, heights = uniform(count, *self._drawn, generator).split([2, 1, 1, 2], dim=1)
         end = begin + length * torch.cat([angle.cos(), angle.sin()], dim=1)
         return self._inside(torch.cat([begin, end, heights], dim=1))
 
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
-        widths = torch.tensor(self._WIDTHS, device=numbers.device)
-        return self._inside(numbers + share * widths * normal(numbers, generator))
+        return self._inside(numbers + share * self._widths * normal(numbers, generator))
 
-    def motions(self, numbers: Tensor, recent_actions: Tensor, space: JointSpace, frames: int) -> Tensor:
+    def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
         begin, end, low, high = numbers.split([2, 2, 1, 1], dim=1)
         direction = torch.nn.functional.normalize(end - begin, dim=1)
         way_points = (
@@ -85,19 +104,17 @@ class HandStroke:
             torch.cat([end, low], dim=1),
             torch.cat([end - self._BACK * direction, high], dim=1),
         )
-        columns = space.index(self._arm.joints)
-        posture = recent_actions[-1, columns].expand(len(numbers), -1)
+        posture = recent_actions[-1, self._columns].expand(len(numbers), -1)
         postures = [posture := self._arm.reach(posture, point) for point in way_points]
-        return through(postures, self._SPANS, columns, recent_actions, space, frames)
+        return through(postures, self._SPANS, self._columns, recent_actions, self._space, frames)
 
     def _inside(self, numbers: Tensor) -> Tensor:
         """Both points within the workspace, both heights above the lowest height of a stroke."""
-        area = self._workspace
-        floor = (area.stroke_z[0], torch.inf)
-        low, high = _bounds(numbers.device, area.x, area.y, area.x, area.y, floor, floor)
+        low, high = self._allowed
         return numbers.maximum(low).minimum(high)
 
 
-def _bounds(device: torch.device, *intervals: Interval) -> tuple[Tensor, Tensor]:
-    low, high = torch.tensor(intervals, device=device).unbind(dim=1)
+def _bounds(space: JointSpace, *intervals: Interval) -> tuple[Tensor, Tensor]:
+    """Lower and upper ends, each [P], on the device of the space."""
+    low, high = torch.tensor(intervals, device=space.lower.device).unbind(dim=1)
     return low, high

@@ -15,24 +15,29 @@ class JointMoves:
 
     Args:
         joints: that move.
+        space: all joints.
         spread: standard deviation of the offsets, in joint scales.
         end: when the move ends, as a share of the horizon.
+
+    Raises:
+        RobotMismatch: a joint that the model does not have.
     """
 
     name, weight = "joint move", 1.0
 
-    def __init__(self, joints: tuple[str, ...], spread: float = 1.0, end: float = 0.6) -> None:
-        self._joints, self._spread, self._span = joints, spread, Span(0.0, end)
+    def __init__(self, joints: tuple[str, ...], space: JointSpace, spread: float = 1.0, end: float = 0.6) -> None:
+        self._space, self._columns = space, space.index(joints)
+        self._spread, self._span = spread, Span(0.0, end)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
-        shape = (count, len(self._joints))
+        shape = (count, len(self._columns))
         return self._spread * torch.randn(shape, generator=generator, device=generator.device)
 
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return numbers + share * _WIDTH * self._spread * normal(numbers, generator)
 
-    def motions(self, numbers: Tensor, recent_actions: Tensor, space: JointSpace, frames: int) -> Tensor:
-        columns = space.index(self._joints)
+    def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
+        space, columns = self._space, self._columns
         goal = recent_actions[-1, columns] + numbers * space.scale[columns]
         goal = goal.maximum(space.lower[columns]).minimum(space.upper[columns])
         return through([goal], [self._span], columns, recent_actions, space, frames)

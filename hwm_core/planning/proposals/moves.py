@@ -35,8 +35,8 @@ def through(
     time = torch.arange(1, frames + 1, device=stop.device, dtype=stop.dtype) / frames
     before = stop[-1, columns].expand(len(postures[0]), -1)
     for posture, span in zip(postures, spans, strict=True):
-        duration = torch.as_tensor(span.end - span.begin).to(time).reshape(-1, 1)
-        share = minimum_jerk((time - span.begin) / duration)  # [1 or S, F]
+        end = span.end[:, None] if isinstance(span.end, Tensor) else span.end
+        share = minimum_jerk((time - span.begin) / (end - span.begin))  # [F] or [S, F]
         motions[..., columns] += share[..., None] * (posture - before)[:, None]
         before = posture
     return motions

@@ -100,6 +100,8 @@ class Search(Generic[PastT]):
         for round_ in range(self._config.refinements if self._primitives else 0):
             if pool.open():
                 self._refine(pool, recent, self._config.narrowing**round_)
+        if pool.open():
+            self._cut_short(pool, recent)
         iterations = self._polish(pool, recent) if pool.open() and self._config.polish else 0
         return pool.plan(self._config.margin, iterations)
 
@@ -121,11 +123,15 @@ class Search(Generic[PastT]):
         pool.score()
 
     def _refine(self, pool: CandidatePool, recent: Tensor, share: float) -> None:
-        """Vary the best motions of every primitive, and move straight to the ends of the best motions of all."""
+        """Vary the best motions of every primitive."""
         for primitive, count in self._shares(self._config.variations):
             best = pool.best_numbers(primitive.name, self._config.parents)
             parents = best[torch.arange(count, device=best.device) % len(best)]
             self._add(pool, primitive, primitive.vary(parents, share, self._generator), recent)
+        pool.score()
+
+    def _cut_short(self, pool: CandidatePool, recent: Tensor) -> None:
+        """Move straight to the ends of the best motions."""
         ends = pool.best(_SHORTCUTS)[:, -1, self._planned]
         for span in _SHORTCUT_SPANS:
             motions = through([ends], [span], self._planned, recent, self._space, self._dynamics.horizon_frames)

@@ -11,9 +11,7 @@ class SearchConfig(Config):
 
     joints: tuple[str, ...] = Field(default=(), description="joints that are planned, the others hold; empty: all")
     proposals: int = Field(default=96, ge=0, description="random motions of the first batch, shared by the primitives")
-    refinements: int = Field(
-        default=2, ge=0, description="times that the best motions of the primitives are varied, and cut short"
-    )
+    refinements: int = Field(default=2, ge=0, description="times that the best motions of the primitives are varied")
     variations: int = Field(default=48, ge=1, description="candidates of a refinement, shared by all primitives")
     parents: int = Field(default=6, ge=1, description="motions of each primitive that a refinement varies")
     narrowing: float = Field(default=0.6, gt=0.0, le=1.0, description="factor of the variations after each refinement")

@@ -64,7 +64,7 @@ def test_an_unknown_subcommand_is_rejected_with_the_nearest_one(words, message, 
     ("words", "message"),
     [
         (["evaluate", "--protocol", "papr"], "Did you mean `paper`?"),
-        (["bench", "closed-loop", "--chekpoint", "tiny"], "Did you mean `--checkpoint`?"),
+        (["bench", "closed-loop", "--out", "loop.json", "--chekpoint", "tiny"], "Did you mean `--checkpoint`?"),
         (["train", "--data", "store"], "required: --out"),
         (["train", "--data"], "--data: expected one argument. `hwm train"),
     ],

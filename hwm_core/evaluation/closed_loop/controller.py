@@ -42,11 +42,11 @@ class Decision:
 
 
 class Controller(Protocol):
-    """Decides every `replan_frames` frames from what the robot sees."""
+    """Decides from what the robot sees, again and again."""
 
     @property
     def replan_frames(self) -> int:
-        """Frames of a decision that are executed."""
+        """Frames of the newest decision that are executed before the next one."""
         ...
 
     def decide(self, observation: SimObservation) -> Decision:

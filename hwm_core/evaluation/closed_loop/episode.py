@@ -84,13 +84,14 @@ def run_episode(
     errors, frames = [task.error(robot)], [observer.observation().frames[-1]]
     decisions: list[TimedDecision] = []
     command, planned = observer.observation().actions[-1], space.index(kind.joints).cpu().numpy()
+    begun, due = 0, 0
     for frame in range(length):
-        since = frame % controller.replan_frames
-        if since == 0:
+        if frame == due:
             decision, seconds = _timed(controller, observer)
             expected = decision.predicted() if with_predictions and decision.predicted else None
             decisions.append(TimedDecision(frame, seconds, decision.futures, expected))
-        command = _allowed(decision.actions[min(since, len(decision.actions) - 1)], command, planned, space)
+            begun, due = frame, frame + controller.replan_frames
+        command = _allowed(decision.actions[min(frame - begun, len(decision.actions) - 1)], command, planned, space)
         frames.append(observer.step(command))
         errors.append(task.error(robot))
     return ClosedLoopEpisode(task, np.array(errors), np.stack(frames), goal, tuple(decisions))

@@ -36,7 +36,9 @@ class KeypointNet(nn.Module):
 
     def forward(self, images: Tensor, numbers: Tensor) -> Tensor:
         """[B, outputs] of images [B, channels, H, W] in [0, 1] and numbers [B, n]."""
-        features = self.features(images - 0.5)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.training):  # 1.5 times faster to train
+            features = self.features(images - 0.5)
+        features = features.float()
         heat = self.heat(features).flatten(2).softmax(dim=-1).unflatten(2, features.shape[-2:])
         rows, columns = (torch.linspace(-1, 1, size, device=images.device) for size in heat.shape[-2:])
         keypoints = torch.cat([heat.sum(dim=-1) @ rows[:, None], heat.sum(dim=-2) @ columns[:, None]], dim=-1)

@@ -15,8 +15,8 @@ from hwm_core.types import Episode
 
 _LENGTHS = (8, 16, 32)  # frames of the motions to choose from
 _STRIDE = 4  # frames between the starts of neighbouring motions
-_CELLS = 16  # rows and columns of the blurred images
-_CHANGE_WEIGHT = 3.0  # of what the motion changes, against how it starts: rooms differ in colour
+_CELLS = 8  # rows and columns of the blurred images
+_CHANGE_WEIGHT = 10.0  # of what the motion changes, against how it starts: rooms differ in colour
 
 
 class MotionLibrary:
@@ -57,10 +57,12 @@ class NearestMotion:
 
     def __init__(self, situation: Situation, library: MotionLibrary) -> None:
         self._goal, self._library = situation.goal, library
-        self.replan_frames = _LENGTHS[0]
+        self.replan_frames = 1
 
     def decide(self, observation: SimObservation) -> Decision:
-        return Decision(self._library.nearest(observation.frames[-1], self._goal, observation.actions[-1]))
+        actions = self._library.nearest(observation.frames[-1], self._goal, observation.actions[-1])
+        self.replan_frames = len(actions)
+        return Decision(actions)
 
 
 def _blurred(frame: NDArray[np.uint8]) -> NDArray[np.float32]:

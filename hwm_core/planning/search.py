@@ -123,10 +123,12 @@ class Search(Generic[PastT]):
         pool.score()
 
     def _refine(self, pool: CandidatePool, recent: Tensor, share: float) -> None:
-        """Vary the best motions of every primitive."""
+        """Vary the best motions of every primitive, and its motions to where the best motions of all end."""
         for primitive, count in self._shares(self._config.variations):
             best = pool.best_numbers(primitive.name, self._config.parents)
-            parents = best[torch.arange(count, device=best.device) % len(best)]
+            ends = primitive.ending_at(pool.best(self._config.parents)[:, -1], recent)
+            parents = best if ends is None else torch.stack([best, ends[: len(best)]], dim=1).flatten(0, 1)
+            parents = parents.repeat(-(-count // len(parents)), 1)[:count]
             self._add(pool, primitive, primitive.vary(parents, share, self._generator), recent)
         pool.score()
 

@@ -13,7 +13,9 @@ class SearchConfig(Config):
     proposals: int = Field(default=96, ge=0, description="random motions of the first batch, shared by the primitives")
     refinements: int = Field(default=2, ge=0, description="times that the best motions of the primitives are varied")
     variations: int = Field(default=48, ge=1, description="candidates of a refinement, shared by all primitives")
-    parents: int = Field(default=6, ge=1, description="motions of each primitive that a refinement varies")
+    parents: int = Field(
+        default=6, ge=1, description="best motions of each primitive, and best motions of all, that a refinement varies"
+    )
     narrowing: float = Field(default=0.6, gt=0.0, le=1.0, description="factor of the variations after each refinement")
     polish: bool = Field(default=True, description="whether a solver bends the best motion by splines of the joints")
     solver: SolverName = Field(default="icem", description="cem, icem, mppi or gradient")

@@ -90,3 +90,13 @@ def test_strokes_within_the_workspace_mostly_keep_the_limits() -> None:
     motions = stroke.motions(stroke.sample(100, generator()), HOME, FRAMES)
     moved = (palms(SPACE.project(motions, HOME)) - palms(motions)).norm(dim=-1).amax(dim=1)
     assert (moved < 0.02).float().mean() > 0.6
+
+
+def test_numbers_of_a_motion_that_ends_at_a_posture_give_that_end() -> None:
+    reach, move = HandReach(ARM, Workspace(), SPACE), JointMoves(("neck_yaw", "neck_pitch"), SPACE)
+    for primitive in (reach, move):
+        ends = primitive.motions(primitive.sample(10, generator()), HOME, FRAMES)[:, -1]
+        again = primitive.motions(primitive.ending_at(ends, HOME), HOME, FRAMES)[:, -1]
+        if primitive is reach:
+            ends, again = ARM.palm(ends[:, COLUMNS]), ARM.palm(again[:, COLUMNS])
+        assert (again - ends).abs().median() < 2e-3

@@ -33,6 +33,9 @@ class Back:
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return (numbers + share * self._WIDTH * normal(numbers, generator)).clamp(*self._ENDS)
 
+    def ending_at(self, postures: Tensor, recent_actions: Tensor) -> None:
+        return None
+
     def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
         posture, span = self._posture.expand(len(numbers), -1), Span(0.0, numbers[:, 0])
         return through([posture], [span], self._columns, recent_actions, self._space, frames)

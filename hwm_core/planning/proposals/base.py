@@ -62,6 +62,10 @@ class Primitive(Protocol):
         """Numbers [S, P] near the given numbers [S, P]; `share` 1 is the first, widest variation."""
         ...
 
+    def ending_at(self, postures: Tensor, recent_actions: Tensor) -> Tensor | None:
+        """Numbers [S, P] of motions that end at postures [S, A]; None for a motion that its end does not describe."""
+        ...
+
     def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
         """Motions [S, F, A] of numbers [S, P], from the two newest actions [2, A], F = `frames`.
 

@@ -51,6 +51,9 @@ class HandReach:
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return numbers + share * self._WIDTH * normal(numbers, generator)
 
+    def ending_at(self, postures: Tensor, recent_actions: Tensor) -> Tensor:
+        return self._arm.palm(postures[:, self._columns])
+
     def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
         start = recent_actions[-1, self._columns].expand(len(numbers), -1)
         goal = self._arm.reach(start, numbers)
@@ -94,6 +97,9 @@ class HandStroke:
 
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return self._inside(numbers + share * self._widths * normal(numbers, generator))
+
+    def ending_at(self, postures: Tensor, recent_actions: Tensor) -> None:
+        return None
 
     def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
         begin, end, low, high = numbers.split([2, 2, 1, 1], dim=1)

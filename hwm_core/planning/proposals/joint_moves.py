@@ -36,6 +36,9 @@ class JointMoves:
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return numbers + share * _WIDTH * self._spread * normal(numbers, generator)
 
+    def ending_at(self, postures: Tensor, recent_actions: Tensor) -> Tensor:
+        return self._space.normalised(postures - recent_actions[-1])[:, self._columns]
+
     def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
         space, columns = self._space, self._columns
         goal = recent_actions[-1, columns] + numbers * space.scale[columns]

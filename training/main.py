@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
         "replay": Command(".commands.replay", "predict the frames of a recording and compare them"),
         "bench closed-loop": Command(".commands.bench_closed_loop", "look, reach and push with models and baselines"),
         "bench ranking": Command(".commands.bench_ranking", "how costs rank actions, against what the actions do"),
+        "bench speed": Command(".commands.bench_speed", "how fast a model scores candidates and plans"),
         "bench seeds": Command(".commands.bench_seeds", "list the seeds that give tasks for the closed loop"),
         "bench fit-baselines": Command(".commands.bench_fit_baselines", "train the closed loop's baselines on a store"),
         "explain": Command(".commands.explain", "draw the cost around a motion that reaches the goal"),

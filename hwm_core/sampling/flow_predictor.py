@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hwm_core.models.conditioning import PastCache
 from hwm_core.models.flow import FlowWorldModel
+from hwm_core.nn.backbone import reject_cache
 from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.guidance import guided
@@ -32,6 +33,11 @@ class FlowPredictor:
 
     def __init__(self, model: FlowWorldModel) -> None:
         self.model, self.config = model, model.config
+        self._predict: Callable[..., Tensor] = model.predict
+
+    def compile(self, mode: str) -> None:
+        reject_cache(self.model.cache_obstacle)
+        self._predict = torch.compile(self.model.predict, fullgraph=True, dynamic=False, mode=mode)
 
     def observe(self, codes: Tensor, actions: Tensor) -> PastLatents:
         cache = None if self.model.cache_obstacle else self.model.prefill(codes, actions)
@@ -87,7 +93,7 @@ class FlowPredictor:
             first = past.latents[:1]
             dropped = torch.ones(1, dtype=torch.bool, device=first.device)
             cache = cache.concat_batch(self.model.prefill(first, None, drop_context=dropped), candidates)
-        return lambda x, t, dropped: self.model.predict(cache, x, t, future, drop_actions=dropped, latents=latents)
+        return lambda x, t, dropped: self._predict(cache, x, t, future, drop_actions=dropped, latents=latents)
 
 
 def _per_sample(x: Tensor, candidates: int, guidance: bool) -> Tensor:

@@ -1,11 +1,15 @@
 """Hidden states of a masked model's next latents: with a KV cache, or recomputed from scratch."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from hwm_core.models.masked import KVCache, MaskedWorldModel
+
+HiddenAfter = Callable[[KVCache, Tensor, Tensor | None, int], Tensor]
+"""`MaskedWorldModel.hidden_after`."""
 
 
 class MaskedForward(Protocol):
@@ -27,14 +31,24 @@ class MaskedForward(Protocol):
 class CachedForward:
     """Computes only the next latents; all candidates share the KV cache of the past."""
 
-    def __init__(self, model: MaskedWorldModel, past: KVCache, actions: Tensor | None) -> None:
-        """`actions` [S, F, A] belong to the future frames; None drops the action stream."""
+    def __init__(
+        self,
+        model: MaskedWorldModel,
+        past: KVCache,
+        actions: Tensor | None,
+        hidden_after: HiddenAfter | None = None,
+    ) -> None:
+        """`actions` [S, F, A] belong to the future frames; None drops the action stream.
+
+        `hidden_after` is the model's, or a compiled version of it.
+        """
         self._model, self._cache, self._actions = model, past, actions
+        self._hidden_after = hidden_after or model.hidden_after
         self._first, self._skipped = past.num_latents, 0
 
     def hidden(self, tokens: Tensor) -> Tensor:
         actions = self._next_actions(self._skipped + tokens.shape[1])
-        return self._model.hidden_after(self._cache, tokens, actions, self._skipped)
+        return self._hidden_after(self._cache, tokens, actions, self._skipped)
 
     def skip(self, latents: int) -> None:
         self._skipped = latents

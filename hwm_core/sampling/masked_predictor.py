@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from hwm_core.models.masked import KVCache, MaskedWorldModel
+from hwm_core.nn.backbone import reject_cache
 from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
-from hwm_core.sampling.masked_forward import CachedForward, MaskedForward, UncachedForward
+from hwm_core.sampling.masked_forward import CachedForward, HiddenAfter, MaskedForward, UncachedForward
 from hwm_core.sampling.maskgit import decode
 from hwm_core.types import Rollout
 
@@ -27,6 +28,11 @@ class MaskedPredictor:
 
     def __init__(self, model: MaskedWorldModel) -> None:
         self.model, self.config = model, model.config
+        self._hidden: HiddenAfter = model.hidden_after
+
+    def compile(self, mode: str) -> None:
+        reject_cache(self.model.cache_obstacle)
+        self._hidden = torch.compile(self.model.hidden_after, fullgraph=True, dynamic=False, mode=mode)
 
     def observe(self, codes: Tensor, actions: Tensor) -> PastTokens:
         tokens = self.model.to_sites(codes)
@@ -60,5 +66,5 @@ class MaskedPredictor:
                 actions = torch.cat([past.actions.expand(candidates, -1, -1), actions], dim=1)
             return UncachedForward(self.model, past.tokens, actions, candidates)
         if actions is None:
-            return CachedForward(self.model, self.model.append(past.tokens, None), None)
-        return CachedForward(self.model, past.cache, actions)
+            return CachedForward(self.model, self.model.append(past.tokens, None), None, self._hidden)
+        return CachedForward(self.model, past.cache, actions, self._hidden)

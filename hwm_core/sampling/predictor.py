@@ -47,6 +47,17 @@ class Predictor(Protocol):
         """
         ...
 
+    def compile(self, mode: str) -> None:
+        """Compile the network's prediction with `torch.compile`, as one graph, at its next use with each batch size.
+
+        Args:
+            mode: of `torch.compile`; "reduce-overhead" records CUDA graphs.
+
+        Raises:
+            BadConfig: the past cannot be cached exactly.
+        """
+        ...
+
     def varies(self, sampling: Sampling) -> bool:
         """Whether another seed gives another future."""
         ...

@@ -1,0 +1,97 @@
+"""The ways to score candidates whose speed is compared: the slow one, the naive one, and what makes it faster."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hwm_core.evaluation.speed.scene import Scene
+from hwm_core.planning.costs.objective import Objective
+from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.scoring import ScoreEngine
+from hwm_core.sampling.config import Sampling
+from hwm_core.types import Rollout
+from hwm_core.world_model.dynamics import WorldModelDynamics
+from hwm_core.world_model.model import WorldModel
+from hwm_core.world_model.past import Past
+
+Score = Callable[[Scene, int], Tensor]
+"""Costs [S] of the first S candidates of a scene, from its images on."""
+
+
+@dataclass(frozen=True)
+class SpeedSetting:
+    """One row of the table."""
+
+    summary: str
+    dtype: str = "bfloat16"
+    whole: bool = False  # predict all latents, also those that no cost needs
+    alone: bool = False  # one candidate at a time, its past encoded and its future decoded each time
+    memory: int = 2**31  # bytes of a rollout
+    compile: bool = False
+
+
+SLOW, NAIVE = "float32", "naive"
+SETTINGS: Mapping[str, SpeedSetting] = {
+    SLOW: SpeedSetting("all candidates in one batch, every latent, float32", dtype="float32", whole=True),
+    NAIVE: SpeedSetting("one candidate at a time, encoded and decoded each, float32", "float32", True, alone=True),
+    "bfloat16": SpeedSetting("as float32, in bfloat16", whole=True),
+    "last latents": SpeedSetting("only the latents that the costs need"),
+    "parts": SpeedSetting("the last latents, in parts that fit into 32 MB", memory=2**25),
+    "compiled": SpeedSetting("the last latents, compiled", compile=True),
+}
+
+
+class _WholeFuture(WorldModelDynamics):
+    """Predicts every latent, whatever is needed."""
+
+    def rollout(self, past: Past, candidates: Tensor, last_latents: int | None = None) -> Rollout:
+        return super().rollout(past, candidates)
+
+
+class _Decoded(_WholeFuture):
+    """Decodes every frame of every future too."""
+
+    def rollout(self, past: Past, candidates: Tensor, last_latents: int | None = None) -> Rollout:
+        rollout = super().rollout(past, candidates)
+        return replace(rollout, video=self.decode(past, rollout))
+
+
+def make_score(
+    setting: SpeedSetting,
+    checkpoint: Path,
+    device: torch.device,
+    objective: Objective,
+    sampling: Sampling,
+    max_velocity: float,
+) -> Score:
+    """Load the checkpoint as the setting asks, and return what scores with it.
+
+    Raises:
+        BadCheckpoint: the checkpoint cannot be loaded.
+        BadConfig: a model that cannot be compiled.
+    """
+    world = WorldModel.load(checkpoint, device=device, dtype=setting.dtype)
+    if setting.compile:
+        world.compile()
+    kind: type[WorldModelDynamics] = WorldModelDynamics
+    if setting.whole:
+        kind = _Decoded if setting.alone else _WholeFuture
+    dynamics = kind(world, sampling=sampling, memory=setting.memory)
+    space = JointSpace.from_manifest(world.manifest, world.frame_rate_hz, max_velocity, device)
+    engine: ScoreEngine[Any] = ScoreEngine(dynamics, objective, space)
+
+    @torch.inference_mode()
+    def together(scene: Scene, count: int) -> Tensor:
+        past = world.observe(scene.frames, scene.actions)
+        goal = dynamics.goal(scene.goal, scene.frames[-1])
+        return engine.costs(past, goal, torch.from_numpy(scene.candidates[:count]).to(device))
+
+    @torch.inference_mode()
+    def alone(scene: Scene, count: int) -> Tensor:
+        return torch.cat([together(replace(scene, candidates=scene.candidates[i:]), 1) for i in range(count)])
+
+    return alone if setting.alone else together

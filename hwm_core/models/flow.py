@@ -91,6 +91,10 @@ class FlowWorldModel(WorldModelNetwork):
         return () if self.config.conv_width else (self.head,)
 
     @property
+    def separate_latents(self) -> bool:
+        return self.config.future == "separate"
+
+    @property
     def needs_channel_weights(self) -> bool:
         return self.config.channel_weights == "decoder_sensitivity"
 

@@ -44,6 +44,11 @@ class WorldModelNetwork(nn.Module, ABC):
         return next(self.parameters()).device
 
     @property
+    def separate_latents(self) -> bool:
+        """Whether each future latent is predicted on its own, so that the others can be left out."""
+        return False
+
+    @property
     def needs_channel_weights(self) -> bool:
         """Whether `set_channel_weights` must be called before training."""
         return False

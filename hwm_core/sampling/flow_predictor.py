@@ -56,7 +56,7 @@ class FlowPredictor:
     ) -> Rollout:
         guidance = sampling.guidance_scale != 1
         # Latents that attend to each other are predicted to the end, and cut afterwards.
-        end = skip + num_latents if self.config.future == "separate" else self.config.num_future_latents
+        end = skip + num_latents if self.model.separate_latents else self.config.num_future_latents
         noise = generator.normal((candidates, self.config.num_future_latents, *past.latents.shape[2:]))[:, skip:end]
         conditional = self._uncached if past.cache is None else self._cached
         velocity = conditional(past, actions, candidates, guidance=guidance, latents=range(skip, end))

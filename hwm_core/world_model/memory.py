@@ -19,7 +19,7 @@ def bytes_per_candidate(model: WorldModelNetwork, num_latents: int, dtype: torch
         dtype: precision of the arithmetic.
     """
     config = model.config
-    at_once = 1 if isinstance(config, FlowConfig) and config.future == "separate" else num_latents
+    at_once = 1 if model.separate_latents else num_latents
     sites = config.sites[0] * config.sites[1]
     actions = config.future_frames if isinstance(config, FlowConfig) else config.num_future_latents
     tokens = at_once * sites + actions

@@ -28,8 +28,9 @@ class SpeedSetting:
 
     summary: str
     dtype: str = "bfloat16"
-    whole: bool = False  # predict all latents, also those that no cost needs
+    whole: bool = False  # predict all latents, even where those that the costs need are predicted on their own
     alone: bool = False  # one candidate at a time, its past encoded and its future decoded each time
+    approximate: bool = False  # leave out latents that no cost needs, even where the others attend to them
     memory: int = 2**31  # bytes of a rollout
     compile: bool = False
 
@@ -39,9 +40,13 @@ SETTINGS: Mapping[str, SpeedSetting] = {
     SLOW: SpeedSetting("all candidates in one batch, every latent, float32", dtype="float32", whole=True),
     NAIVE: SpeedSetting("one candidate at a time, encoded and decoded each, float32", "float32", True, alone=True),
     "bfloat16": SpeedSetting("as float32, in bfloat16", whole=True),
-    "last latents": SpeedSetting("only the latents that the costs need"),
-    "parts": SpeedSetting("the last latents, in parts that fit into 32 MB", memory=2**25),
-    "compiled": SpeedSetting("the last latents, compiled", compile=True),
+    "parts": SpeedSetting("as bfloat16, in parts of 32 MB", whole=True, memory=2**25),
+    "exact": SpeedSetting("as bfloat16, without latents that neither a cost nor another latent needs"),
+    "last latents": SpeedSetting("as bfloat16, without latents that no cost needs", approximate=True),
+    "last latents, in parts": SpeedSetting("as the last latents, in parts of 32 MB", approximate=True, memory=2**25),
+    "compiled": SpeedSetting(
+        "as bfloat16, without latents that no cost needs, compiled", approximate=True, compile=True
+    ),
 }
 
 
@@ -80,7 +85,7 @@ def make_score(
     kind: type[WorldModelDynamics] = WorldModelDynamics
     if setting.whole:
         kind = _Decoded if setting.alone else _WholeFuture
-    dynamics = kind(world, sampling=sampling, memory=setting.memory)
+    dynamics = kind(world, sampling=sampling, memory=setting.memory, approximate=setting.approximate)
     space = JointSpace.from_manifest(world.manifest, world.frame_rate_hz, max_velocity, device)
     engine: ScoreEngine[Any] = ScoreEngine(dynamics, objective, space)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import process_time
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hwm_core.evaluation.closed_loop.controller import Controller, Decision, Situation, Truth
@@ -83,7 +84,7 @@ def run_episode(
     controller = make_controller(Situation(goal, space, kind.joints, length, seed), Truth(robot, task))
     errors, frames = [task.error(robot)], [observer.observation().frames[-1]]
     decisions: list[TimedDecision] = []
-    command, planned = observer.observation().actions[-1], space.index(kind.joints).cpu().numpy()
+    guard = _Guard(space, kind.joints, observer.observation().actions[-2:])
     begun, due = 0, 0
     for frame in range(length):
         if frame == due:
@@ -91,8 +92,8 @@ def run_episode(
             expected = decision.predicted() if with_predictions and decision.predicted else None
             decisions.append(TimedDecision(frame, seconds, decision.futures, expected))
             begun, due = frame, frame + controller.replan_frames
-        command = _allowed(decision.actions[min(frame - begun, len(decision.actions) - 1)], command, planned, space)
-        frames.append(observer.step(command))
+        asked = decision.actions[min(frame - begun, len(decision.actions) - 1)]
+        frames.append(observer.step(guard.allowed(asked)))
         errors.append(task.error(robot))
     return ClosedLoopEpisode(task, np.array(errors), np.stack(frames), goal, tuple(decisions))
 
@@ -103,12 +104,24 @@ def _timed(controller: Controller, observer: SimObserver) -> tuple[Decision, flo
     return decision, process_time() - begin
 
 
-def _allowed(
-    action: NDArray[np.float32], last: NDArray[np.float32], planned: NDArray[np.int64], space: JointSpace
-) -> NDArray[np.float32]:
-    """The action [A] nearest to the asked one that moves planned joints only and keeps speed and joint limits."""
-    step, lower, upper = (limit.cpu().numpy() for limit in (space.max_step, space.lower, space.upper))
-    allowed = np.clip(np.clip(action, last - step, last + step), lower, upper)
-    command = last.copy()
-    command[planned] = allowed[planned]
-    return command
+class _Guard:
+    """Turns what a controller asks for into commands that keep all limits and move planned joints only.
+
+    Args:
+        space: limits of all joints.
+        joints: the planned joints.
+        recent: [2, A] the two newest actions.
+    """
+
+    def __init__(self, space: JointSpace, joints: tuple[str, ...], recent: NDArray[np.float32]) -> None:
+        before, self._command = torch.from_numpy(recent)
+        self._space, self._planned = space, space.index(joints)
+        self._last_step, self._asked = self._command - before, self._command
+
+    def allowed(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The command [A] for the asked action [A]; the same if it is within the limits."""
+        asked = self._command.clone()
+        asked[self._planned] = torch.from_numpy(action)[self._planned]
+        command = self._space.step(asked, self._asked, self._command, self._last_step)
+        self._command, self._last_step, self._asked = command, command - self._command, asked
+        return command.numpy()

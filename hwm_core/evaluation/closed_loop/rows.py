@@ -11,7 +11,7 @@ from hwm_core.evaluation.closed_loop.controller import Controller, Situation, Tr
 from hwm_core.evaluation.closed_loop.planned import Planned, ShuffledDynamics, WithoutModel
 from hwm_core.evaluation.closed_loop.resources import Resources
 from hwm_core.evaluation.closed_loop.simple import Hold, RandomMotion
-from hwm_core.evaluation.closed_loop.state_oracle import StateOracle
+from hwm_core.evaluation.closed_loop.state_oracle import state_oracle
 from hwm_core.evaluation.coders import StillCoder
 from hwm_core.evaluation.true_dynamics import TrueDynamics
 from hwm_core.world_model.dynamics import WorldModelDynamics
@@ -82,7 +82,9 @@ ROWS: Mapping[str, Row] = {
     ),
     "oracle_state": Row(
         "search on the true simulator, cost on its state",
-        lambda situation, truth, resources: StateOracle(situation, truth, resources.view),
+        lambda situation, truth, resources: state_oracle(
+            situation, truth, resources.view, resources.config.of_task(truth.task.kind.name)
+        ),
         oracle=True,
     ),
 }

@@ -1,66 +1,72 @@
-"""The upper bound of every controller: search on the true simulator with the true error as cost."""
+"""The upper bound of every controller: the search on the true simulator, with the true error as cost."""
+
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwm_core.evaluation.closed_loop.controller import Decision, Situation, Truth
+from hwm_core.evaluation.closed_loop.config import PlanningConfig
+from hwm_core.evaluation.closed_loop.controller import Situation, Truth
+from hwm_core.evaluation.closed_loop.planned import Planned
 from hwm_core.evaluation.sim_observer import SimObservation, SimObserver, View
-from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
-from hwm_core.planning.solvers.icem import ICEMConfig
-from hwm_core.sim.model import SimHumanoid
+from hwm_core.planning.costs.goal_changes import GoalChanges
+from hwm_core.planning.costs.goal_latent import GoalLatent
+from hwm_core.planning.costs.objective import Objective
+from hwm_core.planning.dynamics import Goal
 from hwm_core.sim.tasks.push import PUSH
+from hwm_core.types import Rollout
 
-_SHAPES = {"push": (1.6, 3)}  # horizon in seconds and knots: a push needs an approach and a stroke
-_ONE_MOVE = (0.8, 1)
-_REPLAN_S = 0.4
-_SEARCH = ICEMConfig(candidates=64, iterations=4, elites=8, keep_elites=2, decay=1.0)
+_HORIZON_S = 2.1
+# goal_latent divides by at least 1e-6, so the cost is the squared error in thresholds
+_ERROR = GoalLatent(weight=1e-6, smoothing=0.0, discount=0.0)
+_OBJECTIVE = Objective(goal_changes=GoalChanges(weight=0.0), goal_latent=_ERROR)
 _BEHIND_M, _HEIGHT_M = 0.09, 0.05  # the palm's place before it pushes: behind the object, above the table
-_GUIDE = 0.5  # metres of error that a metre of the palm from that place weighs
+_GUIDE = 0.25  # metres of error that a metre of the palm from that place weighs
 
 
-class StateOracle:
-    """CEM over joint splines; the cost is the mean of the true errors at the middle and the end of the horizon."""
+def state_oracle(situation: Situation, truth: Truth, view: View, config: PlanningConfig) -> Planned:
+    """The search with the true error at the end of the horizon as cost."""
+    dynamics = StateDynamics(truth, view, round(_HORIZON_S * view.frame_rate_hz))
+    config = config.model_copy(update={"objective": _OBJECTIVE})
+    return Planned(situation, dynamics, lambda observation: observation, config)
 
-    def __init__(self, situation: Situation, truth: Truth, view: View) -> None:
-        rate = situation.space.frame_rate_hz
+
+class StateDynamics:
+    """`Dynamics` whose latent is one number, the true error in thresholds of success; the goal is 0."""
+
+    def __init__(self, truth: Truth, view: View, horizon_frames: int) -> None:
         self._robot, self._task, self._view = truth.robot, truth.task, view
-        horizon_s, knots = _SHAPES.get(truth.task.kind.name, _ONE_MOVE)
-        self._frames = round(horizon_s * rate)
-        self.replan_frames = max(1, round(_REPLAN_S * rate))
-        config = PlannerConfig(horizon_frames=self._frames, joints=situation.joints, knots=knots, cem=_SEARCH)
-        self._planner = RecedingHorizonPlanner(config, situation.space, situation.seed)
-        self._decided = False
+        self.num_joints, self.horizon_frames = view.manifest.dim, horizon_frames
 
-    def decide(self, observation: SimObservation) -> Decision:
-        self._evaluated = 0
-        newest = torch.from_numpy(observation.actions[-1])
-        elapsed = self.replan_frames if self._decided else None
-        plan = self._planner.plan(lambda candidates: self._costs(observation, candidates), newest, elapsed)
-        self._decided = True
-        return Decision(plan.actions.numpy(), self._evaluated)
+    def recent_actions(self, past: SimObservation) -> Tensor:
+        return torch.from_numpy(past.actions[-2:])
 
-    def _costs(self, observation: SimObservation, candidates: Tensor) -> Tensor:
-        self._evaluated += len(candidates)
-        costs = [self._cost(observation, actions) for actions in candidates.numpy()]
-        self._robot.restore(observation.state)
-        return torch.tensor(costs)
+    def goal(self, image: NDArray[np.uint8], start: NDArray[np.uint8] | None = None) -> Goal:
+        return Goal(torch.from_numpy(image).movedim(-1, 0) / 255, torch.zeros(1, 1, 1))
 
-    def _cost(self, observation: SimObservation, actions: NDArray[np.float32]) -> float:
-        self._robot.restore(observation.state)
-        observer, costs = SimObserver(self._robot, self._view), []
-        for frame, action in enumerate(actions, start=1):
+    def rollout(self, past: SimObservation, candidates: Tensor, last_latents: int | None = None) -> Rollout:
+        errors = [self._error_after(past, actions) for actions in candidates.cpu().numpy()]
+        self._robot.restore(past.state)
+        return Rollout(torch.tensor(errors, dtype=torch.float32)[:, None, None, None, None])
+
+    def decode(self, past: SimObservation, rollout: Rollout) -> Any:
+        raise NotImplementedError("an error has no image")
+
+    def _error_after(self, past: SimObservation, actions: NDArray[np.float32]) -> float:
+        """Error after the actions [F, A], in thresholds."""
+        self._robot.restore(past.state)
+        observer = SimObserver(self._robot, self._view)
+        for action in actions:
             observer.act(action)
-            if frame in (self._frames // 2, self._frames):
-                costs.append(self._task.error(self._robot) + self._guide(self._robot))
-        return float(np.mean(costs))
+        return (self._task.error(self._robot) + self._guide()) / self._task.kind.threshold
 
-    def _guide(self, robot: SimHumanoid) -> float:
+    def _guide(self) -> float:
         """For a push that is not yet done, the distance of the palm from a place behind the object."""
-        if self._task.kind is not PUSH or self._task.error(robot) < 0.5 * PUSH.threshold:
+        if self._task.kind is not PUSH or self._task.fulfilled(self._robot):
             return 0.0
-        centre = self._task.target.measure(robot)
+        centre = self._task.target.measure(self._robot)
         to_goal = self._task.target.value - centre
         behind = centre - _BEHIND_M * to_goal / np.linalg.norm(to_goal)
-        return _GUIDE * float(np.linalg.norm(robot.palm("right") - np.append(behind, _HEIGHT_M)))
+        return _GUIDE * float(np.linalg.norm(self._robot.palm("right") - np.append(behind, _HEIGHT_M)))

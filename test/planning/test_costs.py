@@ -9,6 +9,7 @@ from spot_dynamics import SpotDynamics, goal_at, space
 from hwm_core.errors import BadConfig
 from hwm_core.planning.costs.base import Candidates, Cost
 from hwm_core.planning.costs.blurred_nmse import blur, blurred_nmse, discounted_mean
+from hwm_core.planning.costs.closest_approach import ClosestApproach
 from hwm_core.planning.costs.goal_changes import GoalChanges, change_weights
 from hwm_core.planning.costs.goal_colours import GoalColours, colour_projection
 from hwm_core.planning.costs.goal_latent import GoalLatent
@@ -203,3 +204,11 @@ def test_without_a_start_or_a_change_all_cells_count_alike_and_costs_are_finite(
     weights = change_weights(goal, spread=0.0, sharpness=1.0, floor=0.1)
     assert weights.max() == pytest.approx(float(weights.min()))
     assert GoalChanges().value(replace(showing(goal.latent), goal=goal)).isfinite().all()
+
+
+def test_the_closest_approach_counts_the_latent_nearest_to_the_goal() -> None:
+    goal = a_push()
+    assert goal.start is not None
+    passing = replace(showing(goal.latent), rollout=Rollout(torch.stack([goal.start, goal.latent, goal.start])[None]))
+    assert ClosestApproach(weight=1.0).value(passing).item() == 0.0
+    assert GoalChanges().value(passing).item() == pytest.approx(1.0, rel=1e-5)

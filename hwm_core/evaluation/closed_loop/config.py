@@ -17,7 +17,9 @@ class PlanningConfig(Config):
     search: SearchConfig = Field(default=SearchConfig(), description="the search; its joints are the task's")
     objective: Objective = Objective()
     scoring: Sampling = Field(default=Sampling(), description="sampling of the rollouts of candidates")
-    max_velocity: float = Field(default=3.0, gt=0, description="speed limit of every joint, in joint units per second")
+    max_velocity: float = Field(
+        default=3.0, gt=0, description="joint units per second; joints keep the robot's own limits too"
+    )
     replan_seconds: float = Field(default=0.4, gt=0, description="time of each plan that is executed")
     tasks: dict[str, dict[str, Any]] = Field(
         default={}, description="{task: settings that differ for it}, such as {push: {search: {proposals: 256}}}"

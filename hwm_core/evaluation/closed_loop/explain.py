@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from hwm_core.evaluation.closed_loop.config import PlanningConfig
+from hwm_core.evaluation.closed_loop.limits import joint_space
 from hwm_core.evaluation.closed_loop.ranking_candidates import goal_reaching
 from hwm_core.evaluation.coders import StillCoder
 from hwm_core.evaluation.sim_observer import SimObserver
@@ -15,7 +16,6 @@ from hwm_core.evaluation.true_dynamics import TrueDynamics
 from hwm_core.frames import to_frames
 from hwm_core.planning.cost_landscape import Valley, cost_landscape
 from hwm_core.planning.dynamics import Dynamics
-from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.sim.description import CONTROL_HZ
 from hwm_core.sim.model import SimHumanoid
@@ -56,7 +56,7 @@ def explain(
         RobotMismatch, BadConfig, MissingGL: as `run_episode`.
     """
     config = config.of_task(kind.name)
-    space = JointSpace.from_manifest(world_model.manifest, world_model.frame_rate_hz, config.max_velocity)
+    space = joint_space(world_model, config.max_velocity)
     task, observer = make_task(kind, robot, seed), SimObserver(robot, world_model)
     observer.hold_until_full()
     observation = observer.observation()

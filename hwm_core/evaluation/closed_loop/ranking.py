@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.evaluation.closed_loop.config import PlanningConfig
+from hwm_core.evaluation.closed_loop.limits import joint_space
 from hwm_core.evaluation.closed_loop.ranking_candidates import ranking_candidates
 from hwm_core.evaluation.closed_loop.ranking_record import Agreement, RankingRecord
 from hwm_core.evaluation.coders import ClipCoder, Coder, PixelCoder
@@ -20,7 +21,6 @@ from hwm_core.frames import to_video
 from hwm_core.planning.costs.goal_changes import GoalChanges
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Dynamics, Goal
-from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.sim.description import CONTROL_HZ
 from hwm_core.sim.model import SimHumanoid
@@ -61,7 +61,7 @@ def rank_candidates(
         RobotMismatch, BadConfig, MissingGL: as `run_episode`.
     """
     config = config.of_task(kind.name)
-    space = JointSpace.from_manifest(world_model.manifest, world_model.frame_rate_hz, config.max_velocity)
+    space = joint_space(world_model, config.max_velocity)
     task, observer = make_task(kind, robot, seed), SimObserver(robot, world_model)
     start_image = world_model.preprocessing.apply(robot.render())
     rest = task.demonstration if place == "start" else _go_near(robot, task)

@@ -10,6 +10,7 @@ from hwm_core.errors import BadConfig
 from hwm_core.evaluation.closed_loop.baselines.files import Baselines, read_baselines
 from hwm_core.evaluation.closed_loop.baselines.nearest import MotionLibrary
 from hwm_core.evaluation.closed_loop.config import PlanningConfig
+from hwm_core.evaluation.closed_loop.limits import joint_space
 from hwm_core.evaluation.closed_loop.view import plain_view
 from hwm_core.evaluation.sim_observer import SimObservation, View
 from hwm_core.planning.joint_space import JointSpace
@@ -29,7 +30,7 @@ class Resources:
     @property
     def space(self) -> JointSpace:
         """Limits and scales of the view's joints."""
-        return JointSpace.from_manifest(self.view.manifest, self.view.frame_rate_hz, self.config.max_velocity)
+        return joint_space(self.view, self.config.max_velocity)
 
     @cached_property
     def library(self) -> MotionLibrary:

@@ -34,10 +34,14 @@ class GoalChanges(Cost):
     def value(self, candidates: Candidates) -> Tensor:
         latents, goal = candidates.rollout.latents.float(), candidates.goal.latent.float()
         weights = change_weights(candidates.goal, self.spread, self.sharpness, self.floor)
-        error = discounted_mean(self._error(latents, goal, weights), self.discount)
+        error = self._over_time(self._error(latents, goal, weights))
         start = candidates.goal.start
         reference = goal.mean(dim=(0, 1)).expand_as(goal) if start is None else start.float()
         return error / self._error(reference[None, None], goal, weights)[:, 0].clamp(min=1e-6)
+
+    def _over_time(self, errors: Tensor) -> Tensor:
+        """[S, T] -> [S]."""
+        return discounted_mean(errors, self.discount)
 
     def _error(self, latents: Tensor, goal: Tensor, weights: Tensor) -> Tensor:
         """Weighted error [S, T] of latents [S, T, H, W, C], the mean over scales."""

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from hwm_core.config import Config
 from hwm_core.planning.costs.base import Candidates, Cost
+from hwm_core.planning.costs.closest_approach import ClosestApproach
 from hwm_core.planning.costs.goal_changes import GoalChanges
 from hwm_core.planning.costs.goal_colours import GoalColours
 from hwm_core.planning.costs.goal_latent import GoalLatent
@@ -18,6 +19,7 @@ class Objective(Config):
     """The sum of its terms; a term of weight 0 is not computed."""
 
     goal_changes: GoalChanges = GoalChanges()
+    closest_approach: ClosestApproach = ClosestApproach()
     goal_colours: GoalColours = GoalColours()
     goal_latent: GoalLatent = GoalLatent()
     goal_pixels: GoalPixels = GoalPixels()

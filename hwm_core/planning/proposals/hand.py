@@ -36,7 +36,7 @@ class HandReach:
         RobotMismatch: a joint of the arm that the model does not have.
     """
 
-    name, weight = "hand reach", 0.5
+    name, weight = "hand reach", 1.0
     _SPAN = Span(0.0, 0.6)
     _WIDTH = 0.04  # metres, of the first variation
 

@@ -15,9 +15,11 @@ from hwm_core.evaluation.closed_loop.baselines.inverse import InverseDrive
 from hwm_core.evaluation.closed_loop.baselines.moves import smooth_move
 from hwm_core.evaluation.closed_loop.baselines.nearest import MotionLibrary
 from hwm_core.evaluation.closed_loop.baselines.posture import PostureDrive
+from hwm_core.evaluation.closed_loop.baselines.proposals import InverseProposals, PostureProposals
 from hwm_core.evaluation.closed_loop.baselines.samples import CHUNK_FRAMES, PairSampler
 from hwm_core.evaluation.closed_loop.controller import Situation
 from hwm_core.evaluation.sim_observer import SimObservation
+from hwm_core.planning.dynamics import Goal
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.sim.description import joints
 
@@ -105,3 +107,27 @@ def test_missing_or_damaged_baselines_are_rejected(fitted, tmp_path):
     (tmp_path / "inverse.safetensors").write_bytes(b"no weights")
     with pytest.raises(BadCheckpoint, match=r"inverse\.safetensors"):
         read_baselines(tmp_path)
+
+
+def test_a_search_may_choose_among_what_the_baselines_would_do(store, fitted):
+    manifest, baselines = open_store(store).manifests["commands"], read_baselines(fitted)
+    space = JointSpace.from_manifest(manifest, 15.0, 3.0)
+    home = torch.from_numpy(joints().home).float()
+    goal = Goal(torch.full((3, 16, 16), 0.4), torch.zeros(1, 1, 1))
+
+    def brightness(images, numbers):
+        return images.mean(dim=(1, 2, 3))[:, None].expand(-1, manifest.dim)
+
+    def dark(past):
+        return torch.full((3, 16, 16), 0.2)
+
+    generator, recent = torch.Generator().manual_seed(0), home.repeat(2, 1)
+    posture = PostureProposals(brightness, torch.full((manifest.dim,), 2.0), dark)
+    moves = posture(None, goal, recent, space, generator, 6)
+    assert moves.shape == (6, 32, manifest.dim)
+    torch.testing.assert_close(moves[0, -1], home + 0.4)
+    assert ((moves[1:, -1] - home - 0.4).abs() < 0.6 * space.scale).all()
+    inverse = InverseProposals(baselines.networks["inverse"], baselines.mean, baselines.std, dark)
+    chunks = inverse(None, goal, recent, space, generator, 6)
+    assert chunks.shape == (6, CHUNK_FRAMES, manifest.dim)
+    assert chunks.isfinite().all()

@@ -11,6 +11,7 @@ from hwm_core.evaluation.closed_loop.controller import Decision, Situation, Trut
 from hwm_core.evaluation.closed_loop.episode import ClosedLoopEpisode, run_episode
 from hwm_core.evaluation.closed_loop.planned import Planned, WithoutModel
 from hwm_core.evaluation.closed_loop.simple import Hold, RandomMotion
+from hwm_core.evaluation.closed_loop.state_oracle import StateOracle
 from hwm_core.evaluation.closed_loop.view import plain_view
 from hwm_core.evaluation.coders import PixelCoder
 from hwm_core.evaluation.true_dynamics import TrueDynamics
@@ -66,6 +67,8 @@ def test_commands_keep_the_speed_limit_and_move_planned_joints_only(robot):
     run(robot, LOOK, lambda situation: controller)
     actions = np.concatenate([seen.actions for seen in controller.observations])
     assert np.abs(np.diff(actions, axis=0)).max() <= 3.0 / 15 + 1e-5
+    one_context = controller.observations[1].actions
+    assert (np.abs(np.diff(one_context, n=2, axis=0)) <= SPACE.max_step_change.numpy() + 1e-5).all()
     others = [k for k, name in enumerate(joints().names) if name not in LOOK.joints]
     assert np.ptp(actions[:, others], axis=0).max() < 1e-6
     assert np.ptp(actions[:, :2], axis=0).min() > 0.1
@@ -107,6 +110,17 @@ def test_searching_on_true_images_turns_the_head_to_the_goal(robot):
     done = run_episode(robot, VIEW, SPACE, LOOK, SEED, planned)
     assert done.errors[-1] < 0.5 * done.errors[0]
     assert [decision.futures for decision in done.decisions] == [1 + 16 + 12 + 6] + 3 * [2 + 16 + 12 + 6]
+
+
+def test_the_state_oracle_turns_the_head_to_the_goal(robot):
+    search = {"proposals": 24, "refinements": 1, "variations": 12, "polish": False}
+    config = PlanningConfig.parse({"search": search, "replan_seconds": 0.8})
+
+    def oracle(situation: Situation, truth: Truth) -> StateOracle:
+        return StateOracle(situation, truth, VIEW, config)
+
+    done = run_episode(robot, VIEW, SPACE, LOOK, SEED, oracle, with_predictions=True)
+    assert done.errors[-1] < 0.5 * done.errors[0]
 
 
 def test_without_a_model_a_random_motion_keeps_the_limits_of_the_planned_joints(robot):

@@ -1,6 +1,6 @@
 """Plans towards the goal image with any dynamics: the learned model, or the simulator as an oracle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from hwm_core.evaluation.sim_observer import SimObservation
 from hwm_core.frames import to_frames
 from hwm_core.planning.dynamics import Dynamics, Goal
 from hwm_core.planning.plan import Plan
-from hwm_core.planning.proposals.base import Primitive
+from hwm_core.planning.proposals.base import Primitive, Proposer
 from hwm_core.planning.search import Search
 from hwm_core.types import Rollout
 
@@ -32,10 +32,19 @@ class Planned:
         dynamics: predicts futures.
         past_of: what `dynamics` starts from.
         config: of the task.
+        proposers: of candidates beside the search's own.
     """
 
-    def __init__(self, situation: Situation, dynamics: Dynamics[Any], past_of: PastOf, config: PlanningConfig) -> None:
+    def __init__(
+        self,
+        situation: Situation,
+        dynamics: Dynamics[Any],
+        past_of: PastOf,
+        config: PlanningConfig,
+        proposers: Sequence[Proposer[Any]] = (),
+    ) -> None:
         self._situation, self._dynamics, self._past_of, self._config = situation, dynamics, past_of, config
+        self._proposers = proposers
         self.replan_frames = _replan_frames(situation, dynamics.horizon_frames, config)
         self._search: Search[Any] | None = None  # both are made at the first decision
         self._goal: Goal | None = None
@@ -62,6 +71,7 @@ class Planned:
             situation.space,
             config.search.model_copy(update={"joints": situation.joints}),
             primitives_for(situation.joints, observation.actions[-1], situation.space),
+            self._proposers,
             seed=situation.seed,
         )
         return search, goal

@@ -4,17 +4,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from torch import Tensor
+
 from hwm_core.evaluation.closed_loop.baselines.inverse import InverseDrive
 from hwm_core.evaluation.closed_loop.baselines.nearest import NearestMotion
 from hwm_core.evaluation.closed_loop.baselines.posture import PostureDrive
+from hwm_core.evaluation.closed_loop.baselines.proposals import InverseProposals, PostureProposals
 from hwm_core.evaluation.closed_loop.controller import Controller, Situation, Truth
 from hwm_core.evaluation.closed_loop.planned import Planned, ShuffledDynamics, WithoutModel
 from hwm_core.evaluation.closed_loop.resources import Resources
 from hwm_core.evaluation.closed_loop.simple import Hold, RandomMotion
-from hwm_core.evaluation.closed_loop.state_oracle import state_oracle
+from hwm_core.evaluation.closed_loop.state_oracle import StateOracle
 from hwm_core.evaluation.coders import StillCoder
 from hwm_core.evaluation.true_dynamics import TrueDynamics
 from hwm_core.world_model.dynamics import WorldModelDynamics
+from hwm_core.world_model.past import Past
 
 Need = Literal["checkpoint", "baselines"]
 
@@ -53,6 +57,21 @@ def _model(situation: Situation, truth: Truth, resources: Resources) -> Controll
     return Planned(situation, dynamics, resources.past, config)
 
 
+def _model_proposals(situation: Situation, truth: Truth, resources: Resources) -> Controller:
+    config, fitted = resources.config.of_task(truth.task.kind.name), resources.fitted
+    proposers = (
+        PostureProposals(fitted.networks["posture"], fitted.std, _newest_image),
+        InverseProposals(fitted.networks["inverse"], fitted.mean, fitted.std, _newest_image),
+    )
+    dynamics = WorldModelDynamics(resources.model, sampling=config.scoring)
+    return Planned(situation, dynamics, resources.past, config, proposers)
+
+
+def _newest_image(past: Past) -> Tensor:
+    """[3, H, W] in [0, 1]."""
+    return past.video[0, -1]
+
+
 def _model_shuffled(situation: Situation, truth: Truth, resources: Resources) -> Controller:
     config = resources.config.of_task(truth.task.kind.name)
     dynamics = ShuffledDynamics(WorldModelDynamics(resources.model, sampling=config.scoring), situation.seed)
@@ -75,14 +94,17 @@ ROWS: Mapping[str, Row] = {
     ),
     "inverse": Row("goal-conditioned inverse model", _inverse, ("baselines",)),
     "model": Row("learned world model", _model, ("checkpoint",)),
-    "model_shuffled": Row("the same, predictions under shuffled actions", _model_shuffled, ("checkpoint",)),
+    "model_proposals": Row(
+        "learned world model, the baselines' actions among the proposals", _model_proposals, ("checkpoint", "baselines")
+    ),
+    "model_shuffled": Row("learned world model, predictions under shuffled actions", _model_shuffled, ("checkpoint",)),
     "without_model": Row("the same proposals, one chosen at random", _without_model, ("checkpoint",)),
     "oracle_picture": Row(
         "search on the true simulator, cost on its images", _oracle_picture, ("checkpoint",), oracle=True
     ),
     "oracle_state": Row(
         "search on the true simulator, cost on its state",
-        lambda situation, truth, resources: state_oracle(
+        lambda situation, truth, resources: StateOracle(
             situation, truth, resources.view, resources.config.of_task(truth.task.kind.name)
         ),
         oracle=True,

@@ -1,6 +1,6 @@
 """The upper bound of every controller: the search on the true simulator, with the true error as cost."""
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.evaluation.closed_loop.config import PlanningConfig
-from hwm_core.evaluation.closed_loop.controller import Situation, Truth
+from hwm_core.evaluation.closed_loop.controller import Decision, Situation, Truth
 from hwm_core.evaluation.closed_loop.planned import Planned
 from hwm_core.evaluation.sim_observer import SimObservation, SimObserver, View
 from hwm_core.planning.costs.goal_changes import GoalChanges
@@ -26,11 +26,17 @@ _BEHIND_M, _HEIGHT_M = 0.09, 0.05  # the palm's place before it pushes: behind t
 _GUIDE = 0.25  # metres of error that a metre of the palm from that place weighs
 
 
-def state_oracle(situation: Situation, truth: Truth, view: View, config: PlanningConfig) -> Planned:
-    """The search with the true error at the end of the horizon as cost."""
-    dynamics = StateDynamics(truth, view, round(_HORIZON_S * view.frame_rate_hz))
-    config = config.model_copy(update={"objective": _OBJECTIVE})
-    return Planned(situation, dynamics, lambda observation: observation, config)
+class StateOracle:
+    """The search with the true error at the end of the horizon as cost. It expects no image."""
+
+    def __init__(self, situation: Situation, truth: Truth, view: View, config: PlanningConfig) -> None:
+        dynamics = StateDynamics(truth, view, round(_HORIZON_S * view.frame_rate_hz))
+        config = config.model_copy(update={"objective": _OBJECTIVE})
+        self._planned = Planned(situation, dynamics, lambda observation: observation, config)
+        self.replan_frames = self._planned.replan_frames
+
+    def decide(self, observation: SimObservation) -> Decision:
+        return replace(self._planned.decide(observation), predicted=None)
 
 
 class StateDynamics:
@@ -51,8 +57,8 @@ class StateDynamics:
         self._robot.restore(past.state)
         return Rollout(torch.tensor(errors, dtype=torch.float32)[:, None, None, None, None])
 
-    def decode(self, past: SimObservation, rollout: Rollout) -> Any:
-        raise NotImplementedError("an error has no image")
+    def decode(self, past: SimObservation, rollout: Rollout) -> Tensor:
+        raise NotImplementedError("an error has no image; no cost of pixels can be used")
 
     def _error_after(self, past: SimObservation, actions: NDArray[np.float32]) -> float:
         """Error after the actions [F, A], in thresholds."""

@@ -19,7 +19,7 @@ def inverse_network(joints: int) -> KeypointNet:
 
 def inverse_loss(network: KeypointNet, pairs: FramePairs) -> Tensor:
     """Mean squared error of the actions after the first image, in z-scores."""
-    return (_predict(network, pairs.now, pairs.later, pairs.action, pairs.frames) - pairs.chunk).square().mean()
+    return (predicted_chunks(network, pairs.now, pairs.later, pairs.action, pairs.frames) - pairs.chunk).square().mean()
 
 
 class InverseDrive:
@@ -36,12 +36,18 @@ class InverseDrive:
         frames = torch.tensor([float(min(max(self._left, 1), LONGEST_FRAMES))])
         self._left -= self.replan_frames
         action = ((now - self._mean) / self._std)[None]
-        chunk = _predict(self._network, _image(observation.frames[-1]), self._goal, action, frames)[0]
+        chunk = predicted_chunks(self._network, _image(observation.frames[-1]), self._goal, action, frames)[0]
         return Decision((now + chunk * self._std).numpy())
 
 
-def _predict(network: KeypointNet, now: Tensor, later: Tensor, action: Tensor, frames: Tensor) -> Tensor:
-    """Chunks [B, CHUNK_FRAMES, A] in z-scores, relative to the newest action."""
+def predicted_chunks(network: KeypointNet, now: Tensor, later: Tensor, action: Tensor, frames: Tensor) -> Tensor:
+    """Chunks of actions in z-scores, relative to the newest action, [B, CHUNK_FRAMES, A].
+
+    Args:
+        now, later: images [B, 3, H, W] in [0, 1].
+        action: [B, A] the newest action, in z-scores.
+        frames: [B] from the first to the second image.
+    """
     numbers = torch.cat([action, frames[:, None] / LONGEST_FRAMES], dim=1)
     return network(torch.cat([now, later, later - now + 0.5], dim=1), numbers).unflatten(1, (CHUNK_FRAMES, -1))
 

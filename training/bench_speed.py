@@ -37,7 +37,7 @@ def run_speed(options: argparse.Namespace) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     path, device = checkpoint_path(options.checkpoint), own_device(options.device)
-    config = PlanningConfig() if options.config is None else PlanningConfig.load(options.config)
+    config = PlanningConfig() if options.config is None else PlanningConfig.read(options.config)
     world = WorldModel.load(path, device=device)
     scenes, counts = _scenes(options, world, config), sorted(set(options.candidates))
     settings = {name: one for name, one in SETTINGS.items() if options.compile or not one.compile}

@@ -43,7 +43,7 @@ def time_plans(world_model: WorldModel, scenes: Sequence[Scene], config: Plannin
         of_task = config.of_task(scene.task)
         dynamics = WorldModelDynamics(world_model, sampling=of_task.scoring)
         settings = of_task.search.model_copy(update={"joints": scene.joints})
-        motions = primitives_for(scene.joints, scene.actions[-1])
+        motions = primitives_for(scene.joints, scene.actions[-1], space)
         search: Search[Any] = Search(dynamics, of_task.objective, space, settings, motions, seed=scene.seed)
         goal = dynamics.goal(scene.goal, scene.frames[-1])
         for repeat in range(1 + repeats):

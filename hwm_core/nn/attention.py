@@ -134,8 +134,7 @@ class StreamAttention(nn.Module):
                 query_latents = torch.cat([positions.latents[s] for s in streams])
                 key_latents = torch.cat([k.latents for k in keys])
                 mask = key_latents[None, :] <= query_latents[:, None]
-            # With five axes torch chooses its plain kernel. For a few latents it is faster than the tiled kernel.
-            out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+            out = _few_keys(query, key, value, mask)
             parts = _parts(out.permute(0, 3, 1, 2, 4).flatten(-2), [queries[s].shape[1] for s in streams])
             for stream, part in zip(streams, parts):
                 same = part.shape[2] == queries[stream].shape[2]
@@ -166,6 +165,19 @@ def _over_space(queries: Mapping[Stream, Tensor], new: Mapping[Stream, KeyValue]
 def _parts(x: Tensor, sizes: list[int]) -> list[Tensor]:
     """Split along axis 1. For a part that is not contiguous, a linear layer would copy its weights for every row."""
     return [part.contiguous() for part in x.split(sizes, dim=1)]
+
+
+def _few_keys(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Attention [B, N, K, T, d] over a few latents at each site; mask [T, keys].
+
+    With five axes PyTorch chooses its plain kernel. On a CPU that is the faster one for a few keys. The fused kernels
+    of a GPU take four axes only.
+    """
+    if query.device.type == "cpu":
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    shape = query.shape[:2]
+    query, key, value = (x.flatten(0, 1) for x in (query, key, value))
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask).unflatten(0, shape)
 
 
 def _by_keys(spec: AttentionSpec, streams: Iterable[Stream]) -> list[tuple[list[Stream], tuple[Stream, ...]]]:

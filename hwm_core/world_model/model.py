@@ -230,7 +230,7 @@ class WorldModel:
         with self.autocast():
             return to_frames(self.tokenizer.decode(self.tokenizer.encode(self.to_video(frames))))
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference mode: costs of a gradient search need goal and past
     def goal_latent(self, image: NDArray[np.uint8]) -> Tensor:
         """Latent [H, W, C] of a still clip of `image`, uint8 [H, W, 3] preprocessed."""
         still = self.to_video(image[None, None])
@@ -238,7 +238,6 @@ class WorldModel:
             tokens = self.tokenizer.encode(still.expand(-1, 1 + self.model.config.temporal_factor, -1, -1, -1))
             return self.tokenizer.embed(tokens)[0, -1].float()
 
-    @torch.inference_mode()
     def predict(
         self,
         past: Past,
@@ -251,6 +250,8 @@ class WorldModel:
     ) -> Rollout:
         """Sample one chunk: at most the model's own future, in one call of its predictor. Arguments are not checked.
 
+        Futures can be differentiated by actions that require a gradient.
+
         Args:
             past: as for `rollout`.
             actions: float32 [S, future_frames, A] in joint units on `device`; None drops past and future actions.
@@ -259,7 +260,7 @@ class WorldModel:
             generator: source of the random numbers; its state advances.
             skip: earlier latents that are left out (see `sampling.predictor`); such a rollout cannot be decoded.
         """
-        with self.autocast():
+        with self.autocast(), torch.set_grad_enabled(actions is not None and actions.requires_grad):
             rollout = self._predictor.predict(
                 past.encoded,
                 None if actions is None else self._normalised(actions),
@@ -281,7 +282,7 @@ class WorldModel:
         """uint8 [B, F, H, W, 3] -> float32 [B, F, 3, H, W] in [0, 1] on the device."""
         return to_video(frames, self.device)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _encode(self, video: Tensor, actions: Tensor) -> Past:
         """The past of video [B, F, 3, H, W] and actions [B, F, A] in joint units."""
         with self.autocast():

@@ -44,7 +44,7 @@ def made(name: str) -> tuple[WorldModel, Past, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_last_latents_hear_all_actions(name: str) -> None:
+def test_the_last_latents_depend_on_all_actions(name: str) -> None:
     world, past, actions = made(name)
     dynamics = WorldModelDynamics(world, approximate=True)
     last = dynamics.rollout(past, actions, 1)
@@ -125,3 +125,13 @@ def test_weights_kept_in_bfloat16_change_no_bit(family: str, tmp_path) -> None:
         for world, past in ((world, world.observe(frames, actions)) for world in (kept, converted))
     )
     assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_futures_can_be_differentiated_by_their_actions_and_only_then_keep_a_graph(name: str) -> None:
+    world, past, actions = made(name)
+    dynamics = WorldModelDynamics(world)
+    assert not dynamics.rollout(past, actions).latents.requires_grad
+    moved = actions.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(dynamics.rollout(past, moved).latents.square().sum(), moved)
+    assert slope.abs().sum() > 0

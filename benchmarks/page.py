@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.closed_loop import table as closed_loop_table
 from benchmarks.peer import table as peer_table
 from benchmarks.record import RESULTS
 from benchmarks.scale import table as scale_table
@@ -21,6 +22,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 TABLES: Mapping[str, Callable[[Path], str]] = {
     "scale": lambda results: scale_table.report(results / "scale"),
     "peer": lambda results: peer_table.report(results / "peer"),
+    "closed_loop": lambda results: closed_loop_table.closed_loop(results / "closed_loop.json"),
+    "ranking": lambda results: closed_loop_table.ranking(results / "ranking.json"),
     "tiny": lambda results: tiny_table.report(results / "tiny"),
 }
 """A table goes between `<!-- table NAME -->` and `<!-- end -->` of the page."""

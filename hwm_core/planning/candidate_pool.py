@@ -63,11 +63,12 @@ class CandidatePool:
         numbers = torch.cat([number for index in mine if (number := self._numbers[index]) is not None])
         return numbers[costs.argsort(stable=True)[:count]]
 
-    def plan(self, margin: float, iterations: int) -> Plan:
+    def plan(self, margin: float, least_gain: float, iterations: int) -> Plan:
         """The choice. A motion replaces the warm start, and a motion replaces holding, only if it is clearly better.
 
         Args:
             margin: the least improvement, as a share of the cost of holding.
+            least_gain: the least improvement whatever holding costs.
             iterations: of the solver, for the record.
 
         Raises:
@@ -79,7 +80,7 @@ class CandidatePool:
         if costs[best] == float("inf"):
             raise FloatingPointError("the predicted futures have no finite cost")
         hold = costs[names.index(HOLD)]
-        least = margin * hold if hold < float("inf") else 0.0
+        least = max(least_gain, margin * hold) if hold < float("inf") else 0.0
         for earlier in (WARM_START, HOLD):
             if earlier in names and costs[best] > costs[names.index(earlier)] - least:
                 best = names.index(earlier)

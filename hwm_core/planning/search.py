@@ -103,7 +103,7 @@ class Search(Generic[PastT]):
         if pool.open():
             self._cut_short(pool, recent)
         iterations = self._polish(pool, recent) if pool.open() and self._config.polish else 0
-        return pool.plan(self._config.margin, iterations)
+        return pool.plan(self._config.margin, self._config.least_gain, iterations)
 
     # ---------------------------------------------------------------- stages
 

@@ -7,7 +7,7 @@ from hwm_core.planning.solvers.table import SolverConfigs, SolverName
 
 
 class SearchConfig(Config):
-    """Settings of `Search`. A plan predicts about proposals + refinements * variations + those of the solver."""
+    """Settings of `Search`. A plan predicts about proposals + refinements * variations + 8 futures."""
 
     joints: tuple[str, ...] = Field(default=(), description="joints that are planned, the others hold; empty: all")
     proposals: int = Field(default=96, ge=0, description="random motions of the first batch, shared by the primitives")
@@ -17,7 +17,7 @@ class SearchConfig(Config):
         default=6, ge=1, description="best motions of each primitive, and best motions of all, that a refinement varies"
     )
     narrowing: float = Field(default=0.6, gt=0.0, le=1.0, description="factor of the variations after each refinement")
-    polish: bool = Field(default=True, description="whether a solver bends the best motion by splines of the joints")
+    polish: bool = Field(default=False, description="whether a solver bends the best motion by splines of the joints")
     solver: SolverName = Field(default="icem", description="cem, icem, mppi or gradient")
     solvers: SolverConfigs = SolverConfigs()
     knots: int = Field(default=2, ge=1, description="spline knots over the horizon; as many as frames: no spline")
@@ -27,4 +27,7 @@ class SearchConfig(Config):
         ge=0.0,
         description="a motion must be better than holding, and than the rest of the last plan, by this share of the"
         " cost of holding",
+    )
+    least_gain: float = Field(
+        default=0.005, ge=0.0, description="and by at least this; 1 is the cost of the scene when the goal was set"
     )

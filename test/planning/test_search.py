@@ -42,7 +42,7 @@ class CountingDynamics(SpotDynamics):
 
 
 def search(dynamics: SpotDynamics | None = None, limits: JointSpace | None = None, **keywords) -> Search[Tensor]:
-    config = {"joints": ("slide",), **keywords.pop("config", {})}
+    config = {"joints": ("slide",), "polish": True, **keywords.pop("config", {})}
     limits = limits or space()
     keywords = {"primitives": (JointMoves(("slide",), limits),), **keywords}
     return Search(dynamics or SpotDynamics(), OBJECTIVE, limits, SearchConfig(**config), **keywords)
@@ -73,6 +73,11 @@ def test_nothing_replaces_holding_without_the_margin() -> None:
     # The best motion ends at the goal: it costs 0 and saves the whole cost of holding, but not more.
     assert not search(config={"margin": 0.9}).plan(AT, goal_at(5.0)).holds
     assert search(config={"margin": 1.1}).plan(AT, goal_at(5.0)).holds
+
+
+def test_a_gain_that_is_too_small_in_all_replaces_nothing() -> None:
+    assert not search(config={"least_gain": 0.1}).plan(AT, goal_at(5.0)).holds
+    assert search(config={"least_gain": 9.0}).plan(AT, goal_at(5.0)).holds
 
 
 def test_the_rest_of_the_last_plan_is_kept_unless_a_motion_is_better_by_the_margin() -> None:

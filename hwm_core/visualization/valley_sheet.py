@@ -30,7 +30,7 @@ def valley_sheet(title: str, images: Mapping[str, Frame], curves: Sequence[Curve
     top = 80 + _LABEL + _IMAGE
     canvas = Canvas(_MARGIN + _COLUMNS * (_WIDTH + _MARGIN), top + rows * (_HEIGHT + _LABEL + _MARGIN) + _MARGIN)
     canvas.text(_MARGIN, 18, title, size=20, bold=True)
-    canvas.text(_MARGIN, top + _MARGIN - 12, f"all charts: cost from 0 to {highest:.2f}", size=12, colour=GREY)
+    canvas.text(_MARGIN, top - 6, f"all charts: cost from 0 to {highest:.2f}", size=12, colour=GREY)
     for place, (name, image) in enumerate(images.items()):
         x = _MARGIN + place * (_WIDTH + _MARGIN)
         canvas.text(x, 60, name, colour=GREY)

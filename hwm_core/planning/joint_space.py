@@ -149,7 +149,7 @@ class JointSpace:
         rest = braking[-1].clamp(self.lower, self.upper)
         return torch.where(braking[-1] == rest, braking, self.follow(rest.expand(frames, -1), recent))
 
-    def project(self, actions: Tensor, recent: Tensor) -> Tensor:
+    def project(self, actions: Tensor, recent: Tensor, stop: Tensor | None = None) -> Tensor:
         """Bring motions [..., F, A] within the limits, all frames at once. Motions within the limits do not change.
 
         The motions within the limits are a convex set, and `stop` is one of them. So each joint's motion is shrunk
@@ -159,8 +159,9 @@ class JointSpace:
         Args:
             actions: [..., F, A].
             recent: [2, A] the two newest actions, newest last.
+            stop: [F, A] what `self.stop` returns for them, if it is known.
         """
-        stop = self.stop(recent, actions.shape[-2])
+        stop = self.stop(recent, actions.shape[-2]) if stop is None else stop
         share = torch.ones_like(actions[..., 0, :])
         limits = (
             (self.lower, self.upper),

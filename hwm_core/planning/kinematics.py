@@ -28,10 +28,11 @@ class HandKinematics(Protocol):
         """Palm positions [..., 3] in metres of postures [..., J]."""
         ...
 
-    def reach(self, postures: Tensor, targets: Tensor) -> Tensor:
+    def reach(self, postures: Tensor, targets: Tensor, iterations: int = 12) -> Tensor:
         """Postures [S, J] within the joint limits whose palm is as near as possible to targets [S, 3].
 
-        Of the postures for a target, it prefers those near the given postures [S, J], and those like home.
+        Of the postures for a target, it prefers those near the given postures [S, J], and those like home. Targets near
+        the palms need fewer iterations.
         """
         ...
 
@@ -53,7 +54,6 @@ class ArmChain:
     home: Tensor  # [J] a usual posture
     fingers: Tensor  # [3] where the fingers point, in the palm's frame
     pointing: Tensor  # [3] where they should point, in the robot's frame
-    iterations: int = 12
 
     def to(self, device: torch.device) -> "ArmChain":
         moved: dict[str, Any] = {
@@ -65,9 +65,9 @@ class ArmChain:
         flat = postures.reshape(-1, postures.shape[-1])
         return self._forward(flat)[0].reshape(*postures.shape[:-1], 3)
 
-    def reach(self, postures: Tensor, targets: Tensor) -> Tensor:
+    def reach(self, postures: Tensor, targets: Tensor, iterations: int = 12) -> Tensor:
         identity = torch.eye(6, dtype=postures.dtype, device=postures.device)
-        for _ in range(self.iterations):
+        for _ in range(iterations):
             palm, turned, axes, anchors = self._forward(postures)
             pointing = torch.linalg.cross(turned @ self.fingers, self.pointing.expand(len(postures), 3))
             error = torch.cat([targets - palm, _POINTING_WEIGHT * pointing], dim=1)
@@ -84,25 +84,28 @@ class ArmChain:
 
     def _forward(self, postures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Palm [S, 3], its rotation [S, 3, 3], axes and anchors of the joints [S, J, 3], all in the robot's frame."""
+        turns = _rotations(self.axes, postures)  # [S, J, 3, 3]
+        ahead = turns @ self.rotations[1:]
+        offsets = turns @ self.offsets[1:, :, None]
         turned = self.rotations[0].expand(len(postures), 3, 3)
         position = self.offsets[0].expand(len(postures), 3)
-        axes, anchors = [], []
+        frames, anchors = [], []
         for joint in range(len(self.joints)):
-            axes.append(turned @ self.axes[joint])
+            frames.append(turned)
             anchors.append(position)
-            turned = turned @ _rotation(self.axes[joint], postures[:, joint])
-            position = position + turned @ self.offsets[joint + 1]
-            turned = turned @ self.rotations[joint + 1]
-        return position, turned, torch.stack(axes, dim=1), torch.stack(anchors, dim=1)
+            position = position + (turned @ offsets[:, joint])[..., 0]
+            turned = turned @ ahead[:, joint]
+        axes = (torch.stack(frames, dim=1) @ self.axes[:, :, None])[..., 0]
+        return position, turned, axes, torch.stack(anchors, dim=1)
 
 
-def _rotation(axis: Tensor, angles: Tensor) -> Tensor:
-    """[S, 3, 3] rotations by angles [S] around a unit axis [3] (Rodrigues)."""
-    x, y, z = axis.unbind()
+def _rotations(axes: Tensor, angles: Tensor) -> Tensor:
+    """[S, J, 3, 3] rotations by angles [S, J] around unit axes [J, 3] (Rodrigues)."""
+    x, y, z = axes.unbind(dim=1)
     zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
-    sine, rest = angles.sin()[:, None, None], (1 - angles.cos())[:, None, None]
-    return torch.eye(3, dtype=axis.dtype, device=axis.device) + sine * cross + rest * (cross @ cross)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).reshape(-1, 3, 3)
+    sine, rest = angles.sin()[..., None, None], (1 - angles.cos())[..., None, None]
+    return torch.eye(3, dtype=axes.dtype, device=axes.device) + sine * cross + rest * (cross @ cross)
 
 
 def _times(matrices: Tensor, vectors: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ plan = search.plan(past, goal, warm_start=last_plan)
 """
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,13 @@ PastT = TypeVar("PastT")
 
 _SHORTCUTS, _SHORTCUT_SPANS = 3, (Span(0.0, 0.35), Span(0.0, 0.6))
 _BEYOND = 0.1  # share of a joint's range by which the robot may start outside it: sensors read a little beyond the ends
+
+
+class Now(NamedTuple):
+    """The motion at the start of a plan."""
+
+    recent: Tensor  # [2, A] the two newest actions
+    stop: Tensor  # [F, A] the motion that stops it
 
 
 class Search(Generic[PastT]):
@@ -95,52 +102,52 @@ class Search(Generic[PastT]):
         """
         recent = self._dynamics.recent_actions(past).to(self._space.lower)
         self._check_start(recent)
+        now = Now(recent, self._space.stop(recent, self._dynamics.horizon_frames))
         pool = CandidatePool(lambda actions: self._engine.costs(past, goal, actions), deadline)
-        self._propose(pool, past, goal, recent, warm_start)
+        self._propose(pool, past, goal, now, warm_start)
         for round_ in range(self._config.refinements if self._primitives else 0):
             if pool.open():
-                self._refine(pool, recent, self._config.narrowing**round_)
+                self._refine(pool, now, self._config.narrowing**round_)
         if pool.open():
-            self._cut_short(pool, recent)
-        iterations = self._polish(pool, recent) if pool.open() and self._config.polish else 0
+            self._cut_short(pool, now)
+        iterations = self._polish(pool, now) if pool.open() and self._config.polish else 0
         return pool.plan(self._config.margin, self._config.least_gain, iterations)
 
     # ---------------------------------------------------------------- stages
 
-    def _propose(self, pool: CandidatePool, past: PastT, goal: Goal, recent: Tensor, warm_start: Tensor | None) -> None:
+    def _propose(self, pool: CandidatePool, past: PastT, goal: Goal, now: Now, warm_start: Tensor | None) -> None:
         """The first batch: holding still, the warm start, proposals, and random motions of every primitive."""
-        frames = self._dynamics.horizon_frames
-        pool.add("hold", self._space.stop(recent, frames)[None])
+        pool.add("hold", now.stop[None])
         if warm_start is not None:
-            pool.add("warm start", self._feasible(warm_start[None], recent, "warm start"))
+            pool.add("warm start", self._feasible(warm_start[None], now, "warm start"))
         count = self._config.proposals
         for proposer in self._proposers:  # together they get as many candidates as the primitives
-            motions = proposer(past, goal, recent, self._space, self._generator, count // len(self._proposers))
+            motions = proposer(past, goal, now.recent, self._space, self._generator, count // len(self._proposers))
             if len(motions):
-                pool.add(proposer.name, self._feasible(motions, recent, f"proposals of `{proposer.name}`"))
+                pool.add(proposer.name, self._feasible(motions, now, f"proposals of `{proposer.name}`"))
         for primitive, share in self._shares(count):
-            self._add(pool, primitive, primitive.sample(share, self._generator), recent)
+            self._add(pool, primitive, primitive.sample(share, self._generator), now)
         pool.score()
 
-    def _refine(self, pool: CandidatePool, recent: Tensor, share: float) -> None:
+    def _refine(self, pool: CandidatePool, now: Now, share: float) -> None:
         """Vary the best motions of every primitive, and its motions to where the best motions of all end."""
         for primitive, count in self._shares(self._config.variations):
             best = pool.best_numbers(primitive.name, self._config.parents)
-            ends = primitive.ending_at(pool.best(self._config.parents)[:, -1], recent)
+            ends = primitive.ending_at(pool.best(self._config.parents)[:, -1], now.stop)
             parents = best if ends is None else torch.stack([best, ends[: len(best)]], dim=1).flatten(0, 1)
             parents = parents.repeat(-(-count // len(parents)), 1)[:count]
-            self._add(pool, primitive, primitive.vary(parents, share, self._generator), recent)
+            self._add(pool, primitive, primitive.vary(parents, share, self._generator), now)
         pool.score()
 
-    def _cut_short(self, pool: CandidatePool, recent: Tensor) -> None:
+    def _cut_short(self, pool: CandidatePool, now: Now) -> None:
         """Move straight to the ends of the best motions."""
         ends = pool.best(_SHORTCUTS)[:, -1, self._planned]
         for span in _SHORTCUT_SPANS:
-            motions = through([ends], [span], self._planned, recent, self._space, self._dynamics.horizon_frames)
-            pool.add("shortcut", self._within(motions, recent))
+            motions = through([ends], [span], self._planned, now.stop)
+            pool.add("shortcut", self._within(motions, now))
         pool.score()
 
-    def _polish(self, pool: CandidatePool, recent: Tensor) -> int:
+    def _polish(self, pool: CandidatePool, now: Now) -> int:
         """Bend the best motion by splines of the planned joints; the iterations that were run."""
         base = pool.best(1)[0]
         zero = torch.zeros_like(self._spread)
@@ -148,7 +155,7 @@ class Search(Generic[PastT]):
         def cost(knots: Tensor) -> Tensor:
             motions = base.expand(len(knots), -1, -1).clone()
             motions[..., self._planned] += self._basis @ knots
-            pool.add("polished", self._within(motions, recent))
+            pool.add("polished", self._within(motions, now))
             return pool.score()
 
         return self._solver.minimise(cost, zero, self._spread, self._generator, pool.keep_going).iterations
@@ -160,20 +167,19 @@ class Search(Generic[PastT]):
         total = sum(primitive.weight for primitive in self._primitives)
         return [(primitive, max(1, round(count * primitive.weight / total))) for primitive in self._primitives]
 
-    def _add(self, pool: CandidatePool, primitive: Primitive, numbers: Tensor, recent: Tensor) -> None:
-        motions = primitive.motions(numbers, recent, self._dynamics.horizon_frames)
-        pool.add(primitive.name, self._within(motions, recent), numbers)
+    def _add(self, pool: CandidatePool, primitive: Primitive, numbers: Tensor, now: Now) -> None:
+        motions = primitive.motions(numbers, now.stop)
+        pool.add(primitive.name, self._within(motions, now), numbers)
 
-    def _feasible(self, motions: Tensor, recent: Tensor, what: str) -> Tensor:
+    def _feasible(self, motions: Tensor, now: Now, what: str) -> Tensor:
         """Motions from outside, checked, of the whole horizon and within the limits."""
-        return self._within(self._engine.checked(motions, what), recent)
+        return self._within(self._engine.checked(motions, what), now)
 
-    def _within(self, motions: Tensor, recent: Tensor) -> Tensor:
+    def _within(self, motions: Tensor, now: Now) -> Tensor:
         """Motions [S, F, A] within the limits, whose joints that are not planned stop."""
-        stop = self._space.stop(recent, motions.shape[-2])
-        planned = stop.expand(len(motions), -1, -1).clone()
+        planned = now.stop.expand(len(motions), -1, -1).clone()
         planned[..., self._planned] = motions[..., self._planned]
-        return self._space.project(planned, recent)
+        return self._space.project(planned, now.recent, now.stop)
 
     def _check_start(self, recent: Tensor) -> None:
         newest, slack = recent[-1], _BEYOND * (self._space.upper - self._space.lower)

@@ -19,6 +19,7 @@ SPACE = JointSpace.from_limits(
     TABLE.names, TABLE.lower, TABLE.upper, 0.12 * (TABLE.upper - TABLE.lower), 15.0, TABLE.max_velocity.tolist()
 )
 HOME = torch.as_tensor(TABLE.home, dtype=torch.float32).expand(2, -1)
+REST = HOME[-1].expand(FRAMES, -1)  # the motion that stops: it holds
 COLUMNS = SPACE.index(ARM.joints)
 ALL = (
     Back(HOME[-1] + 0.2, SPACE),
@@ -42,7 +43,7 @@ def by_name(primitive: Primitive) -> str:
 
 @pytest.mark.parametrize("primitive", ALL, ids=by_name)
 def test_motions_start_from_the_newest_action_and_end_at_rest(primitive: Primitive) -> None:
-    motions = primitive.motions(primitive.sample(20, generator()), HOME, FRAMES)
+    motions = primitive.motions(primitive.sample(20, generator()), REST)
     assert motions.shape == (20, FRAMES, 16)
     assert (motions[:, 0] - HOME[-1]).abs().max() < 0.05
     assert (motions[:, -1] - motions[:, -2]).abs().max() < 0.02
@@ -59,25 +60,25 @@ def test_variations_are_near_their_parents_and_narrow_with_the_share(primitive: 
 def test_joints_that_a_primitive_does_not_move_stop() -> None:
     moving = HOME.clone()
     moving[0, COLUMNS] -= 0.02
-    motions = JointMoves(("neck_yaw",), SPACE).motions(torch.tensor([[1.0]]), moving, FRAMES)
+    motions = JointMoves(("neck_yaw",), SPACE).motions(torch.tensor([[1.0]]), SPACE.stop(moving, FRAMES))
     assert torch.equal(motions[0][:, COLUMNS], SPACE.stop(moving, FRAMES)[:, COLUMNS])
 
 
 def test_a_joint_move_ends_at_its_offset_within_the_limits() -> None:
     move = JointMoves(("neck_yaw",), SPACE)
-    ends = move.motions(torch.tensor([[1.0], [99.0]]), HOME, FRAMES)[:, -1, 0]
+    ends = move.motions(torch.tensor([[1.0], [99.0]]), REST)[:, -1, 0]
     assert ends.tolist() == [pytest.approx(float(SPACE.scale[0]), abs=1e-4), pytest.approx(0.7, abs=1e-4)]
 
 
 def test_a_hand_reach_ends_at_its_point() -> None:
     point = torch.tensor([[0.50, -0.15, 0.10], [0.42, -0.25, 0.15]])
-    motions = HandReach(ARM, Workspace(), SPACE).motions(point, HOME, FRAMES)
+    motions = HandReach(ARM, Workspace(), SPACE).motions(point, REST)
     assert (palms(motions)[:, -1] - point).norm(dim=1).max() < 0.01
 
 
 def test_a_hand_stroke_passes_its_points_low_and_ends_high() -> None:
     numbers = torch.tensor([[0.45, -0.20, 0.55, -0.10, 0.05, 0.18]])
-    path = palms(HandStroke(ARM, Workspace(), SPACE).motions(numbers, HOME, FRAMES))[0]
+    path = palms(HandStroke(ARM, Workspace(), SPACE).motions(numbers, REST))[0]
     for point in ((0.45, -0.20, 0.05), (0.55, -0.10, 0.05)):
         assert (path - torch.tensor(point)).norm(dim=1).min() < 0.02
     assert path[-1, 2] > 0.14
@@ -87,7 +88,7 @@ def test_a_hand_stroke_passes_its_points_low_and_ends_high() -> None:
 
 def test_strokes_within_the_workspace_mostly_keep_the_limits() -> None:
     stroke = HandStroke(ARM, Workspace(), SPACE)
-    motions = stroke.motions(stroke.sample(100, generator()), HOME, FRAMES)
+    motions = stroke.motions(stroke.sample(100, generator()), REST)
     moved = (palms(SPACE.project(motions, HOME)) - palms(motions)).norm(dim=-1).amax(dim=1)
     assert (moved < 0.02).float().mean() > 0.6
 
@@ -95,8 +96,8 @@ def test_strokes_within_the_workspace_mostly_keep_the_limits() -> None:
 def test_numbers_of_a_motion_that_ends_at_a_posture_give_that_end() -> None:
     reach, move = HandReach(ARM, Workspace(), SPACE), JointMoves(("neck_yaw", "neck_pitch"), SPACE)
     for primitive in (reach, move):
-        ends = primitive.motions(primitive.sample(10, generator()), HOME, FRAMES)[:, -1]
-        again = primitive.motions(primitive.ending_at(ends, HOME), HOME, FRAMES)[:, -1]
+        ends = primitive.motions(primitive.sample(10, generator()), REST)[:, -1]
+        again = primitive.motions(primitive.ending_at(ends, REST), REST)[:, -1]
         if primitive is reach:
             ends, again = ARM.palm(ends[:, COLUMNS]), ARM.palm(again[:, COLUMNS])
         assert (again - ends).abs().median() < 2e-3

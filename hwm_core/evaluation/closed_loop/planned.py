@@ -99,8 +99,9 @@ class WithoutModel:
             self._primitives = primitives_for(self._situation.joints, observation.actions[-1], space)
         weights = np.array([primitive.weight for primitive in self._primitives])
         primitive = self._primitives[self._rng.choice(len(weights), p=weights / weights.sum())]
-        motion = primitive.motions(primitive.sample(1, self._generator), recent, self._horizon_frames)
-        return Decision(space.project(motion, recent)[0].numpy())
+        stop = space.stop(recent, self._horizon_frames)
+        motion = primitive.motions(primitive.sample(1, self._generator), stop)
+        return Decision(space.project(motion, recent, stop)[0].numpy())
 
 
 def _replan_frames(situation: Situation, horizon_frames: int, config: PlanningConfig) -> int:

@@ -23,8 +23,7 @@ class Back:
     _WIDTH = 0.1  # of the first variation
 
     def __init__(self, posture: Tensor, space: JointSpace) -> None:
-        self._posture, self._space = posture.to(space.lower), space
-        self._columns = space.index(space.names)
+        self._posture, self._columns = posture.to(space.lower), space.index(space.names)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         low, high = self._ENDS
@@ -33,9 +32,9 @@ class Back:
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return (numbers + share * self._WIDTH * normal(numbers, generator)).clamp(*self._ENDS)
 
-    def ending_at(self, postures: Tensor, recent_actions: Tensor) -> None:
+    def ending_at(self, postures: Tensor, stop: Tensor) -> None:
         return None
 
-    def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
-        posture, span = self._posture.expand(len(numbers), -1), Span(0.0, numbers[:, 0])
-        return through([posture], [span], self._columns, recent_actions, self._space, frames)
+    def motions(self, numbers: Tensor, stop: Tensor) -> Tensor:
+        posture = self._posture.expand(len(numbers), -1)
+        return through([posture], [Span(0.0, numbers[:, 0])], self._columns, stop)

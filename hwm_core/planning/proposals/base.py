@@ -62,14 +62,16 @@ class Primitive(Protocol):
         """Numbers [S, P] near the given numbers [S, P]; `share` 1 is the first, widest variation."""
         ...
 
-    def ending_at(self, postures: Tensor, recent_actions: Tensor) -> Tensor | None:
+    def ending_at(self, postures: Tensor, stop: Tensor) -> Tensor | None:
         """Numbers [S, P] of motions that end at postures [S, A]; None for a motion that its end does not describe."""
         ...
 
-    def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
-        """Motions [S, F, A] of numbers [S, P], from the two newest actions [2, A], F = `frames`.
+    def motions(self, numbers: Tensor, stop: Tensor) -> Tensor:
+        """Motions [S, F, A] of numbers [S, P]. The search brings them within the limits of the joints.
 
-        The search brings them within the limits of the joints.
+        Args:
+            numbers: [S, P].
+            stop: [F, A] the motion that stops the present one; its end is where the joints come to rest.
         """
         ...
 

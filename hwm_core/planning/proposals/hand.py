@@ -41,7 +41,7 @@ class HandReach:
     _WIDTH = 0.04  # metres, of the first variation
 
     def __init__(self, arm: HandKinematics, workspace: Workspace, space: JointSpace) -> None:
-        self._space, self._columns = space, space.index(arm.joints)
+        self._columns = space.index(arm.joints)
         self._arm = arm.to(space.lower.device)
         self._low, self._high = _bounds(space, workspace.x, workspace.y, workspace.z)
 
@@ -51,13 +51,12 @@ class HandReach:
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return numbers + share * self._WIDTH * normal(numbers, generator)
 
-    def ending_at(self, postures: Tensor, recent_actions: Tensor) -> Tensor:
+    def ending_at(self, postures: Tensor, stop: Tensor) -> Tensor:
         return self._arm.palm(postures[:, self._columns])
 
-    def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
-        start = recent_actions[-1, self._columns].expand(len(numbers), -1)
-        goal = self._arm.reach(start, numbers)
-        return through([goal], [self._SPAN], self._columns, recent_actions, self._space, frames)
+    def motions(self, numbers: Tensor, stop: Tensor) -> Tensor:
+        start = stop[-1, self._columns].expand(len(numbers), -1)
+        return through([self._arm.reach(start, numbers)], [self._SPAN], self._columns, stop)
 
 
 class HandStroke:
@@ -78,11 +77,12 @@ class HandStroke:
     # At a horizon of 2.1 s: down at the first point after 1.1 s, a stroke of 0.6 s, and up in 0.5 s. With a faster
     # approach, the speed limits of the simulated arm bend most strokes.
     _SPANS = (Span(0.0, 0.36), Span(0.25, 0.50), Span(0.50, 0.78), Span(0.76, 1.0))
+    _NEAR = 6  # iterations of the kinematics from one way point to the next
     _BACK = 0.08  # metres that the hand goes back while it goes up
     _WIDTHS = (0.03, 0.03, 0.03, 0.03, 0.01, 0.01)  # metres, of the first variation
 
     def __init__(self, arm: HandKinematics, workspace: Workspace, space: JointSpace) -> None:
-        self._space, self._columns = space, space.index(arm.joints)
+        self._columns = space.index(arm.joints)
         self._arm = arm.to(space.lower.device)
         x, y, low, high = workspace.x, workspace.y, workspace.stroke_z, workspace.clear_z
         self._drawn = _bounds(space, x, y, (-torch.pi, torch.pi), workspace.stroke, low, high)
@@ -98,10 +98,10 @@ class HandStroke:
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return self._inside(numbers + share * self._widths * normal(numbers, generator))
 
-    def ending_at(self, postures: Tensor, recent_actions: Tensor) -> None:
+    def ending_at(self, postures: Tensor, stop: Tensor) -> None:
         return None
 
-    def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
+    def motions(self, numbers: Tensor, stop: Tensor) -> Tensor:
         begin, end, low, high = numbers.split([2, 2, 1, 1], dim=1)
         direction = torch.nn.functional.normalize(end - begin, dim=1)
         way_points = (
@@ -110,9 +110,13 @@ class HandStroke:
             torch.cat([end, low], dim=1),
             torch.cat([end - self._BACK * direction, high], dim=1),
         )
-        posture = recent_actions[-1, self._columns].expand(len(numbers), -1)
-        postures = [posture := self._arm.reach(posture, point) for point in way_points]
-        return through(postures, self._SPANS, self._columns, recent_actions, self._space, frames)
+        posture = stop[-1, self._columns].expand(len(numbers), -1)
+        posture = self._arm.reach(posture, way_points[0])
+        postures = [posture]
+        for point in way_points[1:]:  # each near the one before
+            posture = self._arm.reach(posture, point, self._NEAR)
+            postures.append(posture)
+        return through(postures, self._SPANS, self._columns, stop)
 
     def _inside(self, numbers: Tensor) -> Tensor:
         """Both points within the workspace, both heights above the lowest height of a stroke."""

@@ -36,11 +36,11 @@ class JointMoves:
     def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
         return numbers + share * _WIDTH * self._spread * normal(numbers, generator)
 
-    def ending_at(self, postures: Tensor, recent_actions: Tensor) -> Tensor:
-        return self._space.normalised(postures - recent_actions[-1])[:, self._columns]
+    def ending_at(self, postures: Tensor, stop: Tensor) -> Tensor:
+        return self._space.normalised(postures - stop[-1])[:, self._columns]
 
-    def motions(self, numbers: Tensor, recent_actions: Tensor, frames: int) -> Tensor:
+    def motions(self, numbers: Tensor, stop: Tensor) -> Tensor:
         space, columns = self._space, self._columns
-        goal = recent_actions[-1, columns] + numbers * space.scale[columns]
+        goal = stop[-1, columns] + numbers * space.scale[columns]
         goal = goal.maximum(space.lower[columns]).minimum(space.upper[columns])
-        return through([goal], [self._span], columns, recent_actions, space, frames)
+        return through([goal], [self._span], columns, stop)

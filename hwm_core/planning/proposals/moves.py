@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hwm_core.planning.joint_space import JointSpace
-
 
 @dataclass(frozen=True)
 class Span:
@@ -17,21 +15,17 @@ class Span:
     end: float | Tensor  # one for all motions, or [S]
 
 
-def through(
-    postures: Sequence[Tensor], spans: Sequence[Span], columns: Tensor, recent: Tensor, space: JointSpace, frames: int
-) -> Tensor:
+def through(postures: Sequence[Tensor], spans: Sequence[Span], columns: Tensor, stop: Tensor) -> Tensor:
     """Motions [S, F, A] that stop the present motion, while they move through postures.
 
     Args:
         postures: the way points, each [S, J].
         spans: of the move to each way point.
         columns: [J] the joints of the postures; the others stop.
-        recent: [2, A] the two newest actions.
-        space: limits; the motions may exceed them.
-        frames: F.
+        stop: [F, A] the motion that stops the present one.
     """
-    stop = space.stop(recent, frames)
     motions = stop.expand(len(postures[0]), -1, -1).clone()
+    frames = len(stop)
     time = torch.arange(1, frames + 1, device=stop.device, dtype=stop.dtype) / frames
     before = stop[-1, columns].expand(len(postures[0]), -1)
     for posture, span in zip(postures, spans, strict=True):

@@ -1,7 +1,7 @@
 """The action space of a robot: joint limits, speed and acceleration limits, and the scale of each joint."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,7 +24,6 @@ class JointSpace:
     max_acceleration: Tensor  # units per second squared
     scale: Tensor  # standard deviation in the training data; 0 for a joint that never moved
     frame_rate_hz: float
-    _stops: list[tuple[Tensor, Tensor]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def from_manifest(
@@ -141,19 +140,14 @@ class JointSpace:
     def stop(self, recent: Tensor, frames: int) -> Tensor:
         """The motion [F, A] that holds still: it stops as fast as the limits allow, and stays there.
 
-        A joint that starts outside its limits comes back to them. The motion is kept for further calls with the same
-        tensor `recent`, as a search makes them for every batch; do not change that tensor in place.
+        A joint that starts outside its limits comes back to them.
         """
-        if self._stops and self._stops[0][0] is recent and len(self._stops[0][1]) == frames:
-            return self._stops[0][1]
         last_step, change = recent[-1] - recent[-2], self.max_step_change
         ahead = torch.arange(1, frames + 1, device=recent.device)[:, None]
         steps = last_step.sign() * (last_step.abs() - ahead * change).clamp(min=0)
         braking = recent[-1] + steps.cumsum(dim=0)
         rest = braking[-1].clamp(self.lower, self.upper)
-        stop = torch.where(braking[-1] == rest, braking, self.follow(rest.expand(frames, -1), recent))
-        self._stops[:] = [(recent, stop)]
-        return stop
+        return torch.where(braking[-1] == rest, braking, self.follow(rest.expand(frames, -1), recent))
 
     def project(self, actions: Tensor, recent: Tensor, stop: Tensor | None = None) -> Tensor:
         """Bring motions [..., F, A] within the limits, all frames at once. Motions within the limits do not change.

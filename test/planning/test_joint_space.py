@@ -105,11 +105,3 @@ def test_without_an_acceleration_limit_joints_need_a_fraction_of_a_second_to_ful
 def test_limits_that_are_not_positive_or_not_one_a_joint_are_rejected(limits: dict) -> None:
     with pytest.raises(BadConfig, match="limit of the joints"):
         JointSpace.from_limits(("a",), [0.0], [1.0], [0.1], 30.0, **{"max_velocity": 1.0, **limits})
-
-
-def test_the_stop_of_a_search_is_computed_once() -> None:
-    moving = torch.tensor([[0.0, 0.0], [0.1, 0.2]])
-    stop = SPACE.stop(moving, 8)
-    assert SPACE.stop(moving, 8) is stop
-    assert len(SPACE.stop(moving, 5)) == 5 and not torch.equal(SPACE.stop(AT_REST, 8), stop)
-    torch.testing.assert_close(SPACE.stop(moving.clone(), 8), stop)

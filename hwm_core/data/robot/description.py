@@ -14,6 +14,12 @@ class Joint(Config):
     limits: tuple[float, float] | None = Field(
         default=None, description="lower and upper, in `unit`; absent: the extremes of the training values"
     )
+    max_velocity: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="speed limit for planning, in `unit` per second"
+    )
+    max_acceleration: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="for planning, in `unit` per second squared"
+    )
 
     @property
     def declared(self) -> bool:

@@ -20,6 +20,9 @@ class PlanningConfig(Config):
     max_velocity: float = Field(
         default=3.0, gt=0, description="joint units per second; joints keep the robot's own limits too"
     )
+    limits: str | None = Field(
+        default=None, description="robot YAML file or URDF with speed limits; absent: those of the simulated robot"
+    )
     replan_seconds: float = Field(default=0.4, gt=0, description="time of each plan that is executed")
     tasks: dict[str, dict[str, Any]] = Field(
         default={}, description="{task: settings that differ for it}, such as {push: {search: {proposals: 256}}}"

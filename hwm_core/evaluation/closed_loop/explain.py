@@ -56,7 +56,7 @@ def explain(
         RobotMismatch, BadConfig, MissingGL: as `run_episode`.
     """
     config = config.of_task(kind.name)
-    space = joint_space(world_model, config.max_velocity)
+    space = joint_space(world_model, config)
     task, observer = make_task(kind, robot, seed), SimObserver(robot, world_model)
     observer.hold_until_full()
     observation = observer.observation()

@@ -61,7 +61,7 @@ def rank_candidates(
         RobotMismatch, BadConfig, MissingGL: as `run_episode`.
     """
     config = config.of_task(kind.name)
-    space = joint_space(world_model, config.max_velocity)
+    space = joint_space(world_model, config)
     task, observer = make_task(kind, robot, seed), SimObserver(robot, world_model)
     start_image = world_model.preprocessing.apply(robot.render())
     rest = task.demonstration if place == "start" else _go_near(robot, task)

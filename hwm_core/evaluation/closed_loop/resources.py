@@ -30,7 +30,7 @@ class Resources:
     @property
     def space(self) -> JointSpace:
         """Limits and scales of the view's joints."""
-        return joint_space(self.view, self.config.max_velocity)
+        return joint_space(self.view, self.config)
 
     @cached_property
     def library(self) -> MotionLibrary:

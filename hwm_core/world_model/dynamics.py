@@ -1,6 +1,9 @@
 """The `Dynamics` protocol of planning, implemented with a world model."""
 
+from dataclasses import replace
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -58,7 +61,11 @@ class WorldModelDynamics:
         total = model.model.config.num_future_latents
         num_latents = min(last_latents, total) if last_latents is not None and self._leaves_out else total
         generator, parts = CandidateGenerator(self.seed, model.device), []
-        for part in candidates.to(model.device).split(self.batch(num_latents)):
+        batch, count = self.batch(num_latents), len(candidates)
+        candidates = candidates.to(model.device)
+        if model.compiled_batch is not None:  # all parts have one size
+            candidates = torch.cat([candidates, candidates[-1:].expand(-count % batch, -1, -1)])
+        for part in candidates.split(batch):
             parts.append(
                 model.predict(
                     past,
@@ -70,10 +77,14 @@ class WorldModelDynamics:
                 )
             )
             generator = generator.further()
-        return Rollout.batched(parts)
+        rollout = Rollout.batched(parts)
+        tokens = None if rollout.tokens is None else rollout.tokens[:count]
+        return replace(rollout, latents=rollout.latents[:count], tokens=tokens)
 
     def batch(self, num_latents: int) -> int:
-        """How many candidates of `num_latents` latents are rolled out at once within the memory."""
+        """How many candidates of `num_latents` latents are rolled out at once: as compiled, or within the memory."""
+        if self.world_model.compiled_batch is not None:
+            return self.world_model.compiled_batch
         return max(1, self.memory // bytes_per_candidate(self.world_model.model, num_latents, self.world_model.dtype))
 
     def decode(self, past: Past, rollout: Rollout) -> Tensor:

@@ -51,6 +51,7 @@ class WorldModel:
         self.name, self.family, self.sha256 = checkpoint.name, checkpoint.family, checkpoint.sha256
         self.metadata = checkpoint.metadata
         self.device, self.dtype = next(self.model.parameters()).device, dtype
+        self.compiled_batch: int | None = None
         self._normalisation = self.manifest.normalisation(torch.empty(0, device=self.device))
         self.past_frames, self.future_frames = self.model.config.past_frames, self.model.config.future_frames
         self.frame_rate_hz = self.preprocessing.frame_rate_hz
@@ -75,16 +76,19 @@ class WorldModel:
             keep_weights(part, world_model.dtype)
         return world_model
 
-    def compile(self, mode: str = "default") -> None:
-        """Compile predictions with `torch.compile`: faster, after a minute at the first use with each batch size.
+    def compile(self, mode: str = "default", batch: int = 32) -> None:
+        """Compile predictions with `torch.compile`: faster, after a minute or more at the first use.
 
         Args:
             mode: of `torch.compile`; "reduce-overhead" records CUDA graphs.
+            batch: candidates of a part in `WorldModelDynamics`, which fills up the last part: each other number would
+                be compiled again.
 
         Raises:
             BadConfig: the model's past cannot be cached exactly.
         """
         self._predictor.compile(mode)
+        self.compiled_batch = batch
 
     def observe(self, frames: NDArray[np.uint8], actions: NDArray[np.float32]) -> Past:
         """Encode observed frames and their actions: the past of the following rollouts.

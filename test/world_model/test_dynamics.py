@@ -135,3 +135,27 @@ def test_futures_can_be_differentiated_by_their_actions_and_only_then_keep_a_gra
     moved = actions.clone().requires_grad_()
     (slope,) = torch.autograd.grad(dynamics.rollout(past, moved).latents.square().sum(), moved)
     assert slope.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["masked", "flow", "flow, separate"])
+def test_a_compiled_model_gets_parts_of_one_size_only(name: str, monkeypatch) -> None:
+    world, past, actions = made(name)
+    whole, sizes = WorldModelDynamics(world).rollout(past, actions).latents, []
+
+    def recorder(function, **options):
+        def record(*arguments, **named):
+            sizes.append(max(len(one) for one in arguments if isinstance(one, torch.Tensor)))
+            return function(*arguments, **named)
+
+        return record
+
+    monkeypatch.setattr(torch, "compile", recorder)
+    world.compile(batch=4)
+    torch.testing.assert_close(WorldModelDynamics(world).rollout(past, actions).latents, whole, rtol=0, atol=1e-5)
+    assert sizes == [4, 4]
+
+
+@pytest.mark.parametrize("name", ["masked, no cache", "flow, no cache"])
+def test_a_model_without_a_cache_of_the_past_cannot_be_compiled(name: str) -> None:
+    with pytest.raises(BadConfig, match="cache of the past"):
+        made(name)[0].compile()

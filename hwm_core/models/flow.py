@@ -15,6 +15,7 @@ from hwm_core.models.flow_config import FlowConfig
 from hwm_core.models.flow_loss import latents_of_step, weighted_square
 from hwm_core.models.flow_path import interpolate, linear_estimate, noise_level, velocity_to
 from hwm_core.models.network import WorldModelNetwork
+from hwm_core.nn.action_maps import ActionMaps
 from hwm_core.nn.action_modulation import ActionModulation
 from hwm_core.nn.attention_spec import flow_block
 from hwm_core.nn.backbone import Backbone, reject_cache
@@ -43,7 +44,7 @@ class FlowWorldModel(WorldModelNetwork):
         super().__init__()
         self.config = config
         dim, patch_channels = config.dim, config.latent_channels * config.patch**2
-        self.position_embed = self.action_modulation = self.conv_path = None
+        self.position_embed = self.action_modulation = self.action_maps = self.conv_path = None
         if config.position == "rotary_and_learned":
             self.position_embed = PositionEmbedding(config.num_latents, math.prod(config.sites), dim)
         self.time_embed = nn.Sequential(nn.Linear(dim, 4 * dim), nn.SiLU(), nn.Linear(4 * dim, dim), nn.SiLU())
@@ -51,6 +52,8 @@ class FlowWorldModel(WorldModelNetwork):
         self.past_patch_embed = nn.Linear(patch_channels, dim)
         if config.modulation == "time_and_actions":
             self.action_modulation = ActionModulation(config.action_dim, config.temporal_factor, dim)
+        if config.action_points:
+            self.action_maps = ActionMaps(config.action_dim, config.action_points, config.grid, config.temporal_factor)
         if config.conv_width:
             self.conv_path = ConvPath(
                 channels=config.latent_channels,
@@ -59,6 +62,7 @@ class FlowWorldModel(WorldModelNetwork):
                 width=config.conv_width,
                 blocks=config.conv_blocks,
                 dim=dim,
+                map_channels=self.action_maps.channels if self.action_maps is not None else 0,
             )
         else:
             self.future_patch_embed = nn.Linear(patch_channels, dim)
@@ -82,6 +86,8 @@ class FlowWorldModel(WorldModelNetwork):
         self.register_buffer("channel_weights", torch.ones(config.latent_channels), persistent=False)
         initialise(self, config.init, config.depth)
         nn.init.zeros_(self.final_modulation.weight)
+        if self.action_maps is not None:
+            self.action_maps.reset_parameters()
         if self.position_embed is not None:
             self.position_embed.reset_parameters(std=0.02 if config.init == "xavier" else 0.5)
 
@@ -244,7 +250,8 @@ class FlowWorldModel(WorldModelNetwork):
         config, past, t = self.config, conditioning.past.latents, conditioning.time
         time, clean = self._embed_time(t), self._embed_time(t.new_ones(1))
         condition = self._future_condition(time, conditioning, latents)
-        video, features = self._embed_future(noisy, past, t, condition, latents)
+        maps = self._draw_actions(conditioning, latents, noisy)
+        video, features = self._embed_future(noisy, past, t, condition, latents, maps)
         actions = self._embed_actions(conditioning.actions, conditioning.drop_actions, noisy, config.future_frames)
         tokens = {**past_tokens, Stream.FUTURE_VIDEO: video, Stream.FUTURE_ACTIONS: actions}
         conditions = {stream: clean if stream in self.clean_streams else time for stream in tokens}
@@ -263,8 +270,23 @@ class FlowWorldModel(WorldModelNetwork):
         actions = self.action_modulation(of_latents, conditioning.past.newest_action)
         return time + zeroed(actions, conditioning.drop_actions)
 
+    def _draw_actions(self, conditioning: Conditioning, latents: tuple[int, ...], like: Tensor) -> Tensor | None:
+        """Maps [B, T, channels, H, W] of the actions, zero where they are dropped; None without `action_points`."""
+        if self.action_maps is None:
+            return None
+        if conditioning.actions is None:
+            return like.new_zeros(len(like), len(latents), self.action_maps.channels, *self.config.grid)
+        maps = self.action_maps(conditioning.actions, conditioning.past.newest_action, latents)
+        return zeroed(maps, conditioning.drop_actions)
+
     def _embed_future(
-        self, noisy: Tensor, past: Tensor, t: Tensor, condition: Tensor, latents: tuple[int, ...]
+        self,
+        noisy: Tensor,
+        past: Tensor,
+        t: Tensor,
+        condition: Tensor,
+        latents: tuple[int, ...],
+        maps: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
         """Tokens [B, T, N, D], and the features that a convolution path continues from."""
         if self.config.input_scaling == "linear_estimate":
@@ -272,7 +294,7 @@ class FlowWorldModel(WorldModelNetwork):
         if self.conv_path is None:
             tokens, features = self.future_patch_embed(to_patches(noisy, self.config.patch)), None
         else:
-            tokens, features = self.conv_path.encode(noisy, past, condition)
+            tokens, features = self.conv_path.encode(noisy, past, condition, maps)
         return self._add_position(tokens, [self.config.num_past_latents + latent for latent in latents]), features
 
     def _project(self, tokens: Tensor, features: Tensor | None, past: Tensor, condition: Tensor) -> Tensor:

@@ -60,6 +60,11 @@ class FlowConfig(WorldModelConfig):
         ge=0,
         description="weight in the loss that a cell gains when it changes by one standard deviation",
     )
+    action_points: int = Field(
+        default=0,
+        ge=0,
+        description="points that move with the actions, drawn as input of the convolutions (`nn.action_maps`); 0: none",
+    )
     sigma_min: float = Field(default=1e-4, ge=0, lt=1, description="standard deviation of the noise at t = 1")
     condition_dropout: float = Field(
         default=0.15, ge=0, lt=1, description="rate of samples whose past and actions are dropped, for guidance"
@@ -89,6 +94,8 @@ class FlowConfig(WorldModelConfig):
     def _check_convolutions(self) -> "FlowConfig":
         if self.conv_width % NORM_GROUPS:
             raise ValueError(f"`conv_width` to be a multiple of {NORM_GROUPS}")
+        if self.action_points and not self.conv_width:
+            raise ValueError("`conv_width` above 0 where `action_points` is: only convolutions read the points")
         if self.conv_width and self.predicts != "data":
             raise ValueError("`predicts` to be `data` where `conv_width` is not 0: convolutions predict a change")
         return self

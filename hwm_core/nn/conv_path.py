@@ -48,10 +48,12 @@ class ConvPath(nn.Module):
     it starts as zero.
     """
 
-    def __init__(self, *, channels: int, num_past: int, patch: int, width: int, blocks: int, dim: int) -> None:
+    def __init__(
+        self, *, channels: int, num_past: int, patch: int, width: int, blocks: int, dim: int, map_channels: int = 0
+    ) -> None:
         super().__init__()
         self.patch = patch
-        self.stem = nn.Conv2d(channels * (1 + num_past), width, 3, padding=1)
+        self.stem = nn.Conv2d(channels * (1 + num_past) + map_channels, width, 3, padding=1)
         self.before, self.after = (nn.ModuleList(ConvBlock(width, dim) for _ in range(blocks)) for _ in range(2))
         self.to_tokens, self.from_tokens = nn.Linear(width * patch**2, dim), nn.Linear(dim, width * patch**2)
         self.norm, self.head = nn.GroupNorm(NORM_GROUPS, width), nn.Conv2d(width, channels, 3, padding=1)
@@ -68,21 +70,27 @@ class ConvPath(nn.Module):
                 block.reset_parameters()
         nn.init.zeros_(self.head.weight)
 
-    def encode(self, noisy: Tensor, past: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(
+        self, noisy: Tensor, past: Tensor, condition: Tensor, maps: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """From noisy latents to tokens.
 
         Args:
             noisy: [B or 1, T, H, W, C].
             past: [B or 1, T_past, H, W, C].
             condition: [B or 1, T or 1, D].
+            maps: [B, T, `map_channels`, H, W] further input.
 
         Returns:
             Tokens [B, T, N, D], and features [B, T, W, H, W] that `decode` continues from (a skip connection).
         """
-        batch, latents = max(len(noisy), len(past)), noisy.shape[1]
+        batch, latents = max(len(noisy), len(past), 0 if maps is None else len(maps)), noisy.shape[1]
         context = rearrange(past, "b s h w c -> b 1 h w (s c)").expand(batch, latents, -1, -1, -1)
         noisy = noisy.expand(batch, -1, -1, -1, -1)
-        features = _each(self.stem, _images(torch.cat([noisy, context.to(noisy.dtype)], dim=-1)))
+        images = _images(torch.cat([noisy, context.to(noisy.dtype)], dim=-1))
+        if maps is not None:
+            images = torch.cat([images, maps.to(images.dtype).expand(batch, -1, -1, -1, -1)], dim=2)
+        features = _each(self.stem, images)
         for block in self.before:
             features = block(features, condition)
         patches = rearrange(features, "b t c (h p) (w q) -> b t (h w) (p q c)", p=self.patch, q=self.patch)

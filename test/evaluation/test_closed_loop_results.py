@@ -80,13 +80,14 @@ def test_the_table_has_a_line_for_each_task_and_row_and_compares_with_the_main_r
 
 
 def test_settings_of_a_task_change_the_common_settings():
-    config = PlanningConfig.parse({"max_velocity": 2.0, "tasks": {"push": {"planner": {"knots": 3}}}})
+    config = PlanningConfig.parse({"max_velocity": 2.0, "tasks": {"push": {"search": {"knots": 3}}}})
     push, reach = config.of_task("push"), config.of_task("reach")
-    assert (push.planner.knots, reach.planner.knots, push.max_velocity) == (3, 1, 2.0)
+    assert (push.search.knots, reach.search.knots, push.max_velocity) == (3, 2, 2.0)
+    assert (push.strokes, reach.strokes) == (True, False), "in the goal of a reach no object moves"
     with pytest.raises(BadConfig, match="names among look, reach, push"):
         PlanningConfig.parse({"tasks": {"pull": {}}})
     with pytest.raises(BadConfig, match="task push"):
-        PlanningConfig.parse({"tasks": {"push": {"planer": {}}}}).of_task("push")
+        PlanningConfig.parse({"tasks": {"push": {"serch": {}}}}).of_task("push")
 
 
 def test_a_seed_list_that_is_too_short_is_rejected():

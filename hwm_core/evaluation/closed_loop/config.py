@@ -1,5 +1,6 @@
 """Settings of planning in the closed loop and in the ranking."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -11,10 +12,17 @@ from hwm_core.sampling.config import Sampling
 from hwm_core.sim.tasks.table import TASKS
 
 
+_OF_TASKS: Mapping[str, dict[str, Any]] = {"reach": {"strokes": False}}  # in the goal of a reach no object moves
+
+
 class PlanningConfig(Config):
     """Settings of all tasks, and changes for single tasks."""
 
     search: SearchConfig = Field(default=SearchConfig(), description="the search; its joints are the task's")
+    strokes: bool = Field(
+        default=True,
+        description="whether hands also draw strokes over the table, which move objects; the task reach does not",
+    )
     objective: Objective = Objective()
     scoring: Sampling = Field(default=Sampling(), description="sampling of the rollouts of candidates")
     max_velocity: float = Field(
@@ -31,7 +39,8 @@ class PlanningConfig(Config):
     def of_task(self, task: str) -> "PlanningConfig":
         """The settings of one task. Raises BadConfig for an unknown setting of it."""
         common = {**self.plain(), "tasks": {}}
-        return PlanningConfig.parse(_merged(common, self.tasks.get(task, {})), f"task {task}")
+        of_task = _merged(_OF_TASKS.get(task, {}), self.tasks.get(task, {}))
+        return PlanningConfig.parse(_merged(common, of_task), f"task {task}")
 
     @field_validator("tasks")
     @classmethod

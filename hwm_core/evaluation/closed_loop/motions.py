@@ -17,17 +17,22 @@ from hwm_core.sim.description import SIDES
 _WORKSPACES: Mapping[str, Workspace] = {"right": Workspace(), "left": Workspace(y=(-0.20, 0.40))}
 
 
-def primitives_for(joints: tuple[str, ...], start: NDArray[np.float32], space: JointSpace) -> list[Primitive]:
+def primitives_for(
+    joints: tuple[str, ...], start: NDArray[np.float32], space: JointSpace, strokes: bool = True
+) -> list[Primitive]:
     """Motions of the hands whose arms move, or of the joints where no whole arm moves.
 
     Args:
         joints: the planned joints.
         start: [A] the action at the start of the goal.
         space: all joints.
+        strokes: whether hands also draw strokes over the table, which move objects.
     """
     motions: list[Primitive] = []
     for side in SIDES:
         arm = simulated_arm(side)
         if set(arm.joints) <= set(joints):
-            motions += [HandReach(arm, _WORKSPACES[side], space), HandStroke(arm, _WORKSPACES[side], space)]
+            motions.append(HandReach(arm, _WORKSPACES[side], space))
+            if strokes:
+                motions.append(HandStroke(arm, _WORKSPACES[side], space))
     return [*(motions or [JointMoves(joints, space)]), Back(torch.as_tensor(start), space)]

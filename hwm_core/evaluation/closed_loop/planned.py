@@ -70,7 +70,7 @@ class Planned:
             config.objective,
             situation.space,
             config.search.model_copy(update={"joints": situation.joints}),
-            primitives_for(situation.joints, observation.actions[-1], situation.space),
+            primitives_for(situation.joints, observation.actions[-1], situation.space, config.strokes),
             self._proposers,
             seed=situation.seed,
         )
@@ -88,7 +88,7 @@ class WithoutModel:
 
     def __init__(self, situation: Situation, horizon_frames: int, config: PlanningConfig) -> None:
         self._situation, self._horizon_frames = situation, horizon_frames
-        self._rng = np.random.default_rng(situation.seed)
+        self._strokes, self._rng = config.strokes, np.random.default_rng(situation.seed)
         self._generator = torch.Generator().manual_seed(situation.seed)
         self._primitives: list[Primitive] = []
         self.replan_frames = _replan_frames(situation, horizon_frames, config)
@@ -96,7 +96,7 @@ class WithoutModel:
     def decide(self, observation: SimObservation) -> Decision:
         space, recent = self._situation.space, torch.from_numpy(observation.actions[-2:])
         if not self._primitives:
-            self._primitives = primitives_for(self._situation.joints, observation.actions[-1], space)
+            self._primitives = primitives_for(self._situation.joints, observation.actions[-1], space, self._strokes)
         weights = np.array([primitive.weight for primitive in self._primitives])
         primitive = self._primitives[self._rng.choice(len(weights), p=weights / weights.sum())]
         stop = space.stop(recent, self._horizon_frames)

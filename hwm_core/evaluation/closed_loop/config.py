@@ -11,7 +11,6 @@ from hwm_core.planning.search_config import SearchConfig
 from hwm_core.sampling.config import Sampling
 from hwm_core.sim.tasks.table import TASKS
 
-
 _OF_TASKS: Mapping[str, dict[str, Any]] = {"reach": {"strokes": False}}  # in the goal of a reach no object moves
 
 

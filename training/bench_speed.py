@@ -42,7 +42,7 @@ def run_speed(options: argparse.Namespace) -> int:
     scenes, counts = _scenes(options, world, config), sorted(set(options.candidates))
     settings = {name: one for name, one in SETTINGS.items() if options.compile or not one.compile}
     scores = {
-        name: make_score(one, path, device, config.objective, config.scoring, config.max_velocity)
+        name: make_score(one, path, device, config.objective, config.scoring, config.max_velocity, world.sha256)
         for name, one in settings.items()
     }
     with tqdm(total=len(scores) * (len(scenes) + len(counts) * (1 + options.repeats)), unit="call") as bar:

@@ -1,14 +1,21 @@
 """The speed bench: agreement with the slow setting, times by candidate, and scenes of the simulated humanoid."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from untrained import save_untrained
 
+from hwm_core.errors import BadCheckpoint
 from hwm_core.evaluation.speed.measure import NAIVE_CANDIDATES, SpeedRow, measure
 from hwm_core.evaluation.speed.plan import PlanSpeed
 from hwm_core.evaluation.speed.scene import Scene
-from hwm_core.evaluation.speed.settings import NAIVE, SETTINGS, SLOW
+from hwm_core.evaluation.speed.settings import NAIVE, SETTINGS, SLOW, make_score
 from hwm_core.evaluation.speed.table import speed_table
+from hwm_core.planning.costs.objective import Objective
+from hwm_core.sampling.config import Sampling
+from hwm_core.world_model.model import WorldModel
 
 SCENES = [
     Scene(
@@ -75,3 +82,23 @@ def test_the_table_has_the_ratios_of_one_run_and_says_what_is_rejected() -> None
     line = next(line for line in table.splitlines() if SETTINGS["last latents"].summary in line)
     assert "| 50 | 4.00 | 20.00 | 0.800 | 20.0 %, rejected |" in line
     assert table.endswith("A plan: p50 100 ms, 192 futures, n = 3")
+
+
+def test_settings_of_one_checkpoint_score_alike_and_a_replaced_checkpoint_is_rejected(tmp_path) -> None:
+    folder = save_untrained(tmp_path / "checkpoint", family="flow", attention="clean_context", future="separate")
+    world, cpu = WorldModel.load(folder), torch.device("cpu")
+    random = np.random.default_rng(0)
+    scene = replace(
+        SCENES[0],
+        frames=random.integers(0, 256, (world.past_frames, 16, 16, 3), dtype=np.uint8),
+        actions=random.normal(size=(world.past_frames, 3)).astype(np.float32),
+        goal=random.integers(0, 256, (16, 16, 3), dtype=np.uint8),
+        candidates=random.normal(size=(6, world.future_frames, 3)).astype(np.float32),
+    )
+    arguments = (folder, cpu, Objective(), Sampling(), 3.0)
+    slow, *others = (
+        make_score(setting, *arguments, world.sha256)(scene, 6) for setting in SETTINGS.values() if not setting.compile
+    )
+    assert all(torch.allclose(slow, other, rtol=0.02, atol=0.02) for other in others)
+    with pytest.raises(BadCheckpoint, match="replaced during the measurement"):
+        make_score(SETTINGS[SLOW], *arguments, "another")

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hwm_core.errors import BadCheckpoint
 from hwm_core.evaluation.speed.scene import Scene
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.joint_space import JointSpace
@@ -72,14 +73,22 @@ def make_score(
     objective: Objective,
     sampling: Sampling,
     max_velocity: float,
+    sha256: str,
 ) -> Score:
     """Load the checkpoint as the setting asks, and return what scores with it.
 
     Raises:
-        BadCheckpoint: the checkpoint cannot be loaded.
+        BadCheckpoint: the checkpoint cannot be loaded, or has another `sha256` by now.
         BadConfig: a model that cannot be compiled.
     """
     world = WorldModel.load(checkpoint, device=device, dtype=setting.dtype)
+    if world.sha256 != sha256:
+        raise BadCheckpoint(
+            str(checkpoint),
+            expected="one checkpoint for all settings",
+            got="another one: it was replaced during the measurement",
+            remedy="Copy the checkpoint and measure the copy.",
+        )
     if setting.compile:
         world.compile()
     kind: type[WorldModelDynamics] = WorldModelDynamics

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from hwm_core.errors import BadInput
     from hwm_core.planning.costs.objective import Objective
     from hwm_core.planning.joint_space import JointSpace
-    from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
     from hwm_core.planning.scoring import ScoreEngine
     from hwm_core.planning.search import Search
     from hwm_core.planning.search_config import SearchConfig
@@ -25,8 +24,6 @@ __all__ = [
     "BadInput",
     "JointSpace",
     "Objective",
-    "PlannerConfig",
-    "RecedingHorizonPlanner",
     "Rollout",
     "Sampling",
     "ScoreEngine",
@@ -40,8 +37,6 @@ _MODULES = {
     "BadInput": "errors",
     "JointSpace": "planning.joint_space",
     "Objective": "planning.costs.objective",
-    "PlannerConfig": "planning.receding_horizon",
-    "RecedingHorizonPlanner": "planning.receding_horizon",
     "Rollout": "types",
     "Sampling": "sampling.config",
     "ScoreEngine": "planning.scoring",

@@ -149,7 +149,7 @@ class Bench:
 
     def _on_status(self, message: ContextStatus) -> None:
         self._status = message
-        self._phase.latencies.append((time.time_ns() - convert.stamp_ns(message.header.stamp)) * 1e-9)
+        self._phase.latencies.append((time.time_ns() - convert.stamp_ns(message.image_stamp)) * 1e-9)
 
     def _on_scores(self, message: ActionScores) -> None:
         # On a busy machine, a late image can flush the context; the request then ends with NO_CONTEXT.

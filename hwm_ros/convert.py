@@ -100,7 +100,19 @@ def read_candidates(message: ActionCandidates) -> NDArray[np.float32]:
 
 
 def read_sequence(message: ActionSequence) -> NDArray[np.float32]:
-    """The actions [F, A] of a message, with the columns in the message's order."""
+    """The actions [F, A] of a message, with the columns in the message's order.
+
+    Raises:
+        BadActions: a size is 0, or the sizes do not match the data or the joint names.
+    """
+    shape = (message.num_steps, message.num_joints)
+    if 0 in shape or len(message.actions) != shape[0] * shape[1] or len(message.joint_names) != shape[1]:
+        raise BadActions(
+            "an action sequence",
+            expected="num_steps x num_joints values and num_joints names, no size 0",
+            got=f"{' x '.join(map(str, shape))}, {len(message.actions)} values, {len(message.joint_names)} names",
+            remedy="Set the two sizes to the shape of the row-major array.",
+        )
     return np.frombuffer(message.actions, np.float32).reshape(message.num_steps, message.num_joints)
 
 

@@ -1,4 +1,4 @@
-"""Demo: the simulated humanoid reaches a goal image with the world model, then the model is evaluated offline.
+"""Demo: the simulated humanoid fulfils a task with the world model, then the model is evaluated offline.
 
 python -m hwm_ros.demo --out demo_out                simulate, plan, record, replay, evaluate
 python -m hwm_ros.demo --out demo_out --bag BAG      replay your own recording only
@@ -35,16 +35,18 @@ from hwm_core.evaluation.simulated import held_out
 from hwm_core.evaluation.tables import markdown
 from hwm_core.io.atomic import new_file, write_text
 from hwm_core.sampling.config import Sampling
-from hwm_core.sim.tasks.reach import REACH
+from hwm_core.sim.model import CONTROL_HZ
+from hwm_core.sim.tasks.table import TASKS
+from hwm_core.sim.tasks.task import TaskKind
 from hwm_core.visualization import contact_sheet, plan_strip, write_png
 from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
 from hwm_ros.error_codes import Rejected
 from hwm_ros.processes import NodeDied, isolate
-from hwm_ros.reach_episode import ReachEpisode, run_reach_episode
+from hwm_ros.task_episode import TaskEpisode, run_task_episode
 
-REACH_SEED = 2_100_000
+TASK_SEED = 2_100_000
 EVALUATION_SEED = 2_000_000  # of the first held-out episode
 EPISODES = 4  # of 10 s, 54 windows each; half of the episodes keep the neck fixed
 EXAMPLES = 4  # in the contact sheet
@@ -63,7 +65,8 @@ def main() -> int:
     parser.add_argument("--checkpoint", help="checkpoint folder (default: the shipped one of --family)")
     parser.add_argument("--family", choices=SHIPPED_OF, default="masked", help="model family (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=REACH_SEED, help="seed of the reach task (default: %(default)s)")
+    parser.add_argument("--task", choices=TASKS, default="reach", help="task of the robot (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=TASK_SEED, help="seed of the task (default: %(default)s)")
     parser.add_argument(
         "--episodes", type=int, default=EPISODES, help="number of held-out episodes (default: %(default)s)"
     )
@@ -92,18 +95,21 @@ def _simulate(arguments: argparse.Namespace, world_model: WorldModel) -> None:
     for old in (bag, logs, out / "replay"):
         shutil.rmtree(old, ignore_errors=True)
     logs.mkdir()
-    print("1/3  Reach task: simulated humanoid, world model and planner, three processes over DDS in lockstep")
-    episode = _reach(arguments, bag, logs)
-    before, after = episode.distances_m[0], episode.distances_m[-1]
-    reach = {
+    kind = TASKS[arguments.task]
+    print(f"1/3  Task {kind.name}: simulated humanoid, world model and planner, three processes over DDS in lockstep")
+    episode = _run_task(kind, arguments, bag, logs)
+    before, after = episode.errors[0], episode.errors[-1]
+    task = {
+        "name": kind.name,
         "seed": arguments.seed,
-        "distance_before_m": before,
-        "distance_after_m": after,
-        "success": after < REACH.threshold,
+        "unit": kind.unit,
+        "error_before": before,
+        "error_after": after,
+        "success": after < kind.threshold,
     }
-    print(f"     palm to goal {before:.3f} m -> {after:.3f} m")
-    print(f"     {episode.rate_hz:.2f} control steps per second (real time: {world_model.frame_rate_hz:g})")
-    _draw_reach(world_model, episode, bag, reach, out)
+    print(f"     distance to the goal {before:.3f} {kind.unit} -> {after:.3f} {kind.unit}")
+    print(f"     {episode.rate_hz:.2f} control steps per second (real time: {CONTROL_HZ})")
+    _draw_task(world_model, kind, episode, bag, task, out)
     print("2/3  Replay of the recorded bag")
     replayed = _replay(bag, world_model, out / "replay")
     print("3/3  Evaluation on held-out episodes")
@@ -111,7 +117,7 @@ def _simulate(arguments: argparse.Namespace, world_model: WorldModel) -> None:
     metrics = {
         **tables,
         "psnr_db_replay": replayed.metrics["psnr_db"],
-        "reach": reach,
+        "task": task,
         "frames": episode.frames,
         "control_steps_per_second": round(episode.rate_hz, 3),
         "latency_ms": {
@@ -125,10 +131,10 @@ def _simulate(arguments: argparse.Namespace, world_model: WorldModel) -> None:
     print(f"\n{table}\n{_latency_table(episode)}")
 
 
-def _reach(arguments: argparse.Namespace, bag: Path, logs: Path) -> ReachEpisode:
+def _run_task(kind: TaskKind, arguments: argparse.Namespace, bag: Path, logs: Path) -> TaskEpisode:
     isolate(1 + os.getpid() % 100)
     rclpy.init()
-    with tqdm(unit="frame", desc="     reaching", file=sys.stdout) as bar:
+    with tqdm(unit="frame", desc="     running", file=sys.stdout) as bar:
 
         def show(feedback: PlanActions.Feedback, num_frames: int) -> None:
             bar.total = num_frames
@@ -136,27 +142,36 @@ def _reach(arguments: argparse.Namespace, bag: Path, logs: Path) -> ReachEpisode
             bar.update(feedback.frames_done - bar.n)
 
         try:
-            return run_reach_episode(arguments.checkpoint.resolve(), arguments.seed, arguments.device, bag, logs, show)
+            return run_task_episode(
+                kind, arguments.checkpoint.resolve(), arguments.seed, arguments.device, bag, logs, show
+            )
         finally:
             rclpy.try_shutdown()
 
 
-def _draw_reach(world_model: WorldModel, reached: ReachEpisode, bag: Path, reach: dict[str, Any], out: Path) -> None:
-    """Write reach.mp4 and reach.png."""
+def _draw_task(
+    world_model: WorldModel, kind: TaskKind, ran: TaskEpisode, bag: Path, task: dict[str, Any], out: Path
+) -> None:
+    """Write <task>.mp4 and <task>.png."""
     episode, _ = BagRecording(bag, Topics()).read(world_model.preprocessing, world_model.manifest.names)
-    goal = world_model.preprocessing.apply(decode_image(reached.goal))
-    plans = [TimedPlan(convert.stamp_ns(plan.header.stamp), convert.read_sequence(plan)) for plan in reached.plans]
-    distances = reached.distances_m[-len(episode) :]
+    goal = world_model.preprocessing.apply(decode_image(ran.goal))
+    plans = [TimedPlan(convert.stamp_ns(plan.header.stamp), convert.read_sequence(plan)) for plan in ran.plans]
+    # One error for each camera frame; the model may have every second one.
+    ages = [round((episode.stamps_ns[-1] - stamp) * 1e-9 * CONTROL_HZ) for stamp in episode.stamps_ns]
+    errors = [ran.errors[max(-1 - age, -len(ran.errors))] for age in ages]
     rate = world_model.frame_rate_hz
-    captions = [f"{frame / rate:.2f} s   palm to goal {100 * metres:.1f} cm" for frame, metres in enumerate(distances)]
-    plan_video(out / "reach.mp4", world_model, episode, plans, goal, captions, Sampling())
-    outcome = "reached" if reach["success"] else "not reached"
+    captions = [
+        f"{frame / rate:.2f} s   distance to the goal {error:.3f} {kind.unit}" for frame, error in enumerate(errors)
+    ]
+    plan_video(out / f"{kind.name}.mp4", world_model, episode, plans, goal, captions, Sampling())
+    outcome = "success" if task["success"] else "no success"
     notes = (
-        f"palm to goal {reach['distance_before_m']:.3f} m -> {reach['distance_after_m']:.3f} m",
+        f"distance {task['error_before']:.3f} {kind.unit} -> {task['error_after']:.3f} {kind.unit}",
         f"{len(plans)} plans",
     )
-    strip = plan_strip(f"Reach, seed {reach['seed']}: {outcome}", notes, episode.frames[0], goal, episode.frames[1:])
-    with new_file(out / "reach.png") as partial:
+    title = f"Task {kind.name}, seed {task['seed']}: {outcome}"
+    strip = plan_strip(title, notes, episode.frames[0], goal, episode.frames[1:])
+    with new_file(out / f"{kind.name}.png") as partial:
         write_png(partial, strip)
 
 
@@ -196,7 +211,7 @@ def _progress(text: str) -> Iterator[Callable[[int, int], None]]:
         yield update
 
 
-def _latency_table(episode: ReachEpisode) -> str:
+def _latency_table(episode: TaskEpisode) -> str:
     lines = ["| latency | p50 | p95 |", "| --- | ---: | ---: |"]
     lines += [f"| {stage} | {ms['p50']:.1f} ms | {ms['p95']:.1f} ms |" for stage, ms in episode.latency_ms.items()]
     return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
 from hwm_core.live.context import NoContext
 from hwm_core.live.model import NoGoal
+from hwm_core.live.planner import DeadlineTooShort
 from hwm_core.live.worker import Stopped, Superseded
 from hwm_ros.msg import ErrorCode
 
@@ -23,6 +24,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (NotActive, ErrorCode.NOT_ACTIVE),
     (NoContext, ErrorCode.NO_CONTEXT),
     (NoGoal, ErrorCode.NO_GOAL),
+    (DeadlineTooShort, ErrorCode.TIMEOUT),
     (RobotMismatch, ErrorCode.ROBOT_MISMATCH),
     (BadActions, ErrorCode.BAD_ACTIONS),
     (BadImage, ErrorCode.BAD_IMAGE),

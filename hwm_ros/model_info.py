@@ -1,15 +1,17 @@
 """The ModelInfo message of a loaded checkpoint."""
 
+from hwm_core.planning.joint_space import JointSpace
 from hwm_core.world_model.model import WorldModel
 from hwm_ros.msg import ModelInfo
 
 
-def model_info(model: WorldModel, dtype: str) -> ModelInfo:
+def model_info(model: WorldModel, dtype: str, space: JointSpace) -> ModelInfo:
     """Describe the checkpoint.
 
     Args:
         model: the loaded checkpoint.
         dtype: precision that the model computes in.
+        space: limits of the joints that plans keep.
     """
     manifest, preprocessing = model.manifest, model.preprocessing
     return ModelInfo(
@@ -28,6 +30,8 @@ def model_info(model: WorldModel, dtype: str) -> ModelInfo:
         units=list(manifest.units),
         lower=list(manifest.lower),
         upper=list(manifest.upper),
+        max_velocity=space.max_velocity.tolist(),
+        max_acceleration=space.max_acceleration.tolist(),
         scale=list(manifest.scale),
         frame_rate_hz=model.frame_rate_hz,
         past_frames=model.past_frames,

@@ -17,21 +17,26 @@ from hwm_core.assets import SHIPPED
 from hwm_core.config import Config
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.device import read_device
+from hwm_core.errors import BadConfig
 from hwm_core.live.context import Context, ContextWindow
 from hwm_core.live.model import LiveConfig, LiveModel
+from hwm_core.live.planner import Followed, LivePlan, LivePlanner, PlanRequest
 from hwm_core.live.worker import Worker
 from hwm_core.metrics.latency import Latencies
 from hwm_core.planning.costs.objective import Objective
+from hwm_core.planning.limits import Limits
+from hwm_core.planning.search_config import SearchConfig
 from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
 from hwm_ros.model_info import model_info
-from hwm_ros.msg import ActionCandidates, ActionScores, PredictedFrames
+from hwm_ros.msg import ActionCandidates, ActionScores, ActionSequence, PredictedFrames
 from hwm_ros.node import on_executor
 from hwm_ros.parameters import LIVE
+from hwm_ros.srv import MakePlan
 
 
 class ModelParameters(Config):
-    """Which model is loaded, and how it predicts and scores."""
+    """Which model is loaded, and how it predicts, scores and plans."""
 
     checkpoint: str = Field(
         default=SHIPPED, description="folder of a checkpoint, or a shipped one: tiny (masked) or flow_tiny (flow)"
@@ -40,6 +45,8 @@ class ModelParameters(Config):
     dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="precision of the computation")
     live: LiveConfig = LiveConfig()
     objective: Objective = Field(default=Objective(), json_schema_extra=LIVE)
+    search: SearchConfig = SearchConfig()
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True)
@@ -64,18 +71,19 @@ class ModelServer:
     def __init__(self, node: Node, parameters: ModelParameters) -> None:
         self._node = node
         self._worker = Worker("world_model")
-        # Stamp and actions [F, A] of the best candidate. The executor replaces the tuple; the worker reads it.
+        # Stamp and actions [F, A] of the newest plan or best candidate. The executor replaces the tuple, and the worker
+        # reads it.
         self._best: tuple[int, NDArray[np.float32]] | None = None
         self.latencies = Latencies(capacity=1000)
         try:
-            self._live = self._worker.submit(partial(_load, parameters)).result()
+            self._live, self._planner = self._worker.submit(partial(_load, parameters)).result()
         except BaseException:
             self._worker.close()
             raise
         self._model: WorldModel = self._live.world_model
         self.context = Context(self._model.manifest, self._model.preprocessing, self._model.past_frames)
         self.camera_frame = ""  # frame_id of the newest image
-        self.info = model_info(self._model, parameters.dtype)
+        self.info = model_info(self._model, parameters.dtype, self._live.space)
 
     def close(self) -> None:
         """Stop the worker thread; waiting requests end with an error."""
@@ -84,8 +92,9 @@ class ModelServer:
             torch.cuda.empty_cache()  # free the memory of the weights for other processes
 
     def reset(self) -> None:
-        """Start again with an empty context."""
+        """Start again with an empty context. The goal is kept; the next frames are its new start."""
         self.context.reset()
+        self._worker.submit(self._live.forget_start)
         self._best = None
 
     def set_objective(self, objective: Objective) -> None:
@@ -136,6 +145,44 @@ class ModelServer:
             **{f"{stage}_ms": 1e3 * seconds for stage, seconds in stages.items()},
         )
 
+    async def plan(self, message: MakePlan.Request) -> MakePlan.Response:
+        """Search for a plan from the newest context.
+
+        Raises:
+            BadInput: unusable goal image, joints or followed plan, no goal, an incomplete context, or a deadline that
+                is shorter than one batch of candidates.
+            Stopped: the server was closed.
+        """
+        goal, followed, requested = self._frame(message.goal), self._followed(message.followed), perf_counter()
+        if not message.deadline_s >= 0:
+            raise BadConfig(
+                "Deadline of a plan",
+                expected="seconds, or 0 for no deadline",
+                got=message.deadline_s,
+                remedy="Correct `deadline_s`.",
+            )
+
+        def search() -> tuple[float, LivePlan]:
+            queued = perf_counter() - requested
+            seconds = message.deadline_s - queued if message.deadline_s else None
+            request = PlanRequest(tuple(message.joints), goal, followed, seconds, message.seed)
+            return queued, self._planner.plan(self.context.window(), request)
+
+        queued, made = await self._run(search)
+        stages = {"queue": queued, "encode": made.encode_seconds, "search": made.search_seconds}
+        for stage, seconds in stages.items():
+            self.latencies.add(stage, seconds)
+        self._best = (made.stamp_ns, made.actions)
+        return MakePlan.Response(
+            plan=convert.sequence_message(made.actions, self.info.joint_names, convert.header(made.stamp_ns)),
+            source=made.plan.source,
+            cost=made.plan.cost,
+            cost_of_holding=made.plan.cost_of_holding,
+            complete=made.plan.complete,
+            futures=made.plan.futures,
+            **{f"{stage}_ms": 1e3 * seconds for stage, seconds in stages.items()},
+        )
+
     async def rollout(self, message: ActionCandidates) -> PredictedFrames:
         """Predicted frames of action sequences. Raises BadInput or Stopped."""
         actions = self._actions(message)
@@ -149,7 +196,7 @@ class ModelServer:
         return convert.frames_message(frames, PredictedFrames.REQUEST, self.info.frame_rate_hz, header)
 
     async def preview(self) -> Preview:
-        """Predicted frames of the newest best candidate, or else of the newest action held.
+        """Predicted frames of the newest plan or best candidate, or else of the newest action held.
 
         Raises BadInput, Superseded or Stopped.
         """
@@ -186,6 +233,13 @@ class ModelServer:
         columns = self._model.manifest.match(message.joint_names)
         return convert.read_candidates(message)[:, :, columns]
 
+    def _followed(self, message: ActionSequence) -> Followed | None:
+        """The plan that the robot follows, in manifest order; None without one."""
+        if message.num_steps == 0:
+            return None
+        columns = self._model.manifest.match(message.joint_names)
+        return Followed(convert.read_sequence(message)[:, columns], convert.stamp_ns(message.header.stamp))
+
     def _frame(self, message: Image | None) -> NDArray[np.uint8] | None:
         """The preprocessed frame [H, W, 3] of an image message; None without data."""
         if message is None or len(message.data) == 0:
@@ -193,8 +247,9 @@ class ModelServer:
         return self._model.preprocessing.apply(decode_image(message))
 
 
-def _load(parameters: ModelParameters) -> LiveModel:
+def _load(parameters: ModelParameters) -> tuple[LiveModel, LivePlanner]:
     world_model = WorldModel.load(parameters.checkpoint, device=read_device(parameters.device), dtype=parameters.dtype)
-    live = LiveModel(world_model, parameters.live, parameters.objective)
+    live = LiveModel(world_model, parameters.live, parameters.objective, parameters.limits)
     live.warm_up()
-    return live
+    live.space.index(parameters.search.joints)  # unknown names are an error now, not at the first plan
+    return live, LivePlanner(live, parameters.search)

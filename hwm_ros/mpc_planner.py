@@ -1,7 +1,6 @@
-"""The `mpc_planner` node: model-predictive control towards a goal image, with the costs of a world_model node."""
+"""The `mpc_planner` node: follows plans towards a goal image, which it asks a world_model node for again and again."""
 
 import time
-from functools import partial
 
 import numpy as np
 import torch
@@ -15,21 +14,19 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image, JointState
 
 from hwm_core.config import Config
-from hwm_core.live.worker import Worker
 from hwm_core.planning.follower import PlanFollower, initial_command
 from hwm_core.planning.joint_space import JointSpace
-from hwm_core.planning.receding_horizon import PlannerConfig, RecedingHorizonPlanner
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
 from hwm_ros.error_codes import Rejected, error_code, error_text
 from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
-from hwm_ros.node import STEADY, on_executor, run, start_task
+from hwm_ros.node import STEADY, run, start_task
 from hwm_ros.parameters import declare_parameters, read_parameters
 from hwm_ros.plan_goal import PlanGoal
 from hwm_ros.planner_inputs import PlannerInputs
 from hwm_ros.qos import JOINTS_IN, JOINTS_OUT, LATCHED, RELIABLE, create_publisher, create_subscription
-from hwm_ros.remote_scorer import RemoteScorer
-from hwm_ros.srv import SetGoal
+from hwm_ros.srv import MakePlan, SetGoal
+from hwm_ros.timed_client import TimedClient
 
 _CHECK_S = 0.1  # period of the checks for cancellation and time limits
 
@@ -37,14 +34,15 @@ _CHECK_S = 0.1  # period of the checks for cancellation and time limits
 class MpcPlannerParameters(Config):
     """Parameters of the node."""
 
-    world_model: str = Field(default="world_model", description="name of the world_model node that scores candidates")
+    world_model: str = Field(default="world_model", description="name of the world_model node that makes the plans")
     publish_commands: bool = Field(default=False, description="true: move the robot; false: only publish plans")
     lockstep: bool = Field(default=False, description="delay a frame's command until the plan due at it is ready")
-    replan_frames: int = Field(default=5, ge=1, le=1000, description="frames after which a new plan is made")
-    max_velocity: float = Field(default=3.0, gt=0.0, description="speed limit of every joint in rad/s (or m/s)")
-    planner: PlannerConfig = PlannerConfig()
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the search's random numbers")
-    score_timeout_s: float = Field(
+    replan_s: float = Field(default=0.4, gt=0.0, description="time of a plan after which the next one is made")
+    deadline_s: float = Field(
+        default=0.0, ge=0.0, description="time for a search, which then returns the best plan so far; 0: no deadline"
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the searches' random numbers")
+    answer_timeout_s: float = Field(
         default=20.0, gt=0.0, description="longest wall time to wait for an answer of the world model"
     )
     frame_timeout_s: float = Field(
@@ -53,7 +51,7 @@ class MpcPlannerParameters(Config):
 
 
 class MpcPlannerNode(Node):
-    """Publishes one command for every frame that the world model reports, and a new plan every few frames.
+    """Publishes one command for every camera frame that the world model reports, and asks for a new plan in time.
 
     An accepted goal passes three stages: wait until no input is missing, send the goal image, run frame by frame.
     """
@@ -62,27 +60,25 @@ class MpcPlannerNode(Node):
         super().__init__("mpc_planner")
         declare_parameters(self, MpcPlannerParameters)
         self._settings = settings = read_parameters(self, MpcPlannerParameters)
-        self._worker = Worker("mpc_planner")
         self._inputs = PlannerInputs()
         self._busy = False  # a goal was accepted and has no result yet
         self._handle: ServerGoalHandle | None = None  # of the accepted goal
         self._inputs_ready: Future | None = None  # awaited in the first stage
-        self._image_sent: Future | None = None  # awaited in the second stage
         self._waiting_since = 0.0
         self._goal: PlanGoal | None = None  # exists in the third stage
         self._robot_names: list[str] = []  # [A] the robot's names of the model's joints
-        self._last_command: NDArray[np.float32] | None = None  # [A] the newest published command
+        self._last_command: NDArray[np.float64] | None = None  # [A] the newest published command
 
-        self._scorer = RemoteScorer(self, settings.world_model, settings.score_timeout_s)
-        self._set_goal = self.create_client(SetGoal, f"{settings.world_model}/set_goal")
+        name, limit = settings.world_model, settings.answer_timeout_s
+        self._set_goal = TimedClient(self, SetGoal, f"{name}/set_goal", limit)
+        self._make_plan = TimedClient(self, MakePlan, f"{name}/plan", limit)
         self._commands = create_publisher(self, JointState, "joint_commands", JOINTS_OUT)
         self._plans = create_publisher(self, ActionSequence, "~/plan", RELIABLE)
         # A callback that awaits blocks its callback group. The default group must stay free for what it awaits.
         awaiting = ReentrantCallbackGroup()
-        status = f"{settings.world_model}/context_status"
-        create_subscription(self, ModelInfo, f"{settings.world_model}/model_info", self._on_info, LATCHED)
+        create_subscription(self, ModelInfo, f"{name}/model_info", self._on_info, LATCHED)
         create_subscription(self, JointState, "joint_states", self._inputs.joints.add, JOINTS_IN)
-        create_subscription(self, ContextStatus, status, self._on_status, RELIABLE, awaiting)
+        create_subscription(self, ContextStatus, f"{name}/context_status", self._on_status, RELIABLE, awaiting)
         self._server = ActionServer(
             self,
             PlanActions,
@@ -97,8 +93,6 @@ class MpcPlannerNode(Node):
     def destroy_node(self) -> None:
         if self._goal is not None:
             self._goal.finish(ErrorCode.CANCELED, "The planner was shut down.")
-        self._scorer.close()  # otherwise the search in the worker waits until the time limit
-        self._worker.close()
         super().destroy_node()
 
     # ---------------------------------------------------------------- the action
@@ -125,38 +119,27 @@ class MpcPlannerNode(Node):
         except Exception as error:
             result = PlanActions.Result(error_code=error_code(error), error_msg=error_text(error))
         finally:
-            self._inputs_ready = self._image_sent = self._goal = self._handle = None
+            self._inputs_ready = self._goal = self._handle = None
             self._busy = False
         self._set_final_state(handle, result)
         return result
 
     async def _send_image(self, image: Image) -> None:
         """Set the goal image at the world model; an image without data keeps the one that is set."""
-        if len(image.data) == 0:
-            return
-        self._waiting_since = time.monotonic()
-        self._image_sent = self._set_goal.call_async(SetGoal.Request(goal=image))
-        response = await self._image_sent
-        self._image_sent = None
-        if response.error_code != ErrorCode.NONE:
-            raise Rejected(response.error_code, response.error_msg)
+        if len(image.data) > 0:
+            await self._set_goal.call(SetGoal.Request(goal=image))
 
     def _start(self, handle: ServerGoalHandle) -> PlanGoal:
         """A goal that starts from the robot's position and the last command."""
         info, settings = self._inputs.info, self._settings
         assert info is not None
-        horizon = settings.planner.horizon_frames
-        if horizon > info.future_frames:
-            reason = f"`planner.horizon_frames` is {horizon}, but the model predicts {info.future_frames}. Lower it."
-            raise Rejected(ErrorCode.BAD_REQUEST, reason)
-        limits = (info.joint_names, info.lower, info.upper, info.scale)
-        space = JointSpace.from_limits(*limits, info.frame_rate_hz, settings.max_velocity)
+        limits = (info.joint_names, info.lower, info.upper, info.scale, info.frame_rate_hz)
+        space = JointSpace.from_limits(*limits, info.max_velocity, max_acceleration=info.max_acceleration)
         measured = self._inputs.joints.measured(info)
         self._robot_names = measured.names
         start = initial_command(measured.positions, self._last_command, space)
-        planner = RecedingHorizonPlanner(settings.planner, space, settings.seed)
-        follower = PlanFollower(space, settings.replan_frames, start)
-        return PlanGoal(handle, planner, follower, Future(executor=self.executor))
+        replan_frames = min(max(1, round(settings.replan_s * info.frame_rate_hz)), info.future_frames)
+        return PlanGoal(handle, PlanFollower(space, replan_frames, start), Future(executor=self.executor))
 
     def _set_final_state(self, handle: ServerGoalHandle, result: PlanActions.Result) -> None:
         if result.error_code == ErrorCode.NONE:
@@ -170,20 +153,19 @@ class MpcPlannerNode(Node):
     def _check(self) -> None:
         """Check for what no message reports: cancellation, time limits, and inputs that are complete now."""
         waited_s, settings = time.monotonic() - self._waiting_since, self._settings
+        self._set_goal.check()
+        self._make_plan.check()
         if self._handle is not None and self._handle.is_cancel_requested:
             self._end(ErrorCode.CANCELED, "Canceled by the client.")
         elif self._inputs_ready is not None:
             # Nodes that have just started need about a second to discover each other.
-            missing = self._inputs.missing(settings.world_model, self._set_goal.service_is_ready())
+            services_are_ready = self._set_goal.is_ready and self._make_plan.is_ready
+            missing = self._inputs.missing(settings.world_model, services_are_ready)
             if not missing:
                 self._inputs_ready.set_result(None)
                 self._inputs_ready = None
             elif waited_s > settings.frame_timeout_s:
                 self._end(ErrorCode.NO_CONTEXT, f"Missing after {settings.frame_timeout_s:g} s: {missing}.")
-        elif self._image_sent is not None:
-            if waited_s > settings.score_timeout_s:
-                reason = f"The world model did not accept the goal image within {settings.score_timeout_s:g} s."
-                self._end(ErrorCode.TIMEOUT, reason)
         elif self._goal is not None and self._goal.idle_s() > settings.frame_timeout_s:
             hint = "" if settings.publish_commands else " A robot in lockstep needs publish_commands:=true."
             self._end(ErrorCode.TIMEOUT, f"No new frame for {settings.frame_timeout_s:g} s.{hint}")
@@ -192,12 +174,11 @@ class MpcPlannerNode(Node):
         """End the goal in any stage."""
         if self._goal is not None:
             self._goal.finish(code, reason)
-        for awaited in (self._inputs_ready, self._image_sent):
-            if awaited is not None and not awaited.done():
-                awaited.set_exception(Rejected(code, reason))
-        if self._image_sent is not None:
-            self._set_goal.remove_pending_request(self._image_sent)
-        self._inputs_ready = self._image_sent = None
+        if self._inputs_ready is not None and not self._inputs_ready.done():
+            self._inputs_ready.set_exception(Rejected(code, reason))
+        self._inputs_ready = None
+        self._set_goal.cancel(code, reason)
+        self._make_plan.cancel(code, reason)
 
     # ---------------------------------------------------------------- frame by frame
 
@@ -206,7 +187,7 @@ class MpcPlannerNode(Node):
 
     async def _on_status(self, status: ContextStatus) -> None:
         self._inputs.status = status
-        goal, stamp_ns = self._goal, convert.stamp_ns(status.header.stamp)
+        goal, stamp_ns = self._goal, convert.stamp_ns(status.image_stamp)
         if goal is None or goal.over or not goal.is_new(stamp_ns):
             return
         try:
@@ -215,37 +196,37 @@ class MpcPlannerNode(Node):
             goal.finish(error_code(error), error_text(error))
 
     async def _act(self, goal: PlanGoal, status: ContextStatus, stamp_ns: int) -> None:
-        """Plan when a plan is due, and publish the command of the frame at `stamp_ns`."""
+        """Ask for a plan when one is due, and publish the command of the camera frame at `stamp_ns`."""
+        follower = goal.follower
+        follower.set_camera_period(status.image_period_s)
         if not status.ready:
             if status.error_code != ErrorCode.NO_CONTEXT:
                 raise Rejected(status.error_code, status.error_msg)
             # Hold still while the context fills. For a model of commands, these commands are what fills it.
-            self._command(goal.follower.hold(stamp_ns), stamp_ns)
+            self._command(follower.hold(stamp_ns), stamp_ns)
             return
-        if goal.follower.due(stamp_ns) and not goal.planning:
+        if goal.begin_plan(convert.stamp_ns(status.header.stamp)):
             if self._settings.lockstep:
-                await self._plan(goal, stamp_ns)
+                await self._plan(goal)
             else:
-                start_task(self, self._plan, goal, stamp_ns)
+                start_task(self, self._plan, goal)
         if not goal.over:
-            self._command(goal.follower.command(stamp_ns), stamp_ns)
+            self._command(follower.command(stamp_ns), stamp_ns)
             goal.frame_done()
 
-    async def _plan(self, goal: PlanGoal, stamp_ns: int) -> None:
-        """Search in the worker thread from the frame at `stamp_ns`, then follow and publish the plan."""
-        info = self._inputs.info
+    async def _plan(self, goal: PlanGoal) -> None:
+        """Let the world model search from its newest frame, then follow and publish the plan."""
+        info, settings = self._inputs.info, self._settings
         assert info is not None
-        started, goal.planning = time.perf_counter(), True
-        names, follower = list(info.joint_names), goal.follower
-        search = partial(
-            goal.planner.plan,
-            partial(self._scorer.score, joint_names=names, stamp_ns=stamp_ns),
-            torch.as_tensor(follower.last_command),
-            follower.elapsed_frames(stamp_ns),
-            lambda: not goal.over,
+        started = time.perf_counter()
+        request = MakePlan.Request(
+            joints=goal.handle.request.joints,
+            followed=goal.followed(),
+            deadline_s=settings.deadline_s,
+            seed=settings.seed,
         )
         try:
-            plan = await on_executor(self, self._worker.submit(search))
+            made: MakePlan.Response = await self._make_plan.call(request)
         except Exception as error:
             goal.finish(error_code(error), error_text(error))
             return
@@ -253,13 +234,10 @@ class MpcPlannerNode(Node):
             goal.planning = False
         if goal.over:
             return
-        actions = plan.actions.numpy()
-        follower.adopt(stamp_ns, actions)
-        message = convert.sequence_message(actions, names, convert.header(stamp_ns))
-        goal.add_plan(message, plan.cost, time.perf_counter() - started)
-        self._plans.publish(message)
+        goal.add_plan(made, time.perf_counter() - started, info.frame_rate_hz)
+        self._plans.publish(made.plan)
 
-    def _command(self, action: NDArray[np.float32], stamp_ns: int) -> None:
+    def _command(self, action: NDArray[np.float64], stamp_ns: int) -> None:
         if self._settings.publish_commands:
             self._last_command = action
             self._commands.publish(convert.joint_message(self._robot_names, action, convert.header(stamp_ns)))
@@ -267,5 +245,5 @@ class MpcPlannerNode(Node):
 
 def main() -> None:
     """Entry point of the executable `mpc_planner`."""
-    torch.set_num_threads(1)  # the search is small; the other cores are for the world model
+    torch.set_num_threads(1)  # the follower is small; the other cores are for the world model
     run(MpcPlannerNode)

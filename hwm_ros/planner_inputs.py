@@ -16,14 +16,14 @@ class PlannerInputs:
         self.status: ContextStatus | None = None
         self.joints = RobotJoints()
 
-    def missing(self, world_model: str, goal_service_is_ready: bool) -> str:
+    def missing(self, world_model: str, services_are_ready: bool) -> str:
         """The input that a plan still needs, in words; empty when nothing is missing.
 
         Args:
             world_model: name of the world_model node, for the text.
-            goal_service_is_ready: whether the node's service `set_goal` is available.
+            services_are_ready: whether the node's services `set_goal` and `plan` are available.
         """
-        if self.info is None or self.status is None or not goal_service_is_ready:
+        if self.info is None or self.status is None or not services_are_ready:
             return f"an active node `{world_model}` that receives camera images"
         if not self.joints:
             return "a joint state, which gives the plan's start position"
@@ -31,5 +31,5 @@ class PlannerInputs:
             measured_ns = self.joints.measured(self.info).stamp_ns
         except BadInput:
             return ""  # unusable joint states are an error, not a missing input; the start of the goal raises it
-        behind_s = 1e-9 * (convert.stamp_ns(self.status.header.stamp) - measured_ns)
+        behind_s = 1e-9 * (convert.stamp_ns(self.status.image_stamp) - measured_ns)
         return "" if behind_s <= _STALE_S else f"a newer joint state: the newest is {behind_s:.1f} s behind the camera"

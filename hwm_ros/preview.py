@@ -18,7 +18,7 @@ from hwm_ros.qos import RELIABLE, create_publisher
 
 _LABELS = {
     PredictedFrames.HOLD: "newest action held",
-    PredictedFrames.PLAN: "best candidate of the newest request",
+    PredictedFrames.PLAN: "newest plan or best candidate",
 }
 
 

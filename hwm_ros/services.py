@@ -12,7 +12,7 @@ from hwm_ros.error_codes import NotActive, error_code, error_text
 from hwm_ros.lifecycle_model import LifecycleModel
 from hwm_ros.msg import ActionCandidates, ActionScores, ErrorCode
 from hwm_ros.qos import RELIABLE, create_publisher, create_subscription
-from hwm_ros.srv import GetModelInfo, PredictRollout, ResetContext, ScoreActions, SetGoal
+from hwm_ros.srv import GetModelInfo, MakePlan, PredictRollout, ResetContext, ScoreActions, SetGoal
 
 
 class ModelServices:
@@ -31,6 +31,7 @@ class ModelServices:
         self._scores = create_publisher(node, ActionScores, "~/scores", RELIABLE)
         for kind, name, callback in (
             (ScoreActions, "score_actions", self._on_score_actions),
+            (MakePlan, "plan", self._on_plan),
             (PredictRollout, "predict_rollout", self._on_predict_rollout),
             (SetGoal, "set_goal", self._on_set_goal),
             (ResetContext, "reset_context", self._on_reset_context),
@@ -58,6 +59,12 @@ class ModelServices:
             return await self._model.active().score(message, goal, slot)
         except Exception as error:
             return self._error(ActionScores(request_id=message.request_id, best_index=-1), error)
+
+    async def _on_plan(self, request: MakePlan.Request, response: MakePlan.Response) -> MakePlan.Response:
+        try:
+            return await self._model.active().plan(request)
+        except Exception as error:
+            return self._error(response, error)
 
     async def _on_predict_rollout(
         self, request: PredictRollout.Request, response: PredictRollout.Response

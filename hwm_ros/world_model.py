@@ -212,6 +212,8 @@ class WorldModelNode(LifecycleNode):
         error = context.readiness_error()
         status = ContextStatus(
             header=convert.header(context.newest_stamp_ns or 0, server.camera_frame),
+            image_stamp=convert.time_of(context.newest_image_ns or 0),
+            image_period_s=context.image_period_s,
             ready=error is None,
             frames_held=context.frames_held,
             frames_needed=server.info.past_frames,

@@ -159,6 +159,17 @@ class Context:
         frames = self._frames
         return frames[-1][0] if frames else None
 
+    @property
+    def newest_image_ns(self) -> int | None:
+        """Acquisition time of the newest usable image, also of one between two ticks of the model's clock."""
+        latest = self._latest
+        return latest[0] if latest else None
+
+    @property
+    def image_period_s(self) -> float:
+        """Estimated time between two images; 0: unknown."""
+        return self._clock.interval_s
+
     def counts(self) -> dict[str, int]:
         """The counters by name."""
         return asdict(self.counters)

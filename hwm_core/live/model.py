@@ -1,7 +1,7 @@
-"""A world model that works on the newest context: it scores candidates and predicts frames."""
+"""A world model that works on the newest context: it encodes goals, scores candidates and predicts frames."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
@@ -11,9 +11,10 @@ from pydantic import Field
 from hwm_core.config import Config
 from hwm_core.errors import BadActions, BadInput
 from hwm_core.live.context import ContextWindow
+from hwm_core.live.robots import space_of
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Goal
-from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.limits import Limits
 from hwm_core.planning.scoring import ScoreEngine, Scores, synchronise
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.dynamics import WorldModelDynamics
@@ -30,15 +31,20 @@ class NoGoal(BadInput):
 class LiveConfig(Config):
     """Settings of a live model."""
 
-    max_velocity: float = Field(
-        default=3.0, gt=0, description="speed limit of every joint in rad/s (or m/s), for the cost term velocity_limits"
-    )
     max_candidates: int = Field(
         default=512, ge=1, le=65536, description="largest number of candidates per request; memory grows with it"
     )
     scoring: Sampling = Field(default=Sampling(), description="sampling of the futures that are scored")
     preview: Sampling = Field(default=Sampling(), description="sampling of the predicted frames that are published")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of sampling, the same for all candidates")
+
+
+@dataclass(frozen=True, eq=False)
+class Aim:
+    """A goal, and where the robot was when it was first used: what differs between the two images counts."""
+
+    goal: Goal
+    action: NDArray[np.float32] = field(repr=False)  # [A]
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class LiveModel:
         world_model: predicts.
         config: settings.
         objective: costs of candidates.
+        limits: of the joints; None: the defaults.
         clock: in seconds, for the durations reported.
     """
 
@@ -65,24 +72,54 @@ class LiveModel:
         world_model: WorldModel,
         config: LiveConfig,
         objective: Objective,
+        limits: Limits | None = None,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        self.world_model, self.config, self._clock = world_model, config, clock
-        self._dynamics = WorldModelDynamics(world_model, sampling=config.scoring, seed=config.seed)
-        self._space = JointSpace.from_manifest(
-            world_model.manifest, world_model.frame_rate_hz, config.max_velocity, world_model.device
-        )
-        self._goal: Goal | None = None
+        self.world_model, self.config, self.clock = world_model, config, clock
+        self.dynamics = WorldModelDynamics(world_model, sampling=config.scoring, seed=config.seed)
+        self.space = space_of(world_model, limits or Limits())
+        self._goal_image: Image | None = None
+        self._aim: Aim | None = None  # towards that image; exists from its first use on
         self._observed: tuple[ContextWindow, Past] | None = None
         self.set_objective(objective)
 
     def set_objective(self, objective: Objective) -> None:
         """Change the cost terms or weights. The encoded past is kept."""
-        self._engine = ScoreEngine(self._dynamics, objective, self._space, self._clock)
+        self.objective = objective
+        self._engine = ScoreEngine(self.dynamics, objective, self.space, self.clock)
 
     def set_goal(self, image: Image | None) -> None:
-        """Set the goal of the following candidates; None removes it."""
-        self._goal = None if image is None else self._dynamics.goal(image)
+        """Set the goal of the following candidates and plans; None removes it."""
+        self._goal_image, self._aim = image, None
+
+    def forget_start(self) -> None:
+        """The next use of the goal that is set counts as its first: the scene has changed."""
+        self._aim = None
+
+    def aim(self, window: ContextWindow, goal: Image | None) -> Aim:
+        """The goal, with the scene at its start.
+
+        Args:
+            window: the newest context; its end is the start of a goal that was not used before.
+            goal: for this call only; None: the goal of `set_goal`.
+
+        Raises:
+            NoGoal: no goal was given or set.
+        """
+        if goal is None and self._aim is not None:
+            return self._aim
+        image = self._goal_image if goal is None else goal
+        if image is None:
+            raise NoGoal(
+                "Goal",
+                expected="a goal image",
+                got="none",
+                remedy="Call ~/set_goal, or send a goal with the request.",
+            )
+        aim = Aim(self.dynamics.goal(image, window.frames[-1]), window.actions[-1])
+        if goal is None:
+            self._aim = aim
+        return aim
 
     def warm_up(self) -> None:
         """Run each kind of request once on synthetic input, so that the first real request is not slow."""
@@ -98,6 +135,10 @@ class LiveModel:
         self.predict(window, still)
         self._observed = None
 
+    def observe(self, window: ContextWindow) -> Past:
+        """The past of a window; encoded once."""
+        return self._observe(window)[0]
+
     def score(self, window: ContextWindow, candidates: NDArray[np.float32], goal: Image | None = None) -> Answer:
         """Score candidates.
 
@@ -110,20 +151,13 @@ class LiveModel:
             NoGoal: no goal was given or set.
             BadActions: wrong size, too many, or not finite.
         """
-        encoded_goal = self._goal if goal is None else self._dynamics.goal(goal)
-        if encoded_goal is None:
-            raise NoGoal(
-                "Goal",
-                expected="a goal image",
-                got="none",
-                remedy="Call ~/set_goal, or send a goal with the candidates.",
-            )
+        aim = self.aim(window, goal)
         self._check_number(candidates)
-        start = self._clock()
+        start = self.clock()
         past, is_new = self._observe(window)
         synchronise(past.latents)
-        encode_seconds = self._clock() - start if is_new else 0.0
-        return Answer(window.stamp_ns, self._engine.score(past, encoded_goal, candidates), encode_seconds)
+        encode_seconds = self.clock() - start if is_new else 0.0
+        return Answer(window.stamp_ns, self._engine.score(past, aim.goal, candidates), encode_seconds)
 
     def predict(self, window: ContextWindow, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Predicted frames uint8 [S, F, H, W, 3] of actions [S, F, A] in manifest order. Raises BadActions."""

@@ -12,6 +12,8 @@ from hwm_core.errors import BadConfig, RobotMismatch
 SECONDS_TO_FULL_SPEED = 0.15
 """Where no acceleration limit is known, a joint needs this time from rest to its speed limit."""
 
+_ROUNDING = 1e-6  # joint units
+
 
 @dataclass(frozen=True)
 class JointSpace:
@@ -122,7 +124,8 @@ class JointSpace:
         wanted = wanted.minimum(self._stoppable(self.upper - position))
         wanted = wanted.maximum(-self._stoppable(position - self.lower))
         wanted = wanted.clamp(-fastest, fastest)
-        return position + wanted.clamp(last_step - change, last_step + change)
+        after = position + wanted.clamp(last_step - change, last_step + change)
+        return torch.where((after - target).abs() <= _ROUNDING, target, after)
 
     def brake(self, last_step: Tensor) -> Tensor:
         """The step [..., A] after `last_step` of a motion that stops as fast as the limits allow."""

@@ -110,6 +110,54 @@ def test_every_second_frame_of_a_camera_at_twice_the_rate_is_skipped_and_counted
     assert (ctx.counters.images_used, ctx.counters.images_skipped) == (10, 10)
 
 
+def half_rate(kind="commands"):
+    """A context at 15 Hz, which is half the camera's rate."""
+    preprocessing = Preprocessing(source_aspect=1.0, crop="none", height=8, width=8, frame_rate_hz=15.0)
+    return Context(manifest(kind), preprocessing, FRAMES)
+
+
+def command_every_image(ctx, numbers):
+    """Each image is followed by the command for it, as the planner and the robot in lockstep do."""
+    for number in numbers:
+        ctx.add_image(START + number * PERIOD, image(number))
+        ctx.add_command(START + number * PERIOD, NAMES, [number, -number])
+
+
+def test_at_half_the_cameras_rate_a_frame_has_the_command_of_the_image_before_it():
+    ctx = half_rate()
+    command_every_image(ctx, range(20))
+    window = ctx.window()
+    assert window.frames[:, 0, 0, 0].tolist() == list(range(2, 20, 2))
+    np.testing.assert_array_equal(window.actions[:, 0], range(1, 19, 2))
+    np.testing.assert_array_equal(window.stamps_ns, START + PERIOD * np.arange(2, 20, 2))
+
+
+def test_at_half_the_cameras_rate_the_context_is_ready_at_a_frame_of_the_model():
+    ctx, ready = half_rate(), []
+    for number in range(22):
+        command_every_image(ctx, [number])
+        if ctx.readiness_error() is None:
+            ready.append(number)
+    # Frame 0 has no command before it, so the first whole window holds the frames 2 to 18.
+    assert ready[0] == 18
+
+
+def test_the_newest_image_and_its_period_are_known_also_between_two_frames_of_the_model():
+    ctx = half_rate("states")
+    assert (ctx.newest_image_ns, ctx.image_period_s) == (None, 0.0)
+    feed(ctx, range(4))
+    assert (ctx.newest_stamp_ns, ctx.newest_image_ns) == (START + 2 * PERIOD, START + 3 * PERIOD)
+    assert ctx.image_period_s == pytest.approx(1 / 30, rel=1e-6)
+
+
+def test_a_camera_that_loses_every_seventh_image_keeps_a_model_of_half_its_rate_in_step():
+    ctx = half_rate("states")
+    feed(ctx, [number for number in range(60) if number % 7 != 3])
+    window = ctx.window()
+    assert ctx.counters.flushes_gap == 0
+    assert np.abs(np.diff(window.stamps_ns) - 2 * PERIOD).max() <= PERIOD + 1
+
+
 def test_one_lost_frame_is_replaced_by_a_repeat_and_counted():
     ctx = context()
     feed(ctx, [*range(6), *range(7, 10)])

@@ -88,7 +88,6 @@ def test_no_command_leaves_the_joint_limits(follower):
 def test_a_plan_is_due_again_after_replan_frames(follower):
     follower.adopt(stamp(0), plan(0.0))
     assert [follower.due(stamp(frame)) for frame in range(5)] == [False, False, False, True, True]
-    assert follower.elapsed_frames(stamp(4)) == 4
 
 
 @pytest.mark.parametrize(("last", "start"), [(None, 0.2), (0.5, 0.5), (0.96, 0.2)])
@@ -96,3 +95,65 @@ def test_commanding_starts_at_the_last_command_while_the_robot_follows_it(last, 
     # 3 units per second for a quarter of a second: a command up to 0.75 from the measured 0.2 is still followed.
     last = None if last is None else np.array([last], np.float32)
     assert initial_command(np.array([0.2], np.float32), last, SPACE) == pytest.approx(start)
+
+
+SLOW = JointSpace(("joint",), -ONE, ONE, 3.0 * ONE, 20.0 * ONE, ONE, 15.0)  # a model at half the camera's rate
+
+
+def slow_follower(start=0.0, period_s=1 / RATE_HZ):
+    made = PlanFollower(SLOW, replan_frames=3, start=np.array([start], np.float32))
+    made.set_camera_period(period_s)
+    return made
+
+
+def feasible(speed=0.08):
+    """Positions at 15 Hz that speed up, keep their speed, and stop, within 20 units per second squared."""
+    steps = np.minimum(np.minimum(np.arange(1, 13), np.arange(12, 0, -1)) * 0.04, speed)
+    return plan(*np.cumsum(steps))
+
+
+def test_commands_at_twice_the_models_rate_lead_straight_from_action_to_action():
+    made, actions = slow_follower(), feasible()
+    made.adopt(stamp(0), actions)
+    commands = np.array([made.command(stamp(frame)) for frame in range(24)])[:, 0]
+    ends = np.concatenate([[0], actions[:, 0]]).astype(np.float64)
+    np.testing.assert_array_equal(commands[1::2], ends[1:])
+    np.testing.assert_array_equal(commands[::2], (ends[:-1] - ends[1:]) * 0.5 + ends[1:])
+
+
+def test_at_twice_the_models_rate_no_command_exceeds_the_limits_of_the_joints():
+    made = slow_follower()
+    made.adopt(stamp(0), plan(*[0.9] * 8))
+    commands = [0.0, *(float(made.command(stamp(frame))[0]) for frame in range(8))]
+    made.adopt(stamp(8), plan(*[-0.9] * 12))
+    commands += [float(made.command(stamp(frame))[0]) for frame in range(8, 32)]
+    assert np.abs(np.diff(commands)).max() <= 3.0 / RATE_HZ + 1e-6
+    assert np.abs(np.diff(commands, n=2)).max() <= 20.0 / 15.0**2 / 2 + 1e-6
+    assert min(commands) < -0.8
+
+
+def test_a_plan_of_a_slow_model_is_due_after_frames_of_the_model():
+    made = slow_follower()
+    made.adopt(stamp(0), plan(0.0))
+    assert [made.due(stamp(frame)) for frame in (0, 2, 4, 6)] == [False, False, False, True]
+
+
+def test_a_lost_camera_frame_between_two_actions_is_made_up_for():
+    made, actions = slow_follower(), feasible()
+    made.adopt(stamp(0), actions)
+    for frame in (0, 1, 2):
+        made.command(stamp(frame))
+    assert made.command(stamp(5))[0] == actions[2, 0]
+
+
+def test_a_camera_slower_than_the_model_gets_the_action_of_its_frame():
+    made, actions = slow_follower(period_s=0.2), feasible()
+    made.adopt(stamp(0), actions)
+    assert [made.command(stamp(6 * k))[0] for k in range(3)] == pytest.approx([actions[3 * k, 0] for k in range(3)])
+
+
+def test_an_unknown_camera_period_keeps_the_last_one():
+    made = slow_follower()
+    made.set_camera_period(0.0)
+    made.adopt(stamp(0), plan(0.02))
+    assert made.command(stamp(0)) == pytest.approx(0.01)

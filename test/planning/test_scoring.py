@@ -77,3 +77,66 @@ def test_an_objective_without_terms_costs_nothing() -> None:
 def test_bad_candidates_of_a_request_are_rejected(bad: np.ndarray) -> None:
     with pytest.raises(BadActions, match="candidate actions"):
         ScoreEngine(SpotDynamics(), LAST, space()).score(RECENT, goal_at(3.0), bad)
+
+
+GOAL_COLOURS = Objective.parse(
+    {
+        **NO_CHANGES,
+        "goal_colours": {"weight": 1.0, "discount": 0.0},
+        "smoothness": {"weight": 0.0},
+        "lateness": {"weight": 0.0},
+    }
+)
+
+
+def engine(**keywords) -> ScoreEngine[torch.Tensor]:
+    return ScoreEngine(SpotDynamics(), GOAL_COLOURS, space(), **keywords)
+
+
+def slides(*positions: float, frames: int = 12) -> np.ndarray:
+    slide = np.repeat(np.array(positions, np.float32)[:, None], frames, axis=1)
+    return np.stack([slide, np.zeros_like(slide)], axis=-1)
+
+
+def test_the_candidate_at_the_goal_is_best() -> None:
+    scores = engine().score(RECENT, goal_at(5.0), slides(9.0, 5.0, 2.0))
+    assert scores.best == 1
+    assert scores.costs[1] < 1e-6 < scores.costs[2] < scores.costs[0]
+
+
+def test_terms_sum_to_costs() -> None:
+    scores = engine().score(RECENT, goal_at(5.0), slides(16.0, 5.0))
+    assert scores.terms["joint_limits"][0] > 0
+    np.testing.assert_allclose(sum(scores.terms.values()), scores.costs)
+
+
+def test_short_candidates_hold_their_last_action() -> None:
+    short = engine().score(RECENT, goal_at(5.0), slides(9.0, 5.0, frames=1))
+    full = engine().score(RECENT, goal_at(5.0), slides(9.0, 5.0))
+    np.testing.assert_array_equal(short.costs, full.costs)
+
+
+@pytest.mark.parametrize("shape", [(12, 2), (0, 12, 2), (3, 0, 2), (3, 13, 2), (3, 12, 3), (3, 12, 1)])
+def test_candidates_of_the_wrong_size_are_rejected(shape: tuple[int, ...]) -> None:
+    with pytest.raises(BadActions, match="A = 2"):
+        engine().score(RECENT, goal_at(5.0), np.zeros(shape, np.float32))
+
+
+def test_a_nan_candidate_is_rejected_with_its_index() -> None:
+    broken = slides(1.0, 2.0)
+    broken[1, 3, 0] = np.nan
+    with pytest.raises(BadActions, match=r"\[1, 3, 0\]"):
+        engine().score(RECENT, goal_at(5.0), broken)
+
+
+def test_a_cost_that_is_not_finite_is_an_error_with_the_term() -> None:
+    goal = goal_at(5.0)
+    broken = type(goal)(goal.image, torch.full((3, 16, 1), torch.nan))
+    with pytest.raises(FloatingPointError, match="goal_colours"):
+        engine().score(RECENT, broken, slides(5.0))
+
+
+def test_durations_come_from_the_given_clock() -> None:
+    ticks = iter([10.0, 12.0, 15.0])
+    scores = engine(clock=lambda: next(ticks)).score(RECENT, goal_at(5.0), slides(5.0))
+    assert scores.seconds == {"rollout": 2.0, "cost": 3.0}

@@ -55,6 +55,22 @@ def test_the_plan_ends_at_the_goal_and_costs_less_than_holding() -> None:
     assert plan.complete and not plan.holds
 
 
+def test_running_the_first_frames_of_every_plan_reaches_the_goal() -> None:
+    searcher, past, rest = search(limits=space(10.0)), AT, None
+    for _ in range(6):
+        plan = searcher.plan(past, goal_at(3.0), warm_start=rest)
+        past, rest = plan.actions[2:4], plan.actions[4:]
+    assert past[-1, 0].item() == pytest.approx(3.0, abs=0.2)
+
+
+def test_a_joint_that_never_moved_in_the_training_data_is_not_moved() -> None:
+    limits = replace(space(), scale=torch.tensor([4.0, 0.0]))
+    motions = (JointMoves(("slide", "idle"), limits),)
+    plan = search(limits=limits, primitives=motions, config={"joints": ("slide", "idle")}).plan(AT, goal_at(5.0))
+    assert (plan.actions[:, 1] == AT[-1, 1]).all()
+    assert plan.actions[-1, 0] < 6.0
+
+
 @pytest.mark.parametrize("solver", ["cem", "icem", "mppi", "gradient"])
 def test_every_solver_finds_the_goal_without_primitives(solver: str) -> None:
     config = {"solver": solver, "spread": 1.0, "refinements": 0}

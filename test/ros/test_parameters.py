@@ -9,7 +9,6 @@ import rclpy
 from rclpy.parameter import Parameter
 
 from hwm_core.errors import BadConfig
-from hwm_ros.mpc_planner import MpcPlannerParameters
 from hwm_ros.parameter_file import NODES, parameter_file
 from hwm_ros.parameters import declare_parameters, parameter_specs, read_parameters, watch_parameters
 from hwm_ros.start_node import build_parser, run
@@ -57,9 +56,9 @@ def test_declared_parameters_read_back_as_the_defaults(node, kind):
 
 
 def test_a_list_of_names_can_be_set(node):
-    declare_parameters(node, MpcPlannerParameters)
-    node.set_parameters([Parameter("planner.joints", value=["elbow"])])
-    assert read_parameters(node, MpcPlannerParameters).planner.joints == ("elbow",)
+    declare_parameters(node, WorldModelParameters)
+    node.set_parameters([Parameter("search.joints", value=["elbow"])])
+    assert read_parameters(node, WorldModelParameters).search.joints == ("elbow",)
 
 
 def test_only_live_parameters_change_while_the_node_runs(node):
@@ -76,7 +75,7 @@ def test_only_live_parameters_change_while_the_node_runs(node):
 def test_a_value_out_of_range_is_rejected_with_the_parameters_name(node):
     declare_parameters(node, WorldModelParameters)
     watch_parameters(node, WorldModelParameters, lambda: False, lambda _: None)
-    rejected = node.set_parameters([Parameter("live.max_velocity", value=-1.0)])[0]
+    rejected = node.set_parameters([Parameter("limits.max_velocity", value=-1.0)])[0]
     assert not rejected.successful
     assert "max_velocity" in rejected.reason
 

@@ -1,24 +1,22 @@
-"""The planner node with a fake world model: joint names of the robot, time limits, cancellation."""
+"""The planner node with a fake world model: joint names of the robot, what it asks for, time limits, cancellation."""
 
-from concurrent.futures import ThreadPoolExecutor
-
+import numpy as np
 import pytest
-import torch
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 import rclpy
 from action_msgs.msg import GoalStatus
 from hwm_ros.action import PlanActions
-from hwm_ros.msg import ActionCandidates, ActionScores, ActionSequence, ContextStatus, ErrorCode, ModelInfo
-from hwm_ros.srv import SetGoal
+from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
+from hwm_ros.srv import MakePlan, SetGoal
 from rclpy.action import ActionClient
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.task import Future
 from ros_harness import Peer, process
 from sensor_msgs.msg import Image, JointState
 
 from hwm_ros import convert
-from hwm_ros.error_codes import Rejected
-from hwm_ros.remote_scorer import RemoteScorer
 
 pytestmark = pytest.mark.ros
 
@@ -30,6 +28,8 @@ INFO = ModelInfo(
     alias_joints=["left_elbow"],
     lower=[-1.0, -1.0],
     upper=[1.0, 1.0],
+    max_velocity=[3.0, 3.0],
+    max_acceleration=[20.0, 20.0],
     scale=[0.1, 0.1],
     frame_rate_hz=30.0,
     past_frames=9,
@@ -38,7 +38,7 @@ INFO = ModelInfo(
 
 
 class FakeWorldModel(Peer):
-    """All candidates have cost 0. The service `set_goal` exists but never responds."""
+    """Every plan leads to posture 0. The service `set_goal` exists but never responds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,16 +46,18 @@ class FakeWorldModel(Peer):
         self.silent.create_service(SetGoal, "/world_model/set_goal", lambda request, response: response)
         self.info = self.node.create_publisher(ModelInfo, "/world_model/model_info", LATCHED)
         self.status = self.node.create_publisher(ContextStatus, "/world_model/context_status", 10)
-        self.scores = self.node.create_publisher(ActionScores, "/world_model/scores", 10)
         self.states = self.node.create_publisher(JointState, "/joint_states", 10)
-        self.node.create_subscription(ActionCandidates, "/world_model/candidates", self._score, 10)
+        group = ReentrantCallbackGroup()
+        self.node.create_service(MakePlan, "/world_model/plan", self._plan, callback_group=group)
         self.node.create_timer(0.03, self._tick)
         self.subscribe(JointState, "/joint_commands", 200)
         self.subscribe(ActionSequence, "/mpc_planner/plan")
         self.actions = ActionClient(self.node, PlanActions, "/mpc_planner/plan_actions")
         self.joint_states: list[dict[str, float]] = []  # one message each, published at every tick
-        self.answers = True  # whether requests for scores are answered
-        self.requests: list[ActionCandidates] = []
+        self.waiting: Future | None = None  # completed: the requests that wait for it are answered
+        self.answer: dict[str, object] = {}  # fields of the response that differ
+        self.age_ns = 0  # of the frame that a plan starts from
+        self.requests: list[MakePlan.Request] = []
         self.now_ns = 1_000_000_000
         self.info.publish(INFO)
 
@@ -69,15 +71,19 @@ class FakeWorldModel(Peer):
             self.states.publish(
                 JointState(header=convert.header(self.now_ns), name=list(joints), position=list(joints.values()))
             )
-        self.status.publish(ContextStatus(header=convert.header(self.now_ns), ready=True))
+        head = convert.header(self.now_ns)
+        self.status.publish(ContextStatus(header=head, image_stamp=head.stamp, image_period_s=1 / 30, ready=True))
 
-    def _score(self, request: ActionCandidates) -> None:
+    async def _plan(self, request: MakePlan.Request, response: MakePlan.Response) -> MakePlan.Response:
         self.requests.append(request)
-        if self.answers:
-            self.answer(request)
-
-    def answer(self, request: ActionCandidates) -> None:
-        self.scores.publish(ActionScores(request_id=request.request_id, costs=[0.0] * request.num_candidates))
+        head = convert.header(self.now_ns - self.age_ns)
+        if self.waiting is not None:
+            await self.waiting
+        response.plan = convert.sequence_message(np.zeros((24, 2), np.float32), INFO.joint_names, head)
+        response.source, response.cost_of_holding = "joint move", 1.0
+        for field, value in self.answer.items():
+            setattr(response, field, value)
+        return response
 
     def send(self, **goal):
         self.until(self.actions.server_is_ready, "the planner")
@@ -95,9 +101,20 @@ class FakeWorldModel(Peer):
 def model(tmp_path_factory):
     peer = FakeWorldModel()
     log = tmp_path_factory.mktemp("planner") / "planner.txt"
-    with process("mpc_planner", log, publish_commands=True, score_timeout_s=2.0, frame_timeout_s=3.0):
+    with process("mpc_planner", log, publish_commands=True, answer_timeout_s=2.0, frame_timeout_s=3.0, deadline_s=0.5):
         yield peer
     peer.close()
+
+
+@pytest.fixture(autouse=True)
+def plain_answers(model):
+    """Every test starts with a model that answers at once."""
+    model.waiting, model.answer, model.age_ns = None, {}, 0
+
+
+def standing(model):
+    model.joint_states = [{"left_elbow": 0.1, "neck": 0.2}]
+    return model
 
 
 def test_a_robot_without_the_models_joints_aborts_the_goal_and_the_missing_joint_is_reported(model):
@@ -141,32 +158,67 @@ def test_a_stale_joint_state_aborts_the_goal(model):
 
 
 def test_a_plan_that_is_ready_after_its_goal_was_canceled_is_not_published(model):
-    model.joint_states = [{"left_elbow": 0.1, "neck": 0.2}]
-    plans, before, model.answers = model.received["/mpc_planner/plan"], len(model.requests), False
+    plans, before, model.waiting = standing(model).received["/mpc_planner/plan"], len(model.requests), Future()
     handle = model.send(num_frames=60)
     model.until(lambda: len(model.requests) > before, "a search")
     cancel = handle.cancel_goal_async()
     model.until(cancel.done, "the cancellation")
     assert model.result(handle).status == GoalStatus.STATUS_CANCELED
-    published, model.answers = len(plans), True
-    model.answer(model.requests[-1])
-    # The worker is free again: the next goal is planned, and its plans are the first to be published.
+    published, waiting, model.waiting = len(plans), model.waiting, None
+    waiting.set_result(None)
+    # The next goal is planned, and its plans are the first to be published.
     result = model.result(model.send(num_frames=1)).result
-    assert result.error_code == ErrorCode.NONE and len(plans) - published == result.plans_made
+    assert result.error_code == ErrorCode.NONE
+    model.until(lambda: len(plans) - published >= result.plans_made, "its plans")
+    assert len(plans) - published == result.plans_made
 
 
-def test_waiting_and_later_requests_for_scores_fail_when_the_scorer_is_closed():
-    peer = Peer()
-    scorer = RemoteScorer(peer.node, "nobody", timeout_s=60.0)
-    with ThreadPoolExecutor(1) as worker:
-        waiting = worker.submit(scorer.score, torch.zeros(2, 3, 1), ["neck"], 1)
-        peer.until(lambda: scorer._waiting, "the request")
-        scorer.close()
-        with pytest.raises(Rejected, match="shut down"):
-            waiting.result(timeout=10.0)
-        with pytest.raises(Rejected, match="shut down"):
-            worker.submit(scorer.score, torch.zeros(2, 3, 1), ["neck"], 1).result(timeout=10.0)
-    peer.close()
+def test_the_search_gets_joints_deadline_and_the_plan_that_is_followed(model):
+    before = len(standing(model).requests)
+    result = model.result(model.send(num_frames=40, joints=["neck"])).result
+    assert result.error_code == ErrorCode.NONE, result.error_msg
+    requests = model.requests[before:]
+    assert all((list(r.joints), r.deadline_s, len(r.goal.data)) == (["neck"], 0.5, 0) for r in requests)
+    assert [request.followed.num_steps for request in requests[:2]] == [0, 24]
+    elapsed_s = 1e-9 * (model.now_ns - convert.stamp_ns(requests[1].followed.header.stamp))
+    assert elapsed_s > 0.39, "the next plan is asked for 0.4 s later"
+
+
+def test_a_first_plan_that_holds_still_ends_the_goal_without_a_motion(model):
+    standing(model).answer = {"source": "hold", "cost": 1.0}
+    model.received["/joint_commands"].clear()
+    done = model.result(model.send(num_frames=60))
+    assert (done.status, done.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.NO_MOTION)
+    assert "out of reach" in done.result.error_msg and done.result.frames_done == 0
+    positions = np.array([command.position for command in model.received["/joint_commands"]]).reshape(-1, 2)
+    assert (np.ptp(positions, axis=0) == 0).all() if len(positions) else True
+
+
+def test_a_goal_that_is_fulfilled_already_succeeds_without_a_command_of_a_plan(model):
+    standing(model).answer = {"source": "joint move", "cost": 0.01, "cost_of_holding": 0.02}
+    done = model.result(model.send(num_frames=60, cost_threshold=0.05))
+    assert (done.status, done.result.frames_done) == (GoalStatus.STATUS_SUCCEEDED, 0)
+    assert done.result.cost_of_holding == pytest.approx(0.02)
+
+
+def test_a_plan_that_has_ended_before_it_is_ready_aborts_the_goal(model):
+    standing(model).age_ns = 25 * PERIOD
+    done = model.result(model.send(num_frames=60))
+    assert (done.status, done.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.TIMEOUT)
+    assert "its plan lasts 0.80 s" in done.result.error_msg
+
+
+def test_an_error_of_the_search_aborts_the_goal_with_its_text(model):
+    standing(model).answer = {"error_code": ErrorCode.NO_GOAL, "error_msg": "no picture"}
+    result = model.result(model.send(num_frames=60)).result
+    assert (result.error_code, result.error_msg) == (ErrorCode.NO_GOAL, "no picture")
+
+
+def test_a_search_without_an_answer_aborts_the_goal(model):
+    standing(model).waiting = Future()
+    result = model.result(model.send(num_frames=60)).result
+    assert result.error_code == ErrorCode.TIMEOUT and "`world_model/plan` did not answer" in result.error_msg
+    model.waiting.set_result(None)
 
 
 def test_without_a_response_to_the_goal_image_the_goal_is_aborted_and_the_next_goal_runs(model):
@@ -174,7 +226,9 @@ def test_without_a_response_to_the_goal_image_the_goal_is_aborted_and_the_next_g
     image = Image(height=1, width=1, encoding="rgb8", step=3, data=[0, 0, 0])
     done = model.result(model.send(goal=image, num_frames=3))
     assert done.status == GoalStatus.STATUS_ABORTED
-    assert done.result.error_code == ErrorCode.TIMEOUT and "did not accept the goal image" in done.result.error_msg
+    assert (
+        done.result.error_code == ErrorCode.TIMEOUT and "`world_model/set_goal` did not answer" in done.result.error_msg
+    )
     assert model.result(model.send(num_frames=1)).result.error_code == ErrorCode.NONE
 
 

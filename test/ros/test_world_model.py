@@ -9,7 +9,7 @@ from untrained import JOINTS, save_untrained
 pytest.importorskip("rclpy", reason="needs ROS 2")
 from diagnostic_msgs.msg import DiagnosticArray
 from hwm_ros.msg import ActionScores, ContextStatus, ErrorCode, ModelInfo, PredictedFrames
-from hwm_ros.srv import GetModelInfo, PredictRollout, ResetContext, ScoreActions, SetGoal
+from hwm_ros.srv import GetModelInfo, MakePlan, PredictRollout, ResetContext, ScoreActions, SetGoal
 from rcl_interfaces.srv import ListParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_harness import Peer, process
@@ -89,6 +89,10 @@ def robot(tmp_path_factory):
         "dtype": "float32",
         "prediction_rate_hz": 10.0,
         "live__max_candidates": 40_000,
+        "search__proposals": 8,
+        "search__refinements": 1,
+        "search__polish": False,
+        "limits__max_velocity": 2.0,
     }
     with process("world_model", peer.log, **parameters):
         peer.wait_for_node()
@@ -123,6 +127,8 @@ def test_every_image_gets_a_status_with_its_stamp(ready):
     assert convert.stamp_ns(status.header.stamp) == ready.stamp_ns - FRAME_NS
     assert status.header.frame_id == "camera"
     assert (status.ready, status.frames_held, status.images_dropped) == (True, 9, 0)
+    assert status.image_stamp == status.header.stamp
+    assert status.image_period_s == pytest.approx(1 / 30, rel=1e-3)
 
 
 def test_the_model_info_is_latched_and_equals_the_service(robot):
@@ -131,6 +137,7 @@ def test_the_model_info_is_latched_and_equals_the_service(robot):
     info = robot.newest("/world_model/model_info")
     assert list(info.joint_names) == list(JOINTS)
     assert (info.action_kind, info.past_frames, info.future_frames) == (ModelInfo.COMMANDS, 9, 24)
+    assert list(info.max_velocity) == [2.0] * 3
     assert robot.call(GetModelInfo, "/world_model/get_model_info", GetModelInfo.Request()).info == info
 
 
@@ -197,6 +204,42 @@ def test_a_goal_image_of_a_wrong_aspect_ratio_is_rejected(robot):
     wide = convert.image_message(np.zeros((16, 64, 3), np.uint8), convert.header(1))
     answer = robot.call(SetGoal, "/world_model/set_goal", SetGoal.Request(goal=wide))
     assert answer.error_code == ErrorCode.BAD_IMAGE
+
+
+def plan(robot, **request):
+    return robot.call(MakePlan, "/world_model/plan", MakePlan.Request(**request))
+
+
+def test_a_plan_starts_at_the_newest_frame_and_moves_the_joints_of_the_request(ready):
+    made = plan(ready, joints=["left_elbow"])
+    assert (made.error_code, made.error_msg, made.complete) == (ErrorCode.NONE, "", True)
+    assert convert.stamp_ns(made.plan.header.stamp) == ready.stamp_ns - FRAME_NS
+    actions = convert.read_sequence(made.plan)
+    assert actions.shape == (24, 3)
+    assert list(made.plan.joint_names) == list(JOINTS)
+    assert (np.ptp(actions[:, [0, 2]], axis=0) == 0).all()
+    assert made.cost <= made.cost_of_holding
+    assert made.futures > 8
+    assert made.search_ms > 0
+    followed = convert.sequence_message(actions[:, ::-1], JOINTS[::-1], made.plan.header)
+    assert plan(ready, joints=["left_elbow"], followed=followed).futures == made.futures + 1
+
+
+def test_bad_requests_for_a_plan_are_answered_with_the_reason(ready):
+    assert plan(ready, joints=["wheel"]).error_code == ErrorCode.ROBOT_MISMATCH
+    broken = convert.sequence_message(
+        np.full((4, 3), np.nan, np.float32), JOINTS, convert.header(ready.stamp_ns - FRAME_NS)
+    )
+    assert plan(ready, followed=broken).error_code == ErrorCode.BAD_ACTIONS
+    broken.num_steps = 5
+    assert plan(ready, followed=broken).error_code == ErrorCode.BAD_ACTIONS
+    assert plan(ready, deadline_s=-1.0).error_code == ErrorCode.BAD_REQUEST
+    too_short = plan(ready, deadline_s=1e-6)
+    assert too_short.error_code == ErrorCode.TIMEOUT
+    assert "search.proposals" in too_short.error_msg
+    assert too_short.plan.num_steps == 0
+    ready.call(SetGoal, "/world_model/set_goal", SetGoal.Request())
+    assert plan(ready).error_code == ErrorCode.NO_GOAL
 
 
 def test_a_rollout_returns_one_frame_per_action(ready):

@@ -45,6 +45,11 @@ class FrameClock:
         self._interval: float | None = None  # estimated interval of the camera, ns
         self._due = 0.0
 
+    @property
+    def interval_s(self) -> float:
+        """Estimated time between two frames of the camera in seconds; 0: unknown."""
+        return 0.0 if self._interval is None else 1e-9 * self._interval
+
     def push(self, stamp_ns: int) -> ClockUpdate:
         """Advance to the frame acquired at `stamp_ns`."""
         if self._newest is None:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from hwm_core.evaluation.closed_loop.config import PlanningConfig
 from hwm_core.evaluation.closed_loop.controller import Decision, Situation
-from hwm_core.evaluation.closed_loop.motions import primitives_for
 from hwm_core.evaluation.sim_observer import SimObservation
 from hwm_core.frames import to_frames
 from hwm_core.planning.dynamics import Dynamics, Goal
 from hwm_core.planning.plan import Plan
 from hwm_core.planning.proposals.base import Primitive, Proposer
 from hwm_core.planning.search import Search
+from hwm_core.sim.primitives import primitives_for
 from hwm_core.types import Rollout
 
 PastOf = Callable[[SimObservation], Any]

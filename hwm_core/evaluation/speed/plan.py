@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from hwm_core.evaluation.closed_loop.config import PlanningConfig
-from hwm_core.evaluation.closed_loop.motions import primitives_for
 from hwm_core.evaluation.speed.scene import Scene
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.search import Search
+from hwm_core.sim.primitives import primitives_for
 from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
 

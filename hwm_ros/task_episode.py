@@ -1,4 +1,4 @@
-"""One reach episode of three nodes (three processes over DDS, in lockstep), recorded to a bag."""
+"""One episode of a task with three nodes (three processes over DDS, in lockstep), recorded to a bag."""
 
 import time
 from collections import defaultdict
@@ -19,22 +19,17 @@ from std_msgs.msg import Float64
 
 from hwm_core.metrics.latency import Latencies
 from hwm_core.sim.model import CONTROL_HZ
-from hwm_core.sim.tasks.reach import REACH
+from hwm_core.sim.tasks.task import TaskKind
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
 from hwm_ros.error_codes import Rejected
-from hwm_ros.msg import ActionScores, ActionSequence, ContextStatus, ErrorCode, ModelInfo
+from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
 from hwm_ros.processes import NodeDied, node_process
 from hwm_ros.qos import JOINTS_OUT, LATCHED, LATCHED_HISTORY, RELIABLE
 from hwm_ros.recorder import Recorder
 
-_START_S, _SCORES_S, _FRAME_S = 120.0, 60.0, 240.0  # limits of wall time: start of the nodes, one request, one frame
-_GOAL, _DISTANCE, _STATUS, _SCORES = (
-    "/sim_robot/goal_image",
-    "/sim_robot/palm_distance",
-    "/world_model/context_status",
-    "/world_model/scores",
-)
+_START_S, _ANSWER_S, _FRAME_S = 120.0, 60.0, 240.0  # limits of wall time: start of the nodes, one request, one frame
+_GOAL, _ERROR, _STATUS = "/sim_robot/goal_image", "/sim_robot/task_error", "/world_model/context_status"
 PLAN_TOPIC = "/mpc_planner/plan"
 RECORDED: Mapping[str, tuple[type, QoSProfile]] = {
     "/clock": (Clock, RELIABLE),
@@ -42,20 +37,19 @@ RECORDED: Mapping[str, tuple[type, QoSProfile]] = {
     "/joint_states": (JointState, JOINTS_OUT),
     "/joint_commands": (JointState, JOINTS_OUT),
     _GOAL: (Image, LATCHED),
-    _DISTANCE: (Float64, LATCHED_HISTORY),
+    _ERROR: (Float64, LATCHED_HISTORY),
     _STATUS: (ContextStatus, RELIABLE),
-    _SCORES: (ActionScores, RELIABLE),
     "/world_model/model_info": (ModelInfo, LATCHED),
     PLAN_TOPIC: (ActionSequence, RELIABLE),
 }
-_SUBSCRIBED = (_GOAL, _DISTANCE, _STATUS, _SCORES, PLAN_TOPIC)
+_SUBSCRIBED = (_GOAL, _ERROR, _STATUS, PLAN_TOPIC)
 
 
 @dataclass(frozen=True)
-class ReachEpisode:
-    """The result of a reach episode."""
+class TaskEpisode:
+    """The course of an episode."""
 
-    distances_m: tuple[float, ...]  # from palm to goal, at every camera frame
+    errors: tuple[float, ...]  # in the task's unit, at every camera frame
     plans: tuple[ActionSequence, ...]
     goal: Image
     frames: dict[str, int]  # number of images {"received", "used", "skipped", "dropped"}
@@ -104,19 +98,21 @@ class _Operator:
         self.node.destroy_node()
 
 
-def run_reach_episode(
+def run_task_episode(
+    kind: TaskKind,
     checkpoint: Path,
     seed: int,
     device: str,
     bag: Path,
     logs: Path,
     on_feedback: Callable[[PlanActions.Feedback, int], None],
-) -> ReachEpisode:
-    """Run the reach task of `seed` for `REACH.seconds` of simulated time. The caller initialises ROS.
+) -> TaskEpisode:
+    """Run the task of `seed` for its length in simulated time. The caller initialises ROS.
 
     Args:
+        kind: kind of task; it gives the planned joints.
         checkpoint: folder of the world model.
-        seed: seed of the task and of the planner.
+        seed: seed of the task and of the searches.
         device: PyTorch device of the world model.
         bag: rosbag2 folder to write.
         logs: folder for the nodes' output.
@@ -127,15 +123,9 @@ def run_reach_episode(
         Rejected: the planner aborted the goal; the message gives the reason.
     """
     model = {"checkpoint": checkpoint, "device": device, "use_sim_time": True}
-    planner = {
-        "publish_commands": True,
-        "lockstep": True,
-        "use_sim_time": True,
-        "planner.joints": REACH.joints,
-        "seed": seed,
-    }
-    planner |= {"score_timeout_s": _SCORES_S, "frame_timeout_s": _FRAME_S}
-    simulation = {"seed": seed, "lockstep": True}
+    planner = {"publish_commands": True, "lockstep": True, "use_sim_time": True, "seed": seed}
+    planner |= {"answer_timeout_s": _ANSWER_S, "frame_timeout_s": _FRAME_S}
+    simulation = {"seed": seed, "lockstep": True, "task": kind.name}
     nodes: dict[str, Mapping[str, object]] = {"sim_robot": simulation, "world_model": model, "mpc_planner": planner}
     with ExitStack() as stack:
         processes = {
@@ -153,12 +143,12 @@ def run_reach_episode(
         operator = _Operator(check_nodes)
         stack.callback(operator.close)
         stack.enter_context(Recorder(operator.node, bag, RECORDED))
-        return _reach(operator, on_feedback)
+        return _run(operator, kind, on_feedback)
 
 
-def _reach(operator: _Operator, on_feedback: Callable[[PlanActions.Feedback, int], None]) -> ReachEpisode:
+def _run(operator: _Operator, kind: TaskKind, on_feedback: Callable[[PlanActions.Feedback, int], None]) -> TaskEpisode:
     started = time.monotonic()
-    received, num_frames = operator.received, round(REACH.seconds * CONTROL_HZ)
+    received, num_frames = operator.received, round(kind.seconds * CONTROL_HZ)
     latencies = Latencies()
     feedback_at: list[float] = []
     feedbacks: list[PlanActions.Feedback] = []
@@ -182,7 +172,7 @@ def _reach(operator: _Operator, on_feedback: Callable[[PlanActions.Feedback, int
     operator.until(operator.planner.server_is_ready, "the planner", start_deadline)
     operator.until(lambda: all(map(operator.node.count_publishers, RECORDED)), "the topics to record", start_deadline)
     operator.until(lambda: received[_GOAL] and received[_STATUS], "the first frame", start_deadline)
-    goal = PlanActions.Goal(goal=received[_GOAL][-1], num_frames=num_frames)
+    goal = PlanActions.Goal(goal=received[_GOAL][-1], joints=kind.joints, num_frames=num_frames)
     handle = operator.result(
         operator.planner.send_goal_async(goal, on_message), "the planner to accept the goal", start_deadline
     )
@@ -193,19 +183,15 @@ def _reach(operator: _Operator, on_feedback: Callable[[PlanActions.Feedback, int
     operator.until(
         lambda: _is_last_frame_used(received, convert.stamp_ns(feedbacks[-1].stamp)), "the last frame", frame_deadline
     )
-    for scores in received[_SCORES]:
-        for stage in ("queue", "encode", "rollout", "cost"):
-            latencies.add(stage, getattr(scores, f"{stage}_ms") / 1e3)
     status: ContextStatus = received[_STATUS][-1]
     frames = {what: getattr(status, f"images_{what}") for what in ("received", "used", "skipped", "dropped")}
     rate_hz = (len(feedback_at) - 1) / (feedback_at[-1] - feedback_at[0])
-    distances = tuple(message.data for message in received[_DISTANCE])
-    return ReachEpisode(
-        distances, tuple(received[PLAN_TOPIC]), received[_GOAL][-1], frames, latencies.summary(), rate_hz
-    )
+    errors = tuple(message.data for message in received[_ERROR])
+    return TaskEpisode(errors, tuple(received[PLAN_TOPIC]), received[_GOAL][-1], frames, latencies.summary(), rate_hz)
 
 
 def _is_last_frame_used(received: Mapping[str, list[Any]], commanded_ns: int) -> bool:
-    """Whether the frame after the command at `commanded_ns` entered the context, and its distance was received."""
+    """Whether the frame after the command at `commanded_ns` entered the context, and its error was received."""
     status: ContextStatus = received[_STATUS][-1]
-    return convert.stamp_ns(status.header.stamp) > commanded_ns and len(received[_DISTANCE]) >= status.images_used
+    newest_ns, first_ns = convert.stamp_ns(status.image_stamp), convert.stamp_ns(received[_GOAL][-1].header.stamp)
+    return newest_ns > commanded_ns and len(received[_ERROR]) > round((newest_ns - first_ns) * 1e-9 * CONTROL_HZ)

@@ -1,0 +1,135 @@
+"""Searches for plans beside a live model: one context, the limits of the robot, a deadline."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hwm_core.errors import BadInput
+from hwm_core.live.context import ContextWindow
+from hwm_core.live.model import Aim, Image, LiveModel
+from hwm_core.live.robots import motions_of
+from hwm_core.planning.plan import Plan
+from hwm_core.planning.scoring import synchronise
+from hwm_core.planning.search import Search
+from hwm_core.planning.search_config import SearchConfig
+from hwm_core.world_model.past import Past
+
+
+class DeadlineTooShort(BadInput):
+    """The deadline passed before the first batch of candidates was scored."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The plan that the robot follows while a new one is searched for."""
+
+    actions: NDArray[np.float32]  # [F, A] in manifest order
+    stamp_ns: int  # of the frame that it starts from
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What to plan."""
+
+    joints: tuple[str, ...] = ()  # that move, the others hold; empty: those of the settings
+    goal: Image | None = None  # for this plan alone; None: the goal that was set
+    followed: Followed | None = None
+    seconds: float | None = None  # until the plan is needed; None: no deadline
+    seed: int = 0  # of the random numbers
+
+
+@dataclass(frozen=True)
+class LivePlan:
+    """A plan, and what it took."""
+
+    stamp_ns: int  # acquisition time of the frame that the plan starts from
+    actions: NDArray[np.float32]  # [F, A] in manifest order and units, within the limits
+    plan: Plan
+    encode_seconds: float  # of the past and of the start of the goal; about 0 if they were encoded before
+    search_seconds: float
+
+
+class LivePlanner:
+    """Plans from the newest context. Only the thread of its model may use it.
+
+    The plans towards one goal that was set share one search: with the same seed, the same requests in the same order
+    give the same plans. Another goal, seed, objective or choice of joints begins a new search.
+
+    Args:
+        live: the model; its clock also measures deadlines.
+        config: settings of the search.
+    """
+
+    def __init__(self, live: LiveModel, config: SearchConfig) -> None:
+        self._live, self._config = live, config
+        self._kept: tuple[object, Search[Past]] | None = None
+
+    def plan(self, window: ContextWindow, request: PlanRequest) -> LivePlan:
+        """Search from the end of a window.
+
+        With a deadline, the search ends while another batch of candidates, as long as the longest, would end too late.
+
+        Raises:
+            NoGoal: no goal was sent or set.
+            DeadlineTooShort: not even the first batch was ready in time.
+            RobotMismatch: a planned joint that the model does not have.
+            BadActions: a followed plan of the wrong size; and the errors of `Search.plan`.
+        """
+        live, clock = self._live, self._live.clock
+        begun = clock()
+        past = live.observe(window)
+        aim = live.aim(window, request.goal)
+        synchronise(past.latents)
+        encoded = clock()
+        followed = request.followed
+        rest = None if followed is None else live.rest_of(followed.actions, followed.stamp_ns, window.stamp_ns)
+        deadline = None if request.seconds is None else _Deadline(begun, request.seconds, past, clock)
+        warm_start = None if rest is None else torch.from_numpy(rest)
+        found = self._search(aim, request).plan(past, aim.goal, warm_start=warm_start, deadline=deadline)
+        actions = found.actions.detach().cpu().numpy()
+        return LivePlan(window.stamp_ns, actions, found, encoded - begun, clock() - encoded)
+
+    def _search(self, aim: Aim, request: PlanRequest) -> Search[Past]:
+        live, joints = self._live, request.joints or self._config.joints or self._live.space.names
+        key = (aim, joints, request.seed, live.objective)
+        if self._kept is not None and self._kept[0] == key:
+            return self._kept[1]
+        search = Search(
+            live.dynamics,
+            live.objective,
+            live.space,
+            self._config.model_copy(update={"joints": joints}),
+            motions_of(live.world_model, joints, aim.action, live.space),
+            seed=request.seed,
+        )
+        if request.goal is None:
+            self._kept = (key, search)
+        return search
+
+
+class _Deadline:
+    """Asked after every batch: True when another batch would end too late."""
+
+    def __init__(self, begun: float, seconds: float, past: Past, clock: Callable[[], float]) -> None:
+        self._begun, self._seconds, self._past, self._clock = begun, seconds, past, clock
+        self._last, self._longest = begun, 0.0
+        self._batches = 0
+
+    def __call__(self) -> bool:
+        synchronise(self._past.latents)
+        now = self._clock()
+        self._batches += 1
+        elapsed = now - self._begun
+        if self._batches == 1 and elapsed > self._seconds:
+            raise DeadlineTooShort(
+                "Deadline of a plan",
+                expected=f"more than {elapsed:.3f} s, in which the first batch of candidates was scored",
+                got=f"{self._seconds:.3f} s",
+                remedy="Allow more time, or lower `search.proposals`.",
+            )
+        self._longest = max(self._longest, now - self._last)
+        self._last = now
+        return elapsed + self._longest > self._seconds

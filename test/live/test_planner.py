@@ -1,0 +1,147 @@
+"""Plans of a live model: goals, deadlines, warm starts, repeatable searches. No ROS, untrained weights."""
+
+import numpy as np
+import pytest
+import torch
+from untrained import JOINTS, untrained
+
+from hwm_core.errors import BadActions, RobotMismatch
+from hwm_core.live.context import ContextWindow
+from hwm_core.live.model import LiveConfig, LiveModel, NoGoal
+from hwm_core.live.planner import DeadlineTooShort, Followed, LivePlanner, PlanRequest
+from hwm_core.planning.costs.objective import Objective
+from hwm_core.planning.limits import Limits
+from hwm_core.planning.search_config import SearchConfig
+from hwm_core.world_model.model import WorldModel
+
+FRAME_NS = 1e9 / 30
+GOAL = np.full((16, 16, 3), 200, np.uint8)
+SEARCH = SearchConfig(proposals=6, refinements=1, variations=4, polish=False, margin=0.0)
+# An untrained model predicts the same for all motions: the joints are drawn to the middle of their range.
+TO_THE_MIDDLE = Objective.parse({"joint_limits": {"margin": 0.45}, "lateness": {"weight": 0.0}})
+AT = np.array([0.8, -0.8, 0.8], np.float32)
+
+
+class Clock:
+    """Advances by `step` seconds at every reading."""
+
+    def __init__(self, step=0.0):
+        self.now, self.step = 0.0, step
+
+    def __call__(self):
+        self.now += self.step
+        return self.now
+
+
+def make(search=SEARCH, clock=None, **limits):
+    model = WorldModel(untrained(family="flow"), dtype=torch.float32)
+    live = LiveModel(model, LiveConfig(), TO_THE_MIDDLE, Limits(**limits), clock or Clock())
+    return live, LivePlanner(live, search)
+
+
+@pytest.fixture
+def live():
+    return make()
+
+
+def window(seed=0):
+    rng = np.random.default_rng(seed)
+    stamps = np.round((seed + np.arange(9)) * FRAME_NS).astype(np.int64)
+    actions = np.tile(AT, (9, 1))
+    return ContextWindow(rng.integers(0, 256, (9, 16, 16, 3), dtype=np.uint8), actions, stamps)
+
+
+def test_a_plan_starts_at_the_newest_frame_and_keeps_the_limits():
+    _, planner = make(max_velocity=0.5, max_acceleration=5.0)
+    made = planner.plan(window(), PlanRequest(goal=GOAL))
+    assert made.stamp_ns == window().stamp_ns
+    assert made.actions.shape == (24, 3)
+    whole = np.concatenate([window().actions[-2:], made.actions])
+    assert np.abs(np.diff(whole, axis=0)).max() <= 0.5 / 30 + 1e-5
+    assert np.abs(np.diff(whole, n=2, axis=0)).max() <= 5.0 / 30**2 + 1e-5
+
+
+def test_only_the_joints_of_the_request_move(live):
+    made = live[1].plan(window(), PlanRequest(goal=GOAL, joints=("left_elbow",)))
+    moved = np.ptp(np.concatenate([window().actions[-1:], made.actions]), axis=0)
+    assert moved[[0, 2]].max() == 0 < moved[1]
+
+
+def test_the_goal_of_a_request_gives_the_plan_of_a_goal_that_was_set(live):
+    with_request = live[1].plan(window(), PlanRequest(goal=GOAL))
+    live[0].set_goal(GOAL)
+    np.testing.assert_array_equal(live[1].plan(window(), PlanRequest()).actions, with_request.actions)
+
+
+def test_what_changes_counts_from_the_first_use_of_a_goal_until_it_is_set_again(live):
+    model, planner = live
+    model.set_goal(GOAL)
+    planner.plan(window(), PlanRequest())
+    aim = model.aim(window(5), None)
+    planner.plan(window(5), PlanRequest())
+    assert model.aim(window(5), None) is aim
+    np.testing.assert_array_equal(aim.goal.start, model.dynamics.goal(GOAL, window().frames[-1]).start)
+    model.forget_start()
+    later = model.aim(window(5), None)
+    assert not torch.equal(later.goal.start, aim.goal.start)
+    assert torch.equal(later.goal.latent, aim.goal.latent)
+
+
+def test_the_same_requests_in_the_same_order_give_the_same_plans(live):
+    model, planner = live
+
+    def plans(seed=1):
+        model.set_goal(GOAL)
+        return [planner.plan(window(), PlanRequest(seed=seed)).actions for _ in range(2)]
+
+    first, again = plans(), plans()
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1]), "a search goes on with its random numbers"
+    assert not np.array_equal(first[0], plans(seed=2)[0])
+
+
+def test_the_rest_of_the_followed_plan_is_a_candidate():
+    live, planner = make(SearchConfig(proposals=6, refinements=0, polish=False, margin=0.0))
+    live.set_goal(GOAL)
+    first = planner.plan(window(), PlanRequest())
+    hold_only = LivePlanner(live, SearchConfig(proposals=0, refinements=0, polish=False, margin=0.0))
+    followed = Followed(first.actions, first.stamp_ns)
+    later = window(3)
+    assert hold_only.plan(later, PlanRequest(followed=followed)).plan.futures > 1
+    over = Followed(first.actions, first.stamp_ns - round(30 * FRAME_NS))
+    with_nothing = hold_only.plan(later, PlanRequest())
+    assert hold_only.plan(later, PlanRequest(followed=over)).plan.futures == with_nothing.plan.futures
+
+
+def test_a_deadline_shorter_than_one_batch_gives_no_plan_and_the_time_of_the_batch():
+    _, planner = make(clock=Clock(step=1.0))
+    with pytest.raises(DeadlineTooShort, match=r"more than 2\.000 s.* got 0\.500 s"):
+        planner.plan(window(), PlanRequest(goal=GOAL, seconds=0.5))
+
+
+def test_a_deadline_ends_the_search_before_a_batch_that_would_end_too_late():
+    _, planner = make(clock=Clock(step=1.0))
+    # The past is ready after 1 s, the first batch after 2 s, and so another batch after 4 s.
+    assert not planner.plan(window(), PlanRequest(goal=GOAL, seconds=3.5)).plan.complete
+    assert planner.plan(window(), PlanRequest(goal=GOAL, seconds=60.0)).plan.complete
+
+
+def test_a_followed_plan_of_another_size_or_not_finite_is_rejected(live):
+    for actions in (np.zeros((25, 3)), np.zeros((24, 2)), np.full((24, 3), np.nan)):
+        followed = Followed(actions.astype(np.float32), window().stamp_ns)
+        with pytest.raises(BadActions, match="warm start"):
+            live[1].plan(window(), PlanRequest(goal=GOAL, followed=followed))
+
+
+def test_a_plan_needs_a_goal_and_joints_of_the_model(live):
+    with pytest.raises(NoGoal):
+        live[1].plan(window(), PlanRequest())
+    with pytest.raises(RobotMismatch, match="tail"):
+        live[1].plan(window(), PlanRequest(goal=GOAL, joints=(JOINTS[0], "tail")))
+
+
+def test_a_goal_that_is_the_scene_itself_is_answered_by_holding():
+    _, planner = make(SearchConfig(proposals=6, refinements=0, polish=False, margin=1e6))
+    held = planner.plan(window(), PlanRequest(goal=window().frames[-1]))
+    assert held.plan.holds
+    np.testing.assert_array_equal(held.actions, np.repeat(window().actions[-1:], 24, axis=0))

@@ -123,7 +123,7 @@ def run_task_episode(
         Rejected: the planner aborted the goal; the message gives the reason.
     """
     model = {"checkpoint": checkpoint, "device": device, "use_sim_time": True}
-    planner = {"publish_commands": True, "lockstep": True, "use_sim_time": True, "seed": seed}
+    planner: dict[str, object] = {"publish_commands": True, "lockstep": True, "use_sim_time": True, "seed": seed}
     planner |= {"answer_timeout_s": _ANSWER_S, "frame_timeout_s": _FRAME_S}
     simulation = {"seed": seed, "lockstep": True, "task": kind.name}
     nodes: dict[str, Mapping[str, object]] = {"sim_robot": simulation, "world_model": model, "mpc_planner": planner}

@@ -59,7 +59,7 @@ def test_a_latent_alone_is_predicted_exactly_as_with_the_others():
 
 
 @torch.no_grad()
-def test_a_latent_does_not_hear_the_noise_of_another():
+def test_a_latent_does_not_depend_on_the_noise_of_another():
     network, (noisy, t, past, actions) = model(), inputs()
     other = noisy.clone()
     other[:, 0] += 1.0

@@ -43,7 +43,7 @@ def test_a_point_is_drawn_where_the_actions_put_it():
 
 
 @torch.no_grad()
-def test_a_latent_does_not_hear_later_actions():
+def test_the_maps_of_a_latent_do_not_depend_on_later_actions():
     layer = maps((0.0, 0.0))
     actions = torch.rand(1, 6, 1)
     changed = actions.clone()

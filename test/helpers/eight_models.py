@@ -36,6 +36,7 @@ OPTIONS = {
     "qk_norm": "always",
     "conv_width": 8,
     "conv_blocks": 1,
+    "action_points": 3,
 }
 
 

@@ -94,6 +94,8 @@ def _blocks(width: int) -> nn.ModuleList:
 
 
 def _apply(blocks: nn.Module, cells: Tensor, condition: Tensor) -> Tensor:
+    """Cells [B, W, h, w] through the blocks, which take several latents a sample."""
+    cells, condition = cells[:, None], condition[:, None]
     for block in blocks.children():
         cells = block(cells, condition)
-    return cells
+    return cells[:, 0]

@@ -7,10 +7,12 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from hwm_core.models.conditioning import zeroed
 from hwm_core.models.corruption import corrupt, future_mask
 from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.models.vocabulary import Vocabulary
+from hwm_core.nn.action_tokens import ActionTokens
 from hwm_core.nn.attention_spec import masked_block
 from hwm_core.nn.backbone import Backbone, reject_cache
 from hwm_core.nn.embed import ActionEncoder, PositionEmbedding
@@ -47,6 +49,16 @@ class MaskedWorldModel(WorldModelNetwork):
         self.action_encoder = ActionEncoder(
             config.action_dim, config.num_latents, config.temporal_factor, config.dim, config.mlp_ratio
         )
+        self.action_tokens = None
+        if config.action_points:
+            self.action_tokens = ActionTokens(
+                action_dim=config.action_dim,
+                points=config.action_points,
+                grid=config.grid,
+                patch=config.patch,
+                temporal_factor=config.temporal_factor,
+                dim=config.dim,
+            )
         specs = [masked_block(variant, config.attention) for variant in config.variants]
         self.cache_obstacle = cache_obstacle(specs, config.num_past_latents, config.num_latents)
         self.backbone = Backbone(
@@ -63,6 +75,8 @@ class MaskedWorldModel(WorldModelNetwork):
         std = 0.02 if config.init == "normal" else 0.5
         self.position_embed.reset_parameters(std)
         nn.init.normal_(self.action_encoder.position, std=std)
+        if self.action_tokens is not None:
+            self.action_tokens.reset_parameters()
 
     def loss(self, codes: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy of masked future tokens (paper section 2.2).
@@ -109,9 +123,7 @@ class MaskedWorldModel(WorldModelNetwork):
             drop_actions: [B] bool, samples whose actions are dropped.
         """
         past = self.config.num_past_latents
-        video, action = self._embed(tokens, actions, 0)
-        if drop_actions is not None:
-            action = action * ~drop_actions[:, None, None, None]
+        video, action = self._embed(tokens, actions, 0, drop_actions=drop_actions)
         latents = torch.arange(tokens.shape[1], device=tokens.device)
         streams = {
             Stream.PAST_VIDEO: video[:, :past],
@@ -184,9 +196,19 @@ class MaskedWorldModel(WorldModelNetwork):
         sites[:, self.config.num_past_latents :] = self.vocabulary.mask_token
         return sites
 
-    def _embed(self, tokens: Tensor, actions: Tensor | None, first_latent: int, skip: int = 0) -> tuple[Tensor, Tensor]:
+    def _embed(
+        self,
+        tokens: Tensor,
+        actions: Tensor | None,
+        first_latent: int,
+        skip: int = 0,
+        drop_actions: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Video [B, T, N, D] and actions [B, skip + T, 1, D], zeros without actions."""
         video = self.position_embed(self.vocabulary.embed(tokens).flatten(2, 3), first_latent + skip)
         if actions is None:
             return video, video.new_zeros(len(tokens), skip + tokens.shape[1], 1, self.config.dim)
-        return video, self.action_encoder(actions, first_latent)
+        if self.action_tokens is not None:
+            own = actions[:, skip * self.config.temporal_factor :]  # only a cache is followed by skipped latents
+            video = video + zeroed(self.action_tokens(own, first_latent + skip), drop_actions)
+        return video, zeroed(self.action_encoder(actions, first_latent), drop_actions)

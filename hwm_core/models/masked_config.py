@@ -33,6 +33,11 @@ class MaskedConfig(WorldModelConfig):
     full_mask_rate: float = Field(
         default=0.0, ge=0, le=1, description="rate of samples whose whole future is masked, as when decoding starts"
     )
+    action_points: int = Field(
+        default=0,
+        ge=0,
+        description="points that move with the actions, drawn as a part of video tokens (`nn.action_tokens`); 0: none",
+    )
     action_dropout: float = Field(default=0.15, ge=0, lt=1, description="rate of samples whose actions are dropped")
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from hwm_core.clips import num_frames
 from hwm_core.nn.block import mlp
+from hwm_core.nn.latent_frames import mean_of_latents
 
 
 def time_features(t: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:
@@ -55,7 +56,4 @@ class ActionEncoder(nn.Module):
         """
         start = num_frames(first_latent, self.temporal_factor) if first_latent else 0
         x = self.encode(self.project(actions) + self.position[start : start + actions.shape[1]])
-        if first_latent:
-            return x.unflatten(1, (-1, self.temporal_factor)).mean(2)[:, :, None]
-        head, tail = x[:, :1], x[:, 1:]
-        return torch.cat([head, tail.unflatten(1, (-1, self.temporal_factor)).mean(2)], dim=1)[:, :, None]
+        return mean_of_latents(x, first_latent, self.temporal_factor)[:, :, None]

@@ -1,6 +1,6 @@
 """Small versions of the paper's eight models with every attention pattern, behind one set of calls for the tests.
 
-The flow family also with its options for small data sets.
+Both families also with their options for small data sets.
 """
 
 from dataclasses import dataclass
@@ -29,14 +29,17 @@ SMALL = {
     "flow": {"dim": 24, "latent_channels": 3, "grid": [4, 6]},
 }
 OPTIONS = {
-    "predicts": "data",
-    "input_scaling": "linear_estimate",
-    "position": "rotary_and_learned",
-    "modulation": "time_and_actions",
-    "qk_norm": "always",
-    "conv_width": 8,
-    "conv_blocks": 1,
-    "action_points": 3,
+    "masked": {"action_points": 3},
+    "flow": {
+        "predicts": "data",
+        "input_scaling": "linear_estimate",
+        "position": "rotary_and_learned",
+        "modulation": "time_and_actions",
+        "qk_norm": "always",
+        "conv_width": 8,
+        "conv_blocks": 1,
+        "action_points": 3,
+    },
 }
 
 
@@ -47,7 +50,7 @@ class Case:
     family: str
     variant: str
     attention: str
-    options: bool = False  # a flow model with all `OPTIONS`
+    options: bool = False  # with all `OPTIONS` of the family
 
     def __str__(self) -> str:
         return f"{self.family}-{self.variant}-{self.attention}{'-options' if self.options else ''}"
@@ -60,7 +63,7 @@ class Case:
             "attention": self.attention,
             **SIZE,
             **SMALL[self.family],
-            **(OPTIONS if self.options else {}),
+            **(OPTIONS[self.family] if self.options else {}),
             **changes,
         }
         net = build_model(self.family, config)
@@ -99,9 +102,10 @@ class Case:
 
 CASES = [
     *(
-        Case("masked", variant, attention)
+        Case("masked", variant, attention, options)
         for variant in MASKED_VARIANTS
         for attention in ("time_aligned", "bidirectional")
+        for options in (False, True)
     ),
     *(
         Case("flow", variant, attention, options)

@@ -6,6 +6,7 @@ from eight_models import FACTOR, LATENTS, PAST, Case
 
 ONE_OF_EACH = [
     Case("masked", "base", "time_aligned"),
+    Case("masked", "split", "time_aligned", options=True),
     Case("flow", "split", "clean_context"),
     Case("flow", "modality_shared", "clean_context", options=True),
 ]

@@ -8,13 +8,14 @@ from hwm_core.models.corruption import corrupt, future_mask
 from hwm_core.sampling.masked_forward import CachedForward, UncachedForward
 
 
+@pytest.mark.parametrize("points", [0, 3])
 @pytest.mark.parametrize("patch", [1, 2])
 @pytest.mark.parametrize("vocabulary", ["flat", "factorised"])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_cached_logits_equal_uncached_ones_for_every_candidate_and_latent(
-    variant: str, vocabulary: str, patch: int
+    variant: str, vocabulary: str, patch: int, points: int
 ) -> None:
-    net = model(variant, vocabulary=vocabulary, patch=patch, grid=(2 * patch, 3 * patch))
+    net = model(variant, vocabulary=vocabulary, patch=patch, grid=(2 * patch, 3 * patch), action_points=points)
     generator = torch.Generator().manual_seed(3)
     sites = torch.randint(20, (3, 5, 2, 3, patch**2), generator=generator)
     actions = torch.randn(3, 17, 3, generator=generator)
@@ -30,8 +31,9 @@ def test_cached_logits_equal_uncached_ones_for_every_candidate_and_latent(
             full.append(sites[:, latent : latent + 1])
 
 
-def test_dropped_actions_have_no_effect() -> None:
-    net, (tokens, actions) = model("base"), clip()
+@pytest.mark.parametrize("points", [0, 3])
+def test_dropped_actions_have_no_effect(points: int) -> None:
+    net, (tokens, actions) = model("base", action_points=points), clip()
     dropped = torch.tensor([True])
     with torch.no_grad():
         assert torch.equal(net(tokens, actions, dropped), net(tokens, actions + 1, dropped))

@@ -30,6 +30,7 @@ from hwm_ros.recorder import Recorder
 
 _START_S, _ANSWER_S, _FRAME_S = 120.0, 60.0, 240.0  # limits of wall time: start of the nodes, one request, one frame
 _GOAL, _ERROR, _STATUS = "/sim_robot/goal_image", "/sim_robot/task_error", "/world_model/context_status"
+_INFO = "/world_model/model_info"
 PLAN_TOPIC = "/mpc_planner/plan"
 RECORDED: Mapping[str, tuple[type, QoSProfile]] = {
     "/clock": (Clock, RELIABLE),
@@ -39,10 +40,10 @@ RECORDED: Mapping[str, tuple[type, QoSProfile]] = {
     _GOAL: (Image, LATCHED),
     _ERROR: (Float64, LATCHED_HISTORY),
     _STATUS: (ContextStatus, RELIABLE),
-    "/world_model/model_info": (ModelInfo, LATCHED),
+    _INFO: (ModelInfo, LATCHED),
     PLAN_TOPIC: (ActionSequence, RELIABLE),
 }
-_SUBSCRIBED = (_GOAL, _ERROR, _STATUS, PLAN_TOPIC)
+_SUBSCRIBED = (_GOAL, _ERROR, _STATUS, _INFO, PLAN_TOPIC)
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def run_task_episode(
 
 def _run(operator: _Operator, kind: TaskKind, on_feedback: Callable[[PlanActions.Feedback, int], None]) -> TaskEpisode:
     started = time.monotonic()
-    received, num_frames = operator.received, round(kind.seconds * CONTROL_HZ)
+    received, num_frames = operator.received, 0
     latencies = Latencies()
     feedback_at: list[float] = []
     feedbacks: list[PlanActions.Feedback] = []
@@ -171,7 +172,9 @@ def _run(operator: _Operator, kind: TaskKind, on_feedback: Callable[[PlanActions
 
     operator.until(operator.planner.server_is_ready, "the planner", start_deadline)
     operator.until(lambda: all(map(operator.node.count_publishers, RECORDED)), "the topics to record", start_deadline)
-    operator.until(lambda: received[_GOAL] and received[_STATUS], "the first frame", start_deadline)
+    operator.until(lambda: received[_GOAL] and received[_STATUS] and received[_INFO], "the first frame", start_deadline)
+    rate_hz = received[_INFO][-1].frame_rate_hz
+    num_frames = round(round(kind.seconds * rate_hz) * CONTROL_HZ / rate_hz)  # a whole number of the model's frames
     goal = PlanActions.Goal(goal=received[_GOAL][-1], joints=kind.joints, num_frames=num_frames)
     handle = operator.result(
         operator.planner.send_goal_async(goal, on_message), "the planner to accept the goal", start_deadline
@@ -185,9 +188,9 @@ def _run(operator: _Operator, kind: TaskKind, on_feedback: Callable[[PlanActions
     )
     status: ContextStatus = received[_STATUS][-1]
     frames = {what: getattr(status, f"images_{what}") for what in ("received", "used", "skipped", "dropped")}
-    rate_hz = (len(feedback_at) - 1) / (feedback_at[-1] - feedback_at[0])
+    steps_hz = (len(feedback_at) - 1) / (feedback_at[-1] - feedback_at[0])
     errors = tuple(message.data for message in received[_ERROR])
-    return TaskEpisode(errors, tuple(received[PLAN_TOPIC]), received[_GOAL][-1], frames, latencies.summary(), rate_hz)
+    return TaskEpisode(errors, tuple(received[PLAN_TOPIC]), received[_GOAL][-1], frames, latencies.summary(), steps_hz)
 
 
 def _is_last_frame_used(received: Mapping[str, list[Any]], commanded_ns: int) -> bool:

@@ -192,6 +192,20 @@ def test_an_arm_that_moves_elsewhere_costs_less_than_an_object_that_does_not_mov
     assert changes.value(showing(arm_away)) < plain.value(showing(arm_away))
 
 
+def test_an_arm_beside_the_changes_does_not_leak_into_them_by_the_blur() -> None:
+    arm_up = showing(goal_at(12.0).latent)
+    for smoothing in (0.75, 1.5, 3.0):
+        assert GoalChanges(smoothings=(smoothing,), spread=0.0).value(arm_up) < 0.02
+
+
+def test_a_blur_tells_an_arm_near_its_goal_from_one_that_left_the_image() -> None:
+    goal, start = goal_at(12.0).latent, goal_at(2.0).latent
+    reach = Goal(goal_at(12.0).image, goal, start)
+    near, gone = (replace(showing(latent), goal=reach) for latent in (goal_at(9.5).latent, torch.zeros_like(goal)))
+    sharp, blurred = (GoalChanges(smoothings=(smoothing,)) for smoothing in (0.0, 1.5))
+    assert blurred.value(near) / blurred.value(gone) < 0.8 * sharp.value(near) / sharp.value(gone)
+
+
 def test_changes_weigh_where_goal_and_start_differ() -> None:
     weights = change_weights(a_push(), spread=0.0, sharpness=1.0, floor=0.0)
     assert weights.sum() == pytest.approx(1.0)

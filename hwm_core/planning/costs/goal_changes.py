@@ -15,10 +15,13 @@ class GoalChanges(Cost):
     0 is the goal, 1 is the scene when the goal was set. In the goal image of a push the arm is where it was at the
     start: so the arm, which covers most of the changing image, does not count, but the object's old and new place do.
     A goal without a start counts all cells alike.
+
+    A blur lets the error decrease towards the goal when an arm is still beside its place. The difference is weighted
+    first and blurred then, so that an arm beside the changes does not leak into them.
     """
 
     smoothings: tuple[float, ...] = Field(
-        default=(0.0, 0.75), min_length=1, description="standard deviations of the blurs, in latent cells: scales"
+        default=(0.75,), min_length=1, description="standard deviations of the blurs, in latent cells: scales"
     )
     spread: float = Field(default=1.0, ge=0.0, description="standard deviation of the blur of the changes, in cells")
     sharpness: float = Field(default=1.0, ge=0.0, description="exponent of the changes; 0: all cells count alike")
@@ -45,11 +48,8 @@ class GoalChanges(Cost):
 
     def _error(self, latents: Tensor, goal: Tensor, weights: Tensor) -> Tensor:
         """Weighted error [S, T] of latents [S, T, H, W, C], the mean over scales."""
-        difference = latents - goal
-        errors = [
-            (blur(difference, smoothing).square().mean(dim=-1) * weights).sum(dim=(-1, -2))
-            for smoothing in self.smoothings
-        ]
+        difference = (latents - goal) * weights.sqrt()[..., None]
+        errors = [blur(difference, smoothing).square().mean(dim=-1).sum(dim=(-1, -2)) for smoothing in self.smoothings]
         return torch.stack(errors).mean(dim=0)
 
 

@@ -34,11 +34,16 @@ class CandidatePool:
             self._numbers.append(numbers)
 
     def score(self) -> Tensor:
-        """Score what was added since the last call, in one batch; its costs [S]. NaN counts as infinite."""
-        waiting = self._motions[len(self._costs) :]
+        """Score what was added since the last call, in one batch; its costs [S]. NaN counts as infinite.
+
+        The returned costs can be differentiated if the motions can; what the pool keeps cannot.
+        """
+        scored = len(self._costs)
+        waiting = self._motions[scored:]
         costs = self._score(torch.cat(waiting))
         costs = torch.where(costs.isnan(), torch.inf, costs)
-        self._costs.extend(costs.split([len(motions) for motions in waiting]))
+        self._motions[scored:] = [motions.detach() for motions in waiting]
+        self._costs.extend(costs.detach().split([len(motions) for motions in waiting]))
         self._closed = self._deadline is not None and self._deadline()
         return costs
 

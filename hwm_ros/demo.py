@@ -46,7 +46,7 @@ from hwm_ros.error_codes import Rejected
 from hwm_ros.processes import NodeDied, isolate
 from hwm_ros.task_episode import TaskEpisode, run_task_episode
 
-TASK_SEED = 2_100_000
+TASK_SEED = 2_400_002
 EVALUATION_SEED = 2_000_000  # of the first held-out episode
 EPISODES = 4  # of 10 s, 54 windows each; half of the episodes keep the neck fixed
 EXAMPLES = 4  # in the contact sheet

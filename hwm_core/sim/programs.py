@@ -49,6 +49,10 @@ class Arm:
         """Palm position [3] of a posture [6]."""
         return self._kinematics.palm(posture)
 
+    def measured_palm(self) -> Vector:
+        """Where the palm is now, [3]: it lags behind the posture that was commanded last."""
+        return self._robot.palm(self.side)
+
     def mirrored(self, point: Vector) -> Vector:
         """A point whose y counts towards the arm's own side, in the robot's axes."""
         return point if self.side == "left" else point * np.array([1.0, -1.0, 1.0])[: len(point)]
@@ -72,7 +76,7 @@ Program = Callable[[Arm, Vector, np.random.Generator], list[Leg]]
 def _to_object(arm: Arm, start: Vector, rng: np.random.Generator) -> list[Leg]:
     """To the centre of an object, or to a point some centimetres behind it from the hand."""
     target = arm.an_object(rng)
-    away = target[:2] - arm.palm(start[:-1])[:2]
+    away = target[:2] - arm.measured_palm()[:2]
     if rng.uniform() < 0.6:
         target[:2] += away / max(float(np.hypot(*away)), 1e-6) * rng.uniform(0.04, 0.14)
     target[2] = rng.uniform(0.035, 0.07)

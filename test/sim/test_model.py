@@ -96,6 +96,15 @@ def test_objects_are_pushed_but_stay_on_the_table(motion, share_moved):
     assert np.mean(moved) >= share_moved
 
 
+def test_the_random_motion_of_the_held_out_episodes_is_the_same_as_ever():
+    robot, elbow = SimHumanoid(2_000_000), []
+    driver, column = random_motion(robot, 2_000_000), robot.joints.names.index("left_elbow_pitch")
+    for _ in range(150):
+        elbow.append(robot.command(driver.next_command())[column])
+        robot.advance()
+    assert elbow[119] == pytest.approx(0.914, abs=1e-3) and elbow[149] == pytest.approx(0.920, abs=1e-3)
+
+
 def test_a_command_issued_at_a_frame_first_changes_the_next_frame():
     robot = SimHumanoid(0, camera_size=32)
     start, home = robot.save(), robot.last_command

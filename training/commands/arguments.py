@@ -10,6 +10,9 @@ from hwm_core.data.robot.embodiment import embodiment_names
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.train.presets import preset_names
 
+TASKS = ("look", "reach", "push")  # hwm_core.sim.tasks needs MuJoCo, which --help does not wait for
+SEEDS = Path("benchmarks/closed_loop/seeds.json")
+
 
 class Parser(argparse.ArgumentParser):
     """Prints the description and its examples unchanged, and errors in one sentence without the usage."""
@@ -120,6 +123,23 @@ def training_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="values that override the preset")
     return parser
+
+
+def add_closed_loop_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+    """The arguments of the benches that work through tasks and seeds; `what` is done for each seed."""
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="tasks (default: all)")
+    parser.add_argument("--config", type=Path, help="YAML file with the settings of planning")
+    parser.add_argument(
+        "--split",
+        choices=("development", "closed_loop"),
+        default="development",
+        help="seeds for tuning, or the seeds of the final table (%(default)s)",
+    )
+    parser.add_argument("--seeds", type=Path, default=SEEDS, help="file with the accepted seeds (%(default)s)")
+    parser.add_argument("--episodes", type=positive, help="seeds of each task (default: all listed seeds)")
+    parser.add_argument("--workers", type=positive, default=1, help=f"{what} in parallel (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write or to resume")
 
 
 def add_track_arguments(parser: argparse.ArgumentParser, dtype: str, data: str, example: str) -> None:

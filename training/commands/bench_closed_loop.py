@@ -10,32 +10,17 @@ and processor time of a decision. Finished episodes are kept in --out: run the s
 import argparse
 from pathlib import Path
 
-from .arguments import Parser, positive
-
-TASKS = ("look", "reach", "push")  # hwm_core.sim.tasks needs MuJoCo, which --help does not wait for
-SEEDS = Path("benchmarks/closed_loop/seeds.json")
+from .arguments import Parser, add_closed_loop_arguments
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="tasks (default: all)")
     parser.add_argument("--rows", nargs="+", help="rows of the table (default: all that the other options allow)")
     parser.add_argument("--checkpoint", help="checkpoint folder; tiny and flow_tiny are included")
     parser.add_argument("--baselines", type=Path, help="folder of `hwm bench fit-baselines`")
-    parser.add_argument("--config", type=Path, help="YAML file with the settings of planning")
-    parser.add_argument(
-        "--split",
-        choices=("development", "closed_loop"),
-        default="development",
-        help="seeds for tuning, or the seeds of the final table (%(default)s)",
-    )
-    parser.add_argument("--seeds", type=Path, default=SEEDS, help="file with the accepted seeds (%(default)s)")
-    parser.add_argument("--episodes", type=positive, help="episodes of each task (default: all listed seeds)")
     parser.add_argument("--main", default="model", help="row that the others are compared with (%(default)s)")
     parser.add_argument("--films", type=Path, help="folder for a film of every episode")
-    parser.add_argument("--workers", type=positive, default=1, help="episodes in parallel (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file to write or to resume")
+    add_closed_loop_arguments(parser, "episodes")
     return parser
 
 

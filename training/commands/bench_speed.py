@@ -12,8 +12,7 @@ from pathlib import Path
 
 from hwm_core.assets import SHIPPED
 
-from .arguments import Parser, positive
-from .bench_closed_loop import SEEDS, TASKS
+from .arguments import SEEDS, TASKS, Parser, positive
 
 
 def build_parser() -> argparse.ArgumentParser:

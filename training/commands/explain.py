@@ -11,8 +11,7 @@ from pathlib import Path
 
 from hwm_core.assets import SHIPPED
 
-from .arguments import Parser
-from .bench_closed_loop import TASKS
+from .arguments import TASKS, Parser
 
 _SEED = 2_400_000  # the first of the seeds for tuning
 

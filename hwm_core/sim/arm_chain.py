@@ -1,6 +1,7 @@
 """The kinematics of an arm for planning, read from a MuJoCo model: of MJCF, or of a URDF that MuJoCo has loaded."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _FINGERS = (0.0, 0.0, -1.0)  # of the simulated humanoid, in the palm's frame
 _POINTING = (0.75, 0.0, -0.66)  # forward and down
 
 
+@lru_cache
 def simulated_arm(side: str) -> ArmChain:
     """The "left" or "right" arm of the simulated humanoid."""
     table = joints()

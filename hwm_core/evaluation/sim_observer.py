@@ -79,6 +79,10 @@ class SimObserver:
         frames, actions = (np.stack(parts) for parts in zip(*self._seen, strict=True))
         return SimObservation(frames, actions, self._robot.save())
 
+    def actions_of(self, commands: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The actions [F, A] that lead through commands of control ticks, [F * ticks, robot's joints]."""
+        return commands[self._ticks - 1 :: self._ticks, self._columns].astype(np.float32)
+
     def act(self, action: NDArray[np.float32]) -> None:
         """Send an action [A] in manifest order and advance by one frame. Joints that the manifest lacks do not move.
 

@@ -17,7 +17,6 @@ from hwm_core.frames import to_frames
 from hwm_core.planning.cost_landscape import Valley, cost_landscape
 from hwm_core.planning.dynamics import Dynamics
 from hwm_core.planning.scoring import ScoreEngine
-from hwm_core.sim.description import CONTROL_HZ
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.tasks.task import TaskKind, make_task
 from hwm_core.world_model.dynamics import WorldModelDynamics
@@ -61,9 +60,7 @@ def explain(
     observer.hold_until_full()
     observation = observer.observation()
     goal_image, start_image = world_model.preprocessing.apply(task.goal_image), observation.frames[-1]
-    columns = world_model.manifest.match(robot.joints.names)
-    ticks = round(CONTROL_HZ / world_model.frame_rate_hz)  # that the observer checked
-    demonstration = task.demonstration[ticks - 1 :: ticks, columns].astype(np.float32)
+    demonstration = observer.actions_of(task.demonstration)
     true = goal_reaching(observation.actions[-1], demonstration, world_model.future_frames, space, kind.joints)
     if simulator:
         dynamics: Dynamics[Any] = TrueDynamics(robot, world_model, StillCoder(world_model))

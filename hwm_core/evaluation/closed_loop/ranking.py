@@ -22,7 +22,6 @@ from hwm_core.planning.costs.goal_changes import GoalChanges
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Dynamics, Goal
 from hwm_core.planning.scoring import ScoreEngine
-from hwm_core.sim.description import CONTROL_HZ
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.tasks.task import Task, TaskKind, make_task
 from hwm_core.types import Rollout
@@ -67,9 +66,7 @@ def rank_candidates(
     rest = task.demonstration if place == "start" else _go_near(robot, task)
     observer.hold_until_full()
     observation = observer.observation()
-    columns = world_model.manifest.match(robot.joints.names)
-    ticks = round(CONTROL_HZ / world_model.frame_rate_hz)  # that the observer checked
-    true = rest[ticks - 1 :: ticks, columns].astype(np.float32)
+    true = observer.actions_of(rest)
     newest, horizon = observation.actions[-1], world_model.future_frames
     candidates = ranking_candidates(newest, true, horizon, space, kind.joints, count, seed)
     frames, errors = _run_all(robot, world_model, task, observation, candidates)

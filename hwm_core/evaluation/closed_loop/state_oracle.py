@@ -11,6 +11,7 @@ from hwm_core.evaluation.closed_loop.config import PlanningConfig
 from hwm_core.evaluation.closed_loop.controller import Decision, Situation, Truth
 from hwm_core.evaluation.closed_loop.planned import Planned
 from hwm_core.evaluation.sim_observer import SimObservation, SimObserver, View
+from hwm_core.frames import to_video
 from hwm_core.planning.costs.goal_changes import GoalChanges
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.objective import Objective
@@ -50,7 +51,7 @@ class StateDynamics:
         return torch.from_numpy(past.actions[-2:])
 
     def goal(self, image: NDArray[np.uint8], start: NDArray[np.uint8] | None = None) -> Goal:
-        return Goal(torch.from_numpy(image).movedim(-1, 0) / 255, torch.zeros(1, 1, 1))
+        return Goal(to_video(image), torch.zeros(1, 1, 1))
 
     def rollout(self, past: SimObservation, candidates: Tensor, last_latents: int | None = None) -> Rollout:
         errors = [self._error_after(past, actions) for actions in candidates.cpu().numpy()]

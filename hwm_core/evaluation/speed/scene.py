@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from hwm_core.evaluation.closed_loop.ranking_candidates import ranking_candidates
 from hwm_core.evaluation.sim_observer import SimObserver, View
 from hwm_core.planning.joint_space import JointSpace
-from hwm_core.sim.description import CONTROL_HZ
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.tasks.task import TaskKind, make_task
 
@@ -38,8 +37,7 @@ def make_scene(
     task, observer = make_task(kind, robot, seed), SimObserver(robot, view)
     observer.hold_until_full()
     observation = observer.observation()
-    ticks = round(CONTROL_HZ / view.frame_rate_hz)
-    true = task.demonstration[ticks - 1 :: ticks, view.manifest.match(robot.joints.names)].astype(np.float32)
+    true = observer.actions_of(task.demonstration)
     newest = observation.actions[-1]
     return Scene(
         task=kind.name,

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from hwm_core.sim.description import CONTROL_HZ
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.motion import plan_segment
+from hwm_core.sim.tasks.drive import drive, move_and_rest
 from hwm_core.sim.tasks.task import Candidate, Target, TaskKind, Vector
 
 _JOINTS = ("neck_yaw", "neck_pitch")
@@ -15,15 +14,9 @@ _MOTION_SECONDS = 1.0
 
 def _attempt(robot: SimHumanoid, rng: np.random.Generator) -> Candidate | None:
     """A minimum-jerk turn of the neck to a random direction, then rest."""
-    table, columns = robot.joints, robot.joints.index(*_JOINTS)
-    now = robot.last_command
-    goal = table.home[columns] + rng.uniform(*_RANGE)
-    segment = plan_segment(now[columns], goal, table.max_velocity[columns], _MOTION_SECONDS, _MOTION_SECONDS)
-    commands = np.tile(now, (round(_SECONDS * CONTROL_HZ), 1))
-    commands[:, columns] = [segment.at(tick) for tick in range(1, len(commands) + 1)]
-    for command in commands:
-        robot.command(command)
-        robot.advance()
+    goal = robot.joints.home[robot.joints.index(*_JOINTS)] + rng.uniform(*_RANGE)
+    commands = move_and_rest(robot, _JOINTS, goal, _MOTION_SECONDS, _MOTION_SECONDS, _SECONDS)
+    drive(robot, commands, still=())
     return Candidate(Target(_neck, _neck(robot)), commands, robot.render())
 
 

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from hwm_core.sim.description import CONTROL_HZ
 from hwm_core.sim.kinematics import ArmKinematics
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.motion import plan_segment
-from hwm_core.sim.tasks.drive import drive
+from hwm_core.sim.tasks.drive import drive, move_and_rest
 from hwm_core.sim.tasks.task import Candidate, Target, TaskKind, Vector
 from hwm_core.sim.variation import OBJECTS
 
@@ -26,15 +24,11 @@ _GOALS = ((0.34, 0.60), (-0.32, 0.06), (0.07, 0.20))  # x, y, z of the goal in m
 
 def _attempt(robot: SimHumanoid, rng: np.random.Generator) -> Candidate | None:
     """A minimum-jerk move of the right arm to a random point, then rest."""
-    table, columns = robot.joints, robot.joints.index(*RIGHT_ARM)
-    now = robot.last_command
+    now = robot.last_command[robot.joints.index(*RIGHT_ARM)]
     low, high = np.array(_GOALS).T
-    arm = ArmKinematics(robot, "right").reach(now[columns][:-1], rng.uniform(low, high))
-    goal = np.append(arm, now[columns][-1])
+    goal = np.append(ArmKinematics(robot, "right").reach(now[:-1], rng.uniform(low, high)), now[-1])
     seconds = rng.uniform(*_MOTION_SECONDS)
-    segment = plan_segment(now[columns], goal, table.max_velocity[columns], seconds, _MOTION_SECONDS[1])
-    commands = np.tile(now, (round(_SECONDS * CONTROL_HZ), 1))
-    commands[:, columns] = [segment.at(tick) for tick in range(1, len(commands) + 1)]
+    commands = move_and_rest(robot, RIGHT_ARM, goal, seconds, _MOTION_SECONDS[1], _SECONDS)
     if not drive(robot, commands, still=range(len(OBJECTS))):
         return None
     return Candidate(Target(_palm, _palm(robot)), commands, robot.render())

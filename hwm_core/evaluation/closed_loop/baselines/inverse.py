@@ -1,6 +1,5 @@
 """A goal-conditioned inverse model without a world model: which actions led from this image to that image?"""
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -8,6 +7,7 @@ from hwm_core.evaluation.closed_loop.baselines.keypoint_net import KeypointNet
 from hwm_core.evaluation.closed_loop.baselines.samples import CHUNK_FRAMES, LONGEST_FRAMES, FramePairs
 from hwm_core.evaluation.closed_loop.controller import Decision, Situation
 from hwm_core.evaluation.sim_observer import SimObservation
+from hwm_core.frames import to_video
 
 _EXECUTED_FRAMES = 6  # of a chunk
 
@@ -27,7 +27,7 @@ class InverseDrive:
 
     def __init__(self, situation: Situation, network: KeypointNet, mean: Tensor, std: Tensor) -> None:
         self._network, self._mean, self._std = network, mean, std
-        self._goal, self._left = _image(situation.goal), situation.frames
+        self._goal, self._left = to_video(situation.goal[None]), situation.frames
         self.replan_frames = _EXECUTED_FRAMES
 
     @torch.inference_mode()
@@ -36,7 +36,7 @@ class InverseDrive:
         frames = torch.tensor([float(min(max(self._left, 1), LONGEST_FRAMES))])
         self._left -= self.replan_frames
         action = ((now - self._mean) / self._std)[None]
-        chunk = predicted_chunks(self._network, _image(observation.frames[-1]), self._goal, action, frames)[0]
+        chunk = predicted_chunks(self._network, to_video(observation.frames[-1:]), self._goal, action, frames)[0]
         return Decision((now + chunk * self._std).numpy())
 
 
@@ -50,8 +50,3 @@ def predicted_chunks(network: KeypointNet, now: Tensor, later: Tensor, action: T
     """
     numbers = torch.cat([action, frames[:, None] / LONGEST_FRAMES], dim=1)
     return network(torch.cat([now, later, later - now + 0.5], dim=1), numbers).unflatten(1, (CHUNK_FRAMES, -1))
-
-
-def _image(frame: np.ndarray) -> Tensor:
-    """uint8 [H, W, 3] -> float [1, 3, H, W] in [0, 1]."""
-    return torch.from_numpy(frame).movedim(-1, 0)[None].float() / 255

@@ -10,6 +10,7 @@ from hwm_core.evaluation.closed_loop.baselines.moves import smooth_move
 from hwm_core.evaluation.closed_loop.baselines.samples import FramePairs
 from hwm_core.evaluation.closed_loop.controller import Decision, Situation
 from hwm_core.evaluation.sim_observer import SimObservation
+from hwm_core.frames import to_video
 
 _MOVE_SECONDS, _REPLAN_SECONDS = 0.6, 0.4
 
@@ -45,5 +46,5 @@ class PostureDrive:
     @torch.inference_mode()
     def _read(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Joint positions [A] of an image [H, W, 3]."""
-        pixels = torch.from_numpy(image).movedim(-1, 0)[None].float() / 255
+        pixels = to_video(image[None])
         return (self._network(pixels, pixels.new_empty(1, 0))[0] * self._std + self._mean).numpy()

@@ -11,6 +11,7 @@ from hwm_core.evaluation.closed_loop.baselines.keypoint_net import KeypointNet
 from hwm_core.evaluation.closed_loop.baselines.samples import LONGEST_FRAMES
 from hwm_core.planning.dynamics import Goal
 from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.proposals.moves import minimum_jerk
 
 NewestImage = Callable[[Any], Tensor]  # the newest image [3, H, W] in [0, 1] of a past
 
@@ -48,8 +49,8 @@ class PostureProposals:
         noise[:1] = 0
         change = then - now + noise
         shares = torch.linspace(1.0, _SHORTEST, count)[:, None]
-        s = (torch.arange(1, LONGEST_FRAMES + 1) / (LONGEST_FRAMES * shares)).clamp(max=1)[..., None]
-        return recent_actions[-1] + (10 * s**3 - 15 * s**4 + 6 * s**5) * change[:, None]
+        done = minimum_jerk(torch.arange(1, LONGEST_FRAMES + 1) / (LONGEST_FRAMES * shares))
+        return recent_actions[-1] + done[..., None] * change[:, None]
 
 
 class InverseProposals:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadActions
+from hwm_core.frames import to_video
 from hwm_core.types import Episode
 
 CHUNK_FRAMES = 8
@@ -72,15 +73,10 @@ class PairSampler:
             )
         now, later_image, states, action, chunk, frames = (np.stack(part) for part in zip(*rows, strict=True))
         return FramePairs(
-            _pixels(now),
-            _pixels(later_image),
+            to_video(now),
+            to_video(later_image),
             *(torch.from_numpy(part).float() for part in (states, action, chunk, frames)),
         )
-
-
-def _pixels(frames: np.ndarray) -> Tensor:
-    """uint8 [B, H, W, 3] -> float [B, 3, H, W] in [0, 1]."""
-    return torch.from_numpy(frames).movedim(-1, 1).float() / 255
 
 
 def _states(episode: Episode, manifest: ActionManifest) -> np.ndarray:

@@ -27,7 +27,7 @@ export TORCH TORCH_INDEX PYTHON COLCON_FLAGS
 
 IN_ENV := .ci/in_env
 
-.PHONY: help setup build demo checkpoint results-g1 variants benchmark-tables test test-all launch-test bench-node check docs clean distclean
+.PHONY: help setup build demo checkpoint planning-checkpoint results-g1 variants benchmark-tables test test-all launch-test bench-node check docs clean distclean
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +61,9 @@ checkpoint: setup ## Record, train and tune the shipped checkpoint again (3 hour
 	  --checkpoint $(CHECKPOINT_RUN)/tiny/checkpoint \
 	  --out $(CHECKPOINT_RUN)/tuned $(call resume,$(CHECKPOINT_RUN)/tuned) $(TRAIN_ARGS)
 	@echo "Checkpoint: $(CHECKPOINT_RUN)/tuned/checkpoint"
+
+planning-checkpoint: setup ## Record, train and tune the planning checkpoint (10 processor hours, resumable; DEVICE=cuda, SMOKE=1)
+	@$(IN_ENV) training/planning_checkpoint.sh
 
 # Fine-tuning without augmentation of the actions, so that the model learns to use the exact actions.
 FINE_TUNE := data.augmentation.action_noise=0 data.augmentation.joint_dropout=0 train.steps=240 train.learning_rate=1.0e-3 \

@@ -8,7 +8,7 @@ from hwm_core.io.atomic import new_file
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.tasks.table import TASKS
 from hwm_core.visualization import write_png
-from hwm_core.visualization.valley_sheet import Curve, valley_sheet
+from hwm_core.visualization.landscape_sheet import Curve, landscape_sheet
 from hwm_core.world_model.model import WorldModel
 
 from .devices import own_device
@@ -25,15 +25,15 @@ def explain_costs(options: argparse.Namespace) -> int:
     print(f"cost of the motion to the goal {found.cost:.3f}, of holding {found.cost_of_holding:.3f} ({dynamics})")
     units = dict(zip(world_model.manifest.names, world_model.manifest.units, strict=True))
     curves = [
-        Curve(valley.name, valley.offsets, valley.costs, valley.minimum, units.get(valley.name, "scales"))
-        for valley in found.valleys
+        Curve(line.name, line.offsets, line.costs, line.minimum, units.get(line.name, "scales"))
+        for line in found.slices
     ]
-    for curve, valley in zip(curves, found.valleys, strict=True):
-        in_scales = f"{valley.minimum_in_scales:+.2f} joint scales"
+    for curve, line in zip(curves, found.slices, strict=True):
+        in_scales = f"{line.minimum_in_scales:+.2f} joint scales"
         print(f"{curve.title:24} lowest at {curve.minimum:+.3f} {curve.unit}, {in_scales}; cost {min(curve.costs):.3f}")
     images = {"start": found.start, "goal": found.goal, f"end, by the {dynamics}": found.predicted}
     title = f"Cost around the motion to the goal: {options.task}, seed {options.seed}"
     with new_file(options.out) as partial:
-        write_png(partial, valley_sheet(title, images, curves))
+        write_png(partial, landscape_sheet(title, images, curves))
     print(f"wrote {options.out}")
     return 0

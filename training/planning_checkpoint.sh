@@ -1,17 +1,15 @@
 #!/usr/bin/env bash
 # Record, train and tune the planning checkpoint (preset `plan`) in one folder. Run it again to resume.
 #
-#   training/planning_checkpoint.sh                    ten processor hours of one CPU core, in all
-#   DEVICE=cuda training/planning_checkpoint.sh        one GPU and many cores: twelve minutes of wall time
-#   SMOKE=1 training/planning_checkpoint.sh            a rehearsal of either in two minutes; the result is useless
+#   make planning-checkpoint                ten processor hours of one CPU core, in all
+#   make planning-checkpoint DEVICE=cuda    one GPU and many cores: twelve minutes of wall time
+#   make planning-checkpoint SMOKE=1        a rehearsal of either in two minutes; the result is useless
 #
 # RUN: working folder (runs/plan). The checkpoint is RUN/tuned/checkpoint; each of its files is smaller than 16 MiB.
 set -euo pipefail
 
 RUN=${RUN:-runs/plan}
 DEVICE=${DEVICE:-cpu}
-CORES=${CORES:-$(nproc)}
-HWM=${HWM:-hwm}
 
 if [ -n "${SMOKE:-}" ]; then
   random=2 skills=3 validation=1
@@ -33,17 +31,17 @@ fi
 
 resume() { if compgen -G "$1/state*" > /dev/null; then echo --resume; fi; }
 
-"$HWM" sim record --out "$RUN/random" --train $random --val $validation --processes "$CORES"
-"$HWM" sim record --out "$RUN/skills" --train $skills --val $validation --processes "$CORES" --motion skills
-"$HWM" prepare "$RUN/random/train" "$RUN/skills/train" --validation "$RUN/random/val" "$RUN/skills/val" \
-  --robot "$RUN/skills/robot.yaml" --rate 15 --out "$RUN/store" --workers "$CORES"
-"$HWM" train-tokenizer --preset plan --data "$RUN/store" --out "$RUN/tokenizer" --device "$DEVICE" \
+hwm sim record --out "$RUN/random" --train $random --val $validation --processes "$(nproc)"
+hwm sim record --out "$RUN/skills" --train $skills --val $validation --processes "$(nproc)" --motion skills
+hwm prepare "$RUN/random/train" "$RUN/skills/train" --validation "$RUN/random/val" "$RUN/skills/val" \
+  --robot "$RUN/skills/robot.yaml" --rate 15 --out "$RUN/store" --workers "$(nproc)"
+hwm train-tokenizer --preset plan --data "$RUN/store" --out "$RUN/tokenizer" --device "$DEVICE" \
   $(resume "$RUN/tokenizer") "${tokenizer[@]}" "${settings[@]}"
-"$HWM" tokenize "$RUN/store" --tokenizer "$RUN/tokenizer/tokenizer" --latents 6 --stride 4 \
+hwm tokenize "$RUN/store" --tokenizer "$RUN/tokenizer/tokenizer" --latents 6 --stride 4 \
   --out "$RUN/tokens" --device "$DEVICE"
-"$HWM" train --preset plan --data "$RUN/tokens" --tokenizer "$RUN/tokenizer/tokenizer" --out "$RUN/model" \
+hwm train --preset plan --data "$RUN/tokens" --tokenizer "$RUN/tokenizer/tokenizer" --out "$RUN/model" \
   --device "$DEVICE" $(resume "$RUN/model") "${model[@]}" "${settings[@]}"
-"$HWM" tune-decoder --preset plan --data "$RUN/store" --checkpoint "$RUN/model/checkpoint" --out "$RUN/tuned" \
+hwm tune-decoder --preset plan --data "$RUN/store" --checkpoint "$RUN/model/checkpoint" --out "$RUN/tuned" \
   --device "$DEVICE" $(resume "$RUN/tuned") "${decoder[@]}" "${settings[@]}"
 find "$RUN/tuned/checkpoint" -type f -size +16M -exec echo "larger than 16 MiB: {}" \; -exec false {} +
 echo "Checkpoint: $RUN/tuned/checkpoint"

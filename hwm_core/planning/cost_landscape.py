@@ -11,7 +11,7 @@ from hwm_core.planning.proposals.moves import minimum_jerk
 
 
 @dataclass(frozen=True)
-class Valley:
+class CostSlice:
     """Costs along one direction."""
 
     name: str  # of the joint, or of the random direction
@@ -40,7 +40,7 @@ def cost_landscape(
     steps: int,
     directions: int,
     generator: torch.Generator,
-) -> list[Valley]:
+) -> list[CostSlice]:
     """Costs of a motion whose end is displaced, from the start on by a growing share of the displacement.
 
     Args:
@@ -54,7 +54,7 @@ def cost_landscape(
         generator: of the random directions.
 
     Returns:
-        One valley for each joint that moves in the training data, then one for each random direction.
+        One slice for each joint that moves in the training data, then one for each random direction.
     """
     scales = space.scale[planned]
     moving = planned[scales > 0]
@@ -66,12 +66,12 @@ def cost_landscape(
     offsets = torch.linspace(-width, width, 2 * steps + 1, device=motion.device)
     frames = len(motion)
     share = minimum_jerk(torch.arange(1, frames + 1, device=motion.device) / frames)
-    valleys = []
+    slices = []
     for number, line in enumerate(torch.cat([lines, random])):
         displaced = motion + offsets[:, None, None] * share[:, None] * (line * space.scale)
         costs = tuple(cost(displaced).tolist())
         is_joint = number < len(moving)
         unit = float(space.scale[moving[number]]) if is_joint else 1.0
         name = space.names[int(moving[number])] if is_joint else f"direction {number - len(moving) + 1}"
-        valleys.append(Valley(name, tuple((unit * offsets).tolist()), costs, unit))
-    return valleys
+        slices.append(CostSlice(name, tuple((unit * offsets).tolist()), costs, unit))
+    return slices

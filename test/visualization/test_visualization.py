@@ -19,8 +19,8 @@ from hwm_core.visualization import (
 )
 from hwm_core.visualization.canvas import MODEL, PAPER, TRUTH, enlarge, evenly
 from hwm_core.visualization.charts import spread_labels
+from hwm_core.visualization.landscape_sheet import Curve, landscape_sheet
 from hwm_core.visualization.prediction_strip import prediction_strip
-from hwm_core.visualization.valley_sheet import Curve, valley_sheet
 
 
 def clip(count: int, height: int = 16, width: int = 16, seed: int = 0) -> np.ndarray:
@@ -133,10 +133,10 @@ def test_the_same_curves_give_the_same_chart_bytes() -> None:
     assert first == charts.line_chart(curves, "frames ahead", "dB") and first.startswith("<?xml")
 
 
-def test_a_valley_sheet_marks_the_motion_and_the_lowest_cost_of_every_curve():
+def test_a_landscape_sheet_marks_the_motion_and_the_lowest_cost_of_every_curve():
     curve = Curve("elbow", (-1.0, 0.0, 1.0), (2.0, 1.0, 0.5), 1.0, "rad")
     image = np.zeros((8, 8, 3), np.uint8)
-    sheet = valley_sheet("Costs", {"start": image}, [curve] * 5)
+    sheet = landscape_sheet("Costs", {"start": image}, [curve] * 5)
     found = {colour: int((sheet == np.array(colour)).all(axis=-1).sum()) for colour in (TRUTH, MODEL)}
     assert found[TRUTH] >= 5 * 100, "a line in each chart"
     assert found[MODEL] == 5 * 81, "a box of 9 x 9 pixels in each chart"

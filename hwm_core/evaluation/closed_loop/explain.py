@@ -14,7 +14,7 @@ from hwm_core.evaluation.coders import StillCoder
 from hwm_core.evaluation.sim_observer import SimObserver
 from hwm_core.evaluation.true_dynamics import TrueDynamics
 from hwm_core.frames import to_frames
-from hwm_core.planning.cost_landscape import Valley, cost_landscape
+from hwm_core.planning.cost_landscape import CostSlice, cost_landscape
 from hwm_core.planning.dynamics import Dynamics
 from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.sim.model import SimHumanoid
@@ -29,7 +29,7 @@ _WIDTH, _STEPS, _DIRECTIONS = 1.0, 6, 4
 class Explanation:
     """The cost around the goal-reaching motion of one task."""
 
-    valleys: list[Valley]
+    slices: list[CostSlice]
     cost: float  # of the goal-reaching motion
     cost_of_holding: float
     start: NDArray[np.uint8]  # [H, W, 3] preprocessed images: now, the goal, and the predicted end of the motion
@@ -71,7 +71,7 @@ def explain(
     engine, goal = ScoreEngine(dynamics, config.objective, space), dynamics.goal(goal_image, start_image)
     hold = torch.from_numpy(observation.actions[-1]).expand_as(true)
     cost, cost_of_holding = engine.costs(past, goal, torch.stack([true, hold])).tolist()
-    valleys = cost_landscape(
+    slices = cost_landscape(
         lambda motions: engine.costs(past, goal, motions),
         true,
         space,
@@ -82,4 +82,4 @@ def explain(
         generator=torch.Generator().manual_seed(seed),
     )
     predicted = to_frames(dynamics.decode(past, dynamics.rollout(past, true[None])))[0, -1]
-    return Explanation(valleys, cost, cost_of_holding, start_image, goal_image, predicted)
+    return Explanation(slices, cost, cost_of_holding, start_image, goal_image, predicted)

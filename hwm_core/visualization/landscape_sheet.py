@@ -20,7 +20,7 @@ class Curve(NamedTuple):
     unit: str
 
 
-def valley_sheet(title: str, images: Mapping[str, Frame], curves: Sequence[Curve]) -> Frame:
+def landscape_sheet(title: str, images: Mapping[str, Frame], curves: Sequence[Curve]) -> Frame:
     """A sheet with a row of images and a chart for every curve; all charts have the same scale of costs.
 
     A green line marks the motion itself, an orange dot the lowest cost.

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
+from hwm_core.data.recording.events import AnyEvent, CameraFrame, Event, JointValues
 
 _THUMBNAIL = 96  # height in pixels
 # Black in video is not quite 0, and the edges of bars are not sharp.
@@ -31,7 +31,7 @@ class EventMonitor:
         self._most, self._stride, self._run = thumbnails, 1, 0
         self._newest: NDArray[np.uint8] | None = None
 
-    def watch(self, events: Iterator[Event | Cut]) -> Iterator[Event | Cut]:
+    def watch(self, events: Iterator[AnyEvent]) -> Iterator[AnyEvent]:
         """Yield the same events; each is measured when it is loaded."""
         for event in events:
             yield Event(event.channel, partial(self._load, event)) if isinstance(event, Event) else event

@@ -25,11 +25,12 @@ def verify_recording(recording: Recording) -> list[Finding]:
         timeline.aligned_joints()
     except BadInput as fault:
         return [Finding("fault", recording.name, str(fault))]
-    left_out = report.remarks()
+    found = [Finding("fault", recording.name, text) for text in report.source_faults]
+    left_out = replace(report, source_faults=()).remarks()
     if report.lost_frames:
         text = f"{report.lost_frames} frames are lost because of unusable joint messages: {left_out}"
-        return [Finding("fault", recording.name, text)]
-    return [Finding("note", recording.name, left_out)] if left_out else []
+        return [*found, Finding("fault", recording.name, text)]
+    return [*found, Finding("note", recording.name, left_out)] if left_out else found
 
 
 def verify_metadata(path: Path) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwm_core.data.recording.events import START_NS, CameraFrame, Cut, Event, JointValues, decoded_event
+from hwm_core.data.recording.events import START_NS, AnyEvent, CameraFrame, Cut, JointValues, decoded_event
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.data.tokens.onex_files import shard_file, shard_states
@@ -30,7 +30,7 @@ class OneXRawRecording(Recording):
         """The rate in metadata.json. Raises BadBag."""
         return read_metadata(self.path).hz
 
-    def events(self) -> Iterator[Event | Cut]:
+    def events(self) -> Iterator[AnyEvent]:
         hz = self.frame_rate_hz
         states, segments = shard_states(self.path, self.shard, len(EVE_STATES))
         video = shard_file(self.path, "video", self.shard, "mp4")

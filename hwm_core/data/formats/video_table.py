@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.formats.joint_table import JointTable, read_joint_table
-from hwm_core.data.recording.events import START_NS, CameraFrame, Channel, Cut, Event, JointValues, decoded_event
+from hwm_core.data.recording.events import (
+    START_NS,
+    AnyEvent,
+    CameraFrame,
+    Channel,
+    Cut,
+    Event,
+    JointValues,
+    decoded_event,
+)
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.recording.video_reader import VideoSpan
 
@@ -26,11 +35,11 @@ class VideoRecording(Recording):
     def name(self) -> str:
         return self.video.stem
 
-    def events(self) -> Iterator[Event | Cut]:
+    def events(self) -> Iterator[AnyEvent]:
         table = read_joint_table(self.table)
         return self._by_frame(table) if table.time_s is None else self._by_time(table, table.time_s)
 
-    def _by_frame(self, table: JointTable) -> Iterator[Event | Cut]:
+    def _by_frame(self, table: JointTable) -> Iterator[AnyEvent]:
         images = VideoSpan(self.video).decode_exactly(
             len(table),
             because=f"one for each row of {self.table.name}",
@@ -46,7 +55,7 @@ class VideoRecording(Recording):
             if "commands" in table.values:  # issued at this frame: it first moves the next frame
                 yield _joints("commands", stamp_ns, table, row)
 
-    def _by_time(self, table: JointTable, time_s: NDArray[np.float64]) -> Iterator[Event | Cut]:
+    def _by_time(self, table: JointTable, time_s: NDArray[np.float64]) -> Iterator[AnyEvent]:
         row = 0
         for seconds, rgb in VideoSpan(self.video).decode():
             while row < len(table) and time_s[row] <= seconds:
@@ -57,7 +66,7 @@ class VideoRecording(Recording):
             yield from _row(table, time_s, rest)
 
 
-def _row(table: JointTable, time_s: NDArray[np.float64], row: int) -> Iterator[Event | Cut]:
+def _row(table: JointTable, time_s: NDArray[np.float64], row: int) -> Iterator[AnyEvent]:
     if table.starts_segment(row):
         yield Cut()
     for channel in table.values:

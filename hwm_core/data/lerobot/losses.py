@@ -27,6 +27,7 @@ class RecordingLosses:
     first_fault: str  # of the bad messages
     rounded: bool  # a joint value is not exact in float32
     psnr_db: tuple[float, ...]  # of sample frames; inf where every bit is the same
+    source_faults: tuple[str, ...] = ()  # data of the source that are missing or contradict each other
 
 
 def loss_sentences(losses: Sequence[RecordingLosses], codec: Codec, renumbered: Sequence[str]) -> list[str]:
@@ -62,6 +63,7 @@ def loss_sentences(losses: Sequence[RecordingLosses], codec: Codec, renumbered: 
         (renumbered, f"episode numbers, counted again from 0: {', '.join(renumbered)}"),
         (not_carried, f"not carried over: {', '.join(not_carried)}"),
     ]
+    facts += [(True, f"faults of {one.recording}: {text}") for one in losses for text in one.source_faults]
     bad = sum(one.bad_messages for one in losses)
     first_fault = next((one.first_fault for one in losses if one.first_fault), "")
     return [sentence for holds, sentence in facts if holds] + unusable_messages(bad, first_fault)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.metadata import ACTION, INDEX_COLUMNS, STATE, is_video
 from hwm_core.data.lerobot.tables import read_joints
-from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues, decoded_event
+from hwm_core.data.recording.events import AnyEvent, CameraFrame, JointValues, decoded_event
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.recording import Recording
 from hwm_core.errors import BadBag
@@ -66,7 +66,7 @@ class LeRobotRecording(Recording):
             state, command = (None if values is None else values[row] for values in (states, commands))
             yield LeRobotFrame(int(stamps[row]), rgb, state, command)
 
-    def events(self) -> Iterator[Event | Cut]:
+    def events(self) -> Iterator[AnyEvent]:
         """For each row: the state, the image, then the command. Raises as `frames`."""
         for frame in self.frames():
             if frame.state is not None:

@@ -18,7 +18,7 @@ from hwm_core.data.lerobot.metadata import ACTION, STATE
 from hwm_core.data.lerobot.staged import DatasetFeatures, StagedEpisode, StagedRecording
 from hwm_core.data.lerobot.stats import image_stats
 from hwm_core.data.recording.episode_reader import read_timeline
-from hwm_core.data.recording.events import CameraFrame, Cut, Event, JointValues
+from hwm_core.data.recording.events import AnyEvent, CameraFrame, Event, JointValues
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.recording.timeline import Timeline
@@ -85,6 +85,7 @@ class Staging:
             first_fault=report.first_fault,
             rounded=precision.rounded,
             psnr_db=tuple(value for _, psnr_db in encoded for value in psnr_db),
+            source_faults=report.source_faults,
         )
         shared = DatasetFeatures(timeline.state_names, timeline.command_names, images.shape)
         return StagedRecording(recording, tasks or ("",), shared, tuple(episode for episode, _ in encoded), losses)
@@ -192,9 +193,9 @@ class _Precision:
     def __init__(self) -> None:
         self.rounded = False
 
-    def watch(self, events: Iterable[Event | Cut]) -> Iterator[Event | Cut]:
+    def watch(self, events: Iterable[AnyEvent]) -> Iterator[AnyEvent]:
         for event in events:
-            if isinstance(event, Cut) or event.channel == "images":
+            if not isinstance(event, Event) or event.channel == "images":
                 yield event
             else:
                 yield Event(event.channel, partial(self._load, event))

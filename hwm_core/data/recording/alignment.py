@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.clock import FrameClock, rounded_rate_hz
-from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event, JointValues
+from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, JointValues, Notice
 from hwm_core.data.recording.joint_epochs import JointEpochs, time_span
 from hwm_core.data.recording.read_report import ReadReport
 from hwm_core.data.recording.timeline import Timeline
@@ -58,12 +58,16 @@ class Alignment:
         self._joints = {"states": JointEpochs(names, aliases), "commands": JointEpochs(names, aliases)}
         self._counts: Counter[str] = Counter()
         self._faults: dict[Channel, BadInput] = {}
+        self._notices: list[Notice] = []
 
-    def feed(self, events: Iterable[Event | Cut]) -> "Alignment":
+    def feed(self, events: Iterable[AnyEvent]) -> "Alignment":
         """Add all events of a recording. A message that raises BadInput is left out and counted."""
         for event in events:
             if isinstance(event, Cut):
                 self._start_take()
+                continue
+            if isinstance(event, Notice):
+                self._notices.append(event)
                 continue
             with self._counting(event.channel):
                 content = event.load()
@@ -129,6 +133,8 @@ class Alignment:
             held=int((intervals == 0).sum()),
             shown_hz=rounded_rate_hz(float(np.median(fresh))) if len(fresh) else 0.0,
             first_fault=str(next(iter(self._faults.values()), "")),
+            source_faults=tuple(one.text for one in self._notices if one.level == "fault"),
+            source_notes=tuple(one.text for one in self._notices if one.level == "note"),
         )
 
     def _start_take(self) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hwm_core.data.recording.alignment import Alignment, CommandTime
 from hwm_core.data.recording.clock import FrameClock
-from hwm_core.data.recording.events import Cut, Event
+from hwm_core.data.recording.events import AnyEvent
 from hwm_core.data.recording.preprocessing import Preprocessing, require_aspect, require_rgb
 from hwm_core.data.recording.read_report import ReadReport
 from hwm_core.data.recording.timeline import Timeline
@@ -18,7 +18,7 @@ _NO_PIXELS = np.empty((0, 0, 3), dtype=np.uint8)
 
 def read_episode(
     name: str,
-    events: Iterable[Event | Cut],
+    events: Iterable[AnyEvent],
     preprocessing: Preprocessing,
     names: Sequence[str] | None = None,
     aliases: Mapping[str, str] | None = None,
@@ -56,7 +56,7 @@ def read_episode(
 
 def read_timeline(
     name: str,
-    events: Iterable[Event | Cut],
+    events: Iterable[AnyEvent],
     rate_hz: float,
     commands: CommandTime,
     names: Sequence[str] | None = None,

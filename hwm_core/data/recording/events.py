@@ -27,6 +27,7 @@ class JointValues:
     stamp_ns: int
     names: tuple[str, ...]
     positions: NDArray[np.float64]  # one per name
+    publisher: int = 0  # number of its publisher, where the recording distinguishes them
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,17 @@ class Event:
 @dataclass(frozen=True)
 class Cut:
     """Ends a take: the events that follow belong to another take in the same file."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a reader found about its source as a whole. A fault means that data are missing or contradict each other."""
+
+    level: Literal["fault", "note"]
+    text: str
+
+
+AnyEvent = Event | Cut | Notice  # what readers yield
 
 
 def decoded_event(channel: Channel, content: CameraFrame | JointValues) -> Event:

@@ -21,6 +21,8 @@ class ReadReport:
     held: int = 0  # frames that repeat the previous image, because the camera sent no new one in time
     shown_hz: float = 0.0  # rate of the distinct images, from their median interval; 0 for fewer than two
     first_fault: str = ""  # why the first bad message was left out
+    source_faults: tuple[str, ...] = ()  # data of the source that are missing or contradict each other
+    source_notes: tuple[str, ...] = ()  # what of the source was left out on purpose
 
     def remarks(self) -> str:
         """What was left out, in one line; empty when everything is in the episode."""
@@ -33,4 +35,5 @@ class ReadReport:
             (self.unaligned_frames, "frame without joint values", "frames without joint values"),
         )
         listed = ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
-        return f"{listed} ({self.first_fault})" if self.first_fault else listed
+        listed = f"{listed} ({self.first_fault})" if self.first_fault else listed
+        return "; ".join(filter(None, [*self.source_faults, listed, *self.source_notes]))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hwm_core.data.recording.alignment import CommandTime
 from hwm_core.data.recording.clock import rounded_rate_hz
 from hwm_core.data.recording.episode_reader import read_episode, read_timeline
-from hwm_core.data.recording.events import CameraFrame, Cut, Event
+from hwm_core.data.recording.events import AnyEvent, CameraFrame, Event
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.read_report import ReadReport
@@ -34,7 +34,7 @@ class Recording(ABC):
         return number_in(self.name)
 
     @abstractmethod
-    def events(self) -> Iterator[Event | Cut]:
+    def events(self) -> Iterator[AnyEvent]:
         """All events, in order of arrival. Raises BadInput."""
 
     def extras(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hwm_core.data.recording.conversion import Conversion, convert_each, unusable_messages
-from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event
+from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, Notice
 from hwm_core.data.recording.recording import Recording, require_unique_names
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.writer import BagWriter, ImageFormat
@@ -26,6 +26,7 @@ class BagLosses:
     bad_messages: int  # not in the bag
     first_fault: str  # of the bad messages; empty where there are none
     not_finite: int  # joint messages with NaN or infinity, written unchanged
+    source_faults: tuple[str, ...] = ()  # data of the source that are missing or contradict each other
 
 
 def write_bags(
@@ -66,7 +67,7 @@ def write_bags(
 
 
 def write_rosbag2(
-    events: Iterable[Event | Cut], bag: str | Path, topics: Topics, image_format: ImageFormat = "jpeg"
+    events: Iterable[AnyEvent], bag: str | Path, topics: Topics, image_format: ImageFormat = "jpeg"
 ) -> BagLosses:
     """Write one rosbag2 folder: images, joint states and commands with their stamps, in order of arrival.
 
@@ -88,11 +89,15 @@ def write_rosbag2(
     received_ns: int | None = None  # of the newest message
     after_cut = False
     usable: Counter[Channel] = Counter()
+    source_faults: list[str] = []
     faults: dict[Channel, BadInput] = {}
     with BagWriter(bag) as writer:
         for event in events:
             if isinstance(event, Cut):
                 after_cut = received_ns is not None
+                continue
+            if isinstance(event, Notice):
+                source_faults += [event.text] if event.level == "fault" else []
                 continue
             try:
                 content = event.load()
@@ -117,7 +122,7 @@ def write_rosbag2(
         for channel, first in faults.items():
             if not usable[channel]:
                 raise first
-    return BagLosses(cuts, bad, str(next(iter(faults.values()), "")), not_finite)
+    return BagLosses(cuts, bad, str(next(iter(faults.values()), "")), not_finite, tuple(source_faults))
 
 
 def _sentences(
@@ -131,6 +136,7 @@ def _sentences(
         )
     first_fault = next((one.first_fault for one in losses if one.bad_messages), "")
     found += unusable_messages(sum(one.bad_messages for one in losses), first_fault)
+    found += [f"faults of a source: {text}" for one in losses for text in one.source_faults]
     if not_finite := sum(one.not_finite for one in losses):
         found.append(f"no values, but {not_finite} joint messages have NaN or infinity, as in the source")
     if image_format == "jpeg" and losses:

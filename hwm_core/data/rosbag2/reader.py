@@ -1,18 +1,17 @@
 """Reads rosbag2 recordings (mcap and sqlite3) without ROS."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from rosbags.interfaces import Connection, QosDurability
-from rosbags.rosbag2 import Reader
 from rosbags.typesys.store import Typestore
 
-from hwm_core.data.recording.events import CameraFrame, Channel, Cut, Event, JointValues
+from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, Event, JointValues, Notice
 from hwm_core.data.recording.image_message import decode_image
+from hwm_core.data.rosbag2.bag import CDR, Bag, BagMessage
 from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.errors import BadBag, nearest_path
@@ -23,8 +22,8 @@ CUT_TYPE = "std_msgs/msg/Empty"
 StampSource = Literal["header", "receive"]
 
 
-def bag_events(path: Path, topics: Topics, stamps: StampSource = "header") -> Iterator[Event | Cut]:
-    """Yield the messages in order of arrival.
+def bag_events(path: Path, topics: Topics, stamps: StampSource = "header") -> Iterator[AnyEvent]:
+    """Yield the images, joint states, commands and cuts of a bag, in order of arrival; faults of the bag come last.
 
     Args:
         path: rosbag2 folder, or one .mcap or .db3 file.
@@ -35,22 +34,30 @@ def bag_events(path: Path, topics: Topics, stamps: StampSource = "header") -> It
         BadBag: the bag is truncated, malformed, or lacks a topic. A fault in one message is raised by its `load`.
     """
     types = message_types()
-    with _open(path) as reader:
-        recorded = _topic_types(reader)
-        channels = _channels(path, recorded, topics)
-        cuts = [topics.cuts] if recorded.get(topics.cuts) == CUT_TYPE else []
-        for connection, received_ns, data in _messages(path, reader, [*channels, *cuts]):
-            if connection.topic in cuts:
+    with _open(path) as bag:
+        recorded = bag.topic_types()
+        channels = _channels(path, bag, recorded, topics)
+        wanted: dict[str, tuple[str, ...]] = {
+            topic: IMAGE_TYPES if channel == "images" else JOINT_TYPES for topic, channel in channels.items()
+        }
+        if recorded.get(topics.cuts) == CUT_TYPE:
+            wanted[topics.cuts] = (CUT_TYPE,)
+        for message in _parsed(path, bag.messages(wanted)):
+            topic = message.connection.topic
+            if topic == topics.cuts:
                 yield Cut()
                 continue
-            channel = channels[connection.topic]
-            yield Event(channel, partial(_load, path, types, data, connection, received_ns, channel, stamps))
+            yield Event(channels[topic], partial(_load, path, types, message, channels[topic], stamps))
+        for text in bag.shortfalls(wanted):
+            yield Notice("fault", text)
+        for topic, encoding in sorted(bag.foreign().items()):
+            yield Notice("note", f"topic {topic} is left out: its messages are in {encoding}, not in {CDR}")
 
 
 def bag_topics(path: Path) -> dict[str, str]:
     """{topic: message type} of a bag. Raises BadBag for a damaged bag."""
-    with _open(path) as reader:
-        return _topic_types(reader)
+    with _open(path) as bag:
+        return bag.topic_types()
 
 
 @dataclass(frozen=True)
@@ -65,39 +72,37 @@ class SerializedMessage:
 
 
 def serialized_messages(path: Path) -> Iterator[SerializedMessage]:
-    """Yield every message of every topic, in order of arrival. Raises BadBag for a damaged bag."""
-    with _open(path) as reader:
-        latched = {connection.id: _is_latched(connection) for connection in reader.connections}
-        topics = [connection.topic for connection in reader.connections]
-        for connection, received_ns, data in _messages(path, reader, topics):
-            yield SerializedMessage(
-                connection.topic, connection.msgtype, received_ns, bytes(data), latched[connection.id]
+    """Yield every CDR message of every topic, in order of arrival. Raises BadBag for a damaged or incomplete bag."""
+    with _open(path) as bag:
+        topics: dict[str, set[str]] = {}
+        for one in bag.connections:
+            topics.setdefault(one.topic, set()).add(one.message_type)
+        for message in _parsed(path, bag.messages(topics)):
+            one = message.connection
+            yield SerializedMessage(one.topic, one.message_type, message.received_ns, bytes(message.data), one.latched)
+        if faults := bag.shortfalls(topics):
+            raise BadBag(
+                f"Bag {path}",
+                expected="all messages that it says it has",
+                got="; ".join(faults),
+                remedy="All others were read. `ros2 bag reindex` or `mcap recover` may repair it.",
             )
 
 
-def _is_latched(connection: Connection) -> bool:
-    profiles = getattr(connection.ext, "offered_qos_profiles", [])
-    return any(profile.durability is QosDurability.TRANSIENT_LOCAL for profile in profiles)
-
-
 def _load(
-    path: Path,
-    types: Typestore,
-    data: bytes,
-    connection: Connection,
-    received_ns: int,
-    channel: Channel,
-    stamps: StampSource,
+    path: Path, types: Typestore, stored: BagMessage, channel: Channel, stamps: StampSource
 ) -> CameraFrame | JointValues:
-    message = _deserialise(path, types, data, connection)
-    stamp_ns = received_ns if stamps == "receive" else _header_stamp(message, connection.topic)
+    topic = stored.connection.topic
+    with _parsing(path):
+        message: Any = types.deserialize_cdr(stored.data, stored.connection.message_type)
+    stamp_ns = stored.received_ns if stamps == "receive" else _header_stamp(message, topic)
     if channel == "images":
         return CameraFrame(stamp_ns, decode_image(message))
-    return JointValues(stamp_ns, tuple(message.name), message.position)
+    return JointValues(stamp_ns, tuple(message.name), message.position, stored.publisher)
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Reader]:
+def _open(path: Path) -> Iterator[Bag]:
     if not path.exists():
         raise BadBag(
             f"Bag {path}",
@@ -106,26 +111,9 @@ def _open(path: Path) -> Iterator[Reader]:
             remedy=nearest_path(path, "Check the path."),
         )
     with _parsing(path):
-        for file in path.glob("*.db3") if path.is_dir() else [path]:
-            _reject_short_database(file)
-        reader = Reader(path)
-        reader.open()
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-def _reject_short_database(file: Path) -> None:
-    """SQLite pads a truncated last page with zeros, which would alter a message in it without an error."""
-    with file.open("rb") as contents:
-        header = contents.read(32)
-    if header.startswith(b"SQLite format 3") and len(header) == 32:
-        # https://www.sqlite.org/fileformat2.html#the_database_header: page size (1 means 65536), number of pages
-        page_size, pages = int.from_bytes(header[16:18], "big"), int.from_bytes(header[28:32], "big")
-        whole = (65536 if page_size == 1 else page_size) * pages
-        if file.stat().st_size < whole:
-            raise EOFError(f"{file.name} has {file.stat().st_size} of {whole} bytes")
+        bag = Bag(path)
+    with bag:
+        yield bag
 
 
 @contextmanager
@@ -133,6 +121,8 @@ def _parsing(path: Path) -> Iterator[None]:
     """Turn every exception into BadBag: on damaged files, the parsers raise exceptions of many types."""
     try:
         yield
+    except BadBag:
+        raise
     except Exception as error:
         raise BadBag(
             f"Bag {path}",
@@ -142,20 +132,13 @@ def _parsing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _messages(path: Path, reader: Reader, topics: Iterable[str]) -> Iterator[tuple[Connection, int, bytes]]:
-    wanted = set(topics)
-    messages = reader.messages([connection for connection in reader.connections if connection.topic in wanted])
+def _parsed(path: Path, messages: Iterator[BagMessage]) -> Iterator[BagMessage]:
     while True:
         with _parsing(path):
             message = next(messages, None)
         if message is None:
             return
         yield message
-
-
-def _deserialise(path: Path, types: Typestore, data: bytes, connection: Connection) -> Any:
-    with _parsing(path):
-        return types.deserialize_cdr(data, connection.msgtype)
 
 
 def _header_stamp(message: Any, topic: str) -> int:
@@ -170,12 +153,17 @@ def _header_stamp(message: Any, topic: str) -> int:
     return stamp_ns
 
 
-def _topic_types(reader: Reader) -> dict[str, str]:
-    return {connection.topic: connection.msgtype for connection in reader.connections}
-
-
-def _channels(path: Path, recorded: Mapping[str, str], topics: Topics) -> dict[str, Channel]:
+def _channels(path: Path, bag: Bag, recorded: Mapping[str, str], topics: Topics) -> dict[str, Channel]:
     """{recorded topic: channel}. Raises BadBag where the images, or both joint topics, are missing."""
+    foreign = bag.foreign()
+    for topic in (topics.image, topics.joint_states, topics.commands):
+        if topic in foreign:
+            raise BadBag(
+                f"Topic {topic} of bag {path}",
+                expected=f"messages of ROS 2, in {CDR}",
+                got=f"messages in {foreign[topic]}",
+                remedy="Record the topic with `ros2 bag record`, or convert a ROS 1 bag with `rosbags-convert`.",
+            )
     channels: dict[str, Channel] = {_image_topic(path, recorded, topics): "images"}
     joint_topics: tuple[tuple[str, Channel], ...] = ((topics.joint_states, "states"), (topics.commands, "commands"))
     for topic, channel in joint_topics:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hwm_core.data.recording.events import Cut, Event
+from hwm_core.data.recording.events import AnyEvent
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.rosbag2.reader import StampSource, bag_events, bag_topics
 from hwm_core.data.rosbag2.topics import Topics
@@ -28,7 +28,7 @@ class BagRecording(Recording):
     def name(self) -> str:
         return self.path.name if self.path.is_dir() else self.path.stem
 
-    def events(self) -> Iterator[Event | Cut]:
+    def events(self) -> Iterator[AnyEvent]:
         return bag_events(self.path, self.topics, stamps=self.stamps)
 
     def extras(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hwm_core.data.recording.image_message import encode_image
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.data.rosbag2.message_types import message_types
@@ -336,6 +337,19 @@ def slow_image(monkeypatch):
     yield SimpleNamespace(context=ctx, thread=thread, release=release)
     release.set()
     thread.join(60)
+
+
+def test_the_format_of_a_compressed_image_counts_as_in_a_recording():
+    # A red image that was compressed as rgb8, so red and blue are swapped in the file.
+    data = encode_image(np.broadcast_to(np.array([0, 0, 255], np.uint8), (8, 8, 3)).copy(), "png")
+    ctx = context()
+    feed(ctx, range(8))
+    ctx.add_states(START + 8 * PERIOD, NAMES, [8, -8])
+    ctx.add_image(START + 8 * PERIOD, SimpleNamespace(format="rgb8; png compressed rgb8", data=data))
+    assert ctx.window().frames[-1, 0, 0].tolist() == [255, 0, 0]
+    with pytest.raises(BadImage, match="depth"):
+        ctx.add_image(START + 9 * PERIOD, SimpleNamespace(format="16UC1; png compressed ", data=data))
+    assert ctx.counters.images_dropped == 1
 
 
 def test_a_slow_decode_blocks_neither_joint_messages_nor_readers(slow_image):

@@ -3,55 +3,30 @@
 A message is any object with the fields of sensor_msgs Image or CompressedImage.
 """
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.recording.compressed_format import colours_of
+from hwm_core.data.recording.pixel_encodings import find_encoding, to_rgb, upper_bytes
 from hwm_core.errors import BadImage
 
-
-@dataclass(frozen=True)
-class _Encoding:
-    """A raw pixel encoding."""
-
-    sample_bytes: int
-    samples: int  # per pixel
-    to_rgb: int | None  # OpenCV's conversion code; None for RGB
-
-
-# Names from sensor_msgs/image_encodings.hpp. OpenCV names a Bayer pattern by its second row, ROS by its first.
-_ENCODINGS = {
-    "rgb8": _Encoding(1, 3, None),
-    "bgr8": _Encoding(1, 3, cv2.COLOR_BGR2RGB),
-    "rgba8": _Encoding(1, 4, cv2.COLOR_RGBA2RGB),
-    "bgra8": _Encoding(1, 4, cv2.COLOR_BGRA2RGB),
-    "mono8": _Encoding(1, 1, cv2.COLOR_GRAY2RGB),
-    "mono16": _Encoding(2, 1, cv2.COLOR_GRAY2RGB),
-    "yuv422": _Encoding(1, 2, cv2.COLOR_YUV2RGB_UYVY),
-    "uyvy": _Encoding(1, 2, cv2.COLOR_YUV2RGB_UYVY),
-    "yuv422_yuy2": _Encoding(1, 2, cv2.COLOR_YUV2RGB_YUY2),
-    "yuyv": _Encoding(1, 2, cv2.COLOR_YUV2RGB_YUY2),
-    "bayer_rggb8": _Encoding(1, 1, cv2.COLOR_BayerBG2RGB),
-    "bayer_bggr8": _Encoding(1, 1, cv2.COLOR_BayerRG2RGB),
-    "bayer_gbrg8": _Encoding(1, 1, cv2.COLOR_BayerGR2RGB),
-    "bayer_grbg8": _Encoding(1, 1, cv2.COLOR_BayerGB2RGB),
-}
-
 # {first bytes: last bytes} of JPEG and PNG files. Older OpenCV fills a truncated image with grey without an error.
-_FILE_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89PNG": b"IEND\xaeB`\x82"}
+_JPEG = b"\xff\xd8"
+_PNG = b"\x89PNG"
+_FILE_ENDS = {_JPEG: b"\xff\xd9", _PNG: b"IEND\xaeB`\x82"}
 
 
 def decode_image(message: Any) -> NDArray[np.uint8]:
     """Decode a sensor_msgs Image or CompressedImage (of rclpy or rosbags) to RGB, uint8 [H, W, 3].
 
-    Uses `step` (padded rows) and `is_bigendian`. mono16 keeps its upper 8 bits. The result may view
-    the message.
+    Uses `step` (padded rows), `is_bigendian`, and what `format` states about a compressed image. Samples of 16 bits
+    keep their upper 8 bits. The result may view the message.
 
     Raises:
-        BadImage: the encoding is unknown, or the bytes do not fit the header.
+        BadImage: the encoding is unknown or depth, or the bytes do not fit the header.
     """
     data = np.frombuffer(message.data, dtype=np.uint8)
     return _decode_raw(message, data) if hasattr(message, "encoding") else _decode_file(message.format, data)
@@ -72,55 +47,77 @@ def encode_image(rgb: NDArray[np.uint8], form: Literal["jpeg", "png"], quality: 
 
 
 def _decode_raw(message: Any, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    encoding = _ENCODINGS.get(message.encoding)
-    if encoding is None:
-        raise BadImage(
-            "Image encoding",
-            expected=f"{', '.join(_ENCODINGS)}, or a compressed image",
-            got=f"`{message.encoding}`",
-            remedy="Set the camera driver to one of these.",
-        )
+    encoding = find_encoding(message.encoding)
     height, width, step = message.height, message.width, message.step
-    row = width * encoding.samples * encoding.sample_bytes
+    row, rows = width * encoding.samples * encoding.sample_bytes, int(height * encoding.rows)
     # Some drivers omit the padding of the last row.
-    if height < 1 or width < 1 or step < row or len(data) < step * (height - 1) + row:
+    if height < 1 or width < 1 or step < row or len(data) < step * (rows - 1) + row:
         raise BadImage(
             f"{message.encoding} image of {width}x{height}",
-            expected=f"step >= {row} and {max(step, row)} bytes for each of {height} rows",
+            expected=f"step >= {row} and {max(step, row)} bytes for each of {rows} rows",
             got=f"step {step} and {len(data)} bytes",
             remedy="The message was truncated, or its header is wrong: check the camera driver.",
         )
-    rows = np.lib.stride_tricks.as_strided(data, (height, row), (step, 1), writeable=False)
+    samples = np.lib.stride_tricks.as_strided(data, (rows, row), (step, 1), writeable=False)
     if encoding.sample_bytes == 2:
-        rows = rows[:, 0 if message.is_bigendian else 1 :: 2]
-    pixels = rows.reshape(height, width, encoding.samples)
-    if encoding.to_rgb is None:
-        return pixels
-    try:
-        return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), encoding.to_rgb), dtype=np.uint8)
-    except cv2.error as error:  # for example 4:2:2 colour of an odd width
-        raise BadImage(
-            f"{message.encoding} image of {width}x{height}",
-            expected="a size this encoding allows",
-            got=str(error.err),
-            remedy="Crop the image, or choose another encoding.",
-        ) from None
+        samples = samples[:, 0 if message.is_bigendian else 1 :: 2]
+    return to_rgb(samples.reshape(rows, width, encoding.samples), message.encoding)
 
 
 def _decode_file(form: str, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    colours = colours_of(form)
     contents = data.tobytes()
     end = next((end for start, end in _FILE_ENDS.items() if contents.startswith(start)), b"")
     # Some cameras pad the file with zeros after the end marker.
     if contents.rfind(end) >= 0 and len(contents) > 0:
-        try:
-            image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-        except cv2.error:
-            image = None
+        if colours not in ("shown", "swapped", "undeclared"):
+            return _mosaic(form, _decoded(data, cv2.IMREAD_UNCHANGED), colours)
+        if colours == "undeclared" and _may_be_wide(contents):
+            _reject_wide_grey(form, _decoded(data, cv2.IMREAD_UNCHANGED))
+        # Applies the orientation in the file, as viewers do.
+        image = _decoded(data, cv2.IMREAD_COLOR)
         if image is not None:
-            return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+            return image if colours == "swapped" else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
     raise BadImage(
         f"Compressed image of format `{form}`",
         expected="a whole jpeg or png file",
         got=f"{len(contents)} bytes that do not decode",
         remedy="The message was truncated, or has another format (compressedDepth, video packets): record jpeg or png.",
     )
+
+
+def _decoded(data: NDArray[np.uint8], how: int) -> NDArray | None:
+    try:
+        return cv2.imdecode(data, how)
+    except cv2.error:
+        return None
+
+
+def _mosaic(form: str, image: NDArray | None, encoding: str) -> NDArray[np.uint8]:
+    """The colours behind the Bayer filter of a file that holds the samples of the sensor."""
+    if image is None or image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
+        raise BadImage(
+            f"Compressed image of format `{form}`",
+            expected="one sample for each pixel, behind a Bayer filter",
+            got="bytes that do not decode" if image is None else f"{image.dtype} {list(image.shape)}",
+            remedy="State the encoding that was compressed, for example `bayer_rggb8; jpeg compressed bgr8`.",
+        )
+    return to_rgb(upper_bytes(image)[..., None], encoding)
+
+
+def _may_be_wide(contents: bytes) -> bool:
+    """Whether a file may have samples of more than 8 bits."""
+    if contents.startswith(_PNG):
+        return contents[24:25] == b"\x10"  # the depth in the header of png
+    return not contents.startswith(_JPEG)
+
+
+def _reject_wide_grey(form: str, image: NDArray | None) -> None:
+    """Grey of more than 8 bits is depth as often as brightness, so the message has to state which."""
+    if image is not None and image.ndim == 2 and image.dtype != np.uint8:
+        raise BadImage(
+            f"Compressed image of format `{form}`",
+            expected="a colour image, or a statement that grey is brightness: `mono16; png compressed `",
+            got=f"grey of type {image.dtype}, which may be depth",
+            remedy="Choose the topic of the colour camera, or let the publisher state the encoding.",
+        )

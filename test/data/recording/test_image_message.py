@@ -114,7 +114,7 @@ def test_the_last_row_may_lack_its_padding():
     assert np.array_equal(decode_image(whole), RGB)
 
 
-@pytest.mark.parametrize("encoding", ["", "rgb16", "32FC1", "RGB8", "h264"])
+@pytest.mark.parametrize("encoding", ["", "yuv444", "bayer_rggb12", "RGB8", "h264"])
 def test_an_unknown_encoding_is_rejected_with_a_list_of_the_known_ones(encoding):
     with pytest.raises(BadImage, match=r"bayer_rggb8.*yuyv|yuyv.*bayer_rggb8"):
         decode_image(image(RGB, encoding))

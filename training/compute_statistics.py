@@ -14,11 +14,15 @@ from hwm_core.data.robot.manifest import ActionKind, ActionManifest
 from hwm_core.data.tokens.onex import open_episodes
 from hwm_core.io.atomic import new_file
 
-from .sources import Sources
+from .sources import Sources, print_skipped
 
 
 def compute_statistics(sources: Sources, robot: Robot, embodiment: Embodiment | None, out: Path | None) -> int:
-    """Print the manifests, and write them to `out`. Raises BadInput where a data set cannot be opened."""
+    """Print the manifests, and write them to `out`; returns 1 where a data set leaves out episodes.
+
+    Raises:
+        BadInput: a data set cannot be opened.
+    """
     sets, found = sources.token_sets_and_recordings()
     if found.damaged:  # statistics of only a part of the sources would be wrong
         raise found.damaged[0][1]
@@ -31,7 +35,7 @@ def compute_statistics(sources: Sources, robot: Robot, embodiment: Embodiment | 
     if out:
         with new_file(out) as partial:
             partial.write_text(yaml.safe_dump({kind: one.plain() for kind, one in manifests.items()}, sort_keys=False))
-    return 0
+    return 1 if print_skipped(found) else 0
 
 
 def _print_manifests(manifests: Mapping[ActionKind, ActionManifest]) -> None:

@@ -17,7 +17,7 @@ from hwm_core.data.recording.video_encoder import Codec
 from hwm_core.data.rosbag2.export import write_bags
 from hwm_core.data.rosbag2.writer import ImageFormat
 
-from .sources import Sources, print_skipped
+from .sources import Sources
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,17 @@ def convert(sources: Sources, out: Path, options: ConvertOptions) -> int:
         done = write_bags(recordings, out, sources.reading.topics, options.image_format, progress)
     else:
         done = _to_lerobot(recordings, sources, out, options)
-    made = len(recordings) - len(done.left_out) - len(done.existing)
+    unusable = [one for one in done.left_out if one not in found.left_out()]
+    made = len(recordings) - len(unusable) - len(done.existing)
     print(f"{out}: {made} recordings as {options.to}")
     if done.existing:
         print(f"existing bags kept, even if their options differ: {', '.join(done.existing)}")
     for loss in done.losses:
         print(f"  lost: {loss}")
-    for one in done.left_out:
+    skipped = [*found.left_out(), *unusable]
+    for one in skipped:
         print(f"skipped {one}", file=sys.stderr)
-    return 1 if print_skipped(found) or done.left_out else 0
+    return 1 if skipped else 0
 
 
 def _to_lerobot(recordings: list[Recording], sources: Sources, out: Path, options: ConvertOptions) -> Conversion:

@@ -3,11 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from hwm_core.data.discover import FoundRecordings, merge_found, search_recordings
+from hwm_core.data.discover import FoundRecordings, merge_found, named_path, search_recordings
 from hwm_core.data.recording.recording import Recording, number_in
 from hwm_core.data.robot.embodiment import Embodiment, read_embodiment, union
 from hwm_core.data.rosbag2.reader import StampSource
@@ -69,33 +69,45 @@ class Sources:
     def recordings(self) -> FoundRecordings:
         """The chosen recordings."""
         found = self.reading.search(self.paths)
-        return FoundRecordings(self.choose(found.usable()), found.damaged)
+        return replace(found, recordings=self.choose(found.usable()))
 
     def token_sets_and_recordings(self) -> tuple[list[Path], FoundRecordings]:
         """The folders of token sets, and the chosen recordings."""
         sets: list[Path] = []
         parts: list[FoundRecordings] = []
         for path in self.paths:
-            below = find_token_sets(path)
+            below = find_token_sets(named_path(path))
             sets += below
             parts.append(self.reading.search_beside_tokens(path) if below else self.reading.search([path]))
         found = merge_found(parts)
         recordings = found.recordings if sets else found.usable()
-        return sets, FoundRecordings(self.choose(recordings) if recordings else [], found.damaged)
+        return sets, replace(found, recordings=self.choose(recordings) if recordings else [])
 
     def choose(self, episodes: list[Episode]) -> list[Episode]:
-        """The episodes whose numbers were given with --episodes. Raises BadBag where there are none."""
+        """The episodes whose numbers were given with --episodes. Raises BadBag where a number has none."""
         if self.episodes is None:
             return episodes
-        chosen = [one for one in episodes if number_in(one.name) in self.episodes]
-        if not chosen:
+        there = {number_in(one.name) for one in episodes}
+        if absent := [number for number in self.episodes if number not in there]:
+            known = sorted(number for number in there if number is not None)
             raise BadBag(
                 "--episodes",
-                expected="numbers of recordings in the sources",
-                got=" ".join(map(str, self.episodes)),
-                remedy="List the recordings with `hwm inspect`.",
+                expected=f"numbers of recordings in the sources: {number_ranges(known) or 'no name ends in a number'}",
+                got=" ".join(map(str, absent)),
+                remedy="Choose numbers of this list.",
             )
-        return chosen
+        return [one for one in episodes if number_in(one.name) in self.episodes]
+
+
+def number_ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers in words: 0 to 3, 7."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def read_embodiments(names: Sequence[str] | None) -> Embodiment | None:
@@ -104,7 +116,7 @@ def read_embodiments(names: Sequence[str] | None) -> Embodiment | None:
 
 
 def print_skipped(found: FoundRecordings) -> int:
-    """Print the data sets that cannot be opened to stderr; returns their number."""
+    """Print the data sets and episodes that are left out to stderr; returns their number."""
     for one in found.left_out():
         print(f"skipped {one}", file=sys.stderr)
-    return len(found.damaged)
+    return len(found.left_out())

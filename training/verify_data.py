@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from hwm_core.data.checks.finding import Finding
 from hwm_core.data.checks.verification import is_store, verify_metadata, verify_recording
-from hwm_core.data.discover import dataset_paths
+from hwm_core.data.discover import dataset_paths, named_path
 from hwm_core.data.tokens.onex import find_token_sets
 
 from .sources import ReadOptions
@@ -25,6 +25,7 @@ def verify(paths: Sequence[Path], reading: ReadOptions) -> int:
 
 def _findings(path: Path, reading: ReadOptions) -> list[Finding]:
     findings: list[Finding] = []
+    path = named_path(path)
     without_images = find_token_sets(path) or is_store(path)
     if without_images:
         findings += verify_metadata(path)

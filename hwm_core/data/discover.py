@@ -1,7 +1,8 @@
 """Finds recordings of all formats: rosbag2, LeRobot, 1X raw shards, and videos with joint tables."""
 
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwm_core.data.formats.joint_table import TABLE_SUFFIXES
@@ -24,6 +25,7 @@ class FoundRecordings:
 
     recordings: list[Recording]
     damaged: list[tuple[Path, BadInput]]  # data sets that cannot be opened
+    episodes: list[tuple[str, BadInput]] = field(default_factory=list)  # episodes that an opened data set leaves out
 
     def usable(self) -> list[Recording]:
         """The recordings. Raises BadInput, the fault of the first damaged data set, where there are none."""
@@ -32,14 +34,17 @@ class FoundRecordings:
         return self.recordings
 
     def left_out(self) -> list[str]:
-        """The damaged data sets, each with the reason."""
-        return [f"{path}: {fault}" for path, fault in self.damaged]
+        """The damaged data sets and the episodes left out, each with the reason."""
+        return [f"{where}: {fault}" for where, fault in (*self.damaged, *self.episodes)]
 
 
 def find_recordings(
     path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header"
 ) -> list[Recording]:
-    """All recordings at or below `path`; see `search_recordings`. Raises BadInput also for a damaged data set."""
+    """All recordings at or below `path`; see `search_recordings`. Raises BadInput also for a damaged data set.
+
+    Episodes that an opened data set leaves out are not in the result.
+    """
     found = search_recordings(path, topics, camera, stamps)
     if found.damaged:
         raise found.damaged[0][1]
@@ -68,7 +73,7 @@ def search_recordings(
     Raises:
         BadBag: nothing was found, or only tokens, which have no images.
     """
-    path = Path(path)
+    path = named_path(path)
     found = _search(path, topics, camera, stamps)
     if required and not found.recordings and not found.damaged:
         raise _nothing_found(path)
@@ -79,8 +84,16 @@ def merge_found(parts: Iterable[FoundRecordings]) -> FoundRecordings:
     """The results of several searches as one."""
     parts = list(parts)
     return FoundRecordings(
-        [one for part in parts for one in part.recordings], [one for part in parts for one in part.damaged]
+        [one for part in parts for one in part.recordings],
+        [one for part in parts for one in part.damaged],
+        [one for part in parts for one in part.episodes],
     )
+
+
+def named_path(path: str | Path) -> Path:
+    """The path with a name: a recording has the name of its path, and `.` or `..` would lead out of a target folder."""
+    path = Path(path)
+    return path if path.name not in ("", "..") else Path(os.path.abspath(path))
 
 
 def dataset_paths(recordings: Iterable[Recording]) -> list[Path]:
@@ -96,26 +109,29 @@ def _search(path: Path, topics: Topics, camera: str | None, stamps: StampSource)
         found = _recordings_of(path, topics, camera, stamps)
     except BadInput as fault:
         return FoundRecordings([], [(path, fault)])
-    if found or not path.is_dir():
-        return FoundRecordings(found, [])
+    if found.recordings or found.episodes or not path.is_dir():
+        return found
     children = sorted(one for one in path.iterdir() if not one.name.startswith("."))
     return merge_found(_search(child, topics, camera, stamps) for child in children)
 
 
-def _recordings_of(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> list[Recording]:
+def _recordings_of(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> FoundRecordings:
     """The recordings that `path` itself is or contains; folders below it are not searched."""
     if (path / "meta" / "info.json").exists():
         dataset = open_lerobot(path)
-        return [LeRobotRecording(dataset, number, camera) for number in dataset.episodes]
+        episodes: list[Recording] = [LeRobotRecording(dataset, number, camera) for number in dataset.episodes]
+        return FoundRecordings(
+            episodes, [], [(f"{path.name} {name}", fault) for name, fault in dataset.left_out.items()]
+        )
     if path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").exists():
-        return [BagRecording(path, topics, stamps)]
+        return FoundRecordings([BagRecording(path, topics, stamps)], [])
     if is_raw_set(path):
-        return [*open_raw(path)]
+        return FoundRecordings([*open_raw(path)], [])
     if path.suffix in VIDEO_SUFFIXES:
         tables = [path.with_suffix(suffix) for suffix in TABLE_SUFFIXES]
         found: list[Recording] = [VideoRecording(path, table) for table in tables if table.exists()]
-        return found[:1]
-    return []
+        return FoundRecordings(found[:1], [])
+    return FoundRecordings([], [])
 
 
 def _nothing_found(path: Path) -> BadBag:

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from hwm_core.data.checks.finding import Finding
 from hwm_core.data.lerobot.checked_episode import grid_deviation
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.metadata import read_statistics
-from hwm_core.data.lerobot.tables import read_table
+from hwm_core.data.lerobot.tables import read_times
 from hwm_core.errors import BadInput
 from hwm_core.io.json_files import read_json
 
@@ -17,20 +15,27 @@ from hwm_core.io.json_files import read_json
 def verify_lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
     """Verify time grids, totals, statistics, cameras and joint names."""
     where = dataset.path.name
+    for name, left_out in dataset.left_out.items():
+        yield Finding("fault", f"{where} {name}", str(left_out))
     frames = 0
     offsets: list[float] = []
+    spellings: dict[str, list[int]] = {}  # {how the timestamps are spelled: episodes}
     for number in dataset.episodes:
         try:
-            stamps = np.asarray(read_table(dataset, number, ["timestamp"])["timestamp"].to_pylist(), dtype=np.float64)
+            times = read_times(dataset, number)
         except BadInput as fault:
             yield Finding("fault", f"{where} episode {number}", str(fault))
             continue
-        frames += len(stamps)
-        offset, irregular = grid_deviation(stamps, dataset.fps)
+        frames += len(times.seconds)
+        if times.remark:
+            spellings.setdefault(times.remark, []).append(number)
+        offset, irregular = grid_deviation(times.seconds, dataset.fps)
         offsets += [offset] if offset else []
         if irregular:
             text = f"timestamps deviate from the {dataset.fps:g} Hz grid by {irregular:.4f} s"
             yield Finding("note", f"{where} episode {number}", text)
+    for remark, numbers in spellings.items():
+        yield Finding("note", where, f"{remark}, in {len(numbers)} episodes")
     if offsets:
         yield Finding(
             "note",
@@ -63,7 +68,11 @@ def _names(dataset: LeRobotDataset) -> Iterator[Finding]:
     for key, feature in dataset.info["features"].items():
         if feature.get("dtype") == "video" and key not in dataset.cameras:
             yield Finding("note", where, f"info.json lists the video `{key}`, which has no files")
-    for key, names in (("observation.state", dataset.state_names), ("action", dataset.command_names)):
+    for key, columns in (("observation.state", dataset.states), ("action", dataset.commands)):
+        names = columns.names
+        if columns.chunk > 1:
+            text = f"`{key}` has chunks of {columns.chunk} actions in each row: the first is the command of the row"
+            yield Finding("note", where, text)
         if names and names[0] == "joint_0":
             yield Finding("note", where, f"`{key}` has no joint names: they are called joint_0, joint_1, ...")
         elif not names:

@@ -1,6 +1,7 @@
 """Reads one episode for a conversion between LeRobot versions, and checks it against the dataset's metadata."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pyarrow
 import pyarrow.compute
 from numpy.typing import NDArray
 
+from hwm_core.data.lerobot.columns import is_list, is_number, numeric_rows, only_column
 from hwm_core.data.lerobot.dataset import LeRobotDataset
+from hwm_core.data.lerobot.info_file import KeptFeatures
 from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, is_video
 from hwm_core.data.lerobot.stats import FeatureStats, column_stats, image_stats, quantiles_of
-from hwm_core.data.lerobot.tables import read_table, require_columns
+from hwm_core.data.lerobot.tables import read_table, read_times, require_columns
+from hwm_core.data.lerobot.tasks import episode_tasks
 from hwm_core.data.recording.video_packets import check_packets
 from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.errors import BadBag
@@ -33,6 +37,7 @@ class CheckedEpisode:
     stats: Mapping[str, FeatureStats]
     videos: Mapping[str, VideoSpan]
     offset_s: float  # constant offset of the source's timestamps from row / fps; removed in `table`
+    time_remark: str  # how the source spelled its timestamps, where it did not use seconds
     irregular_s: float  # deviation from a fixed rate, kept in `table`; 0 where the rate is fixed
     not_finite: tuple[str, ...]  # columns with NaN or infinity
 
@@ -49,6 +54,7 @@ def read_checked_episode(
     number: int,
     stats: Mapping[str, FeatureStats] | None,
     task: int | None,
+    kept: KeptFeatures,
     cameras: Sequence[str] = (),
 ) -> CheckedEpisode:
     """Read and check one episode; a constant offset of its timestamps is removed.
@@ -58,13 +64,16 @@ def read_checked_episode(
         number: of the episode.
         stats: its statistics; None measures them.
         task: task_index to write; None keeps the column of the table.
+        kept: the features of the new dataset.
         cameras: video keys that the episode must have.
 
     Raises:
         BadBag: rows, a column or a video are missing, or their widths, lengths or rate differ from the metadata.
     """
-    entry, table = dataset.entry(number), read_table(dataset, number).replace_schema_metadata(None)
+    entry = dataset.entry(number)
+    table = _distinct(read_table(dataset, number).replace_schema_metadata(None), entry.table)
     _require_features(dataset, table, entry.table)
+    table = _in_stored_form(table.drop_columns([name for name in kept.left_out if name in table.column_names]), kept)
     if not table.num_rows:
         raise BadBag(f"Table {entry.table}", expected="rows", got="none", remedy=_REMEDY)
     for key in cameras:
@@ -77,14 +86,12 @@ def read_checked_episode(
             )
     for video in entry.videos.values():
         check_packets(video, table.num_rows, dataset.fps)
-    seconds = np.asarray(table["timestamp"].to_pylist(), dtype=np.float64).reshape(-1)
-    if not np.isfinite(seconds).all():
-        raise BadBag(f"Table {entry.table}", expected="a timestamp in every row", got="NaN or none", remedy=_REMEDY)
-    offset, irregular = grid_deviation(seconds, dataset.fps)
+    times = read_times(dataset, number, table)
+    offset, irregular = grid_deviation(times.seconds, dataset.fps)
     rows = np.arange(table.num_rows, dtype=np.int64)
     changed = ["task_index"]
-    if offset:
-        table = _with_column(table, "timestamp", rows / dataset.fps)
+    if offset or times.remark or not is_number(table.schema.field("timestamp").type):
+        table = _with_column(table, "timestamp", times.seconds if irregular else rows / dataset.fps)
         changed.append("timestamp")
     if "frame_index" not in table.column_names:
         table = _with_column(table, "frame_index", rows)
@@ -93,10 +100,11 @@ def read_checked_episode(
     return CheckedEpisode(
         number=number,
         table=table,
-        tasks=entry.tasks,
+        tasks=episode_tasks(dataset, number),
         stats=_updated(stats, table, changed) if stats else _measure(table, entry.videos),
         videos=entry.videos,
         offset_s=offset,
+        time_remark=times.remark,
         irregular_s=irregular,
         not_finite=tuple(name for name in table.column_names if not _is_finite(table[name])),
     )
@@ -117,6 +125,28 @@ def grid_deviation(seconds: NDArray[np.float64], fps: float) -> tuple[float, flo
     return (offset if abs(offset) > _TOLERANCE_S else 0.0), 0.0
 
 
+def _distinct(table: pyarrow.Table, path: Path) -> pyarrow.Table:
+    """The table with each column once. Raises BadBag where columns of one name differ."""
+    try:
+        return pyarrow.table({name: only_column(table, name) for name in dict.fromkeys(table.column_names)})
+    except ValueError as error:
+        raise BadBag(f"Table {path}", expected="each column once", got=str(error), remedy="Remove one.") from None
+
+
+def _in_stored_form(table: pyarrow.Table, kept: KeptFeatures) -> pyarrow.Table:
+    """The table as `datasets` casts it: features of shape [1] are scalars, other numbers are lists."""
+    for place, name in enumerate(table.column_names):
+        column, shape = table[name], kept.features.get(name, {}).get("shape")
+        if not is_list(column.type) or shape != [1] or _widths(column) != {1}:
+            continue
+        if column.null_count == 0:
+            table = table.set_column(place, name, pyarrow.compute.list_flatten(column))
+        else:
+            values = numeric_rows(column)[:, 0]
+            table = table.set_column(place, name, pyarrow.array(values, column.type.value_type, from_pandas=True))
+    return table
+
+
 def _require_features(dataset: LeRobotDataset, table: pyarrow.Table, path: Path) -> None:
     """Raises BadBag where the table lacks columns of info.json, or their widths differ."""
     features = {key: feature for key, feature in dataset.info["features"].items() if not is_video(feature)}
@@ -125,7 +155,7 @@ def _require_features(dataset: LeRobotDataset, table: pyarrow.Table, path: Path)
     for key in sorted(features.keys() & {*table.column_names}):
         shape = features[key].get("shape")
         widths = _widths(table[key])
-        if widths and isinstance(shape, list) and shape and widths not in ({shape[0]}, {int(np.prod(shape))}):
+        if widths and _is_shape(shape) and widths not in ({shape[0]}, {int(np.prod(shape))}):
             raise BadBag(
                 f"Table {path}: column `{key}`",
                 expected=f"{shape[0]} values a row, as meta/info.json declares",
@@ -134,23 +164,32 @@ def _require_features(dataset: LeRobotDataset, table: pyarrow.Table, path: Path)
             )
 
 
+def _is_shape(shape: object) -> bool:
+    return isinstance(shape, list) and bool(shape) and all(isinstance(size, int) for size in shape)
+
+
 def _widths(column: pyarrow.ChunkedArray) -> set[int]:
-    """How many values the rows hold; 0 for an empty row, and nothing for a column that is not numeric."""
+    """How many values the rows hold, without rows of null; nothing for a column that is not numeric."""
     kind = column.type
-    if pyarrow.types.is_list(kind) or pyarrow.types.is_large_list(kind) or pyarrow.types.is_fixed_size_list(kind):
-        lengths = pyarrow.compute.list_value_length(column)
-        return {length or 0 for length in pyarrow.compute.unique(lengths).to_pylist()}
-    return {1} if len(column) and _is_number(kind) else set()
+    if not is_list(kind):
+        return {1} if len(column) and is_number(kind) else set()
+    inner = kind
+    while is_list(inner):
+        inner = inner.value_type
+    if not is_number(inner):
+        return set()
+    lengths = pyarrow.compute.unique(pyarrow.compute.list_value_length(column))
+    return {length for length in lengths.to_pylist() if length is not None}
 
 
 def _is_finite(column: pyarrow.ChunkedArray) -> bool:
-    while pyarrow.types.is_nested(column.type) and not pyarrow.types.is_struct(column.type):
+    while is_list(column.type):
+        if column.null_count:
+            return False
         column = pyarrow.compute.list_flatten(column)
-    return not _is_number(column.type) or bool(np.isfinite(column.to_numpy()).all())
-
-
-def _is_number(kind: pyarrow.DataType) -> bool:
-    return pyarrow.types.is_floating(kind) or pyarrow.types.is_integer(kind)
+    if not is_number(column.type):
+        return True
+    return column.null_count == 0 and bool(np.isfinite(column.to_numpy()).all())
 
 
 def _with_column(table: pyarrow.Table, name: str, values: NDArray) -> pyarrow.Table:
@@ -159,7 +198,7 @@ def _with_column(table: pyarrow.Table, name: str, values: NDArray) -> pyarrow.Ta
         return table.append_column(name, pyarrow.array(values))
     place = table.column_names.index(name)
     kind = table.schema.field(place).type
-    if _is_number(kind):
+    if is_number(kind) and (pyarrow.types.is_floating(kind) or values.dtype.kind == "i"):
         return table.set_column(place, name, pyarrow.array(values).cast(kind, safe=False))
     return table.set_column(place, name, pyarrow.array(values))
 
@@ -169,9 +208,7 @@ def _updated(
 ) -> dict[str, FeatureStats]:
     """The statistics with `columns` measured again in `table`; statistics that are absent stay absent."""
     measured = {
-        name: column_stats(np.asarray(table[name].to_pylist()), quantiles_of(stats[name]))
-        for name in columns
-        if name in stats
+        name: column_stats(numeric_rows(table[name]), quantiles_of(stats[name])) for name in columns if name in stats
     }
     return {**stats, **measured}
 
@@ -180,9 +217,8 @@ def _measure(table: pyarrow.Table, videos: Mapping[str, VideoSpan]) -> dict[str,
     """Statistics of every numeric column, and of about twenty images of each camera."""
     stats = {}
     for name in table.column_names:
-        values = np.asarray(table[name].to_pylist())
-        if values.dtype.kind in "biuf" and len(values):
-            stats[name] = column_stats(values)
+        with suppress(ValueError):  # texts, or rows of different lengths, have no statistics
+            stats[name] = column_stats(numeric_rows(table[name]))
     step = max(1, table.num_rows // 20)
     for key, video in videos.items():
         decoded = video.decode_exactly(table.num_rows, because="one for each row", remedy=_REMEDY)

@@ -5,12 +5,18 @@ position of each episode. The files on disk count, not the totals in info.json.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwm_core.data.lerobot.episode_files import LeRobotEpisode, find_episodes_v2, find_episodes_v3
-from hwm_core.data.lerobot.metadata import ACTION, INFO, STATE, joint_names, read_info, read_tasks
+import pyarrow
+import pyarrow.parquet
+
+from hwm_core.data.lerobot.columns import numeric_rows, only_column
+from hwm_core.data.lerobot.episode_files import FoundEpisodes, LeRobotEpisode, find_episodes_v2, find_episodes_v3
+from hwm_core.data.lerobot.file_patterns import find_files
+from hwm_core.data.lerobot.joint_columns import ColumnChoice, JointColumns, joint_columns
+from hwm_core.data.lerobot.metadata import INFO, Info, read_info, read_tasks
 from hwm_core.errors import BadBag
 
 
@@ -21,10 +27,21 @@ class LeRobotDataset:
     path: Path
     version: str
     fps: float
-    state_names: tuple[str, ...]
-    command_names: tuple[str, ...]
+    states: JointColumns
+    commands: JointColumns
     entries: Mapping[int, LeRobotEpisode]  # by episode number
     info: Mapping[str, Any]  # meta/info.json
+    left_out: Mapping[str, BadBag] = field(default_factory=dict)  # {"episode 3": why it cannot be read}
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the measured joints; empty where the dataset has no states."""
+        return self.states.names
+
+    @property
+    def command_names(self) -> tuple[str, ...]:
+        """Names of the commanded joints; empty where the dataset has no actions."""
+        return self.commands.names
 
     @property
     def episodes(self) -> tuple[int, ...]:
@@ -87,31 +104,77 @@ class LeRobotDataset:
         return BadBag(f"Dataset {self.path}", expected="videos", got=got, remedy=remedy)
 
 
-def open_lerobot(path: str | Path) -> LeRobotDataset:
+def open_lerobot(path: str | Path, choice: ColumnChoice | None = None) -> LeRobotDataset:
     """Open a dataset folder.
+
+    Args:
+        path: the folder.
+        choice: columns of the joint values; None: `observation.state` and `action`.
 
     Raises:
         BadBag: the folder is no dataset, is empty or damaged, or has an unsupported format version.
     """
     path = Path(path)
     info, everything = read_info(path)
-    version = info.codebase_version
-    state_names, command_names = (joint_names(path, info, key) for key in (STATE, ACTION))
-    if not any(key in info.features for key in (STATE, ACTION)):
+    states, commands = joint_columns(path, info, choice or ColumnChoice())
+    found = _find_episodes(path, info, everything)
+    if not found.entries:
+        raise next(iter(found.left_out.values()), None) or BadBag(
+            f"Dataset {path}",
+            expected="data/*/episode_*.parquet" if _is_v2(info) else "data/*/file-*.parquet of its episodes",
+            got="none",
+            remedy="Download the data.",
+        )
+    widths = _measured_widths(found, states, commands)
+    states, commands = states.measured(widths), commands.measured(widths)
+    return LeRobotDataset(
+        path, info.codebase_version, info.fps, states, commands, found.entries, everything, found.left_out
+    )
+
+
+def _is_v2(info: Info) -> bool:
+    return info.codebase_version.startswith("v2.")
+
+
+def _find_episodes(path: Path, info: Info, everything: Mapping[str, Any]) -> FoundEpisodes:
+    """The files of a dataset of any version. Raises BadBag, also where the files are of another version."""
+    new_files = any(path.glob("meta/episodes/*/*.parquet"))
+    if _is_v2(info):
+        found = find_episodes_v2(path, everything)
+        if not found.entries and new_files:
+            raise _other_version(path, info.codebase_version, "v3.0")
+        return found
+    if not info.codebase_version.startswith("v3."):
         raise BadBag(
             f"Dataset {path}",
-            expected=f"a description of {STATE} or {ACTION} in {INFO}",
-            got="neither",
-            remedy="Check the path: a world model needs joint values.",
+            expected="format v2.0, v2.1 or v3.0",
+            got=info.codebase_version,
+            remedy="Convert it with LeRobot.",
         )
-    if version.startswith("v2."):
-        entries, tables = find_episodes_v2(path), "data/*/episode_*.parquet"
-    elif version.startswith("v3."):
-        entries, tables = find_episodes_v3(path, info.fps), "data/*/file-*.parquet of its episodes"
-    else:
-        raise BadBag(
-            f"Dataset {path}", expected="format v2.0, v2.1 or v3.0", got=version, remedy="Convert it with LeRobot."
-        )
-    if not entries:
-        raise BadBag(f"Dataset {path}", expected=tables, got="none", remedy="Download the data.")
-    return LeRobotDataset(path, version, info.fps, state_names, command_names, entries, everything)
+    if not new_files and find_files(path, {}, "v2", "data_path"):
+        raise _other_version(path, info.codebase_version, "v2.1")
+    return find_episodes_v3(path, info, everything)
+
+
+def _other_version(path: Path, stated: str, found: str) -> BadBag:
+    return BadBag(
+        f"Dataset {path}",
+        expected=f"files of format {stated}, the `codebase_version` of {INFO}",
+        got=f"files of format {found}",
+        remedy=f"Set `codebase_version` to {found}, or download the files of {stated}.",
+    )
+
+
+def _measured_widths(found: FoundEpisodes, *channels: JointColumns) -> dict[str, int]:
+    """{column: values a row} of the columns whose shape info.json leaves open, from the first table that has rows."""
+    unknown = {part.column for channel in channels for part in channel.parts if part.width is None}
+    widths: dict[str, int] = {}
+    for entry in found.entries.values() if unknown else ():
+        try:
+            table = pyarrow.parquet.ParquetFile(entry.table).read()
+            widths = {name: numeric_rows(only_column(table, name).slice(0, 1)).shape[1] for name in unknown}
+        except (OSError, ValueError, pyarrow.ArrowException):
+            continue  # the fault of this table is raised when it is read
+        if table.num_rows:
+            return widths
+    return widths

@@ -90,6 +90,8 @@ class DatasetWriter:
         arrays = {
             key: pyarrow.array(values)
             if values.ndim == 1
+            else pyarrow.array(values[:, 0])  # `datasets` stores a feature of shape [1] as a scalar
+            if values.shape[1] == 1
             else pyarrow.FixedSizeListArray.from_arrays(values.reshape(-1), values.shape[1])
             for key, values in columns.items()
         }

@@ -1,14 +1,16 @@
 """Finds the files of each episode: in v2 by their names, in v3.0 by meta/episodes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 
-from hwm_core.data.lerobot.metadata import read_episode_tasks, source_number
+from hwm_core.data.lerobot.file_patterns import find_files
+from hwm_core.data.lerobot.metadata import Info, read_episode_tasks, source_number, text_list, whole_number
 from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.errors import BadBag
 
@@ -24,58 +26,132 @@ class LeRobotEpisode:
     tasks: tuple[str, ...] = ()
 
 
-def find_episodes_v2(path: Path) -> dict[int, LeRobotEpisode]:
-    """{episode number: files} of a v2 dataset. Raises BadBag."""
+@dataclass(frozen=True)
+class FoundEpisodes:
+    """The result of a search."""
+
+    entries: Mapping[int, LeRobotEpisode]  # by episode number
+    left_out: Mapping[str, BadBag]  # {"episode 3": why it cannot be read}
+
+
+def find_episodes_v2(path: Path, info: Mapping[str, Any]) -> FoundEpisodes:
+    """The episodes of a v2 dataset. Raises BadBag."""
     tasks = read_episode_tasks(path)
     videos: dict[int, dict[str, VideoSpan]] = {}
-    for file in sorted(path.glob("videos/*/*/episode_*.mp4")):
-        videos.setdefault(_number_of(file), {})[file.parent.name] = VideoSpan(file)
+    for file, fields in find_files(path, info, "v2", "video_path"):
+        videos.setdefault(int(fields["episode_index"]), {})[fields["video_key"]] = VideoSpan(file)
     entries: dict[int, LeRobotEpisode] = {}
-    for file in path.glob("data/*/episode_*.parquet"):
-        number = _number_of(file)
+    twice: dict[str, BadBag] = {}
+    for file, fields in find_files(path, info, "v2", "data_path"):
+        number = int(fields["episode_index"])
+        if number in entries:
+            twice[f"episode {number}"] = BadBag(
+                f"Episode {number} of {path}",
+                expected="one table",
+                got=f"{entries[number].table.relative_to(path)} and {file.relative_to(path)}",
+                remedy="Remove one of the two files.",
+            )
         entries[number] = LeRobotEpisode(file, number, videos.get(number, {}), None, tasks.get(number, ()))
-    return entries
+    return FoundEpisodes({number: one for number, one in entries.items() if f"episode {number}" not in twice}, twice)
 
 
-def find_episodes_v3(path: Path, fps: float) -> dict[int, LeRobotEpisode]:
-    """{episode number: files} of a v3.0 dataset. Raises BadBag."""
-    files = sorted(path.glob("meta/episodes/*/*.parquet"))
+def find_episodes_v3(path: Path, info: Info, everything: Mapping[str, Any]) -> FoundEpisodes:
+    """The episodes of a v3.0 dataset. A damaged row of meta/episodes costs its episode. Raises BadBag.
+
+    Args:
+        path: folder of the dataset.
+        info: the fields of meta/info.json.
+        everything: the whole file.
+    """
+    tables, videos = (
+        {
+            (fields.get("video_key", ""), int(fields["chunk_index"]), int(fields["file_index"])): file
+            for file, fields in find_files(path, everything, "v3", kind)
+        }
+        for kind in ("data_path", "video_path")
+    )
     entries: dict[int, LeRobotEpisode] = {}
-    try:
-        if not files:
-            raise FileNotFoundError("meta/episodes is empty")
-        rows = [row for file in files for row in pyarrow.parquet.ParquetFile(file).read().to_pylist()]
-        for row in rows:
-            table = path / f"data/chunk-{row['data/chunk_index']:03d}/file-{row['data/file_index']:03d}.parquet"
-            if not table.exists():
-                continue
-            number, length = source_number(row), int(row["length"])
-            keys = [key.split("/")[1] for key in row if key.startswith("videos/") and key.endswith("/chunk_index")]
-            videos = {key: span for key in keys if (span := _video_span(path, row, key, length, fps)) is not None}
-            tasks = tuple(map(str, row.get("tasks") or []))
-            entries[number] = LeRobotEpisode(table, int(row["episode_index"]), videos, length, tasks)
-    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
-        if isinstance(error, BadBag):
-            raise
+    left_out: dict[str, BadBag] = {}
+    for place, row in enumerate(_rows(path)):
+        name = f"row {place} of meta/episodes"
+        try:
+            number = source_number(row)
+            name = f"episode {number}"
+            entry = _entry(path, row, tables, videos, info.fps)
+            if number in entries:
+                raise ValueError("two rows of this number")
+        except BadBag as fault:
+            left_out[name] = fault
+        except (ValueError, KeyError, TypeError) as error:
+            got = f"no `{error.args[0]}`" if isinstance(error, KeyError) else str(error)
+            left_out[name] = BadBag(
+                f"{name.capitalize()} of {path}" if name.startswith("episode") else f"{name.capitalize()} in {path}",
+                expected="whole numbers for the episode, its length, and its chunk and file",
+                got=got,
+                remedy="Correct this row of meta/episodes, or download the file again.",
+            )
+        else:
+            if entry is not None:
+                entries[number] = entry
+    return FoundEpisodes(entries, left_out)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    files = sorted(path.glob("meta/episodes/*/*.parquet"))
+    if not files:
         raise BadBag(
             f"Dataset {path} of format v3.0",
             expected="meta/episodes/*/*.parquet with the position of each episode",
-            got=f"{type(error).__name__}: {error}",
+            got="no such file",
+            remedy="Download it, or convert the dataset again.",
+        )
+    return chain.from_iterable(map(_rows_of, files))
+
+
+def _rows_of(file: Path) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = pyarrow.parquet.ParquetFile(file).read().to_pylist()
+        return rows
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise BadBag(
+            f"Table {file}",
+            expected="the position of each episode",
+            got=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
             remedy="The file is truncated or has another format; download it again.",
         ) from error
-    return entries
 
 
-def _video_span(path: Path, row: Mapping[str, Any], key: str, length: int, fps: float) -> VideoSpan | None:
+_Files = Mapping[tuple[str, int, int], Path]  # by video key, chunk and file; the key of tables is ""
+
+
+def _entry(path: Path, row: Mapping[str, Any], tables: _Files, videos: _Files, fps: float) -> LeRobotEpisode | None:
+    """One episode; None where its table is absent. Raises BadBag, KeyError, TypeError or ValueError."""
+    table = tables.get(("", whole_number(row, "data/chunk_index"), whole_number(row, "data/file_index")))
+    if table is None:
+        return None
+    length = whole_number(row, "length")
+    keys = [
+        key.removeprefix("videos/").removesuffix("/chunk_index")
+        for key in row
+        if key.startswith("videos/") and key.endswith("/chunk_index")
+    ]
+    spans = {key: span for key in keys if (span := _video_span(path, row, key, length, fps, videos)) is not None}
+    return LeRobotEpisode(table, whole_number(row, "episode_index"), spans, length, text_list(row.get("tasks")))
+
+
+def _video_span(
+    path: Path, row: Mapping[str, Any], key: str, length: int, fps: float, videos: _Files
+) -> VideoSpan | None:
     """The span of one episode in a video file; None where the file is absent."""
     prefix = f"videos/{key}"
     if row.get(f"{prefix}/chunk_index") is None:
         return None
-    file = path / f"{prefix}/chunk-{row[f'{prefix}/chunk_index']:03d}/file-{row[f'{prefix}/file_index']:03d}.mp4"
-    if not file.exists():
+    place = whole_number(row, f"{prefix}/chunk_index"), whole_number(row, f"{prefix}/file_index")
+    file = videos.get((key, *place))
+    if file is None:
         return None
     start, end = float(row[f"{prefix}/from_timestamp"]), float(row[f"{prefix}/to_timestamp"])
-    if abs((end - start) * fps - length) > 0.5:
+    if not abs((end - start) * fps - length) <= 0.5:  # also rejects NaN
         raise BadBag(
             f"Episode {row['episode_index']} of {path}",
             expected=f"a video of {length} frames, one for each row",
@@ -83,13 +159,3 @@ def _video_span(path: Path, row: Mapping[str, Any], key: str, length: int, fps: 
             remedy="meta/episodes does not fit the rows, or `fps` in info.json is wrong; convert the dataset again.",
         )
     return VideoSpan(file, start, length)
-
-
-def _number_of(file: Path) -> int:
-    """5 for episode_000005. Raises BadBag for a name without a number: the file would be ignored silently."""
-    digits = file.stem.removeprefix("episode_")
-    if not digits.isdecimal():
-        raise BadBag(
-            f"File {file}", expected=f"episode_NUMBER{file.suffix}", got=f"`{file.name}`", remedy="Rename or remove it."
-        )
-    return int(digits)

@@ -2,9 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
+
+from hwm_core.data.lerobot.columns import numeric_rows, only_column
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, INFO, is_video
 
@@ -48,13 +53,50 @@ def write_info(
     (folder / INFO).write_text(json.dumps(info, indent=4) + "\n")
 
 
-def kept_features(dataset: LeRobotDataset) -> dict[str, Any]:
-    """`features` of a dataset without the cameras that have no files, and with the columns that LeRobot requires."""
-    features = {
-        key: feature
-        for key, feature in dataset.info["features"].items()
-        if not is_video(feature) or key in dataset.cameras
-    }
+@dataclass(frozen=True)
+class KeptFeatures:
+    """The features of a dataset that another version keeps."""
+
+    features: Mapping[str, Any]  # of the new info.json
+    left_out: Mapping[str, str]  # {feature with files or columns: why it is left out}
+
+
+def kept_features(dataset: LeRobotDataset, version: str) -> KeptFeatures:
+    """`features` of a dataset without the cameras that have no files, and with the columns that LeRobot requires.
+
+    A size of null is replaced by the number of values in the rows. Features whose rows differ in it are left out, and
+    so are language columns, which v2.1 does not know.
+    """
+    features: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    for key, feature in dataset.info["features"].items():
+        shape = feature.get("shape")
+        if is_video(feature):
+            if key in dataset.cameras:
+                features[key] = feature
+        elif feature.get("dtype") == "language" and version == "v2.1":
+            left_out[key] = "v2.1 has no language columns"
+        elif isinstance(shape, list) and None in shape:
+            widths = _row_widths(dataset, key)
+            if len(widths) == 1 and 0 not in widths:
+                features[key] = {**feature, "shape": [*widths]}
+            else:
+                left_out[key] = "its rows have different numbers of values"
+        else:
+            features[key] = feature
     for name in INDEX_COLUMNS:
         features.setdefault(name, {"dtype": "int64", "shape": [1], "names": None})
-    return features
+    return KeptFeatures(features, left_out)
+
+
+def _row_widths(dataset: LeRobotDataset, key: str) -> set[int]:
+    """The numbers of values in the rows of a column, over all tables that can be read; 0 for rows without numbers."""
+    widths: set[int] = set()
+    for table in {entry.table for entry in dataset.entries.values()}:
+        try:
+            widths.add(numeric_rows(only_column(pyarrow.parquet.read_table(table, columns=[key]), key)).shape[1])
+        except (OSError, KeyError, pyarrow.ArrowException):
+            continue  # reported when the episode is converted
+        except ValueError:
+            widths.add(0)
+    return widths

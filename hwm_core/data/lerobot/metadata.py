@@ -1,14 +1,13 @@
 """Reads meta/ of a LeRobot dataset: rate and features, tasks, statistics of each episode."""
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
-from pydantic import Field, NonNegativeInt, field_validator
+from pydantic import Field, field_validator
 
 from hwm_core.data.lerobot.stats import STATISTICS, FeatureStats
 from hwm_core.errors import BadBag
@@ -29,30 +28,6 @@ class Info(JsonFields):
     codebase_version: str
     fps: float = Field(gt=0, allow_inf_nan=False)
     features: dict[str, dict[str, Any]]
-
-
-class _Joints(JsonFields):
-    """A feature of joint values."""
-
-    shape: tuple[NonNegativeInt, ...] = Field(min_length=1)
-    names: list[Any] | dict[str, Any] | None = None  # a list, or lists of names; a mapping to lists or to positions
-
-    def joints(self) -> tuple[str, ...]:
-        """One name for each value; joint_0, joint_1, ... where the feature does not have one name for each."""
-        flat, size = self._flat(), self.shape[0]
-        return tuple(flat) if len(flat) == size else tuple(f"joint_{index}" for index in range(size))
-
-    def _flat(self) -> list[str]:
-        """The names in order. A mapping to lists that share names gives LIST_NAME, so that all names differ."""
-        names = self.names or []
-        if isinstance(names, list):
-            return list(map(str, chain.from_iterable(_list(name) for name in names)))
-        if all(isinstance(position, int) for position in names.values()):
-            return sorted(names, key=lambda name: int(names[name]))
-        listed = [(key, str(name)) for key, group in names.items() for name in _list(group)]
-        groups = {name: key for key, name in listed}  # the last list that has the name
-        shared = any(groups[name] != key for key, name in listed)
-        return [f"{key}_{name}" if shared else name for key, name in listed]
 
 
 class _Episode(JsonFields):
@@ -89,6 +64,23 @@ def _require_shape(name: str, stats: Mapping[str, Any]) -> tuple[int, ...]:
     return values[0].shape
 
 
+def flat_names(names: list[Any] | dict[str, Any] | None) -> tuple[str, ...]:
+    """The names of a feature in order: a list, or lists of names; a mapping to lists or to positions.
+
+    A mapping to lists that share names gives LIST_NAME, so that all names differ.
+    """
+    if not names:
+        return ()
+    if isinstance(names, list):
+        return tuple(str(name) for some in names for name in _list(some))
+    if all(isinstance(position, int) for position in names.values()):
+        return tuple(sorted(names, key=lambda name: int(names[name])))
+    listed = [(key, str(name)) for key, group in names.items() for name in _list(group)]
+    groups = {name: key for key, name in listed}  # the last list that has the name
+    shared = any(groups[name] != key for key, name in listed)
+    return tuple(f"{key}_{name}" if shared else name for key, name in listed)
+
+
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
@@ -105,21 +97,11 @@ def is_video(feature: Mapping[str, Any]) -> bool:
     return feature.get("dtype") == "video"
 
 
-def joint_names(path: Path, info: Info, key: str) -> tuple[str, ...]:
-    """Joint names of a feature, in order; empty where the dataset lacks the feature. Raises BadBag."""
-    feature = info.features.get(key)
-    return (
-        ()
-        if feature is None
-        else _Joints.from_object(feature, f"File {path / INFO}: feature `{key}`", _REMEDY).joints()
-    )
-
-
 def read_episode_tasks(path: Path) -> dict[int, tuple[str, ...]]:
     """{episode: tasks} of v2; empty where the dataset has no meta/episodes.jsonl. Raises BadBag."""
     file = path / "meta/episodes.jsonl"
     lines = _Episode.from_lines(file, _REMEDY) if file.exists() else []
-    return {line.episode_index: tuple(map(str, line.tasks or [])) for line in lines}
+    return {line.episode_index: text_list(line.tasks) for line in lines}
 
 
 def read_tasks(path: Path) -> dict[int, str]:
@@ -139,8 +121,21 @@ def read_tasks(path: Path) -> dict[int, str]:
 
 def source_number(row: Mapping[str, Any]) -> int:
     """The number of an episode, from its row in meta/episodes of v3.0. Raises KeyError, TypeError or ValueError."""
-    number = row.get(SOURCE_NUMBER)
-    return int(row["episode_index"] if number is None else number)
+    return whole_number(row, "episode_index" if row.get(SOURCE_NUMBER) is None else SOURCE_NUMBER)
+
+
+def whole_number(row: Mapping[str, Any], key: str) -> int:
+    """An index, which may be stored as a float. Raises KeyError, TypeError or ValueError."""
+    number = float(row[key])
+    if not number.is_integer() or number < 0:
+        raise ValueError(f"{row[key]} for `{key}`")
+    return int(number)
+
+
+def text_list(value: Any) -> tuple[str, ...]:
+    """Texts from a list, one text, or nothing; empty texts are left out."""
+    some = value if isinstance(value, list | tuple) else [value]
+    return tuple(str(one) for one in some if one is not None and str(one))
 
 
 def read_statistics(path: Path) -> dict[int, Mapping[str, FeatureStats]]:

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.lerobot.dataset import LeRobotDataset
-from hwm_core.data.lerobot.metadata import ACTION, INDEX_COLUMNS, STATE, is_video
+from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, is_video
 from hwm_core.data.lerobot.tables import read_joints
-from hwm_core.data.recording.events import AnyEvent, CameraFrame, JointValues, decoded_event
+from hwm_core.data.lerobot.tasks import tasks_or_none
+from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Event, JointValues, decoded_event
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.recording import Recording
 from hwm_core.errors import BadBag
@@ -50,7 +51,8 @@ class LeRobotRecording(Recording):
             BadBag: files are missing or damaged. Different lengths of table and video are found at the end.
         """
         dataset, number = self.dataset, self.episode
-        stamps, states, commands = read_joints(dataset, number)
+        joints = read_joints(dataset, number)
+        stamps = joints.stamps_ns
         key = dataset.camera(self.camera)
         video = dataset.entry(number).videos.get(key)
         if video is None:
@@ -63,24 +65,46 @@ class LeRobotRecording(Recording):
             remedy="The video or the table is truncated; download it again.",
         )
         for row, (_, rgb) in enumerate(images):
-            state, command = (None if values is None else values[row] for values in (states, commands))
+            state, command = (None if values is None else values[row] for values in (joints.states, joints.commands))
             yield LeRobotFrame(int(stamps[row]), rgb, state, command)
 
     def events(self) -> Iterator[AnyEvent]:
         """For each row: the state, the image, then the command. Raises as `frames`."""
-        for frame in self.frames():
+        state_names, command_names = self.dataset.state_names, self.dataset.command_names
+        for row, frame in enumerate(self.frames()):
             if frame.state is not None:
-                yield decoded_event("states", JointValues(frame.stamp_ns, self.dataset.state_names, frame.state))
+                yield self._joints("states", row, frame.stamp_ns, state_names, frame.state)
             yield decoded_event("images", CameraFrame(frame.stamp_ns, frame.rgb))
             if frame.command is not None:
-                yield decoded_event("commands", JointValues(frame.stamp_ns, self.dataset.command_names, frame.command))
+                yield self._joints("commands", row, frame.stamp_ns, command_names, frame.command)
+
+    def _joints(
+        self, channel: Channel, row: int, stamp_ns: int, names: tuple[str, ...], values: NDArray[np.float64]
+    ) -> Event:
+        """The values of one row. A row without any value is a bad message: it is counted, and its reason reported."""
+        if not np.isnan(values).all():
+            return decoded_event(channel, JointValues(stamp_ns, names, values))
+        fault = BadBag(
+            f"Row {row} of {self.name}",
+            expected=f"{channel} in {' and '.join(self._columns(channel))}",
+            got="null",
+            remedy="The row is left out. Store a value in it if the robot had one.",
+        )
+
+        def load() -> JointValues:
+            raise fault
+
+        return Event(channel, load)
+
+    def _columns(self, channel: Channel) -> tuple[str, ...]:
+        return self.dataset.states.columns if channel == "states" else self.dataset.commands.columns
 
     def extras(self) -> tuple[str, ...]:
-        read = {STATE, ACTION, "timestamp", *INDEX_COLUMNS}
+        read = {*self._columns("states"), *self._columns("commands"), "timestamp", *INDEX_COLUMNS}
         columns = [key for key, feature in self.dataset.info["features"].items() if not is_video(feature)]
         cameras = [key for key in self.dataset.cameras if key != self.dataset.camera(self.camera)]
         return (*(f"column {key}" for key in columns if key not in read), *(f"camera {key}" for key in cameras))
 
     def labels(self) -> Labels:
-        tasks = tuple(task for task in self.dataset.entry(self.episode).tasks if task)
+        tasks = tasks_or_none(self.dataset, self.episode)
         return Labels(self.dataset.camera(self.camera), str(self.dataset.info.get("robot_type") or ""), tasks)

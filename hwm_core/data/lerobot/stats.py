@@ -18,8 +18,15 @@ def quantiles_of(stats: Iterable[str]) -> list[str]:
 
 
 def column_stats(values: NDArray, quantiles: Iterable[str] = ()) -> FeatureStats:
-    """Statistics of rows [N] or [N, A]; `quantiles` are names such as "q01"."""
+    """Statistics of rows [N] or [N, A], of the finite values; `quantiles` are names such as "q01"."""
     rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    if not (finite := np.isfinite(rows)).all():
+        columns = [
+            column_stats(column[known], quantiles) if known.any() else None for column, known in zip(rows.T, finite.T)
+        ]
+        stated = next((one for one in columns if one), column_stats(np.zeros(1), quantiles))
+        joined = {key: [one[key][0] if one else 0.0 for one in columns] for key in stated if key != "count"}
+        return {**joined, "count": [len(rows)]}
     return {
         "min": rows.min(axis=0).tolist(),
         "max": rows.max(axis=0).tolist(),

@@ -1,6 +1,7 @@
 """Reads the parquet rows of one episode."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,15 @@ import pyarrow
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from hwm_core.data.lerobot.columns import numeric_rows, only_column
 from hwm_core.data.lerobot.dataset import LeRobotDataset
-from hwm_core.data.lerobot.metadata import ACTION, STATE
+from hwm_core.data.lerobot.joint_columns import JointColumns, JointPart
+from hwm_core.data.lerobot.row_times import RowTimes, row_times
 from hwm_core.data.recording.events import START_NS
 from hwm_core.errors import BadBag
+
+# Share of the rows whose action must be the second action of the row before; episodes are joined from takes.
+_OVERLAP = 0.9
 
 
 def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | None = None) -> pyarrow.Table:
@@ -20,8 +26,11 @@ def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | No
     shared = dataset.version.startswith("v3.")
     try:
         require_columns(entry.table, pyarrow.parquet.read_schema(entry.table).names, columns or ())
-        rows = [("episode_index", "=", entry.episode_index)] if shared else None
-        table = pyarrow.parquet.read_table(entry.table, columns=columns, filters=rows)
+        if shared:
+            rows = [("episode_index", "=", entry.episode_index)]
+            table = pyarrow.parquet.read_table(entry.table, columns=columns, filters=rows)
+        else:  # also reads tables with a column twice
+            table = pyarrow.parquet.ParquetFile(entry.table).read(columns)
         if entry.length is not None and shared and table.num_rows != entry.length:
             raise ValueError(f"{table.num_rows} rows of episode {entry.episode_index}, not {entry.length}")
     except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
@@ -31,23 +40,96 @@ def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | No
     return table
 
 
-def read_joints(
-    dataset: LeRobotDataset, number: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Stamps [F] in ns, states [F, A] and commands [F, A] of one episode. Raises BadBag."""
-    names = {STATE: dataset.state_names, ACTION: dataset.command_names}
-    table = read_table(dataset, number, ["timestamp", *(key for key in names if names[key])])
+def has_column(dataset: LeRobotDataset, number: int, name: str) -> bool:
+    """Whether the table of an episode has a column of this name. Raises BadBag for a truncated file."""
+    path = dataset.entry(number).table
     try:
-        seconds = np.asarray(table["timestamp"].to_pylist(), dtype=np.float64)
-        states, commands = (
-            np.asarray(table[key].to_pylist(), dtype=np.float64) if names[key] else None for key in names
+        return name in pyarrow.parquet.read_schema(path).names
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise _bad_table(path, error) from error
+
+
+@dataclass(frozen=True)
+class EpisodeJoints:
+    """Times and joint values of the F rows of an episode. A row of null is NaN."""
+
+    stamps_ns: NDArray[np.int64]  # [F]
+    states: NDArray[np.float64] | None  # [F, A]
+    commands: NDArray[np.float64] | None  # [F, A]
+
+
+def read_joints(dataset: LeRobotDataset, number: int) -> EpisodeJoints:
+    """Times, states and commands of one episode. Raises BadBag."""
+    path = dataset.entry(number).table
+    table = read_table(dataset, number, ["timestamp", *dataset.states.columns, *dataset.commands.columns])
+    times = read_times(dataset, number, table)
+    states, commands = (_joint_rows(path, table, columns) for columns in (dataset.states, dataset.commands))
+    return EpisodeJoints(START_NS + np.rint(times.seconds * 1e9).astype(np.int64), states, commands)
+
+
+def read_times(dataset: LeRobotDataset, number: int, table: pyarrow.Table | None = None) -> RowTimes:
+    """The times of the rows of one episode; `table` may be given where it was read. Raises BadBag."""
+    table = table or read_table(dataset, number, ["timestamp"])
+    try:
+        return row_times(only_column(table, "timestamp"), dataset.fps)
+    except (ValueError, pyarrow.ArrowException) as error:
+        raise BadBag(
+            f"Table {dataset.entry(number).table}: column `timestamp`",
+            expected="one time in each row, in seconds",
+            got=_first_line(error),
+            remedy="Store row / fps in this column, or leave out the episode.",
+        ) from error
+
+
+def _joint_rows(path: Path, table: pyarrow.Table, columns: JointColumns) -> NDArray[np.float64] | None:
+    """Values [F, A] of one channel; None where the dataset lacks it. Raises BadBag."""
+    if not columns.parts:
+        return None
+    parts = []
+    for part in columns.parts:
+        try:
+            rows = numeric_rows(only_column(table, part.column))
+        except (ValueError, pyarrow.ArrowException) as error:
+            raise _bad_column(path, part, columns, _first_line(error)) from error
+        if len(rows) and np.isnan(rows).all():
+            rows = np.full((len(rows), (part.width or 0) * columns.chunk), np.nan)  # a column of null has no width
+        if columns.chunk > 1:
+            rows = _first_actions(path, part, columns, rows)
+        if rows.shape[1] != part.width or (part.end or 0) > rows.shape[1]:
+            raise _bad_column(path, part, columns, f"{rows.shape[1]}")
+        parts.append(rows[:, part.first : part.end])
+    return np.concatenate(parts, axis=1)
+
+
+def _first_actions(
+    path: Path, part: JointPart, columns: JointColumns, rows: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The first action of each chunk [F, n * A] -> [F, A]. Raises BadBag unless chunks of successive rows overlap."""
+    width = part.width or 0
+    if rows.shape[1] != columns.chunk * width:
+        raise _bad_column(path, part, columns, f"{rows.shape[1]}")
+    chunks = rows.reshape(len(rows), columns.chunk, width)
+    ahead, following = chunks[:-1, 1], chunks[1:, 0]
+    known = np.isfinite(ahead).all(axis=1) & np.isfinite(following).all(axis=1)
+    agree = np.isclose(ahead[known], following[known], atol=1e-4).all(axis=1)
+    if agree.mean() < _OVERLAP if known.any() else len(rows) > 1:
+        raise BadBag(
+            f"Table {path}: column `{part.column}`",
+            expected=f"chunks of {columns.chunk} actions, of which the second is the first of the next row",
+            got=f"another action in {int((~agree).sum())} of {len(rows)} rows",
+            remedy="Store one action in each row, or choose another column with --actions.",
         )
-        if not np.isfinite(seconds).all():
-            raise ValueError("a timestamp is missing")
-        stamps = START_NS + np.rint(seconds * 1e9).astype(np.int64)
-    except (ValueError, KeyError, TypeError) as error:
-        raise _bad_table(dataset.entry(number).table, error) from error
-    return stamps, states, commands
+    return chunks[:, 0]
+
+
+def _bad_column(path: Path, part: JointPart, columns: JointColumns, got: str) -> BadBag:
+    sizes = "x".join(map(str, ([columns.chunk] if columns.chunk > 1 else []) + list(part.shape)))
+    return BadBag(
+        f"Table {path}: column `{part.column}`",
+        expected=f"{sizes} numbers in each row, as meta/info.json declares",
+        got=got,
+        remedy="Correct the rows or the shape in meta/info.json, or leave out the episode.",
+    )
 
 
 def require_columns(path: Path, there: Sequence[str], wanted: Sequence[str]) -> None:
@@ -64,7 +146,11 @@ def require_columns(path: Path, there: Sequence[str], wanted: Sequence[str]) -> 
 def _bad_table(path: Path, error: Exception) -> BadBag:
     return BadBag(
         f"Table {path}",
-        expected=f"the columns timestamp, {STATE} and {ACTION} of info.json",
-        got=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
+        expected="a whole parquet file with the rows of the episode",
+        got=f"{type(error).__name__}: {_first_line(error)}",
         remedy="The file is truncated or has another format; download it again.",
     )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")

@@ -10,6 +10,7 @@ from typing import Literal
 
 from hwm_core.data.lerobot.checked_episode import read_checked_episode
 from hwm_core.data.lerobot.dataset import LeRobotDataset, open_lerobot
+from hwm_core.data.lerobot.info_file import KeptFeatures, kept_features
 from hwm_core.data.lerobot.metadata import is_video, read_statistics, read_tasks
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.writer_v2 import WriterV2
@@ -51,22 +52,33 @@ def convert_version(
     losses: list[_EpisodeLosses] = []
     with new_folder(target) as folder:
         (folder / "meta").mkdir()
-        writer = WriterV3(dataset, folder, numbers or {}) if version == "v3.0" else WriterV2(dataset, folder)
+        kept = kept_features(dataset, version)
+        writer = (
+            WriterV3(dataset, folder, kept, numbers or {}) if version == "v3.0" else WriterV2(dataset, folder, kept)
+        )
         cameras = dataset.cameras if version == "v3.0" else ()
 
         def convert(recording: LeRobotRecording) -> None:
             number = recording.episode
             listed = dataset.entry(number).tasks if without_task_file else ()
             task = task_index[listed[0]] if listed else None
-            episode = read_checked_episode(dataset, number, stats.get(number), task, cameras)
+            episode = read_checked_episode(dataset, number, stats.get(number), task, kept, cameras)
             writer.add(episode)
             losses.append(
-                _EpisodeLosses(number, episode.offset_s, episode.irregular_s, episode.not_finite, len(listed) > 1)
+                _EpisodeLosses(
+                    number,
+                    episode.offset_s,
+                    episode.irregular_s,
+                    episode.not_finite,
+                    len(listed) > 1,
+                    episode.time_remark,
+                )
             )
 
-        left_out = convert_each([LeRobotRecording(dataset, number) for number in dataset.episodes], convert)
+        left_out = [f"{dataset.path.name} {name}: {fault}" for name, fault in dataset.left_out.items()]
+        left_out += convert_each([LeRobotRecording(dataset, number) for number in dataset.episodes], convert)
         writer.finish(tasks)
-    return Conversion([*writer.losses(), *_sentences(losses, dataset.fps), *_not_carried(dataset)], left_out)
+    return Conversion([*writer.losses(), *_sentences(losses, dataset.fps), *_not_carried(dataset, kept)], left_out)
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,7 @@ class _EpisodeLosses:
     irregular_s: float
     not_finite: tuple[str, ...]
     several_tasks: bool
+    time_remark: str
 
 
 def _sentences(losses: Sequence[_EpisodeLosses], fps: float) -> list[str]:
@@ -88,6 +101,9 @@ def _sentences(losses: Sequence[_EpisodeLosses], fps: float) -> list[str]:
             f"a constant offset of the timestamps, {max(offsets, key=abs):+.4f} s, in {len(offsets)} episodes: they "
             "now start at 0, because LeRobot finds images by row / fps"
         )
+    for remark in dict.fromkeys(one.time_remark for one in losses if one.time_remark):
+        numbers = _listed(one.number for one in losses if one.time_remark == remark)
+        found.append(f"the spelling of time: {remark} in {numbers}; they are in seconds now")
     if irregular := [one for one in losses if one.irregular_s]:
         worst = max(one.irregular_s for one in irregular)
         found.append(
@@ -102,16 +118,17 @@ def _sentences(losses: Sequence[_EpisodeLosses], fps: float) -> list[str]:
     return found
 
 
-def _not_carried(dataset: LeRobotDataset) -> list[str]:
-    """Parts of the source that no version keeps."""
+def _not_carried(dataset: LeRobotDataset, kept: KeptFeatures) -> list[str]:
+    """Parts of the source that the new version does not keep."""
     absent = [
         key for key, feature in dataset.info["features"].items() if is_video(feature) and key not in dataset.cameras
     ]
     found = [f"the camera `{key}`: {dataset.path.name} lists it, but has no video of it" for key in absent]
+    found_columns = [f"the column `{key}`: {why}" for key, why in kept.left_out.items()]
     others = [one.name for one in dataset.path.iterdir() if one.name not in ("data", "meta", "videos")]
     others += [f"meta/{one.name}" for one in (dataset.path / "meta").iterdir() if one.name not in _META]
     files = sorted(name for name in others if not name.startswith("."))
-    return found + ([f"not carried over: {', '.join(files)}"] if files else [])
+    return found + found_columns + ([f"not carried over: {', '.join(files)}"] if files else [])
 
 
 def _listed(numbers: Iterable[int]) -> str:

@@ -9,7 +9,7 @@ import pyarrow.parquet
 from hwm_core.data.lerobot import v2_files
 from hwm_core.data.lerobot.checked_episode import CheckedEpisode
 from hwm_core.data.lerobot.dataset import LeRobotDataset
-from hwm_core.data.lerobot.info_file import kept_features
+from hwm_core.data.lerobot.info_file import KeptFeatures
 from hwm_core.data.recording.video_packets import copy_packets
 from hwm_core.errors import BadInput
 
@@ -20,10 +20,11 @@ class WriterV2:
     Args:
         dataset: the source.
         folder: of the new dataset.
+        kept: its features.
     """
 
-    def __init__(self, dataset: LeRobotDataset, folder: Path) -> None:
-        self._dataset, self._folder = dataset, folder
+    def __init__(self, dataset: LeRobotDataset, folder: Path, kept: KeptFeatures) -> None:
+        self._dataset, self._folder, self._kept = dataset, folder, kept
         self._episodes: list[dict[str, Any]] = []
         self._stats: list[dict[str, Any]] = []
         self._frames, self._videos = 0, 0
@@ -55,7 +56,7 @@ class WriterV2:
             self._folder,
             self._dataset.info.get("robot_type"),
             self._dataset.fps,
-            kept_features(self._dataset),
+            self._kept.features,
             self._episodes,
             self._stats,
             tasks,

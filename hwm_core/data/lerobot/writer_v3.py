@@ -11,7 +11,7 @@ import pyarrow.parquet
 from hwm_core.data.lerobot.checked_episode import CheckedEpisode
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.file_packer import FilePacker
-from hwm_core.data.lerobot.info_file import kept_features, write_info
+from hwm_core.data.lerobot.info_file import KeptFeatures, write_info
 from hwm_core.data.lerobot.metadata import SOURCE_NUMBER
 from hwm_core.data.lerobot.stats import FeatureStats, pool_stats
 from hwm_core.data.recording.video_packets import copy_packets
@@ -32,11 +32,12 @@ class WriterV3:
     Args:
         dataset: the source.
         folder: of the new dataset.
+        kept: its features.
         numbers: {episode of the source: number that is recorded for it}; without an entry, the episode's own number.
     """
 
-    def __init__(self, dataset: LeRobotDataset, folder: Path, numbers: Mapping[int, int]) -> None:
-        self._dataset, self._folder, self._numbers = dataset, folder, numbers
+    def __init__(self, dataset: LeRobotDataset, folder: Path, kept: KeptFeatures, numbers: Mapping[int, int]) -> None:
+        self._dataset, self._folder, self._kept, self._numbers = dataset, folder, kept, numbers
         self._rows: list[dict[str, Any]] = []  # of meta/episodes
         self._stats: list[Mapping[str, FeatureStats]] = []
         self._frames = 0
@@ -111,7 +112,7 @@ class WriterV3:
             "v3.0",
             self._dataset.info.get("robot_type"),
             self._dataset.fps,
-            kept_features(self._dataset),
+            self._kept.features,
             _PATHS,
             totals={"episodes": len(self._rows), "frames": self._frames, "tasks": len(tasks)},
             more={"data_files_size_in_mb": _TABLE_BYTES >> 20, "video_files_size_in_mb": _VIDEO_BYTES >> 20},

@@ -77,7 +77,10 @@ def truncate_last_frame(folder):
             "`action`: expected 3 values a row.*got 2",
         ),
         (lambda folder: with_column(folder, 0, "action", [[0.0]] + [[0.0] * 3] * 19), "`action`.*got 1 or 3"),
-        (lambda folder: with_column(folder, 0, "timestamp", [np.nan] * 20), "a timestamp in every row"),
+        (
+            lambda folder: with_column(folder, 0, "timestamp", [np.nan] * 20),
+            "one time in each row.*got no number in row 0",
+        ),
         (truncate_last_frame, "expected 20 whole frames, got a truncated frame at 0.633 s"),
     ],
 )

@@ -102,8 +102,8 @@ def _sentences(losses: Sequence[_EpisodeLosses], fps: float) -> list[str]:
             "now start at 0, because LeRobot finds images by row / fps"
         )
     for remark in dict.fromkeys(one.time_remark for one in losses if one.time_remark):
-        numbers = _listed(one.number for one in losses if one.time_remark == remark)
-        found.append(f"the spelling of time: {remark} in {numbers}; they are in seconds now")
+        spelled = _listed(one.number for one in losses if one.time_remark == remark)
+        found.append(f"the spelling of time: {remark} in {spelled}; they are in seconds now")
     if irregular := [one for one in losses if one.irregular_s]:
         worst = max(one.irregular_s for one in irregular)
         found.append(

@@ -26,6 +26,8 @@ from .training_loop import train_run
 def train(run: Run, data: Path, init: str | Path | None) -> bool:
     """Returns whether the budget is spent. Raises BadInput for errors that the user can correct."""
     recipe, store = run.recipe, open_store(data)
+    size = (store.preprocessing.height, store.preprocessing.width)
+    recipe.require_frame_size(size, recipe.tokenizer.spatial_factor, str(data))
     identity = identity_of_store(store)
     run.require_same_data(identity)
     frames = num_frames(recipe.num_latents, recipe.tokenizer.temporal_factor)

@@ -19,6 +19,7 @@ from hwm_core.metrics.bootstrap import MIN_EPISODES, Interval
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.tokenizers import VideoTokenizer
 
+_TOKENIZER_SECTIONS = ("tokenizer", "train_tokenizer")
 _UNCHANGED_DB = 50.0  # frames whose PSNR is above this differ by less than one grey level
 
 
@@ -104,7 +105,10 @@ def _model(one: TrainedModel) -> Iterator[str]:
 def _training(metadata: Mapping[str, Any]) -> str:
     if not metadata:
         return "Not recorded in the checkpoint.\n"
-    recorded = yaml.safe_dump(dict(metadata), sort_keys=False, width=100)
+    # The preset's sections about a tokenizer: the model may have been trained over another one, which `_model` reports.
+    recipe = {key: value for key, value in metadata.get("recipe", {}).items() if key not in _TOKENIZER_SECTIONS}
+    known = {**metadata, "recipe": recipe} if recipe else dict(metadata)
+    recorded = yaml.safe_dump(known, sort_keys=False, width=100)
     return f"As recorded in the checkpoint:\n\n```yaml\n{recorded}```\n"
 
 

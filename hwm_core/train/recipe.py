@@ -49,6 +49,28 @@ class Recipe(Config):
         config = family(self.family).config.parse(self.model, where="model")
         return config.num_past_latents + config.num_future_latents
 
+    def require_frame_size(self, frame_size: tuple[int, int], spatial_factor: int, where: str) -> None:
+        """Raises BadConfig where the model's grid, if the recipe states it, needs frames of another size.
+
+        Args:
+            frame_size: height and width of the frames of the data.
+            spatial_factor: of the tokenizer.
+            where: the data.
+        """
+        grid = self.model.get("grid")
+        if not grid:
+            return
+        wanted = tuple(cells * spatial_factor for cells in grid)
+        if wanted != frame_size:
+            fitting = ",".join(str(size // spatial_factor) for size in frame_size)
+            raise BadConfig(
+                f"Data {where}",
+                expected=f"frames of {wanted[1]}x{wanted[0]} px, for the grid {list(grid)} of the recipe's model",
+                got=f"frames of {frame_size[1]}x{frame_size[0]} px",
+                remedy=f"Prepare the recordings with --size {wanted[0]}, choose a preset for this size, or set "
+                f"model.grid=[{fitting}].",
+            )
+
     def model_config_for(
         self, tokenizer: VideoTokenizer | TokenizerSpec, frame_size: tuple[int, int], action_dim: int
     ) -> WorldModelConfig:

@@ -65,6 +65,7 @@ def open_training_data(path: Path, recipe: Recipe, tokenizer: VideoTokenizer | N
         )
     spec = _tokenizer_spec(path, data, tokenizer)
     size = (data.preprocessing.height, data.preprocessing.width)
+    recipe.require_frame_size(size, spec.spatial_factor, str(path))
     config = recipe.model_config_for(spec, size, manifest.dim)
     count = recipe.data.validation_windows
     if isinstance(data, Store):

@@ -26,7 +26,7 @@ from hwm_core.evaluation.json_report import (
     psnr_tables_json,
     tokens_json,
 )
-from hwm_core.evaluation.model_card import model_card
+from hwm_core.evaluation.model_card import card, model_card
 from hwm_core.evaluation.table import decimals, gain
 from hwm_core.evaluation.tables import markdown
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
@@ -109,6 +109,15 @@ def test_a_card_lists_the_differences_that_are_not_shown() -> None:
     # An untrained model on noise gains nothing from its actions.
     assert "Not shown to be above shuffled actions at 8 frames ahead" in card
     assert "Fewer than" not in card
+
+
+def test_a_card_reports_the_tokenizer_in_use_and_not_the_section_of_the_preset() -> None:
+    used = untrained()
+    recipe = {"family": "masked", "tokenizer": {"kind": "causal", "width": 777}, "train_tokenizer": {"steps": 777}}
+    model = WorldModel(replace(used, metadata={"steps": 3, "recipe": recipe}))
+    text = card(model, [], data=[], protocol=[], limits=[])
+    assert f"Tokenizer {used.tokenizer.kind}: {used.tokenizer.config.plain()}." in text
+    assert "steps: 3" in text and "family: masked" in text and "777" not in text
 
 
 def test_no_table_shows_a_negative_zero():

@@ -38,6 +38,16 @@ def test_tokenizer_and_data_decide_the_geometry_of_the_model():
     assert (config.levels, config.grid, config.temporal_factor, config.action_dim) == ((2,) * 6, (8, 6), 2, 16)
 
 
+@pytest.mark.parametrize("preset", ["masked", "flow"])
+def test_a_preset_for_another_frame_size_is_rejected_with_both_sizes(preset):
+    recipe = read_recipe(preset)
+    factor = recipe.tokenizer.spatial_factor
+    message = rf"store: expected frames of 256x256 px.*got frames of 64x64 px.*--size 256.*model.grid=\[{64 // factor},"
+    with pytest.raises(BadConfig, match=message):
+        recipe.require_frame_size((64, 64), factor, "store")
+    recipe.require_frame_size((256, 256), factor, "store")
+
+
 def test_a_model_that_contradicts_its_data_is_rejected():
     tokenizer = PatchTokenizer(PatchTokenizerConfig())
     with pytest.raises(BadConfig, match="key `action_dim`: expected 16, the value of tokenizer and data, got 25"):

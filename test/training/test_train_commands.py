@@ -30,6 +30,18 @@ def test_a_run_writes_a_checkpoint_with_robot_camera_tokenizer_and_recipe(store,
     }
 
 
+@pytest.mark.parametrize("command", ["train-tokenizer", "train"])
+def test_a_preset_for_256_px_stops_before_the_first_step_on_a_store_of_16_px(
+    store, tokenizer, tmp_path, capsys, command
+):
+    given = ["--tokenizer", tokenizer] if command == "train" else []
+    words = ("--preset", "masked", "--data", store, "--out", tmp_path / "run", *given)
+    assert hwm(command, *words) == 2
+    message = capsys.readouterr().err
+    assert "16x16 px" in message and ("256x256 px" in message or command == "train")
+    assert not list(tmp_path.rglob("*.pt"))
+
+
 def test_init_loads_the_weights_of_a_checkpoint_and_rejects_other_sizes(store, tokenizer, tmp_path, capsys):
     def run(name: str, *more: str) -> dict[str, torch.Tensor]:
         train_model(store, tokenizer, tmp_path / name, *more)

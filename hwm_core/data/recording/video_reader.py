@@ -11,6 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.recording.video_picture import display_matrix, pixel_aspect, rgb_of
 from hwm_core.errors import BadBag
 
 
@@ -23,7 +24,11 @@ class VideoSpan:
     frames: int | None = None  # None: to the end of the file
 
     def decode(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        """Yield seconds since the start of the span and images, uint8 [H, W, 3]. Raises BadBag for a damaged file."""
+        """Yield seconds since the start of the span and images as players show them, uint8 [H, W, 3].
+
+        Raises:
+            BadBag: the file is damaged, or as `rgb_of`.
+        """
         with open_video(self.path) as (container, stream):
             stream.thread_type = "AUTO"
             origin = start_of(stream) + self.start_s
@@ -37,7 +42,7 @@ class VideoSpan:
                 if number == self.frames:
                     return
                 number += 1
-                yield frame.time - origin, frame.to_ndarray(format="rgb24")
+                yield frame.time - origin, rgb_of(frame, stream, self.path)
 
     def decode_exactly(self, count: int, *, because: str, remedy: str) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         """As `decode`, but raises BadBag unless there are `count` frames; the error gives `because` and `remedy`."""
@@ -54,30 +59,47 @@ class VideoSpan:
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """Stream parameters from the header of a file; files with equal facts can be joined."""
+    """Stream parameters of a file; files with equal facts can be joined."""
 
     codec: str
     pixels: str
     height: int
     width: int
     extradata: bytes
+    colours: tuple[int, ...]  # matrix, range and curve
+    display: bytes  # display matrix
+    pixel_aspect: float
 
 
 def video_facts(path: Path) -> VideoFacts:
     """Read the stream parameters of a file. Raises BadBag for a damaged file."""
-    with open_video(path) as (_, stream):
+    with open_video(path) as (container, stream):
         context = stream.codec_context
+        extradata = bytes(context.extradata or b"")
+        frame = next(container.decode(stream), None)  # only a frame has the display matrix
+        if frame is None:
+            raise BadBag(f"Video {path}", expected="frames", got="none", remedy="The file was truncated.")
         return VideoFacts(
-            context.name, str(context.pix_fmt), context.height, context.width, bytes(context.extradata or b"")
+            codec=context.name,
+            pixels=str(context.pix_fmt),
+            height=context.height,
+            width=context.width,
+            extradata=extradata,
+            colours=(int(frame.colorspace), int(frame.color_range), int(context.color_trc or 0)),
+            display=display_matrix(frame),
+            pixel_aspect=pixel_aspect(stream),
         )
 
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a file: its container and its first video stream. Raises BadBag when PyAV cannot read it."""
+    """Open a file: its container and the video stream that players choose. Raises BadBag when PyAV cannot read it."""
     try:
         with av.open(str(path)) as container:
-            yield container, container.streams.video[0]
+            stream = container.streams.best("video")  # not the cover picture of the file
+            if stream is None:
+                raise IndexError("no video stream")
+            yield container, stream
     except (av.error.FFmpegError, IndexError, OSError) as error:
         raise BadBag(
             f"Video {path}",

@@ -2,9 +2,9 @@
 
 from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
 from hwm_core.live.context import NoContext
-from hwm_core.live.model import NoGoal
+from hwm_core.live.goals import GoalChanged, NoGoal
 from hwm_core.live.planner import DeadlineTooShort
-from hwm_core.live.worker import Stopped, Superseded
+from hwm_core.live.requests import Busy, Canceled, Stopped, Superseded, TimedOut
 from hwm_ros.msg import ErrorCode
 
 
@@ -24,12 +24,16 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (NotActive, ErrorCode.NOT_ACTIVE),
     (NoContext, ErrorCode.NO_CONTEXT),
     (NoGoal, ErrorCode.NO_GOAL),
+    (GoalChanged, ErrorCode.GOAL_CHANGED),
+    (Busy, ErrorCode.BUSY),
+    (TimedOut, ErrorCode.TIMEOUT),
     (DeadlineTooShort, ErrorCode.TIMEOUT),
     (RobotMismatch, ErrorCode.ROBOT_MISMATCH),
     (BadActions, ErrorCode.BAD_ACTIONS),
     (BadImage, ErrorCode.BAD_IMAGE),
     (BadInput, ErrorCode.BAD_REQUEST),
     (Superseded, ErrorCode.BUSY),
+    (Canceled, ErrorCode.CANCELED),
     (Stopped, ErrorCode.NOT_ACTIVE),
 )
 

@@ -19,8 +19,10 @@ from hwm_core.data.recording.image_message import decode_image
 from hwm_core.device import read_device
 from hwm_core.errors import BadConfig
 from hwm_core.live.context import Context, ContextWindow
+from hwm_core.live.goals import GoalChoice
 from hwm_core.live.model import LiveConfig, LiveModel
 from hwm_core.live.planner import Followed, LivePlan, LivePlanner, PlanRequest
+from hwm_core.live.requests import RequestLimits
 from hwm_core.live.worker import Worker
 from hwm_core.metrics.latency import Latencies
 from hwm_core.planning.costs.objective import Objective
@@ -34,6 +36,8 @@ from hwm_ros.node import on_executor
 from hwm_ros.parameters import LIVE
 from hwm_ros.srv import MakePlan
 
+_SET_GOAL = "set_goal/"
+
 
 class ModelParameters(Config):
     """Which model is loaded, and how it predicts, scores and plans."""
@@ -44,6 +48,7 @@ class ModelParameters(Config):
     device: str = Field(default="cpu", description="PyTorch device of the model, for example cpu or cuda:0")
     dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="precision of the computation")
     live: LiveConfig = LiveConfig()
+    requests: RequestLimits = RequestLimits()
     objective: Objective = Field(default=Objective(), json_schema_extra=LIVE)
     search: SearchConfig = SearchConfig()
     limits: Limits = Limits()
@@ -70,59 +75,85 @@ class ModelServer:
 
     def __init__(self, node: Node, parameters: ModelParameters) -> None:
         self._node = node
-        self._worker = Worker("world_model")
+        self._worker = Worker("world_model", parameters.requests)
         # Stamp and actions [F, A] of the newest plan or best candidate. The executor replaces the tuple, and the worker
         # reads it.
         self._best: tuple[int, NDArray[np.float32]] | None = None
         self.latencies = Latencies(capacity=1000)
         try:
-            self._live, self._planner = self._worker.submit(partial(_load, parameters)).result()
+            self._live, self._planner = self._worker.submit(
+                partial(_load, parameters, self._worker.check), urgent=True
+            ).result()
         except BaseException:
             self._worker.close()
             raise
         self._model: WorldModel = self._live.world_model
         self.context = Context(self._model.manifest, self._model.preprocessing, self._model.past_frames)
         self.camera_frame = ""  # frame_id of the newest image
+        self.goal_version = self._live.goals.version
         self.info = model_info(self._model, parameters.dtype, self._live.space)
 
     def close(self) -> None:
-        """Stop the worker thread; waiting requests end with an error."""
+        """Stop the worker thread; all requests end with an error, a running one within one pass of the model."""
         self._worker.close()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()  # free the memory of the weights for other processes
 
     def reset(self) -> None:
-        """Start again with an empty context. The goal is kept; the next frames are its new start."""
+        """Start again with an empty context, and cancel the requests. The goal is kept; it starts again too."""
         self.context.reset()
-        self._worker.submit(self._live.forget_start)
+        self._worker.cancel(lambda sender: sender != _SET_GOAL)
+        self._worker.submit(self._live.goals.forget_starts, urgent=True)
         self._best = None
+
+    def cancel(self, sender: str) -> int:
+        """Cancel the requests of a sender; of all senders if it is empty. Returns their number."""
+        return self._worker.cancel(lambda lane: lane != _SET_GOAL and sender in ("", lane.partition("/")[2]))
+
+    def expire_requests(self) -> None:
+        """Answer the waiting requests whose time is over. To be called a few times per second."""
+        self._worker.expire()
+
+    def requests(self) -> dict[str, float]:
+        """The counts of `Worker.counts`."""
+        return self._worker.counts()
 
     def set_objective(self, objective: Objective) -> None:
         """Use other cost weights; the context is kept."""
-        self._worker.submit(partial(self._live.set_objective, objective))
+        self._worker.submit(partial(self._live.set_objective, objective), urgent=True)
 
-    async def set_goal(self, message: Image) -> None:
-        """Set the goal image; a message without data clears it. Raises BadImage."""
+    async def set_goal(self, message: Image) -> int:
+        """Set the goal image; a message without data clears it. Returns its version. Raises BadImage or Busy."""
+        self._worker.require_room(_SET_GOAL)
         image = self._frame(message)
-        await self._run(partial(self._live.set_goal, image))
+        self.goal_version = await self._run(partial(self._live.set_goal, image), _SET_GOAL)
+        return self.goal_version
 
-    async def score(self, message: ActionCandidates, goal: Image | None, slot: str) -> ActionScores:
+    async def score(
+        self, message: ActionCandidates, goal: Image | None, sender: str, newest_only: bool = False
+    ) -> ActionScores:
         """Costs of candidate action sequences.
 
         Args:
             message: the candidates.
             goal: goal image of this request; None or without data: the goal that was set.
-            slot: in a non-empty slot, a newer request replaces the waiting one.
+            sender: senders take turns.
+            newest_only: the request replaces the waiting one of this sender.
 
         Raises:
-            BadInput: unusable candidates or goal image, no goal, or an incomplete context.
-            Superseded: a newer request of the same slot came.
+            BadInput: unusable candidates or goal image, no goal, an incomplete context, or too many requests wait.
+            Superseded: a newer request of this sender came.
+            Canceled: by `cancel` or `reset`.
             Stopped: the server was closed.
         """
+        lane = f"{'candidates' if newest_only else 'score'}/{sender}"
+        self._worker.require_room(lane, newest_only)
         candidates, goal_frame = self._actions(message), self._frame(goal)
         requested = perf_counter()
         started, answer = await self._run(
-            lambda: (perf_counter(), self._live.score(self.context.window(), candidates, goal_frame)), slot
+            lambda: (perf_counter(), self._live.score(self.context.window(), candidates, goal_frame)),
+            lane,
+            newest_only,
         )
         scores = answer.scores
         stages = {
@@ -149,10 +180,13 @@ class ModelServer:
         """Search for a plan from the newest context.
 
         Raises:
-            BadInput: unusable goal image, joints or followed plan, no goal, an incomplete context, or a deadline that
-                is shorter than one batch of candidates.
+            BadInput: unusable goal image, joints or followed plan, no goal or another one, an incomplete context, a
+                deadline that is shorter than one batch of candidates, or too many requests wait.
+            Canceled: by `cancel` or `reset`.
             Stopped: the server was closed.
         """
+        lane = f"plan/{message.sender}"
+        self._worker.require_room(lane)
         goal, followed, requested = self._frame(message.goal), self._followed(message.followed), perf_counter()
         if not message.deadline_s >= 0:
             raise BadConfig(
@@ -165,10 +199,11 @@ class ModelServer:
         def search() -> tuple[float, LivePlan]:
             queued = perf_counter() - requested
             seconds = message.deadline_s - queued if message.deadline_s else None
-            request = PlanRequest(tuple(message.joints), goal, followed, seconds, message.seed)
+            choice = GoalChoice(goal, message.goal_version, message.sender)
+            request = PlanRequest(tuple(message.joints), choice, followed, seconds, message.seed)
             return queued, self._planner.plan(self.context.window(), request)
 
-        queued, made = await self._run(search)
+        queued, made = await self._run(search, lane)
         stages = {"queue": queued, "encode": made.encode_seconds, "search": made.search_seconds}
         for stage, seconds in stages.items():
             self.latencies.add(stage, seconds)
@@ -184,30 +219,32 @@ class ModelServer:
         )
 
     async def rollout(self, message: ActionCandidates) -> PredictedFrames:
-        """Predicted frames of action sequences. Raises BadInput or Stopped."""
+        """Predicted frames of action sequences. Raises BadInput, Canceled or Stopped."""
+        lane = f"rollout/{message.sender}"
+        self._worker.require_room(lane)
         actions = self._actions(message)
 
         def predict() -> tuple[int, NDArray[np.uint8]]:
             window = self.context.window()
             return window.stamp_ns, self._live.predict(window, actions)
 
-        stamp_ns, frames = await self._run(predict)
+        stamp_ns, frames = await self._run(predict, lane)
         header = convert.header(stamp_ns, self.camera_frame)
         return convert.frames_message(frames, PredictedFrames.REQUEST, self.info.frame_rate_hz, header)
 
     async def preview(self) -> Preview:
         """Predicted frames of the newest plan or best candidate, or else of the newest action held.
 
-        Raises BadInput, Superseded or Stopped.
+        Raises BadInput, Superseded, Canceled or Stopped.
         """
         started = perf_counter()
-        preview = await self._run(self._predict_preview, slot="preview")
+        preview = await self._run(self._predict_preview, "preview/", replaces=True)
         self.latencies.add("preview", perf_counter() - started)
         return preview
 
     def health(self, now_ns: int) -> dict[str, Any]:
         """Values for /diagnostics: counters, age of the newest frame, latencies by stage, device memory."""
-        values: dict[str, Any] = self.context.counts()
+        values: dict[str, Any] = self.context.counts() | self._worker.counts()
         if (newest_ns := self.context.newest_stamp_ns) is not None:
             values["newest_frame_age_s"] = (now_ns - newest_ns) * 1e-9
         if self._model.device.type == "cuda":
@@ -225,8 +262,8 @@ class ModelServer:
         source = PredictedFrames.HOLD if plan is None else PredictedFrames.PLAN
         return Preview(window, source, self._live.predict(window, actions[None])[0])
 
-    async def _run(self, work: Callable[[], Any], slot: str = "") -> Any:
-        return await on_executor(self._node, self._worker.submit(work, slot))
+    async def _run(self, work: Callable[[], Any], lane: str, replaces: bool = False) -> Any:
+        return await on_executor(self._node, self._worker.submit(work, lane, replaces=replaces))
 
     def _actions(self, message: ActionCandidates) -> NDArray[np.float32]:
         """Actions [S, F, A] in manifest order."""
@@ -247,9 +284,9 @@ class ModelServer:
         return self._model.preprocessing.apply(decode_image(message))
 
 
-def _load(parameters: ModelParameters) -> tuple[LiveModel, LivePlanner]:
+def _load(parameters: ModelParameters, before_pass: Callable[[], None]) -> tuple[LiveModel, LivePlanner]:
     world_model = WorldModel.load(parameters.checkpoint, device=read_device(parameters.device), dtype=parameters.dtype)
-    live = LiveModel(world_model, parameters.live, parameters.objective, parameters.limits)
+    live = LiveModel(world_model, parameters.live, parameters.objective, parameters.limits, before_pass=before_pass)
     live.warm_up()
     live.space.index(parameters.search.joints)  # unknown names are an error now, not at the first plan
     return live, LivePlanner(live, parameters.search)

@@ -5,6 +5,7 @@ Parameters override every policy. An incompatible publisher or subscription is l
 
 from collections.abc import Callable
 from copy import copy
+from inspect import iscoroutinefunction
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
@@ -30,6 +31,8 @@ SENSOR = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 # Joint messages arrive at up to a few hundred hertz; the queue holds them while one image is processed.
 JOINTS_IN = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
+# A burst of requests must be answered, be it with BUSY: with the default depth of 10, the middleware loses the rest.
+REQUESTS = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE)
 JOINTS_OUT = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE)
 # The newest 200 values, also for late subscribers.
 LATCHED_HISTORY = QoSProfile(
@@ -74,6 +77,27 @@ def create_subscription(
         event_callbacks=SubscriptionEventCallbacks(incompatible_qos=mismatch),
         qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
     )
+
+
+def numbered(callback: Callable[[Any, int | None], Any]) -> Callable[..., Any]:
+    """A callback of a subscription that also gets the number that the publisher gave the message.
+
+    The number is None where rclpy (Humble) or the middleware does not report it.
+    """
+    reported = hasattr(Subscription, "CallbackType")
+
+    def number(info: dict[str, Any]) -> int | None:
+        return info.get("publication_sequence_number")
+
+    async def async_with_info(message: Any, info: dict[str, Any]) -> Any:
+        return await callback(message, number(info))
+
+    async def async_without(message: Any) -> Any:
+        return await callback(message, None)
+
+    if iscoroutinefunction(callback):
+        return async_with_info if reported else async_without
+    return (lambda message, info: callback(message, number(info))) if reported else lambda m: callback(m, None)
 
 
 def create_publisher(node: Node, kind: type, topic: str, profile: QoSProfile) -> Publisher:

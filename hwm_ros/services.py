@@ -8,11 +8,12 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
+from hwm_core.live.publishers import Publishers
 from hwm_ros.error_codes import NotActive, error_code, error_text
 from hwm_ros.lifecycle_model import LifecycleModel
 from hwm_ros.msg import ActionCandidates, ActionScores, ErrorCode
-from hwm_ros.qos import RELIABLE, create_publisher, create_subscription
-from hwm_ros.srv import GetModelInfo, MakePlan, PredictRollout, ResetContext, ScoreActions, SetGoal
+from hwm_ros.qos import RELIABLE, REQUESTS, create_publisher, create_subscription, numbered
+from hwm_ros.srv import CancelRequests, GetModelInfo, MakePlan, PredictRollout, ResetContext, ScoreActions, SetGoal
 
 
 class ModelServices:
@@ -28,6 +29,7 @@ class ModelServices:
         self._node, self._model, self._on_fault = node, model, on_fault
         # A callback that awaits the worker blocks its callback group. The default group must stay free for images.
         self._group = ReentrantCallbackGroup()
+        self._publishers = Publishers()  # of ~/candidates
         self._scores = create_publisher(node, ActionScores, "~/scores", RELIABLE)
         for kind, name, callback in (
             (ScoreActions, "score_actions", self._on_score_actions),
@@ -35,28 +37,32 @@ class ModelServices:
             (PredictRollout, "predict_rollout", self._on_predict_rollout),
             (SetGoal, "set_goal", self._on_set_goal),
             (ResetContext, "reset_context", self._on_reset_context),
+            (CancelRequests, "cancel_requests", self._on_cancel_requests),
             (GetModelInfo, "get_model_info", self._on_get_model_info),
         ):
-            node.create_service(kind, f"~/{name}", callback, callback_group=self._group)
+            node.create_service(kind, f"~/{name}", callback, qos_profile=REQUESTS, callback_group=self._group)
 
     def subscribe(self) -> Subscription:
         """Subscribe to ~/candidates; the caller destroys the subscription when the node is deactivated."""
         return create_subscription(
-            self._node, ActionCandidates, "~/candidates", self._on_candidates, RELIABLE, self._group
+            self._node, ActionCandidates, "~/candidates", numbered(self._on_candidates), RELIABLE, self._group
         )
 
-    async def _on_candidates(self, message: ActionCandidates) -> None:
-        self._scores.publish(await self._score(message, None, slot="candidates"))
+    async def _on_candidates(self, message: ActionCandidates, number: int | None) -> None:
+        publisher = self._publishers.identify(number)
+        self._scores.publish(await self._score(message, None, message.sender or f"publisher {publisher}", True))
 
     async def _on_score_actions(
         self, request: ScoreActions.Request, response: ScoreActions.Response
     ) -> ScoreActions.Response:
-        response.scores = await self._score(request.candidates, request.goal, slot="")
+        response.scores = await self._score(request.candidates, request.goal, request.candidates.sender)
         return response
 
-    async def _score(self, message: ActionCandidates, goal: Image | None, slot: str) -> ActionScores:
+    async def _score(
+        self, message: ActionCandidates, goal: Image | None, sender: str, newest_only: bool = False
+    ) -> ActionScores:
         try:
-            return await self._model.active().score(message, goal, slot)
+            return await self._model.active().score(message, goal, sender, newest_only)
         except Exception as error:
             return self._error(ActionScores(request_id=message.request_id, best_index=-1), error)
 
@@ -77,7 +83,7 @@ class ModelServices:
 
     async def _on_set_goal(self, request: SetGoal.Request, response: SetGoal.Response) -> SetGoal.Response:
         try:
-            await self._model.loaded().set_goal(request.goal)
+            response.goal_version = await self._model.loaded().set_goal(request.goal)
         except Exception as error:
             self._error(response, error)
         return response
@@ -85,6 +91,15 @@ class ModelServices:
     def _on_reset_context(self, _: ResetContext.Request, response: ResetContext.Response) -> ResetContext.Response:
         try:
             self._model.loaded().reset()
+        except NotActive as error:
+            self._error(response, error)
+        return response
+
+    def _on_cancel_requests(
+        self, request: CancelRequests.Request, response: CancelRequests.Response
+    ) -> CancelRequests.Response:
+        try:
+            response.num_canceled = self._model.loaded().cancel(request.sender)
         except NotActive as error:
             self._error(response, error)
         return response

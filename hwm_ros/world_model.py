@@ -25,7 +25,7 @@ from hwm_ros.preview import PreviewPublisher
 from hwm_ros.qos import JOINTS_IN, LATCHED, RELIABLE, SENSOR, create_publisher, create_subscription
 from hwm_ros.services import ModelServices
 
-_DIAGNOSTICS_S = 1.0
+_DIAGNOSTICS_S, _CHECK_S = 1.0, 0.1
 _FIRST_IMAGE_S, _WARN_EVERY_S = 5, 30  # when a missing image topic is first logged, and how often again
 
 
@@ -93,6 +93,7 @@ class WorldModelNode(LifecycleNode):
         self._model_services = ModelServices(self, self._model, self.report_fault)
         self._preview = PreviewPublisher(self, self._model, self.report_fault)
         self.create_timer(_DIAGNOSTICS_S, self._publish_diagnostics, clock=STEADY)
+        self.create_timer(_CHECK_S, self._check, clock=STEADY)
         if self.get_parameter("autostart").value and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
@@ -217,6 +218,8 @@ class WorldModelNode(LifecycleNode):
             ready=error is None,
             frames_held=context.frames_held,
             frames_needed=server.info.past_frames,
+            goal_version=server.goal_version,
+            requests_waiting=int(server.requests()["requests_waiting"]),
             **context.counts(),
         )
         if error is not None:
@@ -244,6 +247,10 @@ class WorldModelNode(LifecycleNode):
         self._received = Counter(dict.fromkeys(self._received, 0))  # keep the topics: a silent one is reported as 0 Hz
         if self._model.is_active:  # a failed request is reported once; a failed transition until the next transition
             self._fault = ""
+
+    def _check(self) -> None:
+        if self._model.server is not None:
+            self._model.server.expire_requests()
 
     def _warn_without_image(self) -> None:
         """Log that no image has arrived since the activation, and the other transport's topic if it has a publisher."""

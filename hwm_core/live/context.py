@@ -1,22 +1,26 @@
 """The rolling context of a live model: the newest frames at the model's rate, and the action of each frame."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.image_message import decode_image
-from hwm_core.data.recording.joints import JointTrack
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
+from hwm_core.errors import BadActions, BadImage, BadInput
+from hwm_core.live.joints import LiveJoints
 
 # Joint values kept: at least this many, or twice the values that the window spans at the highest rate.
 _JOINT_CAPACITY, _JOINT_RATE_HZ = 3000, 1000
+# Frames kept beside those of a window: while the joint states of the newest frames are on their way, the window ends
+# before these frames.
+_SPARE_FRAMES = 2
 
 
 class NoContext(BadInput):
@@ -57,16 +61,29 @@ class Counters:
     joint_messages_dropped: int = 0  # not finite, joints missing, zero or late stamp
     flushes_gap: int = 0
     flushes_clock: int = 0
+    flushes_cut: int = 0
 
 
 class Context:
     """Collects images, joint states and commands by header stamp, and returns the newest window. Thread-safe.
 
-    The newest frame is always the last frame of the window, so it completes the last past latent.
+    The newest frame whose joint values are known is the last frame of the window, so it completes the last past latent.
+
+    Args:
+        manifest: joints, and whether their states or commands are the actions.
+        preprocessing: of the images.
+        num_frames: F, frames of a window.
+        clock: seconds, for publishers that fall silent.
     """
 
-    def __init__(self, manifest: ActionManifest, preprocessing: Preprocessing, num_frames: int) -> None:
-        self._manifest, self._preprocessing = manifest, preprocessing
+    def __init__(
+        self,
+        manifest: ActionManifest,
+        preprocessing: Preprocessing,
+        num_frames: int,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._manifest, self._preprocessing, self._arrival_clock = manifest, preprocessing, clock
         # An image is decoded under `_image_lock` alone, so joint messages and readers never wait for a decode.
         # If both locks are needed, take `_image_lock` first.
         self._image_lock, self._lock = Lock(), Lock()
@@ -78,15 +95,17 @@ class Context:
         with self._image_lock, self._lock:
             self.counters = Counters()
             self._clock = self._preprocessing.clock()
-            self._frames: deque[tuple[int, NDArray[np.uint8]]] = deque(maxlen=self._num_frames)
+            self._frames: deque[tuple[int, NDArray[np.uint8]]] = deque(maxlen=self._num_frames + _SPARE_FRAMES)
             self._latest: tuple[int, NDArray[np.uint8]] | None = None
-            # The newest joint state is often a few milliseconds older than the newest image: it holds for one period.
-            hold_s = 1 / self._preprocessing.frame_rate_hz
-            names, aliases = self._manifest.names, self._manifest.aliases
-            capacity = max(_JOINT_CAPACITY, round(2 * self._num_frames * hold_s * _JOINT_RATE_HZ))
-            self._states = JointTrack(names, capacity=capacity, hold_s=hold_s, aliases=aliases)
-            self._commands = JointTrack(names, capacity=capacity, aliases=aliases)
-            self._mismatch: dict[JointTrack, RobotMismatch] = {}
+            self._reset_joints()
+
+    def cut(self) -> None:
+        """Start another take: no frame and no joint value before it belongs to the same window. Counters go on."""
+        with self._image_lock, self._lock:
+            self._clock, self._latest = self._preprocessing.clock(), None
+            self._frames.clear()
+            self._reset_joints()
+            self.counters.flushes_cut += 1
 
     def add_image(self, stamp_ns: int, message: Any) -> None:
         """Add one sensor_msgs Image or CompressedImage. Images are decoded one at a time, in the order of the calls.
@@ -108,13 +127,17 @@ class Context:
                     self.counters.images_dropped += 1
                 raise
 
-    def add_states(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
-        """Add one measured JointState. Raises RobotMismatch or BadActions; the message is then counted as dropped."""
-        self._add_joints(False, stamp_ns, names, positions)
+    def add_states(
+        self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray, number: int | None = None
+    ) -> None:
+        """Add one measured JointState, as `LiveJoints.add`. A message that raises is counted as dropped."""
+        self._add_joints(self._states, stamp_ns, names, positions, number)
 
-    def add_command(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray) -> None:
-        """Add one command. Raises RobotMismatch or BadActions; the message is then counted as dropped."""
-        self._add_joints(True, stamp_ns, names, positions)
+    def add_command(
+        self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray, number: int | None = None
+    ) -> None:
+        """Add one command, as `LiveJoints.add`. A message that raises is counted as dropped."""
+        self._add_joints(self._commands, stamp_ns, names, positions, number)
 
     def readiness_error(self) -> BadInput | None:
         """The error that `window` would raise now; None when the context is ready. Copies no frame."""
@@ -134,24 +157,28 @@ class Context:
         """
         with self._lock:
             stamps = self._require_ready()
-            actions = self._track.before(stamps) if self._uses_commands else self._track.at(stamps)
-            frames = [frame for _, frame in self._frames]
+            actions = self._joints.before(stamps) if self._uses_commands else self._joints.at(stamps)
+            pixels = dict(self._frames)
+            frames = [pixels[int(stamp)] for stamp in stamps]
         return ContextWindow(np.stack(frames), actions, stamps)
 
     def newest_action(self) -> NDArray[np.float32]:
         """The newest command, or the newest measured state, [A]. Raises the errors of `window`."""
         with self._lock:
             self._require_robot()
-            track = self._track
-            if track.newest_ns is None:
+            if not self._joints.complete:
                 raise self._uncovered()
-            # `before` is strict: the newest entry takes effect one nanosecond after its stamp.
-            return track.before([track.newest_ns + 1])[0]
+            return self._joints.newest()
+
+    def contested_joints(self) -> dict[str, tuple[str, ...]]:
+        """{"joint states", "commands": joints that several publishers send at the same time}."""
+        with self._lock:
+            return {"joint states": self._states.contested(), "commands": self._commands.contested()}
 
     @property
     def frames_held(self) -> int:
         """Frames in the context, at most the window's."""
-        return len(self._frames)
+        return min(len(self._frames), self._num_frames)
 
     @property
     def newest_stamp_ns(self) -> int | None:
@@ -179,11 +206,26 @@ class Context:
         return self._manifest.kind == "commands"
 
     @property
-    def _track(self) -> JointTrack:
+    def _joints(self) -> LiveJoints:
         return self._commands if self._uses_commands else self._states
 
+    def _reset_joints(self) -> None:
+        # The newest joint state is often a few milliseconds older than the newest image: it holds for one period.
+        hold_s = 1 / self._preprocessing.frame_rate_hz
+        capacity = max(_JOINT_CAPACITY, round(2 * self._num_frames * hold_s * _JOINT_RATE_HZ))
+        self._states, self._commands = (
+            LiveJoints(
+                self._manifest.names,
+                self._manifest.aliases,
+                capacity=capacity,
+                hold_s=hold_s,
+                clock=self._arrival_clock,
+            )
+            for _ in range(2)
+        )
+
     def _require_ready(self) -> NDArray[np.int64]:
-        """Stamps [F] of a complete window. Raises the errors of `window`."""
+        """Stamps [F] of the newest window whose joint values are known. Raises the errors of `window`."""
         if len(self._frames) < self._num_frames:
             raise NoContext(
                 "Context",
@@ -193,10 +235,11 @@ class Context:
             )
         self._require_robot()
         stamps = np.array([stamp for stamp, _ in self._frames], dtype=np.int64)
-        covered = self._track.covers_before(stamps) if self._uses_commands else self._track.covers(stamps)
-        if not covered.all():
-            raise self._uncovered()
-        return stamps
+        covered = self._joints.covers_before(stamps) if self._uses_commands else self._joints.covers(stamps)
+        for end in range(len(stamps), self._num_frames - 1, -1):
+            if covered[end - self._num_frames : end].all():
+                return stamps[end - self._num_frames : end]
+        raise self._uncovered()
 
     def _push(self, stamp_ns: int, frame: NDArray[np.uint8]) -> None:
         newest_ns, newest = self._latest or (None, None)
@@ -219,38 +262,41 @@ class Context:
         self.counters.frames_repeated += max(0, tick.previous + tick.current - 1)
 
     def _add_joints(
-        self, is_command: bool, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
+        self,
+        joints: LiveJoints,
+        stamp_ns: int,
+        names: Sequence[str],
+        positions: Sequence[float] | NDArray,
+        number: int | None,
     ) -> None:
         with self._lock:
-            track = self._commands if is_command else self._states
             try:
                 if stamp_ns <= 0:
                     raise _bad_stamp(BadActions, "Joint message", stamp_ns)
-                if track.append(stamp_ns, names, positions) == "late":
-                    raise _bad_stamp(BadActions, "Joint message", stamp_ns)
-            except BadInput as error:
+                joints.add(stamp_ns, names, positions, number)
+            except BadInput:
                 self.counters.joint_messages_dropped += 1
-                if isinstance(error, RobotMismatch):
-                    self._mismatch[track] = error
                 raise
 
     def _require_robot(self) -> None:
         # The states are also checked if the actions are commands, because a planner takes its joint names from the
-        # model, not from the robot. A mismatch is an error only while no message has matched: a second publisher of
-        # other joints is common.
-        for track, error in self._mismatch.items():
-            if len(track) == 0:
-                raise error
+        # model, not from the robot.
+        for joints in (self._states, self._commands):
+            joints.require_complete()
 
     def _uncovered(self) -> NoContext:
         what = "commands" if self._uses_commands else "joint states"
-        newest_ns = self._track.newest_ns
+        newest_ns = self._joints.newest_ns
         return NoContext(
             f"Context: {what}",
             expected="a command before the oldest frame" if self._uses_commands else "joint states around every frame",
-            got="none" if newest_ns is None else f"{len(self._track)} {what}, the newest at {newest_ns / 1e9:.3f} s",
+            got="none" if newest_ns is None else f"the newest at {newest_ns / 1e9:.3f} s, {self._frame_span()}",
             remedy="Check the topic and its QoS, and that its stamps use the camera's clock.",
         )
+
+    def _frame_span(self) -> str:
+        frames = self._frames
+        return f"frames at {frames[0][0] / 1e9:.3f} to {frames[-1][0] / 1e9:.3f} s" if frames else "no frames"
 
 
 def _bad_stamp(kind: type[BadInput], what: str, stamp_ns: int) -> BadInput:

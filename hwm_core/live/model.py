@@ -1,7 +1,7 @@
 """A world model that works on the newest context: it encodes goals, scores candidates and predicts frames."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -9,23 +9,17 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hwm_core.config import Config
-from hwm_core.errors import BadActions, BadInput
+from hwm_core.errors import BadActions
 from hwm_core.live.context import ContextWindow
+from hwm_core.live.goals import Aim, GoalChoice, Goals, Image
 from hwm_core.live.robots import space_of
 from hwm_core.planning.costs.objective import Objective
-from hwm_core.planning.dynamics import Goal
 from hwm_core.planning.limits import Limits
 from hwm_core.planning.scoring import ScoreEngine, Scores, synchronise
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
 from hwm_core.world_model.past import Past
-
-Image = NDArray[np.uint8]  # [H, W, 3] RGB, preprocessed
-
-
-class NoGoal(BadInput):
-    """No goal image was set or sent with the candidates."""
 
 
 class LiveConfig(Config):
@@ -37,14 +31,6 @@ class LiveConfig(Config):
     scoring: Sampling = Field(default=Sampling(), description="sampling of the futures that are scored")
     preview: Sampling = Field(default=Sampling(), description="sampling of the predicted frames that are published")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of sampling, the same for all candidates")
-
-
-@dataclass(frozen=True, eq=False)
-class Aim:
-    """A goal, and where the robot was when it was first used: what differs between the two images counts."""
-
-    goal: Goal
-    action: NDArray[np.float32] = field(repr=False)  # [A]
 
 
 @dataclass(frozen=True)
@@ -65,6 +51,7 @@ class LiveModel:
         objective: costs of candidates.
         limits: of the joints; None: the defaults.
         clock: in seconds, for the durations reported.
+        before_pass: called before each pass of the model; an exception that it raises ends the request.
     """
 
     def __init__(
@@ -74,12 +61,15 @@ class LiveModel:
         objective: Objective,
         limits: Limits | None = None,
         clock: Callable[[], float] = perf_counter,
+        before_pass: Callable[[], None] = lambda: None,
     ) -> None:
         self.world_model, self.config, self.clock = world_model, config, clock
-        self.dynamics = WorldModelDynamics(world_model, sampling=config.scoring, seed=config.seed)
+        self._before_pass = before_pass
+        self.dynamics = WorldModelDynamics(
+            world_model, sampling=config.scoring, seed=config.seed, before_pass=before_pass
+        )
+        self.goals = Goals(self.dynamics)
         self.space = space_of(world_model, limits or Limits())
-        self._goal_image: Image | None = None
-        self._aim: Aim | None = None  # towards that image; exists from its first use on
         self._observed: tuple[ContextWindow, Past] | None = None
         self.set_objective(objective)
 
@@ -88,38 +78,13 @@ class LiveModel:
         self.objective = objective
         self._engine = ScoreEngine(self.dynamics, objective, self.space, self.clock)
 
-    def set_goal(self, image: Image | None) -> None:
-        """Set the goal of the following candidates and plans; None removes it."""
-        self._goal_image, self._aim = image, None
+    def set_goal(self, image: Image | None) -> int:
+        """Set the goal of the requests without one; None removes it. Returns its version."""
+        return self.goals.set(image)
 
-    def forget_start(self) -> None:
-        """The next use of the goal that is set counts as its first: the scene has changed."""
-        self._aim = None
-
-    def aim(self, window: ContextWindow, goal: Image | None) -> Aim:
-        """The goal, with the scene at its start.
-
-        Args:
-            window: the newest context; its end is the start of a goal that was not used before.
-            goal: for this call only; None: the goal of `set_goal`.
-
-        Raises:
-            NoGoal: no goal was given or set.
-        """
-        if goal is None and self._aim is not None:
-            return self._aim
-        image = self._goal_image if goal is None else goal
-        if image is None:
-            raise NoGoal(
-                "Goal",
-                expected="a goal image",
-                got="none",
-                remedy="Call ~/set_goal, or send a goal with the request.",
-            )
-        aim = Aim(self.dynamics.goal(image, window.frames[-1]), window.actions[-1])
-        if goal is None:
-            self._aim = aim
-        return aim
+    def aim(self, window: ContextWindow, goal: GoalChoice) -> Aim:
+        """The goal of a request, with the scene at its start. Raises NoGoal or GoalChanged."""
+        return self.goals.aim(window, goal)
 
     def warm_up(self) -> None:
         """Run each kind of request once on synthetic input, so that the first real request is not slow."""
@@ -145,13 +110,13 @@ class LiveModel:
         Args:
             window: the newest context.
             candidates: [S, F, A] in manifest order.
-            goal: for this request only; default: the goal of `set_goal`.
+            goal: for this request only; None: the goal of `set_goal`.
 
         Raises:
             NoGoal: no goal was given or set.
             BadActions: wrong size, too many, or not finite.
         """
-        aim = self.aim(window, goal)
+        aim = self.aim(window, GoalChoice(goal))
         self._check_number(candidates)
         start = self.clock()
         past, is_new = self._observe(window)
@@ -163,6 +128,7 @@ class LiveModel:
         """Predicted frames uint8 [S, F, H, W, 3] of actions [S, F, A] in manifest order. Raises BadActions."""
         self._check_number(actions)
         past, _ = self._observe(window)
+        self._before_pass()
         rollout = self.world_model.rollout(past, actions, sampling=self.config.preview, seed=self.config.seed)
         return self.world_model.frames(past, rollout)[:, : actions.shape[1]]
 

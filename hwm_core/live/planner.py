@@ -1,7 +1,8 @@
 """Searches for plans beside a live model: one context, the limits of the robot, a deadline."""
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,13 +10,16 @@ from numpy.typing import NDArray
 
 from hwm_core.errors import BadInput
 from hwm_core.live.context import ContextWindow
-from hwm_core.live.model import Aim, Image, LiveModel
+from hwm_core.live.goals import Aim, GoalChoice
+from hwm_core.live.model import LiveModel
 from hwm_core.live.robots import motions_of
 from hwm_core.planning.plan import Plan
 from hwm_core.planning.scoring import synchronise
 from hwm_core.planning.search import Search
 from hwm_core.planning.search_config import SearchConfig
 from hwm_core.world_model.past import Past
+
+_KEPT = 4  # searches
 
 
 class DeadlineTooShort(BadInput):
@@ -35,7 +39,7 @@ class PlanRequest:
     """What to plan."""
 
     joints: tuple[str, ...] = ()  # that move, the others hold; empty: those of the settings
-    goal: Image | None = None  # for this plan alone; None: the goal that was set
+    goal: GoalChoice = field(default_factory=GoalChoice)
     followed: Followed | None = None
     seconds: float | None = None  # until the plan is needed; None: no deadline
     seed: int = 0  # of the random numbers
@@ -55,8 +59,9 @@ class LivePlan:
 class LivePlanner:
     """Plans from the newest context. Only the thread of its model may use it.
 
-    The plans towards one goal that was set share one search: with the same seed, the same requests in the same order
-    give the same plans. Another goal, seed, objective or choice of joints begins a new search.
+    The plans towards one lasting goal share one search: with the same seed, the same requests in the same order give
+    the same plans. Another goal, seed, objective or choice of joints begins a new search. The newest searches are kept,
+    so planners that take turns do not disturb each other.
 
     Args:
         live: the model; its clock also measures deadlines.
@@ -65,7 +70,7 @@ class LivePlanner:
 
     def __init__(self, live: LiveModel, config: SearchConfig) -> None:
         self._live, self._config = live, config
-        self._kept: tuple[object, Search[Past]] | None = None
+        self._kept: deque[tuple[object, Search[Past]]] = deque(maxlen=_KEPT)
 
     def plan(self, window: ContextWindow, request: PlanRequest) -> LivePlan:
         """Search from the end of a window.
@@ -74,6 +79,7 @@ class LivePlanner:
 
         Raises:
             NoGoal: no goal was sent or set.
+            GoalChanged: another goal was set than the request means.
             DeadlineTooShort: not even the first batch was ready in time.
             RobotMismatch: a planned joint that the model does not have.
             BadActions: a followed plan of the wrong size; and the errors of `Search.plan`.
@@ -95,8 +101,9 @@ class LivePlanner:
     def _search(self, aim: Aim, request: PlanRequest) -> Search[Past]:
         live, joints = self._live, request.joints or self._config.joints or self._live.space.names
         key = (aim, joints, request.seed, live.objective)
-        if self._kept is not None and self._kept[0] == key:
-            return self._kept[1]
+        for kept, search in self._kept:
+            if kept == key:
+                return search
         search = Search(
             live.dynamics,
             live.objective,
@@ -105,8 +112,8 @@ class LivePlanner:
             motions_of(live.world_model, joints, aim.action, live.space),
             seed=request.seed,
         )
-        if request.goal is None:
-            self._kept = (key, search)
+        if request.goal.lasts:
+            self._kept.append((key, search))
         return search
 
 

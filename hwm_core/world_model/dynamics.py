@@ -1,5 +1,6 @@
 """The `Dynamics` protocol of planning, implemented with a world model."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +27,7 @@ class WorldModelDynamics:
         memory: bytes that a rollout may use beside weights and past; more candidates are rolled out in parts.
         approximate: leave out latents that are not needed even where the others attend to them. `hwm bench speed` tells
             whether a model still ranks as before. Without, only models that predict each latent on its own leave out.
+        before_pass: called before each part of a rollout; an exception that it raises ends the rollout.
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class WorldModelDynamics:
         seed: int = 0,
         memory: int = 2**31,
         approximate: bool = False,
+        before_pass: Callable[[], None] = lambda: None,
     ) -> None:
         self.world_model, self.sampling, self.seed, self.memory = world_model, sampling or Sampling(), seed, memory
+        self._before_pass = before_pass
         self._leaves_out = approximate or world_model.model.separate_latents
 
     @property
@@ -66,6 +70,7 @@ class WorldModelDynamics:
         if model.compiled_batch is not None:  # all parts have one size
             candidates = torch.cat([candidates, candidates[-1:].expand(-count % batch, -1, -1)])
         for part in candidates.split(batch):
+            self._before_pass()
             parts.append(
                 model.predict(
                     past,

@@ -243,9 +243,8 @@ def test_a_robot_with_other_joints_is_rejected_with_their_names(kind):
     for number in range(-1, 9):
         ctx.add_command(START + number * PERIOD - 1, NAMES, [0, 0])
         ctx.add_image(START + number * PERIOD, image())
-        with pytest.raises(RobotMismatch):
-            ctx.add_states(START + number * PERIOD, ["neck", "elbow_joint"], [0, 0])
-    with pytest.raises(RobotMismatch, match="elbow"):
+        ctx.add_states(START + number * PERIOD, ["neck", "elbow_joint"], [0, 0])
+    with pytest.raises(RobotMismatch, match="`elbow` may now be `elbow_joint`"):
         ctx.window()
 
 
@@ -268,6 +267,45 @@ def test_a_long_window_at_a_low_rate_is_covered_by_joint_states_at_1_khz():
         if millisecond % 200 == 0:
             slow.add_image(START + millisecond * 1_000_000, image(1))
     assert slow.window().actions.shape == (17, len(NAMES))
+
+
+def test_while_the_newest_joint_states_are_on_their_way_the_window_ends_before_their_frames():
+    ctx = context()
+    feed(ctx, range(11))
+    before = ctx.window()
+    for number in (11, 12):
+        ctx.add_image(START + number * PERIOD, image(number))
+    late_by_two = ctx.window()
+    assert late_by_two.stamp_ns in (before.stamp_ns, before.stamp_ns + PERIOD), "1.5 periods are held"
+    ctx.add_states(START + 12 * PERIOD, NAMES, [12, -12])
+    assert ctx.window().stamp_ns == START + 12 * PERIOD
+    np.testing.assert_allclose(ctx.window().actions[-2], [11, -11], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["states", "commands"])
+def test_no_frame_and_no_joint_value_is_used_across_a_cut(kind):
+    ctx = context(kind)
+    for number in range(10):
+        ctx.add_command(START + number * PERIOD - 1, NAMES, [1, 1])
+        feed(ctx, [number])
+    assert ctx.readiness_error() is None
+    ctx.cut()
+    assert ctx.counters.flushes_cut == 1 and ctx.counters.images_used == 10
+    for number in range(10, 19):
+        ctx.add_image(START + number * PERIOD, image(number))
+    with pytest.raises(NoContext, match=r"joint states|commands"):
+        ctx.window()
+
+
+@pytest.mark.parametrize("late_ms", [50, 150, 900])
+def test_one_late_image_costs_itself_alone(late_ms):
+    ctx = context()
+    feed(ctx, range(12))
+    with pytest.raises(BadImage, match="stamp"):
+        ctx.add_image(START + 11 * PERIOD - late_ms * 1_000_000, image())
+    feed(ctx, [12])
+    assert (ctx.counters.flushes_clock, ctx.counters.images_dropped) == (0, 1)
+    assert ctx.window().stamp_ns == START + 12 * PERIOD
 
 
 def test_a_reset_forgets_frames_joints_and_counters():

@@ -7,7 +7,8 @@ from untrained import JOINTS, untrained
 
 from hwm_core.errors import BadActions, RobotMismatch
 from hwm_core.live.context import ContextWindow
-from hwm_core.live.model import LiveConfig, LiveModel, NoGoal
+from hwm_core.live.goals import GoalChanged, GoalChoice, NoGoal
+from hwm_core.live.model import LiveConfig, LiveModel
 from hwm_core.live.planner import DeadlineTooShort, Followed, LivePlanner, PlanRequest
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.limits import Limits
@@ -53,7 +54,7 @@ def window(seed=0):
 
 def test_a_plan_starts_at_the_newest_frame_and_keeps_the_limits():
     _, planner = make(max_velocity=0.5, max_acceleration=5.0)
-    made = planner.plan(window(), PlanRequest(goal=GOAL))
+    made = planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL)))
     assert made.stamp_ns == window().stamp_ns
     assert made.actions.shape == (24, 3)
     whole = np.concatenate([window().actions[-2:], made.actions])
@@ -62,13 +63,13 @@ def test_a_plan_starts_at_the_newest_frame_and_keeps_the_limits():
 
 
 def test_only_the_joints_of_the_request_move(live):
-    made = live[1].plan(window(), PlanRequest(goal=GOAL, joints=("left_elbow",)))
+    made = live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL), joints=("left_elbow",)))
     moved = np.ptp(np.concatenate([window().actions[-1:], made.actions]), axis=0)
     assert moved[[0, 2]].max() == 0 < moved[1]
 
 
 def test_the_goal_of_a_request_gives_the_plan_of_a_goal_that_was_set(live):
-    with_request = live[1].plan(window(), PlanRequest(goal=GOAL))
+    with_request = live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL)))
     live[0].set_goal(GOAL)
     np.testing.assert_array_equal(live[1].plan(window(), PlanRequest()).actions, with_request.actions)
 
@@ -77,14 +78,39 @@ def test_what_changes_counts_from_the_first_use_of_a_goal_until_it_is_set_again(
     model, planner = live
     model.set_goal(GOAL)
     planner.plan(window(), PlanRequest())
-    aim = model.aim(window(5), None)
+    aim = model.aim(window(5), GoalChoice())
     planner.plan(window(5), PlanRequest())
-    assert model.aim(window(5), None) is aim
+    assert model.aim(window(5), GoalChoice()) is aim
     np.testing.assert_array_equal(aim.goal.start, model.dynamics.goal(GOAL, window().frames[-1]).start)
-    model.forget_start()
-    later = model.aim(window(5), None)
+    model.goals.forget_starts()
+    later = model.aim(window(5), GoalChoice())
     assert not torch.equal(later.goal.start, aim.goal.start)
     assert torch.equal(later.goal.latent, aim.goal.latent)
+
+
+def test_plans_of_one_sender_and_version_share_the_start_of_their_goal_whoever_else_plans(live):
+    model, planner = live
+    goal, other = GoalChoice(GOAL, version=1, sender="a"), GoalChoice(GOAL // 2, version=1, sender="b")
+    first = planner.plan(window(), PlanRequest(goal=goal))
+    planner.plan(window(5), PlanRequest(goal=other))
+    model.set_goal(GOAL // 3)
+    aim = model.aim(window(5), goal)
+    np.testing.assert_array_equal(aim.goal.start, model.dynamics.goal(GOAL, window().frames[-1]).start)
+    assert planner.plan(window(5), PlanRequest(goal=goal)).stamp_ns > first.stamp_ns
+    assert model.aim(window(5), GoalChoice(GOAL, version=2, sender="a")) is not aim
+    for version in range(3, 20):
+        model.aim(window(5), GoalChoice(GOAL, version, "a"))
+    assert model.aim(window(5), goal) is not aim, "only the newest goals are kept"
+
+
+def test_a_request_for_a_goal_that_was_replaced_is_rejected(live):
+    model, planner = live
+    version = model.set_goal(GOAL)
+    planner.plan(window(), PlanRequest(goal=GoalChoice(version=version)))
+    model.set_goal(GOAL)
+    with pytest.raises(GoalChanged, match="another goal was set"):
+        planner.plan(window(), PlanRequest(goal=GoalChoice(version=version)))
+    assert make()[0].goals.version != make()[0].goals.version, "a restart is another version"
 
 
 def test_the_same_requests_in_the_same_order_give_the_same_plans(live):
@@ -116,32 +142,32 @@ def test_the_rest_of_the_followed_plan_is_a_candidate():
 def test_a_deadline_shorter_than_one_batch_gives_no_plan_and_the_time_of_the_batch():
     _, planner = make(clock=Clock(step=1.0))
     with pytest.raises(DeadlineTooShort, match=r"more than 2\.000 s.* got 0\.500 s"):
-        planner.plan(window(), PlanRequest(goal=GOAL, seconds=0.5))
+        planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), seconds=0.5))
 
 
 def test_a_deadline_ends_the_search_before_a_batch_that_would_end_too_late():
     _, planner = make(clock=Clock(step=1.0))
     # The past is ready after 1 s, the first batch after 2 s, and so another batch after 4 s.
-    assert not planner.plan(window(), PlanRequest(goal=GOAL, seconds=3.5)).plan.complete
-    assert planner.plan(window(), PlanRequest(goal=GOAL, seconds=60.0)).plan.complete
+    assert not planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), seconds=3.5)).plan.complete
+    assert planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), seconds=60.0)).plan.complete
 
 
 def test_a_followed_plan_of_another_size_or_not_finite_is_rejected(live):
     for actions in (np.zeros((25, 3)), np.zeros((24, 2)), np.full((24, 3), np.nan)):
         followed = Followed(actions.astype(np.float32), window().stamp_ns)
         with pytest.raises(BadActions, match="warm start"):
-            live[1].plan(window(), PlanRequest(goal=GOAL, followed=followed))
+            live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL), followed=followed))
 
 
 def test_a_plan_needs_a_goal_and_joints_of_the_model(live):
     with pytest.raises(NoGoal):
         live[1].plan(window(), PlanRequest())
     with pytest.raises(RobotMismatch, match="tail"):
-        live[1].plan(window(), PlanRequest(goal=GOAL, joints=(JOINTS[0], "tail")))
+        live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL), joints=(JOINTS[0], "tail")))
 
 
 def test_a_goal_that_is_the_scene_itself_is_answered_by_holding():
     _, planner = make(SearchConfig(proposals=6, refinements=0, polish=False, margin=1e6))
-    held = planner.plan(window(), PlanRequest(goal=window().frames[-1]))
+    held = planner.plan(window(), PlanRequest(goal=GoalChoice(window().frames[-1])))
     assert held.plan.holds
     np.testing.assert_array_equal(held.actions, np.repeat(window().actions[-1:], 24, axis=0))

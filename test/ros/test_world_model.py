@@ -1,80 +1,21 @@
 """The world_model node in a separate process: real DDS, untrained weights."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from untrained import JOINTS, save_untrained
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
-from diagnostic_msgs.msg import DiagnosticArray
-from hwm_ros.msg import ActionScores, ContextStatus, ErrorCode, ModelInfo, PredictedFrames
+from hwm_ros.msg import ErrorCode, ModelInfo, PredictedFrames
 from hwm_ros.srv import GetModelInfo, MakePlan, PredictRollout, ResetContext, ScoreActions, SetGoal
 from rcl_interfaces.srv import ListParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from ros_harness import Peer, process
-from sensor_msgs.msg import Image, JointState
+from ros_harness import process
+from ros_robot import FRAME_NS, GOAL, Robot, camera_image, some_candidates
+from sensor_msgs.msg import Image
 
 from hwm_ros import convert
 
 pytestmark = pytest.mark.ros
-
-FRAME_NS = 1_000_000_000 // 30
-START_NS = 5_000_000_000
-GOAL = convert.image_message(np.full((32, 32, 3), 200, np.uint8), convert.header(1))
-
-
-class Robot(Peer):
-    """Publishes camera images and joint messages like a robot, and receives the node's messages."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.image = self.node.create_publisher(Image, "/head_camera/image_raw", 10)
-        self.states = self.node.create_publisher(JointState, "/joint_states", 50)
-        self.commands = self.node.create_publisher(JointState, "/joint_commands", 50)
-        self.subscribe(ContextStatus, "/world_model/context_status")
-        self.subscribe(ActionScores, "/world_model/scores")
-        self.subscribe(DiagnosticArray, "/diagnostics")
-        self.stamp_ns = START_NS
-        self.log = Path()
-
-    def wait_for_node(self) -> None:
-        publishers = (self.image, self.states, self.commands)
-        self.until(lambda: all(p.get_subscription_count() for p in publishers), "the node's subscriptions")
-        self.until(lambda: self.node.count_publishers("/world_model/context_status"), "the node's status")
-
-    def tick(self, image: Image | None = None, joints: tuple[str, ...] = JOINTS) -> ContextStatus:
-        """Publish one frame with its state and command; return the status of this frame."""
-        head = convert.header(self.stamp_ns, "camera")
-        self.states.publish(convert.joint_message(joints, np.zeros(len(joints)), head))
-        before = convert.header(self.stamp_ns - 1)
-        self.commands.publish(convert.joint_message(JOINTS, np.zeros(3), before))
-        answered = len(self.received["/world_model/context_status"])
-        self.image.publish(camera_image(self.stamp_ns) if image is None else image)
-        self.until(lambda: len(self.received["/world_model/context_status"]) > answered, "a status per image")
-        self.stamp_ns += FRAME_NS
-        return self.received["/world_model/context_status"][-1]
-
-    def fill(self) -> ContextStatus:
-        """Publish frames until the context is ready."""
-        for _ in range(30):
-            status = self.tick()
-            if status.ready:
-                return status
-        raise AssertionError(f"never ready: {status.error_msg}")
-
-
-def camera_image(stamp_ns, **changes):
-    rgb = np.random.default_rng(stamp_ns % 1000).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    message = convert.image_message(rgb, convert.header(stamp_ns, "camera"))
-    for field, value in changes.items():
-        setattr(message, field, value)
-    return message
-
-
-def some_candidates(count=4, frames=24, names=JOINTS, request_id=0):
-    values = np.random.default_rng(0).uniform(-0.5, 0.5, (count, frames, len(names))).astype(np.float32)
-    return convert.candidates_message(values, names, convert.header(0), request_id)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from hwm_core.data.recording.step_back import StepBack
+
 # Frames further apart than this many periods are not neighbours: holding an image longer would show a frozen world.
 MAX_GAP_PERIODS = 3.5
 # Gain of both estimates: the camera's interval, and the phase of the clock.
@@ -34,9 +36,9 @@ class FrameClock:
     """Nearest-neighbour resampling to `rate_hz`, one stamp at a time.
 
     Each clock period takes the nearest frame: frames of a faster camera are skipped, frames of a slower camera are
-    repeated. A pause of more than `MAX_GAP_PERIODS` periods is a "gap". A step back by as much is a "jump" (bag loop,
-    reset of the simulation). Both restart the clock. A frame at or slightly before the newest stamp is "late" and is
-    left out.
+    repeated. A pause of more than `MAX_GAP_PERIODS` periods is a "gap". A step back by much more, or by as much in two
+    frames, is a "jump" (bag loop, reset of the simulation; see `StepBack`). Both restart the clock. Any other frame at
+    or before the newest stamp is "late" and is left out.
     """
 
     def __init__(self, rate_hz: float) -> None:
@@ -44,6 +46,7 @@ class FrameClock:
         self._newest: int | None = None
         self._interval: float | None = None  # estimated interval of the camera, ns
         self._due = 0.0
+        self._step_back = StepBack(MAX_GAP_PERIODS * self._period)
 
     @property
     def interval_s(self) -> float:
@@ -55,10 +58,14 @@ class FrameClock:
         if self._newest is None:
             return self._restart(stamp_ns, "")
         elapsed, limit = stamp_ns - self._newest, MAX_GAP_PERIODS * self._period
-        if abs(elapsed) > limit:
-            return self._restart(stamp_ns, "gap" if elapsed > 0 else "jump")
+        if elapsed > limit:
+            return self._restart(stamp_ns, "gap")
+        if self._step_back.is_reset(stamp_ns, self._newest):
+            return self._restart(stamp_ns, "jump")
         if elapsed <= 0:
+            self._step_back.late(stamp_ns, self._newest)
             return ClockUpdate(0, 0, "late")
+        self._step_back.on_time()
         interval = float(elapsed) if self._interval is None else self._interval + _GAIN * (elapsed - self._interval)
         previous = current = 0
         error = 0.0
@@ -78,6 +85,7 @@ class FrameClock:
 
     def _restart(self, stamp_ns: int, event: Literal["", "gap", "jump"]) -> ClockUpdate:
         self._newest, self._interval = stamp_ns, None
+        self._step_back.on_time()
         self._due = stamp_ns + self._period
         return ClockUpdate(0, 1, event)
 

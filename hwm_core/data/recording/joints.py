@@ -6,11 +6,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.recording.step_back import StepBack
 from hwm_core.data.robot.joint_names import match_names
 from hwm_core.errors import BadActions
 
-# A larger step back is a clock jump (bag loop, reset); a smaller one is a message that arrived late.
-_JUMP_NS = 100_000_000
+# Entries whose intervals give the observed period.
+_OBSERVED = 16
 
 
 class JointTrack:
@@ -25,6 +26,7 @@ class JointTrack:
         max_gap_s: longest pause that is interpolated over, in seconds.
         hold_s: how long the first and the last entry hold beyond the ends of the track, in seconds.
         aliases: {name a message may use: name wanted}.
+        hold_periods: the ends also hold for this number of observed periods, but not over a pause.
     """
 
     def __init__(
@@ -34,8 +36,11 @@ class JointTrack:
         max_gap_s: float = 0.2,
         hold_s: float = 0.0,
         aliases: Mapping[str, str] | None = None,
+        hold_periods: float = 0.0,
     ) -> None:
         self.names = tuple(names)
+        self._hold_periods = hold_periods
+        self._step_back = StepBack()
         self._aliases = dict(aliases or {})
         self.jumps = 0
         self._capacity = capacity
@@ -62,9 +67,15 @@ class JointTrack:
         """Stamp of the newest entry."""
         return int(self._stamps[self._end - 1]) if self._end else None
 
+    @property
+    def period_ns(self) -> int:
+        """Median interval of the newest entries; 0: unknown."""
+        intervals = np.diff(self.stamps_ns[-_OBSERVED:])
+        return int(np.median(intervals)) if len(intervals) else 0
+
     def is_jump(self, stamp_ns: int) -> bool:
-        """Whether an entry at `stamp_ns` would be a backward clock jump."""
-        return self._end > 0 and stamp_ns < self._stamps[self._end - 1] - _JUMP_NS
+        """Whether an entry at `stamp_ns` would be a backward clock jump (see `StepBack`)."""
+        return self._end > 0 and self._step_back.is_reset(stamp_ns, int(self._stamps[self._end - 1]))
 
     def append(
         self, stamp_ns: int, names: Sequence[str], positions: Sequence[float] | NDArray
@@ -84,9 +95,11 @@ class JointTrack:
         if self.is_jump(stamp_ns):
             self._end, self.jumps, event = 0, self.jumps + 1, "jump"
         elif self._end and stamp_ns < self._stamps[self._end - 1]:
+            self._step_back.late(stamp_ns, int(self._stamps[self._end - 1]))
             return "late"
         elif self._end and stamp_ns == self._stamps[self._end - 1]:
             self._end -= 1
+        self._step_back.on_time()
         if self._end == len(self._stamps):
             self._make_room()
         self._stamps[self._end], self._values[self._end] = stamp_ns, row
@@ -102,7 +115,8 @@ class JointTrack:
         inside = (after > 0) & (after < len(kept))
         spacing = kept[np.minimum(after, len(kept) - 1)] - kept[np.maximum(after, 1) - 1]
         exact = kept[np.minimum(after, len(kept) - 1)] == wanted
-        held = ~inside & (wanted >= kept[0] - self._hold_ns) & (wanted <= kept[-1] + self._hold_ns)
+        hold = max(self._hold_ns, min(round(self._hold_periods * self.period_ns), self._max_gap_ns))
+        held = ~inside & (wanted >= kept[0] - hold) & (wanted <= kept[-1] + hold)
         return exact | (inside & (spacing <= self._max_gap_ns)) | held
 
     def at(self, stamps_ns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:

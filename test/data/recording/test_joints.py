@@ -71,9 +71,32 @@ def test_late_entries_are_left_out_and_an_entry_at_the_newest_stamp_replaces_it(
 
 def test_a_backward_clock_jump_discards_earlier_entries():
     made = track()
-    assert made.is_jump(START - 100 * MS)
-    assert made.append(START - 100 * MS, ["a", "b"], [7, 7]) == "jump"
-    assert (made.jumps, len(made), made.newest_ns) == (1, 1, START - 100 * MS)
+    assert made.is_jump(START - 1000 * MS)
+    assert made.append(START - 1000 * MS, ["a", "b"], [7, 7]) == "jump"
+    assert (made.jumps, len(made), made.newest_ns) == (1, 1, START - 1000 * MS)
+
+
+def test_a_step_back_of_less_than_a_second_is_a_clock_jump_when_the_next_message_goes_on_from_there():
+    made = track()
+    assert made.append(START - 150 * MS, ["a", "b"], [7, 7]) == "late"
+    assert made.append(START - 140 * MS, ["a", "b"], [8, 8]) == "jump"
+    assert (len(made), made.newest_ns) == (1, START - 140 * MS)
+
+
+@pytest.mark.parametrize("late_ms", [50, 150, 900])
+def test_one_late_message_costs_itself_alone(late_ms):
+    made = track()
+    for i in range(5, 8):
+        assert made.append(START + (10 * i - late_ms) * MS, ["a", "b"], [99, 99]) == "late"
+        assert made.append(START + 10 * i * MS, ["a", "b"], [i, -i]) == ""
+    assert (len(made), made.jumps) == (8, 0)
+
+
+def test_the_ends_hold_for_observed_periods_but_not_over_a_pause():
+    made = track(spacing=100 * MS, hold_periods=1.5)
+    assert made.covers(START + np.array([550, 551]) * MS).tolist() == [True, False]
+    slow = track(spacing=190 * MS, hold_periods=1.5)
+    assert slow.covers(START + np.array([4 * 190 + 200, 4 * 190 + 201]) * MS).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("capacity", [1, 7, 100])

@@ -49,6 +49,10 @@ class BadBag(BadInput):
     """A recording or data set that cannot be read or is incomplete."""
 
 
+class NoImages(BadBag):
+    """A recording without pictures that can be read; its joint values may still be of use."""
+
+
 class BadImage(BadInput):
     """An image whose bytes do not match its header, or whose aspect does not match the checkpoint."""
 

@@ -7,14 +7,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hwm_core.data.checks.inspection import Inspection, inspect
+from hwm_core.data.checks.joint_inspection import inspect_joints
 from hwm_core.data.checks.joint_summary import JointSummary
 from hwm_core.data.checks.proposal import propose
+from hwm_core.data.checks.rate import Rate
 from hwm_core.data.checks.token_inspection import TokenInspection, inspect_tokens
 from hwm_core.data.discover import dataset_paths
-from hwm_core.data.recording.recording import require_unique_names
+from hwm_core.data.recording.recording import Recording, require_unique_names
 from hwm_core.data.robot.description import Joint, read_robot
 from hwm_core.data.tokens.onex import count_warnings, open_episodes
-from hwm_core.errors import BadInput
+from hwm_core.errors import BadInput, NoImages
 from hwm_core.io.atomic import new_file
 from hwm_core.visualization.canvas import write_png
 from hwm_core.visualization.thumbnails import thumbnail_sheet
@@ -53,6 +55,9 @@ def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | N
     for recording in found.recordings:
         try:
             inspection = inspect(recording, joint)
+        except NoImages as absent:
+            faults += not _print_joints(recording, joint, absent, dimensions)
+            continue
         except BadInput as fault:
             faults += 1
             print(f"{recording.name}: {fault}", file=sys.stderr)
@@ -64,6 +69,20 @@ def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | N
     if inspected:
         _print_proposal(inspected, sources)
     return 1 if faults else 0
+
+
+def _print_joints(recording: Recording, joint: JointOf | None, absent: NoImages, dimensions: bool) -> bool:
+    """Print the joint values of a recording without images; returns whether it has some."""
+    try:
+        found = inspect_joints(recording, joint)
+    except BadInput:
+        print(f"{recording.name}: {absent}", file=sys.stderr)
+        return False
+    print(f"{recording.name}  no images")
+    print(*_lines_of_rates(found.rates), *(f"  ! {remark}" for remark in (str(absent), *found.remarks())), sep="\n")
+    if dimensions:
+        print(*_lines_of_joints(found.joints, {}), sep="\n")
+    return True
 
 
 def _print_proposal(inspected: Sequence[tuple[Inspection, int | None]], sources: Sources) -> None:
@@ -84,13 +103,17 @@ def _write_sheet(found: Inspection, path: Path) -> None:
 def _lines_of_recording(found: Inspection, dimensions: bool) -> Iterator[str]:
     """Name and rates, remarks, and on request every joint."""
     yield f"{found.name}  {found.size[1]}x{found.size[0]}"
-    for channel, rate in found.rates.items():
-        steady = f"jitter {rate.jitter_ms:.2f} ms, {len(rate.gaps)} gaps"
-        yield f"  {channel:9} {rate.messages:6} at {rate.hz:.2f} Hz, {steady}"
+    yield from _lines_of_rates(found.rates)
     yield from (f"  ! {remark}" for remark in found.remarks())
     if dimensions:
         lags = {found.lag_names[one.column]: one.frames for one in found.lag.joints} if found.lag else {}
         yield from _lines_of_joints(found.joints, lags)
+
+
+def _lines_of_rates(rates: Mapping[str, Rate]) -> Iterator[str]:
+    for channel, rate in rates.items():
+        steady = f"jitter {rate.jitter_ms:.2f} ms, {len(rate.gaps)} gaps"
+        yield f"  {channel:9} {rate.messages:6} at {rate.hz:.2f} Hz, {steady}"
 
 
 def _lines_of_tokens(found: TokenInspection, dimensions: bool) -> Iterator[str]:

@@ -66,7 +66,7 @@ def _names(dataset: LeRobotDataset) -> Iterator[Finding]:
     """Cameras without files, and joints without names."""
     where = dataset.path.name
     for key, feature in dataset.info["features"].items():
-        if feature.get("dtype") == "video" and key not in dataset.cameras:
+        if feature.get("dtype") == "video" and key not in dataset.video_keys:
             yield Finding("note", where, f"info.json lists the video `{key}`, which has no files")
     for key, columns in (("observation.state", dataset.states), ("action", dataset.commands)):
         names = columns.names

@@ -17,7 +17,7 @@ from hwm_core.data.lerobot.episode_files import FoundEpisodes, LeRobotEpisode, f
 from hwm_core.data.lerobot.file_patterns import find_files
 from hwm_core.data.lerobot.joint_columns import ColumnChoice, JointColumns, joint_columns
 from hwm_core.data.lerobot.metadata import INFO, Info, read_info, read_tasks
-from hwm_core.errors import BadBag
+from hwm_core.errors import BadBag, NoImages
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,18 @@ class LeRobotDataset:
 
     @property
     def cameras(self) -> tuple[str, ...]:
+        """Keys of the pictures that can be read: videos with files, and columns of dtype image."""
+        return tuple(sorted({*self.video_keys, *self.picture_keys}))
+
+    @property
+    def video_keys(self) -> tuple[str, ...]:
         """Video keys that have files."""
         return tuple(sorted({key for entry in self.entries.values() for key in entry.videos}))
+
+    @property
+    def picture_keys(self) -> tuple[str, ...]:
+        """Columns of the tables that hold a picture in each row."""
+        return tuple(sorted(key for key, feature in self.info["features"].items() if feature.get("dtype") == "image"))
 
     def entry(self, number: int) -> LeRobotEpisode:
         """The files of an episode. Raises BadBag where the dataset has no such episode."""
@@ -65,23 +75,24 @@ class LeRobotDataset:
         return self.entries[number]
 
     def camera(self, key: str | None = None) -> str:
-        """The video key to read.
+        """The key of the pictures to read.
 
         Args:
             key: the key asked for; None is enough where the dataset has one camera.
 
         Raises:
-            BadBag: there are no videos, `key` has none, or the choice is open. The message lists the cameras.
+            NoImages: there are no pictures. The message lists what there is.
+            BadBag: `key` has none, or the choice is open. The message lists the cameras.
         """
         if not self.cameras:
-            raise self._no_videos()
+            raise self._no_pictures()
         if key is None and len(self.cameras) == 1:
             return self.cameras[0]
         if key not in self.cameras:
             raise BadBag(
                 f"Dataset {self.path}",
-                expected="one camera to be chosen" if key is None else f"videos of `{key}`",
-                got=f"videos of {', '.join(self.cameras)}",
+                expected="one camera to be chosen" if key is None else f"pictures of `{key}`",
+                got=f"pictures of {', '.join(self.cameras)}",
                 remedy="Choose one of these.",
             )
         return key
@@ -91,17 +102,15 @@ class LeRobotDataset:
         listed = dict.fromkeys(task for number in self.episodes for task in self.entry(number).tasks)
         return read_tasks(self.path) or dict(enumerate(listed)) or {0: ""}
 
-    def _no_videos(self) -> BadBag:
-        images, videos = (
-            [key for key, feature in self.info["features"].items() if feature.get("dtype") == kind]
-            for kind in ("image", "video")
+    def _no_pictures(self) -> NoImages:
+        features = self.info["features"]
+        videos = [key for key, feature in features.items() if feature.get("dtype") == "video"]
+        return NoImages(
+            f"Dataset {self.path}",
+            expected="videos, or columns of pictures (dtype image)",
+            got=f"only {', '.join(key for key in features if key not in videos)}",
+            remedy=f"Download {', '.join(videos)}." if videos else f"{INFO} lists no camera: record with one.",
         )
-        got = "none"
-        remedy = f"Download {', '.join(videos)}." if videos else f"{INFO} lists none either: record with a camera."
-        if images and not videos:
-            got = f"images stored in the tables (dtype image): {', '.join(images)}"
-            remedy = "This is not supported: convert the images to videos with LeRobot."
-        return BadBag(f"Dataset {self.path}", expected="videos", got=got, remedy=remedy)
 
 
 def open_lerobot(path: str | Path, choice: ColumnChoice | None = None) -> LeRobotDataset:

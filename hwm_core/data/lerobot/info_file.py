@@ -72,7 +72,7 @@ def kept_features(dataset: LeRobotDataset, version: str) -> KeptFeatures:
     for key, feature in dataset.info["features"].items():
         shape = feature.get("shape")
         if is_video(feature):
-            if key in dataset.cameras:
+            if key in dataset.video_keys:
                 features[key] = feature
         elif feature.get("dtype") == "language" and version == "v2.1":
             left_out[key] = "v2.1 has no language columns"

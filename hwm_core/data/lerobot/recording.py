@@ -1,19 +1,24 @@
 """One episode of a LeRobot dataset as a recording."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, is_video
-from hwm_core.data.lerobot.tables import read_joints
+from hwm_core.data.lerobot.pictures import decode_picture, read_pictures
+from hwm_core.data.lerobot.tables import EpisodeJoints, read_joints
 from hwm_core.data.lerobot.tasks import tasks_or_none
 from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Event, JointValues, decoded_event
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.recording import Recording
 from hwm_core.errors import BadBag
+
+_LoadImage = Callable[[], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class LeRobotRecording(Recording):
     Args:
         dataset: the opened dataset.
         episode: its number.
-        camera: video key; None is enough where the dataset has one camera.
+        camera: key of the pictures; None is enough where the dataset has one camera.
     """
 
     dataset: LeRobotDataset
@@ -48,35 +53,57 @@ class LeRobotRecording(Recording):
         """The rows in order.
 
         Raises:
+            BadImage: a picture in the table does not decode.
             BadBag: files are missing or damaged. Different lengths of table and video are found at the end.
         """
+        joints = read_joints(self.dataset, self.episode)
+        for row, load in enumerate(self._images(len(joints.stamps_ns))):
+            state, command = (None if values is None else values[row] for values in (joints.states, joints.commands))
+            yield LeRobotFrame(int(joints.stamps_ns[row]), load(), state, command)
+
+    def events(self) -> Iterator[AnyEvent]:
+        """For each row: the state, the image, then the command. Raises as `frames`, except for pictures in tables:
+        a bad one is a bad message."""
+        joints = read_joints(self.dataset, self.episode)
+        return self._events(joints, self._images(len(joints.stamps_ns)))
+
+    def joint_events(self) -> Iterator[AnyEvent]:
+        joints = read_joints(self.dataset, self.episode)
+        return self._events(joints, repeat(None, len(joints.stamps_ns)))
+
+    def _events(self, joints: EpisodeJoints, images: Iterable[_LoadImage | None]) -> Iterator[AnyEvent]:
+        state_names, command_names = self.dataset.state_names, self.dataset.command_names
+        for row, image in enumerate(images):
+            stamp_ns = int(joints.stamps_ns[row])
+            if joints.states is not None:
+                yield self._joints("states", row, stamp_ns, state_names, joints.states[row])
+            if image is not None:
+                yield Event("images", partial(_camera_frame, stamp_ns, image))
+            if joints.commands is not None:
+                yield self._joints("commands", row, stamp_ns, command_names, joints.commands[row])
+
+    def _images(self, count: int) -> Iterator[_LoadImage]:
+        """The image of each of `count` rows; decoded already in videos. Raises as `frames`."""
         dataset, number = self.dataset, self.episode
-        joints = read_joints(dataset, number)
-        stamps = joints.stamps_ns
         key = dataset.camera(self.camera)
+        if key in dataset.picture_keys:
+            feature = dataset.info["features"][key]
+            for row, stored in enumerate(read_pictures(dataset, number, key)):
+                where = f"Picture `{key}` of row {row} of {self.name}"
+                yield partial(decode_picture, stored.as_py(), feature, dataset.path, where)
+            return
         video = dataset.entry(number).videos.get(key)
         if video is None:
             raise BadBag(
                 f"Episode {number} of {dataset.path}", expected=f"a video of `{key}`", got="none", remedy="Download it."
             )
         images = video.decode_exactly(
-            len(stamps),
+            count,
             because=f"one for each row of episode {number}",
             remedy="The video or the table is truncated; download it again.",
         )
-        for row, (_, rgb) in enumerate(images):
-            state, command = (None if values is None else values[row] for values in (joints.states, joints.commands))
-            yield LeRobotFrame(int(stamps[row]), rgb, state, command)
-
-    def events(self) -> Iterator[AnyEvent]:
-        """For each row: the state, the image, then the command. Raises as `frames`."""
-        state_names, command_names = self.dataset.state_names, self.dataset.command_names
-        for row, frame in enumerate(self.frames()):
-            if frame.state is not None:
-                yield self._joints("states", row, frame.stamp_ns, state_names, frame.state)
-            yield decoded_event("images", CameraFrame(frame.stamp_ns, frame.rgb))
-            if frame.command is not None:
-                yield self._joints("commands", row, frame.stamp_ns, command_names, frame.command)
+        for _, rgb in images:
+            yield partial(_same, rgb)
 
     def _joints(
         self, channel: Channel, row: int, stamp_ns: int, names: tuple[str, ...], values: NDArray[np.float64]
@@ -99,12 +126,25 @@ class LeRobotRecording(Recording):
     def _columns(self, channel: Channel) -> tuple[str, ...]:
         return self.dataset.states.columns if channel == "states" else self.dataset.commands.columns
 
+    def _camera(self) -> str:
+        """The key of the pictures; empty where the dataset has none. Raises BadBag where the choice is open."""
+        return self.dataset.camera(self.camera) if self.dataset.cameras else ""
+
     def extras(self) -> tuple[str, ...]:
-        read = {*self._columns("states"), *self._columns("commands"), "timestamp", *INDEX_COLUMNS}
+        pictures = self.dataset.picture_keys
+        read = {*self._columns("states"), *self._columns("commands"), "timestamp", *INDEX_COLUMNS, *pictures}
         columns = [key for key, feature in self.dataset.info["features"].items() if not is_video(feature)]
-        cameras = [key for key in self.dataset.cameras if key != self.dataset.camera(self.camera)]
+        cameras = [key for key in self.dataset.cameras if key != self._camera()]
         return (*(f"column {key}" for key in columns if key not in read), *(f"camera {key}" for key in cameras))
 
     def labels(self) -> Labels:
         tasks = tasks_or_none(self.dataset, self.episode)
-        return Labels(self.dataset.camera(self.camera), str(self.dataset.info.get("robot_type") or ""), tasks)
+        return Labels(self._camera(), str(self.dataset.info.get("robot_type") or ""), tasks)
+
+
+def _camera_frame(stamp_ns: int, load: _LoadImage) -> CameraFrame:
+    return CameraFrame(stamp_ns, load())
+
+
+def _same(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return rgb

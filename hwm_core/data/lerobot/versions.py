@@ -56,7 +56,7 @@ def convert_version(
         writer = (
             WriterV3(dataset, folder, kept, numbers or {}) if version == "v3.0" else WriterV2(dataset, folder, kept)
         )
-        cameras = dataset.cameras if version == "v3.0" else ()
+        cameras = dataset.video_keys if version == "v3.0" else ()
 
         def convert(recording: LeRobotRecording) -> None:
             number = recording.episode
@@ -121,7 +121,7 @@ def _sentences(losses: Sequence[_EpisodeLosses], fps: float) -> list[str]:
 def _not_carried(dataset: LeRobotDataset, kept: KeptFeatures) -> list[str]:
     """Parts of the source that the new version does not keep."""
     absent = [
-        key for key, feature in dataset.info["features"].items() if is_video(feature) and key not in dataset.cameras
+        key for key, feature in dataset.info["features"].items() if is_video(feature) and key not in dataset.video_keys
     ]
     found = [f"the camera `{key}`: {dataset.path.name} lists it, but has no video of it" for key in absent]
     found_columns = [f"the column `{key}`: {why}" for key, why in kept.left_out.items()]

@@ -49,7 +49,7 @@ class WriterV3:
         self._groups: list[tuple[str, list[tuple[VideoSpan, int]], tuple[int, int]]] = []
         self._videos: dict[str, FilePacker[tuple[VideoSpan, int]]] = {
             key: FilePacker(_VIDEO_BYTES, lambda spans, at, key=key: self._groups.append((key, spans, at)))  # type: ignore[misc]
-            for key in dataset.cameras
+            for key in dataset.video_keys
         }
 
     def add(self, episode: CheckedEpisode) -> None:

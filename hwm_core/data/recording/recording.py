@@ -17,7 +17,7 @@ from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.read_report import ReadReport
 from hwm_core.data.recording.timeline import Timeline
-from hwm_core.errors import BadBag, BadInput
+from hwm_core.errors import BadBag, BadInput, NoImages
 from hwm_core.types import Episode
 
 
@@ -36,6 +36,10 @@ class Recording(ABC):
     @abstractmethod
     def events(self) -> Iterator[AnyEvent]:
         """All events, in order of arrival. Raises BadInput."""
+
+    def joint_events(self) -> Iterator[AnyEvent]:
+        """The events without images; also of a recording that has none. Raises BadInput."""
+        return (event for event in self.events() if not (isinstance(event, Event) and event.channel == "images"))
 
     def extras(self) -> tuple[str, ...]:
         """Topics or columns that the events do not contain; conversions report them as lost."""
@@ -92,7 +96,7 @@ class Recording(ABC):
                 empty = False
                 yield content
         if empty:
-            raise fault or BadBag(f"Recording {self.name}", expected="images", got="none", remedy="Check the camera.")
+            raise fault or NoImages(f"Recording {self.name}", expected="images", got="none", remedy="Check the camera.")
 
     def first_image(self) -> NDArray[np.uint8]:
         """The first image that decodes, as recorded, uint8 [H, W, 3]. Raises as `camera_frames`."""

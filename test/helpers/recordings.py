@@ -105,10 +105,12 @@ def lerobot_dataset(path: Path, episodes: tuple[int, ...] = (0, 3), frames: int 
     return path
 
 
-def write_video(path: Path, frames: int, codec: str, height: int = 48, step: int = 10, **options: str) -> None:
+def write_video(
+    path: Path, frames: int, codec: str, height: int = 48, step: int = 10, rate: int = 30, **options: str
+) -> None:
     """A video, 64 pixels wide, whose frame t has the grey value `step` t modulo 256."""
     with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=Fraction(30))
+        stream = container.add_stream(codec, rate=Fraction(rate))
         stream.width, stream.height, stream.pix_fmt = 64, height, "yuv420p"
         for t in range(frames):
             image = grey_image(step * t % 256, height, 64)

@@ -17,13 +17,13 @@ from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, is_video
 from hwm_core.data.lerobot.stats import FeatureStats, column_stats, image_stats, quantiles_of
 from hwm_core.data.lerobot.tables import read_table, read_times, require_columns
 from hwm_core.data.lerobot.tasks import episode_tasks
+from hwm_core.data.lerobot.video_positions import TOLERANCE_S
 from hwm_core.data.recording.video_packets import check_packets
 from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.errors import BadBag
 
-# LeRobot finds the image of a row by its timestamp, with this tolerance. A larger deviation than _IRREGULAR_S from
-# every grid of the frame rate means that there is no fixed rate.
-_TOLERANCE_S, _IRREGULAR_S = 1e-4, 1e-3
+# A larger deviation from every grid of the frame rate means that there is no fixed rate.
+_IRREGULAR_S = 1e-3
 _REMEDY = "The file or meta/info.json is damaged; download both again."
 
 
@@ -122,7 +122,7 @@ def grid_deviation(seconds: NDArray[np.float64], fps: float) -> tuple[float, flo
     irregular = float(np.abs(deviation - offset).max(initial=0.0))
     if irregular > _IRREGULAR_S:
         return 0.0, irregular
-    return (offset if abs(offset) > _TOLERANCE_S else 0.0), 0.0
+    return (offset if abs(offset) > TOLERANCE_S else 0.0), 0.0
 
 
 def _distinct(table: pyarrow.Table, path: Path) -> pyarrow.Table:

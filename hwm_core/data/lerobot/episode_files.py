@@ -11,6 +11,7 @@ import pyarrow.parquet
 
 from hwm_core.data.lerobot.file_patterns import find_files
 from hwm_core.data.lerobot.metadata import Info, read_episode_tasks, source_number, text_list, whole_number
+from hwm_core.data.lerobot.video_positions import TOLERANCE_S, VideoPositions, video_keys
 from hwm_core.data.recording.video_reader import VideoSpan
 from hwm_core.errors import BadBag
 
@@ -72,12 +73,14 @@ def find_episodes_v3(path: Path, info: Info, everything: Mapping[str, Any]) -> F
     )
     entries: dict[int, LeRobotEpisode] = {}
     left_out: dict[str, BadBag] = {}
-    for place, row in enumerate(_rows(path)):
+    rows = list(_rows(path))
+    positions = VideoPositions(rows)
+    for place, row in enumerate(rows):
         name = f"row {place} of meta/episodes"
         try:
             number = source_number(row)
             name = f"episode {number}"
-            entry = _entry(path, row, tables, videos, info.fps)
+            entry = _entry(path, row, tables, videos, info.fps, positions)
             if number in entries:
                 raise ValueError("two rows of this number")
         except BadBag as fault:
@@ -124,23 +127,27 @@ def _rows_of(file: Path) -> list[dict[str, Any]]:
 _Files = Mapping[tuple[str, int, int], Path]  # by video key, chunk and file; the key of tables is ""
 
 
-def _entry(path: Path, row: Mapping[str, Any], tables: _Files, videos: _Files, fps: float) -> LeRobotEpisode | None:
+def _entry(
+    path: Path, row: Mapping[str, Any], tables: _Files, videos: _Files, fps: float, positions: VideoPositions
+) -> LeRobotEpisode | None:
     """One episode; None where its table is absent. Raises BadBag, KeyError, TypeError or ValueError."""
     table = tables.get(("", whole_number(row, "data/chunk_index"), whole_number(row, "data/file_index")))
     if table is None:
         return None
     length = whole_number(row, "length")
-    keys = [
-        key.removeprefix("videos/").removesuffix("/chunk_index")
-        for key in row
-        if key.startswith("videos/") and key.endswith("/chunk_index")
-    ]
-    spans = {key: span for key in keys if (span := _video_span(path, row, key, length, fps, videos)) is not None}
+    found = {key: _video_span(path, row, key, length, fps, videos, positions) for key in video_keys(row)}
+    spans = {key: span for key, span in found.items() if span is not None}
     return LeRobotEpisode(table, whole_number(row, "episode_index"), spans, length, text_list(row.get("tasks")))
 
 
 def _video_span(
-    path: Path, row: Mapping[str, Any], key: str, length: int, fps: float, videos: _Files
+    path: Path,
+    row: Mapping[str, Any],
+    key: str,
+    length: int,
+    fps: float,
+    videos: _Files,
+    positions: VideoPositions,
 ) -> VideoSpan | None:
     """The span of one episode in a video file; None where the file is absent."""
     prefix = f"videos/{key}"
@@ -151,11 +158,12 @@ def _video_span(
     if file is None:
         return None
     start, end = float(row[f"{prefix}/from_timestamp"]), float(row[f"{prefix}/to_timestamp"])
-    if not abs((end - start) * fps - length) <= 0.5:  # also rejects NaN
+    if not abs((end - start) * fps - length) <= 2 * TOLERANCE_S * fps:  # also rejects NaN
         raise BadBag(
             f"Episode {row['episode_index']} of {path}",
             expected=f"a video of {length} frames, one for each row",
-            got=f"{(end - start) * fps:.1f} frames between {start:.3f} and {end:.3f} s",
+            got=f"{(end - start) * fps:.2f} frames between {start:.3f} and {end:.3f} s",
             remedy="meta/episodes does not fit the rows, or `fps` in info.json is wrong; convert the dataset again.",
         )
-    return VideoSpan(file, start, length)
+    positions.check((key, *place), source_number(row), start, fps, path)
+    return VideoSpan(file, start, length, rate_hz=fps)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from hwm_core.data.recording.video_picture import display_matrix, pixel_aspect, rgb_of
 from hwm_core.errors import BadBag
 
+_TOLERANCE_S = 1e-4  # of LeRobot, for the time of a frame
+
 
 @dataclass(frozen=True)
 class VideoSpan:
@@ -22,6 +24,7 @@ class VideoSpan:
     path: Path
     start_s: float = 0.0
     frames: int | None = None  # None: to the end of the file
+    rate_hz: float | None = None  # every frame must be at its place in this rate; None: at any time
 
     def decode(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         """Yield seconds since the start of the span and images as players show them, uint8 [H, W, 3].
@@ -41,8 +44,19 @@ class VideoSpan:
                     continue
                 if number == self.frames:
                     return
+                self._require_place(number, frame.time - origin, float(stream.time_base))
                 number += 1
                 yield frame.time - origin, rgb_of(frame, stream, self.path)
+
+    def _require_place(self, number: int, seconds: float, tick_s: float) -> None:
+        if self.rate_hz is not None and abs(seconds - number / self.rate_hz) > _TOLERANCE_S + tick_s:
+            raise BadBag(
+                f"Video {self.path}",
+                expected=f"frame {number} after {self.start_s:.4f} s at {number / self.rate_hz:.4f} s",
+                got=f"{seconds:.4f} s",
+                remedy="Frames are missing or have other times, so rows would get the image of a neighbour. "
+                "Download the video again, or convert the dataset again.",
+            )
 
     def decode_exactly(self, count: int, *, because: str, remedy: str) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         """As `decode`, but raises BadBag unless there are `count` frames; the error gives `because` and `remedy`."""

@@ -188,7 +188,7 @@ def test_an_episode_whose_video_span_does_not_fit_its_rows_is_left_out_and_the_o
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), new / EPISODES)
     dataset = open_lerobot(new)
     ((name, fault),) = dataset.left_out.items()
-    assert name not in {f"episode {number}" for number in dataset.episodes} and "23.0 frames between" in str(fault)
+    assert name not in {f"episode {number}" for number in dataset.episodes} and "23.00 frames between" in str(fault)
     assert len(recording_at(new, dataset.episodes[0]).read(PREPROCESSING)[0]) == 19
 
 

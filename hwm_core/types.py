@@ -38,6 +38,7 @@ class Rollout:
     video: Tensor | None = None  # float [S, F, 3, H, W] in [0, 1], if already decoded
     detail_transfer: bool = False  # whether decoding restores the detail of the newest observed frame
     first_latent: int = 0  # index of the first of these latents in the future; the earlier ones were left out
+    actions: Tensor | None = None  # float [S, F, A] in joint units, if its maker can tell more about this future
 
     @staticmethod
     def batched(parts: "Sequence[Rollout]") -> "Rollout":

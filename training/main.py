@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
         "bench speed": Command(".commands.bench_speed", "how fast a model scores candidates and plans"),
         "bench seeds": Command(".commands.bench_seeds", "list the seeds that give tasks for the closed loop"),
         "bench fit-baselines": Command(".commands.bench_fit_baselines", "train the closed loop's baselines on a store"),
+        "bench fit-readout": Command(".commands.bench_fit_readout", "fit the probe of the planning cost `readout`"),
         "explain": Command(".commands.explain", "draw the cost around a motion that reaches the goal"),
         "variants": Command(".commands.variants", "the table of the eight models"),
     },

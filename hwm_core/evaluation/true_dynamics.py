@@ -46,6 +46,14 @@ class TrueDynamics:
         assert rollout.video is not None
         return rollout.video
 
+    def uncertainty(self, past: SimObservation, rollout: Rollout, samples: int, steps: int) -> Tensor:
+        """0: nothing is random."""
+        return torch.zeros_like(rollout.latents[..., 0])
+
+    def at_steps(self, steps: int) -> "TrueDynamics":
+        """The same: the simulator has no cheaper prediction, but settings may ask for some."""
+        return self
+
     def _run(self, past: SimObservation, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
         """The rendered frames [n, H, W, 3] of one candidate [F, A]."""
         self._robot.restore(past.state)

@@ -151,6 +151,12 @@ class Vocabulary(nn.Module):
         of_digits = torch.cat([part.gather(-1, digits[..., i, None]) for i, part in enumerate(parts)], dim=-1)
         return of_digits.unflatten(-1, (self.codes_per_site, -1)).sum(-1)
 
+    def entropy(self, logits: Tensor) -> Tensor:
+        """Entropy [..., P] in nats of each token under logits [..., sum(digits)]."""
+        parts = [part.log_softmax(-1) for part in self._split(logits.float())]
+        of_digits = torch.stack([-(part.exp() * part).sum(-1) for part in parts], dim=-1)
+        return of_digits.unflatten(-1, (self.codes_per_site, -1)).sum(-1)
+
     def latents(self, tokens: Tensor) -> Tensor:
         """Code indices [...] -> their latents [..., C]."""
         return digits_to_latents(codes_to_digits(tokens, self.levels), self.levels)

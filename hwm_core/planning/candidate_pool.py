@@ -14,11 +14,12 @@ class CandidatePool:
     """Collects candidates, scores them batch by batch, and chooses. Nothing waits for the GPU before `plan`.
 
     Args:
-        costs: costs [S] of motions [S, F, A].
+        costs: costs [S] of motions [S, F, A], of which the first ones, as many as its second argument, are needed
+            exactly: holding and the warm start, against which the best is compared.
         deadline: True ends the search after the batch that is being scored; None: no deadline.
     """
 
-    def __init__(self, costs: Callable[[Tensor], Tensor], deadline: Callable[[], bool] | None) -> None:
+    def __init__(self, costs: Callable[[Tensor, int], Tensor], deadline: Callable[[], bool] | None) -> None:
         self._score, self._deadline = costs, deadline
         self._sources: list[str] = []  # of each batch part
         self._motions: list[Tensor] = []
@@ -40,7 +41,8 @@ class CandidatePool:
         """
         scored = len(self._costs)
         waiting = self._motions[scored:]
-        costs = self._score(torch.cat(waiting))
+        first = sum(source in (HOLD, WARM_START) for source in self._sources[scored:])  # of one motion each
+        costs = self._score(torch.cat(waiting), first)
         costs = torch.where(costs.isnan(), torch.inf, costs)
         self._motions[scored:] = [motions.detach() for motions in waiting]
         self._costs.extend(costs.detach().split([len(motions) for motions in waiting]))

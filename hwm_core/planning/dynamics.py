@@ -1,7 +1,7 @@
 """The only interface between planning and a model."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ class Goal:
     image: Tensor  # [3, H, W] in [0, 1]
     latent: Tensor  # [h, w, C]
     start: Tensor | None = None  # [h, w, C] latent of the scene when the goal was set; None: unknown
+    tokens: Tensor | None = None  # int64 [h, w] of a discrete tokenizer
+    encoder: str = ""  # identifies the tokenizer that made the latents; empty: unknown
 
 
 class Dynamics(Protocol[PastT_contra]):
@@ -56,4 +58,41 @@ class Dynamics(Protocol[PastT_contra]):
 
     def decode(self, past: PastT_contra, rollout: Rollout) -> Tensor:
         """Frames [S, F, 3, H, W] in [0, 1] of a rollout from `past`. Slower than `rollout`: use it only for pixels."""
+        ...
+
+
+@runtime_checkable
+class UncertainDynamics(Protocol[PastT_contra]):
+    """Dynamics that also tell how sure a prediction is."""
+
+    def uncertainty(self, past: PastT_contra, rollout: Rollout, samples: int, steps: int) -> Tensor:
+        """How unsure the model is of every cell of a rollout from `past`, [S, T, h, w], about 0 (sure) to 1.
+
+        Args:
+            past: the starting point of the rollout.
+            rollout: as `rollout` returned it.
+            samples: futures that are sampled and compared; models that predict distributions need none.
+            steps: of the sampling of one future.
+        """
+        ...
+
+
+@runtime_checkable
+class TokenDynamics(Protocol[PastT_contra]):
+    """Dynamics that predict distributions of tokens."""
+
+    def goal_surprise(self, past: PastT_contra, rollout: Rollout, goal: Goal) -> Tensor:
+        """Negative log-likelihood of the goal's token in every cell of a rollout, [S, T, h, w].
+
+        0 is certainty, 1 is a choice among all tokens at random.
+        """
+        ...
+
+
+@runtime_checkable
+class GradedDynamics(Protocol[PastT_contra]):
+    """Dynamics that also predict at a lower cost, less exactly."""
+
+    def at_steps(self, steps: int) -> "Dynamics[PastT_contra]":
+        """Dynamics of the same pasts that take `steps` steps to a prediction, and leave out what they can."""
         ...

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from hwm_core.clips import hold_last
 from hwm_core.errors import BadActions, BadImage
-from hwm_core.planning.costs.base import Candidates
+from hwm_core.planning.costs.base import Candidates, no_tokens, no_uncertainty
 from hwm_core.planning.costs.objective import Objective
-from hwm_core.planning.dynamics import Dynamics, Goal
+from hwm_core.planning.dynamics import Dynamics, Goal, TokenDynamics, UncertainDynamics
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.types import Rollout
 
@@ -100,9 +100,18 @@ class ScoreEngine(Generic[PastT]):
                 got=list(goal.latent.shape),
                 remedy="Encode the goal with the model that plans.",
             )
-        decode = partial(self._dynamics.decode, past, rollout)
-        recent = self._dynamics.recent_actions(past).to(actions)
-        return self._objective.terms(Candidates(actions, recent, rollout, decode, goal, self._space))
+        model = self._dynamics
+        candidates = Candidates(
+            actions,
+            model.recent_actions(past).to(actions),
+            rollout,
+            partial(model.decode, past, rollout),
+            goal,
+            self._space,
+            partial(model.uncertainty, past, rollout) if isinstance(model, UncertainDynamics) else no_uncertainty,
+            partial(model.goal_surprise, past, rollout, goal) if isinstance(model, TokenDynamics) else no_tokens,
+        )
+        return self._objective.terms(candidates)
 
     def checked(self, candidates: NDArray[np.float32] | Tensor, what: str = "candidate actions") -> Tensor:
         """Candidates [S, F, A] as float32 of the whole horizon, on the device of the joint space.

@@ -14,6 +14,7 @@ from hwm_core.errors import BadActions
 from hwm_core.planning.candidate_pool import CandidatePool
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Dynamics, Goal
+from hwm_core.planning.halving import Halving
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.plan import Plan
 from hwm_core.planning.proposals.base import Primitive, Proposer
@@ -55,6 +56,7 @@ class Search(Generic[PastT]):
 
     Raises:
         RobotMismatch: a planned joint that the model does not have.
+        BadConfig: halving with dynamics that have no cheaper predictions.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Search(Generic[PastT]):
     ) -> None:
         self._dynamics, self._space, self._config = dynamics, space, config
         self._engine = ScoreEngine(dynamics, objective, space)
+        self._halving = Halving(dynamics, objective, space, config.halving, config.kept)
         self._primitives, self._proposers = tuple(primitives), tuple(proposers)
         device = space.lower.device
         self._planned = space.index(config.joints or space.names)
@@ -103,7 +106,7 @@ class Search(Generic[PastT]):
         recent = self._dynamics.recent_actions(past).to(self._space.lower)
         self._check_start(recent)
         now = Now(recent, self._space.stop(recent, self._dynamics.horizon_frames))
-        pool = CandidatePool(lambda actions: self._engine.costs(past, goal, actions), deadline)
+        pool = CandidatePool(lambda actions, first: self._halving.costs(past, goal, actions, first), deadline)
         self._propose(pool, past, goal, now, warm_start)
         for round_ in range(self._config.refinements if self._primitives else 0):
             if pool.open():

@@ -17,6 +17,12 @@ class SearchConfig(Config):
         default=6, ge=1, description="best motions of each primitive, and best motions of all, that a refinement varies"
     )
     narrowing: float = Field(default=0.6, gt=0.0, le=1.0, description="factor of the variations after each refinement")
+    halving: tuple[int, ...] = Field(
+        default=(), description="steps of cheaper predictions that screen each batch, fewest first; empty: none"
+    )
+    kept: float = Field(
+        default=0.5, gt=0.0, le=1.0, description="share of a batch that each cheaper prediction passes on"
+    )
     polish: bool = Field(default=False, description="whether a solver bends the best motion by splines of the joints")
     solver: SolverName = Field(default="icem", description="cem, icem, mppi or gradient")
     solvers: SolverConfigs = SolverConfigs()

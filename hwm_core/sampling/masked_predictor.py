@@ -10,7 +10,7 @@ from hwm_core.nn.backbone import reject_cache
 from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.masked_forward import CachedForward, HiddenAfter, MaskedForward, UncachedForward
-from hwm_core.sampling.maskgit import decode
+from hwm_core.sampling.maskgit import decode, token_scores
 from hwm_core.types import Rollout
 
 
@@ -52,6 +52,13 @@ class MaskedPredictor:
     ) -> Rollout:
         forward = self.forward(past, actions, candidates)
         return decode(self.model, forward, candidates, num_latents, sampling, generator.uniform, skip=skip)
+
+    def token_scores(
+        self, past: PastTokens, actions: Tensor, *, num_latents: int, tokens: Tensor | None, skip: int = 0
+    ) -> Tensor:
+        """As `TokenPredictor.token_scores`."""
+        forward = self.forward(past, actions, len(actions))
+        return token_scores(self.model, forward, len(actions), num_latents, skip, tokens)
 
     def varies(self, sampling: Sampling) -> bool:
         at_once = sampling.parallel or self.config.num_future_latents == 1

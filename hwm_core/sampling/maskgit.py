@@ -1,5 +1,6 @@
 """Masked decoding (MaskGIT, arXiv 2202.04200; paper section 2.2)."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -71,6 +72,31 @@ def _mean(model: MaskedWorldModel, forward: MaskedForward, candidates: int, num_
     hidden = forward.hidden(_masked_tokens(model, candidates, num_latents))
     means = [model.vocabulary.expected_latents(model.vocabulary.head(part)) for part in _by_sites(model, hidden)]
     return torch.cat(means, dim=1).unflatten(1, hidden.shape[1:4])
+
+
+def token_scores(
+    model: MaskedWorldModel, forward: MaskedForward, candidates: int, num_latents: int, skip: int, tokens: Tensor | None
+) -> Tensor:
+    """Scores [S, n, H, W] of the next latents in one pass, all of them masked, as shares of the log of the codebook.
+
+    Args:
+        model, forward, candidates, num_latents, skip: as for `decode`.
+        tokens: [H, W], whose negative log-likelihood is returned; None: the entropy.
+    """
+    if skip:
+        forward.skip(skip)
+    vocabulary, hidden = model.vocabulary, forward.hidden(_masked_tokens(model, candidates, num_latents))
+    wanted = None if tokens is None else model.to_sites(tokens).expand(*hidden.shape[:-1], -1).flatten(1, 3)
+    scores, first = [], 0
+    for part in _by_sites(model, hidden):
+        logits, last = vocabulary.head(part), first + part.shape[1]
+        if wanted is None:
+            scores.append(vocabulary.entropy(logits))
+        else:
+            scores.append(-vocabulary.log_prob(logits, wanted[:, first:last]))
+        first = last
+    of_sites = torch.cat(scores, dim=1).unflatten(1, hidden.shape[1:4])
+    return model.to_grid(of_sites) / math.log(vocabulary.size)
 
 
 def _decode_together(

@@ -1,6 +1,6 @@
 """The interface between a world model and a model family: encode the past, sample the future."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -60,4 +60,21 @@ class Predictor(Protocol):
 
     def varies(self, sampling: Sampling) -> bool:
         """Whether another seed gives another future."""
+        ...
+
+
+@runtime_checkable
+class TokenPredictor(Protocol):
+    """A predictor of distributions of tokens."""
+
+    def token_scores(
+        self, past: Any, actions: Tensor, *, num_latents: int, tokens: Tensor | None, skip: int = 0
+    ) -> Tensor:
+        """How sure the model is of each token, or how likely given tokens are, [S, num_latents, h, w].
+
+        Args:
+            past, actions, num_latents, skip: as for `predict`.
+            tokens: int64 [h, w], whose negative log-likelihood is returned; None: the entropy of the distributions.
+                Both are shares of the logarithm of the codebook: 1 is a uniform distribution.
+        """
         ...

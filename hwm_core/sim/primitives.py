@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.proposals.back import Back
 from hwm_core.planning.proposals.base import Primitive
+from hwm_core.planning.proposals.detour import HandDetour
 from hwm_core.planning.proposals.hand import HandReach, HandStroke, Workspace
 from hwm_core.planning.proposals.joint_moves import JointMoves
 from hwm_core.sim.arm_chain import simulated_arm
@@ -32,7 +33,7 @@ def primitives_for(
     for side in SIDES:
         arm = simulated_arm(side)
         if set(arm.joints) <= set(joints):
-            motions.append(HandReach(arm, _WORKSPACES[side], space))
+            motions += [HandReach(arm, _WORKSPACES[side], space), HandDetour(arm, _WORKSPACES[side], space)]
             if strokes:
                 motions.append(HandStroke(arm, _WORKSPACES[side], space))
     return [*(motions or [JointMoves(joints, space)]), Back(torch.as_tensor(start), space)]

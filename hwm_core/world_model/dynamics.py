@@ -1,16 +1,19 @@
 """The `Dynamics` protocol of planning, implemented with a world model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hwm_core.planning.costs.base import no_tokens
 from hwm_core.planning.dynamics import Goal
-from hwm_core.rng.candidates import CandidateGenerator
+from hwm_core.rng.candidates import CandidateGenerator, sample_seed
 from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.predictor import TokenPredictor
 from hwm_core.types import Rollout
 from hwm_core.world_model.memory import bytes_per_candidate
 from hwm_core.world_model.model import WorldModel
@@ -52,39 +55,57 @@ class WorldModelDynamics:
     def horizon_frames(self) -> int:
         return self.world_model.future_frames
 
+    @cached_property
+    def encoder(self) -> str:
+        """The sha256 of the tokenizer's encoder: only latents of the same encoder can be compared."""
+        spec = self.world_model.checkpoint.tokenizer_spec
+        return "" if spec is None else spec.sha256 or ""
+
     def recent_actions(self, past: Past) -> Tensor:
         return past.actions[0, -2:]
 
     def goal(self, image: NDArray[np.uint8], start: NDArray[np.uint8] | None = None) -> Goal:
-        pixels = self.world_model.to_video(image[None, None])[0, 0]
-        before = None if start is None else self.world_model.goal_latent(start)
-        return Goal(pixels, self.world_model.goal_latent(image), before)
+        model, codes = self.world_model, self.world_model.still_codes(image)
+        return Goal(
+            model.to_video(image[None, None])[0, 0],
+            self._latent(codes),
+            None if start is None else self._latent(model.still_codes(start)),
+            codes if model.tokenizer.codes == "discrete" else None,
+            self.encoder,
+        )
 
     def rollout(self, past: Past, candidates: Tensor, last_latents: int | None = None) -> Rollout:
-        model = self.world_model
-        total = model.model.config.num_future_latents
+        total = self.world_model.model.config.num_future_latents
         num_latents = min(last_latents, total) if last_latents is not None and self._leaves_out else total
-        generator, parts = CandidateGenerator(self.seed, model.device), []
-        batch, count = self.batch(num_latents), len(candidates)
-        candidates = candidates.to(model.device)
-        if model.compiled_batch is not None:  # all parts have one size
-            candidates = torch.cat([candidates, candidates[-1:].expand(-count % batch, -1, -1)])
-        for part in candidates.split(batch):
-            self._before_pass()
-            parts.append(
-                model.predict(
-                    past,
-                    part,
-                    num_latents=num_latents,
-                    sampling=self.sampling,
-                    generator=generator,
-                    skip=total - num_latents,
-                )
-            )
-            generator = generator.further()
-        rollout = Rollout.batched(parts)
-        tokens = None if rollout.tokens is None else rollout.tokens[:count]
-        return replace(rollout, latents=rollout.latents[:count], tokens=tokens)
+        return self._predicted(past, candidates, num_latents, self.sampling, self.seed)
+
+    def uncertainty(self, past: Past, rollout: Rollout, samples: int, steps: int) -> Tensor:
+        """As `UncertainDynamics.uncertainty`: the entropy of tokens, or the variance of sampled latents."""
+        if isinstance(self.world_model.predictor, TokenPredictor):
+            return self._token_scores(self.world_model.predictor, past, rollout, None)
+        actions, num_latents = _actions_of(rollout), rollout.latents.shape[1]
+        sampling = self.sampling.model_copy(update={"steps": steps})
+        seeds = [sample_seed(self.seed, 1 + sample) for sample in range(samples)]
+        futures = [self._predicted(past, actions, num_latents, sampling, seed).latents for seed in seeds]
+        return torch.stack(futures).var(dim=0).mean(dim=-1)
+
+    def goal_surprise(self, past: Past, rollout: Rollout, goal: Goal) -> Tensor:
+        """As `TokenDynamics.goal_surprise`. Raises BadConfig for a model or a goal without tokens."""
+        if goal.tokens is None or not isinstance(self.world_model.predictor, TokenPredictor):
+            no_tokens()
+        return self._token_scores(self.world_model.predictor, past, rollout, goal.tokens)
+
+    def at_steps(self, steps: int) -> "WorldModelDynamics":
+        """As `GradedDynamics.at_steps`: with fewer steps, and without latents that are not needed."""
+        sampling = self.sampling.model_copy(update={"steps": steps})
+        return WorldModelDynamics(
+            self.world_model,
+            sampling=sampling,
+            seed=self.seed,
+            memory=self.memory,
+            approximate=True,
+            before_pass=self._before_pass,
+        )
 
     def batch(self, num_latents: int) -> int:
         """How many candidates of `num_latents` latents are rolled out at once: as compiled, or within the memory."""
@@ -94,3 +115,53 @@ class WorldModelDynamics:
 
     def decode(self, past: Past, rollout: Rollout) -> Tensor:
         return self.world_model.decode(past, rollout)
+
+    def _predicted(
+        self, past: Past, candidates: Tensor, num_latents: int, sampling: Sampling, seed: int | Sequence[int]
+    ) -> Rollout:
+        """The last latents of the future, in parts."""
+        model, count, parts = self.world_model, len(candidates), []
+        generator, skip = CandidateGenerator(seed, model.device), model.model.config.num_future_latents - num_latents
+        for part in self._parts(candidates, num_latents):
+            parts.append(
+                model.predict(past, part, num_latents=num_latents, sampling=sampling, generator=generator, skip=skip)
+            )
+            generator = generator.further()
+        rollout = Rollout.batched(parts)
+        tokens = None if rollout.tokens is None else rollout.tokens[:count]
+        return replace(rollout, latents=rollout.latents[:count], tokens=tokens, actions=candidates)
+
+    def _token_scores(self, predictor: TokenPredictor, past: Past, rollout: Rollout, tokens: Tensor | None) -> Tensor:
+        """As `TokenPredictor.token_scores`, of the latents of a rollout, in parts."""
+        model, actions, num_latents = self.world_model, _actions_of(rollout), rollout.latents.shape[1]
+        with model.autocast(), torch.set_grad_enabled(actions.requires_grad):
+            scores = [
+                predictor.token_scores(
+                    past.encoded,
+                    model.normalised(part),
+                    num_latents=num_latents,
+                    tokens=tokens,
+                    skip=rollout.first_latent,
+                )
+                for part in self._parts(actions, num_latents)
+            ]
+        return torch.cat(scores)[: len(actions)].float()
+
+    def _parts(self, candidates: Tensor, num_latents: int) -> Iterator[Tensor]:
+        """Candidates in parts; of a compiled model all have one size, so the last may repeat a candidate."""
+        batch, candidates = self.batch(num_latents), candidates.to(self.world_model.device)
+        if self.world_model.compiled_batch is not None:
+            candidates = torch.cat([candidates, candidates[-1:].expand(-len(candidates) % batch, -1, -1)])
+        for part in candidates.split(batch):
+            self._before_pass()
+            yield part
+
+    def _latent(self, codes: Tensor) -> Tensor:
+        """The latent [H, W, C] of codes [H, W(, C)]."""
+        with torch.no_grad(), self.world_model.autocast():
+            return self.world_model.tokenizer.embed(codes[None, None])[0, 0].float()
+
+
+def _actions_of(rollout: Rollout) -> Tensor:
+    assert rollout.actions is not None, "a rollout of these dynamics"
+    return rollout.actions

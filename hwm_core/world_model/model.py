@@ -46,10 +46,10 @@ class WorldModel:
                 remedy="Train on these codes with --tokenizer, or evaluate the model on codes.",
             )
         self.model, self.tokenizer = checkpoint.model.eval(), checkpoint.tokenizer
-        self._predictor = family(checkpoint.family).predictor(self.model)
+        self.predictor = family(checkpoint.family).predictor(self.model)
         self.manifest, self.preprocessing = checkpoint.manifest, checkpoint.preprocessing
         self.name, self.family, self.sha256 = checkpoint.name, checkpoint.family, checkpoint.sha256
-        self.metadata = checkpoint.metadata
+        self.metadata, self.checkpoint = checkpoint.metadata, checkpoint
         self.device, self.dtype = next(self.model.parameters()).device, dtype
         self.compiled_batch: int | None = None
         self._normalisation = self.manifest.normalisation(torch.empty(0, device=self.device))
@@ -87,7 +87,7 @@ class WorldModel:
         Raises:
             BadConfig: the model's past cannot be cached exactly.
         """
-        self._predictor.compile(mode)
+        self.predictor.compile(mode)
         self.compiled_batch = batch
 
     def observe(self, frames: NDArray[np.uint8], actions: NDArray[np.float32]) -> Past:
@@ -175,7 +175,7 @@ class WorldModel:
 
         Arguments and errors as for `rollout`; also BadConfig when `count` > 1 and `sampling` is deterministic.
         """
-        if count < 1 or (count > 1 and not self._predictor.varies(sampling)):
+        if count < 1 or (count > 1 and not self.predictor.varies(sampling)):
             raise BadConfig(
                 "samples",
                 expected="1 or more" if count < 1 else "a sampling whose futures differ by seed",
@@ -235,12 +235,11 @@ class WorldModel:
             return to_frames(self.tokenizer.decode(self.tokenizer.encode(self.to_video(frames))))
 
     @torch.no_grad()  # not inference mode: costs of a gradient search need goal and past
-    def goal_latent(self, image: NDArray[np.uint8]) -> Tensor:
-        """Latent [H, W, C] of a still clip of `image`, uint8 [H, W, 3] preprocessed."""
+    def still_codes(self, image: NDArray[np.uint8]) -> Tensor:
+        """Codes [H, W(, C)] of the last latent of a still clip of `image`, uint8 [H, W, 3] preprocessed."""
         still = self.to_video(image[None, None])
         with self.autocast():
-            tokens = self.tokenizer.encode(still.expand(-1, 1 + self.model.config.temporal_factor, -1, -1, -1))
-            return self.tokenizer.embed(tokens)[0, -1].float()
+            return self.tokenizer.encode(still.expand(-1, 1 + self.model.config.temporal_factor, -1, -1, -1))[0, -1]
 
     def predict(
         self,
@@ -265,9 +264,9 @@ class WorldModel:
             skip: earlier latents that are left out (see `sampling.predictor`); such a rollout cannot be decoded.
         """
         with self.autocast(), torch.set_grad_enabled(actions is not None and actions.requires_grad):
-            rollout = self._predictor.predict(
+            rollout = self.predictor.predict(
                 past.encoded,
-                None if actions is None else self._normalised(actions),
+                None if actions is None else self.normalised(actions),
                 candidates=len(past.latents) if actions is None else len(actions),
                 num_latents=num_latents,
                 sampling=sampling,
@@ -291,10 +290,10 @@ class WorldModel:
         """The past of video [B, F, 3, H, W] and actions [B, F, A] in joint units."""
         with self.autocast():
             codes = self.tokenizer.encode(video)
-            encoded = self._predictor.observe(codes, self._normalised(actions))
+            encoded = self.predictor.observe(codes, self.normalised(actions))
         return Past(self.tokenizer.embed(codes).float(), actions, video, encoded)
 
-    def _normalised(self, actions: Tensor) -> Tensor:
+    def normalised(self, actions: Tensor) -> Tensor:
         return self.manifest.normalise(actions, self._normalisation)
 
     def _continue(self, past: Past, part: Rollout, actions: Tensor | None) -> Past:

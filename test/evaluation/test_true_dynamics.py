@@ -10,6 +10,7 @@ from hwm_core.evaluation.sim_observer import SimObserver
 from hwm_core.evaluation.true_dynamics import TrueDynamics
 from hwm_core.sim.description import joints
 from hwm_core.sim.model import SimHumanoid
+from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
 
 
@@ -35,7 +36,7 @@ def test_true_dynamics_predict_what_happens_and_restore_the_robot(world_model: W
         actual = np.stack([observer.step(action) for action in held[1].numpy()])
     np.testing.assert_array_equal((future.video[1] * 255).round().byte().permute(0, 2, 3, 1).numpy(), actual)
     torch.testing.assert_close(last.latents[1, -1], torch.from_numpy(actual[-1]).float() / 255)
-    torch.testing.assert_close(still.latents[1, -1], world_model.goal_latent(actual[-1]))
+    torch.testing.assert_close(still.latents[1, -1], WorldModelDynamics(world_model).goal(actual[-1]).latent)
 
 
 def test_an_observer_pairs_each_frame_with_the_command_sent_before_it(world_model: WorldModel) -> None:

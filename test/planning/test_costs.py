@@ -14,10 +14,13 @@ from hwm_core.planning.costs.goal_changes import GoalChanges, change_weights
 from hwm_core.planning.costs.goal_colours import GoalColours, colour_projection
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
+from hwm_core.planning.costs.goal_regions import GoalRegions, regions
+from hwm_core.planning.costs.goal_tokens import GoalTokens
 from hwm_core.planning.costs.joint_limits import JointLimits
 from hwm_core.planning.costs.lateness import Lateness
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.costs.smoothness import Smoothness
+from hwm_core.planning.costs.uncertainty import Uncertainty
 from hwm_core.planning.costs.velocity_limits import VelocityLimits
 from hwm_core.planning.dynamics import Goal
 from hwm_core.types import Rollout
@@ -226,3 +229,58 @@ def test_the_closest_approach_counts_the_latent_nearest_to_the_goal() -> None:
     passing = replace(showing(goal.latent), rollout=Rollout(torch.stack([goal.start, goal.latent, goal.start])[None]))
     assert ClosestApproach(weight=1.0).value(passing).item() == 0.0
     assert GoalChanges().value(passing).item() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_with_regions_an_object_counts_as_much_as_a_larger_arm() -> None:
+    arm = 2 * sum((goal_at(float(cell)).latent for cell in range(9, 14)), torch.zeros_like(goal_at(0.0).latent))
+    goal = Goal(goal_at(1.0).image, goal_at(1.0).latent + arm, torch.zeros_like(arm))  # both appear
+    arm_alone = replace(showing(arm), goal=goal)
+    changes = GoalChanges(smoothings=(0.0,), spread=0.0)
+    assert changes.value(arm_alone) < 0.01, "the object hardly counts"
+    of_two = GoalRegions(smoothings=(0.0,), spread=0.0, least_change=0.01).value(arm_alone)
+    assert of_two.item() == pytest.approx(0.5, abs=0.05), "one of two regions is wrong"
+
+
+def test_regions_are_connected_cells_of_any_shape() -> None:
+    mask = torch.tensor(
+        [
+            [1, 1, 1, 1, 1, 1, 0, 0],
+            [0, 0, 0, 0, 0, 1, 0, 1],
+            [1, 1, 1, 1, 0, 1, 0, 0],
+            [1, 0, 0, 1, 0, 1, 0, 0],
+            [1, 0, 0, 0, 0, 1, 0, 0],
+            [1, 1, 1, 1, 1, 1, 0, 1],
+        ]
+    )
+    labels = regions(mask.bool())
+    assert (labels[mask == 0] == 0).all()
+    assert len(labels.unique()) == 4, "outside, a spiral, and two single cells"
+    assert labels[0, 0] == labels[3, 3] == labels[5, 0]
+
+
+def test_uncertainty_is_the_mean_over_cells_of_what_the_model_says() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def unsure(samples: int, steps: int) -> torch.Tensor:
+        asked.append((samples, steps))
+        return torch.tensor([[[[0.9, 0.9]], [[0.1, 0.3]]]])  # [S, T, h, w] = [1, 2, 1, 2]
+
+    some = replace(rolled_out(still(5.0)), uncertainty=unsure)
+    assert Uncertainty(weight=1.0, samples=3, steps=5).value(some).item() == pytest.approx(0.2)
+    assert asked == [(3, 5)]
+    assert Uncertainty(weight=1.0, discount=1.0).value(some).item() == pytest.approx(0.55)
+
+
+def test_goal_tokens_count_where_the_goal_differs_from_its_start() -> None:
+    surprise = torch.zeros(2, 1, 3, 16)
+    surprise[0, 0, :, 7] = 1.0  # where the arm stays
+    surprise[1, 0, :, 12] = 1.0  # where the object must be
+    some = replace(rolled_out(still(5.0).expand(2, -1)), goal=a_push(), goal_surprise=lambda: surprise)
+    arm, unseen = GoalTokens(weight=1.0, spread=0.0).value(some).tolist()
+    assert arm < 1e-3 and unseen > 0.2
+
+
+@pytest.mark.parametrize("cost", [Uncertainty(weight=1.0), GoalTokens(weight=1.0)])
+def test_dynamics_that_cannot_tell_what_a_cost_asks_are_named(cost: Cost) -> None:
+    with pytest.raises(BadConfig, match="Set its weight to 0"):
+        cost.value(rolled_out(still(5.0)))

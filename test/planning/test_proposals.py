@@ -8,6 +8,7 @@ from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.kinematics import ArmChain
 from hwm_core.planning.proposals.back import Back
 from hwm_core.planning.proposals.base import Primitive
+from hwm_core.planning.proposals.detour import HandDetour
 from hwm_core.planning.proposals.hand import HandReach, HandStroke, Workspace
 from hwm_core.planning.proposals.joint_moves import JointMoves
 from hwm_core.sim.arm_chain import simulated_arm
@@ -25,6 +26,7 @@ ALL = (
     Back(HOME[-1] + 0.2, SPACE),
     JointMoves(("neck_yaw", "neck_pitch"), SPACE),
     HandReach(ARM, Workspace(), SPACE),
+    HandDetour(ARM, Workspace(), SPACE),
     HandStroke(ARM, Workspace(), SPACE),
 )
 
@@ -76,6 +78,21 @@ def test_a_hand_reach_ends_at_its_point() -> None:
     assert (palms(motions)[:, -1] - point).norm(dim=1).max() < 0.01
 
 
+def test_a_hand_detour_passes_above_what_lies_on_the_straight_way_and_ends_at_its_point() -> None:
+    point = torch.tensor([[0.52, -0.02, 0.06]])
+    low = HandReach(ARM, Workspace(), SPACE).motions(torch.tensor([[0.45, -0.35, 0.05]]), REST)[0, -1]
+    rest = low.expand(FRAMES, -1)
+    straight = palms(HandReach(ARM, Workspace(), SPACE).motions(point, rest))[0]
+    over = palms(HandDetour(ARM, Workspace(), SPACE).motions(torch.tensor([[*point[0], 0.6, 0.2]]), rest))[0]
+    assert (over[-1] - point[0]).norm() < 0.01
+    middle = torch.lerp(straight[0], point[0], 0.5)[:2]
+
+    def height(path: Tensor) -> float:
+        return float(path[(path[:, :2] - middle).norm(dim=1).argmin(), 2])
+
+    assert height(straight) < 0.12 and height(over) > 0.15
+
+
 def test_a_hand_stroke_passes_its_points_low_and_ends_high() -> None:
     numbers = torch.tensor([[0.45, -0.20, 0.55, -0.10, 0.05, 0.18]])
     path = palms(HandStroke(ARM, Workspace(), SPACE).motions(numbers, REST))[0]
@@ -94,10 +111,10 @@ def test_strokes_within_the_workspace_mostly_keep_the_limits() -> None:
 
 
 def test_numbers_of_a_motion_that_ends_at_a_posture_give_that_end() -> None:
-    reach, move = HandReach(ARM, Workspace(), SPACE), JointMoves(("neck_yaw", "neck_pitch"), SPACE)
-    for primitive in (reach, move):
+    reach, detour = HandReach(ARM, Workspace(), SPACE), HandDetour(ARM, Workspace(), SPACE)
+    for primitive in (reach, detour, JointMoves(("neck_yaw", "neck_pitch"), SPACE)):
         ends = primitive.motions(primitive.sample(10, generator()), REST)[:, -1]
         again = primitive.motions(primitive.ending_at(ends, REST), REST)[:, -1]
-        if primitive is reach:
+        if primitive in (reach, detour):
             ends, again = ARM.palm(ends[:, COLUMNS]), ARM.palm(again[:, COLUMNS])
         assert (again - ends).abs().median() < 2e-3

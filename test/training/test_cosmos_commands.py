@@ -16,6 +16,7 @@ from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.errors import BadCheckpoint
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.checkpoint import load_checkpoint, load_tokenizer, save_checkpoint, save_tokenizer
+from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
 
 COSMOS = {"tiny": "DV8x8x8", "flow_tiny": "CV8x8x8"}
@@ -57,7 +58,7 @@ def test_a_checkpoint_refers_to_the_download_and_predicts_with_it(trained):
     past = world.observe(np.zeros((9, 16, 16, 3), np.uint8), np.zeros((9, 2), np.float32))
     rollout = world.rollout(past, np.zeros((2, 32, 2), np.float32), sampling=Sampling())
     assert world.frames(past, rollout).shape == (2, 32, 16, 16, 3)
-    assert world.goal_latent(np.zeros((16, 16, 3), np.uint8)).shape[:2] == (2, 2)
+    assert WorldModelDynamics(world).goal(np.zeros((16, 16, 3), np.uint8)).latent.shape[:2] == (2, 2)
 
 
 def test_a_moved_download_is_requested_by_its_sha256_and_found_by_path_or_link(trained, tmp_path):

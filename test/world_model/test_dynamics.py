@@ -1,12 +1,15 @@
 """Rollouts for a search: the last latents alone, in parts that fit into memory, with weights kept in bfloat16."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from untrained import save_untrained, untrained
 
 from hwm_core.errors import BadConfig
-from hwm_core.rng.candidates import CandidateGenerator
+from hwm_core.rng.candidates import CandidateGenerator, sample_seed
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.checkpoint import load_checkpoint
 from hwm_core.world_model.dynamics import WorldModelDynamics
@@ -159,3 +162,71 @@ def test_a_compiled_model_gets_parts_of_one_size_only(name: str, monkeypatch) ->
 def test_a_model_without_a_cache_of_the_past_cannot_be_compiled(name: str) -> None:
     with pytest.raises(BadConfig, match="cache of the past"):
         made(name)[0].compile()
+
+
+def test_the_uncertainty_of_a_flow_model_is_the_variance_of_sampled_futures() -> None:
+    world, past, actions = made("flow")
+    dynamics = WorldModelDynamics(world)
+    rollout = dynamics.rollout(past, actions)
+    unsure = dynamics.uncertainty(past, rollout, samples=3, steps=2)
+    assert unsure.shape == rollout.latents.shape[:-1] and (unsure > 0).all()
+    again = dynamics.uncertainty(past, rollout, samples=3, steps=2)
+    torch.testing.assert_close(unsure, again)
+    sampled = Sampling(steps=2)
+    futures = [world.rollout(past, actions, sampling=sampled, seed=sample_seed(0, 1 + k)).latents for k in range(3)]
+    torch.testing.assert_close(unsure, torch.stack(futures).var(dim=0).mean(dim=-1))
+
+
+@pytest.mark.parametrize("name", ["masked", "masked, no cache"])
+def test_the_uncertainty_of_a_masked_model_is_the_entropy_of_its_tokens(name: str) -> None:
+    world, past, actions = made(name)
+    dynamics = WorldModelDynamics(world)
+    rollout = dynamics.rollout(past, actions)
+    unsure = dynamics.uncertainty(past, rollout, samples=2, steps=2)
+    assert unsure.shape == rollout.latents.shape[:-1]
+    assert (unsure > 0).all() and (unsure < 1).all()
+    torch.nn.init.zeros_(world.model.vocabulary.head.weight)
+    torch.nn.init.zeros_(world.model.vocabulary.head.bias)
+    torch.testing.assert_close(dynamics.uncertainty(past, rollout, 2, 2), torch.ones_like(unsure))
+
+
+@pytest.mark.parametrize("name", ["masked", "masked, no cache"])
+def test_the_surprise_is_the_negative_log_likelihood_of_the_goals_tokens(name: str) -> None:
+    world, past, actions = made(name)
+    dynamics = WorldModelDynamics(world)
+    rollout = dynamics.rollout(past, actions)
+    goal = dynamics.goal(np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8))
+    assert goal.tokens is not None
+    surprise = dynamics.goal_surprise(past, rollout, goal)
+    vocabulary = world.model.vocabulary
+    # The cost of every token of the codebook at one cell, as probabilities: they sum to 1
+    total = torch.zeros_like(surprise)
+    for token in range(vocabulary.size):
+        of_token = dynamics.goal_surprise(past, rollout, replace(goal, tokens=torch.full_like(goal.tokens, token)))
+        total += (-of_token * math.log(vocabulary.size)).exp()
+        torch.testing.assert_close(surprise[:, :, goal.tokens == token], of_token[:, :, goal.tokens == token])
+    torch.testing.assert_close(total, torch.ones_like(total))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_dynamics_tell_about_the_last_latents_alone_and_in_parts_is_the_same(name: str) -> None:
+    world, past, actions = made(name)
+    goal = WorldModelDynamics(world).goal(np.zeros((16, 16, 3), np.uint8))
+    told = []
+    for memory in (2**31, 1):  # all candidates at once, and one at a time
+        dynamics = WorldModelDynamics(world, memory=memory, approximate=True)
+        rollout = dynamics.rollout(past, actions, 1)
+        told.append([dynamics.uncertainty(past, rollout, 2, 2)])
+        if world.family == "masked":
+            told[-1].append(dynamics.goal_surprise(past, rollout, goal))
+        assert told[-1][0].shape == (6, 1, 2, 2)
+    for one, parts in zip(*told, strict=True):
+        torch.testing.assert_close(one, parts, rtol=1e-3, atol=1e-4)
+
+
+def test_a_flow_model_has_no_likelihood_of_tokens() -> None:
+    world, past, actions = made("flow")
+    dynamics = WorldModelDynamics(world)
+    goal = dynamics.goal(np.zeros((16, 16, 3), np.uint8))
+    with pytest.raises(BadConfig, match="goal_tokens"):
+        dynamics.goal_surprise(past, dynamics.rollout(past, actions), goal)

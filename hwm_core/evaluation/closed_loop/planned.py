@@ -18,6 +18,7 @@ from hwm_core.planning.proposals.base import Primitive, Proposer
 from hwm_core.planning.search import Search
 from hwm_core.sim.primitives import primitives_for
 from hwm_core.types import Rollout
+from hwm_core.world_model.dynamics import WorldModelDynamics
 
 PastOf = Callable[[SimObservation], Any]
 
@@ -112,8 +113,8 @@ def _replan_frames(situation: Situation, horizon_frames: int, config: PlanningCo
 class ShuffledDynamics:
     """Every candidate gets the prediction of another one: how much of a success is due to obeyed actions?"""
 
-    def __init__(self, dynamics: Dynamics[Any], seed: int) -> None:
-        self._dynamics, self._generator = dynamics, torch.Generator().manual_seed(seed)
+    def __init__(self, dynamics: WorldModelDynamics, seed: int) -> None:
+        self._dynamics, self._seed, self._generator = dynamics, seed, torch.Generator().manual_seed(seed)
         self.num_joints, self.horizon_frames = dynamics.num_joints, dynamics.horizon_frames
 
     def recent_actions(self, past: Any) -> Tensor:
@@ -128,3 +129,12 @@ class ShuffledDynamics:
 
     def decode(self, past: Any, rollout: Rollout) -> Tensor:
         return self._dynamics.decode(past, rollout)
+
+    def uncertainty(self, past: Any, rollout: Rollout, samples: int, steps: int) -> Tensor:
+        return self._dynamics.uncertainty(past, rollout, samples, steps)
+
+    def goal_surprise(self, past: Any, rollout: Rollout, goal: Goal) -> Tensor:
+        return self._dynamics.goal_surprise(past, rollout, goal)
+
+    def at_steps(self, steps: int) -> "ShuffledDynamics":
+        return ShuffledDynamics(self._dynamics.at_steps(steps), self._seed)

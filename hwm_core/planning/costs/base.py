@@ -2,15 +2,37 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from hwm_core.config import Config
+from hwm_core.errors import BadConfig
 from hwm_core.planning.dynamics import Goal
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.types import Rollout
+
+
+def no_uncertainty(samples: int, steps: int) -> NoReturn:
+    """For dynamics that are not `UncertainDynamics`. Raises BadConfig."""
+    raise BadConfig(
+        "Cost `uncertainty`",
+        expected="a model that tells how sure it is",
+        got="dynamics without `uncertainty`",
+        remedy="Set its weight to 0.",
+    )
+
+
+def no_tokens() -> NoReturn:
+    """For dynamics that are not `TokenDynamics`. Raises BadConfig."""
+    raise BadConfig(
+        "Cost `goal_tokens`",
+        expected="a masked model, which predicts distributions of tokens",
+        got="a model without tokens",
+        remedy="Set its weight to 0, or plan with a masked model.",
+    )
 
 
 @dataclass(frozen=True)
@@ -23,6 +45,8 @@ class Candidates:
     decode: Callable[[], Tensor]  # decodes the rollout's frames, [S, F, 3, H, W] in [0, 1]; slow
     goal: Goal
     space: JointSpace
+    uncertainty: Callable[[int, int], Tensor] = no_uncertainty  # (samples, steps) -> [S, T, h, w], as the dynamics'
+    goal_surprise: Callable[[], Tensor] = no_tokens  # [S, T, h, w], as the dynamics'
 
     def trajectories(self) -> Tensor:
         """Recent actions followed by candidate actions, [S, 2 + F, A]."""

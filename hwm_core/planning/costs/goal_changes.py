@@ -36,11 +36,15 @@ class GoalChanges(Cost):
 
     def value(self, candidates: Candidates) -> Tensor:
         latents, goal = candidates.rollout.latents.float(), candidates.goal.latent.float()
-        weights = change_weights(candidates.goal, self.spread, self.sharpness, self.floor)
+        weights = self._weights(candidates.goal)
         error = self._over_time(self._error(latents, goal, weights))
         start = candidates.goal.start
         reference = goal.mean(dim=(0, 1)).expand_as(goal) if start is None else start.float()
         return error / self._error(reference[None, None], goal, weights)[:, 0].clamp(min=1e-6)
+
+    def _weights(self, goal: Goal) -> Tensor:
+        """[H, W] of the cells, of sum 1."""
+        return change_weights(goal, self.spread, self.sharpness, self.floor)
 
     def _over_time(self, errors: Tensor) -> Tensor:
         """[S, T] -> [S]."""

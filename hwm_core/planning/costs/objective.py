@@ -9,9 +9,13 @@ from hwm_core.planning.costs.goal_changes import GoalChanges
 from hwm_core.planning.costs.goal_colours import GoalColours
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
+from hwm_core.planning.costs.goal_regions import GoalRegions
+from hwm_core.planning.costs.goal_tokens import GoalTokens
 from hwm_core.planning.costs.joint_limits import JointLimits
 from hwm_core.planning.costs.lateness import Lateness
+from hwm_core.planning.costs.readout_distance import ReadoutDistance
 from hwm_core.planning.costs.smoothness import Smoothness
+from hwm_core.planning.costs.uncertainty import Uncertainty
 from hwm_core.planning.costs.velocity_limits import VelocityLimits
 
 
@@ -20,9 +24,13 @@ class Objective(Config):
 
     goal_changes: GoalChanges = GoalChanges()
     closest_approach: ClosestApproach = ClosestApproach()
+    goal_regions: GoalRegions = GoalRegions()
     goal_colours: GoalColours = GoalColours()
     goal_latent: GoalLatent = GoalLatent()
     goal_pixels: GoalPixels = GoalPixels()
+    goal_tokens: GoalTokens = GoalTokens()
+    readout: ReadoutDistance = ReadoutDistance()
+    uncertainty: Uncertainty = Uncertainty()
     lateness: Lateness = Lateness()
     smoothness: Smoothness = Smoothness()
     joint_limits: JointLimits = JointLimits()

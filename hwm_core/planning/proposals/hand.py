@@ -43,7 +43,7 @@ class HandReach:
     def __init__(self, arm: HandKinematics, workspace: Workspace, space: JointSpace) -> None:
         self._columns = space.index(arm.joints)
         self._arm = arm.to(space.lower.device)
-        self._low, self._high = _bounds(space, workspace.x, workspace.y, workspace.z)
+        self._low, self._high = bounds(space, workspace.x, workspace.y, workspace.z)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         return uniform(count, self._low, self._high, generator)
@@ -85,9 +85,9 @@ class HandStroke:
         self._columns = space.index(arm.joints)
         self._arm = arm.to(space.lower.device)
         x, y, low, high = workspace.x, workspace.y, workspace.stroke_z, workspace.clear_z
-        self._drawn = _bounds(space, x, y, (-torch.pi, torch.pi), workspace.stroke, low, high)
+        self._drawn = bounds(space, x, y, (-torch.pi, torch.pi), workspace.stroke, low, high)
         floor = (low[0], torch.inf)
-        self._allowed = _bounds(space, x, y, x, y, floor, floor)
+        self._allowed = bounds(space, x, y, x, y, floor, floor)
         self._widths = torch.tensor(self._WIDTHS, device=space.lower.device)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
@@ -124,7 +124,7 @@ class HandStroke:
         return numbers.maximum(low).minimum(high)
 
 
-def _bounds(space: JointSpace, *intervals: Interval) -> tuple[Tensor, Tensor]:
+def bounds(space: JointSpace, *intervals: Interval) -> tuple[Tensor, Tensor]:
     """Lower and upper ends, each [P], on the device of the space."""
     low, high = torch.tensor(intervals, device=space.lower.device).unbind(dim=1)
     return low, high

@@ -128,9 +128,17 @@ class Search(Generic[PastT]):
             motions = proposer(past, goal, now.recent, self._space, self._generator, count // len(self._proposers))
             if len(motions):
                 pool.add(proposer.name, self._feasible(motions, now, f"proposals of `{proposer.name}`"))
+        self._draw(pool, now, count)
+        pool.score()
+        for _ in range(self._config.first_batches - 1 if warm_start is None and self._primitives else 0):
+            if pool.open():
+                self._draw(pool, now, count)
+                pool.score()
+
+    def _draw(self, pool: CandidatePool, now: Now, count: int) -> None:
+        """Add random motions of every primitive."""
         for primitive, share in self._shares(count):
             self._add(pool, primitive, primitive.sample(share, self._generator), now)
-        pool.score()
 
     def _refine(self, pool: CandidatePool, now: Now, share: float) -> None:
         """Vary the best motions of every primitive, and its motions to where the best motions of all end."""

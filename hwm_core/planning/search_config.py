@@ -7,10 +7,15 @@ from hwm_core.planning.solvers.table import SolverConfigs, SolverName
 
 
 class SearchConfig(Config):
-    """Settings of `Search`. A plan predicts about proposals + refinements * variations + 8 futures."""
+    """Settings of `Search`. A plan predicts about proposals + refinements * variations + 8 futures, the first more."""
 
     joints: tuple[str, ...] = Field(default=(), description="joints that are planned, the others hold; empty: all")
     proposals: int = Field(default=96, ge=0, description="random motions of the first batch, shared by the primitives")
+    first_batches: int = Field(
+        default=3,
+        ge=1,
+        description="batches of `proposals` of a plan that continues none: later plans rarely leave its kind of motion",
+    )
     refinements: int = Field(default=2, ge=0, description="times that the best motions of the primitives are varied")
     variations: int = Field(default=48, ge=1, description="candidates of a refinement, shared by all primitives")
     parents: int = Field(

@@ -109,7 +109,7 @@ def test_searching_on_true_images_turns_the_head_to_the_goal(robot):
 
     done = run_episode(robot, VIEW, SPACE, LOOK, SEED, planned)
     assert done.errors[-1] < 0.5 * done.errors[0]
-    assert [decision.futures for decision in done.decisions] == [1 + 16 + 12 + 6] + 3 * [2 + 16 + 12 + 6]
+    assert [decision.futures for decision in done.decisions] == [1 + 3 * 16 + 12 + 6] + 3 * [2 + 16 + 12 + 6]
 
 
 def test_the_state_oracle_turns_the_head_to_the_goal(robot):

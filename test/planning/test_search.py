@@ -156,6 +156,18 @@ def test_a_deadline_is_asked_once_a_batch() -> None:
     assert plan.complete
 
 
+def test_the_first_plan_draws_more_motions_in_batches_that_a_deadline_may_end() -> None:
+    config = {"proposals": 10, "first_batches": 4, "refinements": 0, "polish": False}
+    first, next_, late = CountingDynamics(), CountingDynamics(), CountingDynamics()
+    plan = search(first, config=config).plan(AT, goal_at(5.0))
+    search(next_, config=config).plan(AT, goal_at(5.0), warm_start=plan.actions)
+    calls = iter((False, True))
+    search(late, config=config).plan(AT, goal_at(5.0), deadline=lambda: next(calls))
+    assert [len(batch) for batch in first.batches] == [11, 10, 10, 10, 6]
+    assert [len(batch) for batch in next_.batches] == [12, 6]
+    assert [len(batch) for batch in late.batches] == [11, 10]
+
+
 def test_the_number_of_futures_is_reported() -> None:
     dynamics = CountingDynamics()
     plan = search(dynamics).plan(AT, goal_at(5.0))

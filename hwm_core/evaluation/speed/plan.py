@@ -42,7 +42,8 @@ def time_plans(world_model: WorldModel, scenes: Sequence[Scene], config: Plannin
     for scene in scenes:
         of_task = config.of_task(scene.task)
         dynamics = WorldModelDynamics(world_model, sampling=of_task.scoring)
-        settings = of_task.search.model_copy(update={"joints": scene.joints})
+        # A plan as they follow each other on a robot; the first one predicts more
+        settings = of_task.search.model_copy(update={"joints": scene.joints, "first_batches": 1})
         motions = primitives_for(scene.joints, scene.actions[-1], space)
         search: Search[Any] = Search(dynamics, of_task.objective, space, settings, motions, seed=scene.seed)
         goal = dynamics.goal(scene.goal, scene.frames[-1])

@@ -16,7 +16,7 @@ class ReadoutDistance(Cost):
     **A search exploits its errors.** Of a bank of motions it ranks best of all costs, at the start of a task as near
     the goal. But a search looks for images that read well, and a small probe is wrong somewhere: on *true* images,
     0.1 m of read-out and a little of the latents reached 5 of 15 goals where blurred images reached 13 of 16. Use it
-    beside a distance of latents, with a small weight, and judge it by closed loops, never by how it ranks.
+    beside a distance of latents, with a small weight, and evaluate it in closed loops, never by how it ranks.
 
     The probe is trained on the state of a simulator, which a robot does not have: a row that uses it is marked.
     """

@@ -11,32 +11,38 @@ from rosbags.typesys.store import Typestore
 
 from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, Event, JointValues, Notice
 from hwm_core.data.recording.image_message import decode_image
+from hwm_core.data.recording.packet_decoder import unreadable_packets
 from hwm_core.data.rosbag2.bag import CDR, Bag, BagMessage
 from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.errors import BadBag, nearest_path
+from hwm_core.data.rosbag2.video_packets import DEFINITIONS, PACKET_TYPES, UNREADABLE, PacketEvents, failed_event
+from hwm_core.errors import BadBag, BadInput, NoImages, nearest_path
 
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *PACKET_TYPES)
 JOINT_TYPES = ("sensor_msgs/msg/JointState",)
 CUT_TYPE = "std_msgs/msg/Empty"
 StampSource = Literal["header", "receive"]
+_REPUBLISH = "publish them as sensor_msgs/Image while playing the bag"
 
 
-def bag_events(path: Path, topics: Topics, stamps: StampSource = "header") -> Iterator[AnyEvent]:
+def bag_events(path: Path, topics: Topics, stamps: StampSource = "header", images: bool = True) -> Iterator[AnyEvent]:
     """Yield the images, joint states, commands and cuts of a bag, in order of arrival; faults of the bag come last.
 
     Args:
         path: rosbag2 folder, or one .mcap or .db3 file.
         topics: topics to read; one of the two joint topics may be absent, and so may the topic of cuts.
         stamps: time of a message: the stamp in its header, or the time the recorder received it.
+        images: whether to read the images; a bag without them is an error then.
 
     Raises:
+        NoImages: there is no topic of images.
         BadBag: the bag is truncated, malformed, or lacks a topic. A fault in one message is raised by its `load`.
     """
-    types = message_types()
+    types = message_types(DEFINITIONS)
     with _open(path) as bag:
         recorded = bag.topic_types()
-        channels = _channels(path, bag, recorded, topics)
+        channels = _channels(path, bag, recorded, topics, images)
+        packets = {topic: PacketEvents(topic) for topic in channels if recorded[topic] in PACKET_TYPES}
         wanted: dict[str, tuple[str, ...]] = {
             topic: IMAGE_TYPES if channel == "images" else JOINT_TYPES for topic, channel in channels.items()
         }
@@ -47,11 +53,21 @@ def bag_events(path: Path, topics: Topics, stamps: StampSource = "header") -> It
             if topic == topics.cuts:
                 yield Cut()
                 continue
-            yield Event(channels[topic], partial(_load, path, types, message, channels[topic], stamps))
+            if topic in packets:  # each image needs the packets before it, so they are decoded in order
+                yield from _decoded(path, types, message, stamps, packets[topic])
+            else:
+                yield Event(channels[topic], partial(_load, path, types, message, channels[topic], stamps))
+        for some in packets.values():
+            yield from some.finish()
         for text in bag.shortfalls(wanted):
             yield Notice("fault", text)
         for topic, encoding in sorted(bag.foreign().items()):
             yield Notice("note", f"topic {topic} is left out: its messages are in {encoding}, not in {CDR}")
+
+
+def image_transports(topic: str) -> tuple[str, ...]:
+    """The topics on which image_transport publishes a camera, in the order in which they are looked for."""
+    return topic, f"{topic}/compressed", f"{topic}/ffmpeg"
 
 
 def bag_topics(path: Path) -> dict[str, str]:
@@ -89,13 +105,30 @@ def serialized_messages(path: Path) -> Iterator[SerializedMessage]:
             )
 
 
+def _decoded(
+    path: Path, types: Typestore, stored: BagMessage, stamps: StampSource, packets: PacketEvents
+) -> Iterator[Event]:
+    topic, kind = stored.connection.topic, stored.connection.message_type
+    try:
+        try:
+            message: Any = types.deserialize_cdr(stored.data, kind)
+        except Exception as error:  # on damaged bytes, the parser raises exceptions of many types
+            raise unreadable_packets(topic, f"{kind} of other fields ({error})") from error
+        time = message.header.stamp if hasattr(message, "header") else message.timestamp
+        stamp_ns = stored.received_ns if stamps == "receive" else _stamp_ns(time, topic)
+    except BadInput as fault:
+        yield failed_event(fault)
+    else:
+        yield from packets.add(message, stamp_ns)
+
+
 def _load(
     path: Path, types: Typestore, stored: BagMessage, channel: Channel, stamps: StampSource
 ) -> CameraFrame | JointValues:
     topic = stored.connection.topic
     with _parsing(path):
         message: Any = types.deserialize_cdr(stored.data, stored.connection.message_type)
-    stamp_ns = stored.received_ns if stamps == "receive" else _header_stamp(message, topic)
+    stamp_ns = stored.received_ns if stamps == "receive" else _stamp_ns(message.header.stamp, topic)
     if channel == "images":
         return CameraFrame(stamp_ns, decode_image(message))
     return JointValues(stamp_ns, tuple(message.name), message.position, stored.publisher)
@@ -141,8 +174,8 @@ def _parsed(path: Path, messages: Iterator[BagMessage]) -> Iterator[BagMessage]:
         yield message
 
 
-def _header_stamp(message: Any, topic: str) -> int:
-    stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+def _stamp_ns(time: Any, topic: str) -> int:
+    stamp_ns = int(time.sec) * 1_000_000_000 + int(time.nanosec)
     if stamp_ns <= 0:
         raise BadBag(
             f"Message on {topic}",
@@ -153,7 +186,7 @@ def _header_stamp(message: Any, topic: str) -> int:
     return stamp_ns
 
 
-def _channels(path: Path, bag: Bag, recorded: Mapping[str, str], topics: Topics) -> dict[str, Channel]:
+def _channels(path: Path, bag: Bag, recorded: Mapping[str, str], topics: Topics, images: bool) -> dict[str, Channel]:
     """{recorded topic: channel}. Raises BadBag where the images, or both joint topics, are missing."""
     foreign = bag.foreign()
     for topic in (topics.image, topics.joint_states, topics.commands):
@@ -164,13 +197,13 @@ def _channels(path: Path, bag: Bag, recorded: Mapping[str, str], topics: Topics)
                 got=f"messages in {foreign[topic]}",
                 remedy="Record the topic with `ros2 bag record`, or convert a ROS 1 bag with `rosbags-convert`.",
             )
-    channels: dict[str, Channel] = {_image_topic(path, recorded, topics): "images"}
+    channels: dict[str, Channel] = {_image_topic(path, recorded, topics): "images"} if images else {}
     joint_topics: tuple[tuple[str, Channel], ...] = ((topics.joint_states, "states"), (topics.commands, "commands"))
     for topic, channel in joint_topics:
         if topic in recorded:
             _require_type(path, topic, recorded, JOINT_TYPES)
             channels[topic] = channel
-    if len(channels) == 1:
+    if len(channels) == images:
         raise BadBag(
             f"Bag {path}",
             expected=f"joint values on {topics.joint_states} or {topics.commands}",
@@ -182,15 +215,27 @@ def _channels(path: Path, bag: Bag, recorded: Mapping[str, str], topics: Topics)
 
 def _image_topic(path: Path, recorded: Mapping[str, str], topics: Topics) -> str:
     """The image topic, or its compressed transport where only this was recorded."""
-    for topic in (topics.image, f"{topics.image}/compressed"):
+    for topic in image_transports(topics.image):
         if topic in recorded:
             _require_type(path, topic, recorded, IMAGE_TYPES)
             return topic
-    raise BadBag(
+    unreadable = {topic: kind for topic, kind in recorded.items() if _looks_like_a_camera(kind)}
+    got = "".join(f"; {topic} holds {kind}" for topic, kind in sorted(unreadable.items()))
+    ways = dict.fromkeys(UNREADABLE.get(kind, _REPUBLISH) for kind in unreadable.values())
+    raise NoImages(
         f"Bag {path}",
         expected=f"images on {topics.image}",
-        got="no such topic",
-        remedy=_alternatives(recorded, IMAGE_TYPES),
+        got="no such topic" + got,
+        remedy=_alternatives(recorded, IMAGE_TYPES)
+        + (f" To use the packets, {' or '.join(ways)}, and record the result." if ways else ""),
+    )
+
+
+def _looks_like_a_camera(kind: str) -> bool:
+    """Whether a message type that hwm does not read holds images or video, by its name."""
+    name = kind.rpartition("/")[2].lower()
+    return kind in UNREADABLE or (
+        kind not in IMAGE_TYPES and any(word in name for word in ("packet", "image", "video"))
     )
 
 

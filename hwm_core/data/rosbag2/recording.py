@@ -31,6 +31,12 @@ class BagRecording(Recording):
     def events(self) -> Iterator[AnyEvent]:
         return bag_events(self.path, self.topics, stamps=self.stamps)
 
+    def joint_events(self) -> Iterator[AnyEvent]:
+        return bag_events(self.path, self.topics, stamps=self.stamps, images=False)
+
     def extras(self) -> tuple[str, ...]:
-        read = {*self.topics.model_dump().values(), f"{self.topics.image}/compressed"}
+        read = {
+            *self.topics.model_dump().values(),
+            *(f"{self.topics.image}/{form}" for form in ("compressed", "ffmpeg")),
+        }
         return tuple(f"topic {topic}" for topic in bag_topics(self.path) if topic not in read)

@@ -32,11 +32,27 @@ class JsonFields(Config):
         return cls.from_object(read_json(path, remedy), f"File {path}", remedy)
 
     @classmethod
-    def from_lines(cls: type[F], path: str | Path, remedy: str) -> list[F]:
-        """The fields of a file with one object per line; ignores empty lines. Raises BadBag with the line number."""
-        lines = enumerate(_text(Path(path), remedy).split("\n"), start=1)
-        named = [(f"File {path}, line {number}", line) for number, line in lines if line.strip()]
-        return [cls.from_object(_object(line, where, remedy), where, remedy) for where, line in named]
+    def from_lines(cls: type[F], path: str | Path, remedy: str) -> tuple[list[F], dict[str, BadBag]]:
+        """The fields of a file with one object per line; ignores empty lines.
+
+        Returns:
+            The usable lines, and {"line 3 of FOLDER/FILE": its fault}; one fault of the file where it is no text.
+        """
+        path = Path(path)
+        name = f"{path.parent.name}/{path.name}"
+        found: list[F] = []
+        faults: dict[str, BadBag] = {}
+        try:
+            lines = _text(path, remedy).split("\n")
+        except BadBag as fault:
+            return [], {name: fault}
+        for number, line in enumerate(lines, start=1):
+            where = f"File {path}, line {number}"
+            try:
+                found += [cls.from_object(_object(line, where, remedy), where, remedy)] if line.strip() else []
+            except BadBag as fault:
+                faults[f"line {number} of {name}"] = fault
+        return found, faults
 
 
 def read_json(path: str | Path, remedy: str) -> dict[str, Any]:

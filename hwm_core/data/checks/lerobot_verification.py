@@ -6,7 +6,7 @@ from pathlib import Path
 from hwm_core.data.checks.finding import Finding
 from hwm_core.data.lerobot.checked_episode import grid_deviation
 from hwm_core.data.lerobot.dataset import LeRobotDataset
-from hwm_core.data.lerobot.metadata import read_statistics
+from hwm_core.data.lerobot.metadata import statistics_faults
 from hwm_core.data.lerobot.tables import read_times
 from hwm_core.errors import BadInput
 from hwm_core.io.json_files import read_json
@@ -43,18 +43,18 @@ def verify_lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
             f"timestamps of {len(offsets)} episodes differ from row / fps, which LeRobot uses to find images, by a "
             f"constant {max(offsets, key=abs):+.4f} s; a conversion between versions removes the offset",
         )
-    counts = {"total_episodes": len(dataset.episodes), "total_frames": frames}
-    try:
-        counts["total_tasks"] = len(dataset.tasks())
-    except BadInput as fault:
-        yield Finding("fault", where, str(fault))
+    counts = {
+        "total_episodes": len(dataset.episodes),
+        "total_frames": frames,
+        "total_tasks": len(dataset.tasks()),
+    }
     if dataset.version.startswith("v3.") and not (dataset.path / "meta/tasks.parquet").exists():
         yield Finding("fault", where, "meta/tasks.parquet is missing, and LeRobot needs it for v3.0: download it")
-    for check in (lambda: read_statistics(dataset.path), lambda: _read_total_statistics(dataset.path)):
-        try:
-            check()
-        except BadInput as fault:
-            yield Finding("fault", where, str(fault))
+    yield from (Finding("fault", where, str(fault)) for fault in statistics_faults(dataset.path))
+    try:
+        _read_total_statistics(dataset.path)
+    except BadInput as fault:
+        yield Finding("fault", where, str(fault))
     for key, counted in counts.items():
         if key in dataset.info and dataset.info[key] != counted:
             text = f"info.json has {key} {dataset.info[key]}, but there are {counted}, which is used"

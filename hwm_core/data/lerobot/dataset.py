@@ -19,6 +19,8 @@ from hwm_core.data.lerobot.joint_columns import ColumnChoice, JointColumns, join
 from hwm_core.data.lerobot.metadata import INFO, Info, read_info, read_tasks
 from hwm_core.errors import BadBag, NoImages
 
+_OF_ONE_EPISODE = ("episode ", "row ")  # beginnings of the names in `LeRobotDataset.left_out`
+
 
 @dataclass(frozen=True)
 class LeRobotDataset:
@@ -31,7 +33,8 @@ class LeRobotDataset:
     commands: JointColumns
     entries: Mapping[int, LeRobotEpisode]  # by episode number
     info: Mapping[str, Any]  # meta/info.json
-    left_out: Mapping[str, BadBag] = field(default_factory=dict)  # {"episode 3": why it cannot be read}
+    task_texts: Mapping[int, str] = field(default_factory=dict)  # {task_index: task} of the file of tasks
+    left_out: Mapping[str, BadBag] = field(default_factory=dict)  # {"episode 3", or a part of meta/: why}
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -74,6 +77,10 @@ class LeRobotDataset:
             )
         return self.entries[number]
 
+    def metadata_faults(self) -> list[BadBag]:
+        """Why parts of meta/ cannot be used that belong to no single episode."""
+        return [fault for name, fault in self.left_out.items() if not name.startswith(_OF_ONE_EPISODE)]
+
     def camera(self, key: str | None = None) -> str:
         """The key of the pictures to read.
 
@@ -98,9 +105,9 @@ class LeRobotDataset:
         return key
 
     def tasks(self) -> dict[int, str]:
-        """{task_index: task}. Without a file of tasks, the tasks of the episodes in order. Raises BadBag."""
+        """{task_index: task}. Without a file of tasks, the tasks of the episodes in order."""
         listed = dict.fromkeys(task for number in self.episodes for task in self.entry(number).tasks)
-        return read_tasks(self.path) or dict(enumerate(listed)) or {0: ""}
+        return dict(self.task_texts) or dict(enumerate(listed)) or {0: ""}
 
     def _no_pictures(self) -> NoImages:
         features = self.info["features"]
@@ -136,8 +143,17 @@ def open_lerobot(path: str | Path, choice: ColumnChoice | None = None) -> LeRobo
         )
     widths = _measured_widths(found, states, commands)
     states, commands = states.measured(widths), commands.measured(widths)
+    tasks, bad_tasks = read_tasks(path)
     return LeRobotDataset(
-        path, info.codebase_version, info.fps, states, commands, found.entries, everything, found.left_out
+        path=path,
+        version=info.codebase_version,
+        fps=info.fps,
+        states=states,
+        commands=commands,
+        entries=found.entries,
+        info=everything,
+        task_texts=tasks,
+        left_out={**found.left_out, **bad_tasks},
     )
 
 

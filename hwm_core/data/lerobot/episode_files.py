@@ -32,28 +32,29 @@ class FoundEpisodes:
     """The result of a search."""
 
     entries: Mapping[int, LeRobotEpisode]  # by episode number
-    left_out: Mapping[str, BadBag]  # {"episode 3": why it cannot be read}
+    left_out: Mapping[str, BadBag]  # {"episode 3", or a part of meta/: why it cannot be used}
 
 
 def find_episodes_v2(path: Path, info: Mapping[str, Any]) -> FoundEpisodes:
     """The episodes of a v2 dataset. Raises BadBag."""
-    tasks = read_episode_tasks(path)
+    tasks, left_out = read_episode_tasks(path)
     videos: dict[int, dict[str, VideoSpan]] = {}
     for file, fields in find_files(path, info, "v2", "video_path"):
         videos.setdefault(int(fields["episode_index"]), {})[fields["video_key"]] = VideoSpan(file)
     entries: dict[int, LeRobotEpisode] = {}
-    twice: dict[str, BadBag] = {}
+    twice: set[int] = set()
     for file, fields in find_files(path, info, "v2", "data_path"):
         number = int(fields["episode_index"])
         if number in entries:
-            twice[f"episode {number}"] = BadBag(
+            twice.add(number)
+            left_out[f"episode {number}"] = BadBag(
                 f"Episode {number} of {path}",
                 expected="one table",
                 got=f"{entries[number].table.relative_to(path)} and {file.relative_to(path)}",
                 remedy="Remove one of the two files.",
             )
         entries[number] = LeRobotEpisode(file, number, videos.get(number, {}), None, tasks.get(number, ()))
-    return FoundEpisodes({number: one for number, one in entries.items() if f"episode {number}" not in twice}, twice)
+    return FoundEpisodes({number: one for number, one in entries.items() if number not in twice}, left_out)
 
 
 def find_episodes_v3(path: Path, info: Info, everything: Mapping[str, Any]) -> FoundEpisodes:

@@ -1,6 +1,6 @@
 """Reads meta/ of a LeRobot dataset: rate and features, tasks, statistics of each episode."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,26 +97,44 @@ def is_video(feature: Mapping[str, Any]) -> bool:
     return feature.get("dtype") == "video"
 
 
-def read_episode_tasks(path: Path) -> dict[int, tuple[str, ...]]:
-    """{episode: tasks} of v2; empty where the dataset has no meta/episodes.jsonl. Raises BadBag."""
+Faults = dict[str, BadBag]  # {a part of meta/: why it cannot be used}
+
+
+def read_episode_tasks(path: Path) -> tuple[dict[int, tuple[str, ...]], Faults]:
+    """{episode: tasks} of v2, and the lines that cannot be used; empty where there is no meta/episodes.jsonl."""
     file = path / "meta/episodes.jsonl"
-    lines = _Episode.from_lines(file, _REMEDY) if file.exists() else []
-    return {line.episode_index: text_list(line.tasks) for line in lines}
+    lines, faults = _Episode.from_lines(file, _REMEDY) if file.exists() else ([], {})
+    return {line.episode_index: text_list(line.tasks) for line in lines}, faults
 
 
-def read_tasks(path: Path) -> dict[int, str]:
-    """{task_index: task}; empty where the dataset has no file of tasks. Raises BadBag."""
+def read_tasks(path: Path) -> tuple[dict[int, str], Faults]:
+    """{task_index: task}, and the rows that cannot be used; empty where the dataset has no file of tasks."""
     old, new = path / "meta/tasks.jsonl", path / "meta/tasks.parquet"
     if old.exists():
-        return {line.task_index: line.task for line in _Task.from_lines(old, _REMEDY)}
+        lines, faults = _Task.from_lines(old, _REMEDY)
+        return {line.task_index: line.task for line in lines}, faults
     if not new.exists():
-        return {}
+        return {}, {}
+    found: dict[int, str] = {}
+    faults = {}
     try:
         rows = pyarrow.parquet.ParquetFile(new).read().to_pylist()
-        return {int(row.pop("task_index")): str(next(iter(row.values()), "")) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
-        got = f"{type(error).__name__}: {error}"
-        raise BadBag(f"Table {new}", expected="task_index and task", got=got, remedy=_REMEDY) from None
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        return {}, {"meta/tasks.parquet": _bad_rows(f"Table {new}", "task_index and task", error)}
+    for place, row in enumerate(rows):
+        try:
+            index = whole_number(row, "task_index")
+            texts = [value for name, value in row.items() if name != "task_index"]
+            found[index] = str(texts[0]) if texts else ""
+        except (ValueError, KeyError, TypeError) as error:
+            where = f"meta/tasks.parquet, row {place}"
+            faults[where] = _bad_rows(f"Table {new}, row {place}", "task_index and task", error)
+    return found, faults
+
+
+def _bad_rows(what: str, expected: str, error: Exception) -> BadBag:
+    got = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return BadBag(what, expected=expected, got=got, remedy=_REMEDY)
 
 
 def source_number(row: Mapping[str, Any]) -> int:
@@ -139,37 +157,57 @@ def text_list(value: Any) -> tuple[str, ...]:
 
 
 def read_statistics(path: Path) -> dict[int, Mapping[str, FeatureStats]]:
-    """{episode: {feature: statistics}} of v2.1 and v3.0; empty where there are none. Raises BadBag."""
+    """{episode: {feature: statistics}} of v2.1 and v3.0, without damaged rows; empty where there are none."""
+    return _statistics(path)[0]
+
+
+def statistics_faults(path: Path) -> list[BadBag]:
+    """Why statistics of episodes cannot be used."""
+    return list(_statistics(path)[1].values())
+
+
+def _statistics(path: Path) -> tuple[dict[int, Mapping[str, FeatureStats]], Faults]:
     file, folder = path / "meta/episodes_stats.jsonl", path / "meta/episodes"
-    lines = _Statistics.from_lines(file, _REMEDY) if file.exists() else []
-    if not lines:
-        lines = [line for part in sorted(folder.glob("*/*.parquet")) for line in _statistics_v3(part)]
-        file = folder
-    found: dict[int, Mapping[str, FeatureStats]] = {line.episode_index: line.stats for line in lines}
+    lines, faults = _Statistics.from_lines(file, _REMEDY) if file.exists() else ([], {})
+    if not lines and not faults:
+        for part in sorted(folder.glob("*/*.parquet")):
+            some, bad = _statistics_v3(part)
+            lines, faults, file = lines + some, faults | bad, folder
+    found: dict[int, Mapping[str, FeatureStats]] = {}
     shapes: dict[str, tuple[int, ...]] = {}
-    for episode, stats in found.items():
-        for name, values in stats.items():
-            if (shape := _require_shape(name, values)) != shapes.setdefault(name, shape):
-                got = f"{list(shape)} in episode {episode}"
-                raise BadBag(f"File {file}: `{name}`", expected=f"values {list(shapes[name])}", got=got, remedy=_REMEDY)
-    return found
+    for line in lines:
+        own = {name: _require_shape(name, values) for name, values in line.stats.items()}
+        other = next((name for name, shape in own.items() if shape != shapes.get(name, shape)), None)
+        if other is None:
+            shapes |= own
+            found[line.episode_index] = line.stats
+        else:
+            expected, got = f"values {list(shapes[other])}", f"{list(own[other])} in episode {line.episode_index}"
+            fault = BadBag(f"File {file}: `{other}`", expected=expected, got=got, remedy=_REMEDY)
+            faults[f"statistics of episode {line.episode_index}"] = fault
+    return found, faults
 
 
-def _statistics_v3(file: Path) -> Iterator[_Statistics]:
+def _statistics_v3(file: Path) -> tuple[list[_Statistics], Faults]:
     """Statistics from the columns stats/FEATURE/NAME of meta/episodes; episodes without statistics are skipped."""
     try:
         rows = pyarrow.parquet.ParquetFile(file).read().to_pylist()
-        numbered = [(source_number(row), row) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
-        got = f"{type(error).__name__}: {error}"
-        raise BadBag(f"Table {file}", expected="one row for each episode", got=got, remedy=_REMEDY) from None
-    for number, row in numbered:
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        return [], {file.name: _bad_rows(f"Table {file}", "one row for each episode", error)}
+    found: list[_Statistics] = []
+    faults: Faults = {}
+    for place, row in enumerate(rows):
         stats: dict[str, FeatureStats] = {}
         for column, values in row.items():
             if column.startswith("stats/") and values is not None:
                 feature, _, statistic = column.removeprefix("stats/").rpartition("/")
                 stats.setdefault(feature, {})[statistic] = values
-        if stats:
-            yield _Statistics.from_object(
-                {"episode_index": number, "stats": stats}, f"Table {file}, episode {number}", _REMEDY
-            )
+        where = f"Table {file}, row {place}"
+        try:
+            plain = {"episode_index": source_number(row), "stats": stats}
+            found += [_Statistics.from_object(plain, where, _REMEDY)] if stats else []
+        except BadBag as fault:
+            faults[where] = fault
+        except (ValueError, KeyError, TypeError):
+            continue  # a row without a number belongs to no episode, which is reported when the episodes are found
+    return found, faults

@@ -11,7 +11,7 @@ from typing import Literal
 from hwm_core.data.lerobot.checked_episode import read_checked_episode
 from hwm_core.data.lerobot.dataset import LeRobotDataset, open_lerobot
 from hwm_core.data.lerobot.info_file import KeptFeatures, kept_features
-from hwm_core.data.lerobot.metadata import is_video, read_statistics, read_tasks
+from hwm_core.data.lerobot.metadata import is_video, read_statistics, statistics_faults
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.lerobot.writer_v2 import WriterV2
 from hwm_core.data.lerobot.writer_v3 import WriterV3
@@ -43,12 +43,14 @@ def convert_version(
         What the format cannot keep, and the episodes left out.
 
     Raises:
-        BadBag: the source is damaged, no episode is usable, or `target` exists.
+        BadBag: the tasks or statistics are damaged, no episode is usable, or `target` exists.
     """
     dataset = open_lerobot(source)
+    if faults := [*dataset.metadata_faults(), *statistics_faults(dataset.path)]:
+        raise faults[0]
     stats, tasks = read_statistics(dataset.path), dataset.tasks()
     task_index = {task: index for index, task in tasks.items()}
-    without_task_file = not read_tasks(dataset.path)
+    without_task_file = not dataset.task_texts
     losses: list[_EpisodeLosses] = []
     with new_folder(target) as folder:
         (folder / "meta").mkdir()

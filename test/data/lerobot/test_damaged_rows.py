@@ -45,15 +45,12 @@ def new(made, tmp_path):
         ("length", 1.5, "1.5 for `length`"),
         ("episode_index", -1.0, "-1.0 for `episode_index`"),
         ("videos/observation.images.head/from_timestamp", float("nan"), "nan"),
-        ("videos/observation.images.head/file_index", "x", "could not convert"),
     ],
 )
 def test_a_bad_row_of_the_episodes_costs_one_episode(new, tmp_path, capsys, column, value, message):
     def change(rows):
         for row in rows:
             row.pop("source_episode_index")
-            if isinstance(value, str):
-                row[column] = str(row[column])
         rows[1][column] = value
 
     change_rows(new, change)
@@ -122,6 +119,20 @@ def test_two_tables_of_one_episode_leave_it_out_with_both_names(old):
     dataset = open_lerobot(old)
     assert dataset.episodes == (0, 2)
     assert "episode_000001.parquet and data/chunk-000/episode_1.parquet" in str(dataset.left_out["episode 1"])
+
+
+@pytest.mark.parametrize("file", ["episodes", "tasks"])
+def test_a_bad_line_of_tasks_is_reported_and_costs_no_frame(old, tmp_path, capsys, file):
+    write_lines(old, "tasks", [{"task_index": 0, "task": "wave"}])
+    write_lines(old, "episodes", [{"episode_index": number, "tasks": ["wave"]} for number in (0, 1)])
+    with (old / f"meta/{file}.jsonl").open("a") as lines:
+        lines.write('{"task_index": ')
+    last = {"episodes": 3, "tasks": 2}[file]
+    assert hwm("prepare", old, "--robot", "r", "--size", 12, "--validation-nth", 2, "--out", tmp_path / "store") == 1
+    output = capsys.readouterr()
+    assert f"line {last} of meta/{file}.jsonl" in output.out + output.err
+    assert len(list((tmp_path / "store").glob("*/set_*"))) == 3
+    assert hwm("verify", old) == 1
 
 
 @pytest.mark.parametrize(("made_as", "stated", "found"), [("old", "v3.0", "v2.1"), ("new", "v2.1", "v3.0")])

@@ -39,7 +39,8 @@ def write_mcap(
 
     Args:
         path: of the file.
-        messages: `message_type` and `topic` together name a channel, so a topic may have two.
+        messages: `message_type` and `topic` together name a channel, so a topic may have two. What follows `#` in a
+            type is not written: it tells publishers of one topic and type apart.
         profile: in the header.
         compression: of the chunks.
         chunk_messages: messages in a chunk; 0 writes no chunks.
@@ -52,7 +53,7 @@ def write_mcap(
     keys = {pair: n for n, pair in enumerate(dict.fromkeys((m.topic, m.message_type) for m in messages), start=1)}
     topics = {key: topic for (topic, _), key in keys.items()}
     described = b"".join(
-        _record(3, struct.pack("<H", key) + _text(kind) + _text("ros2msg") + _text(""))
+        _record(3, struct.pack("<H", key) + _text(kind.partition("#")[0]) + _text("ros2msg") + _text(""))
         + _record(
             4, struct.pack("<HH", key, key) + _text(topic) + _text((encodings or {}).get(topic, "cdr")) + bytes(4)
         )

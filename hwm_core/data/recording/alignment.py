@@ -39,7 +39,7 @@ class Alignment:
     Args:
         name: name of the recording.
         preparation: turns images into frames and sets the frame rate.
-        names: joints wanted, in this order; None takes the joints of the first message of each channel.
+        names: joints wanted, in this order; None takes all joints of each channel.
         aliases: {name a message may use: name wanted}.
     """
 
@@ -59,6 +59,7 @@ class Alignment:
         self._counts: Counter[str] = Counter()
         self._faults: dict[Channel, BadInput] = {}
         self._notices: list[Notice] = []
+        self._published = False  # whether joint values came from publishers, of which there may be several
 
     def feed(self, events: Iterable[AnyEvent]) -> "Alignment":
         """Add all events of a recording. A message that raises BadInput is left out and counted."""
@@ -83,6 +84,7 @@ class Alignment:
         Raises:
             BadInput: every message of a channel was bad; the first fault of that channel.
             BadBag: there are no images, or no frame has joint values of its own time.
+            BadActions: publishers of the same joints contradict each other.
         """
         self._require_usable()
         stamps = np.array([frame.stamp_ns for frame in self._frames], dtype=np.int64)
@@ -134,7 +136,8 @@ class Alignment:
             shown_hz=rounded_rate_hz(float(np.median(fresh))) if len(fresh) else 0.0,
             first_fault=str(next(iter(self._faults.values()), "")),
             source_faults=tuple(one.text for one in self._notices if one.level == "fault"),
-            source_notes=tuple(one.text for one in self._notices if one.level == "note"),
+            source_notes=(*(one.text for one in self._notices if one.level == "note"), *self._rare_joints()),
+            same_stamp=sum(track.same_stamp for track in self._joints.values()),
         )
 
     def _start_take(self) -> None:
@@ -174,15 +177,28 @@ class Alignment:
         self._latest = frame
 
     def _add_joints(self, channel: Channel, content: JointValues) -> None:
-        on_time = self._joints[channel].append(content.stamp_ns, content.names, content.positions)
+        self._published |= content.publisher is not None
+        track = self._joints[channel]
+        on_time = track.append(content.stamp_ns, content.names, content.positions, content.publisher or 0)
         self._counts["late"] += not on_time
 
     def _require_usable(self) -> None:
         for channel, some in (("images", self._frames), *self._joints.items()):
             if not some and channel in self._faults:
                 raise self._faults[channel]
+        for channel, track in self._joints.items():
+            track.require_names()
+            if self._published:
+                track.require_one_track(f"Joint {channel} of {self._name}")
         if not self._frames:
             raise BadBag(self._name, expected="images", got="none", remedy="Check that the camera was recorded.")
+
+    def _rare_joints(self) -> list[str]:
+        return [
+            f"{channel}: {', '.join(track.rare)} in too few messages, so left out"
+            for channel, track in self._joints.items()
+            if track.rare
+        ]
 
 
 @dataclass(frozen=True)

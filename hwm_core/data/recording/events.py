@@ -27,7 +27,7 @@ class JointValues:
     stamp_ns: int
     names: tuple[str, ...]
     positions: NDArray[np.float64]  # one per name
-    publisher: int = 0  # number of its publisher, where the recording distinguishes them
+    publisher: int | None = None  # number of its publisher; None: the recording has no publishers
 
 
 @dataclass(frozen=True)

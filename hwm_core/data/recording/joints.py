@@ -10,6 +10,9 @@ from hwm_core.data.recording.step_back import StepBack
 from hwm_core.data.robot.joint_names import match_names
 from hwm_core.errors import BadActions
 
+# Values of one joint that differ by less agree, in rad, m or closure. Values of a larger reach are in degrees or in raw
+# units.
+_APART, _APART_WIDE, _WIDE = 0.02, 1.0, 7.0
 # Entries whose intervals give the observed period.
 _OBSERVED = 16
 
@@ -43,6 +46,8 @@ class JointTrack:
         self._step_back = StepBack()
         self._aliases = dict(aliases or {})
         self.jumps = 0
+        self.replaced = 0  # entries that another one at the same stamp replaced
+        self.contradictions = np.zeros(len(self.names), dtype=np.int64)  # of them, how often each joint differed
         self._capacity = capacity
         self._max_gap_ns = round(max_gap_s * 1e9)
         self._hold_ns = round(hold_s * 1e9)
@@ -63,6 +68,16 @@ class JointTrack:
         return self._stamps[self._end - len(self) : self._end]
 
     @property
+    def ends_ns(self) -> tuple[int, ...]:
+        """Stamps of the first and the last entry; none of an empty track."""
+        return (int(self.stamps_ns[0]), int(self.stamps_ns[-1])) if len(self) else ()
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Values of the kept entries, [N, A]."""
+        return self._kept_values()
+
+    @property
     def newest_ns(self) -> int | None:
         """Stamp of the newest entry."""
         return int(self._stamps[self._end - 1]) if self._end else None
@@ -72,6 +87,22 @@ class JointTrack:
         """Median interval of the newest entries; 0: unknown."""
         intervals = np.diff(self.stamps_ns[-_OBSERVED:])
         return int(np.median(intervals)) if len(intervals) else 0
+
+    @classmethod
+    def joined(cls, tracks: Sequence["JointTrack"], names: Sequence[str]) -> "JointTrack":
+        """One track of joints that all `tracks` have. Of entries at one stamp, the last one counts."""
+        stamps = np.concatenate([one.stamps_ns for one in tracks])
+        values = np.concatenate([one.values_of(names) for one in tracks])
+        order = np.argsort(stamps, kind="stable")
+        stamps, values = stamps[order], values[order]
+        last = np.append(np.diff(stamps) > 0, True) if len(stamps) else np.zeros(0, dtype=bool)
+        made = cls(names)
+        made._stamps, made._values, made._end = stamps[last], values[last], int(last.sum())
+        return made
+
+    def values_of(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """Values of some joints, [N, len(names)]."""
+        return self._kept_values()[:, [self.names.index(name) for name in names]]
 
     def is_jump(self, stamp_ns: int) -> bool:
         """Whether an entry at `stamp_ns` would be a backward clock jump (see `StepBack`)."""
@@ -99,6 +130,8 @@ class JointTrack:
             return "late"
         elif self._end and stamp_ns == self._stamps[self._end - 1]:
             self._end -= 1
+            self.replaced += 1
+            self.contradictions += differs(row, self._values[self._end])
         self._step_back.on_time()
         if self._end == len(self._stamps):
             self._make_room()
@@ -189,3 +222,13 @@ class JointTrack:
                 got=f"{wanted[~known][0]} ns against {span}",
                 remedy="Request only stamps that the track covers.",
             )
+
+
+def differs(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """For which values two measurements of the same joint at the same time contradict each other."""
+    return np.abs(one - other) > apart(np.maximum(np.abs(one), np.abs(other)))
+
+
+def apart(reach: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The difference from which on two values contradict each other; `reach` is the largest of their magnitudes."""
+    return np.where(reach > _WIDE, _APART_WIDE, _APART)

@@ -12,6 +12,7 @@ class ReadReport:
     commands: int = 0  # messages
     bad: int = 0  # messages left out: undecodable, another aspect, not finite, no stamp, or joints missing
     late: int = 0  # messages left out: their stamp is not after the previous one
+    same_stamp: int = 0  # joint messages left out: another message of the same joints and stamp came after
     repeats: int = 0  # images left out: equal to the previous image
     gaps: int = 0  # pauses of the camera; each starts a segment
     clock_jumps: int = 0  # backward jumps of the camera's clock; each starts a segment
@@ -29,6 +30,7 @@ class ReadReport:
         counts = (
             (self.bad, "bad message", "bad messages"),
             (self.late, "late message", "late messages"),
+            (self.same_stamp, "joint message with the stamp of another", "joint messages with the stamps of others"),
             (self.repeats, "repeated image", "repeated images"),
             (self.gaps, "gap", "gaps"),
             (self.clock_jumps, "clock jump", "clock jumps"),

@@ -4,6 +4,7 @@ import sqlite3
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pyarrow
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from recordings import TOPICS, record, run
 from benchmarks.readers.sqlite_bag import as_sqlite3
 from hwm_core.data.checks.verification import verify_recording
 from hwm_core.data.recording.events import Event, Notice
+from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.reader import bag_events, serialized_messages
 from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.errors import BadBag
@@ -183,3 +185,23 @@ def test_an_incomplete_bag_is_an_error_where_all_messages_are_wanted(tmp_path, m
     path = write_mcap(tmp_path / "run.mcap", messages, stated={TOPICS.joint_states: 125})
     with pytest.raises(BadBag, match="120 of 125"):
         list(serialized_messages(path))
+
+
+def test_connections_of_one_topic_that_contradict_each_other_are_a_fault(tmp_path, messages):
+    types = message_types()
+    second = []
+    for one in messages:
+        if one.topic == TOPICS.joint_states:
+            content = types.deserialize_cdr(one.data, one.message_type)
+            content.position = np.zeros_like(content.position)
+            content.header.stamp.nanosec += 1_000_000
+            data = bytes(types.serialize_cdr(content, one.message_type))
+            second.append(replace(one, message_type=one.message_type + "#2", data=data))
+    agreeing = [
+        replace(one, message_type=one.message_type + "#2") for one in messages if one.topic == TOPICS.joint_states
+    ]
+    path = write_mcap(tmp_path / "run.mcap", sorted([*messages, *second], key=lambda one: one.received_ns))
+    (fault,) = [one for one in verify_recording(BagRecording(path, TOPICS)) if one.level == "fault"]
+    assert "expected one publisher for each joint" in fault.text
+    path = write_mcap(tmp_path / "agreeing.mcap", sorted([*messages, *agreeing], key=lambda one: one.received_ns))
+    assert not [one for one in verify_recording(BagRecording(path, TOPICS)) if one.level == "fault"]

@@ -60,13 +60,29 @@ def create_subscription(
     callback: Callable[[Any], Any],
     profile: QoSProfile,
     group: CallbackGroup | None = None,
+    report: Callable[[str, str], None] | None = None,
 ) -> Subscription:
-    """Create a subscription with overridable policies that logs incompatible publishers."""
+    """Create a subscription with overridable policies that reports incompatible publishers.
+
+    Args:
+        node: subscribes.
+        kind: type of the messages.
+        topic: its name.
+        callback: called with every message.
+        profile: quality of service.
+        group: of the callback.
+        report: called with the topic and what to change; None: log it once.
+    """
+    logged: set[str] = set()
+
+    def log(_: str, text: str) -> None:
+        if text not in logged:
+            node.get_logger().error(text)
+        logged.add(text)
 
     def mismatch(event: Any) -> None:
-        node.get_logger().error(
-            _explain(node.resolve_topic_name(topic), "publisher", "subscription", event.last_policy_kind)
-        )
+        name = node.resolve_topic_name(topic)
+        (report or log)(name, _explain(name, "publisher", "subscription", event.last_policy_kind))
 
     return node.create_subscription(
         kind,

@@ -23,10 +23,17 @@ class ModelServices:
         node: offers the services.
         model: the model that answers.
         on_fault: called with every error that is a fault of this package.
+        on_reset: called when the context was reset.
     """
 
-    def __init__(self, node: Node, model: LifecycleModel, on_fault: Callable[[Exception], None]) -> None:
-        self._node, self._model, self._on_fault = node, model, on_fault
+    def __init__(
+        self,
+        node: Node,
+        model: LifecycleModel,
+        on_fault: Callable[[Exception], None],
+        on_reset: Callable[[], None],
+    ) -> None:
+        self._node, self._model, self._on_fault, self._on_reset = node, model, on_fault, on_reset
         # A callback that awaits the worker blocks its callback group. The default group must stay free for images.
         self._group = ReentrantCallbackGroup()
         self._publishers = Publishers()  # of ~/candidates
@@ -91,6 +98,7 @@ class ModelServices:
     def _on_reset_context(self, _: ResetContext.Request, response: ResetContext.Response) -> ResetContext.Response:
         try:
             self._model.loaded().reset()
+            self._on_reset()
         except NotActive as error:
             self._error(response, error)
         return response

@@ -33,9 +33,29 @@ ARGUMENTS = (
     ("log_level", "info", "log level of the nodes", LOG_LEVELS),
     ("checkpoint", "", "checkpoint folder, or tiny or flow_tiny; empty: the value of params_file", None),
     ("device", "", "PyTorch device, for example cuda:0; empty: the value of params_file", None),
+    (
+        "image_transport",
+        "",
+        "auto, raw or compressed; empty: the value of params_file (auto)",
+        ("", "auto", "raw", "compressed"),
+    ),
+    (
+        "stamp_source",
+        "",
+        "header or receive: what the time of a message is; empty: the value of params_file (header)",
+        ("", "header", "receive"),
+    ),
+    (
+        "zero_stamps",
+        "",
+        "reject or receive_time: messages without a stamp; empty: the value of params_file (reject)",
+        ("", "reject", "receive_time"),
+    ),
     ("image_topic", "head_camera/image_raw", "sensor_msgs/Image; compressed images: <image_topic>/compressed", None),
     ("joint_states_topic", "joint_states", "measured joint positions, sensor_msgs/JointState", None),
     ("joint_commands_topic", "joint_commands", "commanded joint positions, sensor_msgs/JointState", None),
+    ("joint_trajectory_topic", "joint_trajectory", "commands as trajectory_msgs/JointTrajectory", None),
+    ("cut_topic", "recording/cut", "std_msgs/Empty: what follows belongs to another take", None),
     ("planner", "false", "start mpc_planner", SWITCH),
     (
         "publish_commands",
@@ -68,6 +88,8 @@ def _nodes(context: LaunchContext) -> list[Node]:
         ("head_camera/image_raw/compressed", [LaunchConfiguration("image_topic"), "/compressed"]),
         ("joint_states", LaunchConfiguration("joint_states_topic")),
         ("joint_commands", LaunchConfiguration("joint_commands_topic")),
+        ("joint_trajectory", LaunchConfiguration("joint_trajectory_topic")),
+        ("recording/cut", LaunchConfiguration("cut_topic")),
     ]
 
     def node(executable: str, parameters: dict, condition: IfCondition | None = None) -> Node:
@@ -86,7 +108,11 @@ def _nodes(context: LaunchContext) -> list[Node]:
         )
 
     return [
-        node("world_model", given(str, "checkpoint", "device") | given(bool, "autostart")),
+        node(
+            "world_model",
+            given(str, "checkpoint", "device", "image_transport", "stamp_source", "zero_stamps")
+            | given(bool, "autostart"),
+        ),
         node("mpc_planner", given(bool, "publish_commands"), IfCondition(LaunchConfiguration("planner"))),
         node("sim_robot", {"use_sim_time": False}, IfCondition(LaunchConfiguration("sim"))),
     ]

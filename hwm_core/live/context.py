@@ -102,10 +102,15 @@ class Context:
     def cut(self) -> None:
         """Start another take: no frame and no joint value before it belongs to the same window. Counters go on."""
         with self._image_lock, self._lock:
-            self._clock, self._latest = self._preprocessing.clock(), None
-            self._frames.clear()
-            self._reset_joints()
+            self._start_again()
             self.counters.flushes_cut += 1
+
+    def clock_was_set_back(self) -> None:
+        """Start again, as the first message after a backward clock jump does: the jump is known before a message."""
+        with self._image_lock, self._lock:
+            if self._latest is not None:
+                self._start_again()
+                self.counters.flushes_clock += 1
 
     def add_image(self, stamp_ns: int, message: Any) -> None:
         """Add one sensor_msgs Image or CompressedImage. Images are decoded one at a time, in the order of the calls.
@@ -208,6 +213,11 @@ class Context:
     @property
     def _joints(self) -> LiveJoints:
         return self._commands if self._uses_commands else self._states
+
+    def _start_again(self) -> None:
+        self._clock, self._latest = self._preprocessing.clock(), None
+        self._frames.clear()
+        self._reset_joints()
 
     def _reset_joints(self) -> None:
         # The newest joint state is often a few milliseconds older than the newest image: it holds for one period.

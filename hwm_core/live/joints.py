@@ -26,7 +26,7 @@ class _Part:
     columns: NDArray[np.int64]  # of these joints among all
     track: JointTrack
     first: float  # time of arrival of the first message
-    heard: float  # and of the newest
+    newest_at: float  # and of the newest
     run: int = 0  # messages since the newest one of another publisher with some of these joints
 
     def competes(self, other: "_Part") -> bool:
@@ -37,7 +37,7 @@ class _Part:
 class LiveJoints:
     """Values of all A joints by stamp. Each joint has one publisher: the first one, as long as it is not silent.
 
-    Messages that name some of the joints are joined. A second publisher of the same joints is told apart by the numbers
+    Messages that name some of the joints are joined. A second publisher of the same joints is recognised by the numbers
     of its messages (see `Publishers`): its measured values are kept aside. Of commands, the newest one counts.
 
     Args:
@@ -60,7 +60,7 @@ class LiveJoints:
         self._names, self._aliases, self._clock = tuple(names), dict(aliases), clock
         self._capacity, self._hold_s = capacity, hold_s
         self._publishers = Publishers()
-        self._parts: OrderedDict[tuple[int, tuple[str, ...]], _Part] = OrderedDict()  # least recently heard first
+        self._parts: OrderedDict[tuple[int, tuple[str, ...]], _Part] = OrderedDict()  # least recently newest_at first
         self._owners: list[_Part | None] = [None] * len(self._names)  # [A]
         self._wanted: OrderedDict[tuple[str, ...], tuple[str, ...]] = OrderedDict()  # {names of a message: wanted ones}
 
@@ -83,10 +83,10 @@ class LiveJoints:
     def contested(self) -> tuple[str, ...]:
         """Joints that more than one publisher has sent lately."""
         now, found = self._clock(), set()
-        lately = [part for part in self._parts.values() if now - part.heard < 2 * _SILENT_S]
+        lately = [part for part in self._parts.values() if now - part.newest_at < 2 * _SILENT_S]
         for number, part in enumerate(lately):
             for other in lately[:number]:
-                both_go_on = min(part.heard, other.heard) > max(part.first, other.first)
+                both_go_on = min(part.newest_at, other.newest_at) > max(part.first, other.first)
                 if both_go_on and part.competes(other):
                     found |= set(part.columns) & set(other.columns)
         return tuple(self._names[column] for column in sorted(found))
@@ -126,11 +126,11 @@ class LiveJoints:
             )
         self._parts[key] = part
         self._parts.move_to_end(key)
-        part.heard, part.run = now, part.run + 1
+        part.newest_at, part.run = now, part.run + 1
         for other in self._parts.values():
             if other.competes(part):
                 other.run = 0
-        self._settle_owners(part, now)
+        self._assign_owners(part, now)
         while len(self._parts) > _KEPT:
             _, dropped = self._parts.popitem(last=False)
             self._owners = [None if owner is dropped else owner for owner in self._owners]
@@ -158,7 +158,7 @@ class LiveJoints:
         known = np.zeros((len(stamps_ns), len(self._names)), dtype=bool)
         for part in self._parts.values():
             known[:, part.columns] |= part.track.covers_before(stamps_ns)[:, None]
-        return known.all(axis=1)
+        return np.asarray(known.all(axis=1))
 
     def before(self, stamps_ns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Commands in force at the stamps [N]: the newest of each joint strictly before, float32 [N, A]."""
@@ -204,11 +204,11 @@ class LiveJoints:
         columns = np.array([self._names.index(name) for name in wanted], dtype=np.int64)
         return _Part(publisher, columns, track, now, now)
 
-    def _settle_owners(self, part: _Part, now: float) -> None:
+    def _assign_owners(self, part: _Part, now: float) -> None:
         """Give a part the joints that have no publisher, or whose publisher is silent."""
         for column in part.columns:
             owner = self._owners[column]
-            if owner is None or (now - owner.heard > _SILENT_S and part.run >= _SILENT_MESSAGES):
+            if owner is None or (now - owner.newest_at > _SILENT_S and part.run >= _SILENT_MESSAGES):
                 self._owners[column] = part
 
     def _distance(
@@ -229,4 +229,4 @@ class LiveJoints:
     def _all_parts(self, covers: Callable[[JointTrack], NDArray[np.bool_]], count: int) -> NDArray[np.bool_]:
         if not self.complete:
             return np.zeros(count, dtype=bool)
-        return np.stack([covers(part.track) for part in self._owning()]).all(axis=0)
+        return np.asarray(np.all([covers(part.track) for part in self._owning()], axis=0))

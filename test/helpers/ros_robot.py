@@ -35,15 +35,24 @@ class Robot(Peer):
         self.until(lambda: all(p.get_subscription_count() for p in publishers), "the node's subscriptions")
         self.until(lambda: self.node.count_publishers("/world_model/context_status"), "the node's status")
 
-    def tick(self, image: Image | None = None, joints: tuple[str, ...] = JOINTS) -> ContextStatus:
+    def tick(
+        self,
+        image: Image | None = None,
+        joints: tuple[str, ...] = JOINTS,
+        position: float = 0.0,
+        commands: bool = True,
+    ) -> ContextStatus:
         """Publish one frame with its state and command; return the status of this frame."""
         head = convert.header(self.stamp_ns, "camera")
-        self.states.publish(convert.joint_message(joints, np.zeros(len(joints)), head))
+        self.states.publish(convert.joint_message(joints, np.full(len(joints), position), head))
         before = convert.header(self.stamp_ns - 1)
-        self.commands.publish(convert.joint_message(JOINTS, np.zeros(3), before))
-        answered = len(self.received["/world_model/context_status"])
+        if commands:
+            self.commands.publish(convert.joint_message(JOINTS, np.zeros(3), before))
+        statuses = self.received["/world_model/context_status"]
+        answered, known = len(statuses), statuses[-1].images_received if statuses else 0
         self.image.publish(camera_image(self.stamp_ns) if image is None else image)
-        self.until(lambda: len(self.received["/world_model/context_status"]) > answered, "a status per image")
+        # Statuses come at a rate too: this image's is the first one that counts it.
+        self.until(lambda: any(s.images_received not in (0, known) for s in statuses[answered:]), "a status per image")
         self.stamp_ns += FRAME_NS
         return self.received["/world_model/context_status"][-1]
 

@@ -1,4 +1,4 @@
-"""Publishers are told apart by the sequence numbers of their messages."""
+"""Publishers are distinguished by the sequence numbers of their messages."""
 
 import numpy as np
 import pytest

@@ -6,7 +6,7 @@ _RESET_NS, _LATE_NS = 1_000_000_000, 100_000_000
 
 
 class StepBack:
-    """Judges stamps that are older than the newest one, in order of arrival.
+    """Classifies stamps that are older than the newest one, in order of arrival.
 
     One late message costs itself alone. When the next message continues from there, the clock was set back.
 

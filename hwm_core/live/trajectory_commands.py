@@ -1,0 +1,101 @@
+"""Commanded positions from trajectories, as controllers of `trajectory_msgs/JointTrajectory` follow them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.errors import BadActions
+
+_MOST_POINTS = 10_000
+
+
+@dataclass(frozen=True)
+class TrajectoryPoints:
+    """Way points of named joints.
+
+    Args:
+        names: A joints.
+        times_ns: [N] increasing, as stamps.
+        positions: [N, A].
+    """
+
+    names: tuple[str, ...]
+    times_ns: NDArray[np.int64]
+    positions: NDArray[np.float64]
+
+    @staticmethod
+    def read(
+        names: Sequence[str], start_ns: int, seconds: Sequence[float], positions: Sequence[Sequence[float]]
+    ) -> "TrajectoryPoints":
+        """Check the content of a message.
+
+        Args:
+            names: of the joints.
+            start_ns: stamp of time 0.
+            seconds: time of each point from the start.
+            positions: of each point.
+
+        Raises:
+            BadActions: no or too many points, times that do not increase, or positions that are not finite or not one
+                per joint.
+        """
+        rows = [len(row) for row in positions]
+        fits = 1 <= len(rows) <= _MOST_POINTS and set(rows) == {len(names)} and len(seconds) == len(rows)
+        values = np.asarray(positions, np.float64) if fits else np.empty((0, 0))
+        times = np.asarray(seconds, np.float64)
+        if not (fits and np.isfinite(values).all() and np.isfinite(times).all() and (np.diff(times) > 0).all()):
+            raise BadActions(
+                "Joint trajectory",
+                expected=f"1 to {_MOST_POINTS} points at increasing times, each with {len(names)} finite positions",
+                got=f"{len(rows)} points with {sorted(set(rows))[:4]} positions",
+                remedy="Fix the publisher.",
+            )
+        return TrajectoryPoints(tuple(names), start_ns + np.round(1e9 * times).astype(np.int64), values)
+
+
+class TrajectoryCommands:
+    """Turns trajectories into commands at a fixed rate. A newer trajectory replaces the rest of an older one.
+
+    Before its first point, a trajectory leads straight from the newest command; after its last point, that holds.
+
+    Args:
+        rate_hz: of the commands.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._period_ns = round(1e9 / rate_hz)
+        self._points: TrajectoryPoints | None = None
+        self._next_ns = 0
+        self._newest: dict[str, float] = {}
+
+    def replace(self, start_ns: int, points: TrajectoryPoints) -> None:
+        """Follow a trajectory from `start_ns` on."""
+        known = all(name in self._newest for name in points.names)
+        if known and points.times_ns[0] > start_ns:
+            first = [[self._newest[name] for name in points.names]]
+            points = TrajectoryPoints(
+                points.names,
+                np.concatenate([[start_ns], points.times_ns]),
+                np.concatenate([np.asarray(first), points.positions]),
+            )
+        self._points, self._next_ns = points, start_ns
+
+    def until(self, now_ns: int) -> Iterator[tuple[int, tuple[str, ...], NDArray[np.float64]]]:
+        """Stamps, names and positions [A] of the commands due up to `now_ns`, the last point of a trajectory once."""
+        while (points := self._points) is not None and self._next_ns <= now_ns:
+            stamp_ns = self._next_ns
+            since_ns = points.times_ns - points.times_ns[0]  # exact: a stamp exceeds the precision of a float64
+            values = np.array(
+                [np.interp(stamp_ns - points.times_ns[0], since_ns, column) for column in points.positions.T]
+            )
+            self._newest = dict(zip(points.names, values.tolist(), strict=True))
+            self._next_ns += self._period_ns
+            if stamp_ns >= points.times_ns[-1]:
+                self._points = None
+            yield stamp_ns, points.names, values
+
+    def forget(self) -> None:
+        """Drop the trajectory: its clock was reset."""
+        self._points, self._newest = None, {}

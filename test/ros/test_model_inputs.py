@@ -1,0 +1,168 @@
+"""Input topics of the world_model node and their faults, each in status, diagnostics and log. Real DDS."""
+
+from array import array
+
+import numpy as np
+import pytest
+import rclpy
+from untrained import JOINTS, save_untrained
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+from hwm_ros.msg import ErrorCode
+from hwm_ros.srv import ResetContext
+from ros_harness import process
+from ros_robot import FRAME_NS, Robot, camera_image
+from sensor_msgs.msg import CompressedImage, JointState
+from std_msgs.msg import Empty
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from hwm_core.data.recording.image_message import encode_image
+from hwm_ros import convert
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture(scope="module")
+def robot(tmp_path_factory):
+    """A robot with an active node; the model's actions are commands."""
+    folder = tmp_path_factory.mktemp("node")
+    peer = Robot()
+    peer.log = folder / "log.txt"
+    with process("world_model", peer.log, checkpoint=save_untrained(folder / "checkpoint"), dtype="float32"):
+        peer.wait_for_node()
+        yield peer
+    peer.close()
+
+
+@pytest.fixture
+def ready(robot):
+    robot.call(ResetContext, "/world_model/reset_context", ResetContext.Request())
+    robot.fill()
+    return robot
+
+
+def reported(robot, words, level=b"\x02"):
+    """Wait until the diagnostics and the log report a fault; return its status."""
+    report = robot.newest(
+        "/diagnostics", lambda m: any(words in value.value for value in m.status[0].values if "finding" in value.key)
+    )
+    assert report.status[0].level >= level
+    robot.until(lambda: words in robot.log.read_text(), "the log")
+    return report.status[0]
+
+
+def times_in_log(robot, words):
+    return sum(words in line for line in robot.log.read_text().splitlines())
+
+
+def test_a_dead_camera_is_reported_and_logged_once_until_it_is_back(ready):
+    before = times_in_log(ready, "Images: they stopped")
+    start = len(ready.received["/world_model/context_status"])
+    status = ready.newest(
+        "/world_model/context_status", lambda s: "Images: they stopped" in s.error_msg and s.images_received >= 9
+    )
+    assert (status.ready, status.error_code) == (False, ErrorCode.NO_CONTEXT)
+    assert len(ready.received["/world_model/context_status"]) > start
+    reported(ready, "Images: they stopped")
+    ready.newest("/diagnostics", lambda m: "stopped for 4" in m.status[0].message)
+    assert times_in_log(ready, "Images: they stopped") == before + 1
+    ready.tick()
+    assert ready.fill().ready
+
+
+def test_a_camera_whose_every_image_is_rejected_has_the_reason_and_the_count(ready):
+    ready.until(lambda: rejected(ready).error_code == ErrorCode.BAD_IMAGE, "the fault")
+    status = rejected(ready)
+    assert "Images: the newest" in status.error_msg and "32FC3" in status.error_msg
+    assert "32FC3" in status.last_rejection and status.last_rejection_count >= 3 and not status.ready
+    reported(ready, "32FC3")
+    assert ready.fill().last_rejection_count == 0
+
+
+def rejected(robot):
+    return robot.tick(camera_image(robot.stamp_ns, encoding="32FC3"))
+
+
+def test_joint_states_that_are_all_nan_have_the_reason_and_the_count(ready):
+    ready.until(lambda: ready.tick(position=np.nan).error_code == ErrorCode.BAD_ACTIONS, "the fault")
+    status = ready.tick(position=np.nan)
+    assert "Joint states: the newest" in status.error_msg and "NaN or infinity for neck_yaw" in status.last_rejection
+    assert status.last_rejection_count >= 3 and not status.ready
+    reported(ready, "NaN or infinity for neck_yaw")
+    assert ready.fill().ready
+
+
+def test_stamps_of_another_day_are_reported_and_used(ready):
+    status = reported(ready, "behind the node's clock. Synchronise", level=b"\x01")
+    assert "years" in str(status.values)
+
+
+def test_compressed_images_are_used_where_no_raw_ones_are_published(ready):
+    """With the default `image_transport: auto`."""
+    jpeg = ready.node.create_publisher(CompressedImage, "/head_camera/image_raw/compressed", 10)
+    ready.until(jpeg.get_subscription_count, "the node's subscription to the other transport")  # raw is silent
+    ready.newest("/diagnostics", lambda m: "Images: they stopped" in m.status[0].message)
+    pixels = np.full((32, 32, 3), 90, np.uint8)
+    before = ready.received["/world_model/context_status"][-1].images_used
+
+    def publish():
+        data = array("B", encode_image(pixels, "jpeg"))
+        head = convert.header(ready.stamp_ns, "camera")
+        ready.stamp_ns += FRAME_NS
+        jpeg.publish(CompressedImage(header=head, format="rgb8; jpeg compressed bgr8", data=data))
+        return ready.received["/world_model/context_status"][-1].images_used >= before + 5
+
+    ready.until(publish, "compressed images in the context")
+    ready.node.destroy_publisher(jpeg)
+    ready.until(ready.image.get_subscription_count, "the raw subscription")
+    ready.fill()
+
+
+def test_a_cut_empties_the_context(ready):
+    cut = ready.node.create_publisher(Empty, "/recording/cut", 10)
+    ready.until(cut.get_subscription_count, "the node's subscription")
+    cut.publish(Empty())
+    ready.newest("/world_model/context_status", lambda s: s.flushes_cut == 1 and s.frames_held == 0)
+    assert ready.fill().ready
+    ready.node.destroy_publisher(cut)
+
+
+def test_a_trajectory_commands_the_joints_of_a_context(robot):
+    robot.call(ResetContext, "/world_model/reset_context", ResetContext.Request())
+    publisher = robot.node.create_publisher(JointTrajectory, "/joint_trajectory", 10)
+    robot.until(publisher.get_subscription_count, "the node's subscription")
+    points = [JointTrajectoryPoint(positions=[0.1, 0.2, 0.3]), JointTrajectoryPoint(positions=[0.5, 0.2, 0.3])]
+    points[1].time_from_start.sec = 1
+    head = convert.header(robot.stamp_ns - FRAME_NS)
+    publisher.publish(JointTrajectory(header=head, joint_names=list(JOINTS), points=points))
+    robot.until(lambda: robot.tick(commands=False).ready, "a context from the trajectory alone")
+    robot.node.destroy_publisher(publisher)
+
+
+def test_a_second_publisher_of_joint_states_is_reported_with_its_node(ready):
+    other = rclpy.create_node("impostor", context=ready.context)
+    publisher = other.create_publisher(JointState, "/joint_states", 10)
+    ready.until(publisher.get_subscription_count, "the node's subscription")
+
+    def both():
+        publisher.publish(convert.joint_message(JOINTS, np.ones(3), convert.header(ready.stamp_ns)))
+        ready.tick()
+        return "several publishers send neck_yaw" in ready.log.read_text()
+
+    ready.until(both, "the fault")
+    assert "/impostor" in ready.log.read_text()
+    assert ready.tick().ready
+    other.destroy_node()
+
+
+def test_another_type_on_the_topic_and_a_node_of_the_same_name_are_reported_with_the_fix(robot):
+    context = rclpy.Context()  # within one, the middleware rejects the wrong type
+    rclpy.init(context=context)
+    twin = rclpy.create_node("world_model", context=context)
+    wrong = twin.create_publisher(Empty, "/joint_states", 10)
+    for words in ("2 nodes are named /world_model", "/joint_states: expected messages of type sensor_msgs/msg/Joint"):
+        reported(robot, words)
+        assert times_in_log(robot, words) == 1
+    twin.destroy_publisher(wrong)
+    twin.destroy_node()
+    rclpy.try_shutdown(context=context)

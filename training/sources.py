@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from hwm_core.data.discover import FoundRecordings, merge_found, named_path, search_recordings
+from hwm_core.data.lerobot.joint_columns import ColumnChoice
 from hwm_core.data.recording.recording import Recording, number_in
 from hwm_core.data.robot.embodiment import Embodiment, read_embodiment, union
-from hwm_core.data.rosbag2.reader import StampSource
+from hwm_core.data.rosbag2.stamps import ChannelStamps, Stamps
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import find_token_sets
 from hwm_core.errors import BadBag
 
+_CHANNELS = ("image", "joint", "command")  # as the arguments name them, in the order of `Stamps`
 Episode = TypeVar("Episode", Recording, TokenEpisode)
 
 
@@ -25,32 +27,48 @@ class ReadOptions:
 
     topics: Topics
     camera: str | None
-    stamps: StampSource
+    stamps: Stamps
+    columns: ColumnChoice
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "ReadOptions":
         topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
-        return cls(topics, options.camera, options.stamps)
+        stamps = (
+            ChannelStamps(getattr(options, f"{name}_stamps") or options.stamps, getattr(options, f"{name}_offset"))
+            for name in _CHANNELS
+        )
+        return cls(topics, options.camera, Stamps(*stamps), ColumnChoice(tuple(options.states), tuple(options.actions)))
 
     def words(self) -> list[str]:
         """The arguments that give these options, without those that are the defaults."""
         default = Topics()
-        given = {
+        given: dict[str, tuple[object, object]] = {
             "--camera": (self.camera, None),
             "--image-topic": (self.topics.image, default.image),
             "--joint-topic": (self.topics.joint_states, default.joint_states),
             "--command-topic": (self.topics.commands, default.commands),
-            "--stamps": (self.stamps, "header"),
         }
-        return [word for name, (value, usual) in given.items() if value != usual for word in (name, str(value))]
+        channels = (self.stamps.images, self.stamps.states, self.stamps.commands)
+        shared = {one.source for one in channels}
+        given["--stamps"] = ("receive" if shared == {"receive"} else "header", "header")
+        for name, one in zip(_CHANNELS, channels, strict=True):
+            given[f"--{name}-stamps"] = (one.source if len(shared) > 1 else "header", "header")
+            given[f"--{name}-offset"] = (one.offset_s, 0.0)
+        words = [word for name, (value, usual) in given.items() if value != usual for word in (name, str(value))]
+        for name, columns in (("--states", self.columns.states), ("--actions", self.columns.actions)):
+            words += [name, *columns] if columns else []
+        return words
 
     def search(self, paths: Sequence[Path]) -> FoundRecordings:
         """All recordings below the paths."""
-        return merge_found(search_recordings(path, self.topics, self.camera, self.stamps) for path in paths)
+        return merge_found(self._search(path, required=True) for path in paths)
 
     def search_beside_tokens(self, path: Path) -> FoundRecordings:
         """As `search` of one path, which may contain no recording."""
-        return search_recordings(path, self.topics, self.camera, self.stamps, required=False)
+        return self._search(path, required=False)
+
+    def _search(self, path: Path, required: bool) -> FoundRecordings:
+        return search_recordings(path, self.topics, self.camera, self.stamps, self.columns, required)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from hwm_core.data.formats.joint_table import TABLE_SUFFIXES
 from hwm_core.data.formats.onex_raw import OneXRawRecording, is_raw_set, open_raw
 from hwm_core.data.formats.video_table import VIDEO_SUFFIXES, VideoRecording
 from hwm_core.data.lerobot.dataset import open_lerobot
+from hwm_core.data.lerobot.joint_columns import ColumnChoice
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.rosbag2.reader import StampSource
-from hwm_core.data.rosbag2.recording import BagRecording
+from hwm_core.data.rosbag2.recording import BagRecording, is_bag_file
+from hwm_core.data.rosbag2.stamps import HEADER_STAMPS, Stamps
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.onex import find_token_sets
 from hwm_core.data.tokens.onex_metadata import SETTINGS_FILE
@@ -39,7 +40,7 @@ class FoundRecordings:
 
 
 def find_recordings(
-    path: str | Path, topics: Topics, camera: str | None = None, stamps: StampSource = "header"
+    path: str | Path, topics: Topics, camera: str | None = None, stamps: Stamps = HEADER_STAMPS
 ) -> list[Recording]:
     """All recordings at or below `path`; see `search_recordings`. Raises BadInput also for a damaged data set.
 
@@ -55,7 +56,8 @@ def search_recordings(
     path: str | Path,
     topics: Topics,
     camera: str | None = None,
-    stamps: StampSource = "header",
+    stamps: Stamps = HEADER_STAMPS,
+    columns: ColumnChoice | None = None,
     required: bool = True,
 ) -> FoundRecordings:
     """Search `path`: a recording, a data set, or a folder of them at any depth.
@@ -63,8 +65,9 @@ def search_recordings(
     Args:
         path: a file or folder.
         topics: topics to read from bags.
-        camera: video key to read from LeRobot datasets; None is enough for datasets with one camera.
-        stamps: time of a message in bags.
+        camera: key of the pictures of LeRobot datasets; None is enough for datasets with one camera.
+        stamps: times of the messages in bags.
+        columns: joint values of LeRobot datasets; None: `observation.state` and `action`.
         required: whether it is an error to find nothing.
 
     Returns:
@@ -74,7 +77,7 @@ def search_recordings(
         BadBag: nothing was found, or only tokens, which have no images.
     """
     path = named_path(path)
-    found = _search(path, topics, camera, stamps)
+    found = _search(path, _Reading(topics, camera, stamps, columns))
     if required and not found.recordings and not found.damaged:
         raise _nothing_found(path)
     return found
@@ -104,27 +107,37 @@ def dataset_paths(recordings: Iterable[Recording]) -> list[Path]:
     )
 
 
-def _search(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> FoundRecordings:
+@dataclass(frozen=True)
+class _Reading:
+    """How recordings are read; see `search_recordings`."""
+
+    topics: Topics
+    camera: str | None
+    stamps: Stamps
+    columns: ColumnChoice | None
+
+
+def _search(path: Path, reading: _Reading) -> FoundRecordings:
     try:
-        found = _recordings_of(path, topics, camera, stamps)
+        found = _recordings_of(path, reading)
     except BadInput as fault:
         return FoundRecordings([], [(path, fault)])
     if found.recordings or found.episodes or not path.is_dir():
         return found
     children = sorted(one for one in path.iterdir() if not one.name.startswith("."))
-    return merge_found(_search(child, topics, camera, stamps) for child in children)
+    return merge_found(_search(child, reading) for child in children)
 
 
-def _recordings_of(path: Path, topics: Topics, camera: str | None, stamps: StampSource) -> FoundRecordings:
+def _recordings_of(path: Path, reading: _Reading) -> FoundRecordings:
     """The recordings that `path` itself is or contains; folders below it are not searched."""
     if (path / "meta" / "info.json").exists():
-        dataset = open_lerobot(path)
-        episodes: list[Recording] = [LeRobotRecording(dataset, number, camera) for number in dataset.episodes]
+        dataset = open_lerobot(path, reading.columns)
+        episodes: list[Recording] = [LeRobotRecording(dataset, number, reading.camera) for number in dataset.episodes]
         return FoundRecordings(
             episodes, [], [(f"{path.name} {name}", fault) for name, fault in dataset.left_out.items()]
         )
-    if path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").exists():
-        return FoundRecordings([BagRecording(path, topics, stamps)], [])
+    if is_bag_file(path) or (path / "metadata.yaml").exists():
+        return FoundRecordings([BagRecording(path, reading.topics, reading.stamps)], [])
     if is_raw_set(path):
         return FoundRecordings([*open_raw(path)], [])
     if path.suffix in VIDEO_SUFFIXES:

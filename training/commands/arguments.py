@@ -77,15 +77,34 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
 def add_read_options(parser: argparse.ArgumentParser) -> None:
     """The arguments of `ReadOptions.of`."""
     topics = Topics()
-    parser.add_argument("--camera", help="video key, for a LeRobot dataset with several cameras")
+    parser.add_argument("--camera", help="key of the pictures, for a LeRobot dataset with several cameras")
+    for option, what, usual in (("--states", "measured", "observation.state"), ("--actions", "commanded", "action")):
+        parser.add_argument(
+            option,
+            nargs="+",
+            default=(),
+            metavar="COLUMN",
+            help=f"columns of LeRobot datasets with the {what} joints, patterns of these, or groups of "
+            f"meta/modality.json ({usual})",
+        )
     parser.add_argument(
         "--image-topic", default=topics.image, help="images; its /compressed topic is read if needed (%(default)s)"
     )
     parser.add_argument("--joint-topic", default=topics.joint_states, help="joint states (%(default)s)")
     parser.add_argument("--command-topic", default=topics.commands, help="joint commands (%(default)s)")
-    parser.add_argument(
-        "--stamps", choices=("header", "receive"), default="header", help="timestamp of a message (%(default)s)"
-    )
+    sources = ("header", "receive")
+    parser.add_argument("--stamps", choices=sources, default="header", help="timestamp of a message (%(default)s)")
+    for channel in ("image", "joint", "command"):
+        parser.add_argument(
+            f"--{channel}-stamps", choices=sources, help=f"the same, only of the {channel} topic (default: --stamps)"
+        )
+        parser.add_argument(
+            f"--{channel}-offset",
+            type=float,
+            default=0.0,
+            metavar="SECONDS",
+            help=f"added to the timestamps of the {channel} topic; negative where they are late (%(default)s)",
+        )
 
 
 def add_robot(parser: argparse.ArgumentParser, required: bool) -> None:

@@ -152,6 +152,11 @@ def _require_features(dataset: LeRobotDataset, table: pyarrow.Table, path: Path)
     features = {key: feature for key, feature in dataset.info["features"].items() if not is_video(feature)}
     required = {*features, "timestamp"} - {*INDEX_COLUMNS}
     require_columns(path, table.column_names, sorted(required))
+    for key in (name for name in INDEX_COLUMNS if name in table.column_names):
+        if _widths(table[key]) - {1} or not _has_numbers(table[key]):
+            raise BadBag(
+                f"Table {path}: column `{key}`", expected="one number a row", got=str(table[key].type), remedy=_REMEDY
+            )
     for key in sorted(features.keys() & {*table.column_names}):
         shape = features[key].get("shape")
         widths = _widths(table[key])
@@ -162,6 +167,13 @@ def _require_features(dataset: LeRobotDataset, table: pyarrow.Table, path: Path)
                 got=" or ".join(map(str, sorted(widths))),
                 remedy=_REMEDY,
             )
+
+
+def _has_numbers(column: pyarrow.ChunkedArray) -> bool:
+    try:
+        return numeric_rows(column).shape[1] == 1
+    except ValueError:
+        return False
 
 
 def _is_shape(shape: object) -> bool:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rosbags.typesys.store import Typestore
 
@@ -14,6 +14,7 @@ from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.recording.packet_decoder import unreadable_packets
 from hwm_core.data.rosbag2.bag import CDR, Bag, BagMessage
 from hwm_core.data.rosbag2.message_types import message_types
+from hwm_core.data.rosbag2.stamps import ChannelStamps, Stamps, StampSource, as_stamps
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.video_packets import DEFINITIONS, PACKET_TYPES, UNREADABLE, PacketEvents, failed_event
 from hwm_core.errors import BadBag, BadInput, NoImages, nearest_path
@@ -21,7 +22,6 @@ from hwm_core.errors import BadBag, BadInput, NoImages, nearest_path
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *PACKET_TYPES)
 JOINT_TYPES = ("sensor_msgs/msg/JointState",)
 CUT_TYPE = "std_msgs/msg/Empty"
-StampSource = Literal["header", "receive"]
 _REPUBLISH = "publish them as sensor_msgs/Image while playing the bag"
 
 
@@ -31,14 +31,14 @@ def bag_events(path: Path, topics: Topics, stamps: StampSource = "header", image
     Args:
         path: rosbag2 folder, or one .mcap or .db3 file.
         topics: topics to read; one of the two joint topics may be absent, and so may the topic of cuts.
-        stamps: time of a message: the stamp in its header, or the time the recorder received it.
+        stamps: times of the messages; one source means that of all channels.
         images: whether to read the images; a bag without them is an error then.
 
     Raises:
         NoImages: there is no topic of images.
         BadBag: the bag is truncated, malformed, or lacks a topic. A fault in one message is raised by its `load`.
     """
-    types = message_types(DEFINITIONS)
+    types, times = message_types(DEFINITIONS), as_stamps(stamps)
     with _open(path) as bag:
         recorded = bag.topic_types()
         channels = _channels(path, bag, recorded, topics, images)
@@ -54,9 +54,9 @@ def bag_events(path: Path, topics: Topics, stamps: StampSource = "header", image
                 yield Cut()
                 continue
             if topic in packets:  # each image needs the packets before it, so they are decoded in order
-                yield from _decoded(path, types, message, stamps, packets[topic])
+                yield from _decoded(types, message, times.images, packets[topic])
             else:
-                yield Event(channels[topic], partial(_load, path, types, message, channels[topic], stamps))
+                yield Event(channels[topic], partial(_load, path, types, message, channels[topic], times))
         for some in packets.values():
             yield from some.finish()
         for text in bag.shortfalls(wanted):
@@ -105,9 +105,7 @@ def serialized_messages(path: Path) -> Iterator[SerializedMessage]:
             )
 
 
-def _decoded(
-    path: Path, types: Typestore, stored: BagMessage, stamps: StampSource, packets: PacketEvents
-) -> Iterator[Event]:
+def _decoded(types: Typestore, stored: BagMessage, stamps: ChannelStamps, packets: PacketEvents) -> Iterator[Event]:
     topic, kind = stored.connection.topic, stored.connection.message_type
     try:
         try:
@@ -115,7 +113,7 @@ def _decoded(
         except Exception as error:  # on damaged bytes, the parser raises exceptions of many types
             raise unreadable_packets(topic, f"{kind} of other fields ({error})") from error
         time = message.header.stamp if hasattr(message, "header") else message.timestamp
-        stamp_ns = stored.received_ns if stamps == "receive" else _stamp_ns(time, topic)
+        stamp_ns = _stamp_ns(time, topic, stored.received_ns, stamps)
     except BadInput as fault:
         yield failed_event(fault)
     else:
@@ -123,12 +121,12 @@ def _decoded(
 
 
 def _load(
-    path: Path, types: Typestore, stored: BagMessage, channel: Channel, stamps: StampSource
+    path: Path, types: Typestore, stored: BagMessage, channel: Channel, stamps: Stamps
 ) -> CameraFrame | JointValues:
     topic = stored.connection.topic
     with _parsing(path):
         message: Any = types.deserialize_cdr(stored.data, stored.connection.message_type)
-    stamp_ns = stored.received_ns if stamps == "receive" else _stamp_ns(message.header.stamp, topic)
+    stamp_ns = _stamp_ns(message.header.stamp, topic, stored.received_ns, stamps.of(channel))
     if channel == "images":
         return CameraFrame(stamp_ns, decode_image(message))
     return JointValues(stamp_ns, tuple(message.name), message.position, stored.publisher)
@@ -174,16 +172,16 @@ def _parsed(path: Path, messages: Iterator[BagMessage]) -> Iterator[BagMessage]:
         yield message
 
 
-def _stamp_ns(time: Any, topic: str) -> int:
-    stamp_ns = int(time.sec) * 1_000_000_000 + int(time.nanosec)
-    if stamp_ns <= 0:
+def _stamp_ns(time: Any, topic: str, received_ns: int, stamps: ChannelStamps) -> int:
+    header_ns = int(time.sec) * 1_000_000_000 + int(time.nanosec)
+    if header_ns <= 0 and stamps.source == "header":
         raise BadBag(
             f"Message on {topic}",
             expected="a header stamp after 0",
-            got=f"{stamp_ns} ns",
+            got=f"{header_ns} ns",
             remedy="Make the driver stamp its messages, or read with receive times instead of header stamps.",
         )
-    return stamp_ns
+    return stamps.stamp_ns(header_ns, received_ns)
 
 
 def _channels(path: Path, bag: Bag, recorded: Mapping[str, str], topics: Topics, images: bool) -> dict[str, Channel]:

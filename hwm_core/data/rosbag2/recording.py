@@ -6,7 +6,9 @@ from pathlib import Path
 
 from hwm_core.data.recording.events import AnyEvent
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.rosbag2.reader import StampSource, bag_events, bag_topics
+from hwm_core.data.rosbag2.compressed_file import ZSTD_SUFFIX
+from hwm_core.data.rosbag2.reader import bag_events, bag_topics
+from hwm_core.data.rosbag2.stamps import HEADER_STAMPS, Stamps, StampSource
 from hwm_core.data.rosbag2.topics import Topics
 
 
@@ -17,16 +19,16 @@ class BagRecording(Recording):
     Args:
         path: rosbag2 folder, or one .mcap or .db3 file.
         topics: topics to read.
-        stamps: time of a message: its header's stamp, or when it was received.
+        stamps: times of the messages.
     """
 
     path: Path
     topics: Topics
-    stamps: StampSource = "header"
+    stamps: Stamps | StampSource = HEADER_STAMPS
 
     @property
     def name(self) -> str:
-        return self.path.name if self.path.is_dir() else self.path.stem
+        return self.path.name if self.path.is_dir() else self.path.name.removesuffix(ZSTD_SUFFIX).rpartition(".")[0]
 
     def events(self) -> Iterator[AnyEvent]:
         return bag_events(self.path, self.topics, stamps=self.stamps)
@@ -40,3 +42,8 @@ class BagRecording(Recording):
             *(f"{self.topics.image}/{form}" for form in ("compressed", "ffmpeg")),
         }
         return tuple(f"topic {topic}" for topic in bag_topics(self.path) if topic not in read)
+
+
+def is_bag_file(path: Path) -> bool:
+    """Whether a path is named like a file of a bag: .mcap or .db3, also compressed."""
+    return path.name.removesuffix(ZSTD_SUFFIX).endswith((".mcap", ".db3"))

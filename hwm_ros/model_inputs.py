@@ -16,10 +16,10 @@ from std_msgs.msg import Empty
 from trajectory_msgs.msg import JointTrajectory
 
 from hwm_core.config import Config
+from hwm_core.data.recording.trajectory_commands import TrajectoryCommands, TrajectoryPoints
 from hwm_core.errors import BadInput
 from hwm_core.live.context import Context
 from hwm_core.live.health import Finding, InputStream, newest_rejection
-from hwm_core.live.trajectory_commands import TrajectoryCommands, TrajectoryPoints
 from hwm_ros import convert
 from hwm_ros.model_server import ModelServer
 from hwm_ros.msg import ModelInfo

@@ -13,7 +13,15 @@ from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, is_video
 from hwm_core.data.lerobot.pictures import decode_picture, read_pictures
 from hwm_core.data.lerobot.tables import EpisodeJoints, read_joints
 from hwm_core.data.lerobot.tasks import tasks_or_none
-from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Event, JointValues, decoded_event
+from hwm_core.data.recording.events import (
+    AnyEvent,
+    CameraFrame,
+    Channel,
+    Event,
+    JointValues,
+    decoded_event,
+    failed_event,
+)
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.recording import Recording
 from hwm_core.errors import BadBag
@@ -117,11 +125,7 @@ class LeRobotRecording(Recording):
             got="null",
             remedy="The row is left out. Store a value in it if the robot had one.",
         )
-
-        def load() -> JointValues:
-            raise fault
-
-        return Event(channel, load)
+        return failed_event(channel, fault)
 
     def _columns(self, channel: Channel) -> tuple[str, ...]:
         return self.dataset.states.columns if channel == "states" else self.dataset.commands.columns

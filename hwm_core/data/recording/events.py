@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.errors import BadInput
+
 Channel = Literal["images", "states", "commands"]
 # Stamp of time 0 in formats that count from 0. In ROS, a stamp of 0 means "not stamped".
 START_NS = 1_000_000_000
@@ -57,3 +59,12 @@ AnyEvent = Event | Cut | Notice  # what readers yield
 def decoded_event(channel: Channel, content: CameraFrame | JointValues) -> Event:
     """An event whose content is already decoded."""
     return Event(channel, lambda: content)
+
+
+def failed_event(channel: Channel, fault: BadInput) -> Event:
+    """An event whose content cannot be used: loading it raises `fault`."""
+
+    def load() -> CameraFrame | JointValues:
+        raise fault
+
+    return Event(channel, load)

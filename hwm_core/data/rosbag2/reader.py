@@ -9,23 +9,29 @@ from typing import Any
 
 from rosbags.typesys.store import Typestore
 
-from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, Event, JointValues, Notice
+from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, Event, JointValues, Notice, failed_event
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.recording.packet_decoder import unreadable_packets
 from hwm_core.data.rosbag2.bag import CDR, Bag, BagMessage
 from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.stamps import ChannelStamps, Stamps, StampSource, as_stamps
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.data.rosbag2.video_packets import DEFINITIONS, PACKET_TYPES, UNREADABLE, PacketEvents, failed_event
+from hwm_core.data.rosbag2.trajectories import TRAJECTORY, TrajectoryEvents
+from hwm_core.data.rosbag2.video_packets import DEFINITIONS, PACKET_TYPES, UNREADABLE, PacketEvents
 from hwm_core.errors import BadBag, BadInput, NoImages, nearest_path
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *PACKET_TYPES)
-JOINT_TYPES = ("sensor_msgs/msg/JointState",)
+JOINT_TYPES: Mapping[Channel, tuple[str, ...]] = {
+    "states": ("sensor_msgs/msg/JointState",),
+    "commands": ("sensor_msgs/msg/JointState", TRAJECTORY),
+}
 CUT_TYPE = "std_msgs/msg/Empty"
 _REPUBLISH = "publish them as sensor_msgs/Image while playing the bag"
 
 
-def bag_events(path: Path, topics: Topics, stamps: StampSource = "header", images: bool = True) -> Iterator[AnyEvent]:
+def bag_events(
+    path: Path, topics: Topics, stamps: Stamps | StampSource = HEADER_STAMPS, images: bool = True
+) -> Iterator[AnyEvent]:
     """Yield the images, joint states, commands and cuts of a bag, in order of arrival; faults of the bag come last.
 
     Args:
@@ -42,23 +48,30 @@ def bag_events(path: Path, topics: Topics, stamps: StampSource = "header", image
     with _open(path) as bag:
         recorded = bag.topic_types()
         channels = _channels(path, bag, recorded, topics, images)
+        trajectories = {topic: TrajectoryEvents(times.commands) for topic in channels if recorded[topic] == TRAJECTORY}
         packets = {topic: PacketEvents(topic) for topic in channels if recorded[topic] in PACKET_TYPES}
         wanted: dict[str, tuple[str, ...]] = {
-            topic: IMAGE_TYPES if channel == "images" else JOINT_TYPES for topic, channel in channels.items()
+            topic: IMAGE_TYPES if channel == "images" else JOINT_TYPES[channel] for topic, channel in channels.items()
         }
         if recorded.get(topics.cuts) == CUT_TYPE:
             wanted[topics.cuts] = (CUT_TYPE,)
         for message in _parsed(path, bag.messages(wanted)):
             topic = message.connection.topic
             if topic == topics.cuts:
+                for one in trajectories.values():
+                    yield from one.finish()
                 yield Cut()
+                continue
+            if topic in trajectories:
+                yield from _followed(types, message, trajectories[topic])
                 continue
             if topic in packets:  # each image needs the packets before it, so they are decoded in order
                 yield from _decoded(types, message, times.images, packets[topic])
             else:
                 yield Event(channels[topic], partial(_load, path, types, message, channels[topic], times))
-        for some in packets.values():
-            yield from some.finish()
+        held: list[PacketEvents | TrajectoryEvents] = [*packets.values(), *trajectories.values()]
+        for rest in held:
+            yield from rest.finish()
         for text in bag.shortfalls(wanted):
             yield Notice("fault", text)
         for topic, encoding in sorted(bag.foreign().items()):
@@ -105,6 +118,20 @@ def serialized_messages(path: Path) -> Iterator[SerializedMessage]:
             )
 
 
+def _followed(types: Typestore, stored: BagMessage, trajectories: TrajectoryEvents) -> Iterator[Event]:
+    topic, kind = stored.connection.topic, stored.connection.message_type
+    try:
+        try:
+            message: Any = types.deserialize_cdr(stored.data, kind)
+        except Exception as error:  # on damaged bytes, the parser raises exceptions of many types
+            raise BadBag(
+                f"Message on {topic}", expected=kind, got=str(error).rstrip("."), remedy="The message was truncated."
+            ) from error
+        yield from trajectories.add(message, stored.received_ns)
+    except BadInput as fault:
+        yield failed_event("commands", fault)
+
+
 def _decoded(types: Typestore, stored: BagMessage, stamps: ChannelStamps, packets: PacketEvents) -> Iterator[Event]:
     topic, kind = stored.connection.topic, stored.connection.message_type
     try:
@@ -115,7 +142,7 @@ def _decoded(types: Typestore, stored: BagMessage, stamps: ChannelStamps, packet
         time = message.header.stamp if hasattr(message, "header") else message.timestamp
         stamp_ns = _stamp_ns(time, topic, stored.received_ns, stamps)
     except BadInput as fault:
-        yield failed_event(fault)
+        yield failed_event("images", fault)
     else:
         yield from packets.add(message, stamp_ns)
 
@@ -199,14 +226,14 @@ def _channels(path: Path, bag: Bag, recorded: Mapping[str, str], topics: Topics,
     joint_topics: tuple[tuple[str, Channel], ...] = ((topics.joint_states, "states"), (topics.commands, "commands"))
     for topic, channel in joint_topics:
         if topic in recorded:
-            _require_type(path, topic, recorded, JOINT_TYPES)
+            _require_type(path, topic, recorded, JOINT_TYPES[channel])
             channels[topic] = channel
     if len(channels) == images:
         raise BadBag(
             f"Bag {path}",
             expected=f"joint values on {topics.joint_states} or {topics.commands}",
             got="neither topic",
-            remedy=_alternatives(recorded, JOINT_TYPES),
+            remedy=_alternatives(recorded, JOINT_TYPES["commands"]),
         )
     return channels
 

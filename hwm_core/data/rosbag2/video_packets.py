@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from hwm_core.data.recording.events import CameraFrame, Event, decoded_event
+from hwm_core.data.recording.events import CameraFrame, Event, decoded_event, failed_event
 from hwm_core.data.recording.packet_decoder import DecodedPacket, PacketDecoder
 from hwm_core.errors import BadInput
 
@@ -42,7 +42,7 @@ class PacketEvents:
             for decoded in self._decoder.feed(number, encoding, bytes(message.data)):
                 yield self._event(decoded)
         except BadInput as fault:
-            yield failed_event(fault)
+            yield failed_event("images", fault)
 
     def finish(self) -> Iterator[Event]:
         """The images that the decoder held back."""
@@ -52,14 +52,5 @@ class PacketEvents:
     def _event(self, decoded: DecodedPacket) -> Event:
         if decoded.rgb is None:
             assert decoded.fault is not None
-            return failed_event(decoded.fault)
+            return failed_event("images", decoded.fault)
         return decoded_event("images", CameraFrame(self._stamps[decoded.number], decoded.rgb))
-
-
-def failed_event(fault: BadInput) -> Event:
-    """An image that cannot be decoded."""
-
-    def load() -> CameraFrame:
-        raise fault
-
-    return Event("images", load)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from hwm_core.data.recording.trajectory_commands import TrajectoryCommands, TrajectoryPoints
 from hwm_core.errors import BadActions
-from hwm_core.live.trajectory_commands import TrajectoryCommands, TrajectoryPoints
 
 START = 1_700_000_000_000_000_000
 NAMES = ("a", "b")

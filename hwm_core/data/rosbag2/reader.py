@@ -14,7 +14,7 @@ from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.recording.packet_decoder import unreadable_packets
 from hwm_core.data.rosbag2.bag import CDR, Bag, BagMessage
 from hwm_core.data.rosbag2.message_types import message_types
-from hwm_core.data.rosbag2.stamps import ChannelStamps, Stamps, StampSource, as_stamps
+from hwm_core.data.rosbag2.stamps import HEADER_STAMPS, ChannelStamps, Stamps, StampSource, as_stamps
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.trajectories import TRAJECTORY, TrajectoryEvents
 from hwm_core.data.rosbag2.video_packets import DEFINITIONS, PACKET_TYPES, UNREADABLE, PacketEvents

@@ -61,7 +61,7 @@ class Config(BaseModel):
 def read_yaml(path: str | Path) -> Any:
     """Read one YAML file. Raises BadConfig if it is missing, malformed or not text."""
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except OSError as error:
         raise BadConfig(
             str(path),
@@ -75,6 +75,19 @@ def read_yaml(path: str | Path) -> Any:
         raise BadConfig(
             str(path), expected="valid YAML", got=str(error).replace("\n", " "), remedy="Correct the marked line."
         ) from None
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Rejects a key that occurs twice in one mapping: YAML libraries silently keep the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"key `{key.value}` twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def overridden(mapping: Any, overrides: Iterable[str]) -> Any:

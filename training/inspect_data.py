@@ -14,7 +14,8 @@ from hwm_core.data.checks.rate import Rate
 from hwm_core.data.checks.token_inspection import TokenInspection, inspect_tokens
 from hwm_core.data.discover import dataset_paths
 from hwm_core.data.recording.recording import Recording, require_unique_names
-from hwm_core.data.robot.description import Joint, read_robot
+from hwm_core.data.robot.description import Joint, Robot
+from hwm_core.data.robot.embodiment import Embodiment
 from hwm_core.data.tokens.onex import count_warnings, open_episodes
 from hwm_core.errors import BadInput, NoImages
 from hwm_core.io.atomic import new_file
@@ -22,18 +23,27 @@ from hwm_core.visualization.canvas import write_png
 from hwm_core.visualization.thumbnails import thumbnail_sheet
 
 from .next_command import print_next
-from .sources import Sources, print_skipped, read_embodiments
+from .sources import Sources, print_skipped
 
 JointOf = Callable[[str], Joint]  # unit and limits of a joint, by the name that the robot publishes
 
 
-def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | None, dimensions: bool) -> int:
+def inspect_sources(
+    sources: Sources, robot: Robot | None, embodiment: Embodiment | None, *, sheets: Path | None, dimensions: bool
+) -> int:
     """Print the measurements of each token set and recording; returns 1 where some cannot be read.
 
     Args:
+        sources: what is inspected.
+        robot: units and limits of the joints, unless an embodiment has them.
+        embodiment: of the recordings, if known.
         sheets: folder for a contact sheet of each recording; None: no sheets.
         dimensions: list every joint.
+
+    Raises:
+        BadConfig: `robot` describes a joint that no recording has.
     """
+    joint = _joint_of(robot, embodiment)
     sets, found = sources.token_sets_and_recordings()
     if sheets:
         require_unique_names(found.recordings)
@@ -68,6 +78,9 @@ def inspect_sources(sources: Sources, joint: JointOf | None, *, sheets: Path | N
             _write_sheet(inspection, sheets / f"{inspection.name}.png")
     if inspected:
         _print_proposal(inspected, sources)
+    if robot and inspected:
+        joints = (one.name for found, _ in inspected for channel in found.joints.values() for one in channel)
+        robot.require_used([*dict.fromkeys(joints)])
     return 1 if faults else 0
 
 
@@ -140,8 +153,8 @@ def _lines_of_joints(dimensions: Mapping[str, Sequence[JointSummary]], lags: Map
             yield f"  {channel:9} {joint.name:28} {spread}{lag}"
 
 
-def joint_of(embodiments: Sequence[str] | None, robot: str | None) -> JointOf | None:
-    if embodiment := read_embodiments(embodiments):
-        description = embodiment.description()
-        return lambda name: description.joint(embodiment.aliases.get(name, name))
-    return read_robot(robot).joint if robot else None
+def _joint_of(robot: Robot | None, embodiment: Embodiment | None) -> JointOf | None:
+    if embodiment:
+        description, aliases = embodiment.description(), embodiment.aliases
+        return lambda name: description.joint(aliases.get(name, name))
+    return robot.joint if robot else None

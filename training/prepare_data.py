@@ -77,7 +77,7 @@ def prepare(sources: Sequence[Path], out: Path, options: PrepareOptions) -> int:
     recordings, skipped = _split_recordings(sources, options)
     preprocessing = options.preprocessing(recordings["training"])
     if not is_store(out):
-        for warning in _warnings_before(recordings["training"], preprocessing, options):
+        for warning in _warnings_before(recordings["training"], preprocessing, options, robot):
             print(warning, flush=True)
     outcomes = prepare_episodes(recordings, out, preprocessing, options.joints, options.workers, embodiment)
     with tqdm(total=sum(map(len, recordings.values())), unit="episode") as progress:
@@ -86,7 +86,8 @@ def prepare(sources: Sequence[Path], out: Path, options: PrepareOptions) -> int:
         faults = _show_progress(outcomes, progress)
     if faults and not is_store(out):
         raise BadBag("Recordings", expected="usable recordings for training", got="none", remedy=faults[0])
-    manifests = fit_store_manifests(out, robot, embodiment.aliases if embodiment else None)
+    aliases = embodiment.aliases if embodiment else None
+    manifests = fit_store_manifests(out, robot, aliases, some_joints=options.joints is not None)
     counts = f"{len(recordings['training'])} training and {len(recordings['validation'])} validation episodes"
     print(f"{out}: {counts}, {len(skipped) + len(faults)} skipped")
     _print_manifests(manifests, robot)
@@ -94,15 +95,21 @@ def prepare(sources: Sequence[Path], out: Path, options: PrepareOptions) -> int:
 
 
 def _warnings_before(
-    recordings: Sequence[Recording], preprocessing: Preprocessing, options: PrepareOptions
+    recordings: Sequence[Recording], preprocessing: Preprocessing, options: PrepareOptions, robot: Robot
 ) -> Iterator[str]:
-    """What would make a poor store, seen in the first readable recording before anything is written."""
+    """What would make a poor store, seen in the first readable recording before anything is written.
+
+    Raises:
+        BadConfig: `robot` describes a joint that was not recorded.
+    """
     for recording in recordings:
         try:
             found = inspect(recording)
             _, report = recording.read(preprocessing)
         except BadInput:
             continue  # it is reported when its turn comes
+        if not options.embodiment:
+            robot.require_used([one.name for one in found.joints.get("states") or found.joints["commands"]])
         if repeated := _repeated_frames(report, options.rate, options.frame_skip):
             yield f"{recording.name}: {repeated}"
         if any(found.bars) and not any(options.margins):

@@ -10,7 +10,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from hwm_core.config import Config
-from hwm_core.data.robot.description import Joint, Robot
+from hwm_core.data.robot.description import Robot
 from hwm_core.data.rosbag2.writer import ImageFormat
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import write_text
@@ -88,7 +88,7 @@ def _robot() -> Robot:
     rows = zip(table.names, table.units, table.lower, table.upper, strict=True)
     # Rounded, because MuJoCo stores a range as its centre and half its width.
     described = {
-        name: Joint(unit=unit, limits=(round(float(lower), 9), round(float(upper), 9)))
+        name: {"unit": unit, "limits": (round(float(lower), 9), round(float(upper), 9))}
         for name, unit, lower, upper in rows
     }
-    return Robot(name=ROBOT, joints=described)
+    return Robot.parse({"name": ROBOT, "joints": described}, where="simulated robot")

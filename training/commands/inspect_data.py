@@ -9,6 +9,8 @@ Exit status 0: done; 1: some recordings or sets were skipped; 2: bad input.
 import argparse
 from pathlib import Path
 
+from hwm_core.data.robot.description import read_robot
+
 from .arguments import Parser, add_robot, add_sources
 
 
@@ -23,8 +25,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status. Raises BadInput for errors that the user can correct."""
-    from ..inspect_data import inspect_sources, joint_of
-    from ..sources import Sources
+    from ..inspect_data import inspect_sources
+    from ..sources import Sources, read_embodiments
 
-    joint = joint_of(options.embodiment, options.robot)
-    return inspect_sources(Sources.of(options), joint, sheets=options.sheets, dimensions=options.dimensions)
+    embodiment = read_embodiments(options.embodiment)
+    robot = read_robot(options.robot) if options.robot and not embodiment else None
+    how = {"sheets": options.sheets, "dimensions": options.dimensions}
+    return inspect_sources(Sources.of(options), robot, embodiment, **how)

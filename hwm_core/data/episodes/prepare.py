@@ -86,7 +86,7 @@ def prepare_episodes(
 
 
 def fit_store_manifests(
-    store: str | Path, robot: Robot, aliases: Mapping[str, str] | None = None
+    store: str | Path, robot: Robot, aliases: Mapping[str, str] | None = None, some_joints: bool = False
 ) -> dict[ActionKind, ActionManifest]:
     """Fit manifests on the training split of a store, and write them to the store.
 
@@ -94,15 +94,17 @@ def fit_store_manifests(
         store: a filled store.
         robot: units and limits of its joints.
         aliases: {name a robot publishes: name in the store}, from an embodiment.
+        some_joints: the store has only some of the robot's joints.
 
     Returns:
         A manifest for states and a manifest for commands, where they were recorded.
 
     Raises:
         BadBag: the store is empty or damaged.
-        BadActions: most values are beyond the limits of their joint, or values cannot be in the declared unit.
+        BadConfig: `robot` describes a joint that the store lacks.
+        BadActions: limits cannot belong to the values of their joint, or values cannot be in the declared unit.
     """
-    manifests = fit_manifests(open_store(store).training, robot, aliases)
+    manifests = fit_manifests(open_store(store).training, robot, aliases, some_joints)
     for kind, manifest in manifests.items():
         with new_file(manifest_path(store, kind)) as partial_file:
             partial_file.write_text(yaml.safe_dump(manifest.plain(), sort_keys=False))

@@ -29,7 +29,7 @@ def read_episode(
         name: name of the episode.
         events: all events of one recording, in order of arrival.
         preprocessing: applied to every image.
-        names: joints wanted, in this order; None takes the joints of the first state, or else command.
+        names: joints wanted, in this order; None takes all joints of the states, else of the commands.
         aliases: {name a message may use: name wanted}.
 
     Returns:
@@ -68,7 +68,7 @@ def read_timeline(
         events: all events of one recording, in order of arrival.
         rate_hz: frame rate.
         commands: which command belongs to a frame.
-        names: joints wanted, in this order; None takes the joints of each channel's first message.
+        names: joints wanted, in this order; None takes all joints of each channel.
 
     Returns:
         The timeline, and a report of what was left out.

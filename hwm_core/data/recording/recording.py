@@ -59,7 +59,7 @@ class Recording(ABC):
 
         Args:
             preprocessing: applied to every image.
-            names: joints wanted, in this order; None takes the joints of the first state, else of the first command.
+            names: joints wanted, in this order; None takes all joints of the states, else of the commands.
             aliases: {name a message may use: name wanted}, from an action manifest.
 
         Returns:

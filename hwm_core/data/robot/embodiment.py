@@ -9,28 +9,25 @@ from dataclasses import replace
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from hwm_core.config import Config
-from hwm_core.data.robot.description import Joint, Robot
+from hwm_core.data.robot.description import Bounds, Joint, Robot
 from hwm_core.data.robot.joint_series import JointSeries
 from hwm_core.data.robot.value_checks import require_unit
 from hwm_core.errors import BadConfig, RobotMismatch, did_you_mean
 
 T = TypeVar("T", bound=JointSeries)
-Unit = Literal["rad", "deg", "m", "rad/s", "m/s", "unit"]
 
 
-class Dimension(Config):
+class Dimension(Bounds):
     """One dimension of an action vector."""
 
     name: str
-    unit: Unit = Field(default="rad", description="`unit`: a closure, 0 to 1")
-    limits: tuple[float, float] | None = None
     aliases: tuple[str, ...] = Field(default=(), description="names under which robots and data sets publish it")
 
 

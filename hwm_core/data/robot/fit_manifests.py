@@ -11,7 +11,7 @@ from hwm_core.data.robot.value_checks import require_unit, undeclared_unit_warni
 
 
 def fit_manifests(
-    series: Sequence[JointSeries], robot: Robot, aliases: Mapping[str, str] | None
+    series: Sequence[JointSeries], robot: Robot, aliases: Mapping[str, str] | None, some_joints: bool = False
 ) -> dict[ActionKind, ActionManifest]:
     """Fit a manifest for states and a manifest for commands, where they were recorded.
 
@@ -19,11 +19,15 @@ def fit_manifests(
         series: joint values of at least one recording; all with the joints of the first.
         robot: units and limits of the joints.
         aliases: {name a robot publishes: name in the series}.
+        some_joints: the series have only some of the robot's joints, so `robot` may describe others.
 
     Raises:
+        BadConfig: `robot` describes a joint that no series has.
         BadActions: values cannot be in the declared unit, or as `fit_manifest`.
     """
     names = series[0].names
+    if not some_joints:
+        robot.require_used(names)
     joints = [robot.joint(name) for name in names]
     manifests: dict[ActionKind, ActionManifest] = {}
     kinds: tuple[ActionKind, ...] = ("states", "commands")

@@ -137,7 +137,7 @@ def fit_manifest(
         aliases: {name a robot publishes: name here}.
 
     Raises:
-        BadActions: values are missing, not finite or misshapen, or most values of a joint are beyond its limits.
+        BadActions: values are missing, not finite or misshapen, or the limits of a joint cannot belong to its values.
         RobotMismatch: a name repeats.
     """
     require_distinct_names(names, f"robot `{robot}`")
@@ -161,7 +161,7 @@ def fit_manifest(
     columns = [column if len(column) else np.zeros(1) for column in columns]  # no robot has the joint: constant
     std = np.array([column.std() for column in columns])
     constant = std < CONSTANT_STD
-    lower, upper = limits_or_extremes(names, columns, limits or [None] * len(names))
+    lower, upper = limits_or_extremes(names, columns, limits or [None] * len(names), units)
     return ActionManifest(
         robot=robot,
         kind=kind,

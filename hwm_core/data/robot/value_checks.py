@@ -3,12 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.robot.joint_limits import share_beyond
+from hwm_core.data.robot.joint_limits import limits_fault, share_beyond
 from hwm_core.data.robot.manifest import CONSTANT_STD
+from hwm_core.data.robot.units import MOST_RADIANS
 from hwm_core.errors import BadActions
 
-# Cables keep any joint from turning further than this in either direction. Values in degrees exceed it.
-_MOST_RADIANS = 2.2 * np.pi
 # Full scales of hand drivers that do not convert closures to 0..1.
 _CLOSURE_SCALES = (100.0, 255.0, 1000.0)
 _CLOSURE_NAMES = ("hand", "finger", "grip", "closure", "thumb", "pinky")
@@ -50,8 +49,11 @@ def value_warnings(
         usual, largest = float(np.quantile(steps, 0.99)), float(steps.max())
         if largest > max(_LEAST_STEP, 0.5 * (high - low), 20 * usual) and usual > 0:
             found.append(f"a single step of {largest:.3g}")
-    if limits is not None and (share := share_beyond(values, *limits)):
-        found.append(f"{share:.1%} beyond its limits {limits[0]:g} to {limits[1]:g}")
+    if limits is not None:
+        if share := share_beyond(values, *limits):
+            found.append(f"{share:.1%} beyond its limits {limits[0]:g} to {limits[1]:g}")
+        if fault := limits_fault(values, unit or "rad", *limits):
+            found.append(f"limits {limits[0]:g} to {limits[1]:g} are out of reason: {fault}")
     return found
 
 
@@ -69,7 +71,7 @@ def require_unit(values: NDArray[np.floating], unit: str, whose: str, declared_b
 def undeclared_unit_warning(name: str, values: NDArray[np.floating]) -> str:
     """Why values of an undeclared unit are neither radians nor closures of a hand; empty when they may be."""
     reach = float(np.abs(values).max(initial=0))
-    closure = reach > _MOST_RADIANS and any(word in name.lower() for word in _CLOSURE_NAMES)
+    closure = reach > MOST_RADIANS and any(word in name.lower() for word in _CLOSURE_NAMES)
     return unit_warning(values, "unit" if closure else "rad")
 
 
@@ -83,7 +85,7 @@ def unit_warning(values: NDArray[np.floating], unit: str) -> str:
     if unit == "unit" and (high > 1.5 or low < -0.5):
         scale = next((scale for scale in _CLOSURE_SCALES if low >= -0.05 * scale and high <= 1.05 * scale), None)
         return f"{extent}, not 0 to 1" + (f": of {scale:g}?" if scale else "")
-    if unit == "rad" and max(-low, high) > _MOST_RADIANS:
+    if unit == "rad" and max(-low, high) > MOST_RADIANS:
         return f"{extent}: degrees for radians?"
     if unit == "deg" and values.std() >= CONSTANT_STD and max(-low, high) < np.pi:
         return f"{extent}: radians for degrees?"

@@ -14,6 +14,7 @@ def test_values_within_a_tenth_of_the_range_beyond_the_limits_are_accepted():
 
 def test_a_joint_is_rejected_when_most_of_its_values_are_beyond_its_limits():
     column = np.array([0.0, 5.0, 5.0, 0.0])
-    assert limits_or_extremes(["a"], [column], [(-1, 1)]) == ((-1.0,), (1.0,))  # half of the values, not most
+    # Half of the values, not most.
+    assert limits_or_extremes(["a"], [column], [(-1, 1)], ["rad"]) == ((-1.0,), (1.0,))
     with pytest.raises(BadActions, match="Training values of a: expected values between its limits, -1 and 1"):
-        limits_or_extremes(["a"], [np.append(column, 5.0)], [(-1, 1)])
+        limits_or_extremes(["a"], [np.append(column, 5.0)], [(-1, 1)], ["rad"])

@@ -47,7 +47,7 @@ def test_limits_are_the_given_ones_or_the_extremes_of_the_values():
 
 
 def test_degrees_with_limits_in_radians_are_rejected_with_the_joint():
-    with pytest.raises(BadActions, match=r"elbow: expected .* -1.5 and 1.5, got -10 to 30.*in the units"):
+    with pytest.raises(BadActions, match=r"elbow: expected .* -1.5 and 1.5 .*-10 to 30.*in the units"):
         manifest(limits=[None, (-1.5, 1.5), None])
 
 

@@ -14,9 +14,9 @@ C = TypeVar("C", bound="Config")
 
 
 class Config(BaseModel):
-    """Base class of all configurations: immutable, and strict about its keys."""
+    """Base class of all configurations: immutable, strict about its keys, and every number finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls: type[C], mapping: Any, where: str = "configuration") -> C:

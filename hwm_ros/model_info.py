@@ -1,5 +1,8 @@
 """The ModelInfo message of a loaded checkpoint."""
 
+import numpy as np
+
+from hwm_core.errors import BadConfig
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.world_model.model import WorldModel
 from hwm_ros.msg import ModelInfo
@@ -40,3 +43,29 @@ def model_info(model: WorldModel, dtype: str, space: JointSpace) -> ModelInfo:
         width=preprocessing.width,
         source_aspect=preprocessing.source_aspect,
     )
+
+
+def require_consistent(info: ModelInfo) -> None:
+    """Raises BadConfig for a message that no loaded checkpoint sends: unequal lists, or numbers without a meaning."""
+    joints = len(info.joint_names)
+    per_joint = ("units", "lower", "upper", "max_velocity", "max_acceleration", "scale")
+    lengths = {name: len(getattr(info, name)) for name in per_joint}
+    wrong = {name: length for name, length in lengths.items() if length != joints}
+    if len(info.aliases) != len(info.alias_joints):
+        wrong["alias_joints"] = len(info.alias_joints)
+    if joints == 0 or len(set(info.joint_names)) != joints or wrong:
+        raise BadConfig(
+            "ModelInfo",
+            expected=f"{joints} values per joint, at least one joint, each name once",
+            got=f"lengths {wrong}" if wrong else f"names {list(info.joint_names)}",
+            remedy="Only a world_model node should publish on this topic.",
+        )
+    values = np.concatenate([np.asarray(getattr(info, name), np.float64) for name in per_joint[1:]])
+    rates = (info.frame_rate_hz, info.past_frames, info.future_frames)
+    if not (np.isfinite(values).all() and np.isfinite(rates).all() and min(rates) > 0):
+        raise BadConfig(
+            "ModelInfo",
+            expected="finite limits and scales, and a positive rate and number of frames",
+            got=f"rate and frames {rates}, {(~np.isfinite(values)).sum()} limits that are not finite",
+            remedy="Only a world_model node should publish on this topic.",
+        )

@@ -6,11 +6,13 @@ changeable while the node runs.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from hwm_core.config import Config
 from hwm_core.errors import BadConfig
@@ -18,6 +20,7 @@ from hwm_core.errors import BadConfig
 C = TypeVar("C", bound=Config)
 
 LIVE: dict[str, Any] = {"live": True}
+_WRITTEN_NUMBERS = (Parameter.Type.INTEGER, Parameter.Type.STRING)
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,31 @@ def parameter_specs(
 
 
 def declare_parameters(node: Node, kind: type[Config]) -> None:
-    """Declare every field of `kind` as a parameter of the node."""
-    for spec in parameter_specs(kind):
-        node.declare_parameter(spec.name, spec.default, _descriptor(spec))
+    """Declare every field of `kind` as a parameter of the node.
+
+    A number may be given as people write it: `1e-4` or `2` for a floating-point parameter, which ROS takes for a string
+    and an integer.
+
+    Raises:
+        BadConfig: a value of another type.
+    """
+    specs = {spec.name: spec for spec in parameter_specs(kind)}
+    for spec in specs.values():
+        descriptor = _descriptor(spec)
+        if not isinstance(spec.default, float):
+            node.declare_parameter(spec.name, spec.default, descriptor)
+            continue
+        descriptor.dynamic_typing = True
+        given = node.declare_parameter(spec.name, spec.default, descriptor).value
+        node.undeclare_parameter(spec.name)
+        descriptor.dynamic_typing = False
+        node.declare_parameter(spec.name, _as_float(spec.name, given), descriptor, ignore_override=True)
+
+    def as_written(changes: list[Parameter]) -> list[Parameter]:
+        return [_converted(change, specs.get(change.name)) for change in changes]
+
+    if hasattr(node, "add_pre_set_parameters_callback"):  # Humble lacks it
+        node.add_pre_set_parameters_callback(as_written)
 
 
 def read_parameters(node: Node, kind: type[C]) -> C:
@@ -111,6 +136,21 @@ def _parse(node: Node, kind: type[C], changes: Mapping[str, Any]) -> C:
         # ROS returns None for an empty list of a parameter file (it has no element type), and array.array for arrays.
         branch[leaf] = tuple(value or ()) if isinstance(spec.default, list) else value
     return kind.parse(tree, where=f"parameters of {node.get_name()}")
+
+
+def _as_float(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise BadConfig(name, expected="a number", got=f"`{value}`", remedy="Write for example 1e-4.") from None
+
+
+def _converted(change: Parameter, spec: ParameterSpec | None) -> Parameter:
+    """A floating-point parameter that is given as an integer or a string of a number; any other change as it is."""
+    if spec is not None and isinstance(spec.default, float) and change.type_ in _WRITTEN_NUMBERS:
+        with suppress(ValueError):
+            return Parameter(change.name, Parameter.Type.DOUBLE, float(change.value))
+    return change
 
 
 def _descriptor(spec: ParameterSpec) -> ParameterDescriptor:

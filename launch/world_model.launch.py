@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import yaml
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
@@ -82,6 +83,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
     params_file = Path(LaunchConfiguration("params_file").perform(context))
     if not params_file.is_file():  # launch_ros only warns, and the nodes would start with their defaults
         raise FileNotFoundError(f"params_file: expected a YAML file, got no file `{params_file}`. Check the path.")
+    _require_yaml(params_file)
 
     remappings = [
         ("head_camera/image_raw", LaunchConfiguration("image_topic")),
@@ -116,6 +118,17 @@ def _nodes(context: LaunchContext) -> list[Node]:
         node("mpc_planner", given(bool, "publish_commands"), IfCondition(LaunchConfiguration("planner"))),
         node("sim_robot", {"use_sim_time": False}, IfCondition(LaunchConfiguration("sim"))),
     ]
+
+
+def _require_yaml(path: Path) -> None:
+    """The nodes would end one by one, and launch would go on without them."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"params_file: expected YAML, got in `{path}`: {error}") from None
+    sections = content.values() if isinstance(content, dict) else [None]
+    if not all(isinstance(section, dict) for section in sections):
+        raise ValueError(f"params_file: expected `<node>: ros__parameters: ...` in `{path}`, got no such mapping.")
 
 
 def _is_true(context: LaunchContext, name: str) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.clips import hold_last
+from hwm_core.data.robot.joint_limits import LARGEST_VALUE
 from hwm_core.errors import BadActions, BadImage
 from hwm_core.planning.costs.base import Candidates, no_tokens, no_uncertainty
 from hwm_core.planning.costs.objective import Objective
@@ -135,12 +136,13 @@ class ScoreEngine(Generic[PastT]):
                 got=list(actions.shape),
                 remedy="Send a row of joint values per future frame, for the joints of the action manifest.",
             )
-        if not torch.isfinite(actions).all():
-            first = (~torch.isfinite(actions)).nonzero()[0].tolist()
+        usable = actions.abs() <= LARGEST_VALUE  # NaN is not
+        if not usable.all():
+            first = (~usable).nonzero()[0].tolist()
             raise BadActions(
                 what,
-                expected="finite values",
-                got=f"a NaN or infinity at [candidate, frame, joint] {first}",
+                expected=f"finite values of at most {LARGEST_VALUE:g}",
+                got=f"a NaN, infinity or larger value at [candidate, frame, joint] {first}",
                 remedy="Remove this candidate.",
             )
         return hold_last(actions.to(self._space.lower.device), horizon)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hwm_core.data.robot.joint_limits import LARGEST_VALUE
 from hwm_core.errors import BadActions, BadConfig, BadImage
 
 
@@ -46,9 +47,12 @@ def check_future_actions(actions: Tensor, past_actions: Tensor) -> None:
             remedy="Pass one row of joint values per future frame, in manifest order.",
         )
     absent = past_actions[:, -1:].isnan()
-    if not (actions.isfinite() | (actions.isnan() & absent)).all():
+    if not ((actions.abs() <= LARGEST_VALUE) | (actions.isnan() & absent)).all():
         raise BadActions(
-            "future actions", expected="finite joint values", got="NaN or infinity", remedy="Remove this candidate."
+            "future actions",
+            expected=f"finite joint values of at most {LARGEST_VALUE:g}",
+            got="NaN, infinity or a larger value",
+            remedy="Remove this candidate.",
         )
 
 

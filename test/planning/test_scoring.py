@@ -129,6 +129,14 @@ def test_a_nan_candidate_is_rejected_with_its_index() -> None:
         engine().score(RECENT, goal_at(5.0), broken)
 
 
+@pytest.mark.parametrize("value", [1e30, -1e7, np.inf])
+def test_a_candidate_that_no_joint_can_follow_is_rejected_with_its_index(value: float) -> None:
+    broken = slides(1.0, 2.0)
+    broken[0, 1, 1] = value
+    with pytest.raises(BadActions, match=r"\[0, 1, 1\]"):
+        engine().score(RECENT, goal_at(5.0), broken)
+
+
 def test_a_cost_that_is_not_finite_is_an_error_with_the_term() -> None:
     goal = goal_at(5.0)
     broken = type(goal)(goal.image, torch.full((3, 16, 1), torch.nan))

@@ -85,7 +85,13 @@ def test_the_launched_nodes_become_active_score_candidates_and_exit_cleanly(peer
 
 @pytest.mark.parametrize(
     "argument",
-    ["planner:=maybe", "publish_commands:=yes", "log_level:=loud", "params_file:=missing.yaml"],
+    [
+        "planner:=maybe",
+        "publish_commands:=yes",
+        "log_level:=loud",
+        "params_file:=missing.yaml",
+        "image_transport:=h264",
+    ],
 )
 def test_a_wrong_argument_is_an_error_before_any_node_starts(argument):
     command = [sys.executable, "-c", RUN, str(LAUNCH_FILE), argument, "sim:=true"]
@@ -94,6 +100,16 @@ def test_a_wrong_argument_is_an_error_before_any_node_starts(argument):
     assert launched.returncode == 1, output
     assert argument.split(":=")[0] in output
     assert "process started" not in output
+
+
+@pytest.mark.parametrize("text", ["a: [", "just words", "world_model: 3"])
+def test_a_params_file_that_is_no_parameter_file_is_an_error_before_any_node_starts(text, tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    command = [sys.executable, "-c", RUN, str(LAUNCH_FILE), f"params_file:={path}", "sim:=true"]
+    launched = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    output = launched.stdout + launched.stderr
+    assert launched.returncode == 1 and "params_file" in output and "process started" not in output
 
 
 def request_scores(peer: Peer, names: tuple[str, ...]) -> ActionScores:

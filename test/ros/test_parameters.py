@@ -72,6 +72,44 @@ def test_only_live_parameters_change_while_the_node_runs(node):
     assert [parameters.objective.goal_latent.weight for parameters in applied] == [2.0]
 
 
+@pytest.mark.parametrize("value", ["1e-4", "1e-04", "2", 2, "0.5"])
+def test_a_number_for_a_floating_point_parameter_may_be_written_as_people_do(node, value):
+    declare_parameters(node, WorldModelParameters)
+    watch_parameters(node, WorldModelParameters, lambda: True, lambda _: None)
+    assert node.set_parameters([Parameter("objective.smoothness.weight", value=value)])[0].successful
+    stored = node.get_parameter("objective.smoothness.weight").value
+    assert type(stored) is float and stored == float(value)
+
+
+@pytest.mark.parametrize("value", ["inf", ".inf", float("inf"), float("nan"), "1e30", "much", True])
+def test_a_weight_that_no_cost_can_have_is_rejected_with_the_reason(node, value):
+    declare_parameters(node, WorldModelParameters)
+    watch_parameters(node, WorldModelParameters, lambda: True, lambda _: None)
+    rejected = node.set_parameters([Parameter("objective.smoothness.weight", value=value)])[0]
+    assert not rejected.successful and rejected.reason
+
+
+@pytest.mark.parametrize(("text", "number"), [("1e-4", 1e-4), ("2", 2.0), ("0.25", 0.25)])
+def test_a_number_on_the_command_line_may_be_written_as_people_do(text, number):
+    context = rclpy.Context()
+    rclpy.init(context=context, args=["--ros-args", "-p", f"objective.smoothness.weight:={text}"])
+    node = rclpy.create_node("world_model", context=context)
+    declare_parameters(node, WorldModelParameters)
+    assert read_parameters(node, WorldModelParameters).objective.smoothness.weight == number
+    node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+def test_a_word_for_a_number_on_the_command_line_is_an_error_with_the_parameters_name():
+    context = rclpy.Context()
+    rclpy.init(context=context, args=["--ros-args", "-p", "objective.smoothness.weight:=heavy"])
+    node = rclpy.create_node("world_model", context=context)
+    with pytest.raises(BadConfig, match=r"objective\.smoothness\.weight: expected a number, got `heavy`"):
+        declare_parameters(node, WorldModelParameters)
+    node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
 def test_a_value_out_of_range_is_rejected_with_the_parameters_name(node):
     declare_parameters(node, WorldModelParameters)
     watch_parameters(node, WorldModelParameters, lambda: False, lambda _: None)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.step_back import StepBack
+from hwm_core.data.robot.joint_limits import LARGEST_VALUE
 from hwm_core.data.robot.joint_names import match_names
 from hwm_core.errors import BadActions
 
@@ -190,12 +191,13 @@ class JointTrack:
                 remedy="Fix the publisher.",
             )
         row = values[self._columns]
-        if not np.isfinite(row).all():
-            bad = [name for name, value in zip(self.names, row, strict=True) if not np.isfinite(value)]
+        if not (np.abs(row) <= LARGEST_VALUE).all():  # also rejects NaN
+            bad = [name for name, value in zip(self.names, row, strict=True) if not abs(value) <= LARGEST_VALUE]
+            fault = f"more than {LARGEST_VALUE:g}" if np.isfinite(row).all() else "NaN or infinity"
             raise BadActions(
                 "Joint message",
-                expected="finite positions",
-                got=f"NaN or infinity for {', '.join(bad)}",
+                expected=f"finite positions of at most {LARGEST_VALUE:g}",
+                got=f"{fault} for {', '.join(bad)}",
                 remedy="Fix the publisher.",
             )
         return row

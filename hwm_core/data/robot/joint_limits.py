@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from hwm_core.data.robot.units import ORDINARY
 from hwm_core.errors import BadActions
 
+LARGEST_VALUE = 1e6
+"""No joint gets this far (rad, m): a larger value is a fault, and squares of it leave the range of float32."""
+
 # Share of the range between the limits by which values may lie beyond them: sensors read a little beyond the ends.
 _TOLERANCE = 0.1
 # Limits and values that differ by this factor have different units: a radian has 57 degrees, a metre 1000 mm.

@@ -56,7 +56,7 @@ class Candidates:
 class Cost(Config):
     """One term of the objective, (weight * value) ** power; lower is better, 0 is perfect."""
 
-    weight: float = Field(default=1.0, ge=0.0, description="factor before the power; 0 disables the term")
+    weight: float = Field(default=1.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
     power: int = Field(default=1, ge=1, le=3, description="exponent of the weighted value")
 
     @property

@@ -12,7 +12,7 @@ class ClosestApproach(GoalChanges):
     It finds motions that pass the goal, where none can arrive and stay in time.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, description="factor before the power; 0 disables the term")
+    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
 
     @property
     def last_latents(self) -> None:

@@ -20,7 +20,7 @@ class GoalColours(Cost):
     even if it is far from the goal.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, description="factor before the power; 0 disables the term")
+    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
     smoothing: float = Field(default=3.0, ge=0.0, description="standard deviation of the blur, in latent cells")
     discount: float = Field(
         default=0.5, ge=0.0, le=1.0, description="weight of a latent relative to the next; 0: only the last counts"

@@ -16,7 +16,7 @@ class GoalRegions(GoalChanges):
     error at the start. With `GoalChanges`, the region that is largest and changes most decides.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, description="factor before the power; 0 disables the term")
+    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
     least_change: float = Field(
         default=0.05, gt=0.0, le=1.0, description="change of a cell of a region, as a share of the largest change"
     )

@@ -16,7 +16,7 @@ class GoalTokens(Cost):
     only, in one further pass, in which all future tokens are masked.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, description="factor before the power; 0 disables the term")
+    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
     spread: float = Field(default=1.0, ge=0.0, description="standard deviation of the blur of the changes, in cells")
     sharpness: float = Field(default=1.0, ge=0.0, description="exponent of the changes; 0: all cells count alike")
     floor: float = Field(default=0.0, ge=0.0, description="weight of a cell without change; the largest change has 1")

@@ -9,7 +9,7 @@ from hwm_core.planning.costs.base import Candidates, Cost
 class Lateness(Cost):
     """Distance of the joints from their own end, in joint scales: mean over frames and joints. Holding still has 0."""
 
-    weight: float = Field(default=0.05, ge=0.0, description="factor before the power; 0 disables the term")
+    weight: float = Field(default=0.05, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
 
     @property
     def last_latents(self) -> int:

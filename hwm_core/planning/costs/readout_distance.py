@@ -21,7 +21,7 @@ class ReadoutDistance(Cost):
     The probe is trained on the state of a simulator, which a robot does not have: a row that uses it is marked.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, description="factor before the power; 0 disables the term")
+    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
     file: str = Field(default="", description="probe of `hwm bench fit-readout`, fitted for the model's tokenizer")
     targets: tuple[str, ...] = Field(default=(), description="what counts, such as right_palm; empty: all")
     discount: float = Field(

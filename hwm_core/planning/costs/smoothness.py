@@ -12,7 +12,7 @@ class Smoothness(Cost):
     The two newest past actions are part of the trajectory: a continued motion has no cost, but a sudden start has.
     """
 
-    weight: float = Field(default=1e-5, ge=0.0, description="factor before the power; 0 disables the term")
+    weight: float = Field(default=1e-5, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
 
     @property
     def last_latents(self) -> int:

@@ -17,7 +17,7 @@ class Uncertainty(Cost):
     Nothing is surer than a scene in which nothing moves: a large weight prefers to hold.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, description="factor before the power; 0 disables the term")
+    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
     samples: int = Field(default=4, ge=2, description="flow: futures that are sampled for each candidate")
     steps: int = Field(default=4, ge=2, description="flow: ODE steps of each; one step would always give their mean")
     discount: float = Field(

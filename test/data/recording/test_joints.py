@@ -123,6 +123,7 @@ def test_a_ring_buffer_does_not_grow():
     [
         (["a", "b"], [0, np.nan], BadActions, "NaN or infinity for b"),
         (["a", "b"], [np.inf, 0], BadActions, "NaN or infinity for a"),
+        (["a", "b"], [0, -1e30], BadActions, r"more than 1e\+06 for b"),
         (["a", "b"], [0], BadActions, "2 positions"),
         (["a", "b"], [], BadActions, "2 positions"),
         (["a", "b", "a"], [0, 0, 9], RobotMismatch, "a more than once"),

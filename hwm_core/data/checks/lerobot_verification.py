@@ -68,6 +68,8 @@ def _names(dataset: LeRobotDataset) -> Iterator[Finding]:
     for key, feature in dataset.info["features"].items():
         if feature.get("dtype") == "video" and key not in dataset.video_keys:
             yield Finding("note", where, f"info.json lists the video `{key}`, which has no files")
+    for key in dataset.depth_keys:
+        yield Finding("note", where, f"`{key}` is a depth map: it is left out")
     for key, columns in (("observation.state", dataset.states), ("action", dataset.commands)):
         names = columns.names
         if columns.chunk > 1:

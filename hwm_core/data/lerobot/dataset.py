@@ -16,7 +16,7 @@ from hwm_core.data.lerobot.columns import numeric_rows, only_column
 from hwm_core.data.lerobot.episode_files import FoundEpisodes, LeRobotEpisode, find_episodes_v2, find_episodes_v3
 from hwm_core.data.lerobot.file_patterns import find_files
 from hwm_core.data.lerobot.joint_columns import ColumnChoice, JointColumns, joint_columns
-from hwm_core.data.lerobot.metadata import INFO, Info, read_info, read_tasks
+from hwm_core.data.lerobot.metadata import INFO, Info, is_depth, read_info, read_tasks
 from hwm_core.errors import BadBag, NoImages
 
 _OF_ONE_EPISODE = ("episode ", "row ")  # beginnings of the names in `LeRobotDataset.left_out`
@@ -53,8 +53,13 @@ class LeRobotDataset:
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """Keys of the pictures that can be read: videos with files, and columns of dtype image."""
-        return tuple(sorted({*self.video_keys, *self.picture_keys}))
+        """Keys of the pictures that can be read: videos with files, and columns of dtype image; but no depth."""
+        return tuple(sorted({*self.video_keys, *self.picture_keys} - {*self.depth_keys}))
+
+    @property
+    def depth_keys(self) -> tuple[str, ...]:
+        """Keys of pictures that hold depth."""
+        return tuple(sorted(key for key, feature in self.info["features"].items() if is_depth(feature)))
 
     @property
     def video_keys(self) -> tuple[str, ...]:
@@ -93,6 +98,13 @@ class LeRobotDataset:
         """
         if not self.cameras:
             raise self._no_pictures()
+        if key in self.depth_keys:
+            raise BadBag(
+                f"Dataset {self.path}",
+                expected="a colour camera",
+                got=f"`{key}`, which {INFO} marks as a depth map",
+                remedy=f"Choose one of {', '.join(self.cameras)}. A world model sees no depth.",
+            )
         if key is None and len(self.cameras) == 1:
             return self.cameras[0]
         if key not in self.cameras:
@@ -112,6 +124,13 @@ class LeRobotDataset:
     def _no_pictures(self) -> NoImages:
         features = self.info["features"]
         videos = [key for key, feature in features.items() if feature.get("dtype") == "video"]
+        if self.depth_keys:
+            return NoImages(
+                f"Dataset {self.path}",
+                expected="a colour camera",
+                got=f"only depth, which a world model does not see: {', '.join(self.depth_keys)}",
+                remedy="Record a colour camera too.",
+            )
         return NoImages(
             f"Dataset {self.path}",
             expected="videos, or columns of pictures (dtype image)",

@@ -97,6 +97,15 @@ def is_video(feature: Mapping[str, Any]) -> bool:
     return feature.get("dtype") == "video"
 
 
+def is_depth(feature: Mapping[str, Any]) -> bool:
+    """Whether a feature of info.json is marked as depth: `is_depth_map`, in any of the places that versions use."""
+    return any(
+        (key.rpartition(".")[2] == "is_depth_map" and value in (True, "true", "True", 1))
+        or (isinstance(value, Mapping) and is_depth(value))
+        for key, value in feature.items()
+    )
+
+
 Faults = dict[str, BadBag]  # {a part of meta/: why it cannot be used}
 
 

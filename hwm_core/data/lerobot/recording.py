@@ -138,7 +138,7 @@ class LeRobotRecording(Recording):
         pictures = self.dataset.picture_keys
         read = {*self._columns("states"), *self._columns("commands"), "timestamp", *INDEX_COLUMNS, *pictures}
         columns = [key for key, feature in self.dataset.info["features"].items() if not is_video(feature)]
-        cameras = [key for key in self.dataset.cameras if key != self._camera()]
+        cameras = [key for key in (*self.dataset.cameras, *self.dataset.depth_keys) if key != self._camera()]
         return (*(f"column {key}" for key in columns if key not in read), *(f"camera {key}" for key in cameras))
 
     def labels(self) -> Labels:

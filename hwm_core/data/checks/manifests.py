@@ -31,6 +31,6 @@ def measure_manifests(
         if isinstance(source, TokenEpisode):
             joints = source if names is None else source.with_joints(names)
         else:
-            joints = source.timeline("before_frame", names=names)[0].aligned_joints()
+            joints = source.aligned_joints(names)
         series.append(embodiment.arrange(joints) if embodiment else joints)
     return fit_manifests(series, robot, embodiment.aliases if embodiment else None)

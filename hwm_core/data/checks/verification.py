@@ -22,7 +22,7 @@ def verify_recording(recording: Recording) -> list[Finding]:
         return list(dict.fromkeys(finding for one in each for finding in verify_recording(one)))
     try:
         timeline, report = recording.timeline("before_frame")
-        timeline.aligned_joints()
+        recording.columns_of(timeline)
     except BadInput as fault:
         return [Finding("fault", recording.name, str(fault))]
     found = [Finding("fault", recording.name, text) for text in report.source_faults]

@@ -57,6 +57,11 @@ class LeRobotRecording(Recording):
     def name(self) -> str:
         return f"{self.dataset.path.name}_{self.episode:06d}"
 
+    @property
+    def joins_joints(self) -> bool:
+        states, commands = self.dataset.state_names, self.dataset.command_names
+        return bool(states and commands) and set(states) != set(commands)
+
     def frames(self) -> Iterator[LeRobotFrame]:
         """The rows in order.
 

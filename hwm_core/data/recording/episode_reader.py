@@ -22,6 +22,7 @@ def read_episode(
     preprocessing: Preprocessing,
     names: Sequence[str] | None = None,
     aliases: Mapping[str, str] | None = None,
+    joined: bool = False,
 ) -> tuple[Episode, ReadReport]:
     """Read events as an episode.
 
@@ -31,6 +32,7 @@ def read_episode(
         preprocessing: applied to every image.
         names: joints wanted, in this order; None takes all joints of the states, else of the commands.
         aliases: {name a message may use: name wanted}.
+        joined: states and commands have joints of their own, as `Timeline.joined_joints`.
 
     Returns:
         The episode, and a report of what was left out.
@@ -39,9 +41,12 @@ def read_episode(
         BadInput: as `Alignment.timeline`.
         RobotMismatch: `names` is None, and the commands lack joints of the states.
     """
-    alignment = Alignment(name, preprocessing, names, aliases).feed(events)
+    of_messages = (None, None) if joined else (names, aliases)
+    alignment = Alignment(name, preprocessing, *of_messages).feed(events)
     timeline = alignment.timeline("before_frame")
-    joints = timeline.aligned_joints()
+    joints = timeline.joined_joints() if joined else timeline.aligned_joints()
+    if joined and names is not None:
+        joints = joints.select(names, aliases or {})
     episode = Episode(
         name=name,
         frames=alignment.pixels(timeline),

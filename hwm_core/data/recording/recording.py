@@ -16,7 +16,7 @@ from hwm_core.data.recording.events import AnyEvent, CameraFrame, Event
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.read_report import ReadReport
-from hwm_core.data.recording.timeline import Timeline
+from hwm_core.data.recording.timeline import AlignedJoints, Timeline
 from hwm_core.errors import BadBag, BadInput, NoImages
 from hwm_core.types import Episode
 
@@ -32,6 +32,11 @@ class Recording(ABC):
     def number(self) -> int | None:
         """The number at the end of the name."""
         return number_in(self.name)
+
+    @property
+    def joins_joints(self) -> bool:
+        """Whether states and commands have joints of their own, which the recording declares: an episode has both."""
+        return False
 
     @abstractmethod
     def events(self) -> Iterator[AnyEvent]:
@@ -68,13 +73,25 @@ class Recording(ABC):
         Raises:
             BadInput: the recording is damaged, or one channel has no usable message; the first fault found.
         """
-        return read_episode(self.name, self.events(), preprocessing, names, aliases)
+        return read_episode(self.name, self.events(), preprocessing, names, aliases, self.joins_joints)
 
     def timeline(
         self, commands: CommandTime, rate_hz: float = 30.0, names: Sequence[str] | None = None
     ) -> tuple[Timeline, ReadReport]:
         """Read times and joint values without keeping images; arguments as `read_timeline`. Raises BadInput."""
         return read_timeline(self.name, self.events(), rate_hz, commands, names)
+
+    def aligned_joints(self, names: Sequence[str] | None = None) -> AlignedJoints:
+        """States and commands at the frames of 30 Hz, in the columns that `read` gives them. Raises as `read`."""
+        timeline, _ = self.timeline("before_frame", names=None if self.joins_joints else names)
+        return self.columns_of(timeline, names)
+
+    def columns_of(self, timeline: Timeline, names: Sequence[str] | None = None) -> AlignedJoints:
+        """The joint values of a timeline of this recording, in the columns that `read` gives them."""
+        if not self.joins_joints:
+            return timeline.aligned_joints()
+        joints = timeline.joined_joints()
+        return joints if names is None else joints.select(names, {})
 
     def camera_frames(self) -> Iterator[CameraFrame]:
         """The images that decode, in order of arrival.

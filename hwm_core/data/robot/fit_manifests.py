@@ -25,10 +25,8 @@ def fit_manifests(
         BadConfig: `robot` describes a joint that no series has.
         BadActions: values cannot be in the declared unit, or as `fit_manifest`.
     """
-    names = series[0].names
     if not some_joints:
-        robot.require_used(names)
-    joints = [robot.joint(name) for name in names]
+        robot.require_used(series[0].names)
     manifests: dict[ActionKind, ActionManifest] = {}
     kinds: tuple[ActionKind, ...] = ("states", "commands")
     for kind in kinds:
@@ -36,6 +34,10 @@ def fit_manifests(
         recorded = [some for some in values if some is not None]
         if recorded:
             together = np.concatenate(recorded)
+            # Without an embodiment, a joint that no recording has in this kind is a joint of the other kind.
+            there = np.flatnonzero(~np.isnan(together).all(axis=0)) if aliases is None else range(together.shape[1])
+            names, together = [series[0].names[column] for column in there], together[:, there]
+            joints = [robot.joint(name) for name in names]
             for joint, name, column in zip(joints, names, together.T, strict=True):
                 if joint.declared:
                     require_unit(column, joint.unit, f"{kind.capitalize()}: {name}", f"the robot {robot.name}")

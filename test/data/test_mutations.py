@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -88,7 +89,7 @@ def change_message(path: Path, random: Random) -> str:
             names, positions = ((), ()) if image else one.content
             good = {"stamp": one.stamp_ns, "names": list(names), "positions": [float(value) for value in positions]}
             good |= {"encoding": "rgb8", "height": 24, "width": 32, "step": 96, "size": 24 * 96}
-            fields = dict(good)
+            fields = deepcopy(good)
             if number == chosen or (number > chosen and not only_one):
                 done = change_field(fields, Random(seed))
             try:

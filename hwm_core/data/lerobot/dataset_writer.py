@@ -40,17 +40,18 @@ class DatasetWriter:
     def append(self, staged: StagedRecording) -> None:
         """Add the episodes of a recording that was staged with this writer's `features`."""
         self.features = staged.features
-        for task in staged.tasks:
+        of_frames = (task for episode in staged.episodes for task in episode.frame_tasks)
+        for task in (*staged.tasks, *of_frames):
             self._tasks.setdefault(task, len(self._tasks))
         for episode in staged.episodes:
             number = len(self._episodes)
-            stats = self._write_table(episode, number, self._tasks[staged.tasks[0]])
+            stats = self._write_table(episode, number)
             stats[self._camera] = episode.image_stats
             episode.video.rename(v2_files.episode_path(self._folder, "video_path", number, self._camera))
             self._episodes.append(
                 {
                     "episode_index": number,
-                    "tasks": list(staged.tasks),
+                    "tasks": _tasks_of(staged, episode),
                     "length": episode.frames,
                     "source": staged.recording.name,
                 }
@@ -72,7 +73,7 @@ class DatasetWriter:
             videos=len(self._episodes),
         )
 
-    def _write_table(self, episode: StagedEpisode, number: int, task: int) -> dict[str, FeatureStats]:
+    def _write_table(self, episode: StagedEpisode, number: int) -> dict[str, FeatureStats]:
         """Write the rows of an episode. Returns the statistics of every column."""
         count = np.arange(episode.frames, dtype=np.int64)
         columns: dict[str, NDArray] = {}
@@ -85,7 +86,7 @@ class DatasetWriter:
             "frame_index": count,
             "episode_index": np.full_like(count, number),
             "index": self._frames + count,
-            "task_index": np.full_like(count, task),
+            "task_index": np.array([self._tasks[task] for task in episode.frame_tasks], dtype=np.int64),
         }
         arrays = {
             key: pyarrow.array(values)
@@ -128,3 +129,9 @@ class DatasetWriter:
             "timestamp": {"dtype": "float32", "shape": [1], "names": None},
             **{key: {"dtype": "int64", "shape": [1], "names": None} for key in INDEX_COLUMNS},
         }
+
+
+def _tasks_of(staged: StagedRecording, episode: StagedEpisode) -> list[str]:
+    """The tasks of an episode: those of its frames, or all of its recording where every frame has the first."""
+    own = list(dict.fromkeys(task for task in episode.frame_tasks if task))
+    return list(staged.tasks) if own in ([], [*staged.tasks[:1]]) else own

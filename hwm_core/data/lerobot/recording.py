@@ -12,7 +12,7 @@ from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, is_video
 from hwm_core.data.lerobot.pictures import decode_picture, read_pictures
 from hwm_core.data.lerobot.tables import EpisodeJoints, read_joints
-from hwm_core.data.lerobot.tasks import tasks_or_none
+from hwm_core.data.lerobot.tasks import row_tasks, tasks_or_none
 from hwm_core.data.recording.events import (
     AnyEvent,
     CameraFrame,
@@ -145,6 +145,13 @@ class LeRobotRecording(Recording):
         columns = [key for key, feature in self.dataset.info["features"].items() if not is_video(feature)]
         cameras = [key for key in (*self.dataset.cameras, *self.dataset.depth_keys) if key != self._camera()]
         return (*(f"column {key}" for key in columns if key not in read), *(f"camera {key}" for key in cameras))
+
+    def frame_tasks(self, stamps_ns: NDArray[np.int64]) -> tuple[str, ...]:
+        tasks = row_tasks(self.dataset, self.episode)
+        if not any(tasks):
+            return ()
+        known = dict(zip(read_joints(self.dataset, self.episode).stamps_ns.tolist(), tasks, strict=True))
+        return tuple(known.get(stamp, "") for stamp in stamps_ns.tolist())
 
     def labels(self) -> Labels:
         tasks = tasks_or_none(self.dataset, self.episode)

@@ -29,6 +29,7 @@ class StagedEpisode:
     frames: int
     video: Path  # in the folder of `Staging`
     image_stats: FeatureStats
+    frame_tasks: tuple[str, ...]  # of each frame
 
 
 @dataclass(frozen=True)

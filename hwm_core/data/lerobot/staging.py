@@ -65,15 +65,18 @@ class Staging:
         precision = _Precision()
         timeline, report = read_timeline(recording.name, precision.watch(recording.events()), self.fps, "at_frame")
         _require_joints(timeline, features)
+        # The tasks that the user asked for replace the recording's; without a task for each frame, the first is of all.
+        of_frames = () if self.labels.tasks else recording.frame_tasks(timeline.stamps_ns)
+        frame_tasks = of_frames or (tasks or ("",))[:1] * len(timeline)
         parts = _parts(timeline)
         images = _MatchedImages(recording, timeline, features)
-        encoded = [self._stage_part(number, timeline, images, *part) for number, part in enumerate(parts)]
+        encoded = [self._stage_part(number, timeline, frame_tasks, images, *part) for number, part in enumerate(parts)]
         stamps = [timeline.stamps_ns[first:end] for first, end in parts]
         joints = {STATE: timeline.states, ACTION: timeline.commands}
         losses = RecordingLosses(
             recording=recording.name,
             episodes=len(parts),
-            several_tasks=len(tasks) > 1,
+            several_tasks=len(tasks) > 1 and not of_frames,
             missing=tuple(key for key, values in joints.items() if values is None),
             not_carried=recording.extras(),
             renamed=self._renamed(labels),
@@ -91,7 +94,13 @@ class Staging:
         return StagedRecording(recording, tasks or ("",), shared, tuple(episode for episode, _ in encoded), losses)
 
     def _stage_part(
-        self, number: int, timeline: Timeline, images: "_MatchedImages", first: int, end: int
+        self,
+        number: int,
+        timeline: Timeline,
+        frame_tasks: tuple[str, ...],
+        images: "_MatchedImages",
+        first: int,
+        end: int,
     ) -> tuple[StagedEpisode, list[float]]:
         """The frames first .. end - 1 as an episode, and the PSNR of its sample frames."""
         video = self.folder / f"{number:06d}.mp4"
@@ -102,6 +111,7 @@ class Staging:
             frames=end - first,
             video=video,
             image_stats=image_stats([rgb[::4, ::4] for rgb in samples.values()]),
+            frame_tasks=frame_tasks[first:end],
         )
         return episode, _psnr_db(video, samples)
 

@@ -54,6 +54,10 @@ class Recording(ABC):
         """Camera, robot and tasks. Raises BadInput."""
         return Labels()
 
+    def frame_tasks(self, stamps_ns: NDArray[np.int64]) -> tuple[str, ...]:
+        """The task of each frame with these stamps [F]; empty where the recording has no task for each frame."""
+        return ()
+
     def read(
         self,
         preprocessing: Preprocessing,

@@ -12,6 +12,7 @@ from lerobot_sets import EPISODES, change_features, change_info, change_rows, pl
 from recordings import PREPROCESSING, recording_at
 
 from hwm_core.data.lerobot.dataset import open_lerobot
+from hwm_core.data.lerobot.tasks import row_tasks
 from hwm_core.data.lerobot.versions import convert_version
 from hwm_core.errors import BadBag
 
@@ -154,6 +155,19 @@ def test_tasks_are_read_by_the_index_of_the_rows_where_the_episodes_do_not_list_
     convert_version(old, tmp_path / "out", "v3.0")
     rows = pyarrow.parquet.ParquetFile(tmp_path / "out" / EPISODES).read().to_pylist()
     assert [row["tasks"] for row in rows] == [["wave"], ["wave", "bow"], ["wave"]]
+
+
+def test_the_task_of_each_frame_is_kept_where_images_are_encoded_again(old, tmp_path, capsys):
+    write_lines(old, "tasks", [{"task_index": 4, "task": "wave"}, {"task_index": 7, "task": "bow"}])
+    for number in (0, 1, 2):
+        with_column(old, number, "task_index", np.array([4] * 10 + [7] * 10))
+    words = ("convert", old, "--to", "lerobot-v2.1", "--codec", "lossless", "--out")
+    assert hwm(*words, tmp_path / "out") == 0
+    assert "the task of each frame" not in capsys.readouterr().out
+    after = open_lerobot(tmp_path / "out")
+    assert row_tasks(after, 1) == ["wave"] * 10 + ["bow"] * 10 and after.entry(1).tasks == ("wave", "bow")
+    assert hwm(*words, tmp_path / "asked", "--task", "dance") == 0
+    assert set(row_tasks(open_lerobot(tmp_path / "asked"), 1)) == {"dance"}
 
 
 def test_language_columns_are_kept_in_v3_and_listed_as_left_out_in_v2(old, tmp_path):

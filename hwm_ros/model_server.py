@@ -18,6 +18,7 @@ from hwm_core.config import Config
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.device import read_device
 from hwm_core.errors import BadConfig
+from hwm_core.evaluation.closed_loop.baselines.proposals import ProposalConfig
 from hwm_core.live.context import Context, ContextWindow
 from hwm_core.live.goals import GoalChoice
 from hwm_core.live.model import LiveConfig, LiveModel
@@ -27,6 +28,7 @@ from hwm_core.live.worker import Worker
 from hwm_core.metrics.latency import Latencies
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.limits import Limits
+from hwm_core.planning.proposals.arm import ArmConfig
 from hwm_core.planning.search_config import SearchConfig
 from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
@@ -51,6 +53,8 @@ class ModelParameters(Config):
     requests: RequestLimits = RequestLimits()
     objective: Objective = Field(default=Objective(), json_schema_extra=LIVE)
     search: SearchConfig = SearchConfig()
+    arm: ArmConfig = ArmConfig()
+    proposals: ProposalConfig = ProposalConfig()
     limits: Limits = Limits()
 
 
@@ -287,6 +291,9 @@ class ModelServer:
 def _load(parameters: ModelParameters, before_pass: Callable[[], None]) -> tuple[LiveModel, LivePlanner]:
     world_model = WorldModel.load(parameters.checkpoint, device=read_device(parameters.device), dtype=parameters.dtype)
     live = LiveModel(world_model, parameters.live, parameters.objective, parameters.limits, before_pass=before_pass)
+    arm = parameters.arm.arm(world_model.manifest)
+    proposers = parameters.proposals.proposers(world_model, world_model.device)
+    planner = LivePlanner(live, parameters.search, arm, proposers)
     live.warm_up()
-    live.space.index(parameters.search.joints)  # unknown names are an error now, not at the first plan
-    return live, LivePlanner(live, parameters.search)
+    planner.warm_up()
+    return live, planner

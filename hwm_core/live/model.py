@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,16 @@ class LiveConfig(Config):
     scoring: Sampling = Field(default=Sampling(), description="sampling of the futures that are scored")
     preview: Sampling = Field(default=Sampling(), description="sampling of the predicted frames that are published")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of sampling, the same for all candidates")
+    memory_mb: int = Field(
+        default=2048, ge=1, description="megabytes of a rollout; more candidates are rolled out in parts"
+    )
+    approximate: bool = Field(
+        default=False, description="leave out latents that no cost needs, even where ranks may change by it"
+    )
+    compile: Literal["off", "default", "reduce-overhead"] = Field(
+        default="off",
+        description="torch.compile of predictions, a minute or more at the start; reduce-overhead: with CUDA graphs",
+    )
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,9 @@ class LiveModel:
         limits: of the joints; None: the defaults.
         clock: in seconds, for the durations reported.
         before_pass: called before each pass of the model; an exception that it raises ends the request.
+
+    Raises:
+        BadConfig: `config.compile` for a model whose past cannot be cached exactly.
     """
 
     def __init__(
@@ -65,8 +79,15 @@ class LiveModel:
     ) -> None:
         self.world_model, self.config, self.clock = world_model, config, clock
         self._before_pass = before_pass
+        if config.compile != "off":
+            world_model.compile(config.compile)
         self.dynamics = WorldModelDynamics(
-            world_model, sampling=config.scoring, seed=config.seed, before_pass=before_pass
+            world_model,
+            sampling=config.scoring,
+            seed=config.seed,
+            memory=config.memory_mb * 2**20,
+            approximate=config.approximate,
+            before_pass=before_pass,
         )
         self.goals = Goals(self.dynamics)
         self.space = space_of(world_model, limits or Limits())
@@ -87,17 +108,26 @@ class LiveModel:
         return self.goals.aim(window, goal)
 
     def warm_up(self) -> None:
-        """Run each kind of request once on synthetic input, so that the first real request is not slow."""
-        model = self.world_model
-        size = (model.preprocessing.height, model.preprocessing.width, 3)
-        window = ContextWindow(
-            np.zeros((model.past_frames, *size), np.uint8),
-            np.tile(np.asarray(model.manifest.mean, np.float32), (model.past_frames, 1)),
-            np.arange(model.past_frames, dtype=np.int64),
-        )
+        """Score and predict once on synthetic input, so that the first real request is not slow."""
+        window = self.blank_window()
         still = self.hold(window.actions[-1])[None]
         self.score(window, still, goal=window.frames[-1])
         self.predict(window, still)
+        self.forget_past()
+
+    def blank_window(self) -> ContextWindow:
+        """A synthetic window: black frames of a robot that stands at its mean posture."""
+        model, manifest = self.world_model, self.world_model.manifest
+        size = (model.preprocessing.height, model.preprocessing.width, 3)
+        posture = np.clip(manifest.mean, manifest.lower, manifest.upper).astype(np.float32)
+        return ContextWindow(
+            np.zeros((model.past_frames, *size), np.uint8),
+            np.tile(posture, (model.past_frames, 1)),
+            np.arange(model.past_frames, dtype=np.int64),
+        )
+
+    def forget_past(self) -> None:
+        """Encode the next window even if it looks like the last one."""
         self._observed = None
 
     def observe(self, window: ContextWindow) -> Past:

@@ -1,7 +1,7 @@
 """Searches for plans beside a live model: one context, the limits of the robot, a deadline."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,8 @@ from hwm_core.live.goals import Aim, GoalChoice
 from hwm_core.live.model import LiveModel
 from hwm_core.live.robots import motions_of
 from hwm_core.planning.plan import Plan
+from hwm_core.planning.proposals.arm import Arm
+from hwm_core.planning.proposals.base import Proposer
 from hwm_core.planning.scoring import synchronise
 from hwm_core.planning.search import Search
 from hwm_core.planning.search_config import SearchConfig
@@ -66,11 +68,36 @@ class LivePlanner:
     Args:
         live: the model; its clock also measures deadlines.
         config: settings of the search.
+        arm: of the robot, whose hand the search moves; None: that of the simulated humanoid, or no arm.
+        proposers: of candidates beside the search's own.
+
+    Raises:
+        RobotMismatch: planned joints, or joints of the arm, that the model does not have.
     """
 
-    def __init__(self, live: LiveModel, config: SearchConfig) -> None:
-        self._live, self._config = live, config
+    def __init__(
+        self,
+        live: LiveModel,
+        config: SearchConfig,
+        arm: Arm | None = None,
+        proposers: Sequence[Proposer[Past]] = (),
+    ) -> None:
+        live.space.index(config.joints)
+        if arm is not None:
+            live.space.index(arm.kinematics.joints)
+        self._live, self._config, self._arm, self._proposers = live, config, arm, tuple(proposers)
         self._kept: deque[tuple[object, Search[Past]]] = deque(maxlen=_KEPT)
+
+    def warm_up(self) -> None:
+        """Search through one batch on synthetic input, so that the first real plan is not slow.
+
+        Raises the errors of `plan`: settings that cannot work are reported before the first plan.
+        """
+        live, window = self._live, self._live.blank_window()
+        request = PlanRequest(goal=GoalChoice(window.frames[-1]))
+        aim = live.aim(window, request.goal)
+        self._search(aim, request).plan(live.observe(window), aim.goal, deadline=lambda: True)
+        live.forget_past()
 
     def plan(self, window: ContextWindow, request: PlanRequest) -> LivePlan:
         """Search from the end of a window.
@@ -109,7 +136,8 @@ class LivePlanner:
             live.objective,
             live.space,
             self._config.model_copy(update={"joints": joints}),
-            motions_of(live.world_model, joints, aim.action, live.space),
+            motions_of(live.world_model, joints, aim.action, live.space, self._arm),
+            self._proposers,
             seed=request.seed,
         )
         if request.goal.lasts:

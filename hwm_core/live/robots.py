@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.limits import Limits
+from hwm_core.planning.proposals.arm import Arm
 from hwm_core.planning.proposals.back import Back
 from hwm_core.planning.proposals.base import Primitive
 from hwm_core.planning.proposals.joint_moves import JointMoves
@@ -23,16 +24,22 @@ def space_of(world_model: WorldModel, limits: Limits) -> JointSpace:
 
 
 def motions_of(
-    world_model: WorldModel, joints: tuple[str, ...], start: NDArray[np.float32], space: JointSpace
+    world_model: WorldModel,
+    joints: tuple[str, ...],
+    start: NDArray[np.float32],
+    space: JointSpace,
+    arm: Arm | None = None,
 ) -> list[Primitive]:
-    """The primitives of a search: of the hands of the simulated humanoid, of the joints of any other robot.
+    """The primitives of a search: of the hand of an arm that is planned whole, otherwise of the joints.
 
     Args:
-        world_model: names the robot.
+        world_model: names the robot; the arms of the simulated humanoid are known.
         joints: the planned joints.
         start: [A] the action when the goal was set.
         space: all joints.
+        arm: of the robot; None: unknown, or those of the simulated humanoid.
     """
-    if world_model.manifest.robot == ROBOT:
+    if arm is None and world_model.manifest.robot == ROBOT:
         return primitives_for(joints, start, space)
-    return [JointMoves(joints, space), Back(torch.as_tensor(start), space)]
+    hand = arm.motions(space) if arm is not None and set(arm.kinematics.joints) <= set(joints) else []
+    return [*(hand or [JointMoves(joints, space)]), Back(torch.as_tensor(start), space)]

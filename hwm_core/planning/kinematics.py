@@ -6,10 +6,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-_DAMPING = 0.03
-_LARGEST_STEP = 0.25  # rad per iteration and joint
-_HOMING = 0.15  # fraction of the way home per iteration, in the null space: the elbow stays where it usually is
-_POINTING_WEIGHT = 0.04  # metres of palm error that weigh as much as one unit of pointing error
+DAMPING = 0.03
+LARGEST_STEP = 0.25  # rad per iteration and joint
+HOMING = 0.15  # fraction of the way home per iteration, in the null space: the elbow stays where it usually is
+POINTING_WEIGHT = 0.04  # metres of palm error that weigh as much as one unit of pointing error
 
 
 class HandKinematics(Protocol):
@@ -52,7 +52,7 @@ class ArmChain:
     lower: Tensor  # [J]
     upper: Tensor  # [J]
     home: Tensor  # [J] a usual posture
-    fingers: Tensor  # [3] where the fingers point, in the palm's frame
+    fingers: Tensor | None  # [3] where the fingers point, in the palm's frame; None: any direction will do
     pointing: Tensor  # [3] where they should point, in the robot's frame
 
     def to(self, device: torch.device) -> "ArmChain":
@@ -66,19 +66,22 @@ class ArmChain:
         return self._forward(flat)[0].reshape(*postures.shape[:-1], 3)
 
     def reach(self, postures: Tensor, targets: Tensor, iterations: int = 12) -> Tensor:
-        identity = torch.eye(6, dtype=postures.dtype, device=postures.device)
+        identity = torch.eye(3 if self.fingers is None else 6, dtype=postures.dtype, device=postures.device)
         for _ in range(iterations):
             palm, turned, axes, anchors = self._forward(postures)
-            pointing = torch.linalg.cross(turned @ self.fingers, self.pointing.expand(len(postures), 3))
-            error = torch.cat([targets - palm, _POINTING_WEIGHT * pointing], dim=1)
-            arms = torch.linalg.cross(axes, palm[:, None] - anchors)
-            jacobian = torch.cat([arms, _POINTING_WEIGHT * axes], dim=2).mT  # [S, 6, J]
-            damped = jacobian @ jacobian.mT + _DAMPING**2 * identity
+            error = targets - palm
+            jacobian = torch.linalg.cross(axes, palm[:, None] - anchors)
+            if self.fingers is not None:
+                pointing = torch.linalg.cross(turned @ self.fingers, self.pointing.expand(len(postures), 3))
+                error = torch.cat([error, POINTING_WEIGHT * pointing], dim=1)
+                jacobian = torch.cat([jacobian, POINTING_WEIGHT * axes], dim=2)
+            jacobian = jacobian.mT  # [S, 3 or 6, J]
+            damped = jacobian @ jacobian.mT + DAMPING**2 * identity
             # Not `inv`: on a GPU it waits to learn whether a matrix is singular, which the damping excludes.
-            inverse = jacobian.mT @ torch.linalg.inv_ex(damped).inverse  # [S, J, 6]
-            homing = _HOMING * (self.home - postures)
+            inverse = jacobian.mT @ torch.linalg.inv_ex(damped).inverse  # [S, J, 3 or 6]
+            homing = HOMING * (self.home - postures)
             step = _times(inverse, error - _times(jacobian, homing)) + homing
-            postures = postures + step.clamp(-_LARGEST_STEP, _LARGEST_STEP)
+            postures = postures + step.clamp(-LARGEST_STEP, LARGEST_STEP)
             postures = postures.maximum(self.lower).minimum(self.upper)
         return postures
 

@@ -27,6 +27,7 @@ from hwm_core.planning.spline import spline_basis
 PastT = TypeVar("PastT")
 
 _SHORTCUTS, _SHORTCUT_SPANS = 3, (Span(0.0, 0.35), Span(0.0, 0.6))
+_SMALLEST = 0.2  # variation, as a share of the widest one
 _BEYOND = 0.1  # share of a joint's range by which the robot may start outside it: sensors read a little beyond the ends
 
 
@@ -147,7 +148,9 @@ class Search(Generic[PastT]):
             ends = primitive.ending_at(pool.best(self._config.parents)[:, -1], now.stop)
             parents = best if ends is None else torch.stack([best, ends[: len(best)]], dim=1).flatten(0, 1)
             parents = parents.repeat(-(-count // len(parents)), 1)[:count]
-            self._add(pool, primitive, primitive.vary(parents, share, self._generator), now)
+            # Of many sizes: a wide step leaves a valley, a small one finds its bottom
+            sizes = _SMALLEST ** torch.rand(len(parents), 1, generator=self._generator, device=parents.device)
+            self._add(pool, primitive, primitive.vary(parents, share * sizes, self._generator), now)
         pool.score()
 
     def _cut_short(self, pool: CandidatePool, now: Now) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from xml.etree import ElementTree
 
 from hwm_core.data.robot.description import Joint, Robot
-from hwm_core.errors import BadConfig, RobotMismatch
+from hwm_core.errors import RobotMismatch
 from hwm_core.planning.joint_space import SECONDS_TO_FULL_SPEED
+from hwm_core.planning.urdf import read_urdf
 
 
 def read_speed_limits(path: str | Path, names: Sequence[str], max_velocity: float) -> tuple[list[float], list[float]]:
@@ -45,12 +45,8 @@ def _of_robot(robot: Robot, names: Sequence[str]) -> Mapping[str, Joint]:
 
 
 def _of_urdf(path: Path) -> Mapping[str, Joint]:
-    try:
-        root = ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
-        raise BadConfig(f"URDF {path}", expected="a readable XML file", got=error, remedy="Check the path.") from None
     joints = {}
-    for joint in root.iter("joint"):
+    for joint in read_urdf(path).findall("joint"):
         limit = joint.find("limit")
         if limit is not None and "velocity" in limit.attrib:
             joints[joint.get("name", "")] = Joint.parse({"max_velocity": _number(limit.attrib["velocity"])}, str(path))

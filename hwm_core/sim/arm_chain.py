@@ -12,9 +12,9 @@ from hwm_core.errors import BadConfig
 from hwm_core.planning.kinematics import ArmChain
 from hwm_core.sim.description import joints, load_model
 from hwm_core.sim.gl import mujoco
+from hwm_core.sim.kinematics import POINTING
 
 _FINGERS = (0.0, 0.0, -1.0)  # of the simulated humanoid, in the palm's frame
-_POINTING = (0.75, 0.0, -0.66)  # forward and down
 
 
 @lru_cache
@@ -22,7 +22,7 @@ def simulated_arm(side: str) -> ArmChain:
     """The "left" or "right" arm of the simulated humanoid."""
     table = joints()
     names = tuple(name for name in table.names if name.startswith(side) and not name.endswith("gripper"))
-    return arm_chain(load_model(), f"{side}_palm", names, table.home[table.index(*names)], _FINGERS, _POINTING)
+    return arm_chain(load_model(), f"{side}_palm", names, table.home[table.index(*names)], _FINGERS, POINTING)
 
 
 def arm_chain(

@@ -1,16 +1,17 @@
-"""Inverse kinematics of an arm by damped least squares (Buss 2004, section 5)."""
+"""Inverse kinematics of an arm by damped least squares (Buss 2004, section 5), for the motions of recordings.
+
+The same method as `planning.kinematics.ArmChain`, which computes batches in float32. MuJoCo's kinematics round in
+another way than any chain of matrices, and recordings and tasks are to be repeated bit for bit; so both are kept.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.planning.kinematics import DAMPING, HOMING, LARGEST_STEP, POINTING_WEIGHT
 from hwm_core.sim.gl import mujoco
 from hwm_core.sim.model import SimHumanoid
 
-_POINTING = np.array([0.75, 0.0, -0.66])  # preferred direction of the fingers: forward and down
-_POINTING_WEIGHT = 0.04  # metres of palm error that weigh as much as one unit of pointing error
-_DAMPING = 0.03
-_HOMING = 0.15  # fraction of the way home per iteration, in the null space: keeps the elbows out of the camera's view
-_LARGEST_STEP = 0.25  # rad per iteration and joint
+POINTING = (0.75, 0.0, -0.66)  # preferred direction of the fingers: forward and down
 
 
 class ArmKinematics:
@@ -42,16 +43,16 @@ class ArmKinematics:
         for _ in range(iterations):
             to_target = target - self.palm(posture)
             fingers = -self._scratch.site_xmat[self._site].reshape(3, 3)[:, 2]
-            error = np.concatenate([to_target, _POINTING_WEIGHT * np.cross(fingers, _POINTING)])
+            error = np.concatenate([to_target, POINTING_WEIGHT * np.cross(fingers, POINTING)])
             jacobian = self._palm_jacobian()
-            inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + _DAMPING**2 * np.eye(6))
+            inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + DAMPING**2 * np.eye(6))
             step = inverse @ error
-            step += (np.eye(6) - inverse @ jacobian) @ (_HOMING * (self._home - posture))
-            posture = np.clip(posture + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP), self._lower, self._upper)
+            step += (np.eye(6) - inverse @ jacobian) @ (HOMING * (self._home - posture))
+            posture = np.clip(posture + np.clip(step, -LARGEST_STEP, LARGEST_STEP), self._lower, self._upper)
         return posture
 
     def _palm_jacobian(self) -> NDArray[np.float64]:
         """[6, 6]: palm velocity (3) and weighted angular velocity (3) for each joint, at the scratch posture."""
         mujoco.mj_comPos(self._model, self._scratch)
         mujoco.mj_jacSite(self._model, self._scratch, self._jacobian[0], self._jacobian[1], self._site)
-        return np.concatenate([self._jacobian[0], _POINTING_WEIGHT * self._jacobian[1]])[:, self._dofs]
+        return np.concatenate([self._jacobian[0], POINTING_WEIGHT * self._jacobian[1]])[:, self._dofs]

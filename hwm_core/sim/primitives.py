@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 
 from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.proposals.arm import Arm
 from hwm_core.planning.proposals.back import Back
 from hwm_core.planning.proposals.base import Primitive
-from hwm_core.planning.proposals.detour import HandDetour
-from hwm_core.planning.proposals.hand import HandReach, HandStroke, Workspace
+from hwm_core.planning.proposals.hand import Workspace
 from hwm_core.planning.proposals.joint_moves import JointMoves
 from hwm_core.sim.arm_chain import simulated_arm
 from hwm_core.sim.description import SIDES
@@ -33,7 +33,5 @@ def primitives_for(
     for side in SIDES:
         arm = simulated_arm(side)
         if set(arm.joints) <= set(joints):
-            motions += [HandReach(arm, _WORKSPACES[side], space), HandDetour(arm, _WORKSPACES[side], space)]
-            if strokes:
-                motions.append(HandStroke(arm, _WORKSPACES[side], space))
+            motions += Arm(arm, _WORKSPACES[side], strokes).motions(space)
     return [*(motions or [JointMoves(joints, space)]), Back(torch.as_tensor(start), space)]

@@ -1,5 +1,6 @@
 """Controllers without a world model: they learn from recorded images, joints and commands."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,19 @@ import torch
 from sim_store import PREPROCESSING, wave, write_sim_store
 
 from hwm_core.data.episodes.store import open_store
-from hwm_core.errors import BadBag, BadCheckpoint
+from hwm_core.errors import BadBag, BadCheckpoint, RobotMismatch
 from hwm_core.evaluation.closed_loop.baselines.files import read_baselines
 from hwm_core.evaluation.closed_loop.baselines.fit import fit_baselines
 from hwm_core.evaluation.closed_loop.baselines.inverse import InverseDrive
 from hwm_core.evaluation.closed_loop.baselines.moves import smooth_move
 from hwm_core.evaluation.closed_loop.baselines.nearest import MotionLibrary
 from hwm_core.evaluation.closed_loop.baselines.posture import PostureDrive
-from hwm_core.evaluation.closed_loop.baselines.proposals import InverseProposals, PostureProposals
+from hwm_core.evaluation.closed_loop.baselines.proposals import (
+    InverseProposals,
+    PostureProposals,
+    ProposalConfig,
+    RetrievedProposals,
+)
 from hwm_core.evaluation.closed_loop.baselines.samples import CHUNK_FRAMES, PairSampler
 from hwm_core.evaluation.closed_loop.controller import Situation
 from hwm_core.evaluation.sim_observer import SimObservation
@@ -131,3 +137,37 @@ def test_a_search_may_choose_among_what_the_baselines_would_do(store, fitted):
     chunks = inverse(None, goal, recent, space, generator, 6)
     assert chunks.shape == (6, CHUNK_FRAMES, manifest.dim)
     assert chunks.isfinite().all()
+
+
+def test_retrieved_motions_are_the_nearest_ones_of_the_library_padded_to_one_length(store):
+    opened = open_store(store)
+    episode, manifest = opened.training[1], opened.manifests["commands"]
+    library = MotionLibrary(opened.training, manifest)
+    now, goal = (torch.from_numpy(episode.frames[k]).movedim(-1, 0).float() / 255 for k in (4, 20))
+    recent = torch.from_numpy(episode.commands[3:5])
+    propose = RetrievedProposals(library, lambda past: past)
+    proposed = propose(now, Goal(goal, torch.zeros(1, 1, 1)), recent, None, torch.Generator(), 5)
+    assert proposed.shape[0] == 5 and proposed.shape[2] == manifest.dim
+    nearest = library.nearest(episode.frames[4], episode.frames[20], episode.commands[4])
+    np.testing.assert_allclose(proposed[0, : len(nearest)], nearest, atol=1e-6)
+    np.testing.assert_allclose(proposed[0, len(nearest) :], np.tile(nearest[-1], (len(proposed[0]) - len(nearest), 1)))
+
+
+def test_proposals_of_a_folder_are_those_asked_for(store, fitted):
+    view = read_baselines(fitted).view
+    assert ProposalConfig().proposers(view, "cpu") == []
+    config = ProposalConfig(baselines=str(fitted), kinds=("inverse", "retrieved"))
+    assert [proposer.name for proposer in config.proposers(view, "cpu")] == ["inverse", "retrieved"]
+
+
+def test_baselines_of_another_robot_or_camera_are_rejected(fitted):
+    view = read_baselines(fitted).view
+    config = ProposalConfig(baselines=str(fitted))
+    for other in (
+        replace(view, manifest=view.manifest.model_copy(update={"names": view.manifest.names[::-1]})),
+        replace(view, preprocessing=view.preprocessing.model_copy(update={"height": 32})),
+    ):
+        with pytest.raises(RobotMismatch, match="Fit baselines"):
+            config.proposers(other, "cpu")
+    with pytest.raises(BadBag, match="fit-baselines"):
+        ProposalConfig(baselines="nowhere").proposers(view, "cpu")

@@ -1,17 +1,22 @@
 """Plans of a live model: goals, deadlines, warm starts, repeatable searches. No ROS, untrained weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from untrained import JOINTS, untrained
+from urdf_robot import ARM, robot_manifest, write_urdf
 
-from hwm_core.errors import BadActions, RobotMismatch
+from hwm_core.errors import BadActions, BadConfig, RobotMismatch
 from hwm_core.live.context import ContextWindow
 from hwm_core.live.goals import GoalChanged, GoalChoice, NoGoal
 from hwm_core.live.model import LiveConfig, LiveModel
 from hwm_core.live.planner import DeadlineTooShort, Followed, LivePlanner, PlanRequest
+from hwm_core.live.robots import motions_of, space_of
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.limits import Limits
+from hwm_core.planning.proposals.arm import ArmConfig
 from hwm_core.planning.search_config import SearchConfig
 from hwm_core.world_model.model import WorldModel
 
@@ -171,3 +176,69 @@ def test_a_goal_that_is_the_scene_itself_is_answered_by_holding():
     held = planner.plan(window(), PlanRequest(goal=GoalChoice(window().frames[-1])))
     assert held.plan.holds
     np.testing.assert_array_equal(held.actions, np.repeat(window().actions[-1:], 24, axis=0))
+
+
+def test_warming_up_the_search_keeps_no_goal_and_changes_no_plan():
+    warm, cold = make(), make()
+    warm[1].warm_up()
+    with pytest.raises(NoGoal):
+        warm[1].plan(window(), PlanRequest())
+    plans = [planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL))).actions for _, planner in (warm, cold)]
+    np.testing.assert_array_equal(*plans)
+
+
+def test_warming_up_reports_settings_that_cannot_work():
+    model, _ = make()
+    model.set_objective(Objective.parse({"goal_tokens": {"weight": 1.0}}))
+    with pytest.raises(BadConfig, match="goal_tokens"):
+        LivePlanner(model, SEARCH).warm_up()
+
+
+def test_the_hand_of_a_robots_own_arm_moves_when_the_whole_arm_is_planned(tmp_path):
+    manifest = robot_manifest(ARM)
+    arm = ArmConfig(urdf=write_urdf(tmp_path), palm="palm").arm(manifest)
+    model = WorldModel(replace(untrained(joints=ARM), manifest=manifest), dtype=torch.float32)
+    space = space_of(model, Limits())
+    start = np.zeros(len(ARM), np.float32)
+    names = [motion.name for motion in motions_of(model, ARM, start, space, arm)]
+    assert names == ["hand reach", "hand detour", "hand stroke", "back"]
+    assert [motion.name for motion in motions_of(model, ARM[1:], start, space, arm)] == ["joint move", "back"]
+    still = ContextWindow(window().frames, np.full((9, len(ARM)), 0.1, np.float32), window().stamps_ns)
+    planner = LivePlanner(LiveModel(model, LiveConfig(), TO_THE_MIDDLE), SEARCH, arm)
+    made = planner.plan(still, PlanRequest(goal=GoalChoice(GOAL)))
+    assert made.actions.shape == (24, 6)
+    with pytest.raises(RobotMismatch, match="shoulder_pan"):
+        LivePlanner(make()[0], SEARCH, arm)
+
+
+def test_proposals_of_other_sources_are_candidates(live):
+    class One:
+        name = "told"
+
+        def __call__(self, past, goal, recent_actions, space, generator, count):
+            assert count == SEARCH.proposals
+            return recent_actions[-1].expand(1, 24, -1)
+
+    request = PlanRequest(goal=GoalChoice(GOAL))
+    with_one = LivePlanner(live[0], SEARCH, proposers=(One(),)).plan(window(), request)
+    assert with_one.plan.futures == live[1].plan(window(), request).plan.futures + 1
+
+
+def test_the_memory_and_the_approximation_of_rollouts_are_settings(monkeypatch):
+    model = WorldModel(untrained(), dtype=torch.float32)
+    small = LiveModel(model, LiveConfig(memory_mb=1, approximate=True), Objective())
+    assert small.dynamics.memory == 2**20
+    past, actions = small.observe(window()), torch.zeros(2, 24, 3)
+    assert small.dynamics.rollout(past, actions, 1).latents.shape[1] == 1
+    assert LiveModel(model, LiveConfig(), Objective()).dynamics.rollout(past, actions, 1).latents.shape[1] == 3
+    asked = []
+    monkeypatch.setattr(WorldModel, "compile", lambda self, mode: asked.append(mode))
+    LiveModel(model, LiveConfig(compile="reduce-overhead"), Objective())
+    LiveModel(model, LiveConfig(), Objective())
+    assert asked == ["reduce-overhead"]
+
+
+def test_a_model_that_cannot_be_compiled_is_an_error():
+    model = WorldModel(untrained(attention="bidirectional"), dtype=torch.float32)
+    with pytest.raises(BadConfig, match="cache"):
+        LiveModel(model, LiveConfig(compile="default"), Objective())

@@ -163,7 +163,7 @@ def test_a_plan_starts_at_the_newest_frame_and_moves_the_joints_of_the_request(r
     assert made.futures > 8
     assert made.search_ms > 0
     followed = convert.sequence_message(actions[:, ::-1], JOINTS[::-1], made.plan.header)
-    assert plan(ready, joints=["left_elbow"], followed=followed).futures == made.futures + 1
+    assert plan(ready, joints=["left_elbow"], followed=followed).futures < made.futures, "only the first draws more"
 
 
 def test_bad_requests_for_a_plan_are_answered_with_the_reason(ready):

@@ -4,12 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
-
 from hwm_core.evaluation.closed_loop.baselines.inverse import InverseDrive
 from hwm_core.evaluation.closed_loop.baselines.nearest import NearestMotion
 from hwm_core.evaluation.closed_loop.baselines.posture import PostureDrive
-from hwm_core.evaluation.closed_loop.baselines.proposals import InverseProposals, PostureProposals
+from hwm_core.evaluation.closed_loop.baselines.proposals import proposers_of
 from hwm_core.evaluation.closed_loop.controller import Controller, Situation, Truth
 from hwm_core.evaluation.closed_loop.planned import Planned, ShuffledDynamics, WithoutModel
 from hwm_core.evaluation.closed_loop.resources import Resources
@@ -18,7 +16,6 @@ from hwm_core.evaluation.closed_loop.state_oracle import StateOracle
 from hwm_core.evaluation.coders import StillCoder
 from hwm_core.evaluation.true_dynamics import TrueDynamics
 from hwm_core.world_model.dynamics import WorldModelDynamics
-from hwm_core.world_model.past import Past
 
 Need = Literal["checkpoint", "baselines"]
 
@@ -59,17 +56,9 @@ def _model(situation: Situation, truth: Truth, resources: Resources) -> Controll
 
 def _model_proposals(situation: Situation, truth: Truth, resources: Resources) -> Controller:
     config, fitted = resources.config.of_task(truth.task.kind.name), resources.fitted
-    proposers = (
-        PostureProposals(fitted.networks["posture"], fitted.std, _newest_image),
-        InverseProposals(fitted.networks["inverse"], fitted.mean, fitted.std, _newest_image),
-    )
+    proposers = proposers_of(fitted, ("posture", "inverse"))
     dynamics = WorldModelDynamics(resources.model, sampling=config.scoring)
     return Planned(situation, dynamics, resources.past, config, proposers)
-
-
-def _newest_image(past: Past) -> Tensor:
-    """[3, H, W] in [0, 1]."""
-    return past.video[0, -1]
 
 
 def _model_shuffled(situation: Situation, truth: Truth, resources: Resources) -> Controller:

@@ -29,7 +29,7 @@ class Back:
         low, high = self._ENDS
         return low + (high - low) * torch.rand(count, 1, generator=generator, device=generator.device)
 
-    def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    def vary(self, numbers: Tensor, share: float | Tensor, generator: torch.Generator) -> Tensor:
         return (numbers + share * self._WIDTH * normal(numbers, generator)).clamp(*self._ENDS)
 
     def ending_at(self, postures: Tensor, stop: Tensor) -> None:

@@ -58,8 +58,8 @@ class Primitive(Protocol):
         """Numbers [S, P] of random motions, S = `count`."""
         ...
 
-    def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
-        """Numbers [S, P] near the given numbers [S, P]; `share` 1 is the first, widest variation."""
+    def vary(self, numbers: Tensor, share: float | Tensor, generator: torch.Generator) -> Tensor:
+        """Numbers [S, P] near the given numbers [S, P]; `share`, one or [S, 1], is 1 for the widest variation."""
         ...
 
     def ending_at(self, postures: Tensor, stop: Tensor) -> Tensor | None:

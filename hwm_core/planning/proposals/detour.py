@@ -42,7 +42,7 @@ class HandDetour:
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         return uniform(count, self._low, self._high, generator)
 
-    def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    def vary(self, numbers: Tensor, share: float | Tensor, generator: torch.Generator) -> Tensor:
         return numbers + share * self._widths * normal(numbers, generator)
 
     def ending_at(self, postures: Tensor, stop: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Motions of one hand through way points above a table, lifted to joints by kinematics."""
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from hwm_core.config import Config
@@ -22,6 +22,13 @@ class Workspace(Config):
     stroke_z: Interval = Field(default=(0.035, 0.06), description="height of a stroke, where objects are touched")
     clear_z: Interval = Field(default=(0.15, 0.20), description="height above all objects")
     stroke: Interval = Field(default=(0.08, 0.26), description="length of a stroke")
+
+    @model_validator(mode="after")
+    def _intervals_rise(self) -> "Workspace":
+        for name, (low, high) in self:
+            if not low <= high:
+                raise ValueError(f"`{name}`: [lower, upper] in metres, lower <= upper")
+        return self
 
 
 class HandReach:
@@ -48,7 +55,7 @@ class HandReach:
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         return uniform(count, self._low, self._high, generator)
 
-    def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    def vary(self, numbers: Tensor, share: float | Tensor, generator: torch.Generator) -> Tensor:
         return numbers + share * self._WIDTH * normal(numbers, generator)
 
     def ending_at(self, postures: Tensor, stop: Tensor) -> Tensor:
@@ -95,7 +102,7 @@ class HandStroke:
         end = begin + length * torch.cat([angle.cos(), angle.sin()], dim=1)
         return self._inside(torch.cat([begin, end, heights], dim=1))
 
-    def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    def vary(self, numbers: Tensor, share: float | Tensor, generator: torch.Generator) -> Tensor:
         return self._inside(numbers + share * self._widths * normal(numbers, generator))
 
     def ending_at(self, postures: Tensor, stop: Tensor) -> None:

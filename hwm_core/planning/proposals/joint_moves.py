@@ -33,7 +33,7 @@ class JointMoves:
         shape = (count, len(self._columns))
         return self._spread * torch.randn(shape, generator=generator, device=generator.device)
 
-    def vary(self, numbers: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    def vary(self, numbers: Tensor, share: float | Tensor, generator: torch.Generator) -> Tensor:
         return numbers + share * _WIDTH * self._spread * normal(numbers, generator)
 
     def ending_at(self, postures: Tensor, stop: Tensor) -> Tensor:

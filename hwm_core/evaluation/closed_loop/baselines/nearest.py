@@ -44,12 +44,20 @@ class MotionLibrary:
         self, now: NDArray[np.uint8], goal: NDArray[np.uint8], newest: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """The motion whose start and end are nearest to two images [H, W, 3], as actions [F, A] from `newest` [A]."""
+        return self.nearest_of(now, goal, newest, 1)[0]
+
+    def nearest_of(
+        self, now: NDArray[np.uint8], goal: NDArray[np.uint8], newest: NDArray[np.float32], count: int
+    ) -> list[NDArray[np.float32]]:
+        """The `count` nearest motions, as `nearest`, the nearest first; fewer where there are fewer."""
         key = _key(_blurred(now)[None], _blurred(goal)[None])[0]
         chunks = np.array_split(self._keys, max(1, len(self._keys) // 4096))  # bounds the memory
         distances = np.concatenate([np.square(chunk - key).sum(axis=1, dtype=np.float32) for chunk in chunks])
-        number, start, length = self._index[distances.argmin()]
-        actions = self._actions[number][start : start + length + 1]
-        return apply_motion(newest, actions[1:] - actions[0], self._manifest)
+        motions = []
+        for number, start, length in self._index[np.argsort(distances, kind="stable")[:count]]:
+            actions = self._actions[number][start : start + length + 1]
+            motions.append(apply_motion(newest, actions[1:] - actions[0], self._manifest))
+        return motions
 
 
 class NearestMotion:

@@ -3,7 +3,7 @@
 from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
 from hwm_core.live.context import NoContext
 from hwm_core.live.goals import GoalChanged, NoGoal
-from hwm_core.live.planner import DeadlineTooShort
+from hwm_core.live.planner import DeadlineTooShort, PlanTooLate
 from hwm_core.live.requests import Busy, Canceled, Stopped, Superseded, TimedOut
 from hwm_ros.msg import ErrorCode
 
@@ -28,6 +28,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (Busy, ErrorCode.BUSY),
     (TimedOut, ErrorCode.TIMEOUT),
     (DeadlineTooShort, ErrorCode.TIMEOUT),
+    (PlanTooLate, ErrorCode.PLAN_LATE),
     (RobotMismatch, ErrorCode.ROBOT_MISMATCH),
     (BadActions, ErrorCode.BAD_ACTIONS),
     (BadImage, ErrorCode.BAD_IMAGE),
@@ -48,3 +49,8 @@ def error_code(error: BaseException) -> int:
 def error_text(error: BaseException) -> str:
     """The `error_msg` of an exception: its message, or else the description of its class."""
     return str(error) or type(error).__doc__ or type(error).__name__
+
+
+def error_name(code: int) -> str:
+    """The name of an `error_code`, such as STALE_JOINTS."""
+    return next((name for name in dir(ErrorCode) if name.isupper() and getattr(ErrorCode, name) == code), str(code))

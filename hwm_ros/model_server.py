@@ -184,10 +184,8 @@ class ModelServer:
         """Search for a plan from the newest context.
 
         Raises:
-            BadInput: unusable goal image, joints or followed plan, no goal or another one, an incomplete context, a
-                deadline that is shorter than one batch of candidates, or too many requests wait.
-            Canceled: by `cancel` or `reset`.
-            Stopped: the server was closed.
+            BadInput: the errors of `LivePlanner.plan`, an unusable goal image, or too many requests.
+            Canceled, Stopped: by `cancel` or `reset`, or the server was closed.
         """
         lane = f"plan/{message.sender}"
         self._worker.require_room(lane)
@@ -204,7 +202,8 @@ class ModelServer:
             queued = perf_counter() - requested
             seconds = message.deadline_s - queued if message.deadline_s else None
             choice = GoalChoice(goal, message.goal_version, message.sender)
-            request = PlanRequest(tuple(message.joints), choice, followed, seconds, message.seed)
+            begin_ns, joints = convert.stamp_ns(message.begin), tuple(message.joints)
+            request = PlanRequest(joints, choice, followed, begin_ns, seconds, message.observed_frames, message.seed)
             return queued, self._planner.plan(self.context.window(), request)
 
         queued, made = await self._run(search, lane)
@@ -214,6 +213,8 @@ class ModelServer:
         self._best = (made.stamp_ns, made.actions)
         return MakePlan.Response(
             plan=convert.sequence_message(made.actions, self.info.joint_names, convert.header(made.stamp_ns)),
+            committed_steps=made.committed,
+            observed_cost=made.observed_cost,
             source=made.plan.source,
             cost=made.plan.cost,
             cost_of_holding=made.plan.cost_of_holding,

@@ -2,49 +2,105 @@
 
 import signal
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Future as Job
-from typing import Any
+from typing import Any, TypeVar
 
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from hwm_core.errors import BadInput
 
+N = TypeVar("N", bound=Node)
+
+_WAKE_S = 0.1  # longest time until a signal is noticed
+_CALLBACK_S = 1.0  # a callback that runs longer after a signal is interrupted
+_FINISH_S = 3.0  # longest time for a node to end what it does
 # The clock of timers that monitor the node itself: they must also run while simulated time is paused.
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
 
-def run(make: Callable[[], Node]) -> None:
-    """Initialise ROS, spin one node, and return without an error on SIGINT, SIGTERM or shutdown."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # the executables set SIG_DFL while they import
-    node = None
+class _Signals:
+    """SIGINT and SIGTERM. While the node starts, they end the process at once; later, after the running callback.
+
+    A callback that takes longer than `_CALLBACK_S`, such as loading a model, is interrupted. rclpy's own handlers would
+    shut ROS down before the node could send a last message.
+    """
+
+    def __init__(self) -> None:
+        self.spinning = self.requested = False
+
+    def handle(self) -> None:
+        """Handle them from now on."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGALRM, self._interrupt)
+
+    def _on_signal(self, *_: Any) -> None:
+        if not self.spinning:
+            raise KeyboardInterrupt
+        if not self.requested:
+            self.requested = True
+            signal.setitimer(signal.ITIMER_REAL, _CALLBACK_S)
+
+    def _interrupt(self, *_: Any) -> None:
+        if self.spinning:
+            raise KeyboardInterrupt
+
+    def ignore(self) -> None:
+        """From now on the process ends anyway. Ctrl-C sends SIGINT twice: from the terminal, and from ros2 launch."""
+        self.spinning = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def run(make: Callable[[], N], finished: Callable[[N], bool] = lambda _: True) -> None:
+    """Initialise ROS, spin one node, and return without an error on SIGINT, SIGTERM or shutdown.
+
+    Args:
+        make: makes the node.
+        finished: called with the node after a signal, again and again while it spins, until it returns True: the node
+            can end what it does. At most `_FINISH_S`.
+    """
+    node: N | None = None
+    signals = _Signals()
     try:
+        signals.handle()
         node = _start(make)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
+        node.create_timer(_WAKE_S, lambda: None, clock=STEADY)  # a signal does not wake the executor
+        signals.spinning = True
+        while not signals.requested:
+            executor.spin_once()
+        signals.ignore()
+        deadline = time.monotonic() + _FINISH_S
+        while not finished(node) and time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=_WAKE_S)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception:
-        if rclpy.ok():  # otherwise the signal came while a callback was publishing
+        if rclpy.ok():  # otherwise ROS was shut down while a callback was publishing
             raise
     finally:
-        # Ctrl-C sends SIGINT twice: once from the terminal, once from ros2 launch.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signals.ignore()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
 
 
-def _start(make: Callable[[], Node]) -> Node:
+def _start(make: Callable[[], N]) -> N:
     """Initialise ROS and make the node; a wrong argument or parameter ends the process with the error's message."""
     try:
-        rclpy.init()  # Humble lacks the context manager `with rclpy.init()`
+        # Humble lacks the context manager `with rclpy.init()`.
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
         sys.exit(str(error))
     try:

@@ -2,7 +2,7 @@
 
 Each field becomes a parameter. A field of a nested configuration gets a dotted name. `Field(ge=..., le=...)` sets
 the range, `description` the description. `json_schema_extra=LIVE` marks a field, and all fields nested in it, as
-changeable while the node runs.
+changeable while the node runs; `READ_ONLY` fields never change after the start.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +20,7 @@ from hwm_core.errors import BadConfig
 C = TypeVar("C", bound=Config)
 
 LIVE: dict[str, Any] = {"live": True}
+READ_ONLY: dict[str, Any] = {"read_only": True}
 _WRITTEN_NUMBERS = (Parameter.Type.INTEGER, Parameter.Type.STRING)
 
 
@@ -33,6 +34,7 @@ class ParameterSpec:
     low: float | None
     high: float | None
     live: bool
+    read_only: bool
 
 
 def parameter_specs(
@@ -55,7 +57,8 @@ def parameter_specs(
             low = next((bound.ge for bound in field.metadata if hasattr(bound, "ge")), None)
             high = next((bound.le for bound in field.metadata if hasattr(bound, "le")), None)
             ros_value = list(default) if isinstance(default, tuple) else default
-            yield ParameterSpec(prefix + name, ros_value, field.description or "", low, high, is_live)
+            read_only = field.json_schema_extra == READ_ONLY
+            yield ParameterSpec(prefix + name, ros_value, field.description or "", low, high, is_live, read_only)
 
 
 def declare_parameters(node: Node, kind: type[Config]) -> None:
@@ -73,10 +76,10 @@ def declare_parameters(node: Node, kind: type[Config]) -> None:
         if not isinstance(spec.default, float):
             node.declare_parameter(spec.name, spec.default, descriptor)
             continue
-        descriptor.dynamic_typing = True
+        descriptor.dynamic_typing, descriptor.read_only = True, False
         given = node.declare_parameter(spec.name, spec.default, descriptor).value
         node.undeclare_parameter(spec.name)
-        descriptor.dynamic_typing = False
+        descriptor.dynamic_typing, descriptor.read_only = False, spec.read_only
         node.declare_parameter(spec.name, _as_float(spec.name, given), descriptor, ignore_override=True)
 
     def as_written(changes: list[Parameter]) -> list[Parameter]:
@@ -95,13 +98,13 @@ def read_parameters(node: Node, kind: type[C]) -> C:
     return _parse(node, kind, {})
 
 
-def watch_parameters(node: Node, kind: type[C], locked: Callable[[], bool], apply: Callable[[C], None]) -> None:
-    """Validate every change of a parameter, and call `apply` with the new configuration.
+def watch_parameters(node: Node, kind: type[C], locked: Callable[[], str], apply: Callable[[C], None]) -> None:
+    """Validate every change of a parameter as at the start, and call `apply` with the new configuration.
 
     Args:
         node: has the declared parameters of `kind`.
         kind: the configuration class.
-        locked: while it returns True, only LIVE parameters can change.
+        locked: while it returns a reason, only LIVE parameters can change.
         apply: called after every accepted change.
     """
     live = {spec.name: spec.live for spec in parameter_specs(kind)}
@@ -111,9 +114,8 @@ def watch_parameters(node: Node, kind: type[C], locked: Callable[[], bool], appl
         if not known:
             return SetParametersResult(successful=True)
         fixed = [name for name in known if not live[name]]
-        if locked() and fixed:
-            reason = f"{', '.join(fixed)}: read only when the node is configured. Call the transition `cleanup` first."
-            return SetParametersResult(successful=False, reason=reason)
+        if fixed and (reason := locked()):
+            return SetParametersResult(successful=False, reason=f"{', '.join(fixed)}: {reason}")
         try:
             parameters = _parse(node, kind, known)
         except BadConfig as error:
@@ -154,7 +156,7 @@ def _converted(change: Parameter, spec: ParameterSpec | None) -> Parameter:
 
 
 def _descriptor(spec: ParameterSpec) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(name=spec.name, description=spec.description)
+    descriptor = ParameterDescriptor(name=spec.name, description=spec.description, read_only=spec.read_only)
     # ROS cannot infer the element type of an array from an empty default.
     descriptor.dynamic_typing = spec.default == []
     if spec.low is not None and spec.high is not None:

@@ -1,5 +1,6 @@
 """The `sim_robot` node: the simulated humanoid behind the topics of a robot driver."""
 
+import time
 from array import array
 from typing import Literal
 
@@ -17,7 +18,7 @@ from hwm_core.sim.session import SimSession
 from hwm_ros import convert
 from hwm_ros.error_codes import error_code, error_text
 from hwm_ros.node import STEADY, run
-from hwm_ros.parameters import declare_parameters, read_parameters
+from hwm_ros.parameters import LIVE, READ_ONLY, declare_parameters, read_parameters, watch_parameters
 from hwm_ros.qos import JOINTS_OUT, LATCHED, LATCHED_HISTORY, RELIABLE, create_publisher, create_subscription
 from hwm_ros.srv import ResetSimulation
 
@@ -30,31 +31,56 @@ class SimRobotParameters(Config):
     """Parameters of the node."""
 
     seed: int = Field(
-        default=2_000_000, ge=0, le=2**31 - 1, description="seed of the first task: scene, start pose and goal"
+        default=2_000_000,
+        ge=0,
+        le=2**31 - 1,
+        description="seed of the first task: scene, start pose and goal",
+        json_schema_extra=READ_ONLY,
     )
     task: Literal["look", "reach", "push"] = Field(
-        default="reach", description="look (neck), reach (right palm), or push (an object with the right arm)"
+        default="reach",
+        description="look (neck), reach (right palm), or push (an object with the right arm)",
+        json_schema_extra=READ_ONLY,
     )
-    camera_size: int = Field(default=128, ge=16, le=1080, description="height and width of the images in pixels")
+    camera_size: int = Field(
+        default=128,
+        ge=16,
+        le=1080,
+        description="height and width of the images in pixels",
+        json_schema_extra=READ_ONLY,
+    )
     image_transport: Literal["raw", "compressed"] = Field(
-        default="raw", description="raw: sensor_msgs/Image; compressed: JPEG CompressedImage on <topic>/compressed"
+        default="raw",
+        description="raw: sensor_msgs/Image; compressed: JPEG CompressedImage on <topic>/compressed",
+        json_schema_extra=READ_ONLY,
     )
     lockstep: bool = Field(
         default=False,
         description="true: each step waits for the command of the newest frame; false: real time",
+        json_schema_extra=READ_ONLY,
+    )
+    command_timeout_s: float = Field(
+        default=0.5,
+        gt=0.0,
+        le=10.0,
+        description="in real time, the robot stops where it is after so long without a command",
+        json_schema_extra=LIVE,
     )
 
 
 class SimRobotNode(Node):
     """Publishes images, joint states and /clock, and moves by commands.
 
-    A command for frame t first has an effect at frame t + 1, in lockstep and in real time.
+    A command for frame t first has an effect at frame t + 1, in lockstep and in real time. In real time the robot stops
+    by itself when commands cease.
     """
 
     def __init__(self) -> None:
         super().__init__("sim_robot")
         declare_parameters(self, SimRobotParameters)
         self._settings = read_parameters(self, SimRobotParameters)
+        watch_parameters(self, SimRobotParameters, lambda: "", self._apply)
+        self._commanded_s: float | None = None  # steady time of the newest command; None: the robot has stopped
         self._session = SimSession(self._settings.seed, self._settings.camera_size, self._settings.task)
         raw = self._settings.image_transport == "raw"
         kind, suffix = (Image, "") if raw else (CompressedImage, "/compressed")
@@ -96,6 +122,7 @@ class SimRobotNode(Node):
         except BadInput as error:
             self.get_logger().warning(str(error), throttle_duration_sec=5.0)
             return
+        self._commanded_s = time.monotonic()
         if self._settings.lockstep:
             self._repeat_timer.reset()
             self._step()
@@ -114,7 +141,14 @@ class SimRobotNode(Node):
         response.palm_distance_m = self._session.task_error if reach else float("nan")
         return response
 
+    def _apply(self, settings: SimRobotParameters) -> None:
+        self._settings = settings
+
     def _step(self) -> None:
+        waited_s = 0.0 if self._commanded_s is None else time.monotonic() - self._commanded_s
+        if waited_s > self._settings.command_timeout_s and not self._settings.lockstep:
+            self._commanded_s = None
+            self._session.hold()
         for reading in self._session.advance():
             self._publish_joints(reading)
         self._publish_error()

@@ -125,7 +125,7 @@ def run_task_episode(
     """
     model = {"checkpoint": checkpoint, "device": device, "use_sim_time": True}
     planner: dict[str, object] = {"publish_commands": True, "lockstep": True, "use_sim_time": True, "seed": seed}
-    planner |= {"answer_timeout_s": _ANSWER_S, "frame_timeout_s": _FRAME_S}
+    planner |= {"answer_timeout_s": _ANSWER_S, "frame_timeout_s": _FRAME_S, "max_goal_s": 1e6}
     simulation = {"seed": seed, "lockstep": True, "task": kind.name}
     nodes: dict[str, Mapping[str, object]] = {"sim_robot": simulation, "world_model": model, "mpc_planner": planner}
     with ExitStack() as stack:

@@ -17,11 +17,10 @@ class TimedClient:
         node: has the client.
         kind: of the service; its response has `error_code` and `error_msg`.
         name: of the service.
-        timeout_s: longest wall time to wait for a response.
     """
 
-    def __init__(self, node: Node, kind: Any, name: str, timeout_s: float) -> None:
-        self._client, self._timeout_s, self._name = node.create_client(kind, name), timeout_s, name
+    def __init__(self, node: Node, kind: Any, name: str) -> None:
+        self._client, self._name = node.create_client(kind, name), name
         self._waiting: Future | None = None
         self._since = 0.0
 
@@ -46,10 +45,10 @@ class TimedClient:
             raise Rejected(response.error_code, response.error_msg)
         return response
 
-    def check(self) -> None:
-        """End a request that waits for too long."""
-        if self._waiting is not None and time.monotonic() - self._since > self._timeout_s:
-            self.cancel(ErrorCode.TIMEOUT, f"`{self._name}` did not answer within {self._timeout_s:g} s.")
+    def check(self, timeout_s: float) -> None:
+        """End a request that has waited for longer than `timeout_s` of wall time."""
+        if self._waiting is not None and time.monotonic() - self._since > timeout_s:
+            self.cancel(ErrorCode.TIMEOUT, f"`{self._name}` did not answer within {timeout_s:g} s.")
 
     def cancel(self, code: int, reason: str) -> None:
         """End the waiting request, if there is one, with this error."""

@@ -69,7 +69,7 @@ class WorldModelNode(LifecycleNode):
         super().__init__("world_model")
         declare_parameters(self, WorldModelParameters)
         self._model = LifecycleModel()
-        watch_parameters(self, WorldModelParameters, lambda: self._model.server is not None, self._apply)
+        watch_parameters(self, WorldModelParameters, self._locked, self._apply)
         self._entities: list[Any] = []  # subscriptions and timers that exist while the node is active
         self._inputs: ModelInputs | None = None  # exists while the node is active
         self._fault = ""  # why the last transition or request failed
@@ -152,6 +152,12 @@ class WorldModelNode(LifecycleNode):
         if self._model.server is not None:
             self._model.server.close()
             self._model.server = None
+
+    def _locked(self) -> str:
+        """Why parameters that are not LIVE cannot change now; empty: they can."""
+        if self._model.server is None:
+            return ""
+        return "read only when the node is configured. Call the transition `cleanup` first."
 
     def _apply(self, parameters: WorldModelParameters) -> None:
         """Apply a changed LIVE parameter."""

@@ -6,18 +6,21 @@ from time import perf_counter
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
 from hwm_core.config import Config
-from hwm_core.errors import BadActions
+from hwm_core.errors import BadActions, BadConfig
 from hwm_core.live.context import ContextWindow
 from hwm_core.live.goals import Aim, GoalChoice, Goals, Image
 from hwm_core.live.robots import space_of
+from hwm_core.planning.costs.base import Candidates
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.limits import Limits
 from hwm_core.planning.scoring import ScoreEngine, Scores, synchronise
 from hwm_core.sampling.config import Sampling
+from hwm_core.types import Rollout
 from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
 from hwm_core.world_model.past import Past
@@ -153,6 +156,42 @@ class LiveModel:
         synchronise(past.latents)
         encode_seconds = self.clock() - start if is_new else 0.0
         return Answer(window.stamp_ns, self._engine.score(past, aim.goal, candidates), encode_seconds)
+
+    @torch.inference_mode()
+    def observed_cost(self, window: ContextWindow, aim: Aim, frames: int) -> float:
+        """The highest cost of the newest frames: how far the scene itself is from the goal, whatever is predicted.
+
+        Only the terms of the objective that compare images count, each frame as a still scene.
+
+        Args:
+            window: the observed frames.
+            aim: the goal.
+            frames: how many of them count; 0: NaN is returned.
+
+        Raises:
+            BadConfig: more frames than the window has.
+        """
+        if frames > len(window.frames):
+            raise BadConfig(
+                "observed frames",
+                expected=f"at most the {len(window.frames)} frames of the context",
+                got=frames,
+                remedy="Lower the parameter `reached_frames` of the planner.",
+            )
+        if frames == 0:
+            return float("nan")
+        newest, model = window.frames[-frames:], self.world_model
+        latents = torch.stack([self.dynamics.still(frame) for frame in newest])[:, None]
+        still = torch.from_numpy(window.actions[-1:]).to(self.space.lower)
+        scenes = Candidates(
+            still.expand(frames, 1, -1),
+            still.expand(2, -1),
+            Rollout(latents),
+            lambda: model.to_video(newest[:, None]),
+            aim.goal,
+            self.space,
+        )
+        return float(self.objective.of_scenes(scenes).max())
 
     def predict(self, window: ContextWindow, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Predicted frames uint8 [S, F, H, W, 3] of actions [S, F, A] in manifest order. Raises BadActions."""

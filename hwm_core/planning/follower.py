@@ -1,4 +1,4 @@
-"""Turns plans into one command per camera frame. Frames are matched by stamp, so planning may take longer than one."""
+"""Turns plans into one command per camera frame; frames are matched by stamp."""
 
 from dataclasses import replace
 
@@ -9,25 +9,6 @@ from torch import Tensor
 
 from hwm_core.planning.joint_space import JointSpace
 
-# A robot that follows its commands lags them by at most this time at full speed. A larger distance has another cause.
-_MAX_LAG_S = 0.25
-# A camera may lose one or two frames. After a longer pause the robot stands still, and its next command must not jump.
-_MAX_FRAMES = 3
-
-
-def initial_command(
-    measured: NDArray[np.float32], last: NDArray[np.float64] | None, space: JointSpace
-) -> NDArray[np.floating]:
-    """The command [A] to start from: the last command if the robot still follows it, otherwise its measured position.
-
-    Args:
-        measured: [A] position of the robot.
-        last: [A] the last command, None without one.
-        space: limits of the joints.
-    """
-    reach = space.max_step.cpu().numpy() * space.frame_rate_hz * _MAX_LAG_S
-    return measured if last is None or (np.abs(last - measured) > reach).any() else last
-
 
 class PlanFollower:
     """Follows the newest plan from the first frame of the plan, and holds the last action after its end.
@@ -37,37 +18,58 @@ class PlanFollower:
 
     Commands keep the limits of speed, acceleration and joints, also when a new plan replaces the old plan, and when a
     plan is removed: then the robot brakes. The acceleration counts from frame to frame of the model. A robot that
-    starts outside its limits is moved back.
+    starts outside its limits is moved back. A command is one step from the command before, however much time has
+    passed: after lost frames, the robot catches up with its plan within the limits.
 
     Args:
         space: limits of the joints, at the model's rate.
         replan_frames: frames of the model after which a plan should be replaced.
-        start: [A] the first command, in joint units.
+        start: [A] where the robot is, in joint units.
+        velocity: [A] of the motion that led there, in joint units per second; None: at rest.
     """
 
-    def __init__(self, space: JointSpace, replan_frames: int, start: NDArray[np.floating]) -> None:
+    def __init__(
+        self,
+        space: JointSpace,
+        replan_frames: int,
+        start: NDArray[np.floating],
+        velocity: NDArray[np.float64] | None = None,
+    ) -> None:
         self._model_space, self._replan_frames = space, replan_frames
         self._space, self._ticks = space, 1  # limits from command to command; commands in a frame of the model
         self._plan: tuple[int, Tensor] | None = None  # stamp and actions [F, A]
-        self._newest_ns: int | None = None  # stamp of the newest command
+        self._has_commanded = False
         self._held_ns: int | None = None  # stamp of the newest `hold`
         self._position = torch.as_tensor(start, dtype=torch.float64, device=space.lower.device)
         self._last_step = torch.zeros_like(self._position)  # [A] the change that led to it
+        if velocity is not None:
+            self._last_step += torch.as_tensor(velocity).to(self._position) / space.frame_rate_hz
 
     @property
     def last_command(self) -> NDArray[np.float64]:
         """[A] the newest command, at first the start."""
         return self._position.cpu().numpy()
 
+    @property
+    def velocity(self) -> NDArray[np.float64]:
+        """[A] of the motion that led to the newest command, in joint units per second."""
+        return (self._last_step * self._space.frame_rate_hz).cpu().numpy()
+
+    @property
+    def period_s(self) -> float:
+        """Time from command to command."""
+        return 1 / self._space.frame_rate_hz
+
     def set_camera_period(self, seconds: float) -> None:
         """Choose how many commands lead from one action to the next.
 
         Args:
             seconds: between two camera frames; 0: unknown, so nothing changes. A whole number of commands is chosen
-                for each frame of the model, at least 1.
+                for each frame of the model, at least 1. It stays as it is while the robot moves: the way in which a
+                joint stops depends on it.
         """
         ticks = max(1, round(1 / (seconds * self._model_space.frame_rate_hz))) if seconds > 0 else self._ticks
-        if ticks == self._ticks:
+        if ticks == self._ticks or (self._has_commanded and (self.follows or bool(self._last_step.any()))):
             return
         self._last_step = self._last_step * (self._ticks / ticks)
         space = self._model_space
@@ -76,8 +78,8 @@ class PlanFollower:
         self._space, self._ticks = replace(space, frame_rate_hz=rate, max_acceleration=acceleration), ticks
 
     def adopt(self, stamp_ns: int, actions: NDArray[np.float32]) -> None:
-        """Follow actions [F, A]; row 0 belongs to the frame at `stamp_ns`. Plans made before a `hold` are ignored."""
-        if self._held_ns is None or stamp_ns > self._held_ns:
+        """Follow actions [F, A]; row 0 belongs to the frame at `stamp_ns`. Plans from before a hold are ignored."""
+        if self._held_ns is None or stamp_ns >= self._held_ns:
             self._plan = (stamp_ns, torch.as_tensor(actions).to(self._position))
 
     @property
@@ -93,38 +95,55 @@ class PlanFollower:
 
     def command(self, stamp_ns: int) -> NDArray[np.float64]:
         """The command [A] for the frame at `stamp_ns`; without a plan, the robot brakes and stays."""
-        rate = self._space.frame_rate_hz
-        missed = 0 if self._newest_ns is None else max(0, _whole(stamp_ns - self._newest_ns, rate) - 1)
-        for behind in range(min(missed, _MAX_FRAMES * self._ticks - 1), -1, -1):
-            after = self._after(stamp_ns, behind)
-            self._last_step, self._position = after - self._position, after
-        self._newest_ns = stamp_ns
+        self._position, self._last_step = self._next(stamp_ns, self._position, self._last_step)
+        self._has_commanded = True
         return self.last_command
 
-    def hold(self, stamp_ns: int) -> NDArray[np.float64]:
-        """Remove the plan, because its past is outdated. Returns the last command [A] for the frame at `stamp_ns`."""
+    def forecast(self, stamp_ns: int, frames: int, commanded: int = 0) -> NDArray[np.float32]:
+        """The actions [F, A] of the next frames of the model without a new plan; row 0 belongs to `stamp_ns`.
+
+        Args:
+            stamp_ns: of a frame of the model.
+            frames: F.
+            commanded: how many commands from that frame on were given already.
+        """
+        position, last_step, rows = self._position, self._last_step, []
+        for tick in range(frames * self._ticks):
+            if tick >= commanded:
+                at_ns = stamp_ns + round(1e9 * tick * self.period_s)
+                position, last_step = self._next(at_ns, position, last_step)
+            rows.append(position)
+        return torch.stack(rows[self._ticks - 1 :: self._ticks]).cpu().numpy().astype(np.float32)
+
+    def hold_from(self, stamp_ns: int) -> None:
+        """Remove the plan, because its past is outdated, and ignore plans from before the frame at `stamp_ns`."""
         self._plan, self._held_ns = None, stamp_ns
-        return self.command(stamp_ns)
 
-    def _after(self, stamp_ns: int, behind: int) -> Tensor:
-        """The command [A] that follows the newest one, `behind` commands before that of the frame at `stamp_ns`."""
+    def rest(self) -> None:
+        """Take into account that the robot has stopped at its last command, because commands have paused."""
+        self._last_step = torch.zeros_like(self._last_step)
+
+    def _next(self, stamp_ns: int, position: Tensor, last_step: Tensor) -> tuple[Tensor, Tensor]:
+        """The command [A] of the frame at `stamp_ns` after one at `position`, and the step [A] to it."""
         if self._plan is None:
-            return self._position + self._space.brake(self._last_step)
+            step = self._space.brake(last_step)
+            return position + step, step
         start_ns, actions = self._plan
-        tick = max(0, _whole(stamp_ns - start_ns, self._space.frame_rate_hz) - behind)
-        target = self._planned(actions, tick)
-        before = self._planned(actions, tick - 1) if tick >= self._ticks else self._position
-        return self._space.step(target, before, self._position, self._last_step)
+        tick = max(0, _whole(stamp_ns - start_ns, self._space.frame_rate_hz))
+        target = self._planned(actions, tick, position)
+        before = self._planned(actions, tick - 1, position) if tick >= self._ticks else position
+        after = self._space.step(target, before, position, last_step)
+        return after, after - position
 
-    def _planned(self, actions: Tensor, tick: int) -> Tensor:
-        """Where the plan [F, A] wants the joints after command number `tick`, [A]."""
+    def _planned(self, actions: Tensor, tick: int, position: Tensor) -> Tensor:
+        """Where the plan [F, A] wants the joints, now at `position`, after command number `tick`; [A]."""
         row, part = divmod(tick, self._ticks)
         if row >= len(actions):
             return actions[-1]
         if row:
             begin, share = actions[row - 1], 1 - (part + 1) / self._ticks
         else:  # straight from where the robot is
-            begin, share = self._position, 1 - 1 / (self._ticks - part)
+            begin, share = position, 1 - 1 / (self._ticks - part)
         return actions[row] + (begin - actions[row]) * share
 
 

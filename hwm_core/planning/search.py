@@ -5,6 +5,7 @@ plan = search.plan(past, goal, warm_start=last_plan)
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
@@ -32,10 +33,10 @@ _BEYOND = 0.1  # share of a joint's range by which the robot may start outside i
 
 
 class Now(NamedTuple):
-    """The motion at the start of a plan."""
+    """The motion at the first action that a plan chooses, G actions before the end of the horizon."""
 
-    recent: Tensor  # [2, A] the two newest actions
-    stop: Tensor  # [F, A] the motion that stops it
+    recent: Tensor  # [2, A] the two actions before
+    stop: Tensor  # [G, A] the motion that stops it
 
 
 class Search(Generic[PastT]):
@@ -76,7 +77,6 @@ class Search(Generic[PastT]):
         self._primitives, self._proposers = tuple(primitives), tuple(proposers)
         device = space.lower.device
         self._planned = space.index(config.joints or space.names)
-        self._basis = spline_basis(config.knots, dynamics.horizon_frames).to(device)
         self._spread = (config.spread * space.scale[self._planned]).expand(config.knots, -1)
         self._solver = make_solver(config.solver, config.solvers)
         self._generator = torch.Generator(device).manual_seed(seed)
@@ -88,45 +88,60 @@ class Search(Generic[PastT]):
         *,
         warm_start: Tensor | None = None,
         deadline: Callable[[], bool] | None = None,
+        committed: Tensor | None = None,
+        share: float = 1.0,
     ) -> Plan:
         """The best actions of the coming frames.
 
         Args:
             past: the starting point of all candidates.
             goal: the goal image, encoded by the dynamics.
-            warm_start: [F, A] the rest of the last plan, from the next frame on, F at most the horizon; its last action
-                is held. None: no plan is being followed.
+            warm_start: [G, A] the rest of the last plan, from the first action on that this plan chooses, G at most the
+                horizon; its last action is held. None: no plan is being followed.
             deadline: called after each batch of candidates; True ends the search. The first batch is always scored.
+            committed: [C, A] what the robot will do until the plan can begin, C below the horizon. All candidates start
+                with these actions. None: the plan begins with the next action.
+            share: of the candidates of every batch, for a machine that is too slow for all; 0 to 1.
 
         Raises:
-            BadActions: the newest actions are not finite or far outside the joint limits; or a warm start or a proposal
-                of the wrong size, or not finite.
+            BadActions: the newest actions are not finite or far outside the joint limits; or a warm start, a committed
+                action or a proposal of the wrong size, or not finite.
             BadGoal: a goal of another size than the model's latents.
             FloatingPointError: the model predicted no finite cost.
         """
         recent = self._dynamics.recent_actions(past).to(self._space.lower)
         self._check_start(recent)
-        now = Now(recent, self._space.stop(recent, self._dynamics.horizon_frames))
-        pool = CandidatePool(lambda actions, first: self._halving.costs(past, goal, actions, first), deadline)
-        self._propose(pool, past, goal, now, warm_start)
+        prefix = self._prefix(committed, recent)
+        recent = torch.cat([recent, prefix])[-2:]
+        now = Now(recent, self._space.stop(recent, self._dynamics.horizon_frames - len(prefix)))
+
+        def whole(chosen: Tensor) -> Tensor:
+            return torch.cat([prefix.expand(*chosen.shape[:-2], -1, -1), chosen], dim=-2)
+
+        pool = CandidatePool(lambda chosen, first: self._halving.costs(past, goal, whole(chosen), first), deadline)
+        self._propose(pool, past, goal, now, warm_start, share)
         for round_ in range(self._config.refinements if self._primitives else 0):
             if pool.open():
-                self._refine(pool, now, self._config.narrowing**round_)
+                self._refine(pool, now, self._config.narrowing**round_, share)
         if pool.open():
             self._cut_short(pool, now)
         iterations = self._polish(pool, now) if pool.open() and self._config.polish else 0
-        return pool.plan(self._config.margin, self._config.least_gain, iterations)
+        plan = pool.plan(self._config.margin, self._config.least_gain, iterations)
+        return replace(plan, actions=whole(plan.actions))
 
     # ---------------------------------------------------------------- stages
 
-    def _propose(self, pool: CandidatePool, past: PastT, goal: Goal, now: Now, warm_start: Tensor | None) -> None:
+    def _propose(
+        self, pool: CandidatePool, past: PastT, goal: Goal, now: Now, warm_start: Tensor | None, share: float
+    ) -> None:
         """The first batch: holding still, the warm start, proposals, and random motions of every primitive."""
         pool.add("hold", now.stop[None])
         if warm_start is not None:
             pool.add("warm start", self._feasible(warm_start[None], now, "warm start"))
-        count = self._config.proposals
+        count = round(share * self._config.proposals)
         for proposer in self._proposers:  # together they get as many candidates as the primitives
-            motions = proposer(past, goal, now.recent, self._space, self._generator, count // len(self._proposers))
+            each = max(count // len(self._proposers), int(count > 0))
+            motions = proposer(past, goal, now.recent, self._space, self._generator, each)
             if len(motions):
                 pool.add(proposer.name, self._feasible(motions, now, f"proposals of `{proposer.name}`"))
         self._draw(pool, now, count)
@@ -138,19 +153,19 @@ class Search(Generic[PastT]):
 
     def _draw(self, pool: CandidatePool, now: Now, count: int) -> None:
         """Add random motions of every primitive."""
-        for primitive, share in self._shares(count):
-            self._add(pool, primitive, primitive.sample(share, self._generator), now)
+        for primitive, part in self._parts(count):
+            self._add(pool, primitive, primitive.sample(part, self._generator), now)
 
-    def _refine(self, pool: CandidatePool, now: Now, share: float) -> None:
+    def _refine(self, pool: CandidatePool, now: Now, width: float, share: float) -> None:
         """Vary the best motions of every primitive, and its motions to where the best motions of all end."""
-        for primitive, count in self._shares(self._config.variations):
+        for primitive, count in self._parts(round(share * self._config.variations)):
             best = pool.best_numbers(primitive.name, self._config.parents)
             ends = primitive.ending_at(pool.best(self._config.parents)[:, -1], now.stop)
             parents = best if ends is None else torch.stack([best, ends[: len(best)]], dim=1).flatten(0, 1)
             parents = parents.repeat(-(-count // len(parents)), 1)[:count]
             # Of many sizes: a wide step leaves a valley, a small one finds its bottom
             sizes = _SMALLEST ** torch.rand(len(parents), 1, generator=self._generator, device=parents.device)
-            self._add(pool, primitive, primitive.vary(parents, share * sizes, self._generator), now)
+            self._add(pool, primitive, primitive.vary(parents, width * sizes, self._generator), now)
         pool.score()
 
     def _cut_short(self, pool: CandidatePool, now: Now) -> None:
@@ -164,19 +179,20 @@ class Search(Generic[PastT]):
     def _polish(self, pool: CandidatePool, now: Now) -> int:
         """Bend the best motion by splines of the planned joints; the iterations that were run."""
         base = pool.best(1)[0]
-        zero = torch.zeros_like(self._spread)
+        spread = self._spread[: len(base)]  # at most one knot a frame
+        basis, zero = spline_basis(len(spread), len(base)).to(base), torch.zeros_like(spread)
 
         def cost(knots: Tensor) -> Tensor:
             motions = base.expand(len(knots), -1, -1).clone()
-            motions[..., self._planned] += self._basis @ knots
+            motions[..., self._planned] += basis @ knots
             pool.add("polished", self._within(motions, now))
             return pool.score()
 
-        return self._solver.minimise(cost, zero, self._spread, self._generator, pool.keep_going).iterations
+        return self._solver.minimise(cost, zero, spread, self._generator, pool.keep_going).iterations
 
     # ---------------------------------------------------------------- candidates
 
-    def _shares(self, count: int) -> list[tuple[Primitive, int]]:
+    def _parts(self, count: int) -> list[tuple[Primitive, int]]:
         """Each primitive with its number of candidates, at least 1 of about `count`."""
         total = sum(primitive.weight for primitive in self._primitives)
         return [(primitive, max(1, round(count * primitive.weight / total))) for primitive in self._primitives]
@@ -186,8 +202,22 @@ class Search(Generic[PastT]):
         pool.add(primitive.name, self._within(motions, now), numbers)
 
     def _feasible(self, motions: Tensor, now: Now, what: str) -> Tensor:
-        """Motions from outside, checked, of the whole horizon and within the limits."""
-        return self._within(self._engine.checked(motions, what), now)
+        """Motions from outside that begin where the plan does, checked, of its length and within the limits."""
+        return self._within(self._engine.checked(motions, what)[:, : len(now.stop)], now)
+
+    def _prefix(self, committed: Tensor | None, recent: Tensor) -> Tensor:
+        """The committed actions [C, A], checked; C is 0 without any."""
+        if committed is None or len(committed) == 0:
+            return recent[:0]
+        horizon = self._dynamics.horizon_frames
+        if len(committed) >= horizon:
+            raise BadActions(
+                "committed actions",
+                expected=f"fewer than the {horizon} frames of the horizon",
+                got=len(committed),
+                remedy="Plan faster: a shorter deadline, fewer candidates, or a faster device.",
+            )
+        return self._engine.checked(committed[None], "committed actions")[0, : len(committed)]
 
     def _within(self, motions: Tensor, now: Now) -> Tensor:
         """Motions [S, F, A] within the limits, whose joints that are not planned stop."""

@@ -7,7 +7,7 @@ from hwm_core.planning.solvers.table import SolverConfigs, SolverName
 
 
 class SearchConfig(Config):
-    """Settings of `Search`. A plan predicts about proposals + refinements * variations + 8 futures, the first more."""
+    """Settings of `Search`. A plan predicts about `nominal_futures` futures, without polishing."""
 
     joints: tuple[str, ...] = Field(default=(), description="joints that are planned, the others hold; empty: all")
     proposals: int = Field(default=96, ge=0, description="random motions of the first batch, shared by the primitives")
@@ -42,3 +42,8 @@ class SearchConfig(Config):
     least_gain: float = Field(
         default=0.005, ge=0.0, description="and by at least this; 1 is the cost of the scene when the goal was set"
     )
+
+    def nominal_futures(self, first: bool = False) -> int:
+        """Proposals, refinements, and the motions tried beside; `first`: of a plan that continues none."""
+        batches = self.first_batches if first else 1
+        return batches * self.proposals + self.refinements * self.variations + 8

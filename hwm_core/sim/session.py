@@ -90,6 +90,10 @@ class SimSession:
         targets[columns] = positions
         self.robot.command(targets)
 
+    def hold(self) -> None:
+        """Set the targets to where the joints are: the robot stops."""
+        self.robot.command(self.robot.positions)
+
     def advance(self) -> list[JointReading]:
         """Simulate one camera period; returns its joint states, the last at the new frame."""
         return [self._on_clock(reading) for reading in self.robot.advance()]

@@ -69,10 +69,14 @@ class WorldModelDynamics:
         return Goal(
             model.to_video(image[None, None])[0, 0],
             self._latent(codes),
-            None if start is None else self._latent(model.still_codes(start)),
+            None if start is None else self.still(start),
             codes if model.tokenizer.codes == "discrete" else None,
             self.encoder,
         )
+
+    def still(self, image: NDArray[np.uint8]) -> Tensor:
+        """Latent [h, w, C] of a scene in which nothing moves, uint8 [H, W, 3] RGB, preprocessed."""
+        return self._latent(self.world_model.still_codes(image))
 
     def rollout(self, past: Past, candidates: Tensor, last_latents: int | None = None) -> Rollout:
         total = self.world_model.model.config.num_future_latents

@@ -89,7 +89,8 @@ def live_commands(robot: RecordedHumanoid, model: WorldModel, kind: TaskKind) ->
         context.add_image(stamp_ns, image_message(robot.render()))
         follower.set_camera_period(context.image_period_s)
         if context.readiness_error() is not None:
-            command = follower.hold(stamp_ns)
+            follower.hold_from(stamp_ns)
+            command = follower.command(stamp_ns)
         else:
             if context.newest_stamp_ns == stamp_ns and follower.due(stamp_ns):
                 made = planner.plan(context.window(), PlanRequest(kind.joints, followed=followed, seed=SEED))

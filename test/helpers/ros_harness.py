@@ -53,6 +53,12 @@ class Peer:
     def subscribe(self, kind: type, topic: str, qos: QoSProfile | int = 50) -> None:
         self.node.create_subscription(kind, topic, self.received[topic].append, qos)
 
+    def spin(self, seconds: float) -> None:
+        """Spin for a time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.02)
+
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Spin until the condition holds."""
         deadline = time.monotonic() + DEADLINE_S

@@ -12,7 +12,7 @@ from hwm_core.errors import BadActions, BadConfig, RobotMismatch
 from hwm_core.live.context import ContextWindow
 from hwm_core.live.goals import GoalChanged, GoalChoice, NoGoal
 from hwm_core.live.model import LiveConfig, LiveModel
-from hwm_core.live.planner import DeadlineTooShort, Followed, LivePlanner, PlanRequest
+from hwm_core.live.planner import DeadlineTooShort, Followed, LivePlanner, PlanRequest, PlanTooLate
 from hwm_core.live.robots import motions_of, space_of
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.limits import Limits
@@ -242,3 +242,142 @@ def test_a_model_that_cannot_be_compiled_is_an_error():
     model = WorldModel(untrained(attention="bidirectional"), dtype=torch.float32)
     with pytest.raises(BadConfig, match="cache"):
         LiveModel(model, LiveConfig(compile="default"), Objective())
+
+
+def executed(frames=24):
+    """What the robot does without a new plan: the first joint moves slowly."""
+    actions = np.tile(AT, (frames, 1))
+    actions[:, 0] -= 0.005 * np.arange(1, frames + 1)
+    return Followed(actions, window().stamp_ns)
+
+
+def begin_after(steps, of=0):
+    return window(of).stamp_ns + round(steps * FRAME_NS)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 23])
+def test_a_plan_begins_with_what_the_robot_does_until_it_can_act(live, steps):
+    made = live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL), followed=executed(), begin_ns=begin_after(steps)))
+    assert made.committed == steps
+    np.testing.assert_array_equal(made.actions[:steps], executed().actions[:steps])
+    assert not np.array_equal(made.actions[steps:], executed().actions[steps:])
+
+
+def test_every_candidate_starts_with_the_committed_actions_and_from_one_window(live, monkeypatch):
+    model, planner = live
+    rolled, observed = [], []
+    rollout, observe = model.dynamics.rollout, model.world_model.observe
+    monkeypatch.setattr(
+        model.dynamics, "rollout", lambda past, actions, n: rolled.append(actions) or rollout(past, actions, n)
+    )
+    monkeypatch.setattr(model.world_model, "observe", lambda *inputs: observed.append(1) or observe(*inputs))
+    made = planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), followed=executed(), begin_ns=begin_after(9)))
+    candidates = torch.cat(rolled)
+    assert len(candidates) == made.plan.futures > 8 and len(rolled) > 2 and len(observed) == 1
+    expected = torch.from_numpy(executed().actions[:9]).expand(len(candidates), -1, -1)
+    assert torch.equal(candidates[:, :9], expected)
+
+
+def test_a_committed_plan_keeps_the_limits_where_it_begins():
+    _, planner = make(max_velocity=0.5, max_acceleration=5.0)
+    followed = executed()
+    made = planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), followed=followed, begin_ns=begin_after(6)))
+    assert np.abs(np.diff(made.actions, axis=0)).max() <= 0.5 / 30 + 1e-5
+    assert np.abs(np.diff(made.actions, n=2, axis=0)).max() <= 5.0 / 30**2 + 1e-5
+
+
+def test_what_is_committed_counts_from_the_newest_frame_not_from_the_request(live):
+    made = live[1].plan(window(3), PlanRequest(goal=GoalChoice(GOAL), followed=executed(), begin_ns=begin_after(9)))
+    assert made.committed == 6
+    np.testing.assert_array_equal(made.actions[:6], executed().actions[3:9])
+
+
+def test_a_begin_that_has_passed_commits_nothing(live):
+    made = live[1].plan(window(9), PlanRequest(goal=GoalChoice(GOAL), followed=executed(), begin_ns=begin_after(4)))
+    assert made.committed == 0
+
+
+def test_a_begin_after_the_horizon_is_an_error_with_numbers(live):
+    with pytest.raises(PlanTooLate, match=r"24 frames \(0\.80 s\).* got 30 frames \(1\.00 s\)"):
+        live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL), followed=executed(), begin_ns=begin_after(30)))
+
+
+def test_a_begin_without_what_the_robot_does_until_then_is_rejected(live):
+    with pytest.raises(BadActions, match="until the new plan begins"):
+        live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL), begin_ns=begin_after(4)))
+
+
+def test_the_observed_cost_is_that_of_the_scene_0_at_the_goal_and_1_at_the_start(live):
+    model, planner = live
+    model.set_objective(Objective())
+    scene = window()
+    made = planner.plan(scene, PlanRequest(goal=GoalChoice(GOAL), observed_frames=1))
+    assert made.observed_cost == pytest.approx(1.0, rel=1e-3)
+    fulfilled = ContextWindow(np.tile(GOAL, (9, 1, 1, 1)), scene.actions, scene.stamps_ns + 10**9)
+    model.set_goal(GOAL)
+    planner.plan(scene, PlanRequest())
+    assert planner.plan(fulfilled, PlanRequest(observed_frames=9)).observed_cost == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_observed_cost_is_the_highest_of_the_newest_frames(live):
+    model, planner = live
+    model.set_objective(Objective())
+    model.set_goal(GOAL)
+    planner.plan(window(), PlanRequest())
+    frames = np.concatenate([window().frames[:7], np.tile(GOAL, (2, 1, 1, 1))])
+    mixed = ContextWindow(frames, window().actions, window().stamps_ns + 10**9)
+    costs = [planner.plan(mixed, PlanRequest(observed_frames=count)).observed_cost for count in (0, 2, 3)]
+    assert np.isnan(costs[0]) and costs[1] == pytest.approx(0.0, abs=1e-6) and costs[2] > 0.5
+
+
+def test_without_a_term_that_compares_scenes_the_observed_cost_is_unknown(live):
+    model, planner = live
+    model.set_objective(Objective.parse({"goal_changes": {"weight": 0.0}, "lateness": {"weight": 0.1}}))
+    assert np.isnan(planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), observed_frames=1)).observed_cost)
+
+
+def test_actions_do_not_count_as_observed():
+    _, planner = make()
+    made = planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), observed_frames=1))
+    assert made.plan.cost_of_holding > made.observed_cost + 0.1
+
+
+def test_more_observed_frames_than_the_context_has_are_rejected(live):
+    with pytest.raises(BadConfig, match="at most the 9 frames"):
+        live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL), observed_frames=10))
+
+
+class BusyClock(Clock):
+    """Advances by the candidates that a model of this speed predicts."""
+
+    def __init__(self, model, seconds_per_future):
+        super().__init__()
+        rollout = model.dynamics.rollout
+
+        def timed(past, actions, last_latents):
+            self.now += seconds_per_future * len(actions)
+            return rollout(past, actions, last_latents)
+
+        model.dynamics.rollout = timed
+
+
+@pytest.mark.parametrize("seconds_per_future", [0.001, 0.01, 0.05])
+def test_the_number_of_candidates_follows_the_speed_of_the_machine_and_the_deadline_holds(seconds_per_future):
+    search = SearchConfig(proposals=40, refinements=1, variations=20, polish=False)
+    live, planner = make(search)
+    live.clock = clock = BusyClock(live, seconds_per_future)
+    planner.warm_up()
+    for _ in range(4):
+        begun = clock.now
+        made = planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), seconds=0.4))
+        assert clock.now - begun <= 0.4
+    expected = min(search.nominal_futures(first=True), 0.4 / seconds_per_future)
+    assert expected / 3 <= made.plan.futures <= 1.3 * expected
+
+
+def test_after_a_deadline_that_was_too_short_the_next_search_is_smaller():
+    live, planner = make(SearchConfig(proposals=40, refinements=1, variations=20, polish=False))
+    live.clock = BusyClock(live, 0.02)
+    with pytest.raises(DeadlineTooShort):
+        planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), seconds=0.4))  # its speed is not known
+    assert planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), seconds=0.4)).plan.futures < 20

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwm_core.planning.follower import PlanFollower, initial_command
+from hwm_core.planning.follower import PlanFollower
 from hwm_core.planning.joint_space import JointSpace
 
 RATE_HZ = 30.0
@@ -47,29 +47,39 @@ def test_a_plan_that_arrives_late_is_followed_from_the_current_frame(follower):
 
 def test_no_command_moves_faster_than_the_speed_limit(follower):
     follower.adopt(stamp(0), plan(0.9, 0.9, 0.9, 0.9))
-    # The limit is 0.1 per frame; after a frame without a command, 0.2.
-    assert [round(float(follower.command(stamp(frame))[0]), 6) for frame in (0, 1, 3)] == [0.1, 0.2, 0.4]
+    assert [round(float(follower.command(stamp(frame))[0]), 6) for frame in (0, 1, 3)] == [0.1, 0.2, 0.3]
 
 
-def test_after_a_pause_of_the_camera_the_command_moves_by_at_most_three_frames(follower):
+def test_after_a_pause_of_the_camera_the_command_is_one_step_from_the_last_one(follower):
     follower.adopt(stamp(0), plan(0.9, 0.9))
     follower.command(stamp(0))
-    assert follower.command(stamp(60)) == pytest.approx(0.4)  # 0.1, and three frames of 0.1 after two seconds
+    assert follower.command(stamp(60)) == pytest.approx(0.2)
 
 
 def test_hold_stops_the_robot_and_the_old_plan_is_not_resumed(follower):
     follower.adopt(stamp(0), plan(0.1, 0.2, 0.3, 0.4, 0.5))
     assert follower.command(stamp(0)) == pytest.approx(0.1)
-    assert follower.hold(stamp(1)) == pytest.approx(0.1) and follower.hold(stamp(2)) == pytest.approx(0.1)
-    assert follower.command(stamp(3)) == pytest.approx(0.1) and follower.due(stamp(3))
+    follower.hold_from(stamp(1))
+    assert [float(follower.command(stamp(frame))[0]) for frame in (1, 2, 3)] == pytest.approx([0.1, 0.1, 0.1])
+    assert follower.due(stamp(3))
 
 
 def test_a_plan_from_before_a_hold_is_not_followed(follower):
-    follower.hold(stamp(2))
+    follower.hold_from(stamp(2))
     follower.adopt(stamp(1), plan(0.1, 0.1, 0.1))
     assert follower.command(stamp(3)) == 0 and follower.due(stamp(3))
     follower.adopt(stamp(3), plan(0.1, 0.1))
     assert follower.command(stamp(4)) == pytest.approx(0.1)
+
+
+def test_a_motion_goes_on_at_its_speed_and_after_a_pause_from_rest():
+    slow = JointSpace(("joint",), -ONE, ONE, 3.0 * ONE, 30.0 * ONE, ONE, RATE_HZ)
+    made = PlanFollower(slow, replan_frames=3, start=np.zeros(1), velocity=np.array([1.5]))
+    assert made.velocity == pytest.approx(1.5) and made.period_s == pytest.approx(1 / RATE_HZ)
+    made.adopt(stamp(0), plan(0.9, 0.9, 0.9))
+    assert made.command(stamp(0)) == pytest.approx(0.05 + 30 / RATE_HZ**2)
+    made.rest()
+    assert made.command(stamp(1)) == pytest.approx(0.05 + 2 * 30 / RATE_HZ**2)
 
 
 def test_a_robot_outside_its_limits_stays_until_a_plan_leads_it_back_at_the_speed_limit():
@@ -88,13 +98,6 @@ def test_no_command_leaves_the_joint_limits(follower):
 def test_a_plan_is_due_again_after_replan_frames(follower):
     follower.adopt(stamp(0), plan(0.0))
     assert [follower.due(stamp(frame)) for frame in range(5)] == [False, False, False, True, True]
-
-
-@pytest.mark.parametrize(("last", "start"), [(None, 0.2), (0.5, 0.5), (0.96, 0.2)])
-def test_commanding_starts_at_the_last_command_while_the_robot_follows_it(last, start):
-    # 3 units per second for a quarter of a second: a command up to 0.75 from the measured 0.2 is still followed.
-    last = None if last is None else np.array([last], np.float32)
-    assert initial_command(np.array([0.2], np.float32), last, SPACE) == pytest.approx(start)
 
 
 SLOW = JointSpace(("joint",), -ONE, ONE, 3.0 * ONE, 20.0 * ONE, ONE, 15.0)  # a model at half the camera's rate
@@ -138,18 +141,38 @@ def test_a_plan_of_a_slow_model_is_due_after_frames_of_the_model():
     assert [made.due(stamp(frame)) for frame in (0, 2, 4, 6)] == [False, False, False, True]
 
 
-def test_a_lost_camera_frame_between_two_actions_is_made_up_for():
+def test_after_a_lost_camera_frame_the_robot_catches_up_within_its_limits():
     made, actions = slow_follower(), feasible()
     made.adopt(stamp(0), actions)
-    for frame in (0, 1, 2):
+    before = [float(made.command(stamp(frame))[0]) for frame in (0, 1, 2)]
+    after = [float(made.command(stamp(frame))[0]) for frame in range(5, 24)]
+    assert np.abs(np.diff([*before, *after])).max() <= 3.0 / RATE_HZ + 1e-6
+    assert after[-1] == pytest.approx(actions[-1, 0], abs=1e-6)
+
+
+def test_the_number_of_commands_a_frame_stays_while_the_robot_moves():
+    made = slow_follower()
+    made.adopt(stamp(0), feasible())
+    made.command(stamp(0))
+    made.set_camera_period(1 / 15)
+    assert made.period_s == pytest.approx(1 / RATE_HZ)
+    made.hold_from(stamp(1))
+    for frame in range(1, 9):
         made.command(stamp(frame))
-    assert made.command(stamp(5))[0] == actions[2, 0]
+    made.set_camera_period(1 / 15)
+    assert made.period_s == pytest.approx(1 / 15)
 
 
-def test_a_camera_slower_than_the_model_gets_the_action_of_its_frame():
-    made, actions = slow_follower(period_s=0.2), feasible()
-    made.adopt(stamp(0), actions)
-    assert [made.command(stamp(6 * k))[0] for k in range(3)] == pytest.approx([actions[3 * k, 0] for k in range(3)])
+@pytest.mark.parametrize("commanded", [0, 1, 3])
+def test_the_forecast_is_what_is_commanded_without_a_new_plan(commanded):
+    made = slow_follower()
+    made.adopt(stamp(0), feasible())
+    for frame in range(4 + commanded):
+        made.command(stamp(frame))
+    ahead = made.forecast(stamp(4), 6, commanded)
+    commands = [float(made.command(stamp(frame))[0]) for frame in range(4 + commanded, 16)]
+    known = (commanded + 1) // 2
+    np.testing.assert_allclose(ahead[known:, 0], ([0.0] * commanded + commands)[2 * known + 1 :: 2], atol=1e-6)
 
 
 def test_an_unknown_camera_period_keeps_the_last_one():

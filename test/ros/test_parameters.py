@@ -64,7 +64,7 @@ def test_a_list_of_names_can_be_set(node):
 def test_only_live_parameters_change_while_the_node_runs(node):
     declare_parameters(node, WorldModelParameters)
     applied = []
-    watch_parameters(node, WorldModelParameters, lambda: True, applied.append)
+    watch_parameters(node, WorldModelParameters, lambda: "Call the transition `cleanup` first.", applied.append)
     rejected = node.set_parameters([Parameter("checkpoint", value="elsewhere")])[0]
     assert not rejected.successful
     assert "Call the transition `cleanup` first" in rejected.reason
@@ -112,7 +112,7 @@ def test_a_word_for_a_number_on_the_command_line_is_an_error_with_the_parameters
 
 def test_a_value_out_of_range_is_rejected_with_the_parameters_name(node):
     declare_parameters(node, WorldModelParameters)
-    watch_parameters(node, WorldModelParameters, lambda: False, lambda _: None)
+    watch_parameters(node, WorldModelParameters, lambda: "", lambda _: None)
     rejected = node.set_parameters([Parameter("limits.max_velocity", value=-1.0)])[0]
     assert not rejected.successful
     assert "max_velocity" in rejected.reason

@@ -1,107 +1,28 @@
-"""The planner node with a fake world model: joint names of the robot, what it asks for, time limits, cancellation."""
+"""The planner node with a fake world model and robot: what it asks for, and how goals end."""
 
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
-import rclpy
 from action_msgs.msg import GoalStatus
+from fake_world_model import PERIOD, FakeWorldModel, standing
 from hwm_ros.action import PlanActions
-from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
-from hwm_ros.srv import MakePlan, SetGoal
-from rclpy.action import ActionClient
-from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from hwm_ros.msg import ErrorCode
 from rclpy.task import Future
-from ros_harness import Peer, process
-from sensor_msgs.msg import Image, JointState
+from ros_harness import process
+from sensor_msgs.msg import Image
 
 from hwm_ros import convert
 
 pytestmark = pytest.mark.ros
-
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-PERIOD = 33_333_333
-INFO = ModelInfo(
-    joint_names=["left_elbow", "neck"],
-    aliases=["left_elbow_joint"],
-    alias_joints=["left_elbow"],
-    lower=[-1.0, -1.0],
-    upper=[1.0, 1.0],
-    max_velocity=[3.0, 3.0],
-    max_acceleration=[20.0, 20.0],
-    scale=[0.1, 0.1],
-    frame_rate_hz=30.0,
-    past_frames=9,
-    future_frames=24,
-)
-
-
-class FakeWorldModel(Peer):
-    """Every plan leads to posture 0. The service `set_goal` exists but never responds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.silent = rclpy.create_node("silent", context=self.context)  # no executor spins it
-        self.silent.create_service(SetGoal, "/world_model/set_goal", lambda request, response: response)
-        self.info = self.node.create_publisher(ModelInfo, "/world_model/model_info", LATCHED)
-        self.status = self.node.create_publisher(ContextStatus, "/world_model/context_status", 10)
-        self.states = self.node.create_publisher(JointState, "/joint_states", 10)
-        group = ReentrantCallbackGroup()
-        self.node.create_service(MakePlan, "/world_model/plan", self._plan, callback_group=group)
-        self.node.create_timer(0.03, self._tick)
-        self.subscribe(JointState, "/joint_commands", 200)
-        self.subscribe(ActionSequence, "/mpc_planner/plan")
-        self.actions = ActionClient(self.node, PlanActions, "/mpc_planner/plan_actions")
-        self.joint_states: list[dict[str, float]] = []  # one message each, published at every tick
-        self.waiting: Future | None = None  # completed: the requests that wait for it are answered
-        self.answer: dict[str, object] = {}  # fields of the response that differ
-        self.age_ns = 0  # of the frame that a plan starts from
-        self.requests: list[MakePlan.Request] = []
-        self.now_ns = 1_000_000_000
-        self.info.publish(INFO)
-
-    def close(self) -> None:
-        self.silent.destroy_node()
-        super().close()
-
-    def _tick(self) -> None:
-        self.now_ns += PERIOD
-        for joints in self.joint_states:
-            self.states.publish(
-                JointState(header=convert.header(self.now_ns), name=list(joints), position=list(joints.values()))
-            )
-        head = convert.header(self.now_ns)
-        self.status.publish(ContextStatus(header=head, image_stamp=head.stamp, image_period_s=1 / 30, ready=True))
-
-    async def _plan(self, request: MakePlan.Request, response: MakePlan.Response) -> MakePlan.Response:
-        self.requests.append(request)
-        head = convert.header(self.now_ns - self.age_ns)
-        if self.waiting is not None:
-            await self.waiting
-        response.plan = convert.sequence_message(np.zeros((24, 2), np.float32), INFO.joint_names, head)
-        response.source, response.cost_of_holding = "joint move", 1.0
-        for field, value in self.answer.items():
-            setattr(response, field, value)
-        return response
-
-    def send(self, **goal):
-        self.until(self.actions.server_is_ready, "the planner")
-        future = self.actions.send_goal_async(PlanActions.Goal(**goal))
-        self.until(future.done, "the planner to accept or reject the goal")
-        return future.result()
-
-    def result(self, handle):
-        future = handle.get_result_async()
-        self.until(future.done, "the result")
-        return future.result()
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     peer = FakeWorldModel()
     log = tmp_path_factory.mktemp("planner") / "planner.txt"
-    with process("mpc_planner", log, publish_commands=True, answer_timeout_s=2.0, frame_timeout_s=3.0, deadline_s=0.5):
+    settings = {"answer_timeout_s": 2.0, "frame_timeout_s": 3.0, "deadline_s": 0.5, "hold_s": 0.3}
+    with process("mpc_planner", log, publish_commands=True, **settings):
         yield peer
     peer.close()
 
@@ -109,12 +30,7 @@ def model(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def plain_answers(model):
     """Every test starts with a model that answers at once."""
-    model.waiting, model.answer, model.age_ns = None, {}, 0
-
-
-def standing(model):
-    model.joint_states = [{"left_elbow": 0.1, "neck": 0.2}]
-    return model
+    model.waiting, model.answer, model.age_ns, model.blocked, model.stopped = None, {}, 0, False, set()
 
 
 def test_a_robot_without_the_models_joints_aborts_the_goal_and_the_missing_joint_is_reported(model):
@@ -179,9 +95,14 @@ def test_the_search_gets_joints_deadline_and_the_plan_that_is_followed(model):
     assert result.error_code == ErrorCode.NONE, result.error_msg
     requests = model.requests[before:]
     assert all((list(r.joints), r.deadline_s, len(r.goal.data)) == (["neck"], 0.5, 0) for r in requests)
-    assert [request.followed.num_steps for request in requests[:2]] == [0, 24]
-    elapsed_s = 1e-9 * (model.now_ns - convert.stamp_ns(requests[1].followed.header.stamp))
-    assert elapsed_s > 0.39, "the next plan is asked for 0.4 s later"
+    assert all(r.followed.num_steps == 24 and r.observed_frames == 3 for r in requests)
+    asked_ns = [convert.stamp_ns(r.followed.header.stamp) for r in requests]
+    begin_ns = [convert.stamp_ns(r.begin) for r in requests]
+    assert begin_ns[0] - asked_ns[0] == pytest.approx(18 * PERIOD, abs=9), (
+        "two frames before, the deadline, and a frame"
+    )
+    assert 0 < begin_ns[1] - asked_ns[1] < 12 * PERIOD, "as fast as the search before"
+    assert 1e-9 * (asked_ns[1] - asked_ns[0]) > 0.39, "the next plan is asked for 0.4 s later"
 
 
 def test_a_first_plan_that_holds_still_ends_the_goal_without_a_motion(model):
@@ -194,18 +115,37 @@ def test_a_first_plan_that_holds_still_ends_the_goal_without_a_motion(model):
     assert (np.ptp(positions, axis=0) == 0).all() if len(positions) else True
 
 
-def test_a_goal_that_is_fulfilled_already_succeeds_without_a_command_of_a_plan(model):
-    standing(model).answer = {"source": "joint move", "cost": 0.01, "cost_of_holding": 0.02}
+def test_a_goal_that_is_fulfilled_already_is_reached_without_a_command_of_a_plan(model):
+    standing(model).answer = {"source": "hold", "cost": 0.01, "observed_cost": 0.02}
     done = model.result(model.send(num_frames=60, cost_threshold=0.05))
     assert (done.status, done.result.frames_done) == (GoalStatus.STATUS_SUCCEEDED, 0)
-    assert done.result.cost_of_holding == pytest.approx(0.02)
+    assert done.result.outcome == PlanActions.Result.REACHED
+    assert done.result.observed_cost == pytest.approx(0.02)
+
+
+def test_a_goal_by_duration_is_completed_and_a_predicted_cost_reaches_nothing(model):
+    standing(model).answer = {"cost": 0.0, "observed_cost": 0.9}
+    done = model.result(model.send(num_frames=5))
+    assert (done.status, done.result.outcome) == (GoalStatus.STATUS_SUCCEEDED, PlanActions.Result.COMPLETED)
+    done = model.result(model.send(num_frames=5, cost_threshold=0.05))
+    assert (done.status, done.result.outcome) == (GoalStatus.STATUS_ABORTED, PlanActions.Result.ENDED)
+    assert done.result.error_code == ErrorCode.NOT_REACHED and "0.9" in done.result.error_msg
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [{}, {"cost_threshold": -1.0}, {"cost_threshold": float("nan")}, {"num_frames": 3, "cost_threshold": float("inf")}],
+)
+def test_a_goal_that_cannot_be_meant_is_an_error(model, goal):
+    done = model.result(standing(model).send(**goal))
+    assert (done.status, done.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.BAD_REQUEST)
 
 
 def test_a_plan_that_has_ended_before_it_is_ready_aborts_the_goal(model):
     standing(model).age_ns = 25 * PERIOD
     done = model.result(model.send(num_frames=60))
-    assert (done.status, done.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.TIMEOUT)
-    assert "its plan lasts 0.80 s" in done.result.error_msg
+    assert (done.status, done.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.PLAN_LATE)
+    assert "its plan of 0.80 s has ended" in done.result.error_msg
 
 
 def test_an_error_of_the_search_aborts_the_goal_with_its_text(model):
@@ -214,10 +154,10 @@ def test_an_error_of_the_search_aborts_the_goal_with_its_text(model):
     assert (result.error_code, result.error_msg) == (ErrorCode.NO_GOAL, "no picture")
 
 
-def test_a_search_without_an_answer_aborts_the_goal(model):
+def test_a_search_without_an_answer_aborts_the_goal_when_its_plan_would_be_over(model):
     standing(model).waiting = Future()
     result = model.result(model.send(num_frames=60)).result
-    assert result.error_code == ErrorCode.TIMEOUT and "`world_model/plan` did not answer" in result.error_msg
+    assert result.error_code == ErrorCode.PLAN_LATE and "its plan of 0.80 s has ended" in result.error_msg
     model.waiting.set_result(None)
 
 

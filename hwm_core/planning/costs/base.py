@@ -64,6 +64,11 @@ class Cost(Config):
         """How many latents at the end of the horizon `value` needs, 0 for a cost of actions; None: all of them."""
         return None
 
+    @property
+    def compares_scenes(self) -> bool:
+        """Whether `value` compares latents or images with the goal, so that it also tells of an observed scene."""
+        return self.last_latents != 0
+
     def value(self, candidates: Candidates) -> Tensor:
         """The unweighted cost of every candidate, [S] >= 0."""
         raise NotImplementedError

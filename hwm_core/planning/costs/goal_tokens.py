@@ -28,6 +28,10 @@ class GoalTokens(Cost):
     def last_latents(self) -> int | None:
         return 1 if self.discount == 0 else None
 
+    @property
+    def compares_scenes(self) -> bool:
+        return False  # it needs a prediction
+
     def value(self, candidates: Candidates) -> Tensor:
         weights = change_weights(candidates.goal, self.spread, self.sharpness, self.floor)
         surprise = candidates.goal_surprise().float()

@@ -1,5 +1,6 @@
 """The objective: all costs by name, with their default weights."""
 
+import torch
 from torch import Tensor
 
 from hwm_core.config import Config
@@ -46,6 +47,12 @@ class Objective(Config):
     def terms(self, candidates: Candidates) -> dict[str, Tensor]:
         """{name: [S]} of every term with a weight, after weight and power. The sum of the terms is the cost."""
         return {name: cost(candidates) for name, cost in self._active()}
+
+    def of_scenes(self, candidates: Candidates) -> Tensor:
+        """The cost [S] of scenes: the terms that compare them with the goal. NaN where the objective has none."""
+        terms = [cost(candidates) for _, cost in self._active() if cost.compares_scenes]
+        unknown = candidates.actions.new_full((len(candidates.actions),), torch.nan)
+        return torch.stack(terms).sum(dim=0) if terms else unknown
 
     def _active(self) -> list[tuple[str, Cost]]:
         return [(name, cost) for name, cost in self if isinstance(cost, Cost) and cost.weight > 0]

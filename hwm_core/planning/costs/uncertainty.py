@@ -28,6 +28,10 @@ class Uncertainty(Cost):
     def last_latents(self) -> int | None:
         return 1 if self.discount == 0 else None
 
+    @property
+    def compares_scenes(self) -> bool:
+        return False  # it needs a prediction
+
     def value(self, candidates: Candidates) -> Tensor:
         unsure = candidates.uncertainty(self.samples, self.steps).float()
         return discounted_mean(unsure.mean(dim=(-1, -2)), self.discount)

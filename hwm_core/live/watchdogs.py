@@ -1,0 +1,127 @@
+"""Ends a goal when something that a closed loop needs has stopped. Times are those of a steady clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from hwm_core.live.stream_config import StreamConfig
+
+FaultKind = Literal[
+    "STALE_JOINTS", "STALE_CAMERA", "NOT_FOLLOWED", "GOAL_TIME", "WORLD_MODEL_GONE", "CLIENT_GONE", "TIMEOUT"
+]
+_CLIENT_S = 1.0  # without a client; the discovery of processes that were killed is slower anyway
+
+
+class WatchdogConfig(StreamConfig):
+    """Time limits of a goal, beside those of its commands."""
+
+    model_timeout_s: float = Field(
+        default=1.5,
+        gt=0.0,
+        le=60.0,
+        description="longest time without a status of the world model; then the goal is aborted",
+    )
+    frame_timeout_s: float = Field(
+        default=10.0,
+        gt=0.0,
+        le=3600.0,
+        description="longest time to wait for inputs, for a complete context, and in lockstep for a frame",
+    )
+    max_goal_s: float = Field(default=600.0, gt=0.0, le=1e6, description="longest time of a goal; then it is aborted")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a goal must end."""
+
+    kind: FaultKind
+    reason: str
+
+
+class Watchdogs:
+    """Receives what has arrived, and finds what has not. An input whose stamp stands still has not arrived.
+
+    Args:
+        settings: the limits.
+        lockstep: the robot waits for commands, so frames and joint states may pause.
+        clock: steady time in seconds.
+    """
+
+    def __init__(self, settings: WatchdogConfig, lockstep: bool, clock: Callable[[], float]) -> None:
+        self.settings, self._lockstep, self._clock = settings, lockstep, clock
+        self._stamps = {"joints": -1, "camera": -1}
+        self.begin()
+
+    def begin(self) -> None:
+        """A goal was accepted."""
+        now = self._clock()
+        self._begun_s = now
+        self.run()
+
+    def run(self) -> None:
+        """The goal has all that it needs and begins to move: from now on all inputs must arrive."""
+        now = self._clock()
+        self._at_s = dict.fromkeys(("joints", "camera", "status", "ready", "client"), now)
+        self.rejected = ""  # why the newest joint state cannot be used
+
+    def arrived(self, what: Literal["joints", "camera"], stamp_ns: int) -> bool:
+        """A usable joint state or a camera frame; a stamp of 0 is unknown. False when it is the one before again."""
+        is_new = stamp_ns == 0 or stamp_ns != self._stamps[what]
+        if is_new:
+            self._at_s[what], self._stamps[what] = self._clock(), stamp_ns
+            if what == "joints":
+                self.rejected = ""
+        return is_new
+
+    def status(self, ready: bool) -> None:
+        """A status of the world model; `ready`: its context is complete."""
+        self._at_s["status"] = self._clock()
+        if ready:
+            self._at_s["ready"] = self._clock()
+
+    def client(self) -> None:
+        """The client of the goal is there."""
+        self._at_s["client"] = self._clock()
+
+    def age_s(self, what: Literal["joints", "camera", "status", "ready", "client"]) -> float:
+        """Seconds since something arrived."""
+        return self._clock() - self._at_s[what]
+
+    def time_fault(self) -> Fault | None:
+        """What must end a goal in any stage."""
+        elapsed_s, limit_s = self._clock() - self._begun_s, self.settings.max_goal_s
+        if elapsed_s > limit_s:
+            return Fault("GOAL_TIME", f"The goal has run for {elapsed_s:.1f} s, and `max_goal_s` is {limit_s:g} s.")
+        if self.age_s("client") > _CLIENT_S:
+            return Fault("CLIENT_GONE", "The action client that sent the goal has disappeared.")
+        return None
+
+    def fault(self, planning: bool) -> Fault | None:
+        """What must end a goal that moves the robot.
+
+        Args:
+            planning: a search is running; in lockstep, nothing else happens then.
+        """
+        settings = self.settings
+        if (fault := self.time_fault()) is not None:
+            return fault
+        if self._lockstep:
+            limit_s = settings.frame_timeout_s
+            if not planning and self.age_s("camera") > limit_s:
+                hint = "A robot in lockstep needs `publish_commands`."
+                return Fault("TIMEOUT", f"No new frame for {limit_s:g} s. {hint}")
+            return None
+        if self.age_s("joints") > settings.joints_timeout_s:
+            reason = f"No new joint state for {self.age_s('joints'):.2f} s. {self.rejected}".rstrip()
+            return Fault("STALE_JOINTS", reason)
+        if self.age_s("status") > settings.model_timeout_s:
+            reason = f"The world model has reported nothing for {self.age_s('status'):.2f} s: it has ended or hangs."
+            return Fault("WORLD_MODEL_GONE", reason)
+        # Without a report after the newest frame, it is not known yet which of the two has stopped.
+        if self.age_s("camera") > settings.camera_timeout_s and self.age_s("status") < self.age_s("camera"):
+            return Fault("STALE_CAMERA", f"No new camera frame for {self.age_s('camera'):.2f} s.")
+        if self.age_s("ready") > settings.frame_timeout_s:
+            return Fault("TIMEOUT", f"The context was not complete for {self.age_s('ready'):.1f} s.")
+        return None

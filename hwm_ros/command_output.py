@@ -1,0 +1,130 @@
+"""Publishes the commands of the planner: to the robot, or in shadow mode on a topic of their own."""
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+
+from hwm_core.live.command_stream import Command, CommandStream
+from hwm_core.live.stream_config import StreamConfig
+from hwm_core.planning.joint_space import JointSpace
+from hwm_ros import convert
+from hwm_ros.msg import ModelInfo
+from hwm_ros.node import STEADY
+from hwm_ros.qos import JOINTS_OUT, create_publisher
+
+_TICK_S = 0.01  # period of the check for commands that are due without a frame
+
+
+class CommandOutput:
+    """Owns the command stream of the newest model.
+
+    In lockstep the robot waits for its commands, so time is the time of its stamps, and no command comes without a
+    frame.
+
+    Args:
+        node: publishes.
+        settings: of the commands.
+        lockstep: whether the robot waits for commands.
+        publish: whether commands reach the robot.
+    """
+
+    def __init__(self, node: Node, settings: StreamConfig, lockstep: bool, publish: bool) -> None:
+        self._settings, self._lockstep, self._publish = settings, lockstep, publish
+        self._commands = create_publisher(node, JointState, "joint_commands", JOINTS_OUT)
+        self._shadow = create_publisher(node, JointState, "~/shadow_commands", JOINTS_OUT)
+        self._timer = node.create_timer(_TICK_S, self._tick, clock=STEADY)
+        self._timer.cancel()
+        self._info: ModelInfo | None = None
+        self._names: list[str] = []  # [A] the robot's names of the model's joints
+        self._measured: tuple[float, int, NDArray[np.floating]] | None = None  # time, stamp and positions [A]
+        self._newest_ns = 0  # newest stamp of the robot
+        self._started_s = time.monotonic()
+        self.stream: CommandStream | None = None  # exists after the first ModelInfo
+        self.sent = self.shadows = 0  # numbers of messages
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no command will come until a goal begins."""
+        return self.stream is None or self.stream.silent
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the robot is not being moved."""
+        return self.stream is None or self.stream.at_rest
+
+    def use(self, info: ModelInfo, settings: StreamConfig) -> None:
+        """Keep the limits of this model, and these settings, from now on; only between two goals."""
+        if self.stream is not None and info == self._info and settings == self._settings:
+            return
+        limits = (info.joint_names, info.lower, info.upper, info.scale, info.frame_rate_hz)
+        space = JointSpace.from_limits(*limits, info.max_velocity, max_acceleration=info.max_acceleration)
+        # A planner that has just started waits: the process before it may have sent a command a moment ago.
+        started_s = None if self._lockstep else self._started_s
+        sent_at_s = started_s if self.stream is None else self.stream.sent_at_s
+        self._info, self._settings = info, settings
+        self.stream = CommandStream(space, settings, self._clock, sent_at_s)
+        self.stream.set_shadow(not self._publish)
+        if self._measured is not None:
+            self.stream.measured(*self._measured)
+
+    def set_publish(self, publish: bool) -> None:
+        """Whether commands reach the robot, from now on."""
+        self._publish = publish
+        if self.stream is not None:
+            self.stream.set_shadow(not publish)
+
+    def measured(self, stamp_ns: int, names: list[str], positions: NDArray[np.floating]) -> None:
+        """Add the measured position [A] of the robot, and its names of the joints."""
+        self._newest_ns, self._names = stamp_ns, names
+        self._measured = (self._clock(), stamp_ns, positions)
+        if self.stream is not None:
+            self.stream.measured(*self._measured)
+
+    def begin(self, replan_frames: int) -> None:
+        """A goal begins; `use` was called before."""
+        assert self.stream is not None
+        self.stream.begin(replan_frames)
+        if not self._lockstep:
+            self._timer.reset()
+
+    def stop(self) -> None:
+        """A goal ends: slow down, hold, fall silent. In lockstep the robot stands already."""
+        if self.stream is None:
+            return
+        if self._lockstep:
+            self.stream.cut()
+        else:
+            self.stream.stop()
+
+    def seen(self, stamp_ns: int) -> None:
+        """A camera frame was acquired at `stamp_ns`."""
+        self._newest_ns = stamp_ns
+
+    def frame(self, stamp_ns: int) -> bool:
+        """Publish the command of a camera frame. False when none can be given: the robot's position is unknown."""
+        assert self.stream is not None
+        if (command := self.stream.frame(stamp_ns)) is not None:
+            self._send(command)
+        return self.stream.prepare(stamp_ns)
+
+    def _tick(self) -> None:
+        if self.stream is not None and (command := self.stream.overdue()) is not None:
+            self._send(command)
+        if self.is_silent:
+            self._timer.cancel()
+
+    def _send(self, command: Command) -> None:
+        assert self.stream is not None
+        message = convert.joint_message(self._names, command.positions, convert.header(command.stamp_ns))
+        if self.stream.shadow:
+            self.shadows += 1
+            self._shadow.publish(message)
+        else:
+            self.sent += 1
+            self._commands.publish(message)
+
+    def _clock(self) -> float:
+        return self._newest_ns * 1e-9 if self._lockstep else time.monotonic()

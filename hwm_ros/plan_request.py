@@ -1,0 +1,43 @@
+"""The request for a plan that begins with the first action that can still be executed."""
+
+from hwm_core.live.command_stream import CommandStream
+from hwm_ros import convert
+from hwm_ros.msg import ModelInfo
+from hwm_ros.plan_goal import PlanGoal
+from hwm_ros.planner_parameters import MpcPlannerParameters
+from hwm_ros.srv import MakePlan
+
+# Frames of the model that have passed: the context ends so much earlier while the joint states of the newest frames are
+# on their way.
+_BEFORE = 2
+
+
+def plan_request(
+    sender: str,
+    goal: PlanGoal,
+    info: ModelInfo,
+    settings: MpcPlannerParameters,
+    stream: CommandStream,
+    stamp_ns: int,
+) -> MakePlan.Request:
+    """The request at the model's frame at `stamp_ns`; the search counts as running from now on.
+
+    It tells what the robot does until the plan is ready: the candidates start with these actions.
+    """
+    begin_ns = goal.progress.begin_plan(stamp_ns)
+    request = MakePlan.Request(
+        sender=sender,
+        goal_version=goal.version,
+        joints=goal.handle.request.joints,
+        begin=convert.time_of(begin_ns),
+        deadline_s=settings.search_s,
+        observed_frames=min(settings.reached_frames, info.past_frames),
+        seed=settings.seed,
+    )
+    if begin_ns or stream.follows:  # otherwise the robot stands, and the plan acts at once
+        before = _BEFORE if begin_ns else 0
+        actions = stream.forecast(stamp_ns, info.future_frames, before)
+        if actions is not None:
+            begun_ns = stamp_ns - round(1e9 * before / info.frame_rate_hz)
+            request.followed = convert.sequence_message(actions, info.joint_names, convert.header(begun_ns))
+    return request

@@ -1,0 +1,56 @@
+"""Parameters of the node `mpc_planner`."""
+
+from pydantic import Field
+
+from hwm_core.errors import BadConfig
+from hwm_core.live.watchdogs import WatchdogConfig
+from hwm_ros.parameters import LIVE, READ_ONLY
+
+
+class MpcPlannerParameters(WatchdogConfig):
+    """Parameters of the node. Those that are not LIVE can change while no goal runs."""
+
+    world_model: str = Field(
+        default="world_model",
+        description="name of the world_model node that makes the plans",
+        json_schema_extra=READ_ONLY,
+    )
+    publish_commands: bool = Field(
+        default=False,
+        description="true: move the robot; false: publish what would be sent on ~/shadow_commands",
+        json_schema_extra=LIVE,
+    )
+    lockstep: bool = Field(
+        default=False,
+        description="delay a frame's command until the plan due at it is ready",
+        json_schema_extra=READ_ONLY,
+    )
+    replan_s: float = Field(default=0.4, gt=0.0, le=60.0, description="time of a plan after which the next one is made")
+    deadline_s: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=60.0,
+        description="time for a search, which returns the best plan so far; 0: replan_s, in lockstep none",
+    )
+    reached_frames: int = Field(
+        default=3, ge=1, le=1000, description="newest frames whose cost must be below the threshold of a reached goal"
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of the searches' random numbers")
+    answer_timeout_s: float = Field(
+        default=20.0, gt=0.0, le=3600.0, description="longest wall time to wait for an answer of the world model"
+    )
+
+    @property
+    def search_s(self) -> float:
+        """Time for a search in seconds; 0: no deadline."""
+        return self.deadline_s or (0.0 if self.lockstep else self.replan_s)
+
+    def require_shorter(self, horizon_s: float) -> None:
+        """Raises BadConfig when a search may take longer than its plan lasts."""
+        if self.search_s >= horizon_s and not self.lockstep:
+            raise BadConfig(
+                "`deadline_s` of the planner",
+                expected=f"less than the horizon of a plan, {horizon_s:.2f} s",
+                got=f"{self.search_s:g} s",
+                remedy="Set a shorter deadline.",
+            )

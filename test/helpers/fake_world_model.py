@@ -1,0 +1,131 @@
+"""A world model and a robot in the test process, for tests of the planner."""
+
+import time
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from hwm_ros.action import PlanActions
+from hwm_ros.msg import ActionSequence, ContextStatus, ModelInfo
+from hwm_ros.srv import MakePlan, SetGoal
+from rclpy.action import ActionClient
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.task import Future
+from ros_harness import Peer
+from sensor_msgs.msg import JointState
+
+from hwm_ros import convert
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+PERIOD = 33_333_333
+INFO = ModelInfo(
+    joint_names=["left_elbow", "neck"],
+    aliases=["left_elbow_joint"],
+    alias_joints=["left_elbow"],
+    lower=[-1.0, -1.0],
+    upper=[1.0, 1.0],
+    max_velocity=[3.0, 3.0],
+    max_acceleration=[20.0, 20.0],
+    scale=[0.1, 0.1],
+    frame_rate_hz=30.0,
+    past_frames=9,
+    future_frames=24,
+)
+
+
+class FakeWorldModel(Peer):
+    """Every plan leads to posture 0, and the robot follows. The service `set_goal` exists but never responds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.silent = rclpy.create_node("silent", context=self.context)  # no executor spins it
+        self.silent.create_service(SetGoal, "/world_model/set_goal", lambda request, response: response)
+        self.info = self.node.create_publisher(ModelInfo, "/world_model/model_info", LATCHED)
+        self.status = self.node.create_publisher(ContextStatus, "/world_model/context_status", 10)
+        self.states = self.node.create_publisher(JointState, "/joint_states", 10)
+        group = ReentrantCallbackGroup()
+        self.node.create_service(MakePlan, "/world_model/plan", self._plan, callback_group=group)
+        self.node.create_timer(0.03, self._tick)
+        self.subscribe(JointState, "/mpc_planner/shadow_commands", 200)
+        self.subscribe(DiagnosticArray, "/diagnostics", 200)
+        self.node.create_subscription(JointState, "/joint_commands", self._follow, 200)
+        self.subscribe(ActionSequence, "/mpc_planner/plan")
+        self.connect()
+        self.joint_states: list[dict[str, float]] = []  # one message each, published at every tick
+        self.blocked = False  # the robot does not move
+        self.stopped: set[str] = set()  # "joints", "camera", "status": what is not published any more
+        self.waiting: Future | None = None  # completed: the requests that wait for it are answered
+        self.answer: dict[str, object] = {}  # fields of the response that differ
+        self.age_ns = 0  # of the frame that a plan starts from
+        self.requests: list[MakePlan.Request] = []
+        self.now_ns = self.frame_ns = 1_000_000_000
+        self.commanded_s: list[float] = []  # arrival of every command
+        self.info.publish(INFO)
+
+    def connect(self) -> None:
+        """Make the client of the planner."""
+        self.actions = ActionClient(self.node, PlanActions, "/mpc_planner/plan_actions")
+
+    def close(self) -> None:
+        self.silent.destroy_node()
+        super().close()
+
+    def _follow(self, command: JointState) -> None:
+        self.received["/joint_commands"].append(command)
+        self.commanded_s.append(time.monotonic())
+        for joints in self.joint_states:
+            for name, position in zip(command.name, command.position, strict=True):
+                if name in joints and not self.blocked:
+                    joints[name] = position
+
+    def _tick(self) -> None:
+        self.now_ns += PERIOD
+        for joints in self.joint_states if "joints" not in self.stopped else []:
+            self.states.publish(
+                JointState(header=convert.header(self.now_ns), name=list(joints), position=list(joints.values()))
+            )
+        if "camera" not in self.stopped:
+            self.frame_ns = self.now_ns
+        if "status" in self.stopped:
+            return
+        head = convert.header(self.frame_ns)
+        self.status.publish(ContextStatus(header=head, image_stamp=head.stamp, image_period_s=1 / 30, ready=True))
+
+    async def _plan(self, request: MakePlan.Request, response: MakePlan.Response) -> MakePlan.Response:
+        self.requests.append(request)
+        head = convert.header(self.now_ns - self.age_ns)
+        if self.waiting is not None:
+            await self.waiting
+        response.plan = convert.sequence_message(np.zeros((24, 2), np.float32), INFO.joint_names, head)
+        response.source, response.cost_of_holding, response.observed_cost = "joint move", 1.0, 0.9
+        for field, value in self.answer.items():
+            setattr(response, field, value)
+        return response
+
+    def send(self, **goal):
+        self.until(self.actions.server_is_ready, "the planner")
+        future = self.actions.send_goal_async(PlanActions.Goal(**goal))
+        self.until(future.done, "the planner to accept or reject the goal")
+        return future.result()
+
+    def result(self, handle):
+        future = handle.get_result_async()
+        self.until(future.done, "the result")
+        return future.result()
+
+
+def standing(model):
+    model.joint_states = [{"left_elbow": 0.1, "neck": 0.2}]
+    return model
+
+
+def assert_within_limits(model: FakeWorldModel) -> None:
+    """All received commands keep the limits of INFO. After a pause of a busy machine, the robot stands."""
+    commands = model.received["/joint_commands"]
+    positions = np.array([command.position for command in commands])
+    pauses = np.diff(model.commanded_s[-len(commands) :]) > 0.08
+    steps = np.diff(positions, axis=0)
+    assert np.abs(steps).max() <= 3.0 / 30 + 1e-6
+    changes = np.abs(np.diff(steps, axis=0)).max(axis=1)
+    assert changes[~(pauses[1:] | pauses[:-1])].max() <= 20.0 / 30**2 + 1e-6

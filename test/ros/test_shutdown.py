@@ -1,0 +1,81 @@
+"""How the nodes and their partners end: signals at any time, and commands that cease."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+from action_msgs.msg import GoalStatus
+from fake_world_model import FakeWorldModel, assert_within_limits, standing
+from hwm_ros.msg import ErrorCode
+from ros_harness import Peer, process
+from sensor_msgs.msg import JointState
+
+from hwm_ros import convert
+from hwm_ros.processes import node_process
+
+pytestmark = pytest.mark.ros
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+def test_sigterm_while_a_goal_runs_sends_the_result_and_slows_the_robot_down(tmp_path):
+    model = FakeWorldModel()
+    try:
+        with node_process("mpc_planner", {"publish_commands": True}, tmp_path / "log.txt") as planner:
+            standing(model).joint_states = [{"left_elbow": 0.9, "neck": 0.2}]
+            handle = model.send(num_frames=6000)
+            commands = model.received["/joint_commands"]
+            model.until(lambda: commands and commands[-1].position[0] < 0.7, "a motion")
+            planner.send_signal(signal.SIGTERM)
+            done = model.result(handle)
+            assert (done.status, done.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.CANCELED)
+            assert "shut down" in done.result.error_msg and done.result.frames_done > 0
+            assert planner.wait(20) == 0
+            model.spin(0.2)
+            steps = np.diff([command.position[0] for command in commands])
+            assert steps.min() < -0.05 and abs(steps[-1]) < 1e-9, "the last command does not move it"
+            assert_within_limits(model)
+            planner.poll = lambda: None  # it has ended already
+            planner.send_signal = lambda _: None
+    finally:
+        model.close()
+
+
+@pytest.mark.parametrize("name", ["mpc_planner", "sim_robot"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_any_time_ends_a_node_without_a_traceback(name, number, tmp_path):
+    for delay in (0.4, 1.2, 2.0):
+        log = tmp_path / f"{delay}.txt"
+        with log.open("w") as out:
+            started = subprocess.Popen([sys.executable, str(SCRIPTS / name)], stdout=out, stderr=subprocess.STDOUT)
+            time.sleep(delay)
+            started.send_signal(number)
+            code = started.wait(30)
+        assert code in (0, -number), log.read_text()
+        assert "Traceback" not in log.read_text() and "Error" not in log.read_text()
+
+
+def test_the_simulated_robot_stops_by_itself_when_commands_cease(tmp_path):
+    peer = Peer()
+    peer.subscribe(JointState, "/joint_states", 200)
+    commands = peer.node.create_publisher(JointState, "/joint_commands", 10)
+    try:
+        with process("sim_robot", tmp_path / "sim.txt", camera_size=32, command_timeout_s=0.05):
+            start = peer.newest("/joint_states")
+            peer.until(commands.get_subscription_count, "the robot's subscription")
+            joint = list(start.name).index("right_shoulder_pitch")
+            target = start.position[joint] + 0.8
+            commands.publish(convert.joint_message(["right_shoulder_pitch"], np.array([target]), convert.header(1)))
+            peer.spin(2.0)
+            stopped = peer.received["/joint_states"][-1].position[joint]
+            assert stopped < target - 0.3, "it has not gone on to its target"
+            peer.spin(0.5)
+            assert peer.received["/joint_states"][-1].position[joint] == pytest.approx(stopped, abs=1e-3)
+    finally:
+        peer.close()

@@ -18,6 +18,7 @@ from hwm_ros.model_inputs import ModelInputs
 from hwm_ros.msg import ContextStatus, ErrorCode
 from hwm_ros.node import STEADY
 from hwm_ros.qos import RELIABLE, create_publisher
+from hwm_ros.surprise_publisher import SurprisePublisher
 
 _TICK_S = 0.25
 _STATUS_S = 0.5  # without an image
@@ -30,11 +31,14 @@ class ModelHealth:
     Args:
         node: publishes.
         model: its model.
+        surprise: its surprises.
         fault: why the last transition or request failed; empty: it did not.
     """
 
-    def __init__(self, node: LifecycleNode, model: LifecycleModel, fault: Callable[[], str]) -> None:
-        self._node, self._model, self._fault = node, model, fault
+    def __init__(
+        self, node: LifecycleNode, model: LifecycleModel, surprise: SurprisePublisher, fault: Callable[[], str]
+    ) -> None:
+        self._node, self._model, self._surprise, self._fault = node, model, surprise, fault
         self._status = create_publisher(node, ContextStatus, "~/context_status", RELIABLE)
         self._diagnostics = create_publisher(node, DiagnosticArray, "/diagnostics", RELIABLE)
         self._inputs: ModelInputs | None = None  # exists while the node is active
@@ -49,6 +53,7 @@ class ModelHealth:
 
     def on_image(self, message: Any) -> None:
         """Report the state after an image."""
+        self._surprise.on_image()
         self.publish_status()
         stamp_ns = convert.stamp_ns(message.header.stamp)
         if stamp_ns > 0 and self._model.server is not None:
@@ -142,6 +147,8 @@ class ModelHealth:
                     f"{requests['requests_waiting']:.0f} wait. Send fewer, or wait for the answers."
                 )
                 found["busy"] = Finding(text, is_error=False)
+        if (surprised := self._surprise.finding()) is not None:
+            found["surprise"] = surprised
         return found
 
     def _obstacle(self, inputs: ModelInputs) -> tuple[int, str]:
@@ -156,4 +163,6 @@ class ModelHealth:
         for finding in (*streams, *others):
             cause: BadInput | None = finding.cause
             return (ErrorCode.NO_CONTEXT if cause is None else error_code(cause)), finding.text
+        if error is None and (surprised := self._surprise.finding()) is not None and surprised.is_error:
+            return ErrorCode.SURPRISED, surprised.text
         return (ErrorCode.NONE, "") if error is None else (error_code(error), str(error))

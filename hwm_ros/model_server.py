@@ -4,58 +4,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from hwm_core.assets import SHIPPED
-from hwm_core.config import Config
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.device import read_device
 from hwm_core.errors import BadConfig
-from hwm_core.evaluation.closed_loop.baselines.proposals import ProposalConfig
 from hwm_core.live.context import Context, ContextWindow
 from hwm_core.live.goals import GoalChoice
-from hwm_core.live.model import LiveConfig, LiveModel
+from hwm_core.live.model import LiveModel
 from hwm_core.live.planner import Followed, LivePlan, LivePlanner, PlanRequest
-from hwm_core.live.requests import RequestLimits
+from hwm_core.live.surprise import Surprise, SurpriseMonitor
+from hwm_core.live.surprise_file import read_surprise
 from hwm_core.live.worker import Worker
 from hwm_core.metrics.latency import Latencies
 from hwm_core.planning.costs.objective import Objective
-from hwm_core.planning.limits import Limits
-from hwm_core.planning.proposals.arm import ArmConfig
-from hwm_core.planning.search_config import SearchConfig
+from hwm_core.world_model.checkpoint_files import checkpoint_folder
 from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
 from hwm_ros.model_info import model_info
+from hwm_ros.model_parameters import ModelParameters
 from hwm_ros.msg import ActionCandidates, ActionScores, ActionSequence, PredictedFrames
 from hwm_ros.node import on_executor
-from hwm_ros.parameters import LIVE
 from hwm_ros.srv import MakePlan
 
 _SET_GOAL = "set_goal/"
-
-
-class ModelParameters(Config):
-    """Which model is loaded, and how it predicts, scores and plans."""
-
-    checkpoint: str = Field(
-        default=SHIPPED, description="folder of a checkpoint, or a shipped one: tiny (masked) or flow_tiny (flow)"
-    )
-    device: str = Field(default="cpu", description="PyTorch device of the model, for example cpu or cuda:0")
-    dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="precision of the computation")
-    live: LiveConfig = LiveConfig()
-    requests: RequestLimits = RequestLimits()
-    objective: Objective = Field(default=Objective(), json_schema_extra=LIVE)
-    search: SearchConfig = SearchConfig()
-    arm: ArmConfig = ArmConfig()
-    proposals: ProposalConfig = ProposalConfig()
-    limits: Limits = Limits()
 
 
 @dataclass(frozen=True)
@@ -85,7 +63,7 @@ class ModelServer:
         self._best: tuple[int, NDArray[np.float32]] | None = None
         self.latencies = Latencies(capacity=1000)
         try:
-            self._live, self._planner = self._worker.submit(
+            self._live, self._planner, self._monitor = self._worker.submit(
                 partial(_load, parameters, self._worker.check), urgent=True
             ).result()
         except BaseException:
@@ -165,10 +143,12 @@ class ModelServer:
             "encode": answer.encode_seconds,
             "rollout": scores.seconds["rollout"],
             "cost": scores.seconds["cost"],
+            "uncertainty": scores.seconds["uncertainty"],
         }
         for stage, seconds in stages.items():
             self.latencies.add(stage, seconds)
         self._best = (answer.stamp_ns, candidates[scores.best])
+        unsure = np.zeros(0, np.float32) if scores.uncertainties is None else scores.uncertainties
         return ActionScores(
             header=convert.header(answer.stamp_ns),
             request_id=message.request_id,
@@ -177,6 +157,7 @@ class ModelServer:
             costs=convert.packed(scores.costs),
             term_costs=convert.packed(np.array([*scores.terms.values()], np.float32).T),
             best_index=scores.best,
+            uncertainties=convert.packed(unsure),
             **{f"{stage}_ms": 1e3 * seconds for stage, seconds in stages.items()},
         )
 
@@ -247,6 +228,15 @@ class ModelServer:
         self.latencies.add("preview", perf_counter() - started)
         return preview
 
+    @property
+    def frames_per_latent(self) -> int:
+        """Frames of the model between two comparisons of `compare`."""
+        return self._monitor.frames
+
+    async def compare(self, window: ContextWindow) -> Surprise | None:
+        """Compare the newest latent with its prediction (see `SurpriseMonitor`). Raises as `preview`."""
+        return await self._run(partial(self._monitor.compare, window), "surprise/", replaces=True)
+
     def health(self, now_ns: int) -> dict[str, Any]:
         """Values for /diagnostics: counters, age of the newest frame, latencies by stage, device memory."""
         values: dict[str, Any] = self.context.counts() | self._worker.counts()
@@ -289,7 +279,9 @@ class ModelServer:
         return self._model.preprocessing.apply(decode_image(message))
 
 
-def _load(parameters: ModelParameters, before_pass: Callable[[], None]) -> tuple[LiveModel, LivePlanner]:
+def _load(
+    parameters: ModelParameters, before_pass: Callable[[], None]
+) -> tuple[LiveModel, LivePlanner, SurpriseMonitor]:
     world_model = WorldModel.load(parameters.checkpoint, device=read_device(parameters.device), dtype=parameters.dtype)
     live = LiveModel(world_model, parameters.live, parameters.objective, parameters.limits, before_pass=before_pass)
     arm = parameters.arm.arm(world_model.manifest)
@@ -297,4 +289,5 @@ def _load(parameters: ModelParameters, before_pass: Callable[[], None]) -> tuple
     planner = LivePlanner(live, parameters.search, arm, proposers)
     live.warm_up()
     planner.warm_up()
-    return live, planner
+    measured = read_surprise(checkpoint_folder(parameters.checkpoint), world_model.sha256)
+    return live, planner, SurpriseMonitor(live, 0.0 if measured is None else measured.error)

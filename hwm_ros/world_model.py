@@ -13,13 +13,15 @@ from hwm_ros.error_codes import error_text
 from hwm_ros.lifecycle_model import LifecycleModel
 from hwm_ros.model_health import ModelHealth
 from hwm_ros.model_inputs import InputParameters, ModelInputs
-from hwm_ros.model_server import ModelParameters, ModelServer
+from hwm_ros.model_parameters import ModelParameters
+from hwm_ros.model_server import ModelServer
 from hwm_ros.msg import ModelInfo
 from hwm_ros.node import STEADY, run
 from hwm_ros.parameters import declare_parameters, read_parameters, watch_parameters
 from hwm_ros.preview import PreviewPublisher
 from hwm_ros.qos import LATCHED, create_publisher
 from hwm_ros.services import ModelServices
+from hwm_ros.surprise_publisher import SurprisePublisher
 
 _CHECK_S = 0.1  # period of looking for requests whose time is over
 
@@ -75,7 +77,8 @@ class WorldModelNode(LifecycleNode):
         self._fault = ""  # why the last transition or request failed
 
         self._info = create_publisher(self, ModelInfo, "~/model_info", LATCHED)
-        self._health = ModelHealth(self, self._model, self._take_fault)
+        self._surprise = SurprisePublisher(self, self._model, self.report_fault)
+        self._health = ModelHealth(self, self._model, self._surprise, self._take_fault)
         self._model_services = ModelServices(self, self._model, self.report_fault, self._on_reset)
         self._preview = PreviewPublisher(self, self._model, self.report_fault)
         self.create_timer(_CHECK_S, self._check, clock=STEADY)
@@ -99,6 +102,7 @@ class WorldModelNode(LifecycleNode):
         server, settings = self._model.loaded(), self._settings
         server.reset()
         self._fault = ""
+        self._surprise.start(settings.surprise)
         self._inputs = ModelInputs(self, server, settings, self._health.on_image)
         self._health.watch(self._inputs)
         self._entities = [self._model_services.subscribe()]
@@ -144,6 +148,7 @@ class WorldModelNode(LifecycleNode):
             self._inputs = None
 
     def _on_reset(self) -> None:
+        self._surprise.start(self._settings.surprise)
         if self._inputs is not None:
             self._inputs.restart()
 

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
     },
     "Evaluation": {
         "evaluate": Command(".commands.evaluate", "evaluate checkpoints on held-out episodes"),
+        "measure-surprise": Command(".commands.measure_surprise", "how far predictions are off, for the node's alarm"),
         "reconstruct": Command(".commands.reconstruct", "evaluate a tokenizer"),
         "replay": Command(".commands.replay", "predict the frames of a recording and compare them"),
         "bench closed-loop": Command(".commands.bench_closed_loop", "look, reach and push with models and baselines"),

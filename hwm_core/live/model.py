@@ -26,6 +26,14 @@ from hwm_core.world_model.model import WorldModel
 from hwm_core.world_model.past import Past
 
 
+class UncertaintyConfig(Config):
+    """How the uncertainty of scored futures is estimated."""
+
+    enabled: bool = Field(default=False, description="estimate how unsure the model is of each scored candidate")
+    samples: int = Field(default=4, ge=2, le=64, description="flow: futures that are sampled for each candidate")
+    steps: int = Field(default=4, ge=2, le=100, description="flow: ODE steps of each of these futures")
+
+
 class LiveConfig(Config):
     """Settings of a live model."""
 
@@ -45,6 +53,7 @@ class LiveConfig(Config):
         default="off",
         description="torch.compile of predictions, a minute or more at the start; reduce-overhead: with CUDA graphs",
     )
+    uncertainty: UncertaintyConfig = UncertaintyConfig()
 
 
 @dataclass(frozen=True)
@@ -155,7 +164,9 @@ class LiveModel:
         past, is_new = self._observe(window)
         synchronise(past.latents)
         encode_seconds = self.clock() - start if is_new else 0.0
-        return Answer(window.stamp_ns, self._engine.score(past, aim.goal, candidates), encode_seconds)
+        wanted = self.config.uncertainty
+        uncertainty = (wanted.samples, wanted.steps) if wanted.enabled else None
+        return Answer(window.stamp_ns, self._engine.score(past, aim.goal, candidates, uncertainty), encode_seconds)
 
     @torch.inference_mode()
     def observed_cost(self, window: ContextWindow, aim: Aim, frames: int) -> float:

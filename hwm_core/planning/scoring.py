@@ -30,7 +30,8 @@ class Scores:
     costs: NDArray[np.float32]  # [S]
     terms: Mapping[str, NDArray[np.float32]]  # {name: [S]}, weighted: they sum to the costs
     best: int  # index of the lowest cost
-    seconds: Mapping[str, float]  # {"rollout", "cost"}: duration of each stage
+    seconds: Mapping[str, float]  # {"rollout", "cost", "uncertainty"}: duration of each stage
+    uncertainties: NDArray[np.float32] | None = None  # [S] about 0 (sure) to 1, if asked for
 
 
 class ScoreEngine(Generic[PastT]):
@@ -53,16 +54,24 @@ class ScoreEngine(Generic[PastT]):
         self._dynamics, self._objective, self._space, self._clock = dynamics, objective, space, clock
 
     @torch.inference_mode()
-    def score(self, past: PastT, goal: Goal, candidates: NDArray[np.float32] | Tensor) -> Scores:
+    def score(
+        self,
+        past: PastT,
+        goal: Goal,
+        candidates: NDArray[np.float32] | Tensor,
+        uncertainty: tuple[int, int] | None = None,
+    ) -> Scores:
         """Costs of candidates.
 
         Args:
             past: the starting point of all candidates.
             goal: the goal image.
             candidates: [S, F, A] in joint units. If F is shorter than the horizon, the last action is held.
+            uncertainty: (samples, steps) of `UncertainDynamics`, to estimate how unsure each future is; None: do not.
 
         Raises:
             BadActions: wrong shape, no candidate, or a value that is not finite.
+            BadConfig: an uncertainty of dynamics that have none.
             FloatingPointError: the model predicted a value that is not finite.
         """
         actions = self.checked(candidates)
@@ -77,8 +86,15 @@ class ScoreEngine(Generic[PastT]):
         if not np.isfinite(costs).all():
             broken = [name for name, values in terms.items() if not np.isfinite(values).all()]
             raise FloatingPointError(f"the predicted futures have costs that are not finite: {', '.join(broken)}")
-        seconds = {"rollout": rolled_out - start, "cost": self._clock() - rolled_out}
-        return Scores(costs, terms, int(costs.argmin()), seconds)
+        scored = self._clock()
+        unsure = None
+        if uncertainty is not None:
+            if not isinstance(self._dynamics, UncertainDynamics):
+                no_uncertainty(*uncertainty)
+            cells = self._dynamics.uncertainty(past, rollout, *uncertainty)
+            unsure = cells.float().mean(dim=(1, 2, 3)).cpu().numpy()
+        seconds = {"rollout": rolled_out - start, "cost": scored - rolled_out, "uncertainty": self._clock() - scored}
+        return Scores(costs, terms, int(costs.argmin()), seconds, unsure)
 
     def costs(self, past: PastT, goal: Goal, actions: Tensor) -> Tensor:
         """Costs [S] of candidates [S, F, A] that need no check, F the whole horizon. Does not wait for the GPU.

@@ -8,7 +8,7 @@ import rclpy
 from untrained import JOINTS, save_untrained
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
-from hwm_ros.msg import ErrorCode
+from hwm_ros.msg import ErrorCode, Surprise
 from hwm_ros.srv import ResetContext
 from ros_harness import process
 from ros_robot import FRAME_NS, Robot, camera_image
@@ -137,6 +137,15 @@ def test_a_trajectory_commands_the_joints_of_a_context(robot):
     publisher.publish(JointTrajectory(header=head, joint_names=list(JOINTS), points=points))
     robot.until(lambda: robot.tick(commands=False).ready, "a context from the trajectory alone")
     robot.node.destroy_publisher(publisher)
+
+
+def test_every_latent_is_compared_with_its_prediction_while_somebody_subscribes(ready):
+    ready.subscribe(Surprise, "/world_model/surprise")
+    ready.until(lambda: ready.tick() and ready.received["/world_model/surprise"], "a comparison")
+    found = ready.received["/world_model/surprise"][-1]
+    elapsed_ns = convert.stamp_ns(found.header.stamp) - convert.stamp_ns(found.predicted_from)
+    assert elapsed_ns == pytest.approx(8 * FRAME_NS, abs=100)
+    assert found.error > 0 and (found.expected_error, found.ratio, found.exceeded) == (0, 0, False)
 
 
 def test_a_second_publisher_of_joint_states_is_reported_with_its_node(ready):

@@ -1,0 +1,35 @@
+"""Parameters of a served model."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from hwm_core.assets import SHIPPED
+from hwm_core.config import Config
+from hwm_core.evaluation.closed_loop.baselines.proposals import ProposalConfig
+from hwm_core.live.model import LiveConfig
+from hwm_core.live.requests import RequestLimits
+from hwm_core.live.surprise import SurpriseConfig
+from hwm_core.planning.costs.objective import Objective
+from hwm_core.planning.limits import Limits
+from hwm_core.planning.proposals.arm import ArmConfig
+from hwm_core.planning.search_config import SearchConfig
+from hwm_ros.parameters import LIVE
+
+
+class ModelParameters(Config):
+    """Which model is loaded, and how it predicts, scores and plans."""
+
+    checkpoint: str = Field(
+        default=SHIPPED, description="folder of a checkpoint, or a shipped one: tiny (masked) or flow_tiny (flow)"
+    )
+    device: str = Field(default="cpu", description="PyTorch device of the model, for example cpu or cuda:0")
+    dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="precision of the computation")
+    live: LiveConfig = LiveConfig()
+    requests: RequestLimits = RequestLimits()
+    surprise: SurpriseConfig = SurpriseConfig()
+    objective: Objective = Field(default=Objective(), json_schema_extra=LIVE)
+    search: SearchConfig = SearchConfig()
+    arm: ArmConfig = ArmConfig()
+    proposals: ProposalConfig = ProposalConfig()
+    limits: Limits = Limits()

@@ -1,0 +1,32 @@
+"""Measure how far a checkpoint's predictions of one latent are off on validation data.
+
+    hwm measure-surprise --checkpoint runs/tuned/checkpoint --store store
+
+writes surprise.json into the checkpoint's folder. The node world_model scales its topic ~/surprise by it.
+"""
+
+import argparse
+from pathlib import Path
+
+from .arguments import Parser, positive
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(__doc__)
+    parser.add_argument("--checkpoint", required=True, help="folder of a checkpoint, or a shipped name")
+    parser.add_argument("--store", type=Path, required=True, help="store that hwm prepare wrote")
+    parser.add_argument(
+        "--windows", type=positive, default=256, help="maximum number of latents, spread evenly (%(default)s)"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument(
+        "--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="precision, as the node's (%(default)s)"
+    )
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status. Raises BadInput for errors that the user can correct."""
+    from ..measure_surprise import measure
+
+    return measure(options)

@@ -21,6 +21,8 @@ def replay_bag(options: argparse.Namespace) -> int:
             bar.update(done - bar.n)
 
         done = replay(options.bag, world_model, options.out, config, progress)
+    if done.remarks:
+        print(f"{options.bag}: {done.remarks}")
     print(done.table)
     print(*(done.metrics_path, done.table_path, done.sheet_path, done.video_path), sep="\n")
     return 0

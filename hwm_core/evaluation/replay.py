@@ -46,6 +46,7 @@ class Replay:
     """The numbers of one replay, and its files."""
 
     metrics: dict[str, Any]
+    remarks: str  # what of the recording was left out, or is missing in it; empty when nothing
     table: str  # Markdown
     metrics_path: Path
     table_path: Path
@@ -81,8 +82,9 @@ def replay(
     settings = {key: config.plain()[key] for key in ("horizons", "stride", "sampling", "seed")}
     evaluation = Evaluation(world_model, [episode], EvaluationConfig.parse(settings, where="replay"))
     result = evaluation.run(progress)
+    counts = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(read).items()}
     metrics = {
-        "bag": {"name": episode.name, "seconds": round(len(episode) / world_model.frame_rate_hz, 3), **asdict(read)},
+        "bag": {"name": episode.name, "seconds": round(len(episode) / world_model.frame_rate_hz, 3), **counts},
         "checkpoint": describe(world_model),
         "device": str(world_model.device),
         "settings": config.plain(),
@@ -92,6 +94,7 @@ def replay(
     out.mkdir(parents=True, exist_ok=True)
     done = Replay(
         metrics=metrics,
+        remarks=read.remarks(),
         table=markdown(result),
         metrics_path=out / "metrics.json",
         table_path=out / "table.md",

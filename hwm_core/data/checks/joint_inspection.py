@@ -8,6 +8,7 @@ import numpy as np
 from hwm_core.data.checks.joint_summary import JointSummary, joint_remarks, summarise_joints
 from hwm_core.data.checks.rate import Rate, measure_rate
 from hwm_core.data.recording.events import Channel, Event, JointValues, Notice
+from hwm_core.data.recording.publisher_check import PublisherCheck
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.robot.description import Joint
 from hwm_core.errors import BadActions, BadBag, BadInput
@@ -43,12 +44,13 @@ def inspect_joints(recording: Recording, joint: Callable[[str], Joint] | None = 
         joint: unit and limits of a joint by its name, if known.
 
     Raises:
-        BadInput: the recording cannot be read, or has no joint values.
+        BadInput: the recording cannot be read, has no joint values, or has publishers that contradict each other.
     """
     stamps: dict[Channel, list[int]] = {}
     values: dict[Channel, dict[str, list[float]]] = {}  # by channel and joint: a message may name some of the joints
     faults: list[BadInput] = []
     notices: list[str] = []
+    publishers = PublisherCheck()
     for event in recording.joint_events():
         if isinstance(event, Notice):
             notices.append(event.text)
@@ -61,11 +63,13 @@ def inspect_joints(recording: Recording, joint: Callable[[str], Joint] | None = 
         except BadInput as fault:
             faults.append(fault)
             continue
+        publishers.add(event.channel, content)
         stamps.setdefault(event.channel, []).append(content.stamp_ns)
         for name, value in zip(content.names, content.positions, strict=True):
             values.setdefault(event.channel, {}).setdefault(name, []).append(float(value))
     if not values:
         raise (faults or [BadBag(recording.name, expected="joint values", got="none", remedy="Check the topics.")])[0]
+    publishers.require_agreement(recording.name)
     return JointInspection(
         name=recording.name,
         rates={channel: measure_rate(np.array(some)) for channel, some in stamps.items()},

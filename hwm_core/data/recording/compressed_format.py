@@ -15,6 +15,7 @@ from hwm_core.errors import BadImage
 FileColours = str
 
 _COLOURS = re.compile(r"(rgb|bgr)a?(8|16)")
+_CODECS = ("jpeg", "jpg", "png", "tiff", "webp", "bmp")
 _SHOWN = ("mono8", "mono16", "8UC1", "8UC3", "8UC4")
 
 
@@ -26,6 +27,7 @@ def colours_of(form: str) -> FileColours:
     """
     encoding, separator, transport = form.partition(";")
     encoding = encoding.strip() if separator else ""
+    encoding = "" if encoding.lower() in _CODECS else encoding
     reject_depth(form if "compresseddepth" in form.lower() else encoding)
     transport = transport if separator else form
     target = re.search(r"\bcompressed\s+(\S+)", transport)
@@ -36,6 +38,7 @@ def colours_of(form: str) -> FileColours:
 
 
 def _colours(name: str, form: str, converted: bool) -> FileColours:
+    name = name.lower() if _COLOURS.fullmatch(name.lower()) else name
     if name in BAYER_NAMES:
         return name
     if name in _SHOWN or (converted and name.startswith("bgr") and _COLOURS.fullmatch(name)):

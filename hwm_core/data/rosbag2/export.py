@@ -9,6 +9,7 @@ import numpy as np
 
 from hwm_core.data.recording.conversion import Conversion, convert_each, unusable_messages
 from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, Notice
+from hwm_core.data.recording.publisher_check import PublisherCheck
 from hwm_core.data.recording.recording import Recording, require_unique_names
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.writer import BagWriter, ImageFormat
@@ -82,7 +83,8 @@ def write_rosbag2(
         image_format: of the images.
 
     Raises:
-        BadInput: the source is damaged, or a channel has no usable message. No bag is left behind.
+        BadInput: the source is damaged, a channel has no usable message, or publishers of the same joints contradict
+            each other. No bag is left behind.
     """
     image_topic = topics.image if image_format == "raw" else f"{topics.image}/compressed"
     shift_ns = cuts = bad = not_finite = 0
@@ -90,6 +92,7 @@ def write_rosbag2(
     after_cut = False
     usable: Counter[Channel] = Counter()
     source_faults: list[str] = []
+    publishers = PublisherCheck()
     faults: dict[Channel, BadInput] = {}
     with BagWriter(bag) as writer:
         for event in events:
@@ -106,6 +109,7 @@ def write_rosbag2(
                 faults.setdefault(event.channel, fault)
                 continue
             usable[event.channel] += 1
+            publishers.add(event.channel, content)
             if after_cut and received_ns is not None:
                 shift_ns = max(shift_ns, received_ns + CUT_PAUSE_NS - content.stamp_ns)
                 writer.write_cut(topics.cuts, received_ns + 1)
@@ -122,6 +126,7 @@ def write_rosbag2(
         for channel, first in faults.items():
             if not usable[channel]:
                 raise first
+        publishers.require_agreement(Path(bag).name)
     return BagLosses(cuts, bad, str(next(iter(faults.values()), "")), not_finite, tuple(source_faults))
 
 

@@ -84,8 +84,11 @@ def read_metadata(path: Path) -> BagMetadata:
 def find_files(folder: Path, listed: Sequence[str]) -> tuple[list[Path], tuple[Path, ...]]:
     """The listed files of a bag, and further mcap and sqlite3 files in its folder. Raises OSError for a missing one.
 
-    A listed file may have been compressed or decompressed since.
+    A listed file may have been compressed or decompressed since. Where none is listed, all are the bag's.
     """
+    beside = sorted(one for suffix in ("mcap", "db3") for one in folder.glob(f"*.{suffix}*") if is_bag_file(one))
+    if not listed:  # a killed recorder lists none
+        return beside, ()
     found = []
     for name in dict.fromkeys(Path(one).name for one in listed):
         spellings = [folder / name, folder / (name + ZSTD_SUFFIX), folder / name.removesuffix(ZSTD_SUFFIX)]
@@ -94,7 +97,6 @@ def find_files(folder: Path, listed: Sequence[str]) -> tuple[list[Path], tuple[P
             raise FileNotFoundError(f"{name}, which {METADATA} lists, is missing")
         found.append(there[0])
     names = {one.name.removesuffix(ZSTD_SUFFIX) for one in found}
-    beside = sorted(one for suffix in ("mcap", "db3") for one in folder.glob(f"*.{suffix}*") if is_bag_file(one))
     return found, tuple(one for one in beside if one.name.removesuffix(ZSTD_SUFFIX) not in names)
 
 

@@ -55,6 +55,8 @@ def near(image, tolerance=6):
         "yuv422_yuy2; jpeg compressed bgr8",
         "bayer_rggb8; jpeg compressed bgr8",
         "jpeg compressed bgr8",
+        "jpeg; ",
+        "RGB8; JPEG compressed BGR8",
         "8UC3; jpeg compressed ",
     ],
 )

@@ -14,10 +14,11 @@ from recordings import TOPICS, record, run
 from benchmarks.readers.sqlite_bag import as_sqlite3
 from hwm_core.data.checks.verification import verify_recording
 from hwm_core.data.recording.events import Event, Notice
+from hwm_core.data.rosbag2.export import write_rosbag2
 from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.reader import bag_events, serialized_messages
 from hwm_core.data.rosbag2.recording import BagRecording
-from hwm_core.errors import BadBag
+from hwm_core.errors import BadActions, BadBag
 
 FULL = {"images": 40, "states": 120, "commands": 40}  # messages of `run()`
 
@@ -92,6 +93,13 @@ def test_a_topic_that_only_metadata_has_is_a_fault(tmp_path, messages):
     counts = dict(Counter(one.topic for one in messages))
     write_metadata(bag, ["split_0.mcap"], counts, {one.topic: one.message_type for one in messages})
     assert notices(bag) == [f"0 messages of {TOPICS.commands} can be read, but metadata.yaml says 40"]
+
+
+def test_a_bag_that_lists_no_files_has_all_files_of_its_folder(tmp_path, messages):
+    bag = split_bag(tmp_path / "split", [messages[:90], messages[90:]])
+    write_metadata(bag, [], {}, {})
+    assert delivered(bag) == FULL
+    assert notices(bag) == []
 
 
 def test_a_part_beside_the_listed_ones_is_a_fault(tmp_path, messages):
@@ -203,5 +211,8 @@ def test_connections_of_one_topic_that_contradict_each_other_are_a_fault(tmp_pat
     path = write_mcap(tmp_path / "run.mcap", sorted([*messages, *second], key=lambda one: one.received_ns))
     (fault,) = [one for one in verify_recording(BagRecording(path, TOPICS)) if one.level == "fault"]
     assert "expected one publisher for each joint" in fault.text
+    with pytest.raises(BadActions, match="expected one publisher for each joint"):
+        write_rosbag2(bag_events(path, TOPICS), tmp_path / "copy", TOPICS)
+    assert not (tmp_path / "copy").exists()
     path = write_mcap(tmp_path / "agreeing.mcap", sorted([*messages, *agreeing], key=lambda one: one.received_ns))
     assert not [one for one in verify_recording(BagRecording(path, TOPICS)) if one.level == "fault"]

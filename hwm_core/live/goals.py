@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hwm_core.errors import BadInput
 from hwm_core.live.context import ContextWindow
+from hwm_core.live.goal_check import GoalCheck
 from hwm_core.planning.dynamics import Goal
 from hwm_core.world_model.dynamics import WorldModelDynamics
 
@@ -54,10 +55,15 @@ class Aim:
 
 
 class Goals:
-    """Encodes goals, and keeps them with the scenes at their starts. Only the thread of the model may use it."""
+    """Encodes goals, and keeps them with the scenes at their starts. Only the thread of the model may use it.
 
-    def __init__(self, dynamics: WorldModelDynamics) -> None:
-        self._dynamics = dynamics
+    Args:
+        dynamics: encodes.
+        tolerance_db: of `GoalCheck`; 0: every image can be a goal.
+    """
+
+    def __init__(self, dynamics: WorldModelDynamics, tolerance_db: float = 0.0) -> None:
+        self._dynamics, self._check = dynamics, GoalCheck(dynamics.world_model, tolerance_db)
         self._image: Image | None = None
         self._aims: OrderedDict[tuple[str, int, bytes], Aim] = OrderedDict()
         self._aim: Aim | None = None  # towards `_image`; exists from its first use on
@@ -84,6 +90,7 @@ class Goals:
         Raises:
             GoalChanged: the goal of `choice.version` is no longer set.
             NoGoal: no goal was set, and none is in the choice.
+            BadImage: the image is of another kind than those of the camera.
         """
         if choice.image is not None:
             return self._aim_at(window, choice.image, choice)
@@ -116,4 +123,5 @@ class Goals:
         return aim
 
     def _start(self, window: ContextWindow, image: Image) -> Aim:
+        self._check.require(image, window.frames[-1])
         return Aim(self._dynamics.goal(image, window.frames[-1]), window.actions[-1])

@@ -49,6 +49,12 @@ class LiveConfig(Config):
     approximate: bool = Field(
         default=False, description="leave out latents that no cost needs, even where ranks may change by it"
     )
+    goal_tolerance_db: float = Field(
+        default=4.0,
+        ge=0.0,
+        description="goal images whose reconstruction by the tokenizer differs more from the newest frame's are of"
+        " another kind, and rejected; 0: all are accepted",
+    )
     compile: Literal["off", "default", "reduce-overhead"] = Field(
         default="off",
         description="torch.compile of predictions, a minute or more at the start; reduce-overhead: with CUDA graphs",
@@ -101,7 +107,7 @@ class LiveModel:
             approximate=config.approximate,
             before_pass=before_pass,
         )
-        self.goals = Goals(self.dynamics)
+        self.goals = Goals(self.dynamics, config.goal_tolerance_db)
         self.space = space_of(world_model, limits or Limits())
         self._observed: tuple[ContextWindow, Past] | None = None
         self.set_objective(objective)

@@ -92,4 +92,5 @@ class CandidatePool:
             if earlier in names and costs[best] > costs[names.index(earlier)] - least:
                 best = names.index(earlier)
         actions = torch.cat(self._motions)[best]
-        return Plan(actions, costs[best], hold, names[best], len(costs), iterations, not self._closed)
+        fulfilled = hold <= least_gain
+        return Plan(actions, costs[best], hold, names[best], len(costs), iterations, fulfilled, not self._closed)

@@ -18,7 +18,10 @@ class Goal:
 
     image: Tensor  # [3, H, W] in [0, 1]
     latent: Tensor  # [h, w, C]
-    start: Tensor | None = None  # [h, w, C] latent of the scene when the goal was set; None: unknown
+    start: Tensor | None = (
+        None  # [h, w, C] latent of the scene when the goal was set, `latent` if it is the same scene;
+    )
+    # None: unknown
     tokens: Tensor | None = None  # int64 [h, w] of a discrete tokenizer
     encoder: str = ""  # identifies the tokenizer that made the latents; empty: unknown
 

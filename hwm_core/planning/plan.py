@@ -15,6 +15,7 @@ class Plan:
     source: str  # "hold", "warm start", "shortcut", "polished", or the name of a primitive or proposer
     futures: int  # candidates whose futures were predicted
     iterations: int  # of the solver
+    fulfilled: bool  # no motion can be better: holding still costs no more than the least improvement
     complete: bool  # False: a deadline ended the search early
 
     @property

@@ -22,6 +22,8 @@ from hwm_core.types import Rollout
 
 PastT = TypeVar("PastT")
 
+_LEAST_SLACK = 0.1  # joint units
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -70,11 +72,13 @@ class ScoreEngine(Generic[PastT]):
             uncertainty: (samples, steps) of `UncertainDynamics`, to estimate how unsure each future is; None: do not.
 
         Raises:
-            BadActions: wrong shape, no candidate, or a value that is not finite.
+            BadActions: wrong shape, no candidate, a value that is not finite, or one further from the joint limits
+                than they are apart. Candidates a little outside are scored: their cost tells.
             BadConfig: an uncertainty of dynamics that have none.
             FloatingPointError: the model predicted a value that is not finite.
         """
         actions = self.checked(candidates)
+        self._require_near_limits(actions)
         start = self._clock()
         rollout = self._roll_out(past, actions)
         synchronise(rollout.latents)
@@ -129,6 +133,19 @@ class ScoreEngine(Generic[PastT]):
             partial(model.goal_surprise, past, rollout, goal) if isinstance(model, TokenDynamics) else no_tokens,
         )
         return self._objective.terms(candidates)
+
+    def _require_near_limits(self, actions: Tensor) -> None:
+        space = self._space
+        slack = (space.upper - space.lower).clamp(min=_LEAST_SLACK)
+        far = ((actions < space.lower - slack) | (actions > space.upper + slack)).nonzero()
+        if len(far):
+            candidate, frame, joint = far[0].tolist()
+            raise BadActions(
+                "candidate actions",
+                expected=f"{space.names[joint]} about {space.lower[joint]:.4g} to {space.upper[joint]:.4g}",
+                got=f"{actions[candidate, frame, joint]:.4g} at [candidate, frame] [{candidate}, {frame}]",
+                remedy="Check the units and the order of the joints.",
+            )
 
     def checked(self, candidates: NDArray[np.float32] | Tensor, what: str = "candidate actions") -> Tensor:
         """Candidates [S, F, A] as float32 of the whole horizon, on the device of the joint space.

@@ -29,6 +29,7 @@ PastT = TypeVar("PastT")
 
 _SHORTCUTS, _SHORTCUT_SPANS = 3, (Span(0.0, 0.35), Span(0.0, 0.6))
 _SMALLEST = 0.2  # variation, as a share of the widest one
+_SENSOR = 0.02  # joint units; the range of a joint that hardly moved in the training data says nothing
 _BEYOND = 0.1  # share of a joint's range by which the robot may start outside it: sensors read a little beyond the ends
 
 
@@ -226,7 +227,7 @@ class Search(Generic[PastT]):
         return self._space.project(planned, now.recent, now.stop)
 
     def _check_start(self, recent: Tensor) -> None:
-        newest, slack = recent[-1], _BEYOND * (self._space.upper - self._space.lower)
+        newest, slack = recent[-1], (_BEYOND * (self._space.upper - self._space.lower)).clamp(min=_SENSOR)
         usable = (newest >= self._space.lower - slack) & (newest <= self._space.upper + slack)  # False for NaN
         usable &= recent.isfinite().all(dim=0)
         if not bool(usable.all()):

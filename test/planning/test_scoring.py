@@ -145,6 +145,6 @@ def test_a_cost_that_is_not_finite_is_an_error_with_the_term() -> None:
 
 
 def test_durations_come_from_the_given_clock() -> None:
-    ticks = iter([10.0, 12.0, 15.0])
+    ticks = iter([10.0, 12.0, 15.0, 15.5])
     scores = engine(clock=lambda: next(ticks)).score(RECENT, goal_at(5.0), slides(5.0))
-    assert scores.seconds == {"rollout": 2.0, "cost": 3.0}
+    assert scores.seconds == {"rollout": 2.0, "cost": 3.0, "uncertainty": 0.5}

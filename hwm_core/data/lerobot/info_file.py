@@ -1,7 +1,7 @@
 """Writes meta/info.json."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from hwm_core.data.lerobot.columns import numeric_rows, only_column
+from hwm_core.data.lerobot.columns import is_list, is_number, numeric_rows, only_column
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, INFO, is_video
 
@@ -84,9 +84,45 @@ def kept_features(dataset: LeRobotDataset, version: str) -> KeptFeatures:
                 left_out[key] = "its rows have different numbers of values"
         else:
             features[key] = feature
+    features.setdefault("timestamp", {"dtype": "float32", "shape": [1], "names": None})
     for name in INDEX_COLUMNS:
         features.setdefault(name, {"dtype": "int64", "shape": [1], "names": None})
+    for name, feature in _undeclared(dataset, features.keys() | left_out.keys()).items():
+        if feature is None:
+            left_out[name] = "info.json does not describe it, and its rows are neither numbers nor text"
+        else:
+            features[name] = feature
     return KeptFeatures(features, left_out)
+
+
+def _undeclared(dataset: LeRobotDataset, known: Collection[str]) -> dict[str, dict[str, Any] | None]:
+    """{column of the first table that info.json does not describe: its feature}; None where there is none for it.
+
+    LeRobot reads a table only if every column is described.
+    """
+    try:
+        table = pyarrow.parquet.ParquetFile(dataset.entry(dataset.episodes[0]).table).read()
+        columns = {name: only_column(table, name) for name in table.column_names if name not in known}
+    except (OSError, ValueError, pyarrow.ArrowException):
+        return {}  # reported when the episode is converted
+    return {name: _feature_of(column) for name, column in columns.items()}
+
+
+def _feature_of(column: pyarrow.ChunkedArray) -> dict[str, Any] | None:
+    """The feature that describes a column of numbers or text; None for other columns."""
+    kind = column.type
+    while is_list(kind):
+        kind = kind.value_type
+    if column.type == pyarrow.string():
+        return {"dtype": "string", "shape": [1], "names": None}
+    if not (is_number(kind) or pyarrow.types.is_boolean(kind)):
+        return None
+    try:
+        width = numeric_rows(column).shape[1]
+    except ValueError:  # rows of different lengths
+        return None
+    dtype = {"float": "float32", "double": "float64", "halffloat": "float16"}.get(str(kind), str(kind))
+    return {"dtype": dtype, "shape": [width], "names": None} if width else None
 
 
 def _row_widths(dataset: LeRobotDataset, key: str) -> set[int]:

@@ -206,3 +206,23 @@ def test_fps_and_shape_of_every_number_type_are_accepted(folder):
     change_info(folder, fps=30.0)
     change_features(folder, action={"dtype": "float32", "shape": [3.0], "names": list(NAMES)})
     assert len(recording_at(folder, 0).read(PREPROCESSING)[0]) == 19
+
+
+def test_a_column_that_info_does_not_describe_is_described_in_the_conversion_as_lerobot_requires(folder, tmp_path):
+    for number in (0, 1):
+        with_column(folder, number, "reward", [0.5] * 20)
+        with_column(folder, number, "pose", pyarrow.array([[1.0, 2.0]] * 20, pyarrow.list_(pyarrow.float32())))
+        with_column(folder, number, "note", ["x"] * 20)
+        with_column(folder, number, "events", [{"a": 1}] * 20)
+    losses = convert_version(folder, tmp_path / "out", "v3.0").losses
+    assert any("the column `events`: info.json does not describe it" in one for one in losses)
+    after = open_lerobot(tmp_path / "out")
+    features = {name: after.info["features"].get(name) for name in ("reward", "pose", "note", "timestamp")}
+    assert {name: (one["dtype"], one["shape"]) for name, one in features.items()} == {
+        "reward": ("float64", [1]),
+        "pose": ("float32", [2]),
+        "note": ("string", [1]),
+        "timestamp": ("float32", [1]),
+    }
+    described = {name for name, one in after.info["features"].items() if one["dtype"] != "video"}
+    assert described == {*read_table(after, 0).column_names}

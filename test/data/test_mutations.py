@@ -108,7 +108,7 @@ def _write(bag: BagWriter, topic: str, image: bool, fields: dict[str, Any]) -> N
     time = types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
     header = types["std_msgs/msg/Header"](stamp=time, frame_id="")
     numbers = {name: int(fields[name]) for name in ("height", "width", "step")}
-    data, encoding = np.zeros(int(fields["size"]), np.uint8), str(fields["encoding"])
+    data, encoding = np.arange(int(fields["size"])).astype(np.uint8), str(fields["encoding"])
     message = types["sensor_msgs/msg/Image"](header=header, encoding=encoding, is_bigendian=0, data=data, **numbers)
     bag.write(topic, message, int(fields["stamp"]))
 

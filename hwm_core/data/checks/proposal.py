@@ -47,8 +47,10 @@ def _robot(inspections: Sequence[Inspection]) -> Proposal:
 
 def _rate(inspections: Sequence[Inspection]) -> Proposal:
     slow = [one for one in inspections if one.repeats > MANY_REPEATS]
-    native = min((one.fresh_hz for one in slow), default=min(one.rates["images"].hz for one in inspections))
-    native = rounded_rate_hz(1e9 / native)
+    rates = [one.fresh_hz for one in slow] or [one.rates["images"].hz for one in inspections]
+    if not (known := [rate for rate in rates if rate > 0]):
+        return Proposal((), ("no rate: the images do not advance or all repeat the first one, so check the camera",))
+    native = rounded_rate_hz(1e9 / min(known))
     rate = min(native, _PRESET_HZ)
     options = ("--rate", f"{rate:.4g}")
     if slow:

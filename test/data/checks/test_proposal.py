@@ -40,6 +40,17 @@ def test_repeated_images_are_dropped_at_the_rate_of_the_distinct_ones(tmp_path):
     assert "--drop-repeats" in found.options and value(found.options, "--rate") == "15"
 
 
+def test_a_camera_whose_images_all_repeat_the_first_has_no_rate_to_propose(tmp_path):
+    messages = run(20)
+    for one in messages:
+        if one.topic == TOPICS.image:
+            one.content[:] = 7
+    record(tmp_path / "run_1", messages)
+    found = proposal(tmp_path)
+    assert "--rate" not in found.options and any("check the camera" in why for why in found.reasons)
+    assert hwm("inspect", tmp_path) == 0
+
+
 @pytest.mark.parametrize(
     ("numbers", "options"),
     [

@@ -86,6 +86,7 @@ def read_checked_episode(
             )
     for video in entry.videos.values():
         check_packets(video, table.num_rows, dataset.fps)
+    colour = {key: video for key, video in entry.videos.items() if key not in dataset.depth_keys}
     times = read_times(dataset, number, table)
     offset, irregular = grid_deviation(times.seconds, dataset.fps)
     rows = np.arange(table.num_rows, dtype=np.int64)
@@ -101,7 +102,7 @@ def read_checked_episode(
         number=number,
         table=table,
         tasks=episode_tasks(dataset, number),
-        stats=_updated(stats, table, changed) if stats else _measure(table, entry.videos),
+        stats=_updated(stats, table, changed) if stats else _measure(table, colour),
         videos=entry.videos,
         offset_s=offset,
         time_remark=times.remark,

@@ -3,11 +3,14 @@
 import json
 import shutil
 
+import av
+import numpy as np
 import pytest
 from recordings import PREPROCESSING, lerobot_dataset, recording_at
 
 from hwm_core.data.checks.verification import verify_metadata
 from hwm_core.data.lerobot.dataset import open_lerobot
+from hwm_core.data.lerobot.metadata import read_statistics
 from hwm_core.data.lerobot.versions import convert_version
 from hwm_core.errors import BadBag
 
@@ -64,3 +67,21 @@ def test_a_conversion_between_versions_keeps_the_depth(dataset, tmp_path):
     convert_version(dataset, tmp_path / "new", "v3.0")
     converted = open_lerobot(tmp_path / "new")
     assert (converted.cameras, converted.video_keys) == ((COLOUR,), (COLOUR, DEPTH))
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0"])
+def test_a_conversion_of_the_version_copies_a_depth_video_that_does_not_decode_to_colours(dataset, tmp_path, version):
+    for video in (dataset / "videos/chunk-000" / DEPTH).iterdir():
+        with av.open(str(video), "w") as container:
+            stream = container.add_stream("ffv1", rate=30)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "gray16le"
+            for value in range(20):
+                frame = av.VideoFrame.from_ndarray(np.full((48, 64), 500 * value, np.uint16), format="gray16le")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    assert convert_version(dataset, tmp_path / "out", version).left_out == []
+    after = open_lerobot(tmp_path / "out")
+    assert after.video_keys == (COLOUR, DEPTH) and DEPTH not in read_statistics(after.path)[0]
+    with av.open(str(after.entry(1).videos[DEPTH].path)) as container:
+        values = [int(frame.to_ndarray()[0, 0]) for frame in container.decode(video=0)]
+    assert values[-20:] == [500 * value for value in range(20)]

@@ -160,9 +160,9 @@ def whole_number(row: Mapping[str, Any], key: str) -> int:
 
 
 def text_list(value: Any) -> tuple[str, ...]:
-    """Texts from a list, one text, or nothing; empty texts are left out."""
+    """Texts from a list, one text, or nothing."""
     some = value if isinstance(value, list | tuple) else [value]
-    return tuple(str(one) for one in some if one is not None and str(one))
+    return tuple(str(one) for one in some if one is not None)
 
 
 def read_statistics(path: Path) -> dict[int, Mapping[str, FeatureStats]]:

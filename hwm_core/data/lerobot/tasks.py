@@ -16,9 +16,10 @@ def episode_tasks(dataset: LeRobotDataset, number: int) -> tuple[str, ...]:
     Raises:
         BadBag: the table or the file of tasks is damaged.
     """
-    if listed := dataset.entry(number).tasks:
+    listed = dataset.entry(number).tasks
+    if any(listed):
         return listed
-    return tuple(dict.fromkeys(task for task in row_tasks(dataset, number) if task))
+    return tuple(dict.fromkeys(task for task in row_tasks(dataset, number) if task)) or listed
 
 
 def row_tasks(dataset: LeRobotDataset, number: int) -> list[str]:
@@ -35,8 +36,8 @@ def row_tasks(dataset: LeRobotDataset, number: int) -> list[str]:
 
 
 def tasks_or_none(dataset: LeRobotDataset, number: int) -> tuple[str, ...]:
-    """As `episode_tasks`; none where a file is damaged, which is reported when it is read."""
+    """As `episode_tasks` without empty ones; none where a file is damaged, which is reported when it is read."""
     try:
-        return episode_tasks(dataset, number)
+        return tuple(task for task in episode_tasks(dataset, number) if task)
     except BadInput:
         return ()

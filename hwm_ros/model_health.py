@@ -20,9 +20,11 @@ from hwm_ros.node import STEADY
 from hwm_ros.qos import RELIABLE, create_publisher
 from hwm_ros.surprise_publisher import SurprisePublisher
 
+_TOPICS = ("image", "joint_states", "joint_commands")
 _TICK_S = 0.25
 _STATUS_S = 0.5  # without an image
 _DIAGNOSTICS_S = 1.0
+_DISCOVERY_S = 2.0  # nodes that have just started need about a second to discover each other
 
 
 class ModelHealth:
@@ -43,13 +45,14 @@ class ModelHealth:
         self._diagnostics = create_publisher(node, DiagnosticArray, "/diagnostics", RELIABLE)
         self._inputs: ModelInputs | None = None  # exists while the node is active
         self._announcements = Announcements()
-        self._status_at = self._diagnostics_at = 0.0
+        self._status_at = self._diagnostics_at = self._watched_since = 0.0
         self._busy = 0.0  # requests answered with BUSY at the last diagnostics
         node.create_timer(_TICK_S, self._tick, clock=STEADY)
 
     def watch(self, inputs: ModelInputs | None) -> None:
         """Report these inputs; None: the node is not active."""
         self._inputs, self._announcements, self._diagnostics_at = inputs, Announcements(), 0.0
+        self._watched_since = monotonic()
 
     def on_image(self, message: Any) -> None:
         """Report the state after an image."""
@@ -95,8 +98,7 @@ class ModelHealth:
             level, summary = DiagnosticStatus.WARN, "unconfigured" if server is None else "inactive"
         else:
             elapsed_s = max(monotonic() - self._diagnostics_at, 1e-3) if self._diagnostics_at else _DIAGNOSTICS_S
-            for stream in inputs.streams:
-                topic = stream.what.lower().replace(" ", "_").removesuffix("s")
+            for topic, stream in zip(_TOPICS, inputs.streams, strict=True):
                 values[f"{topic}_rate_hz"] = stream.take_count() / elapsed_s
             values |= server.health(self._node.get_clock().now().nanoseconds)
             rejection, count = inputs.rejection()
@@ -120,7 +122,7 @@ class ModelHealth:
         inputs, now = self._inputs, monotonic()
         if inputs is not None:
             inputs.choose_camera()
-            if now - self._diagnostics_at >= _DIAGNOSTICS_S:
+            if now - self._diagnostics_at >= _DIAGNOSTICS_S and now - self._watched_since >= _DISCOVERY_S:
                 inputs.look_around()
             fresh = self._announcements.new(self._findings(inputs))
             for finding in fresh:
@@ -163,6 +165,9 @@ class ModelHealth:
         for finding in (*streams, *others):
             cause: BadInput | None = finding.cause
             return (ErrorCode.NO_CONTEXT if cause is None else error_code(cause)), finding.text
-        if error is None and (surprised := self._surprise.finding()) is not None and surprised.is_error:
+        if error is not None:
+            hints = " ".join(finding.text for finding in inputs.stream_findings().values())
+            return error_code(error), f"{error} {hints}".rstrip()
+        if (surprised := self._surprise.finding()) is not None and surprised.is_error:
             return ErrorCode.SURPRISED, surprised.text
-        return (ErrorCode.NONE, "") if error is None else (error_code(error), str(error))
+        return ErrorCode.NONE, ""

@@ -1,6 +1,9 @@
 """The ModelInfo message of a loaded checkpoint."""
 
+from collections.abc import Callable
+
 import numpy as np
+from rclpy.node import Node
 
 from hwm_core.errors import BadConfig
 from hwm_core.planning.joint_space import JointSpace
@@ -45,10 +48,24 @@ def model_info(model: WorldModel, dtype: str, space: JointSpace) -> ModelInfo:
     )
 
 
+def if_consistent(node: Node, callback: Callable[[ModelInfo], None]) -> Callable[[ModelInfo], None]:
+    """A callback that ignores and logs messages that are not consistent: they are not of a world_model node."""
+
+    def checked(message: ModelInfo) -> None:
+        try:
+            require_consistent(message)
+        except BadConfig as error:
+            node.get_logger().error(str(error), throttle_duration_sec=5.0)
+            return
+        callback(message)
+
+    return checked
+
+
 def require_consistent(info: ModelInfo) -> None:
     """Raises BadConfig for a message that no loaded checkpoint sends: unequal lists, or numbers without a meaning."""
     joints = len(info.joint_names)
-    per_joint = ("units", "lower", "upper", "max_velocity", "max_acceleration", "scale")
+    per_joint = ("lower", "upper", "max_velocity", "max_acceleration", "scale")
     lengths = {name: len(getattr(info, name)) for name in per_joint}
     wrong = {name: length for name, length in lengths.items() if length != joints}
     if len(info.aliases) != len(info.alias_joints):
@@ -60,7 +77,7 @@ def require_consistent(info: ModelInfo) -> None:
             got=f"lengths {wrong}" if wrong else f"names {list(info.joint_names)}",
             remedy="Only a world_model node should publish on this topic.",
         )
-    values = np.concatenate([np.asarray(getattr(info, name), np.float64) for name in per_joint[1:]])
+    values = np.concatenate([np.asarray(getattr(info, name), np.float64) for name in per_joint])
     rates = (info.frame_rate_hz, info.past_frames, info.future_frames)
     if not (np.isfinite(values).all() and np.isfinite(rates).all() and min(rates) > 0):
         raise BadConfig(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from hwm_ros.topic_checks import ExpectedTopic, graph_findings
 
 _IMAGE, _STATES, _COMMANDS, _TRAJECTORY = "head_camera/image_raw", "joint_states", "joint_commands", "joint_trajectory"
 _COMPRESSED, _CUT = f"{_IMAGE}/compressed", "recording/cut"
+_PREFER_RAW_S = 1.0
 _OFFSET = "seconds added to the stamps of {}, to correct a constant delay between sensors"
 
 
@@ -71,6 +73,7 @@ class ModelInputs:
         self._mismatches: dict[str, str] = {}  # {topic: incompatible QoS}
         self._graph: dict[str, Finding] = {}  # of the last `look_around`
         self._cameras: dict[str, Subscription] = {}  # by topic
+        self._cameras_since = monotonic()  # when the newest of them was made
         for topic in self._image_topics():
             self._watch_camera(topic)
         subscribe = partial(create_subscription, node, report=self._on_mismatch)
@@ -142,6 +145,8 @@ class ModelInputs:
     # ---------------------------------------------------------------- messages
 
     def _on_camera(self, topic: str, message: Image | CompressedImage) -> None:
+        if topic == _COMPRESSED and self._raw_is_coming():
+            return
         stamp_ns = self._stamp(message, self._settings.image_offset_s)
         for command in self._trajectory.until(stamp_ns):
             self._add(self.commands, stamp_ns, partial(_add_command, command=command))
@@ -214,10 +219,16 @@ class ModelInputs:
         return " or ".join(self._node.resolve_topic_name(topic) for topic in self._image_topics())
 
     def _watch_camera(self, topic: str) -> None:
+        self._cameras_since = monotonic()
         kind = CompressedImage if topic == _COMPRESSED else Image
         self._cameras[topic] = create_subscription(
             self._node, kind, topic, partial(self._on_camera, topic), SENSOR, report=self._on_mismatch
         )
+
+    def _raw_is_coming(self) -> bool:
+        """Whether raw images, which need no decoding, are published and have not had a second to arrive."""
+        waits = _IMAGE in self._cameras and monotonic() - self._cameras_since < _PREFER_RAW_S
+        return waits and self._node.count_publishers(self._node.resolve_topic_name(_IMAGE)) > 0
 
     def _on_mismatch(self, topic: str, text: str) -> None:
         self._mismatches[topic] = text

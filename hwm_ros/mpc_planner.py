@@ -17,6 +17,7 @@ from hwm_ros import convert
 from hwm_ros.action import PlanActions
 from hwm_ros.command_output import CommandOutput
 from hwm_ros.error_codes import Rejected, error_code, error_name, error_text
+from hwm_ros.model_info import if_consistent
 from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
 from hwm_ros.node import STEADY, run, start_task
 from hwm_ros.parameters import declare_parameters, read_parameters, watch_parameters
@@ -63,7 +64,7 @@ class MpcPlannerNode(Node):
         watch_parameters(self, MpcPlannerParameters, self._locked, self._apply)
         # A callback that awaits blocks its callback group. The default group must stay free for what it awaits.
         awaiting = ReentrantCallbackGroup()
-        create_subscription(self, ModelInfo, f"{name}/model_info", self._on_info, LATCHED)
+        create_subscription(self, ModelInfo, f"{name}/model_info", if_consistent(self, self._on_info), LATCHED)
         create_subscription(self, JointState, "joint_states", numbered(self._on_joints), JOINTS_IN)
         create_subscription(self, ContextStatus, f"{name}/context_status", self._on_status, RELIABLE, awaiting)
         self._server = ActionServer(

@@ -7,7 +7,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 from action_msgs.msg import GoalStatus
 from fake_world_model import PERIOD, FakeWorldModel, standing
 from hwm_ros.action import PlanActions
-from hwm_ros.msg import ErrorCode
+from hwm_ros.msg import ErrorCode, ModelInfo
 from rclpy.task import Future
 from ros_harness import process
 from sensor_msgs.msg import Image
@@ -56,6 +56,14 @@ def test_separate_messages_of_other_joints_on_the_same_topic_are_ignored(model):
     for _ in range(3):
         result = model.result(model.send(num_frames=1)).result
         assert result.error_code == ErrorCode.NONE, result.error_msg
+
+
+def test_an_inconsistent_model_info_is_ignored(model):
+    model.joint_states = [{"left_elbow": 0.1, "neck": 0.2}]
+    broken = ModelInfo(joint_names=["left_elbow", "neck"], lower=[0.0], frame_rate_hz=30.0)
+    model.info.publish(broken)
+    result = model.result(model.send(num_frames=1)).result
+    assert result.error_code == ErrorCode.NONE, result.error_msg
 
 
 def test_a_goal_counts_frames_from_its_first_plan(model):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from hwm_core.data.discover import FoundRecordings, merge_found, named_path, search_recordings
+from hwm_core.data.discover import FoundRecordings, merge_found, search_recordings
 from hwm_core.data.lerobot.joint_columns import ColumnChoice
 from hwm_core.data.recording.recording import Recording, number_in
 from hwm_core.data.robot.embodiment import Embodiment, read_embodiment, union
@@ -16,6 +16,7 @@ from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import find_token_sets
 from hwm_core.errors import BadBag
+from hwm_core.io.named_path import named_path
 
 _CHANNELS = ("image", "joint", "command")  # as the arguments name them, in the order of `Stamps`
 Episode = TypeVar("Episode", Recording, TokenEpisode)

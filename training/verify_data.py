@@ -7,8 +7,9 @@ from tqdm import tqdm
 
 from hwm_core.data.checks.finding import Finding
 from hwm_core.data.checks.verification import is_store, verify_metadata, verify_recording
-from hwm_core.data.discover import dataset_paths, named_path
+from hwm_core.data.discover import dataset_paths
 from hwm_core.data.tokens.onex import find_token_sets
+from hwm_core.io.named_path import named_path
 
 from .sources import ReadOptions
 

@@ -1,6 +1,5 @@
 """Finds recordings of all formats: rosbag2, LeRobot, 1X raw shards, and videos with joint tables."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.onex import find_token_sets
 from hwm_core.data.tokens.onex_metadata import SETTINGS_FILE
 from hwm_core.errors import BadBag, BadInput, nearest_path
+from hwm_core.io.named_path import named_path
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,6 @@ def merge_found(parts: Iterable[FoundRecordings]) -> FoundRecordings:
         [one for part in parts for one in part.damaged],
         [one for part in parts for one in part.episodes],
     )
-
-
-def named_path(path: str | Path) -> Path:
-    """The path with a name: a recording has the name of its path, and `.` or `..` would lead out of a target folder."""
-    path = Path(path)
-    return path if path.name not in ("", "..") else Path(os.path.abspath(path))
 
 
 def dataset_paths(recordings: Iterable[Recording]) -> list[Path]:

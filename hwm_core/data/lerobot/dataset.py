@@ -18,6 +18,7 @@ from hwm_core.data.lerobot.file_patterns import find_files
 from hwm_core.data.lerobot.joint_columns import ColumnChoice, JointColumns, joint_columns
 from hwm_core.data.lerobot.metadata import INFO, Info, is_depth, read_info, read_tasks
 from hwm_core.errors import BadBag, NoImages
+from hwm_core.io.named_path import named_path
 
 _OF_ONE_EPISODE = ("episode ", "row ")  # beginnings of the names in `LeRobotDataset.left_out`
 
@@ -149,7 +150,7 @@ def open_lerobot(path: str | Path, choice: ColumnChoice | None = None) -> LeRobo
     Raises:
         BadBag: the folder is no dataset, is empty or damaged, or has an unsupported format version.
     """
-    path = Path(path)
+    path = named_path(path)
     info, everything = read_info(path)
     states, commands = joint_columns(path, info, choice or ColumnChoice())
     found = _find_episodes(path, info, everything)

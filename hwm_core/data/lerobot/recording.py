@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.lerobot.dataset import LeRobotDataset
-from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, is_video
+from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, INFO, is_video
 from hwm_core.data.lerobot.pictures import decode_picture, read_pictures
 from hwm_core.data.lerobot.tables import EpisodeJoints, read_joints
 from hwm_core.data.lerobot.tasks import row_tasks, tasks_or_none
@@ -24,6 +24,7 @@ from hwm_core.data.recording.events import (
 )
 from hwm_core.data.recording.labels import Labels
 from hwm_core.data.recording.recording import Recording
+from hwm_core.data.robot.joint_names import require_distinct_names
 from hwm_core.errors import BadBag
 
 _LoadImage = Callable[[], NDArray[np.uint8]]
@@ -86,6 +87,9 @@ class LeRobotRecording(Recording):
 
     def _events(self, joints: EpisodeJoints, images: Iterable[_LoadImage | None]) -> Iterator[AnyEvent]:
         state_names, command_names = self.dataset.state_names, self.dataset.command_names
+        for columns, names in ((self.dataset.states, state_names), (self.dataset.commands, command_names)):
+            whose = f"{' and '.join(columns.columns)} in {INFO} of {self.dataset.path.name}"
+            require_distinct_names(names, whose, "Rename one of them in this file.")
         for row, image in enumerate(images):
             stamp_ns = int(joints.stamps_ns[row])
             if joints.states is not None:

@@ -34,12 +34,12 @@ def match_names(wanted: Sequence[str], given: Sequence[str], whose: str) -> NDAr
     return np.array([position[name] for name in wanted], dtype=np.int64)
 
 
-def require_distinct_names(names: Sequence[str], whose: str) -> None:
+def require_distinct_names(names: Sequence[str], whose: str, remedy: str = "Give each joint its own name.") -> None:
     """Raises RobotMismatch when two joints share a name: the values of one would be taken for the other."""
     if repeated := [name for name, count in Counter(names).items() if count > 1]:
         raise RobotMismatch(
             f"Joints of {whose}",
             expected="each name once",
             got=f"{', '.join(repeated)} more than once",
-            remedy="Give each joint its own name.",
+            remedy=remedy,
         )

@@ -11,9 +11,10 @@ from hwm_core.data.recording.conversion import Conversion, convert_each, unusabl
 from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, Notice
 from hwm_core.data.recording.publisher_check import PublisherCheck
 from hwm_core.data.recording.recording import Recording, require_unique_names
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.writer import BagWriter, ImageFormat
-from hwm_core.errors import BadInput
+from hwm_core.errors import BadBag, BadInput
 
 # Longer than MAX_GAP_PERIODS of any camera of 0.7 Hz or more.
 CUT_PAUSE_NS = 5_000_000_000
@@ -57,6 +58,13 @@ def write_bags(
 
     def write(recording: Recording) -> None:
         bag = Path(folder) / recording.name
+        if isinstance(recording, BagRecording) and bag.resolve() == recording.path.resolve():
+            raise BadBag(
+                f"Bag {bag}",
+                expected="another folder than the source's",
+                got="the source itself",
+                remedy="Choose another --out.",
+            )
         if bag.exists():
             existing.append(recording.name)
             return

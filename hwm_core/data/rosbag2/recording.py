@@ -10,6 +10,7 @@ from hwm_core.data.rosbag2.compressed_file import ZSTD_SUFFIX
 from hwm_core.data.rosbag2.reader import bag_events, bag_topics
 from hwm_core.data.rosbag2.stamps import HEADER_STAMPS, Stamps, StampSource
 from hwm_core.data.rosbag2.topics import Topics
+from hwm_core.io.named_path import named_path
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class BagRecording(Recording):
 
     @property
     def name(self) -> str:
-        return self.path.name if self.path.is_dir() else self.path.name.removesuffix(ZSTD_SUFFIX).rpartition(".")[0]
+        path = named_path(self.path)
+        return path.name if path.is_dir() else path.name.removesuffix(ZSTD_SUFFIX).rpartition(".")[0]
 
     def events(self) -> Iterator[AnyEvent]:
         return bag_events(self.path, self.topics, stamps=self.stamps)

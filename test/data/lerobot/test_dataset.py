@@ -159,10 +159,12 @@ def test_names_shared_by_two_arms_get_a_prefix_and_names_with_positions_are_sort
     assert open_lerobot(folder).state_names == read
 
 
-def test_a_joint_name_that_appears_twice_in_a_list_is_rejected(folder):
+def test_a_joint_name_that_appears_twice_in_a_list_is_rejected(folder, tmp_path):
     set_state_names(folder, ["yaw", "roll", "yaw"])
-    with pytest.raises(RobotMismatch, match="expected each name once, got yaw more than once"):
+    with pytest.raises(RobotMismatch, match=r"info\.json.*expected each name once, got yaw more than once. Rename"):
         recording_at(folder, 0).read(PREPROCESSING)
+    with pytest.raises(RobotMismatch, match="Rename one of them"):  # a bag of it could not be read
+        write_rosbag2(recording_at(folder, 0).events(), tmp_path / "bag", TOPICS)
 
 
 def test_av1_video_is_read(tmp_path):

@@ -1,6 +1,7 @@
 """Clocks and offsets of the topics of a bag, commands as trajectories, and compressed files alone."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow
@@ -109,3 +110,14 @@ def test_a_compressed_mcap_file_alone_is_found_and_named_without_its_suffixes(tm
     episode, _ = recording.read(PREPROCESSING)
     expected, _ = replace(recording, path=plain).read(PREPROCESSING)
     assert np.array_equal(episode.frames, expected.frames) and np.array_equal(episode.states, expected.states)
+
+
+def test_a_bag_is_never_its_own_target(tmp_path, monkeypatch, capsys):
+    for number in (1, 2):
+        record(tmp_path / f"run_{number}", run(5))
+    monkeypatch.chdir(tmp_path)
+    for source in (".", "run_1", "../" + tmp_path.name):
+        assert hwm("convert", source, "--to", "rosbag2", "--out", ".") == 2
+        assert "got the source itself. Choose another --out" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path / "run_1")
+    assert BagRecording(Path("."), TOPICS).name == "run_1"

@@ -26,7 +26,8 @@ def compute_statistics(sources: Sources, robot: Robot, embodiment: Embodiment | 
     sets, found = sources.token_sets_and_recordings()
     if found.damaged:  # statistics of only a part of the sources would be wrong
         raise found.damaged[0][1]
-    tokens = [episode for path in sets for episode in sources.choose(open_episodes(path))]
+    alone = len(sets) == 1 and not found.recordings
+    tokens = [episode for path in sets for episode in sources.choose(open_episodes(path), alone)]
     episodes = tqdm([*tokens, *found.recordings], unit="recording", disable=None)
     manifests = measure_manifests(episodes, robot, embodiment)
     _print_manifests(manifests)

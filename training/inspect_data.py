@@ -53,7 +53,8 @@ def inspect_sources(
             print(f"{path}: {warning}")
     for path in sets:
         try:
-            episodes = tqdm(sources.choose(open_episodes(path)), unit="episode", disable=None)
+            alone = len(sets) == 1 and not found.recordings
+            episodes = tqdm(sources.choose(open_episodes(path), alone), unit="episode", disable=None)
             print(*_lines_of_tokens(inspect_tokens(str(path), episodes, joint), dimensions), sep="\n")
         except BadInput as fault:
             faults += 1

@@ -100,14 +100,23 @@ class Sources:
             parts.append(self.reading.search_beside_tokens(path) if below else self.reading.search([path]))
         found = merge_found(parts)
         recordings = found.recordings if sets else found.usable()
-        return sets, replace(found, recordings=self.choose(recordings) if recordings else [])
+        return sets, replace(found, recordings=self.choose(recordings, alone=not sets) if recordings else [])
 
-    def choose(self, episodes: list[Episode]) -> list[Episode]:
-        """The episodes whose numbers were given with --episodes. Raises BadBag where a number has none."""
+    def choose(self, episodes: list[Episode], alone: bool = True) -> list[Episode]:
+        """The episodes whose numbers were given with --episodes.
+
+        Args:
+            episodes: of one set, or all recordings.
+            alone: whether they are all that the sources have. Then every number must be among them, otherwise one.
+
+        Raises:
+            BadBag: a number has no episode.
+        """
         if self.episodes is None:
             return episodes
         there = {number_in(one.name) for one in episodes}
-        if absent := [number for number in self.episodes if number not in there]:
+        absent = [number for number in self.episodes if number not in there]
+        if absent and (alone or len(absent) == len(self.episodes)):
             known = sorted(number for number in there if number is not None)
             raise BadBag(
                 "--episodes",

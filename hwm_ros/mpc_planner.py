@@ -178,13 +178,11 @@ class MpcPlannerNode(Node):
         self._client_was_seen |= clients > 0
         if clients or not self._client_was_seen:
             watchdogs.client()
-        fault: Fault | None = None
-        if goal is not None:
-            fault = watchdogs.fault(goal.progress.planning)
-            if fault is None and self._output.stream is not None and (reason := self._output.stream.fault):
-                fault = Fault("NOT_FOLLOWED", reason)
-        else:
-            fault = watchdogs.time_fault()
+        fault = watchdogs.fault(goal.progress.planning) if goal is not None else watchdogs.time_fault()
+        if goal is None and self._inputs_ready is None:  # the goal image is being sent
+            fault = fault or watchdogs.model_fault()
+        elif goal is not None and self._output.stream is not None and (reason := self._output.stream.fault):
+            fault = fault or Fault("NOT_FOLLOWED", reason)
         if self._handle.is_cancel_requested:
             self._end(ErrorCode.CANCELED, "Canceled by the client.")
         elif fault is not None:

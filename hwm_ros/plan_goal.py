@@ -39,6 +39,7 @@ class PlanGoal:
         self.handle, self.progress, self.done, self.version = handle, progress, done, version
         self.frame_ns = 0  # stamp of the newest frame of the model
         self._plan = ActionSequence()
+        self.futures = 0  # candidates of the newest search
 
     @property
     def over(self) -> bool:
@@ -52,7 +53,7 @@ class PlanGoal:
 
     def add_plan(self, made: MakePlan.Response) -> bool:
         """Whether to follow a plan that is ready now, in the order of the model's joints."""
-        self._plan = made.plan
+        self._plan, self.futures = made.plan, made.futures
         return self.progress.add_plan(
             MadePlan(
                 convert.stamp_ns(made.plan.header.stamp),

@@ -64,6 +64,7 @@ class PlannerHealth:
                 values["plan_s"] = progress.plan_seconds[-1]
             if progress.plan is not None:
                 values["observed_cost"] = progress.plan.observed_cost
+                values["futures"] = self._goal.futures
         running = self._goal is not None and not self._goal.progress.over
         level, summary = DiagnosticStatus.OK, "follows a goal" if running else "waits for a goal"
         if self._fault:

@@ -98,6 +98,13 @@ class Watchdogs:
             return Fault("CLIENT_GONE", "The action client that sent the goal has disappeared.")
         return None
 
+    def model_fault(self) -> Fault | None:
+        """What must end a goal whose image is being sent to the world model, or that moves the robot."""
+        if self._lockstep or self.age_s("status") <= self.settings.model_timeout_s:
+            return None
+        reason = f"The world model has reported nothing for {self.age_s('status'):.2f} s: it has ended or hangs."
+        return Fault("WORLD_MODEL_GONE", reason)
+
     def fault(self, planning: bool) -> Fault | None:
         """What must end a goal that moves the robot.
 
@@ -116,9 +123,8 @@ class Watchdogs:
         if self.age_s("joints") > settings.joints_timeout_s:
             reason = f"No new joint state for {self.age_s('joints'):.2f} s. {self.rejected}".rstrip()
             return Fault("STALE_JOINTS", reason)
-        if self.age_s("status") > settings.model_timeout_s:
-            reason = f"The world model has reported nothing for {self.age_s('status'):.2f} s: it has ended or hangs."
-            return Fault("WORLD_MODEL_GONE", reason)
+        if (fault := self.model_fault()) is not None:
+            return fault
         # Without a report after the newest frame, it is not known yet which of the two has stopped.
         if self.age_s("camera") > settings.camera_timeout_s and self.age_s("status") < self.age_s("camera"):
             return Fault("STALE_CAMERA", f"No new camera frame for {self.age_s('camera'):.2f} s.")

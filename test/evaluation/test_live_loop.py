@@ -14,11 +14,12 @@ from hwm_core.evaluation.closed_loop.episode import run_episode
 from hwm_core.evaluation.closed_loop.limits import joint_space
 from hwm_core.evaluation.closed_loop.planned import Planned
 from hwm_core.evaluation.closed_loop.view import plain_view
+from hwm_core.live.command_stream import CommandStream
 from hwm_core.live.context import Context
 from hwm_core.live.model import LiveConfig, LiveModel
 from hwm_core.live.planner import Followed, LivePlanner, PlanRequest
+from hwm_core.live.stream_config import StreamConfig
 from hwm_core.planning.costs.objective import Objective
-from hwm_core.planning.follower import PlanFollower
 from hwm_core.planning.search_config import SearchConfig
 from hwm_core.sim.description import CONTROL_HZ, joints
 from hwm_core.sim.model import SimHumanoid
@@ -75,31 +76,35 @@ def bench_commands(robot: RecordedHumanoid, model: WorldModel, kind: TaskKind) -
 
 
 def live_commands(robot: RecordedHumanoid, model: WorldModel, kind: TaskKind) -> np.ndarray:
-    """The same from context, planner and follower, as the nodes use them in lockstep."""
+    """The same from context, planner and command stream, as the nodes use them in lockstep."""
     task = make_task(kind, robot, SEED)
     context = Context(model.manifest, model.preprocessing, model.past_frames)
     live = LiveModel(model, LiveConfig(), OBJECTIVE)
-    planner, followed = LivePlanner(live, SEARCH), None
+    planner = LivePlanner(live, SEARCH)
     live.set_goal(model.preprocessing.apply(task.goal_image))
-    follower = PlanFollower(live.space, round(REPLAN_S * model.frame_rate_hz), robot.last_command)
+    stream = CommandStream(live.space, StreamConfig(), lambda: robot.time_ns * 1e-9)
+    stream.set_shadow(False)
+    stream.begin(round(REPLAN_S * model.frame_rate_hz))
     context.add_command(robot.time_ns - 1, robot.joints.names, robot.last_command)
+    stream.measured(robot.time_ns * 1e-9, robot.time_ns, robot.last_command)  # the bench starts from the command
     commands: list[np.ndarray] = []
     while len(commands) < round(kind.seconds * CONTROL_HZ):
         stamp_ns = robot.time_ns
         context.add_image(stamp_ns, image_message(robot.render()))
-        follower.set_camera_period(context.image_period_s)
-        if context.readiness_error() is not None:
-            follower.hold_from(stamp_ns)
-            command = follower.command(stamp_ns)
-        else:
-            if context.newest_stamp_ns == stamp_ns and follower.due(stamp_ns):
-                made = planner.plan(context.window(), PlanRequest(kind.joints, followed=followed, seed=SEED))
-                follower.adopt(made.stamp_ns, made.actions)
-                followed = Followed(made.actions, made.stamp_ns)
-            command = follower.command(stamp_ns)
-            commands.append(command)
-        context.add_command(stamp_ns, robot.joints.names, command)
-        robot.command(command)
+        stream.set_camera_period(context.image_period_s)
+        is_ready = context.readiness_error() is None
+        if not is_ready:
+            stream.drop_plan(stamp_ns)
+        elif context.newest_stamp_ns == stamp_ns and stream.due(stamp_ns):
+            ahead = stream.forecast(stamp_ns, model.future_frames) if stream.follows else None
+            followed = None if ahead is None else Followed(ahead, stamp_ns)
+            made = planner.plan(context.window(), PlanRequest(kind.joints, followed=followed, seed=SEED))
+            stream.adopt(made.stamp_ns, made.actions)
+        command = stream.frame(stamp_ns)
+        assert command is not None
+        commands += [command.positions] if is_ready else []
+        context.add_command(stamp_ns, robot.joints.names, command.positions)
+        robot.command(command.positions)
         robot.advance()
     return np.stack(commands)
 

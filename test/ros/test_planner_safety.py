@@ -16,6 +16,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
 from rclpy.parameter import Parameter
 from ros_harness import process
+from sensor_msgs.msg import Image
 
 pytestmark = pytest.mark.ros
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.ros
 def model(tmp_path_factory):
     peer = FakeWorldModel()
     log = tmp_path_factory.mktemp("planner") / "planner.txt"
-    settings = {"answer_timeout_s": 2.0, "frame_timeout_s": 3.0, "deadline_s": 0.5, "hold_s": 0.3}
+    settings = {"answer_timeout_s": 20.0, "frame_timeout_s": 3.0, "deadline_s": 0.5, "hold_s": 0.3}
     with process("mpc_planner", log, publish_commands=True, **settings):
         yield peer
     peer.close()
@@ -137,6 +138,13 @@ def test_a_world_model_that_starts_again_ends_the_goal(model):
     model.info.publish(INFO)
     result = model.result(handle).result
     assert result.error_code == ErrorCode.WORLD_MODEL_GONE and "started again" in result.error_msg
+
+
+def test_a_world_model_that_ends_before_it_has_accepted_the_goal_image_ends_the_goal(model):
+    image = Image(height=1, width=1, encoding="rgb8", step=3, data=[0, 0, 0])
+    handle = standing(model).send(goal=image, num_frames=3)
+    model.stopped = {"status"}
+    assert model.result(handle).result.error_code in (ErrorCode.WORLD_MODEL_GONE, ErrorCode.NO_CONTEXT)
 
 
 def test_a_client_that_disappears_ends_the_goal(model):

@@ -1,7 +1,7 @@
 """Preprocessing of camera images to model frames, shared by recording, training, replay and the node."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
@@ -15,12 +15,14 @@ from hwm_core.errors import BadImage
 # Cameras round their sizes to multiples of 8 or 16, so the aspect may differ by a pixel or two.
 _ASPECT_TOLERANCE = 0.01
 
+_Share = Annotated[float, Field(allow_inf_nan=True)]  # `_margins_leave_pixels` rejects NaN, with all its conditions
+
 
 class Preprocessing(Config):
     """Crop, size, colour order and frame rate. Every checkpoint contains one."""
 
     source_aspect: float = Field(ge=0, description="width / height of the camera's images; 0: any, cropped to a square")
-    margins: tuple[float, float, float, float] = Field(
+    margins: tuple[_Share, _Share, _Share, _Share] = Field(
         default=(0.0, 0.0, 0.0, 0.0),
         description="shares of height and width removed first, at top, bottom, left and right: bars, a second eye",
     )

@@ -9,7 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.recording.video_picture import rgb_of
+from hwm_core.data.recording.video_picture import PictureConverter
 from hwm_core.errors import BadBag, BadImage
 
 _REORDERED = 16  # packets by which an encoder may change the order of frames, the most of H.264 and H.265
@@ -45,6 +45,7 @@ class PacketDecoder:
     def __init__(self, topic: str) -> None:
         self._topic = topic
         self._codec: Any = None
+        self._converter: PictureConverter | None = None
         self._name = ""
         self._waiting: dict[int, BadImage | None] = {}  # packets without an image so far, with the fault of the decoder
 
@@ -85,9 +86,11 @@ class PacketDecoder:
                 yield self._picture(frame)
 
     def _picture(self, frame: Any) -> DecodedPacket:
-        stream = SimpleNamespace(sample_aspect_ratio=self._codec.sample_aspect_ratio, codec_context=self._codec)
+        if self._converter is None:  # the decoder knows the pixel aspect from the first image on
+            stream = SimpleNamespace(sample_aspect_ratio=self._codec.sample_aspect_ratio, codec_context=self._codec)
+            self._converter = PictureConverter(stream, f"of packets on {self._topic}")
         try:
-            return DecodedPacket(frame.pts, rgb_of(frame, stream, f"of packets on {self._topic}"))
+            return DecodedPacket(frame.pts, self._converter.rgb(frame))
         except BadBag as fault:
             return DecodedPacket(
                 frame.pts,

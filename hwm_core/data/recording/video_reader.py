@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from hwm_core.data.recording.video_picture import display_matrix, pixel_aspect, rgb_of
+from hwm_core.data.recording.video_picture import PictureConverter, display_matrix, pixel_aspect
 from hwm_core.errors import BadBag
 
 _TOLERANCE_S = 1e-4  # of LeRobot, for the time of a frame
@@ -30,7 +30,7 @@ class VideoSpan:
         """Yield seconds since the start of the span and images as players show them, uint8 [H, W, 3].
 
         Raises:
-            BadBag: the file is damaged, or as `rgb_of`.
+            BadBag: the file is damaged, or as `PictureConverter.rgb`.
         """
         with open_video(self.path) as (container, stream):
             stream.thread_type = "AUTO"
@@ -38,7 +38,7 @@ class VideoSpan:
             if self.start_s > 0:
                 container.seek(int(origin / stream.time_base), stream=stream)
             early = 0.5 / float(stream.average_rate or 30)  # stamps are rounded to the time base of the file
-            number = 0
+            number, converter = 0, PictureConverter(stream, self.path)
             for frame in container.decode(stream):
                 if frame.time is None or frame.time < origin - early:
                     continue
@@ -46,7 +46,7 @@ class VideoSpan:
                     return
                 self._require_place(number, frame.time - origin, float(stream.time_base))
                 number += 1
-                yield frame.time - origin, rgb_of(frame, stream, self.path)
+                yield frame.time - origin, converter.rgb(frame)
 
     def _require_place(self, number: int, seconds: float, tick_s: float) -> None:
         if self.rate_hz is not None and abs(seconds - number / self.rate_hz) > _TOLERANCE_S + tick_s:

@@ -59,9 +59,11 @@ def _to_lerobot(recordings: list[Recording], sources: Sources, out: Path, option
     version, camera = cast(Version, options.to.removeprefix("lerobot-")), sources.reading.camera
     datasets = {one.dataset.path: one.dataset for one in recordings if isinstance(one, LeRobotRecording)}
     one_dataset = len(datasets) == 1 and all(isinstance(one, LeRobotRecording) for one in recordings)
+    columns = sources.reading.columns
     changes = (options.codec, options.fps, options.task, options.robot, sources.episodes)
+    chosen = columns.states or columns.actions
     all_cameras = camera is None or any(dataset.cameras == (camera,) for dataset in datasets.values())
-    if one_dataset and all_cameras and all(change is None for change in changes):
+    if one_dataset and all_cameras and not chosen and all(change is None for change in changes):
         return convert_version(next(iter(datasets)), out, version)
     settings = {"codec": options.codec or "av1", "fps": options.fps, "task": options.task, "robot": options.robot}
     return write_lerobot(recordings, out, LeRobotOptions.parse({"version": version, **settings}, where="convert"))

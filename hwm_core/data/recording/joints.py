@@ -188,7 +188,7 @@ class JointTrack:
                 "Joint message",
                 expected=f"{len(names)} positions, one per name",
                 got=list(values.shape),
-                remedy="Fix the publisher.",
+                remedy="Correct them at their source: the publisher, or the rows of the table.",
             )
         row = values[self._columns]
         if not (np.abs(row) <= LARGEST_VALUE).all():  # also rejects NaN
@@ -198,7 +198,7 @@ class JointTrack:
                 "Joint message",
                 expected=f"finite positions of at most {LARGEST_VALUE:g}",
                 got=f"{fault} for {', '.join(bad)}",
-                remedy="Fix the publisher.",
+                remedy="Correct them at their source: the publisher, or the rows of the table.",
             )
         return row
 

@@ -75,6 +75,18 @@ def test_the_commands_take_the_choice_of_columns(folder, tmp_path, capsys):
     assert hwm("prepare", folder, "--robot", "r", "--size", 12, "--validation-nth", 2, "--out", tmp_path / "no") == 2
 
 
+def test_a_conversion_of_chosen_columns_has_only_these(folder, tmp_path):
+    agibot(folder)
+    words = ("--states", "observation.states.joint.*", "--actions", "actions.joint.position")
+    for version in ("v2.1", "v3.0"):
+        out = tmp_path / version
+        assert hwm("convert", folder, *words, "--to", f"lerobot-{version}", "--codec", "lossless", "--out", out) == 0
+        assert hwm("convert", folder, *words, "--to", f"lerobot-{version}", "--out", tmp_path / f"{version} again") == 0
+        dataset = open_lerobot(out)
+        assert dataset.state_names == dataset.command_names == ("left", "right")
+        assert read_joints(dataset, 1).commands[3].tolist() == [6, 8]
+
+
 def test_a_chosen_column_that_is_absent_is_rejected_with_the_most_similar_one(folder):
     agibot(folder)
     with pytest.raises(BadBag, match=r"--states.*got `observation\.states\.joints`.*Did you mean"):

@@ -226,3 +226,9 @@ def test_a_column_that_info_does_not_describe_is_described_in_the_conversion_as_
     }
     described = {name for name, one in after.info["features"].items() if one["dtype"] != "video"}
     assert described == {*read_table(after, 0).column_names}
+
+
+def test_a_row_with_nan_costs_this_row_and_its_remedy_is_about_tables_too(folder):
+    with_column(folder, 0, "observation.state", [*states(20)[:19].tolist(), [1.0, float("nan"), 2.0]])
+    _, report = recording_at(folder, 0).read(PREPROCESSING)
+    assert report.bad == 1 and "elbow" in report.first_fault and "the rows of the table" in report.first_fault

@@ -1,14 +1,25 @@
 """The motions that an episode may have: what the whole robot does."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.motion import MotionMix
+from hwm_core.sim.planner_motion import PlannerMotion
 
-Motion = Literal["random", "skills"]
+Motion = Literal["random", "skills", "planner"]
+
+
+class CommandSource(Protocol):
+    """What drives the robot."""
+
+    def next_command(self) -> NDArray[np.float64]:
+        """The command [A] for this tick."""
+        ...
+
 
 _RANDOM_MIX: Mapping[str, float] = {"object": 0.45, "workspace": 0.30, "nearby": 0.15, "hold": 0.10}
 _SKILL_MIX: Mapping[str, float] = {
@@ -44,5 +55,9 @@ def skill_motion(robot: SimHumanoid, seed: int) -> MotionMix:
     return MotionMix(robot, seed, bool(neck < 0.65), _SKILL_MIX, still)
 
 
-MOTIONS: Mapping[Motion, Callable[[SimHumanoid, int], MotionMix]] = {"random": random_motion, "skills": skill_motion}
+MOTIONS: Mapping[Motion, Callable[[SimHumanoid, int], CommandSource]] = {
+    "random": random_motion,
+    "skills": skill_motion,
+    "planner": PlannerMotion,
+}
 """{name: the motion of an episode, from the robot at its start and the seed}."""

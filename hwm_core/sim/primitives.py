@@ -15,7 +15,7 @@ from hwm_core.planning.proposals.joint_moves import JointMoves
 from hwm_core.sim.arm_chain import simulated_arm
 from hwm_core.sim.description import SIDES
 
-_WORKSPACES: Mapping[str, Workspace] = {"right": Workspace(), "left": Workspace(y=(-0.20, 0.40))}
+WORKSPACES: Mapping[str, Workspace] = {"right": Workspace(), "left": Workspace(y=(-0.20, 0.40))}
 
 
 def primitives_for(
@@ -33,5 +33,5 @@ def primitives_for(
     for side in SIDES:
         arm = simulated_arm(side)
         if set(arm.joints) <= set(joints):
-            motions += Arm(arm, _WORKSPACES[side], strokes).motions(space)
+            motions += Arm(arm, WORKSPACES[side], strokes).motions(space)
     return [*(motions or [JointMoves(joints, space)]), Back(torch.as_tensor(start), space)]

@@ -12,8 +12,7 @@ from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.writer import BagWriter, ImageFormat
 from hwm_core.sim.description import CAMERA_FRAME, CONTROL_HZ, JointReading
 from hwm_core.sim.model import SimHumanoid
-from hwm_core.sim.motion import MotionMix
-from hwm_core.sim.motions import MOTIONS, Motion
+from hwm_core.sim.motions import MOTIONS, CommandSource, Motion
 from hwm_core.types import Episode
 
 
@@ -80,7 +79,7 @@ class SimEpisode:
         return np.where(coverage.max(axis=-1) >= 128, coverage.argmax(axis=-1) + 1, 0).astype(np.uint8)
 
 
-def play(robot: SimHumanoid, motion: MotionMix, seconds: float) -> Iterator[Tick]:
+def play(robot: SimHumanoid, motion: CommandSource, seconds: float) -> Iterator[Tick]:
     """Drive the robot by the motion. When a tick is yielded, the robot is still in the state of its frame."""
     readings: tuple[JointReading, ...] = (robot.joint_state(),)
     for _ in range(round(seconds * CONTROL_HZ)):

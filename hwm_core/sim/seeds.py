@@ -12,5 +12,5 @@ FIRST_SEED: Mapping[str, int] = {
 """The first seed of each use: recordings for training and validation, episodes of evaluations, tasks of the final
 closed-loop table (used for nothing else), and tasks on which planners and baselines are tuned."""
 
-SEEDS_OF_MOTION: Mapping[str, int] = {"random": 0, "skills": 400_000}
+SEEDS_OF_MOTION: Mapping[str, int] = {"random": 0, "skills": 400_000, "planner": 600_000}
 """What is added for recordings of a motion, so that two motions share no scene."""

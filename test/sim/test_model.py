@@ -11,10 +11,12 @@ from simulated import SMALL, digest
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.errors import BadActions
 from hwm_core.evaluation.simulated import object_tracks
+from hwm_core.planning.joint_space import SECONDS_TO_FULL_SPEED
 from hwm_core.sim.description import CONTROL_HZ, START_NS, joints
 from hwm_core.sim.model import SimHumanoid
 from hwm_core.sim.motion import plan_segment
 from hwm_core.sim.motions import MOTIONS, random_motion
+from hwm_core.sim.planner_motion import PlannerMotion
 from hwm_core.sim.recorder import SimEpisode, simulate_episode
 from hwm_core.sim.variation import OBJECTS
 
@@ -80,7 +82,7 @@ def test_a_move_takes_longer_for_a_farther_goal_and_ends_early_beyond_its_longes
     assert cut.ticks == 30 and cut.at(30) == pytest.approx(1 / 1.875)
 
 
-@pytest.mark.parametrize(("motion", "share_moved"), [("random", 0.75), ("skills", 0.4)])
+@pytest.mark.parametrize(("motion", "share_moved"), [("random", 0.75), ("skills", 0.4), ("planner", 0.25)])
 def test_objects_are_pushed_but_stay_on_the_table(motion, share_moved):
     moved = []
     for seed in range(4):
@@ -94,6 +96,22 @@ def test_objects_are_pushed_but_stay_on_the_table(motion, share_moved):
         assert (np.abs(after[:, :2] - (0.54, 0.0)) < (0.34, 0.49)).all() and (after[:, 2] > 0).all()
         assert robot.data.warning.number.sum() == 0
     assert np.mean(moved) >= share_moved
+
+
+def test_the_motion_of_a_planner_keeps_the_limits_of_speed_and_acceleration_and_moves_one_arm():
+    robot = SimHumanoid(5)
+    driver, table, commands = PlannerMotion(robot, 5), robot.joints, [robot.last_command]
+    for _ in range(10 * CONTROL_HZ):
+        commands.append(robot.command(driver.next_command()))
+        robot.advance()
+    path = np.array(commands)
+    frames = path[::2]  # plans have half the rate of the control ticks
+    steps = np.diff(frames, axis=0)
+    assert (np.abs(np.diff(path, axis=0)) <= table.max_velocity / CONTROL_HZ + 1e-5).all()
+    fastest = table.max_velocity / SECONDS_TO_FULL_SPEED / (CONTROL_HZ / 2) ** 2
+    assert (np.abs(np.diff(steps, axis=0)) <= fastest + 1e-5).all()
+    moving = {name for name, travel in zip(table.names, np.abs(steps).sum(axis=0), strict=True) if travel > 0.01}
+    assert moving == {name for name in table.names if name.startswith("right") and "gripper" not in name}
 
 
 def test_the_random_motion_of_the_held_out_episodes_is_the_same_as_ever():

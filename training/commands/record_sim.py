@@ -29,9 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--motion",
-        choices=("random", "skills"),
+        choices=("random", "skills", "planner"),
         default="random",
-        help="random motion, or pushes, sweeps, picks and corrections (%(default)s)",
+        help="random motion; pushes, sweeps, picks and corrections; or what a planner tries (%(default)s)",
     )
     return parser
 

@@ -17,6 +17,7 @@ from hwm_core.data.robot.description import Joint
 
 # Share of repeated images above which the camera is slower than its stated rate.
 MANY_REPEATS = 0.05
+_DARK = 16  # of 255
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Inspection:
                 f"{self.repeats:.1%} of the images repeat the previous image: the camera runs at about "
                 f"{self.fresh_hz:.1f} Hz, not at its stated {self.rates['images'].hz:.1f} Hz. Copying the last frame "
                 "looks too good in evaluations"
+            )
+        if (brightest := self.thumbnails.max(initial=0)) <= _DARK:
+            found.append(
+                f"images are almost black, at most {brightest} of 255: is the lens covered, or does the camera send 10 "
+                "or 12 bits as 16?"
             )
         if any(self.bars):
             top, bottom, left, right = (f"{share:.0%}" for share in self.bars)

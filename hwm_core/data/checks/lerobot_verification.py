@@ -1,6 +1,7 @@
 """Verifies the metadata of a LeRobot dataset against its files."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from hwm_core.data.checks.finding import Finding
@@ -8,6 +9,7 @@ from hwm_core.data.lerobot.checked_episode import grid_deviation
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.metadata import statistics_faults
 from hwm_core.data.lerobot.tables import read_times
+from hwm_core.data.recording.video_reader import open_video
 from hwm_core.errors import BadInput
 from hwm_core.io.json_files import read_json
 
@@ -60,6 +62,25 @@ def verify_lerobot(dataset: LeRobotDataset) -> Iterator[Finding]:
             text = f"info.json has {key} {dataset.info[key]}, but there are {counted}, which is used"
             yield Finding("note", where, text)
     yield from _names(dataset)
+    yield from _unclaimed_frames(dataset)
+
+
+def _unclaimed_frames(dataset: LeRobotDataset) -> Iterator[Finding]:
+    """Shared videos with more frames than their episodes have rows."""
+    claimed: dict[Path, int] = {}
+    for entry in dataset.entries.values():
+        for span in entry.videos.values():
+            if span.rate_hz is not None and span.frames is not None:
+                end = round(span.start_s * span.rate_hz) + span.frames
+                claimed[span.path] = max(claimed.get(span.path, 0), end)
+    for path, count in claimed.items():
+        with suppress(BadInput), open_video(path) as (_, stream):  # a damaged file is a fault of its episodes
+            if stream.frames > count:
+                text = (
+                    f"{path.relative_to(dataset.path)} has {stream.frames} frames, but its episodes end at {count}: an "
+                    "episode without an entry, or images that are shifted against their rows"
+                )
+                yield Finding("note", dataset.path.name, text)
 
 
 def _names(dataset: LeRobotDataset) -> Iterator[Finding]:

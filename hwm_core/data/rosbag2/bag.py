@@ -41,6 +41,7 @@ class Bag:
         self.unlisted: tuple[Path, ...] = ()  # files beside the listed ones, which are not read
         self._delivered: Counter[tuple[Path, str]] = Counter()
         self._unknown: Counter[tuple[Path, int]] = Counter()
+        self.turns: Counter[str] = Counter()  # how often another publisher of a topic followed
         try:
             paths = [path]
             if path.is_dir():
@@ -92,14 +93,18 @@ class Bag:
                 if one.encoding == CDR and one.message_type in topics.get(one.topic, ())
             }
             publishers = _numbered(wanted)
+            newest: dict[str, int] = {}  # publisher of the newest message of each topic
             for message in file.messages(wanted):
                 connection = wanted.get(message.key)
                 if connection is None:
                     self._unknown[file.path, message.key] += 1
                     continue
-                self._delivered[file.path, connection.topic] += 1
+                topic, publisher = connection.topic, publishers[message.key]
+                self._delivered[file.path, topic] += 1
+                self.turns[topic] += newest.setdefault(topic, publisher) != publisher
+                newest[topic] = publisher
                 data = _decompress(message.data) if compressed else message.data
-                yield BagMessage(connection, publishers[message.key], message.received_ns, data)
+                yield BagMessage(connection, publisher, message.received_ns, data)
 
     def shortfalls(self, topics: Collection[str]) -> list[str]:
         """Where `messages` delivered other counts than the bag says it has, a sentence each.
@@ -125,7 +130,11 @@ class Bag:
         for file in self.files:
             listed = self.metadata.message_count_of(file.path)
             if None not in (file.count, listed) and file.count != listed:
-                found.append(f"{file.path.name} says it has {file.count} messages, but {METADATA} says {listed}")
+                found.append(f"{file.path.name} has {file.count} messages, but {METADATA} says {listed}")
+        counts = [file.count for file in self.files if file.count is not None]
+        stated_in_all = self.metadata.message_count
+        if not found and len(counts) == len(self.files) and stated_in_all not in (None, sum(counts)):
+            found.append(f"the files have {sum(counts)} messages, but {METADATA} says {stated_in_all}")
         if self.unlisted:
             names = ", ".join(one.name for one in self.unlisted)
             found.append(f"{METADATA} does not list {names}, so it is not read: run `ros2 bag reindex`")

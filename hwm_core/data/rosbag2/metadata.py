@@ -52,6 +52,7 @@ class BagMetadata(JsonFields):
 
     version: int = Field(default=1, le=_NEWEST)
     relative_file_paths: tuple[str, ...] = ()
+    message_count: int | None = None
     topics_with_message_count: tuple[TopicCount, ...] = ()
     compression_format: str | None = None
     compression_mode: str = ""

@@ -26,6 +26,7 @@ JOINT_TYPES: Mapping[Channel, tuple[str, ...]] = {
     "commands": ("sensor_msgs/msg/JointState", TRAJECTORY),
 }
 CUT_TYPE = "std_msgs/msg/Empty"
+_MOST_TURNS = 2  # a camera that was started again follows another publisher once
 _REPUBLISH = "publish them as sensor_msgs/Image while playing the bag"
 
 
@@ -72,6 +73,9 @@ def bag_events(
         held: list[PacketEvents | TrajectoryEvents] = [*packets.values(), *trajectories.values()]
         for rest in held:
             yield from rest.finish()
+        for topic, channel in channels.items():
+            if channel == "images" and bag.turns[topic] > _MOST_TURNS:
+                yield Notice("fault", f"images on {topic} come from several publishers in turns: a mixture of cameras")
         for text in bag.shortfalls(wanted):
             yield Notice("fault", text)
         for topic, encoding in sorted(bag.foreign().items()):

@@ -18,8 +18,6 @@ class SqliteFile:
     journal undoes (`-journal`). SQLite applies a journal by writing, so a file with a journal is read from a copy.
     """
 
-    count: int | None = None  # sqlite3 has no statistics of its own
-
     def __init__(self, path: Path) -> None:
         self.path = path
         self._folder: TemporaryDirectory | None = None
@@ -35,6 +33,7 @@ class SqliteFile:
             else:
                 self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
             self.connections = tuple(self._read_connections())
+            self.count: int | None = self._database.execute("SELECT count(*) FROM messages").fetchone()[0]
         except BaseException:
             self.close()
             raise

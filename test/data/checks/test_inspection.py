@@ -58,7 +58,10 @@ def test_the_bars_of_a_letterbox_are_found_but_not_in_a_dark_scene(tmp_path):
         tmp_path / "dark",
         [m if m.topic != TOPICS.image else Message(m.topic, m.stamp_ns, grey_image(3)) for m in run(9)],
     )
-    assert inspect(find_recordings(tmp_path / "dark", TOPICS)[0]).bars == (0, 0, 0, 0)
+    dark = inspect(find_recordings(tmp_path / "dark", TOPICS)[0])
+    assert dark.bars == (0, 0, 0, 0)
+    assert any("almost black, at most 3 of 255" in remark for remark in dark.remarks())
+    assert not any("almost black" in remark for remark in found.remarks())
 
 
 def test_constant_dimensions_are_listed(tmp_path):

@@ -7,6 +7,7 @@ import pyarrow.parquet
 import pytest
 from recordings import PREPROCESSING, lerobot_dataset, recording_at, write_video
 
+from hwm_core.data.checks.verification import verify_metadata
 from hwm_core.data.lerobot.dataset import open_lerobot
 from hwm_core.data.lerobot.versions import convert_version
 from hwm_core.errors import BadBag
@@ -88,3 +89,9 @@ def test_a_video_whose_frames_have_other_times_is_rejected(dataset):
     write_video(dataset / VIDEO, 3 * FRAMES, "mpeg4", rate=29)
     with pytest.raises(BadBag, match=r"frame 1 after 0\.0000 s at 0\.0333 s, got 0\.0345 s"):
         recording_at(dataset, 0).read(PREPROCESSING)
+
+
+def test_frames_that_belong_to_no_episode_are_noted(dataset):
+    write_video(dataset / VIDEO, 3 * FRAMES + 1, "mpeg4")
+    (note,) = [one for one in verify_metadata(dataset) if "has 61 frames" in one.text]
+    assert note.level == "note" and "end at 60" in note.text

@@ -99,7 +99,7 @@ def test_a_bag_that_lists_no_files_has_all_files_of_its_folder(tmp_path, message
     bag = split_bag(tmp_path / "split", [messages[:90], messages[90:]])
     write_metadata(bag, [], {}, {})
     assert delivered(bag) == FULL
-    assert notices(bag) == []
+    assert notices(bag) == ["the files have 200 messages, but metadata.yaml says 0"]
 
 
 def test_a_part_beside_the_listed_ones_is_a_fault(tmp_path, messages):
@@ -216,3 +216,35 @@ def test_connections_of_one_topic_that_contradict_each_other_are_a_fault(tmp_pat
     assert not (tmp_path / "copy").exists()
     path = write_mcap(tmp_path / "agreeing.mcap", sorted([*messages, *agreeing], key=lambda one: one.received_ns))
     assert not [one for one in verify_recording(BagRecording(path, TOPICS)) if one.level == "fault"]
+
+
+def test_images_of_two_publishers_in_turns_are_a_fault_and_a_camera_that_was_started_again_is_none(tmp_path, messages):
+    def second(keep):
+        numbers = [one.received_ns for one in messages if one.topic == TOPICS.image]
+        return [
+            replace(one, message_type=one.message_type + "#2")
+            if one.topic == TOPICS.image and keep(numbers.index(one.received_ns))
+            else one
+            for one in messages
+        ]
+
+    path = write_mcap(tmp_path / "turns.mcap", second(lambda number: number % 2))
+    assert notices(path) == [f"images on {TOPICS.image} come from several publishers in turns: a mixture of cameras"]
+    path = write_mcap(tmp_path / "again.mcap", second(lambda number: number > 20))
+    assert (notices(path), delivered(path)) == ([], FULL)
+
+
+@pytest.mark.parametrize("key", ["files", "message_count"])
+def test_the_total_of_a_file_and_of_the_bag_count_too(tmp_path, messages, key):
+    folder = as_sqlite3(record(tmp_path / "bag", run()), tmp_path / "sqlite")
+    assert notices(folder) == []
+
+    def change(inside):
+        if key == "files":
+            inside["files"][0]["message_count"] = 210
+        else:
+            inside["message_count"] = 210
+
+    edit_metadata(folder, change)
+    (fault,) = notices(folder)
+    assert "200 messages" in fault and "says 210" in fault

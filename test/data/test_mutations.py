@@ -15,6 +15,7 @@ import pytest
 import yaml
 from command import hwm
 from mutations import change_field, mutate
+from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
 from recordings import lerobot_dataset, record, run, write_video
 
 from benchmarks.readers.sqlite_bag import as_sqlite3
@@ -67,13 +68,24 @@ def video_npz(path: Path) -> None:
         np.savez(path / f"run_{number}.npz", names=["a", "b"], states=values, commands=values)
 
 
+def onex_raw(path: Path) -> None:
+    raw_v2(path / "raw_1", FRAMES)
+
+
+def onex_tokens(path: Path) -> None:
+    tokens_v2(path / "new", (34,), folders=True, cut=20)
+    tokens_v1(path / "old", 8, 3)
+    compression_test_v2(path / "test", (0,))
+
+
 def messages(path: Path) -> None:
     """A bag whose messages a mutation changes, in place of its bytes."""
     mcap(path)
 
 
 FORMATS: dict[str, Callable[[Path], None]] = {
-    one.__name__: one for one in (mcap, sqlite, messages, lerobot_v2, lerobot_v3, video_csv, video_npz)
+    one.__name__: one
+    for one in (mcap, sqlite, messages, lerobot_v2, lerobot_v3, video_csv, video_npz, onex_raw, onex_tokens)
 }
 
 

@@ -11,7 +11,7 @@ from hwm_core.data.discover import FoundRecordings, merge_found, search_recordin
 from hwm_core.data.lerobot.joint_columns import ColumnChoice
 from hwm_core.data.recording.recording import Recording, number_in
 from hwm_core.data.robot.embodiment import Embodiment, read_embodiment, union
-from hwm_core.data.rosbag2.stamps import ChannelStamps, Stamps
+from hwm_core.data.rosbag2.stamps import Stamps
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.episodes import TokenEpisode
 from hwm_core.data.tokens.onex import find_token_sets
@@ -34,11 +34,15 @@ class ReadOptions:
     @classmethod
     def of(cls, options: argparse.Namespace) -> "ReadOptions":
         topics = Topics(image=options.image_topic, joint_states=options.joint_topic, commands=options.command_topic)
-        stamps = (
-            ChannelStamps(getattr(options, f"{name}_stamps") or options.stamps, getattr(options, f"{name}_offset"))
-            for name in _CHANNELS
-        )
-        return cls(topics, options.camera, Stamps(*stamps), ColumnChoice(tuple(options.states), tuple(options.actions)))
+        stamps = {
+            channel: {
+                "source": getattr(options, f"{name}_stamps") or options.stamps,
+                "offset_s": getattr(options, f"{name}_offset"),
+            }
+            for name, channel in zip(_CHANNELS, Stamps.model_fields, strict=True)
+        }
+        columns = ColumnChoice(tuple(options.states), tuple(options.actions))
+        return cls(topics, options.camera, Stamps.parse(stamps, where="stamps"), columns)
 
     def words(self) -> list[str]:
         """The arguments that give these options, without those that are the defaults."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from hwm_core.config import Config
 from hwm_core.data.rosbag2.recording import BagRecording
+from hwm_core.data.rosbag2.stamps import Stamps
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.evaluation.checkpoint_evaluation import caption, describe
 from hwm_core.evaluation.config import EvaluationConfig
@@ -29,6 +30,7 @@ class ReplayConfig(Config):
     """Settings of a replay."""
 
     topics: Topics = Topics()
+    stamps: Stamps = Field(default=Stamps(), description="clock and offset of each topic")
     horizons: tuple[int, ...] = Field(default=(8, 16, 24), description="frames ahead")
     stride: int = Field(default=5, ge=1, description="frames between the starts of windows")
     sampling: Sampling = Field(default=Sampling(), description="sampling of predictions")
@@ -76,7 +78,7 @@ def replay(
         BadActions, BadImage: the bag lacks the model's kind of actions, or its camera has another aspect.
     """
     manifest = world_model.manifest
-    episode, read = BagRecording(Path(bag), config.topics).read(
+    episode, read = BagRecording(Path(bag), config.topics, config.stamps).read(
         world_model.preprocessing, manifest.names, aliases=manifest.aliases
     )
     settings = {key: config.plain()[key] for key in ("horizons", "stride", "sampling", "seed")}

@@ -20,7 +20,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--checkpoint", default=SHIPPED, help="checkpoint folder; tiny and flow_tiny are included (%(default)s)"
     )
     parser.add_argument("--out", type=Path, default=Path("replay_out"), help="folder to write (%(default)s)")
-    parser.add_argument("--config", type=Path, help="YAML file with topics, horizons, stride, sampling, seed, examples")
+    parser.add_argument(
+        "--config", type=Path, help="YAML file with topics, stamps, horizons, stride, sampling, seed, examples"
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     return parser
 

@@ -35,7 +35,7 @@ def test_one_topic_may_have_the_times_of_the_recorder(tmp_path):
             bag.write_image(TOPICS.image, 1 + t * PERIOD, grey_image(t), received_ns=at + 3 * PERIOD)
             bag.write_joints(TOPICS.joint_states, at, NAMES, [t] * 3)
     assert hwm("inspect", tmp_path / "run_1") == 1  # the camera's clock starts at 0
-    late = Stamps(images=ChannelStamps("receive", offset_s=-3 * PERIOD / 1e9))
+    late = Stamps(images=ChannelStamps(source="receive", offset_s=-3 * PERIOD / 1e9))
     episode, _ = BagRecording(tmp_path / "run_1", TOPICS, late).read(PREPROCESSING)
     assert np.allclose(episode.states[:, 0], episode.frames[:, 0, 0, 0], atol=1e-3)
     words = ("--image-stamps", "receive", "--image-offset", -3 * PERIOD / 1e9)
@@ -121,3 +121,9 @@ def test_a_bag_is_never_its_own_target(tmp_path, monkeypatch, capsys):
         assert "got the source itself. Choose another --out" in capsys.readouterr().err
     monkeypatch.chdir(tmp_path / "run_1")
     assert BagRecording(Path("."), TOPICS).name == "run_1"
+
+
+def test_an_offset_that_is_no_number_is_rejected(tmp_path, capsys):
+    bag = record(tmp_path / "run_1", run(5))
+    assert hwm("inspect", bag, "--image-offset", "nan") == 2
+    assert "images.offset_s" in capsys.readouterr().err

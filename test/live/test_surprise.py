@@ -12,6 +12,7 @@ from hwm_core.live.surprise import Surprise, SurpriseAlarm, SurpriseConfig, Surp
 from hwm_core.live.surprise_file import measure_surprise, read_surprise, write_surprise
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.types import Episode
+from hwm_core.world_model.checkpoint_files import checkpoint_folder
 from hwm_core.world_model.model import WorldModel
 
 PERIOD = 33_333_333
@@ -103,3 +104,10 @@ def test_uncertainties_of_candidates_are_the_means_of_the_models_own(live):
     np.testing.assert_allclose(scores.uncertainties, cells.mean(dim=(1, 2, 3)), rtol=1e-5)
     assert scores.seconds["uncertainty"] > 0 and (scores.uncertainties >= 0).all()
     assert live.score(window(20), candidates, goal=goal).scores.uncertainties is None
+
+
+@pytest.mark.parametrize("name", ["tiny", "flow_tiny"])
+def test_the_shipped_checkpoints_have_measured_errors(name):
+    world_model = WorldModel.load(name, dtype="float32")
+    measured = read_surprise(checkpoint_folder(name), world_model.sha256)
+    assert measured is not None and measured.p95 < SurpriseConfig().threshold * measured.error

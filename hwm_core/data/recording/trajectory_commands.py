@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hwm_core.errors import BadActions
 
-_MOST_POINTS = 10_000
+_MOST_POINTS, _LONGEST_S = 10_000, 600.0
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,12 @@ class TrajectoryPoints:
         fits = 1 <= len(rows) <= _MOST_POINTS and set(rows) == {len(names)} and len(seconds) == len(rows)
         values = np.asarray(positions, np.float64) if fits else np.empty((0, 0))
         times = np.asarray(seconds, np.float64)
-        if not (fits and np.isfinite(values).all() and np.isfinite(times).all() and (np.diff(times) > 0).all()):
+        in_order = fits and (np.abs(times) <= _LONGEST_S).all() and (np.diff(times) > 0).all()  # NaN is not
+        if not (in_order and np.isfinite(values).all()):
             raise BadActions(
                 "Joint trajectory",
-                expected=f"1 to {_MOST_POINTS} points at increasing times, each with {len(names)} finite positions",
+                expected=f"1 to {_MOST_POINTS} points at increasing times up to {_LONGEST_S:g} s, each with "
+                f"{len(names)} finite positions",
                 got=f"{len(rows)} points with {sorted(set(rows))[:4]} positions",
                 remedy="Fix the publisher.",
             )

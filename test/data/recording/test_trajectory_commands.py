@@ -45,7 +45,14 @@ def test_a_single_point_is_a_command_at_once():
 
 @pytest.mark.parametrize(
     ("seconds", "rows"),
-    [([], []), ([0.0], [[1.0]]), ([0.0, 0.0], [[1, 2], [1, 2]]), ([0.0], [[1.0, np.nan]]), ([0.0, 1.0], [[1, 2]])],
+    [
+        ([], []),
+        ([0.0], [[1.0]]),
+        ([0.0, 0.0], [[1, 2], [1, 2]]),
+        ([0.0], [[1.0, np.nan]]),
+        ([0.0, 1.0], [[1, 2]]),
+        ([1e9], [[1, 2]]),
+    ],
 )
 def test_a_broken_trajectory_is_rejected(seconds, rows):
     with pytest.raises(BadActions, match="increasing times"):

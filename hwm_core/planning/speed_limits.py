@@ -1,12 +1,16 @@
 """Speed and acceleration limits of joints, from a robot's YAML file or its URDF."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 
 from hwm_core.data.robot.description import Joint, Robot
+from hwm_core.data.robot.units import REACH
 from hwm_core.errors import RobotMismatch
 from hwm_core.planning.joint_space import SECONDS_TO_FULL_SPEED
 from hwm_core.planning.urdf import read_urdf
+
+_FASTEST = REACH["rad"].velocity
 
 
 def read_speed_limits(path: str | Path, names: Sequence[str], max_velocity: float) -> tuple[list[float], list[float]]:
@@ -49,7 +53,10 @@ def _of_urdf(path: Path) -> Mapping[str, Joint]:
     for joint in read_urdf(path).findall("joint"):
         limit = joint.find("limit")
         if limit is not None and "velocity" in limit.attrib:
-            joints[joint.get("name", "")] = Joint.parse({"max_velocity": _number(limit.attrib["velocity"])}, str(path))
+            speed = _number(limit.attrib["velocity"])
+            if isinstance(speed, float) and _FASTEST < speed < inf:
+                speed = _FASTEST  # many URDFs state 100 or 1000 for an unknown limit; the planner's own is lower
+            joints[joint.get("name", "")] = Joint.parse({"max_velocity": speed}, str(path))
     return joints
 
 

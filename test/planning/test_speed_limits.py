@@ -33,6 +33,11 @@ def test_a_urdf_limits_the_speeds_of_its_joints_and_the_others_have_the_common_l
     assert accelerations == pytest.approx([10.0, 20.0, 20.0]), "full speed in 0.15 s"
 
 
+def test_a_urdf_may_state_any_high_speed(tmp_path: Path) -> None:
+    path = written(tmp_path, "robot.urdf", URDF.format(elbow="1000"))
+    assert read_speed_limits(path, NAMES, 3.0)[0] == [3.0, 3.0, 3.0]
+
+
 def test_a_robot_file_limits_speeds_and_accelerations_by_name_or_pattern(tmp_path: Path) -> None:
     speeds, accelerations = read_speed_limits(written(tmp_path, "robot.yaml", ROBOT), NAMES, 3.0)
     assert speeds == [1.5, 0.6, 3.0]

@@ -11,6 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.data.recording.clock import MAX_GAP_PERIODS
 from hwm_core.data.recording.video_picture import PictureConverter, display_matrix, pixel_aspect
 from hwm_core.errors import BadBag
 
@@ -103,6 +104,28 @@ def video_facts(path: Path) -> VideoFacts:
             display=display_matrix(frame),
             pixel_aspect=pixel_aspect(stream),
         )
+
+
+def missing_end(path: Path, end_s: float) -> str:
+    """What a file says about its length, where its frames end before; empty where they do not.
+
+    Args:
+        path: the file.
+        end_s: time of the last frame, since the first one.
+
+    Raises:
+        BadBag: the file is damaged.
+    """
+    with open_video(path) as (container, stream):
+        stated_s = 0.0
+        if stream.duration:
+            stated_s = float(stream.duration * stream.time_base)
+        elif container.duration and len(container.streams) == 1:
+            stated_s = container.duration / av.time_base
+        period_s = 1 / float(stream.average_rate or 30)
+    if stated_s - (end_s + period_s) <= MAX_GAP_PERIODS * period_s:
+        return ""
+    return f"the frames of {path.name} end at {end_s + period_s:.2f} s, but it says it has {stated_s:.2f} s: truncated?"
 
 
 @contextmanager

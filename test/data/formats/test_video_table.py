@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from recordings import PREPROCESSING, TOPICS, write_video
 
+from hwm_core.data.checks.verification import verify_recording
 from hwm_core.data.discover import find_recordings
 from hwm_core.errors import BadBag, RobotMismatch
 
@@ -39,6 +40,20 @@ def test_rows_with_times_are_interpolated_at_the_frames(video):
     video.with_suffix(".csv").write_text(f"time_s,state.neck\n{rows}\n")
     episode, _ = read(video)
     assert np.allclose(episode.states[:, 0], 100 * np.arange(20) / 30, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "options"), [("run_4.mp4", {"movflags": "faststart"}), ("run_4.mkv", {})])
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_a_video_that_ends_before_its_stated_end_is_a_fault_with_both_times(tmp_path, name, options, share):
+    video = tmp_path / name
+    write_video(video, 40, "mpeg4", **options)
+    video.write_bytes(video.read_bytes()[: int(share * video.stat().st_size)])
+    rows = "\n".join(f"{time},{100 * time}" for time in np.arange(0, 1.4, 0.01))
+    video.with_suffix(".csv").write_text(f"time_s,state.neck\n{rows}\n")
+    _, recording = read(video)
+    faults = [one.text for one in verify_recording(recording) if one.level == "fault"]
+    assert len(faults) == (share < 1)
+    assert all("but it says it has 1.33 s" in fault for fault in faults)
 
 
 def test_an_npz_is_read_and_its_takes_stay_separate(video):

@@ -245,7 +245,7 @@ def _channels(path: Path, bag: Bag, recorded: Mapping[str, str], topics: Topics,
 def _image_topic(path: Path, recorded: Mapping[str, str], topics: Topics) -> str:
     """The image topic, or its compressed transport where only this was recorded."""
     for topic in image_transports(topics.image):
-        if topic in recorded:
+        if topic in recorded and not _looks_like_a_camera(recorded[topic]):
             _require_type(path, topic, recorded, IMAGE_TYPES)
             return topic
     unreadable = {topic: kind for topic, kind in recorded.items() if _looks_like_a_camera(kind)}
@@ -254,7 +254,7 @@ def _image_topic(path: Path, recorded: Mapping[str, str], topics: Topics) -> str
     raise NoImages(
         f"Bag {path}",
         expected=f"images on {topics.image}",
-        got="no such topic" + got,
+        got=("no topic that can be read" if topics.image in recorded else "no such topic") + got,
         remedy=_alternatives(recorded, IMAGE_TYPES)
         + (f" To use the packets, {' or '.join(ways)}, and record the result." if ways else ""),
     )

@@ -124,6 +124,9 @@ def test_a_topic_in_a_form_that_is_not_read_is_named_with_what_it_takes(tmp_path
     theora_bag(tmp_path / "run_1")
     with pytest.raises(NoImages, match=r"/theora holds theora_image_transport/msg/Packet.*republish theora raw"):
         recording_at(tmp_path / "run_1").first_image()
+    chosen = BagRecording(tmp_path / "run_1", Topics(image=f"{TOPICS.image}/theora"))
+    with pytest.raises(NoImages, match=r"no topic that can be read; .*republish theora raw"):
+        chosen.first_image()
 
 
 def test_a_bag_without_images_is_inspected_by_its_joint_values(tmp_path, capsys):

@@ -215,6 +215,7 @@ class CommandStream:
     def frame(self, stamp_ns: int) -> Command | None:
         """The command of the camera frame at `stamp_ns`; None if it has one already, or cannot have one."""
         self._rhythm.frame(self._clock(), stamp_ns)
+        self._tracking.lag_s = self.settings.tracking_lag_s * self._rhythm.slowness
         if not self.prepare(stamp_ns) or self._follower is None:
             return None
         if self._stamp_ns and stamp_ns - self._stamp_ns < _SERVED * 1e9 * self._follower.period_s:

@@ -21,7 +21,7 @@ class Tracking:
     """
 
     def __init__(self, space: JointSpace, tolerance: float, lag_s: float) -> None:
-        self._names, self._tolerance, self._lag_s = space.names, tolerance, lag_s
+        self._names, self._tolerance, self.lag_s = space.names, tolerance, lag_s
         self._commands: deque[tuple[float, NDArray[np.float64]]] = deque()  # time and positions [A], oldest first
 
     def restart(self, at_s: float, position: NDArray[np.floating]) -> None:
@@ -33,7 +33,7 @@ class Tracking:
         """Add a command [A]."""
         self._commands.append((at_s, position))
         # The first one was in force until the second one came.
-        while len(self._commands) > 1 and self._commands[1][0] < at_s - self._lag_s:
+        while len(self._commands) > 1 and self._commands[1][0] < at_s - self.lag_s:
             self._commands.popleft()
 
     def deviation(self, at_s: float, measured: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -41,7 +41,7 @@ class Tracking:
         if not self._commands:
             return np.zeros(len(measured))
         times = [time for time, _ in self._commands]
-        in_force = max(0, sum(time <= at_s - self._lag_s for time in times) - 1)
+        in_force = max(0, sum(time <= at_s - self.lag_s for time in times) - 1)
         recent = np.stack([position for _, position in self._commands])[in_force:]
         return np.maximum(recent.min(axis=0) - measured, measured - recent.max(axis=0)).clip(min=0)
 
@@ -53,6 +53,6 @@ class Tracking:
             return ""
         return (
             f"The robot does not follow its commands: `{self._names[worst]}` is {deviation[worst]:.3f} beside those of"
-            f" the last {self._lag_s:g} s, and {self._tolerance:g} is allowed (`tracking_tolerance`). It may be"
+            f" the last {self.lag_s:g} s, and {self._tolerance:g} is allowed (`tracking_tolerance`). It may be"
             " blocked, switched off, or moved by someone else."
         )

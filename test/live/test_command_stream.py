@@ -234,6 +234,23 @@ def test_a_robot_that_lags_by_less_than_the_allowed_time_follows():
     assert moving().stream.fault == ""
 
 
+@pytest.mark.parametrize(("slowness", "follows"), [(1.0, False), (2.5, True)])
+def test_a_lag_counts_on_the_clock_of_the_robot_which_a_slow_simulation_stretches(slowness, follows):
+    bench = Bench()
+    bench.robot.put([-0.9, 0.0, 0.0])
+    bench.stream.begin(6)
+    stamp_ns = START_NS
+    for frame in range(60):  # they arrive `slowness` times as slowly; the robot lags by 0.6 s of wall time
+        bench.now += slowness / 30
+        stamp_ns += round(1e9 / 30)
+        lagging = [command.positions for now, command, _ in bench.sent if now <= bench.now - 0.6]
+        bench.stream.measured(bench.now, stamp_ns, lagging[-1] if lagging else bench.robot.position)
+        if frame == 38:
+            bench.stream.adopt(stamp_ns, np.linspace([-0.9, 0, 0], [0.9, 0, 0], 10).astype(np.float32))
+        bench.give(bench.stream.frame(stamp_ns))
+    assert (bench.stream.fault == "") == follows
+
+
 def test_lost_frames_do_not_stop_the_motion_but_a_lost_camera_does():
     bench = moving()
     count = len(bench.sent)

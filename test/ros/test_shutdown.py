@@ -21,6 +21,18 @@ from hwm_ros.processes import node_process
 
 pytestmark = pytest.mark.ros
 
+CLIENT = """
+import rclpy
+from hwm_ros.action import PlanActions
+from rclpy.action import ActionClient
+
+rclpy.init()
+node = rclpy.create_node("client")
+client = ActionClient(node, PlanActions, "/mpc_planner/plan_actions")
+client.wait_for_server()
+client.send_goal_async(PlanActions.Goal(num_frames=60_000))
+rclpy.spin(node)
+"""
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
@@ -47,10 +59,29 @@ def test_sigterm_while_a_goal_runs_sends_the_result_and_slows_the_robot_down(tmp
         model.close()
 
 
+@pytest.mark.slow  # the discovery of a process that was killed takes 20 s
+def test_kill_9_of_the_client_ends_the_goal_and_the_next_goal_runs(tmp_path):
+    model = FakeWorldModel()
+    standing(model).actions.destroy()
+    sender = tmp_path / "client.py"
+    sender.write_text(CLIENT)
+    try:
+        with node_process("mpc_planner", {"publish_commands": True}, tmp_path / "log.txt"):
+            client = subprocess.Popen([sys.executable, str(sender)])
+            model.until(lambda: len(model.received["/joint_commands"]) > 30, "commands")
+            client.kill()
+            client.wait()
+            model.newest("/diagnostics", lambda message: "CLIENT_GONE" in message.status[0].message)
+            model.connect()
+            assert model.result(model.send(num_frames=3)).result.error_code == ErrorCode.NONE
+    finally:
+        model.close()
+
+
 @pytest.mark.parametrize("name", ["mpc_planner", "sim_robot"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_any_time_ends_a_node_without_a_traceback(name, number, tmp_path):
-    for delay in (0.4, 1.2, 2.0):
+    for delay in (0.6, 2.0):
         log = tmp_path / f"{delay}.txt"
         with log.open("w") as out:
             started = subprocess.Popen([sys.executable, str(SCRIPTS / name)], stdout=out, stderr=subprocess.STDOUT)

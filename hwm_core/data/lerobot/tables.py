@@ -27,8 +27,7 @@ def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | No
     try:
         require_columns(entry.table, pyarrow.parquet.read_schema(entry.table).names, columns or ())
         if shared:
-            rows = [("episode_index", "=", entry.episode_index)]
-            table = pyarrow.parquet.read_table(entry.table, columns=columns, filters=rows)
+            table = _rows_of_episode(entry.table, entry.episode_index, columns)
         else:  # also reads tables with a column twice
             table = pyarrow.parquet.ParquetFile(entry.table).read(columns)
         if entry.length is not None and shared and table.num_rows != entry.length:
@@ -38,6 +37,20 @@ def read_table(dataset: LeRobotDataset, number: int, columns: Sequence[str] | No
             raise
         raise _bad_table(entry.table, error) from error
     return table
+
+
+def _rows_of_episode(path: Path, episode: int, columns: Sequence[str] | None) -> pyarrow.Table:
+    """The rows of one episode of a file of several. Raises OSError, ValueError or ArrowException."""
+    try:  # reads only the row groups of the episode
+        return pyarrow.parquet.read_table(path, columns=columns, filters=[("episode_index", "=", episode)])
+    except pyarrow.ArrowException:  # indices in lists, or a column twice
+        table = pyarrow.parquet.ParquetFile(path).read()
+        table = table.filter(pyarrow.array(numeric_rows(only_column(table, "episode_index"))[:, 0] == episode))
+        return (
+            table
+            if columns is None
+            else table.select([i for i, name in enumerate(table.column_names) if name in columns])
+        )
 
 
 def has_column(dataset: LeRobotDataset, number: int, name: str) -> bool:

@@ -79,6 +79,21 @@ def test_whole_numbers_stored_as_floats_are_indices(new):
     assert len(recording_at(new, 1).read(PREPROCESSING)[0]) == 19
 
 
+@pytest.mark.parametrize("form", ["lists", "floats", "twice"])
+def test_the_rows_of_an_episode_are_found_by_indices_of_every_form(new, form):
+    (path,) = new.glob("data/*/*.parquet")
+    table = pyarrow.parquet.ParquetFile(path).read()
+    place, values = table.column_names.index("episode_index"), table["episode_index"].to_pylist()
+    if form == "twice":
+        table = table.append_column("action", table["action"])
+    else:
+        values = [[value] if form == "lists" else float(value) for value in values]
+        table = table.set_column(place, "episode_index", pyarrow.array(values))
+    pyarrow.parquet.write_table(table, path)
+    for number in (0, 1, 2):
+        assert len(recording_at(new, number).read(PREPROCESSING)[0]) == 19
+
+
 def test_two_rows_of_one_episode_leave_it_once_and_report_it(new):
     change_rows(new, lambda rows: rows.append(dict(rows[1])))
     dataset = open_lerobot(new)

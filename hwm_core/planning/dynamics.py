@@ -97,5 +97,5 @@ class GradedDynamics(Protocol[PastT_contra]):
     """Dynamics that also predict at a lower cost, less exactly."""
 
     def at_steps(self, steps: int) -> "Dynamics[PastT_contra]":
-        """Dynamics of the same pasts that take `steps` steps to a prediction, and leave out what they can."""
+        """Dynamics of the same pasts in `steps` steps; with no fewer steps than now, cheaper in another way."""
         ...

@@ -18,8 +18,8 @@ PastT = TypeVar("PastT")
 class Halving(Generic[PastT]):
     """Scores a batch by a cheap prediction, and the better ones of it again by the next, until the dynamics itself.
 
-    Costs of different predictions are not compared: who is left out costs at least as much as the worst one that is
-    not. Nothing waits for the GPU.
+    Costs of different predictions are not compared: those of the candidates that are left out are lifted above those of
+    the others, and keep their order. Nothing waits for the GPU.
 
     Args:
         dynamics: whose costs count.
@@ -66,5 +66,9 @@ class Halving(Generic[PastT]):
         ranked[:first] = -torch.inf
         best, rest = ranked.argsort(stable=True).tensor_split([max(1, passed)])
         finer = self._scored(past, goal, actions[best], first, engines[1:])
+        scored = torch.zeros_like(costs).index_copy(0, best, finer)
+        if not len(rest):
+            return scored
         worst = torch.where(finer.isfinite(), finer.detach(), -torch.inf).amax()
-        return torch.zeros_like(costs).index_copy(0, best, finer).index_add(0, rest, costs[rest].maximum(worst))
+        lift = (worst - ranked[rest].amin()).clamp(min=0)
+        return scored.index_copy(0, rest, costs[rest] + lift)

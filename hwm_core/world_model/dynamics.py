@@ -49,6 +49,7 @@ class WorldModelDynamics:
     ) -> None:
         self.world_model, self.sampling, self.seed, self.memory = world_model, sampling or Sampling(), seed, memory
         self._before_pass = before_pass
+        self._approximate = approximate
         self._leaves_out = approximate or world_model.model.separate_latents
 
     @property
@@ -109,14 +110,15 @@ class WorldModelDynamics:
         return self._token_scores(self.world_model.predictor, past, rollout, goal.tokens)
 
     def at_steps(self, steps: int) -> "WorldModelDynamics":
-        """As `GradedDynamics.at_steps`: with fewer steps, and without latents that are not needed."""
+        """As `GradedDynamics.at_steps`. With no fewer steps, latents that are not needed are left out instead."""
         sampling = self.sampling.model_copy(update={"steps": steps})
+        approximate = self._approximate or steps >= self.sampling.steps
         return WorldModelDynamics(
             self.world_model,
             sampling=sampling,
             seed=self.seed,
             memory=self.memory,
-            approximate=True,
+            approximate=approximate,
             before_pass=self._before_pass,
         )
 

@@ -230,3 +230,13 @@ def test_a_flow_model_has_no_likelihood_of_tokens() -> None:
     goal = dynamics.goal(np.zeros((16, 16, 3), np.uint8))
     with pytest.raises(BadConfig, match="goal_tokens"):
         dynamics.goal_surprise(past, dynamics.rollout(past, actions), goal)
+
+
+def test_cheaper_predictions_take_fewer_steps_or_leave_out_latents() -> None:
+    world, past, actions = made("flow")
+    exact = WorldModelDynamics(world, sampling=Sampling(steps=4))
+    cheap, fewest = exact.at_steps(2), exact.at_steps(4)
+    expected = WorldModelDynamics(world, sampling=Sampling(steps=2)).rollout(past, actions, 1)
+    torch.testing.assert_close(cheap.rollout(past, actions, 1).latents, expected.latents)
+    assert expected.latents.shape[1] == 3, "latents that attend to each other are all predicted"
+    assert fewest.rollout(past, actions, 1).latents.shape[1] == 1

@@ -11,8 +11,8 @@ from torch import Tensor
 from hwm_core.errors import BadCheckpoint
 from hwm_core.evaluation.speed.scene import Scene
 from hwm_core.planning.costs.objective import Objective
+from hwm_core.planning.halving import Halving
 from hwm_core.planning.joint_space import JointSpace
-from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Rollout
 from hwm_core.world_model.dynamics import WorldModelDynamics
@@ -34,6 +34,8 @@ class SpeedSetting:
     approximate: bool = False  # leave out latents that no cost needs, even where the others attend to them
     memory: int = 2**31  # bytes of a rollout
     compile: bool = False
+    halving: tuple[int, ...] = ()  # steps of the cheaper predictions that screen the candidates
+    kept: float = 1.0  # share that each of them passes on
 
 
 SLOW, NAIVE = "float32", "naive"
@@ -45,6 +47,12 @@ SETTINGS: Mapping[str, SpeedSetting] = {
     "exact": SpeedSetting("as bfloat16, without latents that neither a cost nor another latent needs"),
     "last latents": SpeedSetting("as bfloat16, without latents that no cost needs", approximate=True),
     "last latents, in parts": SpeedSetting("as the last latents, in parts of 32 MB", approximate=True, memory=2**25),
+    "halving": SpeedSetting(
+        "as exact, only the better half by a prediction of one step, or without unneeded latents",
+        halving=(1,),
+        kept=0.5,
+    ),
+    "quarter": SpeedSetting("as halving, the better quarter", halving=(1,), kept=0.25),
     "compiled": SpeedSetting(
         "as bfloat16, without latents that no cost needs, compiled", approximate=True, compile=True
     ),
@@ -96,13 +104,13 @@ def make_score(
         kind = _Decoded if setting.alone else _WholeFuture
     dynamics = kind(world, sampling=sampling, memory=setting.memory, approximate=setting.approximate)
     space = JointSpace.from_manifest(world.manifest, world.frame_rate_hz, max_velocity, device)
-    engine: ScoreEngine[Any] = ScoreEngine(dynamics, objective, space)
+    scorer: Halving[Any] = Halving(dynamics, objective, space, setting.halving, setting.kept)
 
     @torch.inference_mode()
     def together(scene: Scene, count: int) -> Tensor:
         past = world.observe(scene.frames, scene.actions)
         goal = dynamics.goal(scene.goal, scene.frames[-1])
-        return engine.costs(past, goal, torch.from_numpy(scene.candidates[:count]).to(device))
+        return scorer.costs(past, goal, torch.from_numpy(scene.candidates[:count]).to(device))
 
     @torch.inference_mode()
     def alone(scene: Scene, count: int) -> Tensor:

@@ -14,14 +14,26 @@ _MOST_BETWEEN = 8
 # Contradictions that occur less often are glitches of single messages. (Of a real hand's fingers, 1 % of the values
 # jump and jump back.)
 _LEAST, _LEAST_SHARE = 5, 0.04
+_PART = 1000  # messages in which contradictions are counted together
+_MOST_COMPARED = 5000  # messages of one publisher that are compared with another one
 # Publishers that agree may stamp the same value this much earlier or later.
 _DELAYS_NS = np.array([-100, -50, -20, 0, 20, 50, 100]) * 1_000_000
 
 
 def count_returns(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How often each joint jumps and jumps back within a few messages, [A] for values [N, A] in order of time."""
-    if len(values) < 4 * _MOST_BETWEEN:
-        return np.zeros(values.shape[1], dtype=np.int64)
+    """How often each joint jumps and jumps back within a few messages, [A] for values [N, A] in order of time.
+
+    Only parts of a recording in which it is frequent count: a second publisher may run for a short time.
+    """
+    found = np.zeros(values.shape[1], dtype=np.int64)
+    for part in np.array_split(values, max(1, len(values) // _PART)):
+        if len(part) >= 4 * _MOST_BETWEEN:
+            counts = _returns_in(part)
+            found += np.where(counts >= max(_LEAST, _LEAST_SHARE * len(part)), counts, 0)
+    return found
+
+
+def _returns_in(values: NDArray[np.float64]) -> NDArray[np.int64]:
     least = apart(np.abs(values).max(axis=0))
     values = _without_trend(values)
     # The usual step of one track: with several tracks, of the spacing at which messages are of the same track.
@@ -58,12 +70,12 @@ def contested_joints(names: Sequence[str], tracks: Sequence[JointTrack]) -> dict
     found = {
         name: f"jumps between two tracks, {count} times in {entries} messages"
         for name, count in zip(names, returns, strict=True)
-        if _is_frequent(count, entries)
+        if count
     }
     for one in tracks:
         same_stamp = one.contradictions[[one.names.index(name) for name in names]]
         for name, count in zip(names, same_stamp, strict=True):
-            if _is_frequent(count, len(one)):
+            if count >= max(_LEAST, _LEAST_SHARE * len(one)):
                 found.setdefault(name, f"has two values at the same stamp, {count} times in {entries} messages")
         for other in tracks:
             if other is not one:
@@ -74,18 +86,15 @@ def contested_joints(names: Sequence[str], tracks: Sequence[JointTrack]) -> dict
     return found
 
 
-def _is_frequent(count: int, entries: int) -> bool:
-    return bool(count >= max(_LEAST, _LEAST_SHARE * entries))
-
-
 def _disagreements(names: Sequence[str], one: JointTrack, other: JointTrack) -> tuple[int, NDArray[np.int64]]:
     """How many messages of `one` can be compared with `other`, and how many differ from it for each joint, [A]."""
-    stamps = one.stamps_ns[:, None] + _DELAYS_NS
+    compared = slice(None, None, max(1, len(one) // _MOST_COMPARED))
+    stamps = one.stamps_ns[compared, None] + _DELAYS_NS
     covered = np.stack([other.covers(column) for column in stamps.T], axis=1).all(axis=1)
     if not covered.any():
         return 0, np.zeros(len(names), dtype=np.int64)
     columns = [other.names.index(name) for name in names]
     near = np.stack([other.at(column)[:, columns] for column in stamps[covered].T])
-    mine = one.values_of(names)[covered]
+    mine = one.values_of(names)[compared][covered]
     nearest = np.clip(mine, near.min(axis=0), near.max(axis=0))
     return int(covered.sum()), differs(mine, nearest).sum(axis=0)

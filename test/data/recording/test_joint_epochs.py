@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hwm_core.data.recording.alignment import Alignment
+from hwm_core.data.recording.contradictions import count_returns
 from hwm_core.data.recording.events import CameraFrame, JointValues, decoded_event
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.errors import BadActions, RobotMismatch
@@ -116,6 +117,13 @@ def test_a_second_publisher_that_sends_bursts_is_found():
     others = [one for number, one in enumerate(joints(every_ms=8, values=zeros)) if number // 2 % 2]
     with pytest.raises(BadActions, match="jumps between two tracks"):
         align(images(), pairs, others)
+
+
+def test_a_second_publisher_of_a_short_time_in_a_long_recording_is_found():
+    long = np.stack([np.sin(np.arange(20_000) / 50), np.full(20_000, 0.3)], axis=1)
+    assert not count_returns(long).any()
+    long[9000:9100:2] = 0
+    assert (count_returns(long) > 40).all()
 
 
 def test_commands_of_two_publishers_are_reported_too():

@@ -131,6 +131,8 @@ class ModelInputs:
         for what, joints in self._server.context.contested_joints().items():
             if joints:
                 self._graph[f"contested {what}"] = Finding(self._contested(what, joints), is_error=False)
+        published = self._node.count_publishers
+        self._mismatches = {topic: text for topic, text in self._mismatches.items() if published(topic)}
         self._graph |= {f"qos {topic}": Finding(text) for topic, text in self._mismatches.items()}
 
     def choose_camera(self) -> None:

@@ -2,7 +2,6 @@
 
 import time
 
-import numpy as np
 import pytest
 from untrained import save_untrained
 
@@ -121,9 +120,10 @@ def test_another_goal_image_is_noticed_by_its_version_and_a_goal_that_travels_is
     assert status.goal_version == own > 0
     other = robot.call(SetGoal, "/world_model/set_goal", SetGoal.Request(goal=GOAL)).goal_version
     assert robot.tick().goal_version == other != own
-    answer = robot.call(MakePlan, "/world_model/plan", MakePlan.Request(goal_version=own, deadline_s=3.0))
+    answer = robot.call(MakePlan, "/world_model/plan", MakePlan.Request(goal_version=own))
     assert answer.error_code == ErrorCode.GOAL_CHANGED
     assert "another goal was set" in answer.error_msg
-    travels = MakePlan.Request(goal=GOAL, goal_version=own, sender="robot", deadline_s=3.0)
-    assert robot.call(MakePlan, "/world_model/plan", travels).error_code == ErrorCode.NONE
-    assert np.isfinite(robot.call(MakePlan, "/world_model/plan", travels).cost)
+    travels = ask(robot, MakePlan, "plan", [MakePlan.Request(goal=GOAL, goal_version=own, sender="robot")])[0]
+    robot.until(lambda: robot.tick() and cancel(robot, "robot").num_canceled, "the search")
+    robot.until(travels.done, "the canceled search")
+    assert travels.result().error_code == ErrorCode.CANCELED, "it was not rejected for its version"

@@ -51,7 +51,7 @@ class JointEpochs:
         self._messages: dict[tuple[str, ...], int] = {}  # {wanted names: number of messages}
         self._epochs: list[_Epoch] = []
         self._cut = False
-        self._settled: tuple[str, ...] | None = None
+        self._columns: tuple[str, ...] | None = None
         self.rare: tuple[str, ...] = ()  # joints left out, because they cover too few frames
 
     def __bool__(self) -> bool:
@@ -66,10 +66,10 @@ class JointEpochs:
         """Columns of the values: the joints wanted, or all in the order of the fullest message; or none."""
         if not self:
             return ()
-        if self._settled is None:
+        if self._columns is None:
             fullest = sorted(self._messages, key=len, reverse=True)  # of equal ones, the first
-            self._settled = self._wanted or tuple(dict.fromkeys(name for names in fullest for name in names))
-        return self._settled
+            self._columns = self._wanted or tuple(dict.fromkeys(name for names in fullest for name in names))
+        return self._columns
 
     @property
     def current(self) -> int:
@@ -186,7 +186,7 @@ class JointEpochs:
         enough = covered >= _LEAST_COVERED * covered.max(initial=0)
         if self._wanted is None and not enough.all():
             self.rare = tuple(name for name, kept in zip(self.names, enough, strict=True) if not kept)
-            self._settled = tuple(name for name, kept in zip(self.names, enough, strict=True) if kept)
+            self._columns = tuple(name for name, kept in zip(self.names, enough, strict=True) if kept)
             return np.flatnonzero(enough)
         return np.arange(len(covered))
 

@@ -22,7 +22,7 @@ from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
 from hwm_ros.node import STEADY, run, start_task
 from hwm_ros.parameters import declare_parameters, read_parameters, watch_parameters
 from hwm_ros.plan_goal import PlanGoal, check_goal
-from hwm_ros.plan_request import plan_request
+from hwm_ros.plan_request import plan_request, read_plan
 from hwm_ros.planner_health import PlannerHealth
 from hwm_ros.planner_inputs import PlannerInputs
 from hwm_ros.planner_parameters import MpcPlannerParameters
@@ -44,15 +44,13 @@ class MpcPlannerNode(Node):
         super().__init__("mpc_planner")
         declare_parameters(self, MpcPlannerParameters)
         self._settings = settings = read_parameters(self, MpcPlannerParameters)
-        self._inputs = PlannerInputs()
+        self._inputs, self._sender = PlannerInputs(), self.get_fully_qualified_name()
         self._busy = False  # a goal was accepted and has no result yet
         self._handle: ServerGoalHandle | None = None  # of the accepted goal
         self._inputs_ready: Future | None = None  # awaited in the first stage
-        self._waiting_since = 0.0
         self._goal: PlanGoal | None = None  # exists in the third stage
         self._client_was_seen = False
         self._idle_since: float | None = None  # when the last goal ended, while the node shuts down
-
         name = settings.world_model
         self._set_goal = TimedClient(self, SetGoal, f"{name}/set_goal")
         self._make_plan = TimedClient(self, MakePlan, f"{name}/plan")
@@ -114,7 +112,7 @@ class MpcPlannerNode(Node):
             self._inputs.status = None
         try:
             check_goal(handle.request)
-            self._inputs_ready, self._waiting_since = Future(executor=self.executor), time.monotonic()
+            self._inputs_ready = Future(executor=self.executor)
             await self._inputs_ready
             version = await self._send_image(handle.request.goal)
             self._goal = goal = self._start(handle, version)
@@ -125,8 +123,7 @@ class MpcPlannerNode(Node):
             result = PlanActions.Result(error_code=error_code(error), error_msg=error_text(error))
         finally:
             self._output.stop()
-            if self._goal is not None and self._goal.progress.planning and self._cancel.service_is_ready():
-                self._cancel.call_async(CancelRequests.Request(sender=self.get_fully_qualified_name()))
+            self._drop_search(ErrorCode.CANCELED, "The goal has ended.")
             self._inputs_ready = self._goal = self._handle = None
             self._busy = False
         self._set_final_state(handle, result)
@@ -149,8 +146,7 @@ class MpcPlannerNode(Node):
         self._output.use(info, settings)
         self._output.begin(min(max(1, round(settings.replan_s * rate_hz)), horizon))
         self._watchdogs.run()
-        search_s = 0.0 if settings.lockstep else settings.search_s
-        limits = (request.num_frames, request.cost_threshold, rate_hz, horizon, search_s)
+        limits = (request.num_frames, request.cost_threshold, rate_hz, horizon, settings.latency_s)
         goal = PlanGoal(handle, GoalProgress(*limits, time.monotonic), Future(executor=self.executor), version)
         self._health.begun(goal)
         return goal
@@ -170,13 +166,13 @@ class MpcPlannerNode(Node):
     def _check(self) -> None:
         """Check for what no message reports: cancellation, watchdogs, and inputs that are complete now."""
         settings, watchdogs, goal = self._settings, self._watchdogs, self._goal
-        self._set_goal.check(settings.answer_timeout_s)
-        self._make_plan.check(settings.answer_timeout_s)
+        for client in (self._set_goal, self._make_plan):
+            client.check(settings.answer_timeout_s)
         if self._handle is None:
             return
-        clients = self.count_subscribers(self._feedback_topic)
-        self._client_was_seen |= clients > 0
-        if clients or not self._client_was_seen:
+        has_client = self.count_subscribers(self._feedback_topic) > 0
+        self._client_was_seen |= has_client
+        if has_client or not self._client_was_seen:
             watchdogs.client()
         fault = watchdogs.fault(goal.progress.planning) if goal is not None else watchdogs.time_fault()
         if goal is None and self._inputs_ready is None:  # the goal image is being sent
@@ -192,9 +188,9 @@ class MpcPlannerNode(Node):
             services_are_ready = self._set_goal.is_ready and self._make_plan.is_ready
             missing = self._inputs.missing(settings.world_model, services_are_ready)
             if not missing:
-                self._inputs_ready.set_result(None)
-                self._inputs_ready = None
-            elif time.monotonic() - self._waiting_since > settings.frame_timeout_s:
+                ready, self._inputs_ready = self._inputs_ready, None
+                ready.set_result(None)
+            elif watchdogs.elapsed_s > settings.frame_timeout_s:
                 self._end(ErrorCode.NO_CONTEXT, f"Missing after {settings.frame_timeout_s:g} s: {missing}.")
 
     def _end(self, code: int, reason: str) -> None:
@@ -202,12 +198,17 @@ class MpcPlannerNode(Node):
         if self._goal is not None:
             self._goal.progress.end(error_name(code), reason)
             self._goal.announce_end()
-        if self._inputs_ready is not None and not self._inputs_ready.done():
-            self._inputs_ready.set_exception(Rejected(code, reason))
-        self._inputs_ready = None
+        ready, self._inputs_ready = self._inputs_ready, None
+        if ready is not None and not ready.done():
+            ready.set_exception(Rejected(code, reason))
         self._output.stop()
         self._set_goal.cancel(code, reason)
-        self._make_plan.cancel(code, reason)
+        self._drop_search(code, reason)
+
+    def _drop_search(self, code: int, reason: str) -> None:
+        """No plan is needed any more: a running search ends, which frees the model too."""
+        if self._make_plan.cancel(code, reason) and self._cancel.service_is_ready():
+            self._cancel.call_async(CancelRequests.Request(sender=self._sender))
 
     # ---------------------------------------------------------------- inputs
 
@@ -248,7 +249,7 @@ class MpcPlannerNode(Node):
     async def _act(self, goal: PlanGoal, status: ContextStatus, stamp_ns: int) -> None:
         """Ask for a plan when one is due, and publish the command of the camera frame at `stamp_ns`."""
         stream = self._output.stream
-        assert stream is not None
+        assert stream is not None and self._inputs.info is not None
         stream.set_camera_period(status.image_period_s)
         model_stamp_ns = convert.stamp_ns(status.header.stamp)
         if not status.ready:
@@ -260,10 +261,7 @@ class MpcPlannerNode(Node):
             if is_short or self._watchdogs.age_s("ready") > self._settings.camera_timeout_s:
                 stream.drop_plan(stamp_ns)
         elif goal.is_new_model_frame(model_stamp_ns) and not goal.progress.planning and stream.due(model_stamp_ns):
-            assert self._inputs.info is not None
-            request = plan_request(
-                self.get_fully_qualified_name(), goal, self._inputs.info, self._settings, stream, model_stamp_ns
-            )
+            request = plan_request(self._sender, goal, self._inputs.info, self._settings, stream, model_stamp_ns)
             if self._settings.lockstep:
                 await self._plan(goal, request)
             else:
@@ -284,11 +282,15 @@ class MpcPlannerNode(Node):
             if not goal.progress.may_ask_again(error_name(error_code(error))) and self._goal is goal:
                 self._end(error_code(error), error_text(error))
             return
-        if goal.over or self._output.stream is None:
+        stream, info = self._output.stream, self._inputs.info
+        if goal.over or stream is None or info is None:
             return
-        if goal.add_plan(made):
-            self._output.stream.adopt(convert.stamp_ns(made.plan.header.stamp), convert.read_sequence(made.plan))
-            self._plans.publish(made.plan)
+        try:
+            if goal.add_plan(made):
+                stream.adopt(convert.stamp_ns(made.plan.header.stamp), read_plan(made.plan, info))
+                self._plans.publish(made.plan)
+        except BadInput as error:
+            self._end(error_code(error), error_text(error))
         goal.announce_end()
 
 

@@ -1,8 +1,12 @@
-"""The request for a plan that begins with the first action that can still be executed."""
+"""Asking for a plan that begins with the first action that can still be executed, and reading it."""
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hwm_core.data.robot.joint_names import match_names
 from hwm_core.live.command_stream import CommandStream
 from hwm_ros import convert
-from hwm_ros.msg import ModelInfo
+from hwm_ros.msg import ActionSequence, ModelInfo
 from hwm_ros.plan_goal import PlanGoal
 from hwm_ros.planner_parameters import MpcPlannerParameters
 from hwm_ros.srv import MakePlan
@@ -41,3 +45,9 @@ def plan_request(
             begun_ns = stamp_ns - round(1e9 * before / info.frame_rate_hz)
             request.followed = convert.sequence_message(actions, info.joint_names, convert.header(begun_ns))
     return request
+
+
+def read_plan(plan: ActionSequence, info: ModelInfo) -> NDArray[np.float32]:
+    """The actions [F, A] of a plan in the order of the model's joints. Raises BadActions or RobotMismatch."""
+    columns = match_names(info.joint_names, list(plan.joint_names), whose="the plan")
+    return convert.read_sequence(plan)[:, columns]

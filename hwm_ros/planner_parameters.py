@@ -45,9 +45,14 @@ class MpcPlannerParameters(WatchdogConfig):
         """Time for a search in seconds; 0: no deadline."""
         return self.deadline_s or (0.0 if self.lockstep else self.replan_s)
 
+    @property
+    def latency_s(self) -> float:
+        """Time in which the robot moves on while a search runs; 0 in lockstep, where it waits."""
+        return 0.0 if self.lockstep else self.search_s
+
     def require_shorter(self, horizon_s: float) -> None:
         """Raises BadConfig when a search may take longer than its plan lasts."""
-        if self.search_s >= horizon_s and not self.lockstep:
+        if self.latency_s >= horizon_s:
             raise BadConfig(
                 "`deadline_s` of the planner",
                 expected=f"less than the horizon of a plan, {horizon_s:.2f} s",

@@ -50,9 +50,11 @@ class TimedClient:
         if self._waiting is not None and time.monotonic() - self._since > timeout_s:
             self.cancel(ErrorCode.TIMEOUT, f"`{self._name}` did not answer within {timeout_s:g} s.")
 
-    def cancel(self, code: int, reason: str) -> None:
-        """End the waiting request, if there is one, with this error."""
+    def cancel(self, code: int, reason: str) -> bool:
+        """End the waiting request with this error. False when none was waiting."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
             self._client.remove_pending_request(waiting)
             waiting.set_exception(Rejected(code, reason))
+            return True
+        return False

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hwm_core.errors import BadActions
 from hwm_core.live.frame_rhythm import FrameRhythm
 from hwm_core.live.stream_config import StreamConfig
 from hwm_core.live.tracking import Tracking
@@ -177,7 +178,9 @@ class CommandStream:
         return np.stack([*map(self._command_before, ends), *coming])
 
     def adopt(self, stamp_ns: int, actions: NDArray[np.float32]) -> None:
-        """Follow a plan [F, A] that starts from the frame at `stamp_ns`."""
+        """Follow a plan [F, A] that starts from the frame at `stamp_ns`. Raises BadActions if it is not finite."""
+        if not np.isfinite(actions).all():
+            raise BadActions("a plan", expected="finite values", got="NaN or infinity", remedy="See the world model.")
         if self._state != "following" or self._follower is None:
             return
         if self.shadow and self._measured is not None:

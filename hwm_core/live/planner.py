@@ -180,7 +180,8 @@ class LivePlanner:
                     remedy="Send what the robot does next as `followed`, or no `begin`.",
                 )
             return None, None
-        actions = torch.from_numpy(rest)
+        missing = max(0, horizon - len(rest)) if steps else 0  # what is followed may be shorter than the horizon
+        actions = torch.from_numpy(np.concatenate([rest, np.repeat(rest[-1:], missing, axis=0)]))
         if steps and bool((actions == actions[0]).all()):
             return actions[:steps], None  # the robot stands, which is a candidate anyway
         return actions[:steps], actions[steps:]

@@ -89,11 +89,18 @@ class Watchdogs:
         """Seconds since something arrived."""
         return self._clock() - self._at_s[what]
 
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the goal was accepted."""
+        return self._clock() - self._begun_s
+
     def time_fault(self) -> Fault | None:
         """What must end a goal in any stage."""
-        elapsed_s, limit_s = self._clock() - self._begun_s, self.settings.max_goal_s
-        if elapsed_s > limit_s:
-            return Fault("GOAL_TIME", f"The goal has run for {elapsed_s:.1f} s, and `max_goal_s` is {limit_s:g} s.")
+        limit_s = self.settings.max_goal_s
+        if self.elapsed_s > limit_s:
+            return Fault(
+                "GOAL_TIME", f"The goal has run for {self.elapsed_s:.1f} s, and `max_goal_s` is {limit_s:g} s."
+            )
         if self.age_s("client") > _CLIENT_S:
             return Fault("CLIENT_GONE", "The action client that sent the goal has disappeared.")
         return None

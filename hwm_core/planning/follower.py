@@ -9,6 +9,8 @@ from torch import Tensor
 
 from hwm_core.planning.joint_space import JointSpace
 
+_MOST_TICKS = 64  # commands in a frame of the model
+
 
 class PlanFollower:
     """Follows the newest plan from the first frame of the plan, and holds the last action after its end.
@@ -68,7 +70,8 @@ class PlanFollower:
                 for each frame of the model, at least 1. It stays as it is while the robot moves: the way in which a
                 joint stops depends on it.
         """
-        ticks = max(1, round(1 / (seconds * self._model_space.frame_rate_hz))) if seconds > 0 else self._ticks
+        rate_hz = self._model_space.frame_rate_hz
+        ticks = max(1, round(min(_MOST_TICKS, 1 / (seconds * rate_hz)))) if seconds > 0 else self._ticks
         if ticks == self._ticks or (self._has_commanded and (self.follows or bool(self._last_step.any()))):
             return
         self._last_step = self._last_step * (self._ticks / ticks)

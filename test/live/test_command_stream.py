@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from hwm_core.errors import BadActions
 from hwm_core.live.command_stream import Command, CommandStream
 from hwm_core.live.stream_config import StreamConfig
 from hwm_core.planning.joint_space import JointSpace
@@ -304,6 +305,27 @@ def test_a_shadow_starts_every_plan_where_the_robot_is_and_is_never_a_fault():
     np.testing.assert_allclose(forecast, np.tile(bench.robot.position, (4, 1)), atol=1e-6)
     bench.stream.stop()
     assert bench.stream.silent, "nothing moves"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_plan_that_is_not_finite_is_rejected_and_the_old_one_is_followed(value):
+    bench = moving()
+    actions = np.zeros((12, JOINTS), np.float32)
+    actions[5, 1] = value
+    with pytest.raises(BadActions, match="finite"):
+        bench.stream.adopt(bench.stamp_ns, actions)
+    bench.run(0.2)
+    assert np.isfinite(bench.sent[-1][1].positions).all()
+
+
+@pytest.mark.parametrize("period_s", [1e-9, 1e9, -1.0, np.nan, np.inf])
+def test_no_camera_period_stops_or_hurries_the_stream(period_s):
+    bench = Bench()
+    bench.stream.set_camera_period(period_s)
+    bench.stream.begin(6)
+    bench.run(0.3)
+    assert 2 <= len(bench.sent) <= 70
+    bench.stream.forecast(bench.stamp_ns, 24)
 
 
 def test_switching_commands_off_acts_at_once():

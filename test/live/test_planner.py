@@ -292,6 +292,14 @@ def test_what_is_committed_counts_from_the_newest_frame_not_from_the_request(liv
     np.testing.assert_array_equal(made.actions[:6], executed().actions[3:9])
 
 
+def test_a_short_plan_that_is_followed_ends_in_its_last_action(live):
+    made = live[1].plan(
+        window(), PlanRequest(goal=GoalChoice(GOAL), followed=executed(frames=5), begin_ns=begin_after(9))
+    )
+    assert made.committed == 9
+    np.testing.assert_array_equal(made.actions[4:9], np.repeat(executed(5).actions[-1:], 5, axis=0))
+
+
 def test_a_begin_that_has_passed_commits_nothing(live):
     made = live[1].plan(window(9), PlanRequest(goal=GoalChoice(GOAL), followed=executed(), begin_ns=begin_after(4)))
     assert made.committed == 0

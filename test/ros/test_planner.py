@@ -1,13 +1,15 @@
 """The planner node with a fake world model and robot: what it asks for, and how goals end."""
 
+import math
+
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 from action_msgs.msg import GoalStatus
-from fake_world_model import PERIOD, FakeWorldModel, standing
+from fake_world_model import INFO, PERIOD, FakeWorldModel, standing
 from hwm_ros.action import PlanActions
-from hwm_ros.msg import ErrorCode, ModelInfo
+from hwm_ros.msg import ActionSequence, ErrorCode, ModelInfo
 from rclpy.task import Future
 from ros_harness import process
 from sensor_msgs.msg import Image
@@ -154,6 +156,44 @@ def test_a_plan_that_has_ended_before_it_is_ready_aborts_the_goal(model):
     done = model.result(model.send(num_frames=60))
     assert (done.status, done.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.PLAN_LATE)
     assert "its plan of 0.80 s has ended" in done.result.error_msg
+
+
+@pytest.mark.parametrize(
+    ("actions", "names", "code"),
+    [
+        ([math.nan] * 48, INFO.joint_names, ErrorCode.BAD_ACTIONS),
+        ([0.0] * 47, INFO.joint_names, ErrorCode.BAD_ACTIONS),
+        ([0.0] * 48, ["left_elbow", "tail"], ErrorCode.ROBOT_MISMATCH),
+    ],
+)
+def test_a_plan_that_cannot_be_followed_aborts_the_goal_and_the_planner_lives(model, actions, names, code):
+    plan = ActionSequence(joint_names=names, num_steps=24, num_joints=2, actions=actions)
+    plan.header.stamp = convert.time_of(model.now_ns + 10**9)
+    standing(model).answer = {"plan": plan}
+    assert model.result(model.send(num_frames=60)).result.error_code == code
+    model.answer = {}
+    assert model.result(model.send(num_frames=1)).result.error_code == ErrorCode.NONE
+
+
+def test_a_plan_may_have_another_order_of_joints(model):
+    later = convert.header(standing(model).now_ns + 500_000_000)
+    model.answer = {"plan": convert.sequence_message(np.tile([0.6, -0.6], (24, 1)), ["neck", "left_elbow"], later)}
+    model.received["/joint_commands"].clear()
+    assert model.result(model.send(num_frames=10)).result.error_code == ErrorCode.NONE
+    first, last = (model.received["/joint_commands"][k].position for k in (0, -1))
+    assert last[0] < first[0] and last[1] > first[1]
+
+
+def test_a_goal_may_begin_while_the_search_of_the_last_one_still_runs(model):
+    plans = len(standing(model).received["/mpc_planner/plan"])
+    handle = model.send(num_frames=20)
+    model.until(lambda: len(model.received["/mpc_planner/plan"]) > plans, "a plan")
+    model.waiting = waiting = Future()
+    result = model.result(handle).result
+    assert result.error_code == ErrorCode.NONE and result.outcome == PlanActions.Result.COMPLETED
+    model.waiting = None
+    assert model.result(model.send(num_frames=1)).result.error_code == ErrorCode.NONE
+    waiting.set_result(None)
 
 
 def test_an_error_of_the_search_aborts_the_goal_with_its_text(model):

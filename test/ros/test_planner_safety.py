@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
-import rclpy
 from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticStatus
 from fake_world_model import INFO, FakeWorldModel, assert_within_limits, standing
 from hwm_ros.action import PlanActions
 from hwm_ros.msg import ErrorCode
 from rcl_interfaces.srv import SetParameters
-from rclpy.action import ActionClient
 from rclpy.parameter import Parameter
 from ros_harness import process
 from sensor_msgs.msg import Image
@@ -145,17 +143,3 @@ def test_a_world_model_that_ends_before_it_has_accepted_the_goal_image_ends_the_
     handle = standing(model).send(goal=image, num_frames=3)
     model.stopped = {"status"}
     assert model.result(handle).result.error_code in (ErrorCode.WORLD_MODEL_GONE, ErrorCode.NO_CONTEXT)
-
-
-def test_a_client_that_disappears_ends_the_goal(model):
-    standing(model).actions.destroy()  # otherwise one client is left, and it could be the client of the goal
-    other = rclpy.create_node("other", context=model.context)
-    client = ActionClient(other, PlanActions, "/mpc_planner/plan_actions")
-    model.until(client.server_is_ready, "the planner")
-    model.received["/diagnostics"].clear()
-    client.send_goal_async(PlanActions.Goal(num_frames=6000))
-    model.newest("/diagnostics", lambda message: message.status[0].message == "follows a goal")
-    client.destroy()
-    other.destroy_node()
-    model.newest("/diagnostics", lambda message: "CLIENT_GONE" in message.status[0].message)
-    model.connect()

@@ -20,7 +20,7 @@ from hwm_core.data.recording.events import (
     decoded_event,
 )
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.recording.video_reader import VideoSpan, missing_end
+from hwm_core.data.recording.video_reader import VideoSpan
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 
@@ -57,17 +57,17 @@ class VideoRecording(Recording):
                 yield _joints("commands", stamp_ns, table, row)
 
     def _by_time(self, table: JointTable, time_s: NDArray[np.float64]) -> Iterator[AnyEvent]:
-        row, end_s = 0, 0.0
-        for seconds, rgb in VideoSpan(self.video).decode():
+        row = 0
+        missing: list[str] = []
+        for seconds, rgb in VideoSpan(self.video).decode(report=missing.append):
             while row < len(table) and time_s[row] <= seconds:
                 yield from _row(table, time_s, row)
                 row += 1
             yield decoded_event("images", CameraFrame(START_NS + round(seconds * 1e9), rgb))
-            end_s = seconds
         for rest in range(row, len(table)):
             yield from _row(table, time_s, rest)
-        if missing := missing_end(self.video, end_s):
-            yield Notice("fault", missing)
+        for text in missing:
+            yield Notice("fault", text)
 
 
 def _row(table: JointTable, time_s: NDArray[np.float64], row: int) -> Iterator[AnyEvent]:

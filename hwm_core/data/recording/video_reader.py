@@ -1,6 +1,6 @@
 """Decodes video files with PyAV, which also reads AV1; the OpenCV of pip does not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -27,8 +27,11 @@ class VideoSpan:
     frames: int | None = None  # None: to the end of the file
     rate_hz: float | None = None  # every frame must be at its place in this rate; None: at any time
 
-    def decode(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    def decode(self, report: Callable[[str], None] | None = None) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         """Yield seconds since the start of the span and images as players show them, uint8 [H, W, 3].
+
+        Args:
+            report: called at the end of a file whose frames end before the end that it states, with both times.
 
         Raises:
             BadBag: the file is damaged, or as `PictureConverter.rgb`.
@@ -40,14 +43,18 @@ class VideoSpan:
                 container.seek(int(origin / stream.time_base), stream=stream)
             early = 0.5 / float(stream.average_rate or 30)  # stamps are rounded to the time base of the file
             number, converter = 0, PictureConverter(stream, self.path)
+            seconds = 0.0
             for frame in container.decode(stream):
                 if frame.time is None or frame.time < origin - early:
                     continue
                 if number == self.frames:
                     return
-                self._require_place(number, frame.time - origin, float(stream.time_base))
+                seconds = frame.time - origin
+                self._require_place(number, seconds, float(stream.time_base))
                 number += 1
-                yield frame.time - origin, converter.rgb(frame)
+                yield seconds, converter.rgb(frame)
+            if report and (missing := _missing_end(container, stream, self.path, seconds)):
+                report(missing)
 
     def _require_place(self, number: int, seconds: float, tick_s: float) -> None:
         if self.rate_hz is not None and abs(seconds - number / self.rate_hz) > _TOLERANCE_S + tick_s:
@@ -106,23 +113,14 @@ def video_facts(path: Path) -> VideoFacts:
         )
 
 
-def missing_end(path: Path, end_s: float) -> str:
-    """What a file says about its length, where its frames end before; empty where they do not.
-
-    Args:
-        path: the file.
-        end_s: time of the last frame, since the first one.
-
-    Raises:
-        BadBag: the file is damaged.
-    """
-    with open_video(path) as (container, stream):
-        stated_s = 0.0
-        if stream.duration:
-            stated_s = float(stream.duration * stream.time_base)
-        elif container.duration and len(container.streams) == 1:
-            stated_s = container.duration / av.time_base
-        period_s = 1 / float(stream.average_rate or 30)
+def _missing_end(container: Any, stream: Any, path: Path, end_s: float) -> str:
+    """What a file says about its length, where its frames end before, at `end_s`; empty where they do not."""
+    stated_s = 0.0
+    if stream.duration:
+        stated_s = float(stream.duration * stream.time_base)
+    elif container.duration and len(container.streams) == 1:
+        stated_s = container.duration / av.time_base
+    period_s = 1 / float(stream.average_rate or 30)
     if stated_s - (end_s + period_s) <= MAX_GAP_PERIODS * period_s:
         return ""
     return f"the frames of {path.name} end at {end_s + period_s:.2f} s, but it says it has {stated_s:.2f} s: truncated?"

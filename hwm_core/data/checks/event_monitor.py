@@ -65,7 +65,9 @@ class EventMonitor:
         self.repeats, self.longest_repeat = self.repeats + same, max(self.longest_repeat, self._run)
         self._newest = image.rgb
         if index % self._stride == 0:
-            size = (round(width * _THUMBNAIL / height), _THUMBNAIL)
+            # All of one size: the size of images may change in a recording.
+            first = self.thumbnails[0].shape[:2] if self.thumbnails else None
+            size = (first[1], first[0]) if first else (max(1, round(width * _THUMBNAIL / height)), _THUMBNAIL)
             small = cv2.resize(image.rgb, size, interpolation=cv2.INTER_AREA)
             self.thumbnails.append(np.asarray(small, dtype=np.uint8))
             self.thumbnail_s.append(seconds)

@@ -18,6 +18,7 @@ from hwm_core.errors import BadBag
 _MATRICES = {0: 5, 1: 1, 2: 5, 3: 5, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 _BT601, _LIMITED, _FULL = 5, 1, 2
 _HDR = {16: "PQ (SMPTE 2084)", 18: "HLG (ARIB STD-B67)"}
+_MOST_STRETCHED = 8  # anamorphic video has pixels of up to 2:1
 _ONE = 1 << 16  # of the display matrix, whose numbers are 16.16 fixed point
 
 
@@ -51,7 +52,7 @@ class PictureConverter:
                 "dst_color_range": _FULL,
             }
         rgb = _array(self._reformatter.reformat(frame, format="rgb24", **how))
-        return _upright(_square_pixels(rgb, self._stream), display_matrix(frame), self._path)
+        return _upright(_square_pixels(rgb, self._stream, self._path), display_matrix(frame), self._path)
 
 
 def _array(frame: Any) -> NDArray[np.uint8]:
@@ -95,9 +96,17 @@ def _upright(rgb: NDArray[np.uint8], matrix: bytes, path: object) -> NDArray[np.
     return np.ascontiguousarray(rgb[:: 1 if down > 0 else -1, :: 1 if across > 0 else -1])
 
 
-def _square_pixels(rgb: NDArray[np.uint8], stream: Any) -> NDArray[np.uint8]:
+def _square_pixels(rgb: NDArray[np.uint8], stream: Any, path: object) -> NDArray[np.uint8]:
     """Stretch the width of a video whose pixels are not square."""
-    width = round(rgb.shape[1] * pixel_aspect(stream))
+    aspect = pixel_aspect(stream)
+    if not 1 / _MOST_STRETCHED <= aspect <= _MOST_STRETCHED:
+        raise BadBag(
+            f"Video {path}",
+            expected=f"pixels of width / height from 1/{_MOST_STRETCHED} to {_MOST_STRETCHED}",
+            got=f"{aspect:.4g}",
+            remedy="The header of the file is damaged: download it again, or encode it again.",
+        )
+    width = max(1, round(rgb.shape[1] * aspect))
     if width == rgb.shape[1]:
         return rgb
     how = cv2.INTER_AREA if width < rgb.shape[1] else cv2.INTER_LINEAR

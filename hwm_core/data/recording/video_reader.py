@@ -135,7 +135,7 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
             if stream is None:
                 raise IndexError("no video stream")
             yield container, stream
-    except (av.error.FFmpegError, IndexError, OSError) as error:
+    except (av.error.FFmpegError, IndexError, OSError, UnicodeDecodeError) as error:
         raise BadBag(
             f"Video {path}",
             expected="a video PyAV can decode",

@@ -16,7 +16,7 @@ _FEWEST = 2  # episodes: one to train on, one for validation
 def fit(options: argparse.Namespace) -> int:
     """Fit, write and print the errors. Raises BadInput for errors of the user."""
     if options.episodes < _FEWEST:
-        remedy = "Around 100 episodes are enough."
+        remedy = "Some hundreds are needed: scenes vary much."
         raise BadConfig("--episodes", expected=f"at least {_FEWEST}", got=options.episodes, remedy=remedy)
     world_model = WorldModel.load(options.checkpoint, device=own_device(options.device))
     with tqdm(total=options.episodes + options.steps) as bar:

@@ -22,7 +22,7 @@ from hwm_core.world_model.model import WorldModel
 TARGETS = (*(f"{side}_palm" for side in SIDES), *OBJECTS)
 """What the probe locates."""
 
-_SECONDS = 8.0  # of an episode
+_SECONDS = 2.0  # of an episode: scenes vary more from one to the next than within one
 _VALIDATION = 8  # one of so many episodes
 _BATCH, _LEARNING_RATE = 64, 2e-3
 _UNIT_M = 0.1  # of the loss
@@ -46,7 +46,7 @@ def fit_readout(
     Args:
         world_model: its tokenizer makes the latents.
         out: file to write.
-        episodes: of 8 s each, in equal parts of random motions and of skills; training seeds.
+        episodes: of 2 s each, in equal parts of random motions and of skills; training seeds.
         steps: of AdamW, with 64 latents each.
         seed: of weights and batches.
         progress: called with each finished episode and step.
@@ -68,6 +68,7 @@ def fit_readout(
     )
     torch.manual_seed(seed)
     probe = ReadoutProbe(training.latents.shape[-1], TARGETS, WorldModelDynamics(world_model).encoder)
+    _start_at(probe, training.positions)
     _train(probe, training, steps, seed, progress)
     write_probe(out, probe)
     with torch.inference_mode():
@@ -104,6 +105,15 @@ def locate(world_model: WorldModel, number: int) -> Located:
 
 def _joined(parts: list[Located]) -> Located:
     return Located(torch.cat([part.latents for part in parts]), torch.cat([part.positions for part in parts]))
+
+
+@torch.no_grad()
+def _start_at(probe: ReadoutProbe, positions: Tensor) -> None:
+    """Let a new probe read the mean positions, and differences of the size of a unit of the loss."""
+    last = probe.read[-1]
+    assert isinstance(last, torch.nn.Linear) and last.bias is not None
+    last.weight.mul_(_UNIT_M)
+    last.bias.copy_(positions.mean(dim=0).flatten())
 
 
 def _train(probe: ReadoutProbe, data: Located, steps: int, seed: int, progress: Progress) -> None:

@@ -17,7 +17,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
     parser.add_argument("--checkpoint", required=True, help="checkpoint folder, or a shipped one: its tokenizer counts")
     parser.add_argument("--out", type=Path, required=True, help="file to write")
-    parser.add_argument("--episodes", type=positive, default=96, help="simulated episodes of 8 s (%(default)s)")
+    parser.add_argument("--episodes", type=positive, default=400, help="simulated episodes of 2 s (%(default)s)")
     parser.add_argument("--steps", type=positive, default=1500, help="training steps (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches (%(default)s)")
     parser.add_argument("--device", default="cpu", help="of the tokenizer, cpu or cuda (%(default)s)")

@@ -65,7 +65,7 @@ class CommandOutput:
         started_s = None if self._lockstep else self._started_s
         sent_at_s = started_s if self.stream is None else self.stream.sent_at_s
         self._info, self._settings = info, settings
-        self.stream = CommandStream(space, settings, self._clock, sent_at_s)
+        self.stream = CommandStream(space, settings, self._clock, sent_at_s, self._lockstep)
         self.stream.set_shadow(not self._publish)
         if self._measured is not None:
             self.stream.measured(*self._measured)

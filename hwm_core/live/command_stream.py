@@ -18,6 +18,7 @@ from hwm_core.planning.joint_space import JointSpace
 _RECENT = 32  # commands that are remembered
 _LATE = 1.5  # periods after a frame when the next command is sent although its frame has not come
 _SERVED = 0.75  # periods after a command; a frame that comes earlier has no command of its own
+_APART = 0.5  # periods after a command; frames that arrive earlier had to wait, and the timer serves them
 _STOPPED = 3.0  # periods without a command, after which the robot stands at its last command
 
 
@@ -55,12 +56,18 @@ class CommandStream:
         settings: times and tolerances.
         clock: steady time in seconds.
         sent_at_s: when the planner sent its newest command before this stream; None: never.
+        lockstep: the robot waits for a command of every frame, so none is too early, and no timer calls `overdue`.
     """
 
     def __init__(
-        self, space: JointSpace, settings: StreamConfig, clock: Callable[[], float], sent_at_s: float | None = None
+        self,
+        space: JointSpace,
+        settings: StreamConfig,
+        clock: Callable[[], float],
+        sent_at_s: float | None = None,
+        lockstep: bool = False,
     ) -> None:
-        self.space, self.settings, self._clock = space, settings, clock
+        self.space, self.settings, self._clock, self._lockstep = space, settings, clock, lockstep
         self.shadow = True
         self.sent_at_s = sent_at_s  # of the newest command that was not a shadow
         self._state: Literal["silent", "following", "stopping"] = "silent"
@@ -216,12 +223,16 @@ class CommandStream:
         return True
 
     def frame(self, stamp_ns: int) -> Command | None:
-        """The command of the camera frame at `stamp_ns`; None if it has one already, or cannot have one."""
+        """The command of the camera frame at `stamp_ns`; None if it has one already, or cannot have one now."""
         self._rhythm.frame(self._clock(), stamp_ns)
         self._tracking.lag_s = self.settings.tracking_lag_s * self._rhythm.slowness
         if not self.prepare(stamp_ns) or self._follower is None:
             return None
-        if self._stamp_ns and stamp_ns - self._stamp_ns < _SERVED * 1e9 * self._follower.period_s:
+        period_s = self._follower.period_s
+        if self._stamp_ns and stamp_ns - self._stamp_ns < _SERVED * 1e9 * period_s:
+            return None
+        if self._stamp_ns and not self._lockstep and self._clock() - self._at_s < _APART * period_s:
+            self._by_frame = False  # the timer need not wait for a frame
             return None
         return self._send(stamp_ns, by_frame=True)
 

@@ -268,6 +268,30 @@ def test_a_late_frame_whose_command_was_sent_by_the_timer_gets_no_second_one():
     assert bench.stream.frame(bench.sent[-1][1].stamp_ns + 2_000_000) is None
 
 
+def test_frames_that_waited_while_the_process_paused_do_not_hurry_the_robot():
+    bench = moving()
+    bench.run(0.4, joints=False, camera=False, timer=False)
+    period_ns, count, resumed = round(1e9 / 30), len(bench.sent), bench.now
+    for frame in range(10):
+        bench.now += 0.001
+        bench.give(bench.stream.frame(bench.stamp_ns - (9 - frame) * period_ns))
+        bench.give(bench.stream.overdue())
+    bench.run(0.3)
+    times = np.array([now for now, *_ in bench.sent[count:]])
+    assert np.diff(times).min() >= 0.5 / 30
+    assert len(times) == pytest.approx(30 * (bench.now - resumed), abs=2), "and none is left out"
+    assert_safe(bench)
+
+
+def test_in_lockstep_every_frame_has_its_command_however_soon_it_comes():
+    stream = CommandStream(SPACE, SETTINGS, lambda: 100.0, lockstep=True)
+    stream.set_shadow(False)
+    stream.set_camera_period(1 / 30)
+    stream.measured(100.0, START_NS, np.zeros(JOINTS))
+    stream.begin(6)
+    assert all(stream.frame(START_NS + round(k * 1e9 / 30)) is not None for k in range(4))
+
+
 def test_a_process_that_hangs_starts_again_where_the_robot_is():
     bench = moving()
     bench.run(2.0, joints=False, camera=False, timer=False)
@@ -341,9 +365,13 @@ def test_the_forecast_is_what_is_sent_without_a_new_plan():
     period_ns = 1e9 / 30
     stamp_ns = bench.sent[-1][1].stamp_ns + round(period_ns)
     ahead = bench.stream.forecast(stamp_ns, 4)
+    bench.now += 1e-9 * period_ns
     first = bench.stream.frame(stamp_ns)
     half_sent = bench.stream.forecast(stamp_ns, 4)
-    sent = [first, *(bench.stream.frame(stamp_ns + round(k * period_ns)) for k in range(1, 8))]
+    sent = [first]
+    for k in range(1, 8):
+        bench.now += 1e-9 * period_ns
+        sent.append(bench.stream.frame(stamp_ns + round(k * period_ns)))
     expected = np.array([command.positions for command in sent])[1::2]
     np.testing.assert_allclose(ahead, expected, atol=1e-6)
     np.testing.assert_allclose(half_sent, expected, atol=1e-6)

@@ -38,8 +38,9 @@ class CommandOutput:
         self._timer = node.create_timer(_TICK_S, self._tick, clock=STEADY)
         self._timer.cancel()
         self._info: ModelInfo | None = None
-        self._names: list[str] = []  # [A] the robot's names of the model's joints
-        self._measured: tuple[float, int, NDArray[np.floating]] | None = None  # time, stamp and positions [A]
+        self._names: list[str] = []  # [A] the robot's names of the stream's joints
+        # Names [A], time, stamp and positions [A]; of the joints of the newest model, which may be another one.
+        self._measured: tuple[list[str], float, int, NDArray[np.floating]] | None = None
         self._newest_ns = 0  # newest stamp of the robot
         self._started_s = time.monotonic()
         self.stream: CommandStream | None = None  # exists after the first ModelInfo
@@ -67,8 +68,7 @@ class CommandOutput:
         self._info, self._settings = info, settings
         self.stream = CommandStream(space, settings, self._clock, sent_at_s, self._lockstep)
         self.stream.set_shadow(not self._publish)
-        if self._measured is not None:
-            self.stream.measured(*self._measured)
+        self._tell_measured()
 
     def set_publish(self, publish: bool) -> None:
         """Whether commands reach the robot, from now on."""
@@ -78,10 +78,9 @@ class CommandOutput:
 
     def measured(self, stamp_ns: int, names: list[str], positions: NDArray[np.floating]) -> None:
         """Add the measured position [A] of the robot, and its names of the joints."""
-        self._newest_ns, self._names = stamp_ns, names
-        self._measured = (self._clock(), stamp_ns, positions)
-        if self.stream is not None:
-            self.stream.measured(*self._measured)
+        self._newest_ns = stamp_ns
+        self._measured = (names, self._clock(), stamp_ns, positions)
+        self._tell_measured()
 
     def begin(self, replan_frames: int) -> None:
         """A goal begins; `use` was called before."""
@@ -109,6 +108,17 @@ class CommandOutput:
         if (command := self.stream.frame(stamp_ns)) is not None:
             self._send(command)
         return self.stream.prepare(stamp_ns)
+
+    def _tell_measured(self) -> None:
+        """Tell the stream the measured position, if its joints are meant: it may still stop the robot of a model that
+        was replaced by one with other joints."""
+        if self.stream is None or self._info is None or self._measured is None:
+            return
+        names, *measured = self._measured
+        aliases = dict(zip(self._info.aliases, self._info.alias_joints))
+        if [aliases.get(name, name) for name in names] == list(self._info.joint_names):
+            self._names = names
+            self.stream.measured(*measured)
 
     def _tick(self) -> None:
         if self.stream is not None and (command := self.stream.overdue()) is not None:

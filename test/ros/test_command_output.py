@@ -1,0 +1,57 @@
+"""The commands of the planner when the model is replaced. No DDS."""
+
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+from hwm_ros.msg import ModelInfo
+
+from hwm_core.live.stream_config import StreamConfig
+from hwm_ros.command_output import CommandOutput
+
+pytestmark = pytest.mark.ros
+
+FRAME_NS = 100_000_000
+
+
+def info(*names):
+    limits = {"lower": [-1.0], "upper": [1.0], "max_velocity": [3.0], "max_acceleration": [20.0], "scale": [0.1]}
+    each = {field: value * len(names) for field, value in limits.items()}
+    return ModelInfo(joint_names=names, aliases=["neck_joint"], alias_joints=["neck"], frame_rate_hz=10.0, **each)
+
+
+@pytest.fixture
+def output():
+    """Follows a goal in shadow mode."""
+    output = CommandOutput(MagicMock(), StreamConfig(), lockstep=True, publish=False)
+    output.measured(FRAME_NS, ["neck_joint", "elbow"], np.array([0.1, 0.2]))
+    output.use(info("neck", "elbow"), StreamConfig())
+    output.begin(4)
+    return output
+
+
+def commanded(output, frame):
+    output.seen(frame * FRAME_NS)
+    assert output.frame(frame * FRAME_NS)
+    message = output._shadow.publish.call_args.args[0]
+    return dict(zip(message.name, message.position, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("names", "positions"), [(["elbow", "neck_joint"], [0.2, 0.1]), (["elbow"], [0.2]), (["a", "b", "c"], [1, 2, 3])]
+)
+def test_measured_joints_of_another_model_do_not_reach_the_commands_of_this_one(output, names, positions):
+    before = commanded(output, 1)
+    output.measured(FRAME_NS, names, np.array(positions))
+    assert commanded(output, 2) == before == {"neck_joint": 0.1, "elbow": 0.2}
+
+
+def test_a_goal_of_another_model_starts_at_its_own_joints(output):
+    output.use(info("elbow", "neck"), StreamConfig())
+    output.begin(4)
+    output.seen(FRAME_NS)
+    assert not output.frame(FRAME_NS), "the newest measured joints were those of the model before"
+    output.measured(FRAME_NS, ["elbow", "neck_joint"], np.array([0.2, 0.1]))
+    assert commanded(output, 2) == {"neck_joint": 0.1, "elbow": 0.2}

@@ -30,6 +30,7 @@ from hwm_ros.topic_checks import ExpectedTopic, graph_findings
 _IMAGE, _STATES, _COMMANDS, _TRAJECTORY = "head_camera/image_raw", "joint_states", "joint_commands", "joint_trajectory"
 _COMPRESSED, _CUT = f"{_IMAGE}/compressed", "recording/cut"
 _PREFER_RAW_S = 1.0
+_LATEST_NS = (2**31 - 1) * 1_000_000_000  # the latest time that a message can hold
 _OFFSET = "seconds added to the stamps of {}, to correct a constant delay between sensors"
 
 
@@ -205,7 +206,8 @@ class ModelInputs:
         stamp_ns, settings = convert.stamp_ns(message.header.stamp), self._settings
         if settings.stamp_source == "receive" or (stamp_ns == 0 and settings.zero_stamps == "receive_time"):
             stamp_ns = self._now_ns()
-        return 0 if stamp_ns <= 0 else stamp_ns + round(1e9 * offset_s)
+        moved_ns = stamp_ns + round(1e9 * offset_s)
+        return moved_ns if stamp_ns > 0 and moved_ns <= _LATEST_NS else 0  # 0 is rejected
 
     def _now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)

@@ -8,12 +8,13 @@ import rclpy
 from untrained import JOINTS, save_untrained
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
+from builtin_interfaces.msg import Time
 from hwm_ros.msg import ErrorCode, Surprise
 from hwm_ros.srv import ResetContext
 from ros_harness import process
 from ros_robot import FRAME_NS, Robot, camera_image
 from sensor_msgs.msg import CompressedImage, JointState
-from std_msgs.msg import Empty
+from std_msgs.msg import Empty, Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from hwm_core.data.recording.image_message import encode_image
@@ -90,6 +91,13 @@ def test_joint_states_that_are_all_nan_have_the_reason_and_the_count(ready):
     assert status.last_rejection_count >= 3 and not status.ready
     reported(ready, "NaN or infinity for neck_yaw")
     assert ready.fill().ready
+
+
+def test_a_stamp_later_than_a_status_can_hold_is_rejected(ready):
+    head = Header(stamp=Time(sec=2**31 - 1, nanosec=2**32 - 1))
+    status = ready.tick(camera_image(ready.stamp_ns, header=head))
+    assert "Image stamp" in status.last_rejection
+    assert ready.fill().last_rejection_count == 0
 
 
 def test_stamps_of_another_day_are_reported_and_used(ready):

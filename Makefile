@@ -60,6 +60,7 @@ checkpoint: setup ## Record, train and tune the shipped checkpoint again (3 hour
 	@$(IN_ENV) hwm tune-decoder --preset tiny --data $(CHECKPOINT_RUN)/store \
 	  --checkpoint $(CHECKPOINT_RUN)/tiny/checkpoint \
 	  --out $(CHECKPOINT_RUN)/tuned $(call resume,$(CHECKPOINT_RUN)/tuned) $(TRAIN_ARGS)
+	@$(IN_ENV) hwm measure-surprise --checkpoint $(CHECKPOINT_RUN)/tuned/checkpoint --store $(CHECKPOINT_RUN)/store
 	@echo "Checkpoint: $(CHECKPOINT_RUN)/tuned/checkpoint"
 
 planning-checkpoint: setup ## Record, train and tune the planning checkpoint (10 processor hours, resumable; DEVICE=cuda, SMOKE=1)

@@ -43,5 +43,6 @@ hwm train --preset plan --data "$RUN/tokens" --tokenizer "$RUN/tokenizer/tokeniz
   --device "$DEVICE" $(resume "$RUN/model") "${model[@]}" "${settings[@]}"
 hwm tune-decoder --preset plan --data "$RUN/store" --checkpoint "$RUN/model/checkpoint" --out "$RUN/tuned" \
   --device "$DEVICE" $(resume "$RUN/tuned") "${decoder[@]}" "${settings[@]}"
+hwm measure-surprise --checkpoint "$RUN/tuned/checkpoint" --store "$RUN/store" --device "$DEVICE"
 find "$RUN/tuned/checkpoint" -type f -size +16M -exec echo "larger than 16 MiB: {}" \; -exec false {} +
 echo "Checkpoint: $RUN/tuned/checkpoint"

@@ -114,11 +114,11 @@ class CommandOutput:
         was replaced by one with other joints."""
         if self.stream is None or self._info is None or self._measured is None:
             return
-        names, *measured = self._measured
+        names, at_s, stamp_ns, positions = self._measured
         aliases = dict(zip(self._info.aliases, self._info.alias_joints))
         if [aliases.get(name, name) for name in names] == list(self._info.joint_names):
             self._names = names
-            self.stream.measured(*measured)
+            self.stream.measured(at_s, stamp_ns, positions)
 
     def _tick(self) -> None:
         if self.stream is not None and (command := self.stream.overdue()) is not None:

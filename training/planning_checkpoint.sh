@@ -12,17 +12,17 @@ RUN=${RUN:-runs/plan}
 DEVICE=${DEVICE:-cpu}
 
 if [ -n "${SMOKE:-}" ]; then
-  random=2 skills=3 validation=1
+  random=2 skills=2 planner=1 validation=1
   tokenizer=(train_tokenizer.steps=20) model=(train.steps=20) decoder=(tune_decoder.steps=5)
   settings=(data.validation_windows=4)
 elif [ "$DEVICE" = cpu ]; then
-  random=600 skills=1800 validation=12
+  random=600 skills=900 planner=1500 validation=12
   tokenizer=(train_tokenizer.max_minutes=28 train_tokenizer.clock=processor)
   model=(train.steps=10000000 train.max_minutes=540 train.clock=processor)
   decoder=(tune_decoder.steps=1500)
   settings=()
 else  # 4 minutes for the data, 1.5 for the tokenizer, 5 for the model, 0.5 for the decoder
-  random=600 skills=1800 validation=12
+  random=600 skills=900 planner=1500 validation=12
   tokenizer=(train_tokenizer.steps=10000000 train_tokenizer.max_minutes=1.5 train_tokenizer.batch_size=16)
   model=(train.steps=10000000 train.max_minutes=5 train.batch_size=64 train.schedule=cosine train.ema_decay=0.998)
   decoder=(tune_decoder.max_minutes=0.5 tune_decoder.batch_size=16)
@@ -33,7 +33,9 @@ resume() { if compgen -G "$1/state*" > /dev/null; then echo --resume; fi; }
 
 hwm sim record --out "$RUN/random" --train $random --val $validation --processes "$(nproc)"
 hwm sim record --out "$RUN/skills" --train $skills --val $validation --processes "$(nproc)" --motion skills
-hwm prepare "$RUN/random/train" "$RUN/skills/train" --validation "$RUN/random/val" "$RUN/skills/val" \
+hwm sim record --out "$RUN/planner" --train $planner --val $validation --processes "$(nproc)" --motion planner
+hwm prepare "$RUN/random/train" "$RUN/skills/train" "$RUN/planner/train" \
+  --validation "$RUN/random/val" "$RUN/skills/val" "$RUN/planner/val" \
   --robot "$RUN/skills/robot.yaml" --rate 15 --out "$RUN/store" --workers "$(nproc)"
 hwm train-tokenizer --preset plan --data "$RUN/store" --out "$RUN/tokenizer" --device "$DEVICE" \
   $(resume "$RUN/tokenizer") "${tokenizer[@]}" "${settings[@]}"

@@ -56,9 +56,15 @@ class CommandOutput:
         """Whether the robot is not being moved."""
         return self.stream is None or self.stream.at_rest
 
+    def unfinished(self, info: ModelInfo | None, settings: StreamConfig) -> str:
+        """What must end before `use`, in words; empty: nothing. A moving robot first brakes by its old limits."""
+        if self.at_rest or self._is_used(info, settings):
+            return ""
+        return "a robot at rest: it still brakes after the goal before"
+
     def use(self, info: ModelInfo, settings: StreamConfig) -> None:
-        """Keep the limits of this model, and these settings, from now on; only between two goals."""
-        if self.stream is not None and info == self._info and settings == self._settings:
+        """Keep the limits of this model, and these settings from now on. Only when nothing is `unfinished`."""
+        if self.stream is not None and self._is_used(info, settings):
             return
         limits = (info.joint_names, info.lower, info.upper, info.scale, info.frame_rate_hz)
         space = JointSpace.from_limits(*limits, info.max_velocity, max_acceleration=info.max_acceleration)
@@ -78,7 +84,7 @@ class CommandOutput:
 
     def measured(self, stamp_ns: int, names: list[str], positions: NDArray[np.floating]) -> None:
         """Add the measured position [A] of the robot, and its names of the joints."""
-        self._newest_ns = stamp_ns
+        self._newest_ns = stamp_ns or self._newest_ns
         self._measured = (names, self._clock(), stamp_ns, positions)
         self._tell_measured()
 
@@ -108,6 +114,9 @@ class CommandOutput:
         if (command := self.stream.frame(stamp_ns)) is not None:
             self._send(command)
         return self.stream.prepare(stamp_ns)
+
+    def _is_used(self, info: ModelInfo | None, settings: StreamConfig) -> bool:
+        return info == self._info and settings == self._settings
 
     def _tell_measured(self) -> None:
         """Tell the stream the measured position, if its joints are meant: it may still stop the robot of a model that

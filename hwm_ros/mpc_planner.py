@@ -44,7 +44,7 @@ class MpcPlannerNode(Node):
         super().__init__("mpc_planner")
         declare_parameters(self, MpcPlannerParameters)
         self._settings = settings = read_parameters(self, MpcPlannerParameters)
-        self._inputs, self._sender = PlannerInputs(), self.get_fully_qualified_name()
+        self._inputs, self._sender = PlannerInputs(settings), self.get_fully_qualified_name()
         self._busy = False  # a goal was accepted and has no result yet
         self._handle: ServerGoalHandle | None = None  # of the accepted goal
         self._inputs_ready: Future | None = None  # awaited in the first stage
@@ -92,7 +92,7 @@ class MpcPlannerNode(Node):
         return "rejected while a goal runs. Cancel the goal first." if self._busy else ""
 
     def _apply(self, settings: MpcPlannerParameters) -> None:
-        self._settings = self._watchdogs.settings = settings
+        self._settings = self._inputs.settings = self._watchdogs.settings = settings
         self._output.set_publish(settings.publish_commands)
 
     # ---------------------------------------------------------------- the action
@@ -186,10 +186,10 @@ class MpcPlannerNode(Node):
         elif self._inputs_ready is not None:
             # Nodes that have just started need about a second to discover each other.
             services_are_ready = self._set_goal.is_ready and self._make_plan.is_ready
-            missing = self._inputs.missing(settings.world_model, services_are_ready)
+            missing = self._inputs.missing(services_are_ready) or self._output.unfinished(self._inputs.info, settings)
             if not missing:
-                ready, self._inputs_ready = self._inputs_ready, None
-                ready.set_result(None)
+                self._inputs_ready.set_result(None)
+                self._inputs_ready = None
             elif watchdogs.elapsed_s > settings.frame_timeout_s:
                 self._end(ErrorCode.NO_CONTEXT, f"Missing after {settings.frame_timeout_s:g} s: {missing}.")
 
@@ -226,7 +226,7 @@ class MpcPlannerNode(Node):
         except BadInput as error:
             self._watchdogs.rejected = str(error)
             return
-        if self._watchdogs.arrived("joints", measured.stamp_ns):
+        if self._watchdogs.arrived("joints", measured.stamp_ns, measured.arrived_s):
             self._output.measured(measured.stamp_ns, measured.names, measured.positions)
 
     async def _on_status(self, status: ContextStatus) -> None:

@@ -1,5 +1,7 @@
 """Parameters of the node `mpc_planner`."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from hwm_core.errors import BadConfig
@@ -23,6 +25,12 @@ class MpcPlannerParameters(WatchdogConfig):
     lockstep: bool = Field(
         default=False,
         description="delay a frame's command until the plan due at it is ready",
+        json_schema_extra=READ_ONLY,
+    )
+    stamp_source: Literal["header", "receive"] = Field(
+        default="header",
+        description="age of a joint state: by the stamp in its header (without one, by its arrival), or by its arrival"
+        " always; set `receive` where the world model has it",
         json_schema_extra=READ_ONLY,
     )
     replan_s: float = Field(default=0.4, gt=0.0, le=60.0, description="time of a plan after which the next one is made")

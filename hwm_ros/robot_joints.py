@@ -24,7 +24,8 @@ _TOGETHER_S, _CONTRADICTION = 0.5, 0.1  # values that arrived within this time a
 class MeasuredJoints:
     """Measured positions of the model's joints."""
 
-    stamp_ns: int  # of the oldest value
+    stamp_ns: int  # of the oldest value; 0: unknown
+    arrived_s: float  # when the oldest value arrived, on the steady clock
     positions: NDArray[np.float32]  # [A] in the model's order
     names: list[str]  # [A] the robot's own names of these joints; commands must use them
 
@@ -44,11 +45,12 @@ class RobotJoints:
     A topic often carries several sets: for example, one driver publishes the arms and another publishes the hands.
 
     Args:
-        clock: seconds, for messages that arrive together.
+        clock: steady time in seconds.
+        stamped: whether the stamps of the messages are on the camera's clock; otherwise they count as unknown.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, stamped: bool = True) -> None:
+        self._clock, self._stamped = clock, stamped
         self._publishers = Publishers()
         self._newest: OrderedDict[tuple[int, frozenset[str]], tuple[float, JointState]] = OrderedDict()  # newest last
 
@@ -63,6 +65,10 @@ class RobotJoints:
         while len(self._newest) > _KEPT:
             self._newest.popitem(last=False)
 
+    def age_s(self, measured: MeasuredJoints) -> float:
+        """Seconds since the oldest value arrived."""
+        return self._clock() - measured.arrived_s
+
     def measured(self, info: ModelInfo) -> MeasuredJoints:
         """The newest positions of the model's joints. At least one message must have been added.
 
@@ -73,6 +79,7 @@ class RobotJoints:
         aliases = dict(zip(info.aliases, info.alias_joints))
         values: dict[str, _Value] = {}
         for (publisher, _), (arrived, message) in reversed(self._newest.items()):
+            stamp_ns = convert.stamp_ns(message.header.stamp) if self._stamped else 0
             joints = [aliases.get(name, name) for name in message.name]
             wanted = set(info.joint_names)
             require_distinct_names([joint for joint in joints if joint in wanted], "the joint message")
@@ -86,7 +93,7 @@ class RobotJoints:
             for joint, robot_name, position in zip(joints, message.name, message.position, strict=False):
                 if joint not in wanted:
                     continue
-                value = _Value(convert.stamp_ns(message.header.stamp), arrived, position, robot_name, publisher)
+                value = _Value(stamp_ns, arrived, position, robot_name, publisher)
                 _require_agreement(joint, values.setdefault(joint, value), value)
         match_names(info.joint_names, list(values), whose="the joint messages")
         positions = np.array([values[name].position for name in info.joint_names], np.float64)
@@ -100,6 +107,7 @@ class RobotJoints:
             )
         return MeasuredJoints(
             min(values[name].stamp_ns for name in info.joint_names),
+            min(values[name].arrived for name in info.joint_names),
             positions.astype(np.float32),
             [values[name].robot_name for name in info.joint_names],
         )

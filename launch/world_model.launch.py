@@ -115,7 +115,11 @@ def _nodes(context: LaunchContext) -> list[Node]:
             given(str, "checkpoint", "device", "image_transport", "stamp_source", "zero_stamps")
             | given(bool, "autostart"),
         ),
-        node("mpc_planner", given(bool, "publish_commands"), IfCondition(LaunchConfiguration("planner"))),
+        node(
+            "mpc_planner",
+            given(str, "stamp_source") | given(bool, "publish_commands"),
+            IfCondition(LaunchConfiguration("planner")),
+        ),
         node("sim_robot", {"use_sim_time": False}, IfCondition(LaunchConfiguration("sim"))),
     ]
 

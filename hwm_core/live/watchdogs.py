@@ -51,7 +51,7 @@ class Watchdogs:
 
     def __init__(self, settings: WatchdogConfig, lockstep: bool, clock: Callable[[], float]) -> None:
         self.settings, self._lockstep, self._clock = settings, lockstep, clock
-        self._stamps = {"joints": -1, "camera": -1}
+        self._newest: dict[str, float] = {"joints": -1, "camera": -1}  # stamps; arrival times where these are unknown
         self.begin()
 
     def begin(self) -> None:
@@ -66,11 +66,19 @@ class Watchdogs:
         self._at_s = dict.fromkeys(("joints", "camera", "status", "ready", "client"), now)
         self.rejected = ""  # why the newest joint state cannot be used
 
-    def arrived(self, what: Literal["joints", "camera"], stamp_ns: int) -> bool:
-        """A usable joint state or a camera frame; a stamp of 0 is unknown. False when it is the one before again."""
-        is_new = stamp_ns == 0 or stamp_ns != self._stamps[what]
+    def arrived(self, what: Literal["joints", "camera"], stamp_ns: int, at_s: float | None = None) -> bool:
+        """A usable joint state or a camera frame. False when it is the one before again.
+
+        Args:
+            what: which of both.
+            stamp_ns: of its oldest value; 0: unknown, then `at_s` tells whether it is new.
+            at_s: when its oldest value arrived; None: now.
+        """
+        at_s = self._clock() if at_s is None else at_s
+        mark = stamp_ns or at_s
+        is_new = mark != self._newest[what]
         if is_new:
-            self._at_s[what], self._stamps[what] = self._clock(), stamp_ns
+            self._at_s[what], self._newest[what] = at_s, mark
             if what == "joints":
                 self.rejected = ""
         return is_new

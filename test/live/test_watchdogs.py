@@ -64,7 +64,9 @@ def test_messages_whose_stamp_stands_still_do_not_count(frozen, kind):
 
 def test_messages_without_a_stamp_count():
     bench = Bench()
-    assert bench.watchdogs.arrived("joints", 0) and bench.watchdogs.arrived("joints", 0)
+    assert bench.watchdogs.arrived("joints", 0)
+    bench.now += 0.01
+    assert bench.watchdogs.arrived("joints", 0)
 
 
 def test_a_context_that_stays_incomplete_ends_the_goal_but_single_frames_do_not():
@@ -106,3 +108,30 @@ def test_the_reason_names_what_is_wrong_with_the_newest_joint_state():
     bench.now += 1.0
     fault = bench.watchdogs.fault(False)
     assert "1.00 s" in fault.reason and "`elbow` is NaN" in fault.reason
+
+
+def test_messages_without_a_stamp_count_by_the_arrival_of_their_oldest_value():
+    bench = Bench()
+    at_s = bench.now - 0.1
+    assert bench.watchdogs.arrived("joints", 0, at_s)
+    for _ in range(50):
+        bench.now += 0.05
+        assert not bench.watchdogs.arrived("joints", 0, at_s), "a message of other joints"
+        bench.watchdogs.arrived("camera", round(1e9 * bench.now))
+        bench.watchdogs.status(True)
+        bench.watchdogs.client()
+        if (fault := bench.watchdogs.fault(False)) is not None:
+            break
+    assert fault.kind == "STALE_JOINTS"
+    assert SETTINGS.joints_timeout_s < bench.now - at_s < SETTINGS.joints_timeout_s + 0.11
+
+
+def test_joint_states_whose_stamps_become_zero_are_found_when_they_stop():
+    bench = Bench()
+    bench.run(1.0)
+    bench.watchdogs.arrived("joints", 0, bench.now)
+    stopped_s = bench.now
+    for _ in range(12):
+        bench.now += 0.05
+        bench.watchdogs.arrived("joints", 0, stopped_s)
+    assert bench.watchdogs.fault(False).kind == "STALE_JOINTS"

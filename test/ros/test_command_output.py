@@ -55,3 +55,31 @@ def test_a_goal_of_another_model_starts_at_its_own_joints(output):
     assert not output.frame(FRAME_NS), "the newest measured joints were those of the model before"
     output.measured(FRAME_NS, ["elbow", "neck_joint"], np.array([0.2, 0.1]))
     assert commanded(output, 2) == {"neck_joint": 0.1, "elbow": 0.2}
+
+
+def test_other_settings_wait_until_the_robot_has_braked():
+    now = [100.0]
+    output = CommandOutput(MagicMock(), StreamConfig(), lockstep=False, publish=True)
+    output._clock = lambda: now[0]
+    output.measured(0, ["neck_joint", "elbow"], np.array([0.1, 0.2]))
+    old, new = StreamConfig(), StreamConfig(hold_s=2.0)
+    output.use(info("neck", "elbow"), old)
+    output.begin(4)
+    now[0] += 1.0
+    output.measured(0, ["neck_joint", "elbow"], np.array([0.1, 0.2]))
+    for frame in range(1, 5):
+        now[0] += 0.1
+        output.frame(frame * FRAME_NS)
+        if frame == 1:
+            output.stream.adopt(FRAME_NS, np.tile(np.float32([0.9, 0.9]), (12, 1)))
+    output.stop()
+    assert not output.at_rest
+    assert not output.unfinished(info("neck", "elbow"), old)
+    assert "brakes" in output.unfinished(info("neck", "elbow"), new)
+    assert "brakes" in output.unfinished(info("elbow"), old)
+    for _ in range(40):
+        now[0] += 0.1
+        output._tick()
+        if not output.unfinished(info("neck", "elbow"), new):
+            break
+    assert output.at_rest and output.sent > 5, "the braking commands came"

@@ -19,6 +19,7 @@ _RECENT = 32  # commands that are remembered
 _LATE = 1.5  # periods after a frame when the next command is sent although its frame has not come
 _SERVED = 0.75  # periods after a command; a frame that comes earlier has no command of its own
 _APART = 0.5  # periods after a command; frames that arrive earlier had to wait, and the timer serves them
+_FRESH = 0.75  # of `command_timeout_s`, after which the next command is sent although its frame has not come
 _STOPPED = 3.0  # periods without a command, after which the robot stands at its last command
 
 
@@ -173,11 +174,10 @@ class CommandStream:
             frames: F.
             before: how many of the frames of the model are before that frame; these have happened.
         """
-        follower, measured = self._follower, self._measured
-        if follower is None:
+        if (follower := self._follower) is None:
             return None
-        if self.shadow and measured is not None:
-            return np.tile(np.asarray(measured.positions, np.float32), (frames, 1))
+        if self.shadow and self._measured is not None:
+            return np.tile(np.asarray(self._measured.positions, np.float32), (frames, 1))
         ahead = (self._stamp_ns - stamp_ns) * 1e-9 / follower.period_s if self._stamp_ns else -1.0
         coming = follower.forecast(stamp_ns, frames - before, max(0, round(ahead) + 1))
         frame_ns, slack_ns = 1e9 / self.space.frame_rate_hz, 0.25e9 * follower.period_s
@@ -247,7 +247,8 @@ class CommandStream:
             return None
         now, period_s = self._clock(), follower.period_s
         patience = _LATE if self._by_frame and self._state == "following" else 1.0
-        if now - self._at_s < patience * period_s * self._rhythm.slowness:
+        latest_s = max(period_s, _FRESH * self.settings.command_timeout_s)
+        if now - self._at_s < min(patience * period_s * self._rhythm.slowness, latest_s):
             return None
         stamp_ns = self._stamp_ns + round(1e9 * period_s)
         if self._state == "stopping":

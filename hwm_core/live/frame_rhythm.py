@@ -1,6 +1,7 @@
 """How fast frames arrive, compared with their stamps: a simulation may be slower than real time."""
 
 _GAIN = 0.1
+_SLOWEST = 5.0  # frames that seem to come still slower have wrong stamps, or a machine that cannot do this
 _LONGEST_S = 0.5  # longer pauses tell nothing about the rate
 
 
@@ -14,8 +15,8 @@ class FrameRhythm:
 
     @property
     def slowness(self) -> float:
-        """Wall seconds per second of the camera's clock, at least 1."""
-        return max(1.0, self._wall_s / self._stamp_s) if self._stamp_s > 0 else 1.0
+        """Wall seconds per second of the camera's clock, from 1 to 5: time limits that grow by it stay limits."""
+        return min(max(1.0, self._wall_s / self._stamp_s), _SLOWEST) if self._stamp_s > 0 else 1.0
 
     def restart(self) -> None:
         """The frames before no longer count."""

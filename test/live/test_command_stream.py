@@ -384,3 +384,20 @@ def test_the_forecast_begins_with_what_was_sent_in_the_frames_before():
     np.testing.assert_allclose(whole[2:], bench.stream.forecast(stamp_ns, 4), atol=1e-6)
     np.testing.assert_allclose(whole[1], bench.sent[-1][1].positions, atol=1e-6)
     np.testing.assert_allclose(whole[0], bench.sent[-3][1].positions, atol=1e-6)
+
+
+def test_the_timer_serves_a_frame_before_the_command_before_is_not_fresh_any_more():
+    now = 100.0
+    stream = CommandStream(SPACE, SETTINGS, lambda: now)
+    stream.set_shadow(False)
+    stream.begin(4)
+    times = []
+    for tick in range(300):
+        now = 100.0 + 0.01 * tick
+        stream.measured(now, 0, np.zeros(JOINTS))
+        commands = [stream.overdue()]
+        if tick % 7 == 0:  # a camera whose stamps advance 50 times too slowly
+            commands.append(stream.frame(START_NS + round(1e9 * 0.01 * tick / 50)))
+        times += [now for command in commands if command is not None]
+    assert len(times) > 6
+    assert max(np.diff([*times, now])) < SETTINGS.command_timeout_s

@@ -55,6 +55,14 @@ def test_the_rhythm_tells_how_much_slower_than_real_time_frames_come():
         assert rhythm.slowness == pytest.approx(max(1.0, slowness))
 
 
+@pytest.mark.parametrize("slowness", [5.0, 15.0, 1000.0])
+def test_stamps_that_advance_too_slowly_do_not_stretch_time_limits_without_bound(slowness):
+    rhythm = FrameRhythm()
+    for k in range(100):
+        rhythm.frame(k / 30, round(k * 1e9 / 30 / slowness))
+    assert rhythm.slowness == pytest.approx(5.0)
+
+
 def test_a_pause_and_a_burst_change_the_rhythm_little():
     rhythm = FrameRhythm()
     at_s = 0.0

@@ -69,12 +69,6 @@ def test_an_observed_cost_below_the_threshold_reaches_the_goal():
     assert outcome(progress) == ("REACHED", "NONE")
 
 
-def test_a_scene_that_was_not_observed_reaches_nothing():
-    progress = goal(num_frames=20, threshold=0.3)
-    run(progress, 60, observed=math.nan)
-    assert outcome(progress) == ("ENDED", "NOT_REACHED")
-
-
 def test_a_goal_without_a_number_of_frames_runs_until_it_is_reached():
     progress = goal(threshold=0.3)
     run(progress, 500, observed=0.9)
@@ -231,3 +225,12 @@ def test_over_random_histories_a_goal_ends_once_and_only_observations_reach_it(s
         assert lowest < threshold
     if ending.outcome == "COMPLETED":
         assert threshold == 0
+
+
+def test_a_threshold_without_an_observed_cost_ends_at_the_first_plan_before_any_motion():
+    progress = goal(threshold=0.1)
+    progress.is_new(stamp(0))
+    progress.begin_plan(stamp(0))
+    assert not progress.add_plan(plan(0, observed=math.nan))
+    assert outcome(progress) == ("ENDED", "BAD_REQUEST")
+    assert all(word in progress.ending.reason for word in ("expected", "got", "image term"))

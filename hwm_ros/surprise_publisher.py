@@ -1,6 +1,7 @@
 """The topic ~/surprise: how far what the camera sees differs from what the model had predicted."""
 
 from collections.abc import Callable
+from math import isfinite
 
 from rclpy.node import Node
 
@@ -37,6 +38,12 @@ class SurprisePublisher:
 
     def finding(self) -> Finding | None:
         """The surprise that lasts; an error if it stops planners."""
+        newest = self._alarm.newest
+        if newest is not None and not isfinite(newest.error):
+            text = (
+                f"The error of the newest prediction is {newest.error}: the model, or an encoded frame, is not finite."
+            )
+            return Finding(f"{text} Check the checkpoint and its dtype.", is_error=self._config.stop)
         if not self._alarm.raised:
             return None
         return Finding(

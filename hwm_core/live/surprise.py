@@ -40,7 +40,9 @@ class Surprise:
 
     @property
     def ratio(self) -> float:
-        """Error by expected error; 0: unknown."""
+        """Error by expected error; 0: unknown; infinity where the error is not finite."""
+        if not np.isfinite(self.error):
+            return float("inf")
         return self.error / self.expected if self.expected > 0 else 0.0
 
 
@@ -75,7 +77,8 @@ class SurpriseMonitor:
         expected = self._measured
         if not expected and len(self._seen) >= _LEARNED_AT_LEAST:
             expected = float(np.median(self._seen))
-        self._seen.append(error)
+        if np.isfinite(error):
+            self._seen.append(error)
         return Surprise(before[0].stamp_ns, window.stamp_ns, error, expected)
 
     def _error(self, before: Past, actions: NDArray[np.float32], after: Past) -> float:
@@ -95,15 +98,17 @@ class SurpriseAlarm:
 
     def __init__(self, config: SurpriseConfig) -> None:
         self._config, self._in_a_row = config, 0
+        self.newest: Surprise | None = None  # of the comparisons since the start or `reset`
 
     def add(self, surprise: Surprise) -> bool:
         """Add one comparison; returns `raised`."""
+        self.newest = surprise
         self._in_a_row = self._in_a_row + 1 if surprise.ratio > self._config.threshold else 0
         return self.raised
 
     def reset(self) -> None:
         """The context starts again."""
-        self._in_a_row = 0
+        self._in_a_row, self.newest = 0, None
 
     @property
     def raised(self) -> bool:

@@ -69,6 +69,24 @@ def test_only_surprises_in_a_row_raise_the_alarm():
     assert not alarm.add(Surprise(0, 1, 9.0, 1.0))
 
 
+@pytest.mark.parametrize("error", [np.nan, np.inf])
+@pytest.mark.parametrize("expected", [1.0, 0.0])
+def test_an_error_that_is_not_finite_is_a_surprise(error, expected):
+    alarm = SurpriseAlarm(SurpriseConfig(threshold=3.0, latents=2))
+    broken = Surprise(0, 1, error, expected)
+    assert broken.ratio == np.inf
+    assert [alarm.add(broken), alarm.add(broken)] == [False, True]
+    assert alarm.newest is broken
+
+
+def test_an_error_that_is_not_finite_is_not_learned_from(live, monkeypatch):
+    monitor = SurpriseMonitor(live)
+    errors = iter([np.nan, *[2.0] * 12])
+    monkeypatch.setattr(monitor, "_error", lambda *_: next(errors))
+    found = [monitor.compare(window(20 + 8 * step)) for step in range(14)][1:]
+    assert found[-1].expected == 2.0 and found[-1].ratio == 1.0
+
+
 def episode(frames=60):
     film = np.random.default_rng(3).integers(0, 256, (frames, 16, 16, 3), dtype=np.uint8)
     actions = np.random.default_rng(4).uniform(-1, 1, (frames, 3)).astype(np.float32)

@@ -30,6 +30,7 @@ from hwm_ros.topic_checks import ExpectedTopic, graph_findings
 _IMAGE, _STATES, _COMMANDS, _TRAJECTORY = "head_camera/image_raw", "joint_states", "joint_commands", "joint_trajectory"
 _COMPRESSED, _CUT = f"{_IMAGE}/compressed", "recording/cut"
 _PREFER_RAW_S = 1.0
+_COMMANDS_PER_FRAME = 4  # of the model, that a trajectory gives
 _LATEST_NS = (2**31 - 1) * 1_000_000_000  # the latest time that a message can hold
 _OFFSET = "seconds added to the stamps of {}, to correct a constant delay between sensors"
 
@@ -70,7 +71,8 @@ class ModelInputs:
         self.images = InputStream("Images", "error")
         self.states = InputStream("Joint states", "warning" if self._uses_commands else "error")
         self.commands = InputStream("Commands", "fine")
-        self._trajectory = TrajectoryCommands(4 * server.info.frame_rate_hz)
+        self._trajectory = TrajectoryCommands(_COMMANDS_PER_FRAME * server.info.frame_rate_hz)
+        self._most_commands = 2 * _COMMANDS_PER_FRAME * server.info.past_frames  # more than a window can use
         self._mismatches: dict[str, str] = {}  # {topic: incompatible QoS}
         self._graph: dict[str, Finding] = {}  # of the last `look_around`
         self._cameras: dict[str, Subscription] = {}  # by topic
@@ -151,7 +153,7 @@ class ModelInputs:
         if topic == _COMPRESSED and self._raw_is_coming():
             return
         stamp_ns = self._stamp(message, self._settings.image_offset_s)
-        for command in self._trajectory.until(stamp_ns):
+        for command in self._trajectory.until(stamp_ns, self._most_commands):
             self._add(self.commands, stamp_ns, partial(_add_command, command=command))
         self._add(self.images, stamp_ns, lambda context: context.add_image(stamp_ns, message))
         if self.images.rejected_in_a_row == 0:  # one transport is enough

@@ -84,19 +84,33 @@ class TrajectoryCommands:
             )
         self._points, self._next_ns = points, start_ns
 
-    def until(self, now_ns: int) -> Iterator[tuple[int, tuple[str, ...], NDArray[np.float64]]]:
-        """Stamps, names and positions [A] of the commands due up to `now_ns`, the last point of a trajectory once."""
-        while (points := self._points) is not None and self._next_ns <= now_ns:
-            stamp_ns = self._next_ns
-            since_ns = points.times_ns - points.times_ns[0]  # exact: a stamp exceeds the precision of a float64
-            values = np.array(
-                [np.interp(stamp_ns - points.times_ns[0], since_ns, column) for column in points.positions.T]
-            )
-            self._newest = dict(zip(points.names, values.tolist(), strict=True))
-            self._next_ns += self._period_ns
-            if stamp_ns >= points.times_ns[-1]:
-                self._points = None
-            yield stamp_ns, points.names, values
+    def until(self, now_ns: int, most: int | None = None) -> Iterator[tuple[int, tuple[str, ...], NDArray[np.float64]]]:
+        """Stamps, names and positions [A] of the commands due up to `now_ns`, the last point of a trajectory once.
+
+        Args:
+            now_ns: a stamp.
+            most: only so many of the newest are made, the older ones are left out; None: all.
+        """
+        points = self._points
+        if points is None or self._next_ns > now_ns:
+            return
+        period_ns, last_ns = self._period_ns, int(points.times_ns[-1])
+        to_now = (now_ns - self._next_ns) // period_ns
+        to_last = max(0, -((self._next_ns - last_ns) // period_ns))  # the first one not before the last point
+        count = min(to_now, to_last) + 1
+        first = 0 if most is None else max(0, count - most)
+        stamps_ns = self._next_ns + period_ns * np.arange(first, count, dtype=np.int64)
+        since_ns = points.times_ns - points.times_ns[0]  # exact: a stamp exceeds the precision of a float64
+        at_ns = stamps_ns - points.times_ns[0]
+        values = np.empty((len(stamps_ns), len(points.names)))
+        for joint, column in enumerate(points.positions.T):
+            values[:, joint] = np.interp(at_ns, since_ns, column)
+        self._newest = dict(zip(points.names, values[-1].tolist(), strict=True))
+        self._next_ns += period_ns * count
+        if to_last <= to_now:
+            self._points = None
+        for stamp_ns, row in zip(stamps_ns.tolist(), values, strict=True):
+            yield stamp_ns, points.names, row
 
     def forget(self) -> None:
         """Drop the trajectory: its clock was reset."""

@@ -64,3 +64,24 @@ def test_after_a_clock_reset_no_command_is_left():
     commands.replace(START, points([0.0, 1.0], [0, 10]))
     commands.forget()
     assert taken(commands, 2.0) == []
+
+
+@pytest.mark.parametrize("most", [1, 3, 5, 99])
+def test_a_bound_leaves_out_the_oldest_commands_only(most):
+    bounded, plain = TrajectoryCommands(10.0), TrajectoryCommands(10.0)
+    for commands in (bounded, plain):
+        commands.replace(START, points([0.0, 0.35, 1.0], [0, 7, 1]))
+    for until_s in (0.45, 0.5, 3.0):
+        now_ns = START + round(until_s * 1e9)
+        few = [(stamp, *row) for stamp, _, row in bounded.until(now_ns, most)]
+        assert few == [(stamp, *row) for stamp, _, row in plain.until(now_ns)][-most:]
+
+
+def test_the_newest_commands_of_a_long_trajectory_cost_as_little_as_those_of_a_short_one(monkeypatch):
+    made, interpolate = [], np.interp
+    monkeypatch.setattr(np, "interp", lambda x, *rest: (made.append(np.size(x)), interpolate(x, *rest))[1])
+    commands = TrajectoryCommands(120.0)
+    commands.replace(START, points([0.0, 600.0], [0, 600]))
+    found = list(commands.until(START + 600_000_000_000, most=50))
+    assert len(found) == 50 and sum(made) == 50 * len(NAMES)
+    assert found[-1][2] == pytest.approx([600.0, -600.0])

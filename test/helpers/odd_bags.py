@@ -47,7 +47,7 @@ def write_mcap(
         index_of: topics that the message indexes have.
         indexed_chunks: chunks that the summary lists.
         statistics, summary: whether they are written.
-        encodings: {topic: message encoding}, in place of cdr.
+        encodings: {topic, or type: message encoding}, in place of cdr.
         stated: {topic: messages that the statistics count}, in place of the true count.
     """
     keys = {pair: n for n, pair in enumerate(dict.fromkeys((m.topic, m.message_type) for m in messages), start=1)}
@@ -55,7 +55,11 @@ def write_mcap(
     described = b"".join(
         _record(3, struct.pack("<H", key) + _text(kind.partition("#")[0]) + _text("ros2msg") + _text(""))
         + _record(
-            4, struct.pack("<HH", key, key) + _text(topic) + _text((encodings or {}).get(topic, "cdr")) + bytes(4)
+            4,
+            struct.pack("<HH", key, key)
+            + _text(topic)
+            + _text((encodings or {}).get(kind, (encodings or {}).get(topic, "cdr")))
+            + bytes(4),
         )
         for (topic, kind), key in keys.items()
     )

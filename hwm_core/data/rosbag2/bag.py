@@ -40,6 +40,7 @@ class Bag:
         self.metadata = read_metadata(path / METADATA) if path.is_dir() else BagMetadata()
         self.unlisted: tuple[Path, ...] = ()  # files beside the listed ones, which are not read
         self._delivered: Counter[tuple[Path, str]] = Counter()
+        self._read: set[tuple[Path, int]] = set()  # files and keys of the connections that were asked for
         self._unknown: Counter[tuple[Path, int]] = Counter()
         self.turns: Counter[str] = Counter()  # how often another publisher of a topic followed
         try:
@@ -92,6 +93,7 @@ class Bag:
                 for key, one in known.items()
                 if one.encoding == CDR and one.message_type in topics.get(one.topic, ())
             }
+            self._read |= {(file.path, key) for key in wanted}
             publishers = _numbered(wanted)
             newest: dict[str, int] = {}  # publisher of the newest message of each topic
             for message in file.messages(wanted):
@@ -115,15 +117,19 @@ class Bag:
         found = [
             f"{self._delivered[file.path, topic]} of {count} messages of {topic} in {file.path.name} can be read"
             for file in self.files
-            for topic, count in _stated(file, topics).items()
+            for topic, count in self._stated(file, topics).items()
             if count != self._delivered[file.path, topic]
         ]
         total: Counter[str] = Counter()
         for (_, topic), count in self._delivered.items():
             total[topic] += count
         for stated in self.metadata.topics():
-            if stated.name in topics and total[stated.name] != stated.message_count:
+            others = [one.count for one in self._left_out(stated.name)]
+            if stated.name not in topics or None in others:
+                continue
+            if total[stated.name] + sum(filter(None, others)) != stated.message_count:
                 got = f"{total[stated.name]} messages of {stated.name} can be read"
+                got += f", and {sum(filter(None, others))} are of other types or encodings" if others else ""
                 found.append(f"{got}, but {METADATA} says {stated.message_count}")
         for (path, key), count in self._unknown.items():
             found.append(f"{count} messages in {path.name} belong to connection {key}, which it does not describe")
@@ -139,6 +145,24 @@ class Bag:
             names = ", ".join(one.name for one in self.unlisted)
             found.append(f"{METADATA} does not list {names}, so it is not read: run `ros2 bag reindex`")
         return found
+
+    def left_out(self, topics: Collection[str]) -> list[str]:
+        """What `messages` left out because other messages of the same topic were asked for, a sentence each."""
+        kinds = {(topic, one.message_type, one.encoding) for topic in topics for one in self._left_out(topic)}
+        return [f"messages of {kind} in {encoding} on {topic} are left out" for topic, kind, encoding in sorted(kinds)]
+
+    def _left_out(self, topic: str) -> list[Connection]:
+        """The connections of a topic that `messages` did not read: of other types or encodings."""
+        connections = [(file.path, one) for file in self.files for one in file.connections if one.topic == topic]
+        return [one for path, one in connections if (path, one.key) not in self._read]
+
+    def _stated(self, file: BagFile, topics: Collection[str]) -> dict[str, int]:
+        """Messages of each topic that a file says it has, of the connections that were read."""
+        counts: Counter[str] = Counter()
+        for one in file.connections:
+            if one.topic in topics and one.count is not None and (file.path, one.key) in self._read:
+                counts[one.topic] += one.count
+        return dict(counts)
 
     def _open(self, path: Path) -> BagFile:
         raw = decompressed_path(path, self._stack)
@@ -157,15 +181,6 @@ def _numbered(connections: Mapping[int, Connection]) -> dict[int, int]:
         numbers[key] = seen[one.topic]
         seen[one.topic] += 1
     return numbers
-
-
-def _stated(file: BagFile, topics: Collection[str]) -> dict[str, int]:
-    """Messages of each topic that a file says it has; those of other types and encodings count too."""
-    counts: Counter[str] = Counter()
-    for one in file.connections:
-        if one.topic in topics and one.count is not None:
-            counts[one.topic] += one.count
-    return dict(counts)
 
 
 def _decompress(data: bytes | memoryview) -> bytes:

@@ -78,6 +78,8 @@ def bag_events(
                 yield Notice("fault", f"images on {topic} come from several publishers in turns: a mixture of cameras")
         for text in bag.shortfalls(wanted):
             yield Notice("fault", text)
+        for text in bag.left_out(wanted):
+            yield Notice("note", text)
         for topic, encoding in sorted(bag.foreign().items()):
             yield Notice("note", f"topic {topic} is left out: its messages are in {encoding}, not in {CDR}")
 

@@ -182,13 +182,6 @@ def test_a_foreign_topic_is_left_out_and_listed(tmp_path, messages):
         list(bag_events(path, TOPICS.model_copy(update={"image": "/log"})))
 
 
-def test_messages_of_a_second_type_on_a_topic_are_a_fault(tmp_path, messages):
-    odd = [replace(one, message_type="std_msgs/msg/String") for one in messages if one.topic == TOPICS.commands]
-    path = write_mcap(tmp_path / "run.mcap", [*odd[:3], *messages])
-    assert delivered(path) == FULL
-    assert notices(path) == ["40 of 43 messages of /joint_commands in run.mcap can be read"]
-
-
 def test_an_incomplete_bag_is_an_error_where_all_messages_are_wanted(tmp_path, messages):
     path = write_mcap(tmp_path / "run.mcap", messages, stated={TOPICS.joint_states: 125})
     with pytest.raises(BadBag, match="120 of 125"):
@@ -248,3 +241,25 @@ def test_the_total_of_a_file_and_of_the_bag_count_too(tmp_path, messages, key):
     edit_metadata(folder, change)
     (fault,) = notices(folder)
     assert "200 messages" in fault and "says 210" in fault
+
+
+@pytest.mark.parametrize("encoding", ["cdr", "json"])
+@pytest.mark.parametrize("topic", [TOPICS.joint_states, TOPICS.image])
+@pytest.mark.parametrize("name", ["run.mcap", "folder"])
+def test_a_sound_bag_with_messages_of_another_type_on_a_topic_has_no_fault_and_a_note(
+    tmp_path, messages, encoding, topic, name
+):
+    kind = "std_msgs/msg/String"
+    other = [replace(one, message_type=kind) for one in messages if one.topic == topic][:7]
+    (tmp_path / "bag").mkdir()
+    everything = sorted([*other, *messages], key=lambda one: one.received_ns)
+    path = write_mcap(tmp_path / "bag" / "run.mcap", everything, encodings={kind: encoding})
+    if name == "folder":
+        types = {one.topic: one.message_type for one in messages}
+        write_metadata(path.parent, [path.name], dict(Counter(one.topic for one in everything)), types)
+        path = path.parent
+    assert delivered(path) == FULL
+    assert notices(path) == []
+    assert notices(path, "note") == [f"messages of {kind} in {encoding} on {topic} are left out"]
+    if encoding == "json":
+        assert len(list(serialized_messages(path))) == len(messages)

@@ -15,7 +15,8 @@ from sensor_msgs.msg import Image
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.device import read_device
 from hwm_core.errors import BadConfig
-from hwm_core.live.context import Context, ContextWindow
+from hwm_core.live.context import Context
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.goals import GoalChoice
 from hwm_core.live.model import LiveModel
 from hwm_core.live.planner import Followed, LivePlan, LivePlanner, PlanRequest

@@ -6,7 +6,7 @@ from math import isfinite
 from rclpy.node import Node
 
 from hwm_core.errors import BadInput
-from hwm_core.live.context import ContextWindow
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.health import Finding
 from hwm_core.live.requests import Canceled, Stopped, Superseded
 from hwm_core.live.surprise import SurpriseAlarm, SurpriseConfig

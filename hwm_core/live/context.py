@@ -14,6 +14,7 @@ from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadActions, BadImage, BadInput
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.joints import LiveJoints
 
 # Joint values kept: at least this many, or twice the values that the window spans at the highest rate.
@@ -25,28 +26,6 @@ _SPARE_FRAMES = 2
 
 class NoContext(BadInput):
     """Too few frames, or frames without joint values, to predict from."""
-
-
-@dataclass(frozen=True)
-class ContextWindow:
-    """The model's input: F frames that end with the newest one, and the action of each frame."""
-
-    frames: NDArray[np.uint8]  # [F, H, W, 3] RGB, preprocessed
-    actions: NDArray[np.float32]  # [F, A] in manifest order and units
-    stamps_ns: NDArray[np.int64]  # [F] acquisition times
-
-    @property
-    def stamp_ns(self) -> int:
-        """Acquisition time of the newest frame."""
-        return int(self.stamps_ns[-1])
-
-    def same_as(self, other: "ContextWindow | None") -> bool:
-        """Whether both windows encode to the same past."""
-        return (
-            other is not None
-            and np.array_equal(self.stamps_ns, other.stamps_ns)
-            and np.array_equal(self.actions, other.actions)
-        )
 
 
 @dataclass

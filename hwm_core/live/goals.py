@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.errors import BadInput
-from hwm_core.live.context import ContextWindow
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.goal_check import GoalCheck
 from hwm_core.planning.dynamics import Goal
 from hwm_core.world_model.dynamics import WorldModelDynamics

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from hwm_core.config import Config
 from hwm_core.errors import BadActions, BadConfig
-from hwm_core.live.context import ContextWindow
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.goals import Aim, GoalChoice, Goals, Image
 from hwm_core.live.robots import space_of
 from hwm_core.planning.costs.base import Candidates

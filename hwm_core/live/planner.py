@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hwm_core.errors import BadActions, BadInput
-from hwm_core.live.context import ContextWindow
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.goals import Aim, GoalChoice
 from hwm_core.live.model import LiveModel
 from hwm_core.live.robots import motions_of

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hwm_core.clips import hold_last
 from hwm_core.config import Config
-from hwm_core.live.context import ContextWindow
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.model import LiveModel
 from hwm_core.world_model.past import Past
 

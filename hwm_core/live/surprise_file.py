@@ -11,7 +11,7 @@ from hwm_core.config import Config
 from hwm_core.data.episodes.windows import evenly_spaced, window_starts
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.io.atomic import write_json
-from hwm_core.live.context import ContextWindow
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.model import LiveModel
 from hwm_core.live.surprise import SurpriseMonitor
 from hwm_core.types import Episode

@@ -6,7 +6,7 @@ import torch
 
 from hwm_core.errors import BadActions, BadImage
 from hwm_core.evaluation.sim_observer import SimObserver
-from hwm_core.live.context import ContextWindow
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.goals import GoalChoice
 from hwm_core.live.model import LiveConfig, LiveModel
 from hwm_core.live.planner import DeadlineTooShort, LivePlan, LivePlanner, PlanRequest

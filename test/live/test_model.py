@@ -6,7 +6,7 @@ import torch
 from untrained import untrained
 
 from hwm_core.errors import BadActions
-from hwm_core.live.context import ContextWindow
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.goals import NoGoal
 from hwm_core.live.model import LiveConfig, LiveModel
 from hwm_core.planning.costs.objective import Objective

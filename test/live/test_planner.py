@@ -9,7 +9,7 @@ from untrained import JOINTS, untrained
 from urdf_robot import ARM, robot_manifest, write_urdf
 
 from hwm_core.errors import BadActions, BadConfig, RobotMismatch
-from hwm_core.live.context import ContextWindow
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.goals import GoalChanged, GoalChoice, NoGoal
 from hwm_core.live.model import LiveConfig, LiveModel
 from hwm_core.live.planner import DeadlineTooShort, Followed, LivePlanner, PlanRequest, PlanTooLate

@@ -6,7 +6,7 @@ import torch
 from untrained import JOINTS, untrained
 
 from hwm_core.errors import BadBag, BadCheckpoint
-from hwm_core.live.context import ContextWindow
+from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.model import LiveConfig, LiveModel
 from hwm_core.live.surprise import Surprise, SurpriseAlarm, SurpriseConfig, SurpriseMonitor
 from hwm_core.live.surprise_file import measure_surprise, read_surprise, write_surprise

@@ -55,6 +55,7 @@ class FakeWorldModel(Peer):
         self.joint_states: list[dict[str, float]] = []  # one message each, published at every tick
         self.blocked = False  # the robot does not move
         self.stopped: set[str] = set()  # "joints", "camera", "status": what is not published any more
+        self.stamped = True  # whether joint states have stamps
         self.waiting: Future | None = None  # completed: the requests that wait for it are answered
         self.answer: dict[str, object] = {}  # fields of the response that differ
         self.age_ns = 0  # of the frame that a plan starts from
@@ -83,7 +84,11 @@ class FakeWorldModel(Peer):
         self.now_ns += PERIOD
         for joints in self.joint_states if "joints" not in self.stopped else []:
             self.states.publish(
-                JointState(header=convert.header(self.now_ns), name=list(joints), position=list(joints.values()))
+                JointState(
+                    header=convert.header(self.now_ns if self.stamped else 0),
+                    name=list(joints),
+                    position=list(joints.values()),
+                )
             )
         if "camera" not in self.stopped:
             self.frame_ns = self.now_ns

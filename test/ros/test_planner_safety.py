@@ -33,6 +33,7 @@ def model(tmp_path_factory):
 def plain_answers(model):
     """Every test starts with a model that answers at once."""
     model.waiting, model.answer, model.age_ns, model.blocked, model.stopped = None, {}, 0, False, set()
+    model.stamped = True
 
 
 def following(model, **positions):
@@ -75,6 +76,13 @@ def test_what_stops_ends_the_goal_with_its_own_code_and_a_defined_stop(model, wh
     count = len(positions)
     model.spin(0.5)
     assert len(model.received["/joint_commands"]) == count, "it is silent"
+
+
+def test_joint_states_without_a_stamp_move_the_robot_and_end_the_goal_when_a_joint_is_missing(model):
+    model.stamped = False
+    handle = following(model)
+    model.joint_states = [{"left_elbow": 0.9}]  # the messages go on, without the neck
+    assert model.result(handle).result.error_code == ErrorCode.STALE_JOINTS
 
 
 def test_a_robot_that_was_moved_after_a_goal_starts_the_next_one_where_it_is(model):

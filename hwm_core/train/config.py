@@ -8,10 +8,11 @@ from hwm_core.config import Config
 
 
 class TrainingConfig(Config):
-    """Optimisation of one module. The budget is a number of steps, of minutes, or both: the first to be used up ends
-    the run."""
+    """Optimisation of one module. The budget is a number of steps, epochs or minutes, or several of these: the first to
+    be used up ends the run."""
 
     steps: int | None = Field(default=None, gt=0, description="optimiser steps")
+    epochs: float | None = Field(default=None, gt=0, description="passes over the training windows")
     max_minutes: float | None = Field(default=None, gt=0, description="by `clock`, over all resumed parts of a run")
     clock: Literal["wall", "processor"] = Field(
         default="wall",
@@ -36,7 +37,12 @@ class TrainingConfig(Config):
     schedule: Literal["linear", "cosine", "constant"] = Field(default="linear", description="decay over the budget")
     warmup_steps: int = Field(default=100, ge=0, description="optimiser steps of linear warm-up")
     betas: tuple[float, float] = Field(default=(0.9, 0.95), description="of AdamW")
-    weight_decay: float = Field(default=0.0, ge=0, description="on matrices only")
+    weight_decay: float = Field(default=0.0, ge=0, description="on the weights that `decayed` names")
+    decayed: Literal["tables_too", "matrices"] = Field(
+        default="tables_too",
+        description="matrices: weights of linear layers and convolutions; tables_too: also embeddings and positions; "
+        "biases and norms never",
+    )
     clip_norm: float = Field(default=1.0, gt=0, description="largest norm of the whole gradient")
     ema_decay: float = Field(default=0.0, ge=0, lt=1, description="moving average of the weights; 0: none")
     precision: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="bfloat16: autocast")
@@ -51,8 +57,8 @@ class TrainingConfig(Config):
 
     @model_validator(mode="after")
     def _has_a_budget(self) -> "TrainingConfig":
-        if self.steps is None and self.max_minutes is None:
-            raise ValueError("a budget: `steps` or `max_minutes`")
+        if self.steps is None and self.epochs is None and self.max_minutes is None:
+            raise ValueError("a budget: `steps`, `epochs` or `max_minutes`")
         if self.batch_size % self.accumulation:
             raise ValueError("a `batch_size` that `accumulation` divides")
         return self

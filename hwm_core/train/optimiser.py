@@ -9,6 +9,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from hwm_core.train.config import TrainingConfig
 
+_MATRICES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
 
 @runtime_checkable
 class DeclaresInputOutputLayers(Protocol):
@@ -21,7 +23,7 @@ class DeclaresInputOutputLayers(Protocol):
 
 
 def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
-    """Optimisers over the parameters that require a gradient; weight decay applies to matrices and kernels only.
+    """Optimisers over the parameters that require a gradient; weight decay applies as `config.decayed` states.
 
     "muon" (https://kellerjordan.github.io/posts/muon) optimises the matrices of the hidden linear layers and the
     kernels of the hidden convolutions. Its update is scaled to the size of AdamW's, so both use one learning rate.
@@ -31,9 +33,10 @@ def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.op
     kernels = _hidden_weights(module, nn.Conv2d) if config.optimiser == "muon" else []
     taken = {id(p) for p in matrices + kernels}
     rest = [p for p in module.parameters() if p.requires_grad and id(p) not in taken]
+    decayed = {id(p) for p in _decayed(module, config)}
     groups = [
-        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in rest if id(p) in decayed], "weight_decay": config.weight_decay},
+        {"params": [p for p in rest if id(p) not in decayed], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]  # torch cannot restore several states with empty groups
     optimisers: list[torch.optim.Optimizer] = [
@@ -84,6 +87,13 @@ def build_average(module: nn.Module, decay: float) -> AveragedModel:
         torch._foreach_lerp_(list(averages), list(current), 1.0 - min(decay, (1.0 + done) / (10.0 + done)))
 
     return AveragedModel(module, multi_avg_fn=update, use_buffers=False)
+
+
+def _decayed(module: nn.Module, config: TrainingConfig) -> list[Tensor]:
+    """The weights with weight decay. An embedding that is also an output matrix counts as an embedding."""
+    if config.decayed == "tables_too":
+        return [p for p in module.parameters() if p.ndim >= 2]
+    return [part.weight for part in module.modules() if isinstance(part, _MATRICES)]
 
 
 def _hidden_weights(module: nn.Module, kind: type[nn.Linear] | type[nn.Conv2d]) -> list[Tensor]:

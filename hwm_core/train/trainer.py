@@ -62,6 +62,7 @@ class Trainer:
         self.generator = RowGenerator(self.ranks.device)
         self.throughput = Throughput(self.ranks, config.peak_tflops, config.precision)
         self.step, self._elapsed_s, self._since = 0, 0.0, self.clock()
+        self._windows = math.inf  # of the data set, once it is known
 
     @property
     def progress(self) -> Progress:
@@ -70,6 +71,8 @@ class Trainer:
         used = [0.0]
         if self.config.steps is not None:
             used.append(self.step / self.config.steps)
+        if self.config.epochs is not None:
+            used.append(self.step * self.config.batch_size / (self.config.epochs * self._windows))
         if self.config.max_minutes is not None:
             used.append(elapsed_s / (60.0 * self.config.max_minutes))
         return Progress(self.step, elapsed_s, min(1.0, max(used)))
@@ -95,6 +98,7 @@ class Trainer:
         Raises:
             BadGradient: the gradient of a step is not finite; the weights are unchanged since the last good step.
         """
+        self._windows = len(dataset)  # type: ignore[arg-type]
         batches = iter(self._loader(dataset))
         saved_at, first = self.clock(), self.step + 1  # the first step is reported: something moves within seconds
         while not (finished := self._budget_used() >= 1.0) and not self.ranks.any(stop()):

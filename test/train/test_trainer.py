@@ -64,6 +64,15 @@ def test_a_budget_in_minutes_ends_the_run_and_drives_the_schedule():
     assert rates == sorted(rates, reverse=True) and rates[-1] < 0.5 * rates[0]
 
 
+def test_a_budget_in_epochs_counts_passes_over_the_windows_and_drives_the_schedule():
+    trainer = Trainer(Regression(), config(steps=None, epochs=1.5, schedule="linear", warmup_steps=0))
+    rates = []
+    trainer.optimisers[0].register_step_pre_hook(lambda optimiser, *_: rates.append(optimiser.param_groups[0]["lr"]))
+    assert trainer.fit(Lines())
+    # 16 windows in batches of 4: six steps are one and a half passes.
+    assert rates == pytest.approx([1e-2 * (1 - step / 6) for step in range(6)])
+
+
 def test_a_budget_of_processor_time_does_not_count_waiting():
     trainer = Trainer(Regression(), config(steps=None, max_minutes=1.0, clock="processor"))
     before = trainer.progress.elapsed_s

@@ -1,4 +1,4 @@
-"""Rank the codes of every future token with a masked model."""
+"""Rank the codes of every future token with a model of tokens."""
 
 import math
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwm_core.challenge.grid_samples import GridSample, masked_network
+from hwm_core.challenge.grid_samples import GridSample, token_network
 from hwm_core.challenge.submission import ArchiveLayout
 from hwm_core.metrics.tokens import TOP
 from hwm_core.sampling.config import Sampling
-from hwm_core.sampling.masked_predictor import MaskedPredictor
-from hwm_core.sampling.maskgit import decode
+from hwm_core.sampling.predictor import TokenPredictor
 from hwm_core.world_model.checkpoint import Checkpoint
+from hwm_core.world_model.registry import family
 
 _NO_ACTIONS = ("none", "teacher_forced_no_actions")  # past actions are dropped too
 _CHUNK = 1024  # sites that are ranked at once: 64,000 logits each take 262 MB
@@ -34,13 +34,14 @@ class Compressor:
     """Predicts the code distributions of future tokens.
 
     Args:
-        sampling: MaskGIT settings. `parallel` predicts all grids from the past alone; otherwise each grid attends to
-            the sampled tokens of the grids before it. A token's distribution comes from the step that decides it.
+        sampling: MaskGIT settings of a masked model. `parallel` predicts all grids from the past alone; otherwise, and
+            with an ST-Transformer, each grid attends to the sampled tokens of the grids before it. A token's
+            distribution comes from the step that decides it.
         top: k, the number of codes to rank.
         dtype: of the autocast. bfloat16 lowered the winners' accuracy (arXiv 2510.07092, section 3.2).
 
     Raises:
-        BadCheckpoint: the model is not masked.
+        BadCheckpoint: the model predicts no tokens.
     """
 
     def __init__(
@@ -53,13 +54,15 @@ class Compressor:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.checkpoint, self.manifest = checkpoint, checkpoint.manifest
-        self.model = masked_network(checkpoint.model)
+        self.model = token_network(checkpoint.model)
         self.config = self.model.config
         self.sampling, self.seed, self.dtype = sampling or Sampling(), seed, dtype
         self.vocabulary = math.prod(self.config.levels)
         self.top = min(top, self.vocabulary)
         self.device = next(self.model.parameters()).device
-        self._predictor = MaskedPredictor(self.model)
+        predictor = family(checkpoint.family).predictor(self.model)
+        assert isinstance(predictor, TokenPredictor)
+        self._observe, self._decode = predictor.observe, predictor.decode
 
     @property
     def layout(self) -> ArchiveLayout:
@@ -81,18 +84,18 @@ class Compressor:
         actions = actions.to(self.device)
         generator = torch.Generator(self.device).manual_seed(self.seed + samples[0].number)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
-            known = self._predictor.observe(past_codes, actions[:, :past_frames])
+            known = self._observe(past_codes, actions[:, :past_frames])
             future_actions = None if condition in _NO_ACTIONS else actions[:, past_frames:]
             recorder = _Recorder(self, len(samples), truth)
-            decode(
-                self.model,
-                self._predictor.forward(known, future_actions, len(samples)),
-                len(samples),
-                self.config.num_future_latents,
-                self.sampling,
-                lambda shape: torch.rand(shape, generator=generator, device=self.device),
-                recorder,
-                truth if condition.startswith("teacher_forced") else None,
+            self._decode(
+                known,
+                future_actions,
+                candidates=len(samples),
+                num_latents=self.config.num_future_latents,
+                sampling=self.sampling,
+                uniform=lambda shape: torch.rand(shape, generator=generator, device=self.device),
+                on_reveal=recorder,
+                truth=truth if condition.startswith("teacher_forced") else None,
             )
         return recorder.result()
 

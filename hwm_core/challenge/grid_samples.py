@@ -25,9 +25,8 @@ from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.data.tokens.vocabulary import out_of_vocabulary
 from hwm_core.data.tokens.windows import action_frames
 from hwm_core.errors import BadBag, BadCheckpoint
-from hwm_core.models.masked import MaskedWorldModel
-from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.models.network import WorldModelNetwork
+from hwm_core.models.token_network import TokenConfig, TokenNetwork
 from hwm_core.world_model.checkpoint import Checkpoint
 
 
@@ -42,14 +41,14 @@ class GridSample:
     truth: NDArray[np.int64] | None  # [T_future, h, w]; None in a test set
 
 
-def masked_network(model: WorldModelNetwork) -> MaskedWorldModel:
-    """Return `model`. Raises BadCheckpoint if it is not a masked model."""
-    if not isinstance(model, MaskedWorldModel):
+def token_network(model: WorldModelNetwork) -> TokenNetwork:
+    """Return `model`. Raises BadCheckpoint if it predicts no tokens."""
+    if not isinstance(model, TokenNetwork):
         raise BadCheckpoint(
             "Model",
-            expected="a masked model, which gives a distribution over the codes of each token",
+            expected="a model that gives a distribution over the codes of each token",
             got=type(model).__name__,
-            remedy="Train a model with a preset of the masked family.",
+            remedy="Train a masked model or an ST-Transformer.",
         )
     return model
 
@@ -64,11 +63,11 @@ def open_samples(path: str | Path, checkpoint: Checkpoint, limit: int | None = N
 
     Raises:
         BadBag: missing, truncated or damaged files; no window fits.
-        BadCheckpoint: the model is not masked, or its grid, codes or frame rate differ from the set's.
+        BadCheckpoint: the model predicts no tokens, or its grid, codes or frame rate differ from the set's.
         BadConfig: the model was trained on codes of another tokenizer.
         RobotMismatch, BadActions: as `ActionManifest.actions_of`.
     """
-    path, config, manifest = Path(path), masked_network(checkpoint.model).config, checkpoint.manifest
+    path, config, manifest = Path(path), token_network(checkpoint.model).config, checkpoint.manifest
     if is_token_set(path):
         episodes = open_tokens(path)
         _require_tokenizer(path, checkpoint, read_spec(path))
@@ -78,7 +77,7 @@ def open_samples(path: str | Path, checkpoint: Checkpoint, limit: int | None = N
     return samples
 
 
-def _test_samples(path: Path, config: MaskedConfig, manifest: ActionManifest) -> list[GridSample]:
+def _test_samples(path: Path, config: TokenConfig, manifest: ActionManifest) -> list[GridSample]:
     found = open_test_samples(path)
     clip, rows = found.tokens.shape[1], found.states.shape[1]
     frames = _counted(clip, config)
@@ -95,7 +94,7 @@ def _test_samples(path: Path, config: MaskedConfig, manifest: ActionManifest) ->
 
 def _windows(
     episodes: Sequence[TokenEpisode],
-    config: MaskedConfig,
+    config: TokenConfig,
     manifest: ActionManifest,
     frame_rate_hz: float,
     limit: int | None,
@@ -133,7 +132,7 @@ def _windows(
         yield GridSample(number, int(take[number]), codes[:past], actions, codes[past:])
 
 
-def _counted(per_clip: int, config: MaskedConfig) -> NDArray[np.int64]:
+def _counted(per_clip: int, config: TokenConfig) -> NDArray[np.int64]:
     """[F] for each frame that the model counts, its index among the frames of the clips."""
     clips = -(-config.num_latents // per_clip)
     total = num_frames(config.num_latents, config.temporal_factor)
@@ -149,7 +148,7 @@ def _disjoint(starts: NDArray[np.int64], extent: int) -> Iterator[int]:
             yield int(start)
 
 
-def _step(episode: TokenEpisode, config: MaskedConfig, frame_rate_hz: float) -> int:
+def _step(episode: TokenEpisode, config: TokenConfig, frame_rate_hz: float) -> int:
     """Frames of the set per frame of the model."""
     ratio = episode.frame_rate_hz / frame_rate_hz
     step = round(ratio)
@@ -172,19 +171,19 @@ def _require_tokenizer(path: Path, checkpoint: Checkpoint, of_set: TokenizerSpec
         trained_on.require(of_set, where=str(path), remedy=remedy)
 
 
-def _require_grid(grid: Sequence[int], codes: int, config: MaskedConfig) -> None:
+def _require_grid(grid: Sequence[int], codes: int, config: TokenConfig) -> None:
     if tuple(grid) != tuple(config.grid) or codes != math.prod(config.levels):
         raise _shape_error(f"grids of {grid[0]}x{grid[1]} tokens with {codes} codes", config)
 
 
-def _checked_codes(name: str, tokens: NDArray, config: MaskedConfig) -> NDArray[np.int64]:
+def _checked_codes(name: str, tokens: NDArray, config: TokenConfig) -> NDArray[np.int64]:
     codes, vocabulary = tokens.astype(np.int64), math.prod(config.levels)
     if codes.min() < 0 or codes.max() >= vocabulary:
         raise out_of_vocabulary(name, codes, vocabulary)
     return codes
 
 
-def _shape_error(expected: str, config: MaskedConfig) -> BadCheckpoint:
+def _shape_error(expected: str, config: TokenConfig) -> BadCheckpoint:
     return BadCheckpoint(
         "Model",
         expected=expected,

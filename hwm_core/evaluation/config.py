@@ -34,7 +34,7 @@ class EvaluationConfig(Config):
         default=None, description="sampling of these two conditions; None: as `sampling`"
     )
     ssim: bool = Field(default=False, description="SSIM in addition to PSNR, and MS-SSIM if frames are large enough")
-    tokens: bool = Field(default=False, description="cross-entropy and accuracy of the codes of a masked model")
+    tokens: bool = Field(default=False, description="cross-entropy and accuracy of codes, if the model predicts codes")
     sensitivity: int = Field(default=0, ge=0, description="number of windows in which each joint is perturbed in turn")
     seed: int = Field(
         default=0, ge=0, description="seed of sampling (separate numbers for each window) and of the donors"

@@ -1,4 +1,7 @@
-"""Scores a masked model's prediction of all codes of the future in one pass, from the past alone."""
+"""Scores a model's prediction of all codes of the future from the past alone.
+
+A masked model predicts them in one pass, an ST-Transformer latent after latent with its own likeliest codes.
+"""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 
 from hwm_core.evaluation.conditions import WindowBatch
 from hwm_core.metrics.bootstrap import Interval, paired_bootstrap
-from hwm_core.models.masked import MaskedWorldModel
+from hwm_core.models.token_network import TokenNetwork
 from hwm_core.world_model.model import WorldModel
 
 TOKEN_CONDITIONS = ("model", "shuffled", "none")
@@ -41,17 +44,17 @@ class TokenScores:
 
 def predicts_tokens(world_model: WorldModel) -> bool:
     """Whether the model predicts distributions over codes."""
-    return isinstance(world_model.model, MaskedWorldModel)
+    return isinstance(world_model.model, TokenNetwork)
 
 
 @torch.inference_mode()
 def evaluate_tokens(batch: WindowBatch) -> TokenScores:
-    """Scores of B windows, over the future latents that the model predicts in one pass.
+    """Scores of B windows, over the future latents that the model predicts.
 
     One window at a time: the 64,000 logits of each code take 786 MB for 3 latents of 32x32.
     """
     world, model = batch.world_model, batch.world_model.model
-    assert isinstance(model, MaskedWorldModel)
+    assert isinstance(model, TokenNetwork)
     past, factor = world.past_frames, model.config.temporal_factor
     future = min(batch.future_frames, world.future_frames) // factor * factor
     played = {name: None if name == "none" else batch.actions[name][:, :future] for name in TOKEN_CONDITIONS}

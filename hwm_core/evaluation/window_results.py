@@ -41,7 +41,7 @@ class WindowResults:
     conditions: Mapping[str, FrameErrors]
     moved_pixels: NDArray[np.int64] | None  # [W, F] pixels of objects that moved
     features: Mapping[str, Mapping[str, NDArray[np.float32]]]  # {condition or TRUTH: {metric: [W, R, D]}}
-    tokens: TokenScores | None  # of a masked model, if requested
+    tokens: TokenScores | None  # of a model that predicts codes, if requested
     sensitivity: JointResponse | None
 
     def only(self, windows: NDArray[np.bool_]) -> "WindowResults":

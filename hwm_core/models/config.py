@@ -1,4 +1,4 @@
-"""What the configurations of both families share: size, geometry and time."""
+"""What the configurations of all families share: size, geometry and time; and what the paper's two families share."""
 
 from typing import Literal
 
@@ -13,9 +13,8 @@ Variant = Literal["base", "split", "modality_shared", "fully_shared"]
 class WorldModelConfig(Config):
     """Streams and sizes. Each family sets the paper's values as its defaults."""
 
-    variant: Variant = "base"
+    variant: str  # a row of the family's table of block specs; each family lists its rows
     attention: str  # the attention pattern; each family lists its values
-    unshared_depth: int = Field(default=4, ge=0, description="first blocks that stay `base` in sharing variants")
     dim: int = Field(gt=0)
     depth: int = Field(gt=0)
     num_heads: int = Field(gt=0)
@@ -35,12 +34,6 @@ class WorldModelConfig(Config):
         return self
 
     @property
-    def variants(self) -> list[str]:
-        """The variant of each block."""
-        unshared = 0 if self.variant in ("base", "split") else min(self.unshared_depth, self.depth)
-        return [*["base"] * unshared, *[self.variant] * (self.depth - unshared)]
-
-    @property
     def sites(self) -> tuple[int, int]:
         """Rows and columns of the sites of the transformer."""
         return self.grid[0] // self.patch, self.grid[1] // self.patch
@@ -56,3 +49,16 @@ class WorldModelConfig(Config):
     @property
     def future_frames(self) -> int:
         return self.num_future_latents * self.temporal_factor
+
+
+class SharingConfig(WorldModelConfig):
+    """The paper's four variants, which differ by the weights that the streams share."""
+
+    variant: Variant = "base"
+    unshared_depth: int = Field(default=4, ge=0, description="first blocks that stay `base` in sharing variants")
+
+    @property
+    def variants(self) -> list[str]:
+        """The variant of each block."""
+        unshared = 0 if self.variant in ("base", "split") else min(self.unshared_depth, self.depth)
+        return [*["base"] * unshared, *[self.variant] * (self.depth - unshared)]

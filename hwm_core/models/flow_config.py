@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from hwm_core.models.config import WorldModelConfig
+from hwm_core.models.config import SharingConfig
 from hwm_core.nn.conv_path import NORM_GROUPS
 from hwm_core.nn.initialise import Init
 
 
-class FlowConfig(WorldModelConfig):
+class FlowConfig(SharingConfig):
     """Everything that decides the weights and the training of a flow model. Defaults are the paper's."""
 
     attention: Literal["full", "clean_context"] = Field(

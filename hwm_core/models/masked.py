@@ -1,16 +1,14 @@
 """Masked-HWM: a masked transformer over video tokens and actions (paper sections 2.2 and 2.4)."""
 
 import math
-from dataclasses import dataclass
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from hwm_core.models.conditioning import zeroed
 from hwm_core.models.corruption import corrupt, future_mask
 from hwm_core.models.masked_config import MaskedConfig
-from hwm_core.models.network import WorldModelNetwork
+from hwm_core.models.token_network import KVCache, TokenNetwork
 from hwm_core.models.vocabulary import Vocabulary
 from hwm_core.nn.action_tokens import ActionTokens
 from hwm_core.nn.attention_spec import masked_block
@@ -23,19 +21,8 @@ from hwm_core.rng.batch_rows import own_rows, uniform
 from hwm_core.streams import Stream
 
 
-@dataclass(frozen=True)
-class KVCache:
-    """Exact keys and values of the first `num_latents` latents, whose tokens are final."""
-
-    cache: Cache
-    num_latents: int
-
-
-class MaskedWorldModel(WorldModelNetwork):
-    """Predicts the tokens of masked future latents from past tokens and past and future actions.
-
-    A site is one spatial position of the transformer and holds P = patch * patch tokens [..., h, w, P].
-    """
+class MaskedWorldModel(TokenNetwork):
+    """Predicts the tokens of masked future latents from past tokens and past and future actions."""
 
     config: MaskedConfig
 
@@ -166,14 +153,6 @@ class MaskedWorldModel(WorldModelNetwork):
         """
         hidden, _ = self._continue(tokens, actions, cache, skip, keep=False)
         return self.final_norm(hidden).unflatten(2, self.config.sites)
-
-    def to_sites(self, tokens: Tensor) -> Tensor:
-        """Tokens [..., H, W] -> [..., h, w, P], the tokens of each site."""
-        return rearrange(tokens, "... (h p) (w q) -> ... h w (p q)", p=self.config.patch, q=self.config.patch)
-
-    def to_grid(self, sites: Tensor) -> Tensor:
-        """Tokens of each site [S, T, h, w, P, ...] -> [S, T, H, W, ...]; the inverse of `to_sites`."""
-        return rearrange(sites, "s t h w (p q) ... -> s t (h p) (w q) ...", p=self.config.patch, q=self.config.patch)
 
     def _continue(
         self, tokens: Tensor, actions: Tensor | None, cache: KVCache | None, skip: int = 0, *, keep: bool = True

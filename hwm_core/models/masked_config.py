@@ -4,11 +4,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from hwm_core.models.config import WorldModelConfig
+from hwm_core.models.config import SharingConfig
 from hwm_core.nn.initialise import Init
 
 
-class MaskedConfig(WorldModelConfig):
+class MaskedConfig(SharingConfig):
     """Everything that decides the weights and the training corruption of a masked model. Defaults are the paper's."""
 
     attention: Literal["time_aligned", "bidirectional"] = Field(

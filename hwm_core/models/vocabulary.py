@@ -1,9 +1,11 @@
-"""Input and output of the masked transformer: tokens to embeddings, hidden states to token distributions.
+"""Input and output of a transformer over codes: tokens to embeddings, hidden states to token distributions.
 
 `flat` has one embedding and one logit for each code, as in the paper. `factorised` treats a code as its FSQ digits: the
 input is the sum of one small embedding per digit, the output one small softmax per digit. For 64,000 codes these are 39
 embeddings instead of 64,000, and the mean over the digits is a soft latent. With patches, a site of the transformer
 holds several neighbouring codes, and the digits of a site are those of all its codes.
+
+`tied`: the embeddings are the rows of the output matrix too (Press and Wolf 2017), without a bias.
 """
 
 import math
@@ -28,23 +30,50 @@ class SampledTokens:
     latents: Tensor  # [..., P, C] expected latents under the logits
 
 
+class TiedHead(nn.Module):
+    """Logits as products with the vectors of an embedding. The embedding is not a sub-module: it is saved once."""
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self._embedding = (embedding,)  # in a tuple, so that it is not registered
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return F.linear(hidden, self._embedding[0].weight)
+
+
 class Vocabulary(nn.Module):
     """Embeds and predicts the codes of an FSQ tokenizer: by digit, or flat (one digit as large as the codebook).
 
     A site holds P codes (P = 1 without patches). They are masked and revealed together.
+
+    Args:
+        tied: embeddings and output matrix are one.
+        masks: whether there is an embedding of the mask token.
+        scale: factor of the embeddings at the input.
     """
 
     first_index: Tensor  # [digits of a site], the first embedding of each digit
     code_values: Tensor  # the latent value of each logit of one code
 
-    def __init__(self, levels: Sequence[int], dim: int, *, factorised: bool, codes_per_site: int = 1) -> None:
+    def __init__(
+        self,
+        levels: Sequence[int],
+        dim: int,
+        *,
+        factorised: bool,
+        codes_per_site: int = 1,
+        tied: bool = False,
+        masks: bool = True,
+        scale: float = 1.0,
+    ) -> None:
         super().__init__()
+        self.scale = scale
         self.levels, self.codes_per_site, self.factorised = tuple(levels), codes_per_site, factorised
         self.size = math.prod(self.levels)
         self.digits = (self.levels if factorised else (self.size,)) * codes_per_site
         self.embedding = nn.Embedding(sum(self.digits), dim)
-        self.mask_embedding = nn.Parameter(torch.empty(1, dim))
-        self.head = nn.Linear(dim, sum(self.digits))
+        self.mask_embedding = nn.Parameter(torch.empty(1, dim)) if masks else None
+        self.head = TiedHead(self.embedding) if tied else nn.Linear(dim, sum(self.digits))
         first = torch.tensor([0, *self.digits[:-1]]).cumsum(0)
         self.register_buffer("first_index", first, persistent=False)
         self.register_buffer("code_values", self._code_values(), persistent=False)
@@ -69,21 +98,28 @@ class Vocabulary(nn.Module):
 
     def reset_parameters(self, init: Init) -> None:
         """N(0, 0.02) for embeddings, Xavier for mask token and head (paper section 3.1); `fan_in`: unit-size tokens."""
-        if init == "normal":
-            nn.init.normal_(self.embedding.weight, std=0.02)
-            nn.init.xavier_normal_(self.mask_embedding)
-        else:
-            nn.init.normal_(self.embedding.weight, std=len(self.digits) ** -0.5)
-            nn.init.normal_(self.mask_embedding)
-        nn.init.xavier_normal_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        std = 0.02 if init == "normal" else len(self.digits) ** -0.5 / self.scale
+        nn.init.normal_(self.embedding.weight, std=std)
+        if self.mask_embedding is not None:
+            if init == "normal":
+                nn.init.xavier_normal_(self.mask_embedding)
+            else:
+                nn.init.normal_(self.mask_embedding)
+        if isinstance(self.head, nn.Linear):
+            nn.init.xavier_normal_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Code indices [..., P] -> [..., D]; at a masked site all P are `mask_token`."""
+        if self.mask_embedding is None:
+            return self._embed_codes(tokens)
         masked = tokens == self.mask_token
-        index = (self._to_digits(tokens.masked_fill(masked, 0)) + self.first_index).flatten(0, -2)
+        return torch.where(masked[..., :1], self.mask_embedding, self._embed_codes(tokens.masked_fill(masked, 0)))
+
+    def _embed_codes(self, tokens: Tensor) -> Tensor:
+        index = (self._to_digits(tokens) + self.first_index).flatten(0, -2)
         summed = F.embedding_bag(index, self.embedding.weight, mode="sum").unflatten(0, tokens.shape[:-1])
-        return torch.where(masked[..., :1], self.mask_embedding, summed)
+        return summed if self.scale == 1.0 else summed * self.scale
 
     def cross_entropy(
         self, hidden: Tensor, tokens: Tensor, count: Tensor | float | None = None
@@ -119,6 +155,10 @@ class Vocabulary(nn.Module):
             log_prob.append(part.log_softmax(-1).gather(-1, digit))
         tokens = self._from_digits(torch.cat(chosen, dim=-1))
         return SampledTokens(tokens, torch.cat(log_prob, dim=-1).sum(-1), self.expected_latents(logits))
+
+    def likeliest(self, logits: Tensor) -> Tensor:
+        """The likeliest code indices [..., P] under logits [..., sum(digits)]."""
+        return self._from_digits(torch.cat([part.argmax(-1, keepdim=True) for part in self._split(logits)], dim=-1))
 
     def expected_latents(self, logits: Tensor) -> Tensor:
         """Mean latents [..., P, C] under logits [..., sum(digits)]: soft latents, without sampling noise."""

@@ -33,9 +33,10 @@ class Positions:
 class StreamAttention(nn.Module):
     """Multi-head attention: each stream attends to the streams of the spec, with the weights of its groups."""
 
-    def __init__(self, spec: AttentionSpec, dim: int, num_heads: int) -> None:
+    def __init__(self, spec: AttentionSpec, dim: int, num_heads: int, dropout: float = 0.0) -> None:
+        """`dropout` is the rate of attention weights that are dropped in training."""
         super().__init__()
-        self.spec, self.num_heads = spec, num_heads
+        self.spec, self.num_heads, self._dropout = spec, num_heads, dropout
         self.norm = _for_each_group(spec.norm, lambda: nn.LayerNorm(dim, elementwise_affine=not spec.modulation))
         self.modulation = Modulation(spec.modulation, dim)
         self.query = _for_each_group(spec.query, lambda: nn.Linear(dim, dim, bias=False))
@@ -81,7 +82,7 @@ class StreamAttention(nn.Module):
         if not queries:
             return {}, new
         if self.spec.axis is Axis.SPACE:
-            attended = _over_space(queries, new)
+            attended = _over_space(queries, new, self._rate)
         else:
             every = {s: _join(cached.get(s), new.get(s)) for s in {**cached, **new}}
             over = self._over_time if self.spec.axis is Axis.TIME else self._over_all
@@ -92,13 +93,21 @@ class StreamAttention(nn.Module):
     def _queries(self, stream: Stream, x: Tensor, positions: Positions) -> Tensor:
         group = self.spec.query[stream]
         query = self.query[group](x).unflatten(-1, (self.num_heads, -1))
-        return rotate(self.query_norm(query, group), positions.angles[self.spec.axis][stream])
+        return self._rotated(self.query_norm(query, group), stream, positions)
 
     def _keys_values(self, stream: Stream, x: Tensor, positions: Positions) -> KeyValue:
         group = self.spec.key[stream]
         key, value = self.key_value[group](x).unflatten(-1, (2, self.num_heads, -1)).unbind(-3)
-        key = rotate(self.key_norm(key, group), positions.angles[self.spec.axis][stream])
+        key = self._rotated(self.key_norm(key, group), stream, positions)
         return KeyValue(key, value, positions.latents[stream])
+
+    def _rotated(self, x: Tensor, stream: Stream, positions: Positions) -> Tensor:
+        return rotate(x, positions.angles[self.spec.axis][stream]) if self.spec.rotary else x
+
+    @property
+    def _rate(self) -> float:
+        """The rate of dropout now."""
+        return self._dropout if self.training else 0.0
 
     def _over_all(
         self, queries: Mapping[Stream, Tensor], keys_values: Mapping[Stream, KeyValue], positions: Positions
@@ -111,7 +120,7 @@ class StreamAttention(nn.Module):
             query = torch.cat([_every_token(queries[s], batch) for s in streams], dim=1).transpose(1, 2)
             key = torch.cat([_every_token(k.key, batch) for k in keys], dim=1).transpose(1, 2)
             value = torch.cat([_every_token(k.value, batch) for k in keys], dim=1).transpose(1, 2)
-            out = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2)
+            out = F.scaled_dot_product_attention(query, key, value, dropout_p=self._rate).transpose(1, 2).flatten(-2)
             shapes = [queries[s].shape[1:3] for s in streams]
             for stream, part, shape in zip(streams, _parts(out, [t * n for t, n in shapes]), shapes):
                 attended[stream] = part.unflatten(1, shape)
@@ -134,7 +143,7 @@ class StreamAttention(nn.Module):
                 query_latents = torch.cat([positions.latents[s] for s in streams])
                 key_latents = torch.cat([k.latents for k in keys])
                 mask = key_latents[None, :] <= query_latents[:, None]
-            out = _few_keys(query, key, value, mask)
+            out = _few_keys(query, key, value, mask, self._rate)
             parts = _parts(out.permute(0, 3, 1, 2, 4).flatten(-2), [queries[s].shape[1] for s in streams])
             for stream, part in zip(streams, parts):
                 same = part.shape[2] == queries[stream].shape[2]
@@ -153,12 +162,15 @@ def _for_each_group(groups: Groups, build: Callable[[], nn.Module]) -> nn.Module
     return nn.ModuleDict({group: build() for group in sorted(set(groups.values()))})
 
 
-def _over_space(queries: Mapping[Stream, Tensor], new: Mapping[Stream, KeyValue]) -> dict[Stream, Tensor]:
+def _over_space(
+    queries: Mapping[Stream, Tensor], new: Mapping[Stream, KeyValue], dropout: float
+) -> dict[Stream, Tensor]:
     """Attention over the sites of each latent. A latent attends to itself alone, so one call serves all streams."""
     streams, batch = list(queries), len(next(iter(queries.values())))
     tensors = zip(*((queries[s], new[s].key, new[s].value) for s in streams))
     query, key, value = (torch.cat(t, dim=1).flatten(0, 1).transpose(1, 2) for t in tensors)  # b t n k d -> (b t) k n d
-    out = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2).unflatten(0, (batch, -1))
+    out = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout).transpose(1, 2)
+    out = out.flatten(-2).unflatten(0, (batch, -1))
     return dict(zip(streams, _parts(out, [queries[s].shape[1] for s in streams])))
 
 
@@ -167,17 +179,17 @@ def _parts(x: Tensor, sizes: list[int]) -> list[Tensor]:
     return [part.contiguous() for part in x.split(sizes, dim=1)]
 
 
-def _few_keys(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+def _few_keys(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> Tensor:
     """Attention [B, N, K, T, d] over a few latents at each site; mask [T, keys].
 
     With five axes PyTorch chooses its plain kernel. On a CPU that is the faster one for a few keys. The fused kernels
     of a GPU take four axes only.
     """
     if query.device.type == "cpu":
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
     shape = query.shape[:2]
     query, key, value = (x.flatten(0, 1) for x in (query, key, value))
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask).unflatten(0, shape)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout).unflatten(0, shape)
 
 
 def _by_keys(spec: AttentionSpec, streams: Iterable[Stream]) -> list[tuple[list[Stream], tuple[Stream, ...]]]:

@@ -40,6 +40,7 @@ class AttentionSpec:
     causal: bool = False  # latent i attends to latents <= i only
     qk_norm: Literal["none", "rms", "layer"] = "none"  # one RMS norm for all groups, or a layer norm for each group
     modulation: Groups = field(default_factory=dict)  # AdaLN: shift, scale and gate; then norms have no weights
+    rotary: bool = True  # RoPE of queries and keys; without it, positions are only what is added to the tokens
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ def flow_block(variant: str, attention: str, *, last: bool = False, qk_norm: str
         sublayers = tuple(replace(sublayer, qk_norm="layer") for sublayer in sublayers)
     mlp = {Stream.FUTURE_VIDEO: spec.mlp[Stream.FUTURE_VIDEO]} if last else spec.mlp
     return replace(spec, attention=sublayers, mlp=mlp, clean=frozenset(PAST) if clean else frozenset())
+
+
+def st_block(variant: str) -> BlockSpec:
+    """A block of the ST-Transformer (arXiv 2510.07092, section 3.1). `variant` is a key of `ST_VARIANTS`."""
+    return ST_VARIANTS[variant]
 
 
 def _one_group(name: str, streams: tuple[Stream, ...]) -> Groups:
@@ -166,6 +172,16 @@ def _flow_split(attends_to: AttendsTo) -> BlockSpec:
     return BlockSpec(attention, mlp=modality, modulation=modality)
 
 
+def _space_time() -> BlockSpec:
+    """Spatial attention within each video latent, then causal temporal attention of video at each site."""
+    attention = (
+        _self_attention("spatial", Axis.SPACE, VIDEO, "video", causal=False),
+        _self_attention("temporal", Axis.TIME, VIDEO, "video", causal=True),
+    )
+    normed = tuple(replace(sublayer, qk_norm="rms", rotary=False) for sublayer in attention)
+    return BlockSpec(normed, mlp=_one_group("video", VIDEO))
+
+
 MASKED_VARIANTS: Mapping[str, Callable[[bool], BlockSpec]] = {
     "base": lambda causal: _masked_joint(_group_each(_ALL), causal),
     "modality_shared": lambda causal: _masked_joint(_by_modality(), causal),
@@ -181,3 +197,6 @@ FLOW_VARIANTS: Mapping[str, Callable[[AttendsTo], BlockSpec]] = {
     "split": _flow_split,
 }
 """The four variants of the paper's table 2: which stream attends to which -> block."""
+
+ST_VARIANTS: Mapping[str, BlockSpec] = {"base": _space_time()}
+"""The ST-Transformer of the 1X challenge's compression winner. Actions are no stream: they are added to the tokens."""

@@ -30,13 +30,17 @@ class Backbone(nn.Module):
         num_heads: int,
         mlp_ratio: float,
         dropout: float,
+        attention_dropout: float = 0.0,
+        residual_dropout: float = 0.0,
         wanted: Stream = Stream.FUTURE_VIDEO,
     ) -> None:
         super().__init__()
         self.specs, self.grid, self.head_dim = tuple(specs), grid, dim // num_heads
         self.live = live_streams(self.specs, wanted)
-        self._axes = {attention.axis for spec in self.specs for attention in spec.attention}
-        self.blocks = nn.ModuleList(Block(spec, dim, num_heads, mlp_ratio, dropout) for spec in self.specs)
+        self._axes = {attention.axis for spec in self.specs for attention in spec.attention if attention.rotary}
+        self.blocks = nn.ModuleList(
+            Block(spec, dim, num_heads, mlp_ratio, dropout, attention_dropout, residual_dropout) for spec in self.specs
+        )
         for block, live in zip(self.blocks, self.live):
             block.freeze_unused(live)
 

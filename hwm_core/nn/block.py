@@ -20,15 +20,34 @@ def mlp(dim: int, ratio: float, dropout: float = 0.0) -> nn.Sequential:
 class Block(nn.Module):
     """Pre-norm residual block over streams (paper section 2.4)."""
 
-    def __init__(self, spec: BlockSpec, dim: int, num_heads: int, mlp_ratio: float, dropout: float) -> None:
+    def __init__(
+        self,
+        spec: BlockSpec,
+        dim: int,
+        num_heads: int,
+        mlp_ratio: float,
+        dropout: float,
+        attention_dropout: float = 0.0,
+        residual_dropout: float = 0.0,
+    ) -> None:
+        """Build the weights.
+
+        Args:
+            dropout: rate within the MLPs.
+            attention_dropout: rate of attention weights.
+            residual_dropout: rate of the updates that are added to the tokens.
+        """
         super().__init__()
         self.spec = spec
-        self.attention = nn.ModuleList(StreamAttention(attention, dim, num_heads) for attention in spec.attention)
+        self.attention = nn.ModuleList(
+            StreamAttention(attention, dim, num_heads, attention_dropout) for attention in spec.attention
+        )
         groups = sorted(set(spec.mlp.values()))
         affine = not spec.modulation
         self.mlp_norm = nn.ModuleDict({g: nn.LayerNorm(dim, elementwise_affine=affine) for g in groups})
         self.modulation = Modulation(spec.modulation, dim)
         self.mlp = nn.ModuleDict({group: mlp(dim, mlp_ratio, dropout) for group in groups})
+        self.residual_dropout = nn.Dropout(residual_dropout)
 
     def freeze_unused(self, live: Sequence[frozenset[Stream]]) -> None:
         """Freeze the weights that no live stream uses (`live`: see `reachability.live_streams`)."""
@@ -53,10 +72,10 @@ class Block(nn.Module):
             update, keys_values = attention(x, positions, live[i], earlier, conditions)
             new.append(keys_values)
             for stream, delta in update.items():
-                x[stream] = x[stream] + delta
+                x[stream] = x[stream] + self.residual_dropout(delta)
         normed = {stream: self.mlp_norm[self.spec.mlp[stream]](t) for stream, t in x.items() if stream in live[-1]}
         normed, gates = self.modulation(normed, conditions)
         for stream, tokens in normed.items():
             update = self.mlp[self.spec.mlp[stream]](tokens)
-            x[stream] = x[stream] + (gates[stream] * update if stream in gates else update)
+            x[stream] = x[stream] + self.residual_dropout(gates[stream] * update if stream in gates else update)
         return x, tuple(new)

@@ -31,6 +31,24 @@ class PositionEmbedding(nn.Module):
         return tokens + self.weight[first_latent : first_latent + tokens.shape[1]]
 
 
+class SpaceTimePosition(nn.Module):
+    """A learned vector for each latent and one for each site, both added to video tokens."""
+
+    def __init__(self, num_latents: int, num_sites: int, dim: int) -> None:
+        super().__init__()
+        self.time = nn.Parameter(torch.empty(num_latents, 1, dim))
+        self.space = nn.Parameter(torch.empty(num_sites, dim))
+
+    def reset_parameters(self, std: float) -> None:
+        """Draw from N(0, std)."""
+        nn.init.normal_(self.time, std=std)
+        nn.init.normal_(self.space, std=std)
+
+    def forward(self, tokens: Tensor, first_latent: int) -> Tensor:
+        """Tokens [B, T, N, D] of the latents `first_latent`, `first_latent` + 1, ... -> the same shape."""
+        return tokens + self.time[first_latent : first_latent + tokens.shape[1]] + self.space
+
+
 class ActionEncoder(nn.Module):
     """Actions of frames to one token per latent: linear, position of the frame, GELU, MLP, LayerNorm, mean over frames.
 

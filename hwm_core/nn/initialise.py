@@ -14,17 +14,17 @@ Init = Literal["normal", "xavier", "fan_in"]
 def initialise(model: nn.Module, init: Init, depth: int) -> None:
     """Draw the weights of all linear layers and convolutions of `model`; biases are zero.
 
-    "normal" is N(0, 0.02), the paper's choice for the masked family (section 3.1). "xavier" is its choice for the flow
-    family. "fan_in" keeps activations at unit scale: N(0, 1/fan_in), and the layers that write to the residual stream
-    are divided by sqrt(n), where n counts the sub-layers of all `depth` blocks. Narrow models need "fan_in": at 256
-    channels and 16 joints, N(0, 0.02) makes the embedded actions a tenth of the size of their tokens, and after 1,500
-    steps the model still ignored the actions.
+    "normal" is N(0, 0.02), the paper's choice for the masked family (section 3.1), and that of the ST-Transformer.
+    "xavier" is the paper's choice for the flow family. "fan_in" keeps activations at unit scale: N(0, 1/fan_in), and
+    the layers that write to the residual stream are divided by sqrt(n), where n counts the sub-layers of all `depth`
+    blocks. Narrow models need "fan_in": at 256 channels and 16 joints, N(0, 0.02) makes the embedded actions a tenth of
+    the size of their tokens, and after 1,500 steps the model still ignored the actions.
 
     Modulation (AdaLN) starts independent of its condition: its gates are 0 (the block is the identity), or 1 with
     "fan_in".
     """
     for layer in model.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+        if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d)):
             if init == "xavier":
                 nn.init.xavier_uniform_(layer.weight)
             else:

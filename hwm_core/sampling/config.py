@@ -8,7 +8,9 @@ from hwm_core.config import Config
 
 
 class Sampling(Config):
-    """Settings for sampling futures of both model families. Each family ignores the keys of the other family.
+    """Settings for sampling futures of all model families. Each family ignores the keys of the others.
+
+    Of the keys for tokens, an ST-Transformer has `temperature` and `soft`: it always predicts latent after latent.
 
     The defaults give the mean prediction in one pass: the lowest error, and no noise between candidates. The paper's
     sharp samples are `steps=2, parallel=False, soft=False` for masked models (add a `temperature` above 0 to sample
@@ -22,8 +24,8 @@ class Sampling(Config):
     order: Literal["random", "confidence", "halton"] = Field(
         default="halton", description="masked: order in which tokens are revealed"
     )
-    temperature: float = Field(default=0.0, ge=0, description="masked: sampling temperature of the tokens; 0 is greedy")
-    soft: bool = Field(default=True, description="masked: decode the model's mean latents instead of the sampled codes")
+    temperature: float = Field(default=0.0, ge=0, description="tokens: sampling temperature; 0 is greedy")
+    soft: bool = Field(default=True, description="tokens: decode the model's mean latents instead of the sampled codes")
     parallel: bool = Field(
         default=True,
         description="masked: predict all future latents in one pass, each without the others' tokens",

@@ -6,7 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hwm_core.models.masked import KVCache, MaskedWorldModel
+from hwm_core.models.masked import MaskedWorldModel
+from hwm_core.models.token_network import KVCache
 
 HiddenAfter = Callable[[KVCache, Tensor, Tensor | None, int], Tensor]
 """`MaskedWorldModel.hidden_after`."""

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hwm_core.models.masked import KVCache, MaskedWorldModel
+from hwm_core.models.masked import MaskedWorldModel
+from hwm_core.models.token_network import KVCache
 from hwm_core.nn.backbone import reject_cache
 from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.masked_forward import CachedForward, HiddenAfter, MaskedForward, UncachedForward
 from hwm_core.sampling.maskgit import decode, token_scores
+from hwm_core.sampling.order import Uniform
+from hwm_core.sampling.predictor import RevealCallback
 from hwm_core.types import Rollout
 
 
@@ -50,8 +53,32 @@ class MaskedPredictor:
         generator: CandidateGenerator,
         skip: int = 0,
     ) -> Rollout:
+        return self.decode(
+            past,
+            actions,
+            candidates=candidates,
+            num_latents=num_latents,
+            sampling=sampling,
+            uniform=generator.uniform,
+            skip=skip,
+        )
+
+    def decode(
+        self,
+        past: PastTokens,
+        actions: Tensor | None,
+        *,
+        candidates: int,
+        num_latents: int,
+        sampling: Sampling,
+        uniform: Uniform,
+        on_reveal: RevealCallback | None = None,
+        truth: Tensor | None = None,
+        skip: int = 0,
+    ) -> Rollout:
+        """As `TokenPredictor.decode`."""
         forward = self.forward(past, actions, candidates)
-        return decode(self.model, forward, candidates, num_latents, sampling, generator.uniform, skip=skip)
+        return decode(self.model, forward, candidates, num_latents, sampling, uniform, on_reveal, truth, skip)
 
     def token_scores(
         self, past: PastTokens, actions: Tensor, *, num_latents: int, tokens: Tensor | None, skip: int = 0

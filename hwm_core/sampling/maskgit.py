@@ -1,23 +1,18 @@
 """Masked decoding (MaskGIT, arXiv 2202.04200; paper section 2.2)."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from hwm_core.models.masked import MaskedWorldModel
-from hwm_core.models.vocabulary import SampledTokens
+from hwm_core.sampling.by_sites import mean_of_sites, sample_sites, scores_of_sites
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.masked_forward import MaskedForward
 from hwm_core.sampling.order import Uniform, priority, reveal, revealed_counts
+from hwm_core.sampling.predictor import RevealCallback
 from hwm_core.types import Rollout
-
-RevealCallback = Callable[[int, Tensor, Tensor], None]
-"""Receives at each step: index of the first latent, hidden states [S, n, h, w, D], new sites bool [S, n, h, w]."""
-
-_LOGITS = 2**26  # logits that exist at once: 268 MB in float32
 
 
 def decode(
@@ -69,9 +64,7 @@ def _masked_tokens(model: MaskedWorldModel, candidates: int, num_latents: int) -
 
 def _mean(model: MaskedWorldModel, forward: MaskedForward, candidates: int, num_latents: int) -> Tensor:
     """Mean latents [S, n, h, w, P, C] in one pass; no code is chosen."""
-    hidden = forward.hidden(_masked_tokens(model, candidates, num_latents))
-    means = [model.vocabulary.expected_latents(model.vocabulary.head(part)) for part in _by_sites(model, hidden)]
-    return torch.cat(means, dim=1).unflatten(1, hidden.shape[1:4])
+    return mean_of_sites(model.vocabulary, forward.hidden(_masked_tokens(model, candidates, num_latents)))
 
 
 def token_scores(
@@ -85,18 +78,9 @@ def token_scores(
     """
     if skip:
         forward.skip(skip)
-    vocabulary, hidden = model.vocabulary, forward.hidden(_masked_tokens(model, candidates, num_latents))
-    wanted = None if tokens is None else model.to_sites(tokens).expand(*hidden.shape[:-1], -1).flatten(1, 3)
-    scores, first = [], 0
-    for part in _by_sites(model, hidden):
-        logits, last = vocabulary.head(part), first + part.shape[1]
-        if wanted is None:
-            scores.append(vocabulary.entropy(logits))
-        else:
-            scores.append(-vocabulary.log_prob(logits, wanted[:, first:last]))
-        first = last
-    of_sites = torch.cat(scores, dim=1).unflatten(1, hidden.shape[1:4])
-    return model.to_grid(of_sites) / math.log(vocabulary.size)
+    hidden = forward.hidden(_masked_tokens(model, candidates, num_latents))
+    wanted = None if tokens is None else model.to_sites(tokens)
+    return model.to_grid(scores_of_sites(model.vocabulary, hidden, wanted))
 
 
 def _decode_together(
@@ -119,7 +103,7 @@ def _decode_together(
     revealed = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=tokens.device)
     for count in revealed_counts(height * width, sampling.steps):
         hidden = forward.hidden(tokens)
-        draw = _sample(model, hidden, sampling.temperature, uniform)
+        draw = sample_sites(vocabulary, hidden, sampling.temperature, uniform)
         now = reveal(priority(sampling.order, draw.log_prob, sampling.temperature, uniform), revealed, count)
         if on_reveal is not None:
             on_reveal(hidden, now & ~revealed)
@@ -128,20 +112,3 @@ def _decode_together(
         latents = torch.where(fresh[..., None], draw.latents, latents)
         revealed = now
     return tokens, latents if sampling.soft else vocabulary.latents(tokens)
-
-
-def _sample(model: MaskedWorldModel, hidden: Tensor, temperature: float, uniform: Uniform) -> SampledTokens:
-    """Sample the tokens of every site of hidden states [S, n, h, w, D]."""
-    vocabulary = model.vocabulary
-    draws = [vocabulary.sample(vocabulary.head(part), temperature, uniform) for part in _by_sites(model, hidden)]
-    tokens, log_prob, latents = (
-        torch.cat([getattr(draw, name) for draw in draws], dim=1).unflatten(1, hidden.shape[1:4])
-        for name in ("tokens", "log_prob", "latents")
-    )
-    return SampledTokens(tokens, log_prob, latents)
-
-
-def _by_sites(model: MaskedWorldModel, hidden: Tensor) -> Iterator[Tensor]:
-    """Hidden states [S, n, h, w, D] in parts [S, sites, D] whose logits fit into memory."""
-    sites = max(1, _LOGITS // (len(hidden) * sum(model.vocabulary.digits)))
-    yield from hidden.flatten(1, 3).split(sites, dim=1)

@@ -1,12 +1,17 @@
 """The interface between a world model and a model family: encode the past, sample the future."""
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.order import Uniform
 from hwm_core.types import Rollout
+
+RevealCallback = Callable[[int, Tensor, Tensor], None]
+"""Receives at each step: index of the first latent, hidden states [S, n, h, w, D], new sites bool [S, n, h, w]."""
 
 
 class Predictor(Protocol):
@@ -76,5 +81,28 @@ class TokenPredictor(Protocol):
             past, actions, num_latents, skip: as for `predict`.
             tokens: int64 [h, w], whose negative log-likelihood is returned; None: the entropy of the distributions.
                 Both are shares of the logarithm of the codebook: 1 is a uniform distribution.
+        """
+        ...
+
+    def decode(
+        self,
+        past: Any,
+        actions: Tensor | None,
+        *,
+        candidates: int,
+        num_latents: int,
+        sampling: Sampling,
+        uniform: Uniform,
+        on_reveal: RevealCallback | None = None,
+        truth: Tensor | None = None,
+        skip: int = 0,
+    ) -> Rollout:
+        """As `predict`, and tell from which hidden states each token is sampled.
+
+        Args:
+            uniform: returns samples of U(0,1) of a given shape.
+            on_reveal: receives the hidden states from which each site is sampled.
+            truth: tokens [S, T, h, w, P] that later latents attend to instead of the sampled ones (teacher forcing over
+                time). The latents are then decoded one by one.
         """
         ...

@@ -11,5 +11,5 @@ def keep_weights(model: nn.Module, dtype: torch.dtype) -> None:
     cannot be trained further.
     """
     for layer in model.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+        if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d)):
             layer.to(dtype).requires_grad_(False)

@@ -5,6 +5,7 @@ import torch
 from hwm_core.models.config import WorldModelConfig
 from hwm_core.models.flow_config import FlowConfig
 from hwm_core.models.network import WorldModelNetwork
+from hwm_core.models.st_config import STConfig
 
 _WIDTHS = 8  # tensors of the width of the model that exist at once: residual stream, norm, queries, keys, values, ...
 _KEYS = 4  # the past's keys and values beside those of the candidate, joined and again in the order of the kernel
@@ -19,13 +20,21 @@ def bytes_per_candidate(model: WorldModelNetwork, num_latents: int, dtype: torch
         dtype: precision of the arithmetic.
     """
     config = model.config
-    at_once = 1 if model.separate_latents else num_latents
+    at_once = 1 if model.separate_latents or isinstance(config, STConfig) else num_latents
     sites = config.sites[0] * config.sites[1]
     actions = config.future_frames if isinstance(config, FlowConfig) else config.num_future_latents
     tokens = at_once * sites + actions
     known = config.num_past_latents * sites + config.past_frames
     values = config.dim * (tokens * (_WIDTHS + 2 * config.mlp_ratio) + _KEYS * known) + _convolutions(config, at_once)
+    values += _kept(config)
     return 2 * int(values * dtype.itemsize)  # twice: some values are in float32 under autocast
+
+
+def _kept(config: WorldModelConfig) -> int:
+    """Keys and values of every block and latent of a candidate that is predicted latent after latent."""
+    if not isinstance(config, STConfig):
+        return 0
+    return 2 * config.depth * config.dim * config.sites[0] * config.sites[1] * config.num_inputs
 
 
 def _convolutions(config: WorldModelConfig, latents: int) -> int:

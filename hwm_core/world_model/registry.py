@@ -12,9 +12,12 @@ from hwm_core.models.flow_config import FlowConfig
 from hwm_core.models.masked import MaskedWorldModel
 from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.models.network import WorldModelNetwork
+from hwm_core.models.st_config import STConfig
+from hwm_core.models.st_transformer import STTransformer
 from hwm_core.sampling.flow_predictor import FlowPredictor
 from hwm_core.sampling.masked_predictor import MaskedPredictor
 from hwm_core.sampling.predictor import Predictor
+from hwm_core.sampling.st_predictor import STPredictor
 from hwm_core.tokenizers import VideoTokenizer
 
 
@@ -42,6 +45,7 @@ class Family:
 FAMILIES: Mapping[str, Family] = {
     "masked": Family(MaskedConfig, MaskedWorldModel, MaskedPredictor, "discrete", "levels"),
     "flow": Family(FlowConfig, FlowWorldModel, FlowPredictor, "continuous", "latent_channels"),
+    "st_transformer": Family(STConfig, STTransformer, STPredictor, "discrete", "levels"),
 }
 
 

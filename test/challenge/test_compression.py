@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from grid_samples import TOY, V2, masked_checkpoint, random_sample
+from grid_samples import TOY, V2, random_sample, token_checkpoint
 from onex_sets import tokens_v2
 
 from hwm_core.challenge.compression import compress, shuffled_actions
@@ -15,11 +15,13 @@ from hwm_core.challenge.grid_samples import open_samples
 from hwm_core.errors import BadConfig
 from hwm_core.sampling.config import Sampling
 
+FAMILIES = pytest.mark.parametrize("family", ["masked", "st_transformer"])
 SUFFIXES = (".MODEL_CARD.md", ".json", ".table.md", ".zip")
 
 
-def test_samples_with_known_tokens_are_scored_under_every_condition_and_beside_baselines(tmp_path) -> None:
-    one = masked_checkpoint(**TOY)
+@FAMILIES
+def test_samples_with_known_tokens_are_scored_under_every_condition_and_beside_baselines(family, tmp_path) -> None:
+    one = token_checkpoint(family=family, **TOY)
     samples = [random_sample(one, number=number) for number in range(4)]
     report = compress(Compressor(one, top=20), samples, tmp_path / "out.zip", batch=3).plain()
     assert report == json.loads((tmp_path / "out.json").read_text())
@@ -45,7 +47,7 @@ def test_samples_with_known_tokens_are_scored_under_every_condition_and_beside_b
 
 
 def test_shuffled_actions_are_the_motion_of_another_take_from_the_own_state_within_the_joint_limits() -> None:
-    one = masked_checkpoint(**TOY)
+    one = token_checkpoint(**TOY)
     samples = [random_sample(one, number) for number in range(4)]  # two takes of two samples
     past, lower, upper = one.model.config.past_frames, one.manifest.lower, one.manifest.upper
     for sample, shuffled in zip(samples, shuffled_actions(samples, Compressor(one)), strict=True):
@@ -60,10 +62,10 @@ def test_shuffled_actions_are_the_motion_of_another_take_from_the_own_state_with
 def test_intervals_are_over_takes_so_a_single_shard_gives_intervals(tmp_path) -> None:
     # One shard of six takes with 4, 2, 2, 2, 2 and 2 clips, as in 1X's validation set. A window is two clips.
     path = tokens_v2(tmp_path / "val", frames=(238, 34), cut=(68, 102, 136, 170, 204))
-    samples = open_samples(path, masked_checkpoint(**V2))
+    samples = open_samples(path, token_checkpoint(**V2))
     # The second shard has fewer than 68 frames and so no cut: it is one more take.
     assert [sample.take for sample in samples] == [0, 0, 1, 2, 3, 4, 5, 6]
-    one = masked_checkpoint(**TOY)
+    one = token_checkpoint(**TOY)
     of_toy = [replace(random_sample(one, number), take=sample.take) for number, sample in enumerate(samples)]
     report = compress(Compressor(one, top=20), of_toy, tmp_path / "out.zip")
     assert report.counts.takes == 7
@@ -71,8 +73,9 @@ def test_intervals_are_over_takes_so_a_single_shard_gives_intervals(tmp_path) ->
         assert gain.low < gain.mean < gain.high
 
 
-def test_a_stopped_run_resumes_and_writes_the_same_bytes(tmp_path) -> None:
-    one = masked_checkpoint(**TOY)
+@FAMILIES
+def test_a_stopped_run_resumes_and_writes_the_same_bytes(family, tmp_path) -> None:
+    one = token_checkpoint(family=family, **TOY)
     samples = [random_sample(one, number=number) for number in range(4)]
     compressor = Compressor(one, sampling=Sampling(parallel=False, temperature=1.0, order="random"), top=20)
     whole = compress(compressor, samples, tmp_path / "whole.zip", batch=2)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from grid_samples import TOY, V2, masked_checkpoint, random_sample
+from grid_samples import TOY, V2, random_sample, token_checkpoint
 
 from hwm_core.challenge.compressor import Compressor
 from hwm_core.challenge.submission import ArchiveLayout, check_sample
@@ -15,10 +15,11 @@ from hwm_core.world_model.checkpoint import Checkpoint
 from hwm_core.world_model.registry import build_model
 
 NO_ACTIONS = "teacher_forced_no_actions"
+FAMILIES = pytest.mark.parametrize("family", ["masked", "st_transformer"])
 
 
 def test_the_log_probabilities_are_the_log_softmax_of_the_model() -> None:
-    one = masked_checkpoint(**TOY)
+    one = token_checkpoint(**TOY)
     sample = random_sample(one)
     found = Compressor(one, top=20).predict([sample])
     tokens = torch.from_numpy(np.concatenate([sample.past, sample.truth]))[None]
@@ -34,9 +35,10 @@ def test_the_log_probabilities_are_the_log_softmax_of_the_model() -> None:
     assert torch.allclose(found.of_truth, all_codes.gather(-1, tokens[:, 3:, ..., None])[..., 0], atol=1e-4)
 
 
-def test_models_with_patches_or_a_flat_vocabulary_rank_the_codes_of_each_token() -> None:
+@FAMILIES
+def test_models_with_patches_or_a_flat_vocabulary_rank_the_codes_of_each_token(family: str) -> None:
     for changes in ({"patch": 2}, {"vocabulary": "flat"}):
-        one = masked_checkpoint(**{**V2, "levels": [5, 4], "grid": [4, 4], **changes})
+        one = token_checkpoint(family=family, **{**V2, "levels": [5, 4], "grid": [4, 4], **changes})
         found = Compressor(one, top=6).predict([random_sample(one)])
         assert found.codes.shape == (1, 3, 4, 4, 6)
         arrays = {"indices": found.codes[0].numpy(), "values": found.log_probs[0].numpy()}
@@ -44,7 +46,7 @@ def test_models_with_patches_or_a_flat_vocabulary_rank_the_codes_of_each_token()
 
 
 def test_sequential_grids_attend_to_earlier_samples_and_the_first_grid_equals_the_parallel_one() -> None:
-    one = masked_checkpoint(**TOY)
+    one = token_checkpoint(**TOY)
     sample = random_sample(one)
     parallel = Compressor(one, top=20).predict([sample])
     sequential = Compressor(one, top=20, sampling=Sampling(parallel=False)).predict([sample])
@@ -52,8 +54,9 @@ def test_sequential_grids_attend_to_earlier_samples_and_the_first_grid_equals_th
     assert not torch.allclose(parallel.log_probs[:, 1], sequential.log_probs[:, 1], atol=1e-4)
 
 
-def test_only_the_teacher_forced_conditions_use_the_true_tokens() -> None:
-    one = masked_checkpoint(**TOY)
+@FAMILIES
+def test_only_the_teacher_forced_conditions_use_the_true_tokens(family: str) -> None:
+    one = token_checkpoint(family=family, **TOY)
     sample = random_sample(one)
     other = random_sample(one, seed=1)
     changed = type(sample)(sample.number, 0, sample.past, sample.actions, other.truth)
@@ -65,8 +68,9 @@ def test_only_the_teacher_forced_conditions_use_the_true_tokens() -> None:
     assert torch.equal(forced[0].log_probs[:, 0], forced[1].log_probs[:, 0]), "no grid attends to itself"
 
 
-def test_conditions_without_actions_ignore_past_actions_too() -> None:
-    one = masked_checkpoint(**TOY)
+@FAMILIES
+def test_conditions_without_actions_ignore_past_actions_too(family: str) -> None:
+    one = token_checkpoint(family=family, **TOY)
     sample = random_sample(one)
     moved = replace(sample, actions=sample.actions + 1)
     compressor = Compressor(one, top=20)
@@ -75,9 +79,24 @@ def test_conditions_without_actions_ignore_past_actions_too() -> None:
         assert torch.equal(a.log_probs, b.log_probs) != uses, condition
 
 
+@pytest.mark.parametrize("condition", ["model", "teacher_forced"])
+def test_the_ranks_of_an_st_transformer_are_those_of_its_losses(condition: str) -> None:
+    one = token_checkpoint(family="st_transformer", **TOY)
+    sample = random_sample(one)
+    found = Compressor(one, top=20).predict([sample], condition)
+    codes = torch.from_numpy(np.concatenate([sample.past, sample.truth]))[None]
+    actions = torch.from_numpy(one.manifest.normalise(sample.actions))[None]
+    with torch.no_grad():
+        losses = one.model.future_loss(codes, actions, torch.Generator())
+    prefix = "" if condition == "model" else "teacher_forced_"
+    torch.testing.assert_close(-found.of_truth.mean(), losses[f"{prefix}loss"], rtol=1e-4, atol=1e-4)
+    likeliest = (found.codes[0, ..., 0].long() == codes[0, 3:]).float().mean()
+    assert likeliest == losses[f"{prefix}accuracy"]
+
+
 def test_a_flow_model_is_rejected() -> None:
     flow = build_model(
         "flow", {"dim": 24, "depth": 1, "num_heads": 2, "latent_channels": 3, "patch": 1, "grid": [2, 2]}
     )
-    with pytest.raises(BadCheckpoint, match="masked"):
+    with pytest.raises(BadCheckpoint, match="codes of each token, got FlowWorldModel"):
         Compressor(Checkpoint("flow", "flow", flow, None, None, None))

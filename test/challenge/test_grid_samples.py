@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from grid_samples import V1, V2, masked_checkpoint
+from grid_samples import V1, V2, token_checkpoint
 from onex_sets import compression_test_v2, tokens_v1, tokens_v2
 
 from hwm_core.challenge.compression import compress
@@ -17,7 +17,7 @@ from hwm_core.errors import BadBag, BadCheckpoint, BadConfig
 
 
 def test_a_test_sample_keeps_its_number_and_uses_the_states_of_its_34_frames(tmp_path) -> None:
-    samples = open_samples(compression_test_v2(tmp_path / "test", numbers=(2, 11)), masked_checkpoint(**V2))
+    samples = open_samples(compression_test_v2(tmp_path / "test", numbers=(2, 11)), token_checkpoint(**V2))
     assert [(sample.number, sample.past.shape, sample.truth) for sample in samples] == [
         (2, (3, 32, 32), None),
         (11, (3, 32, 32), None),
@@ -26,7 +26,7 @@ def test_a_test_sample_keeps_its_number_and_uses_the_states_of_its_34_frames(tmp
 
 
 def test_partial_clips_and_clips_across_a_cut_are_not_used(tmp_path) -> None:
-    one = masked_checkpoint(**V2)
+    one = token_checkpoint(**V2)
     # 125 frames are seven whole clips and 6 frames. The cut at frame 20 is inside clip 1.
     samples = open_samples(tokens_v2(tmp_path / "val", frames=(125,), cut=20), one)
     # The tokens of a clip are its number. The windows are clips 2 and 3, and clips 4 and 5; clip 6 has no partner.
@@ -38,10 +38,11 @@ def test_partial_clips_and_clips_across_a_cut_are_not_used(tmp_path) -> None:
         open_samples(tokens_v2(tmp_path / "short", frames=(51,), cut=20), one)
 
 
-def test_frames_of_v1_are_skipped_to_match_the_frame_rate_of_the_model(tmp_path) -> None:
+@pytest.mark.parametrize("family", ["masked", "st_transformer"])
+def test_frames_of_v1_are_skipped_to_match_the_frame_rate_of_the_model(family, tmp_path) -> None:
     path = tokens_v1(tmp_path / "val", frames=40, cut=12)
     names = open_tokens(path)[0].names
-    slow = masked_checkpoint(names, hz=10.0, **V1)
+    slow = token_checkpoint(names, hz=10.0, family=family, **V1)
     samples = open_samples(path, slow)
     # Frame t has code 200,000 + t. A window spans 10 frames. The first take is frames 0 to 11, so windows start at 0,
     # 12 and 22.
@@ -54,14 +55,14 @@ def test_frames_of_v1_are_skipped_to_match_the_frame_rate_of_the_model(tmp_path)
     report = compress(Compressor(slow), samples[:1], tmp_path / "out.zip")
     assert report.uniform == pytest.approx(math.log(2**18))
     with pytest.raises(BadCheckpoint, match="30 Hz"):
-        open_samples(path, masked_checkpoint(names, hz=7.0, **V1))
+        open_samples(path, token_checkpoint(names, hz=7.0, **V1))
 
 
 def test_models_of_another_shape_are_rejected(tmp_path) -> None:
     path = tokens_v2(tmp_path / "val")
     for changes in ({"num_past_latents": 2}, {"grid": [16, 16]}, {"levels": [8, 8, 8]}):
         with pytest.raises(BadCheckpoint, match="num_past_latents"):
-            open_samples(path, masked_checkpoint(**{**V2, **changes}))
+            open_samples(path, token_checkpoint(**{**V2, **changes}))
 
 
 def test_a_set_of_another_tokenizer_is_rejected(tmp_path) -> None:
@@ -69,7 +70,7 @@ def test_a_set_of_another_tokenizer_is_rejected(tmp_path) -> None:
     metadata = json.loads((path / "metadata.json").read_text())
     tokenizer = COSMOS.model_copy(update={"kind": "causal", "sha256": "1" * 64})
     (path / "metadata.json").write_text(json.dumps({**metadata, "hwm": {"tokenizer": tokenizer.plain()}}))
-    one = masked_checkpoint(**V2)
+    one = token_checkpoint(**V2)
     for codes in (tokenizer, COSMOS):  # the sha256 of COSMOS is unknown
         assert open_samples(path, replace(one, metadata={"tokenizer_spec": codes.plain()}))
     other = tokenizer.model_copy(update={"sha256": "2" * 64})

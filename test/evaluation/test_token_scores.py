@@ -1,4 +1,4 @@
-"""Cross-entropy and accuracy of the codes of masked models."""
+"""Cross-entropy and accuracy of the codes of models that predict codes."""
 
 import numpy as np
 import pytest
@@ -15,9 +15,10 @@ from hwm_core.evaluation.tables import markdown
 from hwm_core.world_model.model import WorldModel
 
 
+@pytest.mark.parametrize("family", ["masked", "st_transformer"])
 @pytest.mark.parametrize("horizon", [8, 24, 30])
-def test_codes_of_every_future_latent_are_scored_with_true_shuffled_and_no_actions(horizon: int) -> None:
-    world, episodes = random_world(), noise_episodes()
+def test_codes_of_every_future_latent_are_scored_with_true_shuffled_and_no_actions(horizon: int, family: str) -> None:
+    world, episodes = random_world(family), noise_episodes()
     evaluation = Evaluation(world, episodes, EvaluationConfig(horizons=(horizon,), tokens=True, batch=3))
     result = evaluation.run()
     assert result.tokens is not None and result.tokens.uniform_ce == pytest.approx(np.log(25))

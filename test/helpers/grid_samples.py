@@ -1,4 +1,4 @@
-"""Small masked models and samples for tests of the compression track."""
+"""Small models of tokens and samples for tests of the compression track."""
 
 import numpy as np
 import torch
@@ -22,17 +22,17 @@ V1 = {"levels": [512, 512], "grid": [16, 16], "temporal_factor": 1, "num_past_la
 TOY = {**V2, "levels": [5, 4], "grid": [2, 2]}  # 20 codes, so that all of them can be ranked
 
 
-def masked_checkpoint(names=EVE_STATES, hz: float = 30.0, **config) -> Checkpoint:
-    """An untrained masked model without a tokenizer."""
+def token_checkpoint(names=EVE_STATES, hz: float = 30.0, family: str = "masked", **config) -> Checkpoint:
+    """An untrained model of tokens without a tokenizer."""
     torch.manual_seed(0)
     values = np.random.default_rng(0).normal(size=(20, len(names)))
-    model = build_model("masked", {**_SMALL, "action_dim": len(names), **config})
+    model = build_model(family, {**_SMALL, "action_dim": len(names), **config})
     # Freshly initialised gates are zero and would hide the actions.
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return Checkpoint(
         name="small",
-        family="masked",
+        family=family,
         model=model.eval(),
         tokenizer=None,
         manifest=fit_manifest("1x_eve", "states", names, ["rad"] * len(names), values),

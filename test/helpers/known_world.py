@@ -100,9 +100,9 @@ def noise_episodes(count: int = 2) -> list[Episode]:
     ]
 
 
-def random_world() -> WorldModel:
-    """A masked model with random weights that depends on its actions."""
-    checkpoint = untrained()
+def random_world(family: str = "masked") -> WorldModel:
+    """A model with random weights that depends on its actions."""
+    checkpoint = untrained(family=family)
     for parameter in checkpoint.model.parameters():
         torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(len(parameter)))
     return WorldModel(checkpoint, dtype=torch.float32)

@@ -19,7 +19,11 @@ from hwm_core.train.reporter import Progress
 from hwm_core.train.state import newest_state, read_shards, read_state, save_state
 from hwm_core.train.trainer import Trainer
 
-CASES = {"masked": Case("masked", "split", "time_aligned"), "flow": Case("flow", "base", "full")}
+CASES = {
+    "masked": Case("masked", "split", "time_aligned"),
+    "flow": Case("flow", "base", "full"),
+    "st_transformer": Case("st_transformer", "base", "time_aligned"),
+}
 STEPS, STOP = 4, 2
 
 

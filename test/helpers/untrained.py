@@ -34,6 +34,7 @@ CONTINUOUS = {
 FAMILIES = {
     "masked": ({"dim": 16, "levels": [5, 5]}, TOKENIZER),
     "flow": ({"dim": 24, "latent_channels": 3, "patch": 1}, CONTINUOUS),
+    "st_transformer": ({"dim": 16, "levels": [5, 5]}, TOKENIZER),
 }
 
 

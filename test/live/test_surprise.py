@@ -18,7 +18,7 @@ from hwm_core.world_model.model import WorldModel
 PERIOD = 33_333_333
 
 
-@pytest.fixture(params=["masked", "flow"])
+@pytest.fixture(params=["masked", "flow", "st_transformer"])
 def live(request):
     return LiveModel(WorldModel(untrained(family=request.param), dtype=torch.float32), LiveConfig(), Objective())
 

@@ -1,5 +1,7 @@
 """Predictions compile as one graph: nothing in them leaves PyTorch, whatever the family and its options."""
 
+from typing import Any
+
 import pytest
 import torch
 from eight_models import FACTOR, LATENTS, PAST, Case
@@ -9,6 +11,8 @@ ONE_OF_EACH = [
     Case("masked", "split", "time_aligned", options=True),
     Case("flow", "split", "clean_context"),
     Case("flow", "modality_shared", "clean_context", options=True),
+    Case("st_transformer", "base", "time_aligned"),
+    Case("st_transformer", "base", "time_aligned", options=True),
 ]
 
 
@@ -23,6 +27,13 @@ def test_a_prediction_from_a_cached_past_is_one_graph(case: Case) -> None:
             sites = net.to_sites(codes)
             cache, predict = net.append(sites[:1, :PAST], past), net.hidden_after
             arguments = (cache, sites[:, -1:], future, LATENTS - PAST - 1)
+        elif case.family == "st_transformer":
+            sites, added = net.to_sites(codes), net.action_tokens(actions)
+
+            def predict(*arguments: Any) -> torch.Tensor:
+                return net.step(*arguments)[0]
+
+            arguments = (sites[:, PAST - 1 : PAST], added[:, PAST - 1 : PAST], net.observe(sites[:1, :PAST], past))
         else:
             cache, predict = net.prefill(codes[:1, :PAST], past), net.predict
             arguments = (cache, codes[:1, PAST:], torch.full((1,), 0.3), future)

@@ -32,6 +32,7 @@ OF_VIDEO = {"temporal_factor": 4, "spatial_factor": 4, "width": 16, "encoder_blo
 MODELS = {
     "masked": {**SHAPE, "dim": 32, "levels": [4, 3], "vocabulary": "factorised", "init": "fan_in", "dropout": 0.1},
     "flow": {**SHAPE, "dim": 24, "latent_channels": 3, "variant": "modality_shared", "unshared_depth": 1},
+    "st_transformer": {**SHAPE, "dim": 32, "levels": [4, 3], "vocabulary": "factorised", "init": "fan_in"},
 }
 SMALL = {key: value for key, value in SHAPE.items() if key != "patch"}
 OF_PRESETS = {  # the presets at a smaller size
@@ -58,7 +59,7 @@ class Windows(torch.utils.data.Dataset):
             grid = (actions[::8, :1, None] + np.linspace(-1, 1, 16).reshape(1, 4, 4)).astype(np.float32)
             codes = ((grid * 3).round().astype(int)) % 12
             latents = np.stack([np.sin(grid), np.cos(grid), grid / 2], axis=-1).astype(np.float32)
-            tokens = codes if family == "masked" else latents
+            tokens = latents if family == "flow" else codes
             window_actions = torch.from_numpy(actions)
             if family is None:
                 self.items.append(FrameBatch(torch.from_numpy(frames.astype(np.uint8)), window_actions))

@@ -7,8 +7,10 @@ from torch import nn
 
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.optimiser import build_average, build_optimisers
-from hwm_core.train.recipe import read_recipe
+from hwm_core.train.recipe import preset_names, read_recipe
 from hwm_core.world_model.registry import build_model
+
+MATRICES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 class Declared(nn.ModuleDict):
@@ -24,6 +26,29 @@ def test_only_matrices_have_weight_decay():
     decayed, others = build_optimisers(module, config(weight_decay=0.1))[0].param_groups
     assert [p.ndim for p in decayed["params"]] == [2, 2] and decayed["weight_decay"] == 0.1
     assert {p.ndim for p in others["params"]} == {1} and others["weight_decay"] == 0.0
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+@pytest.mark.parametrize("preset", preset_names())
+def test_decay_on_matrices_is_on_the_weights_of_linear_layers_and_convolutions_alone(preset, optimiser):
+    recipe = read_recipe(preset)
+    model = {**recipe.model, "dim": 24, "depth": 1, "num_heads": 2, "grid": [4, 4], "levels": [4, 3]}
+    if recipe.family == "flow":
+        del model["levels"]
+    for network in (build_model(recipe.family, model), build_tokenizer(recipe.tokenizer)):
+        built = build_optimisers(network, config(optimiser=optimiser, weight_decay=0.1, decayed="matrices"))
+        decayed = {id(p) for one in built for g in one.param_groups if g["weight_decay"] for p in g["params"]}
+        layers = {name: part for name, part in network.named_modules() if isinstance(part, MATRICES)}
+        expected = {f"{name}.weight" for name, layer in layers.items() if layer.weight.requires_grad}
+        assert {name for name, p in network.named_parameters() if id(p) in decayed} == expected
+
+
+def test_decay_on_matrices_leaves_out_the_embeddings_and_positions_of_an_st_transformer():
+    model = build_model("st_transformer", {"dim": 24, "depth": 1, "num_heads": 2, "grid": [4, 4], "levels": [4, 3]})
+    _, others = build_optimisers(model, config(weight_decay=0.1, decayed="matrices"))[0].param_groups
+    left_out = {id(p) for p in others["params"]}
+    names = {name for name, p in model.named_parameters() if id(p) in left_out and p.ndim > 1}
+    assert names == {"vocabulary.embedding.weight", "position.time", "position.space", "action_encoder.position"}
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "muon"])

@@ -18,7 +18,7 @@ def test_every_preset_is_valid_and_equal_after_writing_and_reading(preset, tmp_p
 
 
 def test_an_unknown_preset_is_rejected_with_the_known_presets():
-    with pytest.raises(BadConfig, match=r"flow, flow_tiny, g1, masked, plan, tiny, or a .yaml file"):
+    with pytest.raises(BadConfig, match=r"flow, flow_tiny, g1, masked, plan, st, tiny, or a .yaml file"):
         read_recipe("tyni")
 
 
@@ -38,7 +38,7 @@ def test_tokenizer_and_data_decide_the_geometry_of_the_model():
     assert (config.levels, config.grid, config.temporal_factor, config.action_dim) == ((2,) * 6, (8, 6), 2, 16)
 
 
-@pytest.mark.parametrize("preset", ["masked", "flow"])
+@pytest.mark.parametrize("preset", ["masked", "flow", "st"])
 def test_a_preset_for_another_frame_size_is_rejected_with_both_sizes(preset):
     recipe = read_recipe(preset)
     factor = recipe.tokenizer.spatial_factor
@@ -76,6 +76,16 @@ def test_the_flow_preset_has_the_values_of_the_paper():
     assert (train.betas, train.learning_rate, train.schedule, train.warmup_steps) == ((0.9, 0.99), 1e-4, "cosine", 0)
     assert (train.steps, train.batch_size, train.weight_decay) == (150000, 128, 0.01)
     assert recipe.tokenizer.latent_channels == 16 and recipe.tokenizer.spatial_factor == 16
+
+
+def test_the_st_preset_has_the_values_of_the_report():
+    recipe = read_recipe("st")
+    model, train = recipe.model, recipe.train
+    assert (model["dim"], model["depth"], model["num_heads"], model["dropout"]) == (512, 24, 8, 0.1)
+    assert recipe.num_latents - 1 == 5 and model["vocabulary"] == "flat"
+    assert (train.betas, train.learning_rate, train.schedule, train.warmup_steps) == ((0.9, 0.95), 8e-4, "linear", 2000)
+    assert (train.epochs, train.batch_size, train.weight_decay, train.decayed) == (80, 160, 0.05, "matrices")
+    assert train.steps is None and train.precision == "bfloat16"
 
 
 def test_a_tokenizer_of_another_family_is_rejected():

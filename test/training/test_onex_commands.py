@@ -14,22 +14,34 @@ from hwm_core.challenge.submission import ArchiveLayout, validate_archive
 from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.world_model.checkpoint import save_checkpoint
 
+PRESETS = pytest.mark.parametrize("preset", ["tiny", "st"])
+OF_V1 = {"grid": "[16,16]", "levels": "[512,512]", "temporal_factor": 1, "action_dim": 26}
 
-def trained(sets: Path, **model: int) -> Path:
+
+def trained(sets: Path, preset: str, **model: object) -> Path:
     """Train one step on the tokens of `sets`/train, evaluate on `sets`/val, and return the checkpoint."""
-    sizes = {"dim": 16, "depth": 1, "num_heads": 2, "patch": 4, "num_past_latents": 3, **model}
-    arguments = ["--preset", "tiny", "--data", str(sets), "--out", str(sets / "run"), "data.actions=states"]
+    sizes = {
+        "dim": 16,
+        "depth": 1,
+        "num_heads": 2,
+        "patch": 4,
+        "num_past_latents": 3,
+        "vocabulary": "factorised",
+        **model,
+    }
+    arguments = ["--preset", preset, "--data", str(sets), "--out", str(sets / "run"), "data.actions=states"]
     budget = ["train.steps=1", "train.batch_size=1", "data.validation_windows=1"]
     assert hwm("train", *arguments, *budget, *(f"model.{key}={value}" for key, value in sizes.items())) == 0
     return sets / "run" / "checkpoint"
 
 
-def test_a_v2_set_gives_a_report_and_a_valid_archive(tmp_path: Path, capsys) -> None:
+@PRESETS
+def test_a_v2_set_gives_a_report_and_a_valid_archive(preset: str, tmp_path: Path, capsys) -> None:
     tokens_v2(tmp_path / "train", frames=(51, 40), folders=True)
     # A cut at frame 40 of 51 is inside clip 2, so only clips 0 and 1 are usable.
     tokens_v2(tmp_path / "val", frames=(51,), cut=40)
     test = compression_test_v2(tmp_path / "test", (0,))
-    checkpoint = trained(tmp_path, num_future_latents=3)
+    checkpoint = trained(tmp_path, preset, num_future_latents=3)
     common = ["--checkpoint", str(checkpoint), "--batch", "1"]
     archive = tmp_path / "submission.zip"
     assert hwm("1x", "compress", *common, "--data", str(test), "--out", str(archive)) == 0
@@ -50,11 +62,12 @@ def test_a_v2_set_gives_a_report_and_a_valid_archive(tmp_path: Path, capsys) -> 
     assert "without 1" in capsys.readouterr().err
 
 
-def test_a_v1_set_gives_a_report_and_a_valid_archive(tmp_path: Path) -> None:
+@PRESETS
+def test_a_v1_set_gives_a_report_and_a_valid_archive(preset: str, tmp_path: Path) -> None:
     # Takes of 12 and 8 frames: windows of 4 consecutive frames, none across the cut.
     tokens_v1(tmp_path / "train", frames=20, cut=12)
     tokens_v1(tmp_path / "val", frames=20, cut=12)
-    checkpoint = trained(tmp_path, num_future_latents=1)
+    checkpoint = trained(tmp_path, preset, num_future_latents=1, **(OF_V1 if preset == "st" else {}))
     out = tmp_path / "val.zip"
     options = ["--checkpoint", str(checkpoint), "--data", str(tmp_path / "val"), "--out", str(out), "--limit", "2"]
     assert hwm("1x", "compress", *options, "--top", "50", "parallel=false") == 0

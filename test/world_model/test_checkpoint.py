@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from untrained import untrained
 
 from hwm_core.assets import SHIPPED_OF, checkpoint_path
 from hwm_core.errors import BadCheckpoint
+from hwm_core.models.config import Variant
 from hwm_core.sampling.config import Sampling
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.recipe import Recipe
@@ -53,10 +55,20 @@ def test_the_recorded_recipe_of_a_shipped_checkpoint_is_valid_today(name):
     assert recipe.family in SHIPPED_OF and decoder.steps == metadata["decoder_steps"]
 
 
-@pytest.mark.parametrize("variant", ["base", "split", "modality_shared", "fully_shared"])
-@pytest.mark.parametrize("family", ["masked", "flow"])
-def test_a_loaded_model_predicts_the_same_bit_for_bit(family, variant, tmp_path):
-    checkpoint = untrained(family=family, variant=variant, depth=2, unshared_depth=1)
+OPTIONS = [
+    *(
+        {"family": family, "variant": variant, "unshared_depth": 1}
+        for family in ("masked", "flow")
+        for variant in get_args(Variant)
+    ),
+    {"family": "st_transformer", "vocabulary": "flat"},
+    {"family": "st_transformer", "vocabulary": "factorised"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(str(one) for one in options.values()))
+def test_a_loaded_model_predicts_the_same_bit_for_bit(options, tmp_path):
+    checkpoint = untrained(depth=2, **options)
     for module in (checkpoint.model, checkpoint.tokenizer):
         for parameter in module.parameters():
             torch.nn.init.normal_(parameter, std=0.2)

@@ -11,6 +11,7 @@ from untrained import save_untrained, untrained
 from hwm_core.errors import BadConfig
 from hwm_core.rng.candidates import CandidateGenerator, sample_seed
 from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.predictor import TokenPredictor
 from hwm_core.world_model.checkpoint import load_checkpoint
 from hwm_core.world_model.dynamics import WorldModelDynamics
 from hwm_core.world_model.model import WorldModel
@@ -30,6 +31,7 @@ MODELS = {
         "position": "rotary_and_learned",
         "conv_width": 8,
     },
+    "st_transformer": {"family": "st_transformer"},
 }
 EXACT = ("flow, separate",)  # its latents are predicted on their own
 SAMPLED = Sampling(steps=2, temperature=1.0, soft=False)
@@ -65,7 +67,7 @@ def test_the_last_latents_are_those_of_the_whole_future_where_latents_do_not_att
     world, past, actions = made(name)
     dynamics = WorldModelDynamics(world, approximate=True)
     whole, last = dynamics.rollout(past, actions).latents, dynamics.rollout(past, actions, count).latents
-    same = name in EXACT or name == "masked, no cache" or count == 3
+    same = name in (*EXACT, "masked, no cache", "st_transformer") or count == 3
     assert torch.allclose(whole[:, -count:], last, atol=1e-5) == same
 
 
@@ -116,7 +118,7 @@ def test_further_candidates_share_the_noise_but_no_uniform_numbers() -> None:
     assert torch.equal(further.normal((2, 4)), noise) and not torch.equal(further.uniform((2, 4)), numbers)
 
 
-@pytest.mark.parametrize("family", ["masked", "flow"])
+@pytest.mark.parametrize("family", ["masked", "flow", "st_transformer"])
 def test_weights_kept_in_bfloat16_change_no_bit(family: str, tmp_path) -> None:
     folder = save_untrained(tmp_path / "checkpoint", family=family)
     kept, converted = WorldModel.load(folder), WorldModel(load_checkpoint(folder))
@@ -217,7 +219,7 @@ def test_what_dynamics_tell_about_the_last_latents_alone_and_in_parts_is_the_sam
         dynamics = WorldModelDynamics(world, memory=memory, approximate=True)
         rollout = dynamics.rollout(past, actions, 1)
         told.append([dynamics.uncertainty(past, rollout, 2, 2)])
-        if world.family == "masked":
+        if isinstance(world.predictor, TokenPredictor):
             told[-1].append(dynamics.goal_surprise(past, rollout, goal))
         assert told[-1][0].shape == (6, 1, 2, 2)
     for one, parts in zip(*told, strict=True):

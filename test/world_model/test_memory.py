@@ -5,12 +5,14 @@ import torch
 from peak_memory import PeakMemory
 from waits import META, MetaRandom
 
+from hwm_core.models.config import WorldModelConfig
 from hwm_core.models.flow_config import FlowConfig
 from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.models.network import WorldModelNetwork
+from hwm_core.models.st_config import STConfig
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.memory import bytes_per_candidate
-from hwm_core.world_model.registry import family
+from hwm_core.world_model.registry import FAMILIES, Family
 
 SMALL = {"dim": 192, "depth": 2, "patch": 2, "grid": (16, 16)}
 FLOW = {
@@ -27,25 +29,30 @@ CONFIGS = {
     "masked, paper": MaskedConfig(depth=2, num_future_latents=3),
     "flow": FlowConfig(num_future_latents=3, **FLOW),
     "flow, plan": FlowConfig(num_future_latents=4, future="separate", **FLOW, **PLAN),
+    "st_transformer": STConfig(vocabulary="factorised", num_heads=3, **SMALL),
+    "st_transformer, paper": STConfig(depth=2),
     "flow, paper": FlowConfig(depth=2, attention="clean_context"),
 }
 
 
-def built(config: MaskedConfig | FlowConfig) -> WorldModelNetwork:
+def family_of(config: WorldModelConfig) -> Family:
+    return next(one for one in FAMILIES.values() if isinstance(config, one.config))
+
+
+def built(config: WorldModelConfig) -> WorldModelNetwork:
     with META:
-        network = family("masked" if isinstance(config, MaskedConfig) else "flow").network(config)
+        network = family_of(config).network(config)
     return network.eval()
 
 
 def peak(network: WorldModelNetwork, candidates: int, num_latents: int, sampling: Sampling | None = None) -> int:
     """Bytes of a rollout of the last latents beside weights and past."""
     config = network.config
-    masked = isinstance(config, MaskedConfig)
-    predictor = family("masked" if masked else "flow").predictor(network)
+    predictor = family_of(config).predictor(network)
     codes = torch.empty(1, config.num_past_latents, *config.grid, dtype=torch.long, device=META)
     with torch.inference_mode():
         past = predictor.observe(
-            codes if masked else torch.empty(*codes.shape, config.latent_channels, device=META),
+            torch.empty(*codes.shape, config.latent_channels, device=META) if isinstance(config, FlowConfig) else codes,
             torch.empty(1, config.past_frames, config.action_dim, device=META),
         )
         actions = torch.empty(candidates, config.future_frames, config.action_dim, device=META)

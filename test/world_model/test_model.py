@@ -24,6 +24,7 @@ FLOAT32 = torch.float32
         {"family": "masked", "attention": "bidirectional"},
         {"family": "flow", "attention": "full"},
         {"family": "flow", "attention": "clean_context"},
+        {"family": "st_transformer"},
     ],
     ids=lambda of: "-".join(of.values()),
 )
@@ -162,7 +163,7 @@ def test_a_rollout_beyond_the_models_future_continues_from_its_newest_predicted_
     torch.testing.assert_close(world.decode(past, long)[:, 24:], world.decode(again, second), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("family", ["masked", "flow"])
+@pytest.mark.parametrize("family", ["masked", "flow", "st_transformer"])
 @pytest.mark.parametrize("with_actions", [True, False], ids=["actions", "no actions"])
 def test_a_future_shorter_than_the_past_is_continued_from_predicted_and_observed_frames(
     family: str, with_actions: bool

@@ -29,9 +29,9 @@ def no_tokens() -> NoReturn:
     """For dynamics that are not `TokenDynamics`. Raises BadConfig."""
     raise BadConfig(
         "Cost `goal_tokens`",
-        expected="a masked model, which predicts distributions of tokens",
+        expected="a model that predicts distributions of tokens",
         got="a model without tokens",
-        remedy="Set its weight to 0, or plan with a masked model.",
+        remedy="Set its weight to 0, or plan with a masked model or an ST-Transformer.",
     )
 
 

@@ -57,7 +57,7 @@ class FakeWorldModel(Peer):
         self.stopped: set[str] = set()  # "joints", "camera", "status": what is not published any more
         self.stamped = True  # whether joint states have stamps
         self.waiting: Future | None = None  # completed: the requests that wait for it are answered
-        self.answer: dict[str, object] = {}  # fields of the response that differ
+        self.answer: dict[str, object] = {}  # fields of the response that differ, or functions of the header
         self.age_ns = 0  # of the frame that a plan starts from
         self.requests: list[MakePlan.Request] = []
         self.now_ns = self.frame_ns = 1_000_000_000
@@ -105,7 +105,7 @@ class FakeWorldModel(Peer):
         response.plan = convert.sequence_message(np.zeros((24, 2), np.float32), INFO.joint_names, head)
         response.source, response.cost_of_holding, response.observed_cost = "joint move", 1.0, 0.9
         for field, value in self.answer.items():
-            setattr(response, field, value)
+            setattr(response, field, value(head) if callable(value) else value)
         return response
 
     def send(self, **goal):

@@ -176,10 +176,11 @@ def test_a_plan_that_cannot_be_followed_aborts_the_goal_and_the_planner_lives(mo
 
 
 def test_a_plan_may_have_another_order_of_joints(model):
-    later = convert.header(standing(model).now_ns + 500_000_000)
-    model.answer = {"plan": convert.sequence_message(np.tile([0.6, -0.6], (24, 1)), ["neck", "left_elbow"], later)}
+    standing(model).answer = {
+        "plan": lambda head: convert.sequence_message(np.tile([0.6, -0.6], (24, 1)), ["neck", "left_elbow"], head)
+    }
     model.received["/joint_commands"].clear()
-    assert model.result(model.send(num_frames=10)).result.error_code == ErrorCode.NONE
+    assert model.result(model.send(num_frames=20)).result.error_code == ErrorCode.NONE
     first, last = (model.received["/joint_commands"][k].position for k in (0, -1))
     assert last[0] < first[0] and last[1] > first[1]
 

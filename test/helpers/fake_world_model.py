@@ -1,6 +1,9 @@
 """A world model and a robot in the test process, for tests of the planner."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import rclpy
@@ -12,7 +15,7 @@ from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.task import Future
-from ros_harness import Peer
+from ros_harness import Peer, process
 from sensor_msgs.msg import JointState
 
 from hwm_ros import convert
@@ -53,16 +56,20 @@ class FakeWorldModel(Peer):
         self.subscribe(ActionSequence, "/mpc_planner/plan")
         self.connect()
         self.joint_states: list[dict[str, float]] = []  # one message each, published at every tick
+        self.be_plain()
+        self.requests: list[MakePlan.Request] = []
+        self.now_ns = self.frame_ns = 1_000_000_000
+        self.commanded_s: list[float] = []  # arrival of every command
+        self.info.publish(INFO)
+
+    def be_plain(self) -> None:
+        """Publish everything, answer at once, and follow commands, whatever the test before asked for."""
         self.blocked = False  # the robot does not move
         self.stopped: set[str] = set()  # "joints", "camera", "status": what is not published any more
         self.stamped = True  # whether joint states have stamps
         self.waiting: Future | None = None  # completed: the requests that wait for it are answered
         self.answer: dict[str, object] = {}  # fields of the response that differ, or functions of the header
         self.age_ns = 0  # of the frame that a plan starts from
-        self.requests: list[MakePlan.Request] = []
-        self.now_ns = self.frame_ns = 1_000_000_000
-        self.commanded_s: list[float] = []  # arrival of every command
-        self.info.publish(INFO)
 
     def connect(self) -> None:
         """Make the client of the planner."""
@@ -118,6 +125,16 @@ class FakeWorldModel(Peer):
         future = handle.get_result_async()
         self.until(future.done, "the result")
         return future.result()
+
+
+@contextmanager
+def moving_planner(folder: Path, **settings: object) -> Iterator[FakeWorldModel]:
+    """The world model of a planner, in a process of its own, that moves the robot."""
+    peer = FakeWorldModel()
+    settings = {"publish_commands": True, "frame_timeout_s": 3.0, "deadline_s": 0.5, "hold_s": 0.3, **settings}
+    with process("mpc_planner", folder / "planner.txt", **settings):
+        yield peer
+    peer.close()
 
 
 def standing(model):

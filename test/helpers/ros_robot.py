@@ -1,11 +1,13 @@
 """A robot in the test process: publishes camera images and joint messages, and receives the node's messages."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from hwm_ros.msg import ActionCandidates, ActionScores, ContextStatus
-from ros_harness import Peer
+from ros_harness import Peer, process
 from sensor_msgs.msg import Image, JointState
 from untrained import JOINTS
 
@@ -63,6 +65,17 @@ class Robot(Peer):
             if status.ready:
                 return status
         raise AssertionError(f"never ready: {status.error_msg}")
+
+
+@contextmanager
+def robot_of(folder: Path, checkpoint: Path, **parameters: object) -> Iterator[Robot]:
+    """The robot of an active world_model node in a process of its own."""
+    peer = Robot()
+    peer.log = folder / "log.txt"
+    with process("world_model", peer.log, checkpoint=checkpoint, dtype="float32", **parameters):
+        peer.wait_for_node()
+        yield peer
+    peer.close()
 
 
 def camera_image(stamp_ns: int, **changes: object) -> Image:

@@ -11,8 +11,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 from builtin_interfaces.msg import Time
 from hwm_ros.msg import ErrorCode, Surprise
 from hwm_ros.srv import ResetContext
-from ros_harness import process
-from ros_robot import FRAME_NS, Robot, camera_image
+from ros_robot import FRAME_NS, camera_image, robot_of
 from sensor_msgs.msg import CompressedImage, JointState
 from std_msgs.msg import Empty, Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -27,12 +26,8 @@ pytestmark = pytest.mark.ros
 def robot(tmp_path_factory):
     """A robot with an active node; the model's actions are commands."""
     folder = tmp_path_factory.mktemp("node")
-    peer = Robot()
-    peer.log = folder / "log.txt"
-    with process("world_model", peer.log, checkpoint=save_untrained(folder / "checkpoint"), dtype="float32"):
-        peer.wait_for_node()
+    with robot_of(folder, save_untrained(folder / "checkpoint")) as peer:
         yield peer
-    peer.close()
 
 
 @pytest.fixture

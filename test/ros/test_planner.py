@@ -7,11 +7,10 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 from action_msgs.msg import GoalStatus
-from fake_world_model import INFO, PERIOD, FakeWorldModel, standing
+from fake_world_model import INFO, PERIOD, moving_planner, standing
 from hwm_ros.action import PlanActions
 from hwm_ros.msg import ActionSequence, ErrorCode, ModelInfo
 from rclpy.task import Future
-from ros_harness import process
 from sensor_msgs.msg import Image
 
 from hwm_ros import convert
@@ -21,18 +20,14 @@ pytestmark = pytest.mark.ros
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    peer = FakeWorldModel()
-    log = tmp_path_factory.mktemp("planner") / "planner.txt"
-    settings = {"answer_timeout_s": 2.0, "frame_timeout_s": 3.0, "deadline_s": 0.5, "hold_s": 0.3}
-    with process("mpc_planner", log, publish_commands=True, **settings):
+    with moving_planner(tmp_path_factory.mktemp("planner"), answer_timeout_s=2.0) as peer:
         yield peer
-    peer.close()
 
 
 @pytest.fixture(autouse=True)
 def plain_answers(model):
     """Every test starts with a model that answers at once."""
-    model.waiting, model.answer, model.age_ns, model.blocked, model.stopped = None, {}, 0, False, set()
+    model.be_plain()
 
 
 def test_a_robot_without_the_models_joints_aborts_the_goal_and_the_missing_joint_is_reported(model):

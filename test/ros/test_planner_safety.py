@@ -8,12 +8,11 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticStatus
-from fake_world_model import INFO, FakeWorldModel, assert_within_limits, standing
+from fake_world_model import INFO, assert_within_limits, moving_planner, standing
 from hwm_ros.action import PlanActions
 from hwm_ros.msg import ErrorCode
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
-from ros_harness import process
 from sensor_msgs.msg import Image
 
 pytestmark = pytest.mark.ros
@@ -21,19 +20,14 @@ pytestmark = pytest.mark.ros
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    peer = FakeWorldModel()
-    log = tmp_path_factory.mktemp("planner") / "planner.txt"
-    settings = {"answer_timeout_s": 20.0, "frame_timeout_s": 3.0, "deadline_s": 0.5, "hold_s": 0.3}
-    with process("mpc_planner", log, publish_commands=True, **settings):
+    with moving_planner(tmp_path_factory.mktemp("planner"), answer_timeout_s=20.0) as peer:
         yield peer
-    peer.close()
 
 
 @pytest.fixture(autouse=True)
 def plain_answers(model):
     """Every test starts with a model that answers at once."""
-    model.waiting, model.answer, model.age_ns, model.blocked, model.stopped = None, {}, 0, False, set()
-    model.stamped = True
+    model.be_plain()
 
 
 def following(model, **positions):

@@ -8,8 +8,7 @@ from untrained import save_untrained
 pytest.importorskip("rclpy", reason="needs ROS 2")
 from hwm_ros.msg import ActionCandidates, ErrorCode
 from hwm_ros.srv import CancelRequests, MakePlan, ResetContext, ScoreActions, SetGoal
-from ros_harness import process
-from ros_robot import GOAL, Robot, some_candidates
+from ros_robot import GOAL, robot_of, some_candidates
 
 from hwm_ros.qos import REQUESTS
 
@@ -20,20 +19,14 @@ pytestmark = pytest.mark.ros
 def robot(tmp_path_factory):
     """A robot with an active node whose plans take minutes."""
     folder = tmp_path_factory.mktemp("node")
-    peer = Robot()
-    peer.log = folder / "log.txt"
     parameters = {
-        "checkpoint": save_untrained(folder / "checkpoint"),
-        "dtype": "float32",
         "requests__per_sender": 4,
         "requests__waiting": 12,
         "search__proposals": 16,
         "search__refinements": 100_000,
     }
-    with process("world_model", peer.log, **parameters):
-        peer.wait_for_node()
+    with robot_of(folder, save_untrained(folder / "checkpoint"), **parameters) as peer:
         yield peer
-    peer.close()
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from hwm_ros.msg import ErrorCode, ModelInfo, PredictedFrames
 from hwm_ros.srv import GetModelInfo, MakePlan, PredictRollout, ResetContext, ScoreActions, SetGoal
 from rcl_interfaces.srv import ListParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from ros_harness import process
-from ros_robot import FRAME_NS, GOAL, Robot, camera_image, some_candidates
+from ros_robot import FRAME_NS, GOAL, camera_image, robot_of, some_candidates
 from sensor_msgs.msg import Image
 
 from hwm_ros import convert
@@ -22,12 +21,7 @@ pytestmark = pytest.mark.ros
 def robot(tmp_path_factory):
     """A robot with an active node; the model's actions are commands."""
     folder = tmp_path_factory.mktemp("node")
-    checkpoint = save_untrained(folder / "checkpoint")
-    peer = Robot()
-    peer.log = folder / "log.txt"
     parameters = {
-        "checkpoint": checkpoint,
-        "dtype": "float32",
         "prediction_rate_hz": 10.0,
         "live__max_candidates": 40_000,
         "search__proposals": 8,
@@ -35,10 +29,8 @@ def robot(tmp_path_factory):
         "search__polish": False,
         "limits__max_velocity": 2.0,
     }
-    with process("world_model", peer.log, **parameters):
-        peer.wait_for_node()
+    with robot_of(folder, save_untrained(folder / "checkpoint"), **parameters) as peer:
         yield peer
-    peer.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import Image
 
 from hwm_core.errors import BadInput
-from hwm_core.live.requests import Canceled, Stopped, Superseded
+from hwm_core.live.requests import Unanswered
 from hwm_core.visualization.prediction_strip import prediction_strip
 from hwm_ros import convert
 from hwm_ros.lifecycle_model import LifecycleModel
@@ -56,7 +56,7 @@ class PreviewPublisher:
             if wants_image:
                 strip = prediction_strip(preview.window.frames, preview.frames, rate_hz, _LABELS[preview.source])
                 self._image.publish(convert.image_message(strip, header))
-        except (BadInput, Superseded, Canceled, Stopped):  # ~/context_status reports the reason with every image
+        except (BadInput, Unanswered):  # ~/context_status reports the reason with every image
             return
         except Exception as error:
             self._on_fault(error)

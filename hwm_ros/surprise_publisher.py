@@ -8,7 +8,7 @@ from rclpy.node import Node
 from hwm_core.errors import BadInput
 from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.health import Finding
-from hwm_core.live.requests import Canceled, Stopped, Superseded
+from hwm_core.live.requests import Unanswered
 from hwm_core.live.surprise import SurpriseAlarm, SurpriseConfig
 from hwm_ros import convert
 from hwm_ros.lifecycle_model import LifecycleModel
@@ -71,7 +71,7 @@ class SurprisePublisher:
         try:
             server = self._model.active()
             found = await server.compare(window)
-        except (BadInput, Superseded, Canceled, Stopped):  # the next latent is compared
+        except (BadInput, Unanswered):  # the next latent is compared
             return
         except Exception as error:
             self._on_fault(error)

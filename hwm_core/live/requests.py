@@ -15,15 +15,19 @@ from hwm_core.config import Config
 from hwm_core.errors import BadInput
 
 
-class Superseded(Exception):
+class Unanswered(Exception):
+    """A request ended without an answer, and without a fault."""
+
+
+class Superseded(Unanswered):
     """A newer request of the same sender replaced this request before it started."""
 
 
-class Stopped(Exception):
+class Stopped(Unanswered):
     """The model was stopped before the request was answered."""
 
 
-class Canceled(Exception):
+class Canceled(Unanswered):
     """The request was canceled, or the context that it was made for was cleared."""
 
 

@@ -8,12 +8,11 @@ from torch import Tensor
 from hwm_core.models.masked import MaskedWorldModel
 from hwm_core.models.token_network import KVCache
 from hwm_core.nn.backbone import reject_cache
-from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.masked_forward import CachedForward, HiddenAfter, MaskedForward, UncachedForward
 from hwm_core.sampling.maskgit import decode, token_scores
 from hwm_core.sampling.order import Uniform
-from hwm_core.sampling.predictor import RevealCallback
+from hwm_core.sampling.predictor import RevealCallback, TokenPredictor
 from hwm_core.types import Rollout
 
 
@@ -26,7 +25,7 @@ class PastTokens:
     cache: KVCache | None  # computed with actions; None for variants that cannot be cached exactly
 
 
-class MaskedPredictor:
+class MaskedPredictor(TokenPredictor):
     """Samples futures of a masked model. Every candidate samples its own tokens."""
 
     def __init__(self, model: MaskedWorldModel) -> None:
@@ -41,27 +40,6 @@ class MaskedPredictor:
         tokens = self.model.to_sites(codes)
         cache = None if self.model.cache_obstacle else self.model.append(tokens, actions)
         return PastTokens(tokens, actions, cache)
-
-    def predict(
-        self,
-        past: PastTokens,
-        actions: Tensor | None,
-        *,
-        candidates: int,
-        num_latents: int,
-        sampling: Sampling,
-        generator: CandidateGenerator,
-        skip: int = 0,
-    ) -> Rollout:
-        return self.decode(
-            past,
-            actions,
-            candidates=candidates,
-            num_latents=num_latents,
-            sampling=sampling,
-            uniform=generator.uniform,
-            skip=skip,
-        )
 
     def decode(
         self,

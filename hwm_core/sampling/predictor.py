@@ -69,8 +69,29 @@ class Predictor(Protocol):
 
 
 @runtime_checkable
-class TokenPredictor(Protocol):
-    """A predictor of distributions of tokens."""
+class TokenPredictor(Predictor, Protocol):
+    """A predictor of distributions of tokens. Families derive from it: `predict` is `decode` for all of them."""
+
+    def predict(
+        self,
+        past: Any,
+        actions: Tensor | None,
+        *,
+        candidates: int,
+        num_latents: int,
+        sampling: Sampling,
+        generator: CandidateGenerator,
+        skip: int = 0,
+    ) -> Rollout:
+        return self.decode(
+            past,
+            actions,
+            candidates=candidates,
+            num_latents=num_latents,
+            sampling=sampling,
+            uniform=generator.uniform,
+            skip=skip,
+        )
 
     def token_scores(
         self, past: Any, actions: Tensor, *, num_latents: int, tokens: Tensor | None, skip: int = 0

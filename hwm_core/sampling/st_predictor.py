@@ -7,11 +7,10 @@ from torch import Tensor
 
 from hwm_core.models.st_transformer import Choose, Step, STTransformer
 from hwm_core.models.token_network import KVCache
-from hwm_core.rng.candidates import CandidateGenerator
 from hwm_core.sampling.by_sites import sample_sites, scores_of_sites
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.order import Uniform
-from hwm_core.sampling.predictor import RevealCallback
+from hwm_core.sampling.predictor import RevealCallback, TokenPredictor
 from hwm_core.types import Rollout
 
 
@@ -24,7 +23,7 @@ class PastGrids:
     cache: KVCache | None  # of all past latents but the newest, with actions; None if there is only one
 
 
-class STPredictor:
+class STPredictor(TokenPredictor):
     """Samples futures of an ST-Transformer. Every candidate samples its own tokens; temperature 0 is greedy."""
 
     def __init__(self, model: STTransformer) -> None:
@@ -37,27 +36,6 @@ class STPredictor:
     def observe(self, codes: Tensor, actions: Tensor) -> PastGrids:
         tokens = self.model.to_sites(codes)
         return PastGrids(tokens, actions, self.model.observe(tokens, actions))
-
-    def predict(
-        self,
-        past: PastGrids,
-        actions: Tensor | None,
-        *,
-        candidates: int,
-        num_latents: int,
-        sampling: Sampling,
-        generator: CandidateGenerator,
-        skip: int = 0,
-    ) -> Rollout:
-        return self.decode(
-            past,
-            actions,
-            candidates=candidates,
-            num_latents=num_latents,
-            sampling=sampling,
-            uniform=generator.uniform,
-            skip=skip,
-        )
 
     def decode(
         self,

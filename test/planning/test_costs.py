@@ -10,7 +10,7 @@ from hwm_core.errors import BadConfig
 from hwm_core.planning.costs.base import Candidates, Cost
 from hwm_core.planning.costs.blurred_nmse import blur, blurred_nmse, discounted_mean
 from hwm_core.planning.costs.closest_approach import ClosestApproach
-from hwm_core.planning.costs.goal_changes import GoalChanges, change_weights
+from hwm_core.planning.costs.goal_changes import GoalChanges
 from hwm_core.planning.costs.goal_colours import GoalColours, colour_projection
 from hwm_core.planning.costs.goal_latent import GoalLatent
 from hwm_core.planning.costs.goal_pixels import GoalPixels
@@ -18,6 +18,7 @@ from hwm_core.planning.costs.goal_regions import GoalRegions, regions
 from hwm_core.planning.costs.goal_tokens import GoalTokens
 from hwm_core.planning.costs.joint_limits import JointLimits
 from hwm_core.planning.costs.lateness import Lateness
+from hwm_core.planning.costs.latent_cost import change_weights
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.costs.smoothness import Smoothness
 from hwm_core.planning.costs.uncertainty import Uncertainty

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import torch
 from pydantic import Field
@@ -53,10 +53,14 @@ class Candidates:
         return torch.cat([self.recent_actions.expand(len(self.actions), -1, -1), self.actions], dim=1)
 
 
+Weight = Annotated[float, Field(ge=0.0, le=1e6, description="factor before the power; 0 disables the term")]
+"""The field `weight` of a cost."""
+
+
 class Cost(Config):
     """One term of the objective, (weight * value) ** power; lower is better, 0 is perfect."""
 
-    weight: float = Field(default=1.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
+    weight: Weight = 1.0
     power: int = Field(default=1, ge=1, le=3, description="exponent of the weighted value")
 
     @property

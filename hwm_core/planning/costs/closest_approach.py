@@ -1,8 +1,8 @@
 """The smallest distance to the goal at any time of the horizon."""
 
-from pydantic import Field
 from torch import Tensor
 
+from hwm_core.planning.costs.base import Weight
 from hwm_core.planning.costs.goal_changes import GoalChanges
 
 
@@ -12,7 +12,7 @@ class ClosestApproach(GoalChanges):
     It finds motions that pass the goal, where none can arrive and stay in time.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
+    weight: Weight = 0.0
 
     @property
     def last_latents(self) -> None:

@@ -4,12 +4,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from hwm_core.planning.costs.base import Candidates, Cost
+from hwm_core.planning.costs.base import Candidates
 from hwm_core.planning.costs.blurred_nmse import blur, discounted_mean
-from hwm_core.planning.dynamics import Goal
+from hwm_core.planning.costs.latent_cost import ChangeWeightedCost
 
 
-class GoalChanges(Cost):
+class GoalChanges(ChangeWeightedCost):
     """Squared error of the latents; a cell counts as much as it differs between the start of the goal and the goal.
 
     0 is the goal, 1 is the scene when the goal was set. In the goal image of a push the arm is where it was at the
@@ -23,16 +23,6 @@ class GoalChanges(Cost):
     smoothings: tuple[float, ...] = Field(
         default=(0.75,), min_length=1, description="standard deviations of the blurs, in latent cells: scales"
     )
-    spread: float = Field(default=1.0, ge=0.0, description="standard deviation of the blur of the changes, in cells")
-    sharpness: float = Field(default=1.0, ge=0.0, description="exponent of the changes; 0: all cells count alike")
-    floor: float = Field(default=0.0, ge=0.0, description="weight of a cell without change; the largest change has 1")
-    discount: float = Field(
-        default=0.0, ge=0.0, le=1.0, description="weight of a latent relative to the next; 0: only the last counts"
-    )
-
-    @property
-    def last_latents(self) -> int | None:
-        return 1 if self.discount == 0 else None
 
     def value(self, candidates: Candidates) -> Tensor:
         latents, goal = candidates.rollout.latents.float(), candidates.goal.latent.float()
@@ -41,10 +31,6 @@ class GoalChanges(Cost):
         start = candidates.goal.start
         reference = goal.mean(dim=(0, 1)).expand_as(goal) if start is None else start.float()
         return error / self._error(reference[None, None], goal, weights)[:, 0].clamp(min=1e-6)
-
-    def _weights(self, goal: Goal) -> Tensor:
-        """[H, W] of the cells, of sum 1."""
-        return change_weights(goal, self.spread, self.sharpness, self.floor)
 
     def _over_time(self, errors: Tensor) -> Tensor:
         """[S, T] -> [S]."""
@@ -55,14 +41,3 @@ class GoalChanges(Cost):
         difference = (latents - goal) * weights.sqrt()[..., None]
         errors = [blur(difference, smoothing).square().mean(dim=-1).sum(dim=(-1, -2)) for smoothing in self.smoothings]
         return torch.stack(errors).mean(dim=0)
-
-
-def change_weights(goal: Goal, spread: float, sharpness: float, floor: float) -> Tensor:
-    """Weights [H, W] of the cells, of sum 1, by how much the goal differs from its start."""
-    if goal.start is None or sharpness == 0:
-        weights = torch.ones_like(goal.latent[..., 0], dtype=torch.float32)
-    else:
-        change = (goal.latent.float() - goal.start.float()).square().mean(dim=-1, keepdim=True)
-        change = blur(change, spread)[..., 0]
-        weights = (change / change.max().clamp(min=1e-12)) ** sharpness + floor
-    return weights / weights.sum().clamp(min=1e-12)

@@ -5,30 +5,25 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from hwm_core.planning.costs.base import Candidates, Cost
+from hwm_core.planning.costs.base import Candidates, Weight
 from hwm_core.planning.costs.blurred_nmse import blurred_nmse
+from hwm_core.planning.costs.latent_cost import Discount, LatentCost
 from hwm_core.planning.dynamics import Goal
 
 _RIDGE = 1e-3  # share of the mean squared latent; an unregularised fit to one image does not transfer to other images
 _FLOOR = 1e-6  # keeps the fit solvable for a goal of a single colour: its projection is zero
 
 
-class GoalColours(Cost):
+class GoalColours(LatentCost):
     """Error of blurred colours. A linear map, fitted to the goal image and its latent, projects latents to colours.
 
     Averages of latents over neighbouring cells have little meaning. Averages of colours still show where an arm is,
     even if it is far from the goal.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
+    weight: Weight = 0.0
     smoothing: float = Field(default=3.0, ge=0.0, description="standard deviation of the blur, in latent cells")
-    discount: float = Field(
-        default=0.5, ge=0.0, le=1.0, description="weight of a latent relative to the next; 0: only the last counts"
-    )
-
-    @property
-    def last_latents(self) -> int | None:
-        return 1 if self.discount == 0 else None
+    discount: Discount = 0.5
 
     def value(self, candidates: Candidates) -> Tensor:
         latents, goal = candidates.rollout.latents.float(), candidates.goal.latent.float()

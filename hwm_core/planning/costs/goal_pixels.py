@@ -3,14 +3,14 @@
 from pydantic import Field
 from torch import Tensor
 
-from hwm_core.planning.costs.base import Candidates, Cost
+from hwm_core.planning.costs.base import Candidates, Cost, Weight
 from hwm_core.planning.costs.blurred_nmse import blurred_nmse
 
 
 class GoalPixels(Cost):
     """Error of blurred pixels at the last frame of every latent; 0 is the goal, 1 is the error of a constant image."""
 
-    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
+    weight: Weight = 0.0
     smoothing: float = Field(default=10.0, ge=0.0, description="standard deviation of the blur, in pixels")
     discount: float = Field(
         default=0.5,

@@ -5,7 +5,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from hwm_core.planning.costs.goal_changes import GoalChanges, change_weights
+from hwm_core.planning.costs.base import Weight
+from hwm_core.planning.costs.goal_changes import GoalChanges
+from hwm_core.planning.costs.latent_cost import change_weights
 from hwm_core.planning.dynamics import Goal
 
 
@@ -16,13 +18,13 @@ class GoalRegions(GoalChanges):
     error at the start. With `GoalChanges`, the region that is largest and changes most decides.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
+    weight: Weight = 0.0
     least_change: float = Field(
         default=0.05, gt=0.0, le=1.0, description="change of a cell of a region, as a share of the largest change"
     )
 
     def _weights(self, goal: Goal) -> Tensor:
-        weights = change_weights(goal, self.spread, self.sharpness, self.floor)
+        weights = super()._weights(goal)
         if goal.start is None:
             return weights
         inside = change_weights(goal, self.spread, 1.0, 0.0)

@@ -1,14 +1,13 @@
 """How unlikely the goal is under the distributions that a masked model predicts."""
 
-from pydantic import Field
 from torch import Tensor
 
-from hwm_core.planning.costs.base import Candidates, Cost
+from hwm_core.planning.costs.base import Candidates, Weight
 from hwm_core.planning.costs.blurred_nmse import discounted_mean
-from hwm_core.planning.costs.goal_changes import change_weights
+from hwm_core.planning.costs.latent_cost import ChangeWeightedCost
 
 
-class GoalTokens(Cost):
+class GoalTokens(ChangeWeightedCost):
     """Negative log-likelihood of the goal's tokens, mean over cells, by how much the goal differs from its start.
 
     0 is certainty, 1 is a choice among all tokens at random. A token beside the right one counts as any other: unlike
@@ -16,23 +15,13 @@ class GoalTokens(Cost):
     only, in one further pass, in which all future tokens are masked.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
-    spread: float = Field(default=1.0, ge=0.0, description="standard deviation of the blur of the changes, in cells")
-    sharpness: float = Field(default=1.0, ge=0.0, description="exponent of the changes; 0: all cells count alike")
-    floor: float = Field(default=0.0, ge=0.0, description="weight of a cell without change; the largest change has 1")
-    discount: float = Field(
-        default=0.0, ge=0.0, le=1.0, description="weight of a latent relative to the next; 0: only the last counts"
-    )
-
-    @property
-    def last_latents(self) -> int | None:
-        return 1 if self.discount == 0 else None
+    weight: Weight = 0.0
 
     @property
     def compares_scenes(self) -> bool:
         return False  # it needs a prediction
 
     def value(self, candidates: Candidates) -> Tensor:
-        weights = change_weights(candidates.goal, self.spread, self.sharpness, self.floor)
+        weights = self._weights(candidates.goal)
         surprise = candidates.goal_surprise().float()
         return discounted_mean((surprise * weights).sum(dim=(-1, -2)), self.discount)

@@ -1,15 +1,14 @@
 """Prefers motions that are short and arrive early: only the end of a prediction is compared with the goal."""
 
-from pydantic import Field
 from torch import Tensor
 
-from hwm_core.planning.costs.base import Candidates, Cost
+from hwm_core.planning.costs.base import Candidates, Cost, Weight
 
 
 class Lateness(Cost):
     """Distance of the joints from their own end, in joint scales: mean over frames and joints. Holding still has 0."""
 
-    weight: float = Field(default=0.05, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
+    weight: Weight = 0.05
 
     @property
     def last_latents(self) -> int:

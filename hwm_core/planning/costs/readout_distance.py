@@ -5,12 +5,13 @@ from pydantic import Field
 from torch import Tensor
 
 from hwm_core.errors import BadConfig
-from hwm_core.planning.costs.base import Candidates, Cost
+from hwm_core.planning.costs.base import Candidates, Weight
 from hwm_core.planning.costs.blurred_nmse import discounted_mean
+from hwm_core.planning.costs.latent_cost import LatentCost
 from hwm_core.planning.costs.readout_probe import ReadoutProbe, read_probe
 
 
-class ReadoutDistance(Cost):
+class ReadoutDistance(LatentCost):
     """Distance in metres of palms and objects from their places in the goal, mean over what the probe locates.
 
     **A search exploits its errors.** Of a bank of motions it ranks best of all costs, at the start of a task as near
@@ -18,19 +19,13 @@ class ReadoutDistance(Cost):
     0.1 m of read-out and a little of the latents reached 5 of 15 goals where blurred images reached 13 of 16. Use it
     beside a distance of latents, with a small weight, and evaluate it in closed loops, never by how it ranks.
 
-    The probe is trained on the state of a simulator, which a robot does not have: a row that uses it is marked.
+    The probe is trained on the state of a simulator, which a robot does not have. The settings of a row in a results
+    file name it.
     """
 
-    weight: float = Field(default=0.0, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
+    weight: Weight = 0.0
     file: str = Field(default="", description="probe of `hwm bench fit-readout`, fitted for the model's tokenizer")
     targets: tuple[str, ...] = Field(default=(), description="what counts, such as right_palm; empty: all")
-    discount: float = Field(
-        default=0.0, ge=0.0, le=1.0, description="weight of a latent relative to the next; 0: only the last counts"
-    )
-
-    @property
-    def last_latents(self) -> int | None:
-        return 1 if self.discount == 0 else None
 
     def value(self, candidates: Candidates) -> Tensor:
         latents, goal = candidates.rollout.latents.float(), candidates.goal

@@ -1,9 +1,8 @@
 """Prefers smooth motions: jerky commands wear out a robot, and differ from the training data."""
 
-from pydantic import Field
 from torch import Tensor
 
-from hwm_core.planning.costs.base import Candidates, Cost
+from hwm_core.planning.costs.base import Candidates, Cost, Weight
 
 
 class Smoothness(Cost):
@@ -12,7 +11,7 @@ class Smoothness(Cost):
     The two newest past actions are part of the trajectory: a continued motion has no cost, but a sudden start has.
     """
 
-    weight: float = Field(default=1e-5, ge=0.0, le=1e6, description="factor before the power; 0 disables the term")
+    weight: Weight = 1e-5
 
     @property
     def last_latents(self) -> int:

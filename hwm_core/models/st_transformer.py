@@ -33,7 +33,8 @@ class STTransformer(TokenNetwork):
     Latent i is predicted at latent i - 1: its hidden states read the video of latents < i, and the actions of latents
     <= i.
 
-    Parameters, with width d, L blocks, V codes, S sites, T inputs, F frames, A joints:
+    Parameters, with width d, L blocks, V codes, S sites, T inputs, F frames, A joints::
+
         block: 2 attentions (4 d^2 + d, and 2 * 64 of QK norm) + MLP (8 d^2 + 5 d) + 3 LayerNorms (2 d)
                = 16 d^2 + 13 d + 256                                           L = 24, d = 512:  100,829,184
         tokens, input and output: V d                                          V = 64,000:        32,768,000

@@ -105,7 +105,7 @@ def test_the_loss_of_all_latents_is_the_mean_of_the_losses_of_each(monkeypatch: 
     codes = torch.cat([past, torch.randn(2, FUTURE, 4, 4, 3, generator=torch.Generator().manual_seed(2))], dim=1)
 
     def loss_of(latents: list[int]) -> float:
-        monkeypatch.setattr("hwm_core.models.flow.latents_of_step", lambda *_: latents)
+        monkeypatch.setattr("hwm_core.models.flow_matching.latents_of_step", lambda *_: latents)
         return network.loss(codes, actions, torch.Generator().manual_seed(3))[0].item()
 
     singles = [loss_of([latent]) for latent in range(FUTURE)]

@@ -10,8 +10,8 @@ TORCH_INDEX ?=
 PYTHON ?=
 # A rosbag2 recording for `make demo`; empty: run the simulated humanoid.
 BAG ?=
-# Model family of the shipped checkpoint that `make demo` runs: masked or flow.
-FAMILY ?= masked
+# Checkpoint that `make demo` runs: a folder, or the name of a shipped one.
+CHECKPOINT ?= tiny
 # Folder of `make checkpoint`, and extra arguments of its recording commands and of its training commands.
 CHECKPOINT_RUN ?= runs/shipped
 RECORD_ARGS ?=
@@ -42,7 +42,7 @@ build: setup ## Build the ROS 2 package with colcon into build/ and install/
 	@.ci/build
 
 demo: build ## Run simulation, world model and planner, then evaluate the model (BAG=path: replay a recording instead)
-	@$(IN_ENV) python -m hwm_ros.demo --family $(FAMILY) $(if $(BAG),--bag "$(BAG)") --out demo_out
+	@$(IN_ENV) python -m hwm_ros.demo --checkpoint "$(CHECKPOINT)" $(if $(BAG),--bag "$(BAG)") --out demo_out
 
 # Interrupted commands continue where they stopped; training commands need --resume for it.
 resume = $(if $(wildcard $(1)/state.pt $(1)/state-*),--resume)

@@ -19,7 +19,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image, JointState
 
-from hwm_core.assets import SHIPPED
+from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.metrics.latency import percentiles_ms
@@ -175,7 +175,7 @@ class Bench:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", default=SHIPPED, help="checkpoint folder, or a shipped one: tiny or flow_tiny")
+    parser.add_argument("--checkpoint", default=DEFAULT, help=CHECKPOINT_HELP)
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each phase (default: %(default)s)")
     arguments = parser.parse_args()

@@ -2,7 +2,7 @@
 
 python -m hwm_ros.demo --out demo_out                simulate, plan, record, replay, evaluate
 python -m hwm_ros.demo --out demo_out --bag BAG      replay your own recording only
-python -m hwm_ros.demo --out demo_out --family flow  use the flow model
+python -m hwm_ros.demo --out demo_out --checkpoint flow_tiny  use the flow model
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 import rclpy
 from tqdm import tqdm
 
-from hwm_core.assets import SHIPPED_OF, checkpoint_path
+from hwm_core.assets import CHECKPOINT_HELP, DEFAULT, checkpoint_path
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.topics import Topics
@@ -62,8 +62,7 @@ def main() -> int:
         help="output folder; the outputs of an earlier demo are replaced (default: %(default)s)",
     )
     parser.add_argument("--bag", type=Path, help="your own rosbag2 recording: replay it instead of simulating")
-    parser.add_argument("--checkpoint", help="checkpoint folder (default: the shipped one of --family)")
-    parser.add_argument("--family", choices=SHIPPED_OF, default="masked", help="model family (default: %(default)s)")
+    parser.add_argument("--checkpoint", default=DEFAULT, help=f"{CHECKPOINT_HELP} (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--task", choices=TASKS, default="reach", help="task of the robot (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=TASK_SEED, help="seed of the task (default: %(default)s)")
@@ -71,7 +70,7 @@ def main() -> int:
         "--episodes", type=int, default=EPISODES, help="number of held-out episodes (default: %(default)s)"
     )
     arguments = parser.parse_args()
-    arguments.checkpoint = checkpoint_path(arguments.checkpoint or SHIPPED_OF[arguments.family])
+    arguments.checkpoint = checkpoint_path(arguments.checkpoint)
     started = monotonic()
     try:
         world_model = WorldModel.load(arguments.checkpoint, device=read_device(arguments.device))

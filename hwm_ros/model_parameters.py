@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hwm_core.assets import SHIPPED
+from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 from hwm_core.config import Config
 from hwm_core.evaluation.closed_loop.baselines.proposals import ProposalConfig
 from hwm_core.live.model import LiveConfig
@@ -20,9 +20,7 @@ from hwm_ros.parameters import LIVE
 class ModelParameters(Config):
     """Which model is loaded, and how it predicts, scores and plans."""
 
-    checkpoint: str = Field(
-        default=SHIPPED, description="folder of a checkpoint, or a shipped one: tiny (masked) or flow_tiny (flow)"
-    )
+    checkpoint: str = Field(default=DEFAULT, description=CHECKPOINT_HELP)
     device: str = Field(default="cpu", description="PyTorch device of the model, for example cpu or cuda:0")
     dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="precision of the computation")
     live: LiveConfig = LiveConfig()

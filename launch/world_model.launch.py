@@ -32,7 +32,7 @@ ARGUMENTS = (
     ),
     ("use_respawn", "false", "restart a node when it exits", SWITCH),
     ("log_level", "info", "log level of the nodes", LOG_LEVELS),
-    ("checkpoint", "", "checkpoint folder, or tiny or flow_tiny; empty: the value of params_file", None),
+    ("checkpoint", "", "folder of a checkpoint, or the name of a shipped one; empty: the value of params_file", None),
     ("device", "", "PyTorch device, for example cuda:0; empty: the value of params_file", None),
     (
         "image_transport",

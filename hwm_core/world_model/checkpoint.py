@@ -96,7 +96,7 @@ def load_checkpoint(
     """Read a checkpoint; its modules are float32 and in evaluation mode.
 
     Args:
-        directory: a folder, or the name of a shipped checkpoint: tiny, flow_tiny.
+        directory: a folder, or the name of a shipped checkpoint.
         tokenizer: the folder of the external tokenizer; default: the target of the link in `directory`.
 
     Raises:

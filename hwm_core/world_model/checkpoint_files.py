@@ -12,7 +12,7 @@ import torch
 import yaml
 from torch import nn
 
-from hwm_core.assets import SHIPPED_OF, checkpoint_path
+from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.config import Config
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
@@ -61,9 +61,9 @@ def checkpoint_folder(name_or_path: str | Path) -> Path:
     if not folder.exists():
         raise BadCheckpoint(
             f"Checkpoint {name_or_path}",
-            expected=f"a folder, or {' or '.join(SHIPPED_OF.values())}",
+            expected=f"a folder, or one of {', '.join(SHIPPED)}",
             got="nothing there",
-            remedy=did_you_mean(name_or_path, SHIPPED_OF.values(), nearest_path(folder, "Check the path.")),
+            remedy=did_you_mean(name_or_path, SHIPPED, nearest_path(folder, "Check the path.")),
         )
     return folder
 

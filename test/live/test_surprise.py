@@ -5,6 +5,7 @@ import pytest
 import torch
 from untrained import JOINTS, untrained
 
+from hwm_core.assets import SHIPPED
 from hwm_core.errors import BadBag, BadCheckpoint
 from hwm_core.live.context_window import ContextWindow
 from hwm_core.live.model import LiveConfig, LiveModel
@@ -124,7 +125,7 @@ def test_uncertainties_of_candidates_are_the_means_of_the_models_own(live):
     assert live.score(window(20), candidates, goal=goal).scores.uncertainties is None
 
 
-@pytest.mark.parametrize("name", ["tiny", "flow_tiny"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_shipped_checkpoints_have_measured_errors(name):
     world_model = WorldModel.load(name, dtype="float32")
     measured = read_surprise(checkpoint_folder(name), world_model.sha256)

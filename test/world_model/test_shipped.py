@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hwm_core.assets import SHIPPED_OF, checkpoint_path
+from hwm_core.assets import SHIPPED, checkpoint_path
 from hwm_core.errors import BadCheckpoint
 from hwm_core.evaluation.simulated import held_out
 from hwm_core.evaluation.windows import EvaluationWindows, donor_windows
@@ -15,12 +15,12 @@ from hwm_core.world_model.model import WorldModel
 AHEAD = 16  # frames
 
 
-@pytest.mark.parametrize("family", SHIPPED_OF)
-def test_a_shipped_checkpoint_is_small_and_beats_copy_last_and_shuffled_actions(family) -> None:
-    folder = checkpoint_path(SHIPPED_OF[family])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_checkpoint_is_small_and_beats_copy_last_and_shuffled_actions(name) -> None:
+    folder = checkpoint_path(name)
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 15e6
     world_model = WorldModel.load(folder)
-    assert world_model.family == family
+    assert world_model.family == SHIPPED[name]
     episodes, _ = held_out(range(FIRST_SEED["held_out"], FIRST_SEED["held_out"] + 2), world_model.preprocessing)
     past_frames, future = world_model.past_frames, world_model.future_frames
     windows = EvaluationWindows(episodes, world_model.manifest, past_frames, future, stride=60)
@@ -43,11 +43,11 @@ def test_a_shipped_checkpoint_is_small_and_beats_copy_last_and_shuffled_actions(
     assert true > shuffled + 1.0
 
 
-@pytest.mark.parametrize("name", ["tiny", "flow_tiny"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_checkpoint_is_loaded_by_its_name(name):
     assert WorldModel.load(name).name == name
 
 
 def test_an_unknown_name_is_rejected_with_the_nearest_one():
-    with pytest.raises(BadCheckpoint, match=r"expected a folder, or tiny or flow_tiny.*Did you mean `tiny`"):
+    with pytest.raises(BadCheckpoint, match=r"expected a folder, or one of tiny, flow_tiny.*Did you mean `tiny`"):
         WorldModel.load("tinny")

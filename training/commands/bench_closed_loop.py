@@ -10,13 +10,15 @@ and processor time of a decision. Finished episodes are kept in --out: run the s
 import argparse
 from pathlib import Path
 
+from hwm_core.assets import CHECKPOINT_HELP
+
 from .arguments import Parser, add_closed_loop_arguments
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
     parser.add_argument("--rows", nargs="+", help="rows of the table (default: all that the other options allow)")
-    parser.add_argument("--checkpoint", help="checkpoint folder; tiny and flow_tiny are included")
+    parser.add_argument("--checkpoint", help=CHECKPOINT_HELP)
     parser.add_argument("--baselines", type=Path, help="folder of `hwm bench fit-baselines`")
     parser.add_argument("--main", default="model", help="row that the others are compared with (%(default)s)")
     parser.add_argument("--films", type=Path, help="folder for a film of every episode")

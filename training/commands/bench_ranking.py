@@ -9,7 +9,7 @@ tasks are kept in --out: run the same command again to resume.
 
 import argparse
 
-from hwm_core.assets import SHIPPED
+from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 
 from .arguments import Parser, add_closed_loop_arguments, positive
 
@@ -18,9 +18,7 @@ PLACES = ("start", "near")
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
-    parser.add_argument(
-        "--checkpoint", default=SHIPPED, help="checkpoint folder; tiny and flow_tiny are included (%(default)s)"
-    )
+    parser.add_argument("--checkpoint", default=DEFAULT, help=f"{CHECKPOINT_HELP} (%(default)s)")
     parser.add_argument(
         "--places", nargs="+", choices=PLACES, default=PLACES, help="where the robot is (default: both)"
     )

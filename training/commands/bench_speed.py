@@ -10,16 +10,14 @@ as the slow one does: Spearman 0.95 or more, top-1 regret 5 % or less.
 import argparse
 from pathlib import Path
 
-from hwm_core.assets import SHIPPED
+from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 
 from .arguments import SEEDS, TASKS, Parser, positive
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
-    parser.add_argument(
-        "--checkpoint", default=SHIPPED, help="checkpoint folder; tiny and flow_tiny are included (%(default)s)"
-    )
+    parser.add_argument("--checkpoint", default=DEFAULT, help=f"{CHECKPOINT_HELP} (%(default)s)")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=("reach", "push"), help="tasks (reach push)")
     parser.add_argument("--scenes", type=positive, default=4, help="starts of each task (%(default)s)")
     parser.add_argument(

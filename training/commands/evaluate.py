@@ -12,7 +12,7 @@ there as they are computed: the same command resumes a stopped evaluation. Sever
 import argparse
 from pathlib import Path
 
-from hwm_core.assets import SHIPPED
+from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 
 from .arguments import Parser, add_ranks, positive
 
@@ -21,9 +21,7 @@ PROTOCOLS = ("horizon", "paper")
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
-    parser.add_argument(
-        "--checkpoint", nargs="+", default=[SHIPPED], help="checkpoint folders; tiny and flow_tiny are included"
-    )
+    parser.add_argument("--checkpoint", nargs="+", default=[DEFAULT], help=CHECKPOINT_HELP)
     parser.add_argument("--tokenizer", type=Path, help="new folder of an external tokenizer that was moved")
     parser.add_argument("--store", type=Path, help="evaluate on the validation episodes of this store")
     parser.add_argument("--seed", type=int, help="seed of the first simulated episode")

@@ -9,7 +9,7 @@ the predicted end of the motion. --simulator predicts with the simulator: what r
 import argparse
 from pathlib import Path
 
-from hwm_core.assets import SHIPPED
+from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 
 from .arguments import TASKS, Parser
 
@@ -18,9 +18,7 @@ _SEED = 2_400_000  # the first of the seeds for tuning
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
-    parser.add_argument(
-        "--checkpoint", default=SHIPPED, help="checkpoint folder; tiny and flow_tiny are included (%(default)s)"
-    )
+    parser.add_argument("--checkpoint", default=DEFAULT, help=f"{CHECKPOINT_HELP} (%(default)s)")
     parser.add_argument("--task", choices=TASKS, default="reach", help="kind of task (%(default)s)")
     parser.add_argument("--seed", type=int, default=_SEED, help="seed of the task (%(default)s)")
     parser.add_argument("--config", type=Path, help="YAML file with the settings of planning")

@@ -8,7 +8,7 @@ writes table.md, metrics.json, contact_sheet.png and prediction.mp4 into replay_
 import argparse
 from pathlib import Path
 
-from hwm_core.assets import SHIPPED
+from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 
 from .arguments import Parser
 
@@ -16,9 +16,7 @@ from .arguments import Parser
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
     parser.add_argument("bag", type=Path, help="rosbag2 folder, or one .mcap or .db3 file")
-    parser.add_argument(
-        "--checkpoint", default=SHIPPED, help="checkpoint folder; tiny and flow_tiny are included (%(default)s)"
-    )
+    parser.add_argument("--checkpoint", default=DEFAULT, help=f"{CHECKPOINT_HELP} (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("replay_out"), help="folder to write (%(default)s)")
     parser.add_argument(
         "--config", type=Path, help="YAML file with topics, stamps, horizons, stride, sampling, seed, examples"

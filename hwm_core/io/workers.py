@@ -1,11 +1,13 @@
-"""A pool of worker processes that stops quietly on Ctrl-C."""
+"""A pool of worker processes that stops quietly on Ctrl-C, and with its parent."""
 
+import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 from hwm_core.errors import BadConfig
 
@@ -20,7 +22,7 @@ def worker_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     Raises:
         BadConfig: the operating system ended a process.
     """
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_ignore_interrupt) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_follow_parent) as pool:
         try:
             yield pool
         except BrokenProcessPool as error:
@@ -35,6 +37,17 @@ def worker_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
             raise
 
 
-def _ignore_interrupt() -> None:
-    """Ctrl-C goes to all processes of a terminal; the parent handles it."""
+def _follow_parent() -> None:
+    """Ignore Ctrl-C, which goes to all processes of a terminal: the parent handles it. End when the parent has ended.
+
+    A parent that is killed cannot stop its workers, and they would wait for its next task forever.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_after_parent, daemon=True).start()
+
+
+def _end_after_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -5,11 +5,14 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-REQUIREMENTS = [
-    line.split("#")[0].strip()
-    for line in (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    if line.split("#")[0].strip()
-]
+
+
+def requirements(name: str) -> list[str]:
+    """The requirements in a file, without its comments."""
+    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
+    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+
+
 # The folder training/ is installed as hwm_training: nobody's site-packages gets a module named `training`.
 RECIPES = [name.replace("training", "hwm_training", 1) for name in find_packages(include=["training", "training.*"])]
 
@@ -33,9 +36,10 @@ setup(
         ],
     },
     entry_points={"console_scripts": ["hwm = hwm_training.main:main"]},
-    install_requires=REQUIREMENTS,
+    install_requires=requirements("requirements.txt"),
     extras_require={
         "docs": ["furo", "myst-parser", "sphinx>=8.2"],
         "test": ["pytest>=7,<8.4"],
+        "wan": requirements("requirements-wan.txt"),
     },
 )

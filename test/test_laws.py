@@ -14,7 +14,7 @@ PACKAGES = ("hwm_core", "hwm_ros", "training")
 # `sim` is later than `data` because data.rosbag2 writes the simulated recordings.
 LAYERS = (
     {"assets", "errors", "frames", "rng", "streams", "types", "visualization"},
-    {"clips", "config", "device", "metrics"},
+    {"clips", "config", "device", "metrics", "pretrained"},
     {"io", "nn", "tokenizers"},
     {"data", "models"},
     {"planning", "sampling"},

@@ -13,6 +13,8 @@ import pytest
 import setuptools
 import yaml
 
+from hwm_core import pretrained
+
 ROOT = Path(__file__).parent.parent
 
 INTERFACES = ("action", "msg", "srv")
@@ -109,6 +111,8 @@ MODULE_OF = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml"}
 INDIRECT = {"tensorboard"}
 # Optional: used if the user has installed it.
 OPTIONAL = {"cosmos_tokenizer"}
+# Of the extra `wan`; others of them are imported by name (`hwm_core.pretrained`).
+EXTRA = {"diffusers", "peft"}
 
 
 def test_the_required_distributions_are_exactly_the_imported_ones():
@@ -119,8 +123,13 @@ def test_the_required_distributions_are_exactly_the_imported_ones():
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(node.module.split(".")[0])
-    imported -= set(sys.stdlib_module_names) | {"hwm_core", "training"} | OPTIONAL
+    imported -= set(sys.stdlib_module_names) | {"hwm_core", "training"} | OPTIONAL | EXTRA
     assert imported | INDIRECT == {MODULE_OF.get(name, name) for name in required_distributions()}
+
+
+def test_the_extra_for_wan_is_what_the_error_about_a_missing_package_lists():
+    required = {re.split("[<>=]", line)[0] for line in SETUP["extras_require"]["wan"]}
+    assert required == set(pretrained._EXTRA) and required >= EXTRA
 
 
 def test_package_xml_has_no_pip_keys():

@@ -113,7 +113,7 @@ def _open_run(options: argparse.Namespace, ranks: Ranks) -> Run:
         )
     else:
         recipe = read_recipe(options.preset, options.overrides)
-    given = {name: getattr(options, name, None) for name in ("data", "tokenizer", "init", "checkpoint")}
+    given = {name: getattr(options, name, None) for name in ("data", "tokenizer", "init", "checkpoint", "base")}
     # A shipped checkpoint by name is stored as its folder.
     sources = {name: str(checkpoint_path(path).absolute()) for name, path in given.items() if path is not None}
     return Run(folder, recipe, ranks, options.resume, options.replay, sources)

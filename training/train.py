@@ -1,6 +1,7 @@
 """Train a world model over a frozen tokenizer, on an episode store or on tokens of `hwm tokenize`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,17 +14,27 @@ from hwm_core.train.trainer import Trainer
 from hwm_core.train.training_data import open_training_data
 from hwm_core.train.validation import evaluate_model, fixed_batches
 from hwm_core.world_model.checkpoint import Checkpoint, load_checkpoint, load_tokenizer, save_checkpoint
-from hwm_core.world_model.registry import build_model
+from hwm_core.world_model.registry import build_model, family
 
 from .environment import revision
 from .initial_weights import load_initial_weights
+from .pretrained_base import open_base
 from .run import Run
 from .screen import reporter_of
 from .training_loop import train_run
 
 
-def train(run: Run, data_path: Path, tokenizer_path: Path | None, init: Path | None) -> bool:
-    """Returns whether the budget is spent. Raises BadInput for errors that the user can correct."""
+def train(
+    run: Run, data_path: Path, tokenizer_path: Path | None, init: Path | None, pipeline: Path | None = None
+) -> bool:
+    """Returns whether the budget is spent. Raises BadInput for errors that the user can correct.
+
+    Args:
+        pipeline: folder of a pretrained network, for families that have one.
+    """
+    fresh = init is None and not run.resume
+    base = open_base(run, pipeline, fresh=fresh) if family(run.recipe.family).pretrained or pipeline else None
+    run = run if base is None else replace(run, recipe=base.recipe)
     recipe, device = run.recipe, run.device
     tokenizer = load_tokenizer(tokenizer_path, device) if tokenizer_path else None
     data = open_training_data(data_path, recipe, tokenizer)
@@ -32,7 +43,9 @@ def train(run: Run, data_path: Path, tokenizer_path: Path | None, init: Path | N
         measured = fixed_batches(data.windows, recipe.data.validation_windows)
         tokenizer.fit_statistics(unit(batch.frames.to(device)) for batch in measured)
     torch.manual_seed(recipe.train.seed)  # of the initial weights
-    model = build_model(recipe.family, data.config.plain())
+    model = build_model(recipe.family, data.config.plain(), None if base is None else base.folder, device)
+    if base is not None:
+        base.prepare(model, recipe, run.ranks)
     if init is not None and not run.resume:
         load_initial_weights(model, load_checkpoint(init), data, where=f"--init {init}")
     if tokenizer is not None and model.needs_channel_weights:

@@ -26,20 +26,22 @@ from .training_loop import train_run
 def train(run: Run, data: Path, init: str | Path | None) -> bool:
     """Returns whether the budget is spent. Raises BadInput for errors that the user can correct."""
     recipe, store = run.recipe, open_store(data)
+    config, settings = recipe.trained_tokenizer, recipe.train_tokenizer
+    assert settings is not None, "a recipe has both sections"
     size = (store.preprocessing.height, store.preprocessing.width)
-    recipe.require_frame_size(size, recipe.tokenizer.spatial_factor, str(data))
+    recipe.require_frame_size(size, config.spatial_factor, str(data))
     identity = identity_of_store(store)
     run.require_same_data(identity)
-    frames = num_frames(recipe.num_latents, recipe.tokenizer.temporal_factor)
+    frames = num_frames(recipe.num_latents, config.temporal_factor)
     windows = Windows(store.training, None, 1, frames - 1, stride=recipe.data.stride)
     held_out = fixed_batches(Windows(store.validation, None, 1, frames - 1), recipe.data.validation_windows)
     measured = fixed_batches(windows, recipe.data.validation_windows)  # for the statistics of continuous latents
-    torch.manual_seed(recipe.train_tokenizer.seed)  # of the initial weights
-    tokenizer = build_tokenizer(recipe.tokenizer)
+    torch.manual_seed(settings.seed)  # of the initial weights
+    tokenizer = build_tokenizer(config)
     if init and not run.resume:
         load_initial_tokenizer(tokenizer, init)
     with reporter_of(run) as reporter:
-        trainer = Trainer(TokenizerTask(tokenizer), recipe.train_tokenizer, ranks=run.ranks, reporter=reporter)
+        trainer = Trainer(TokenizerTask(tokenizer), settings, ranks=run.ranks, reporter=reporter)
 
         def export(trained: VideoTokenizer) -> None:
             exported = deepcopy(trained)  # the trained module stays without statistics

@@ -108,7 +108,7 @@ def measure(
     manifest = fit_manifest("robot", "states", episode.names, ["rad"] * len(JOINTS), episode.states)
     recipe = read_recipe("tiny", ["data.actions=states"])
     torch.manual_seed(0)
-    tokenizer = build_tokenizer(recipe.tokenizer).eval()
+    tokenizer = build_tokenizer(recipe.trained_tokenizer).eval()
     datasets = _datasets(folder, episode, manifest, tokenizer, frames)
     for name, windows in datasets.items():
         rates[name] = BATCH * _calls_per_second(_batches(windows).__next__, seconds)
@@ -127,7 +127,7 @@ def _datasets(
     """The data sets that training reads in random order."""
     for split in ("training", "validation"):
         write_episode(folder / "store" / split, episode, PREPROCESSING)
-    continuous = build_tokenizer(read_recipe("flow_tiny", ["data.actions=states"]).tokenizer).eval()
+    continuous = build_tokenizer(read_recipe("flow_tiny", ["data.actions=states"]).trained_tokenizer).eval()
     whole_windows = TokeniseOptions(latents=5, stride=1)
     sets = {
         "cache": (tokenizer, whole_windows),

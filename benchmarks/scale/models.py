@@ -91,7 +91,7 @@ class Prediction:
 
     def __init__(self, recipe: Recipe, model: WorldModelNetwork, batch: int) -> None:
         config, device = model.config, model.device
-        tokenizer = build_tokenizer(recipe.tokenizer).to(device).eval()
+        tokenizer = build_tokenizer(recipe.trained_tokenizer).to(device).eval()
         height, width = (size * tokenizer.spatial_factor for size in config.grid)
         joints, rng = [f"joint_{i}" for i in range(config.action_dim)], np.random.default_rng(0)
         manifest = fit_manifest("random", "states", joints, ["rad"] * len(joints), rng.normal(size=(99, len(joints))))

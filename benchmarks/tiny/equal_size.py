@@ -58,7 +58,7 @@ def parameters(family: str, model: Sequence[str], frame_size: tuple[int, int], a
     """
     recipe = read_recipe(PRESETS[family], model)
     with torch.device("meta"):
-        config = recipe.model_config_for(build_tokenizer(recipe.tokenizer), frame_size, action_dim)
+        config = recipe.model_config_for(build_tokenizer(recipe.trained_tokenizer), frame_size, action_dim)
         network = build_model(family, config.plain())
     return sum(parameter.numel() for parameter in network.parameters())
 

@@ -1,11 +1,14 @@
 """What checkpoints, training, sampling and tables need of a network, whatever its family."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from hwm_core.models.config import WorldModelConfig
+from hwm_core.nn.attention_spec import BlockSpec
 from hwm_core.nn.backbone import Backbone
 
 
@@ -20,6 +23,8 @@ class WorldModelNetwork(nn.Module, ABC):
     backbone: Backbone
     cache_obstacle: str | None
     """Why keys and values of the past cannot be cached exactly; None where they can."""
+    folder: Path | None = None
+    """Where the frozen weights of a pretrained network are; None if all weights belong to this module."""
 
     @abstractmethod
     def loss(self, codes: Tensor, actions: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
@@ -38,6 +43,11 @@ class WorldModelNetwork(nn.Module, ABC):
     @abstractmethod
     def future_loss(self, codes: Tensor, actions: Tensor | None, generator: torch.Generator) -> dict[str, Tensor]:
         """`loss` and further metrics of a prediction from the past alone; None drops the actions."""
+
+    @property
+    def specs(self) -> Sequence[BlockSpec]:
+        """The attention of each block."""
+        return self.backbone.specs
 
     @property
     def device(self) -> torch.device:

@@ -200,3 +200,11 @@ FLOW_VARIANTS: Mapping[str, Callable[[AttendsTo], BlockSpec]] = {
 
 ST_VARIANTS: Mapping[str, BlockSpec] = {"base": _space_time()}
 """The ST-Transformer of the 1X challenge's compression winner. Actions are no stream: they are added to the tokens."""
+
+WAN_VARIANTS: Mapping[str, BlockSpec] = {
+    "base": BlockSpec(
+        (_self_attention("full", Axis.ALL, VIDEO, "video", causal=False),),
+        mlp=_one_group("video", VIDEO),
+    )
+}
+"""Wan 2.2, which diffusers computes. Actions are no stream: they modulate the tokens; nor is the text."""

@@ -17,7 +17,9 @@ class Sampling(Config):
     several futures), and `steps=50, guidance_scale=3` for flow models.
     """
 
-    steps: int = Field(default=1, ge=1, description="masked: refinement steps K within one latent; flow: ODE steps")
+    steps: int = Field(
+        default=1, ge=1, description="masked: refinement steps K within one latent; flow and wan: ODE steps"
+    )
     detail_transfer: bool = Field(
         default=False, description="in static regions, restore the detail of the newest observed frame"
     )
@@ -30,9 +32,13 @@ class Sampling(Config):
         default=True,
         description="masked: predict all future latents in one pass, each without the others' tokens",
     )
-    solver: Literal["euler", "midpoint", "heun"] = Field(
-        default="euler", description="flow: ODE solver; midpoint and heun evaluate the model twice per step"
+    solver: Literal["euler", "midpoint", "heun", "unipc"] = Field(
+        default="euler",
+        description="flow: euler, or midpoint and heun, which evaluate the model twice per step; wan: euler or unipc",
     )
     guidance_scale: float = Field(
-        default=1.0, ge=0, description="flow: classifier-free guidance; 1: none; the paper's 3 doubles the computation"
+        default=1.0,
+        ge=0,
+        description="flow and wan: classifier-free guidance; 1: none; another value doubles the computation",
     )
+    shift: float = Field(default=5.0, gt=0, description="wan: shift of the noise levels; above 1: more steps in noise")

@@ -1,14 +1,13 @@
 """Solvers of ordinary differential equations from t = 0 (noise) to t = 1 (data)."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 from torch import Tensor
 
+from hwm_core.errors import BadConfig
+
 Velocity = Callable[[Tensor, float], Tensor]
 """dx/dt at point x and time t."""
-
-Solver = Literal["euler", "midpoint", "heun"]
 
 
 def euler(velocity: Velocity, x: Tensor, t: float, dt: float) -> Tensor:
@@ -34,8 +33,12 @@ STEPS: Mapping[str, Callable[[Velocity, Tensor, float, float], Tensor]] = {
 }
 
 
-def integrate(velocity: Velocity, x: Tensor, *, steps: int, solver: Solver = "euler") -> Tensor:
-    """Integrate `velocity` from x at t = 0 to t = 1 in equal steps."""
+def integrate(velocity: Velocity, x: Tensor, *, steps: int, solver: str = "euler") -> Tensor:
+    """Integrate `velocity` from x at t = 0 to t = 1 in equal steps. Raises BadConfig for an unknown solver."""
+    if solver not in STEPS:
+        raise BadConfig(
+            "sampling: key `solver`", expected=" or ".join(STEPS), got=f"`{solver}`", remedy="Set one of these."
+        )
     for i in range(steps):
         x = STEPS[solver](velocity, x, i / steps, 1.0 / steps)
     return x

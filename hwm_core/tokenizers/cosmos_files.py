@@ -1,6 +1,5 @@
 """The TorchScript files of a Cosmos tokenizer: find them, check their sha256, open them."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -8,7 +7,9 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from hwm_core import pretrained
 from hwm_core.errors import BadCheckpoint
+from hwm_core.pretrained import file_sha256
 
 ENCODER, DECODER, AUTOENCODER = "encoder.jit", "decoder.jit", "autoencoder.jit"
 
@@ -20,22 +21,13 @@ def is_cosmos_folder(folder: Path) -> bool:
 
 def sums(folder: Path) -> dict[str, str]:
     """{file name: sha256} of the two files. Raises BadCheckpoint if one is missing."""
-    return {name: _sha256(_existing(folder / name)) for name in (ENCODER, DECODER)}
+    return {name: file_sha256(_existing(folder / name)) for name in (ENCODER, DECODER)}
 
 
 def check_sums(folder: Path, wanted: Mapping[str, str], name: str) -> None:
     """Raises BadCheckpoint if a file is absent or has another sha256 than in `wanted`."""
-    for file, digest in wanted.items():
-        path = folder / file
-        got = f"sha256 {_sha256(path)}" if path.is_file() else "no such file"
-        if got != f"sha256 {digest}":
-            raise BadCheckpoint(
-                str(path),
-                expected=f"{file} of Cosmos {name}, sha256 {digest}",
-                got=got,
-                remedy="Give the folder of that download: as `tokenizer` when loading, or as a link `tokenizer` in the "
-                "checkpoint's folder.",
-            )
+    remedy = "Give the folder of that download: as `tokenizer` when loading, or as a link `tokenizer` in the "
+    pretrained.check_sums(folder, wanted, f"Cosmos {name}", remedy + "checkpoint's folder.")
 
 
 class Codec(Protocol):
@@ -111,11 +103,3 @@ def _existing(path: Path) -> Path:
             remedy="Give the folder that holds both files.",
         )
     return path
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -13,6 +13,7 @@ from hwm_core.tokenizers.causal import CausalTokenizerConfig, CausalVideoTokeniz
 from hwm_core.tokenizers.continuous import ContinuousTokenizerConfig, ContinuousVideoTokenizer
 from hwm_core.tokenizers.cosmos import CosmosTokenizerConfig, CosmosVideoTokenizer
 from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
+from hwm_core.tokenizers.wan import WanTokenizerConfig, WanVideoTokenizer
 
 
 class TokenizerKind(NamedTuple):
@@ -28,6 +29,7 @@ TOKENIZERS: dict[str, TokenizerKind] = {
     "continuous": TokenizerKind(ContinuousTokenizerConfig, ContinuousVideoTokenizer),
     "cosmos": TokenizerKind(CosmosTokenizerConfig, CosmosVideoTokenizer, external=True),
     "patch": TokenizerKind(PatchTokenizerConfig, PatchTokenizer),
+    "wan": TokenizerKind(WanTokenizerConfig, WanVideoTokenizer, external=True),
 }
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from types import MethodType
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -12,9 +13,19 @@ from hwm_core.tokenizers.causal_block import CausalBlock
 from hwm_core.train.config import TrainingConfig
 
 
+@runtime_checkable
+class DeclaresBlocks(Protocol):
+    """A module that declares its repeated blocks, which come from another library."""
+
+    @property
+    def repeated_blocks(self) -> list[nn.Module]: ...
+
+
 def blocks_of(module: nn.Module) -> list[nn.Module]:
     """A world model's transformer blocks, or a tokenizer's residual blocks."""
-    return [part for part in module.modules() if isinstance(part, (Block, CausalBlock))]
+    parts = list(module.modules())
+    declared = [block for part in parts if isinstance(part, DeclaresBlocks) for block in part.repeated_blocks]
+    return [*declared, *(part for part in parts if isinstance(part, (Block, CausalBlock)))]
 
 
 def prepare_blocks(module: nn.Module, config: TrainingConfig) -> None:

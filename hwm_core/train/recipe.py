@@ -1,11 +1,11 @@
 """A recipe: all settings of a training run, from a YAML file and `key=value` overrides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hwm_core.config import Config, overridden, read_yaml
 from hwm_core.data.episodes.augment import Augmentation
@@ -37,17 +37,50 @@ class Recipe(Config):
 
     family: str = "masked"
     data: DataConfig = DataConfig()
-    tokenizer: Annotated[CausalTokenizerConfig | ContinuousTokenizerConfig, Field(discriminator="kind")]
-    train_tokenizer: TrainingConfig
+    tokenizer: Annotated[CausalTokenizerConfig | ContinuousTokenizerConfig, Field(discriminator="kind")] | None = None
+    train_tokenizer: TrainingConfig | None = None  # both are None where the tokenizer is a download
     model: dict[str, Any]  # keys of the family's configuration; keys that tokenizer and data decide are optional
     train: TrainingConfig
     tune_decoder: TrainingConfig | None = None
+
+    @model_validator(mode="after")
+    def _tokenizer_has_a_training(self) -> "Recipe":
+        if (self.tokenizer is None) != (self.train_tokenizer is None):
+            raise ValueError("both `tokenizer` and `train_tokenizer`, or neither where the tokenizer is a download")
+        return self
+
+    @property
+    def trained_tokenizer(self) -> CausalTokenizerConfig | ContinuousTokenizerConfig:
+        """The tokenizer that is trained with the model. Raises BadConfig for a recipe with a downloaded one."""
+        if self.tokenizer is None:
+            raise BadConfig(
+                "recipe",
+                expected="sections `tokenizer` and `train_tokenizer`",
+                got="none: its tokenizer is a download",
+                remedy="Give the folder of the download to hwm train, as --tokenizer.",
+            )
+        return self.tokenizer
 
     @property
     def num_latents(self) -> int:
         """Past and future latents of a window."""
         config = family(self.family).config.parse(self.model, where="model")
         return config.num_past_latents + config.num_future_latents
+
+    def over_base(self, settings: Mapping[str, Any]) -> "Recipe":
+        """The recipe, completed with what a pretrained network decides of the model.
+
+        Raises BadConfig for a value that contradicts the pretrained network.
+        """
+        for key, value in settings.items():
+            if self.model.get(key, value) != value:
+                raise BadConfig(
+                    f"model: key `{key}`",
+                    expected=f"{value}, the value of the pretrained network",
+                    got=self.model[key],
+                    remedy="Remove the key, or give another --base.",
+                )
+        return self.model_copy(update={"model": {**self.model, **settings}})
 
     def require_frame_size(self, frame_size: tuple[int, int], spatial_factor: int, where: str) -> None:
         """Raises BadConfig where the model's grid, if the recipe states it, needs frames of another size.

@@ -4,9 +4,10 @@
 contains the sha256 of the two weight files in the same folder. Weights are bfloat16. A folder with `tokenizer.yaml`
 and `tokenizer.safetensors` contains only a tokenizer.
 
-The weights of an external tokenizer (Cosmos) are not copied. The YAML contains its name and the sha256 of its
-files; the symbolic link `tokenizer` in the folder points to these files. A model that was trained on codes without
-their tokenizer has `tokenizer: null`: it predicts codes that cannot be decoded to frames.
+The weights of an external tokenizer (Cosmos, Wan) are not copied. The YAML contains the sha256 of its files; the
+symbolic link `tokenizer` in the folder points to these files. In the same way the link `base` points to the frozen
+weights of a pretrained network (Wan). A model that was trained on codes without their tokenizer has `tokenizer: null`:
+it predicts codes that cannot be decoded to frames.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from hwm_core.tokenizers import VideoTokenizer, build_tokenizer
 from hwm_core.tokenizers.cosmos import CosmosVideoTokenizer
 from hwm_core.tokenizers.cosmos_files import is_cosmos_folder
 from hwm_core.tokenizers.registry import TOKENIZERS
+from hwm_core.tokenizers.wan import WanVideoTokenizer, is_wan_folder
 from hwm_core.world_model.checkpoint_files import (
     CHECKPOINT_HEADER,
     MODEL_WEIGHTS,
@@ -42,7 +44,7 @@ from hwm_core.world_model.checkpoint_files import (
 )
 from hwm_core.world_model.registry import build_model, family
 
-_LINK = "tokenizer"
+_LINK, _BASE_LINK = "tokenizer", "base"
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
     tokenizer = checkpoint.tokenizer
     with replaced_folder(directory) as partial:
         weights = {MODEL_WEIGHTS: write_weights(partial / MODEL_WEIGHTS, checkpoint.model)}
+        if checkpoint.model.folder is not None:
+            (partial / _BASE_LINK).symlink_to(checkpoint.model.folder.resolve(), target_is_directory=True)
         if tokenizer is not None:
             weights |= _write_tokenizer(partial, tokenizer)
         header = CheckpointHeader(
@@ -93,7 +97,7 @@ def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
 def load_checkpoint(
     directory: str | Path, device: torch.device | str = "cpu", tokenizer: str | Path | None = None
 ) -> Checkpoint:
-    """Read a checkpoint; its modules are float32 and in evaluation mode.
+    """Read a checkpoint; its modules are float32 (but a pretrained base as configured) and in evaluation mode.
 
     Args:
         directory: a folder, or the name of a shipped checkpoint.
@@ -101,12 +105,13 @@ def load_checkpoint(
 
     Raises:
         BadCheckpoint: the checkpoint is missing, truncated, modified, of another format or an unknown family, or its
-            parts do not match; the external tokenizer is missing or has other files.
+            parts do not match; the external tokenizer or the pretrained base is missing or has other files.
     """
     directory = checkpoint_folder(directory)
     header, sha256 = read_header(directory / CHECKPOINT_HEADER, CheckpointHeader)
     try:
-        model = build_model(header.family, header.model)
+        base = directory / _BASE_LINK if family(header.family).pretrained else None
+        model = build_model(header.family, header.model, base, device)
         coder = None
         if header.tokenizer is not None:
             coder = _build_tokenizer(directory, header.tokenizer, device, tokenizer)
@@ -138,7 +143,7 @@ def save_tokenizer(directory: str | Path, tokenizer: VideoTokenizer) -> None:
 
 
 def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") -> VideoTokenizer:
-    """Read a tokenizer, float32 and frozen, from its own folder, a checkpoint or a Cosmos download.
+    """Read a tokenizer, float32 and frozen, from its own folder, a checkpoint, or a download of Cosmos or Wan.
 
     Raises BadCheckpoint as `load_checkpoint` does.
     """
@@ -146,6 +151,8 @@ def load_tokenizer(directory: str | Path, device: torch.device | str = "cpu") ->
     alone, of_checkpoint = directory / TOKENIZER_HEADER, directory / CHECKPOINT_HEADER
     if not alone.exists() and is_cosmos_folder(directory):
         return CosmosVideoTokenizer.open(directory, device).eval()
+    if not alone.exists() and is_wan_folder(directory):
+        return WanVideoTokenizer.open(directory, device).eval()
     header: TokenizerHeader | CheckpointHeader
     if alone.exists() or not of_checkpoint.exists():
         header, _ = read_header(alone, TokenizerHeader)
@@ -170,7 +177,7 @@ def _write_tokenizer(folder: Path, tokenizer: VideoTokenizer) -> dict[str, str]:
     """Write the weights, or a link to the files of an external tokenizer; returns {weight file: sha256}."""
     if tokenizer.folder is None:
         return {TOKENIZER_WEIGHTS: write_weights(folder / TOKENIZER_WEIGHTS, tokenizer)}
-    (folder / _LINK).symlink_to(tokenizer.folder, target_is_directory=True)
+    (folder / _LINK).symlink_to(tokenizer.folder.resolve(), target_is_directory=True)
     return {}
 
 

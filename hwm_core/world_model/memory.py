@@ -6,6 +6,7 @@ from hwm_core.models.config import WorldModelConfig
 from hwm_core.models.flow_config import FlowConfig
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.models.st_config import STConfig
+from hwm_core.models.wan_config import WanConfig
 
 _WIDTHS = 8  # tensors of the width of the model that exist at once: residual stream, norm, queries, keys, values, ...
 _KEYS = 4  # the past's keys and values beside those of the candidate, joined and again in the order of the kernel
@@ -20,6 +21,8 @@ def bytes_per_candidate(model: WorldModelNetwork, num_latents: int, dtype: torch
         dtype: precision of the arithmetic.
     """
     config = model.config
+    if isinstance(config, WanConfig):
+        return _wan(config)
     at_once = 1 if model.separate_latents or isinstance(config, STConfig) else num_latents
     sites = config.sites[0] * config.sites[1]
     actions = config.future_frames if isinstance(config, FlowConfig) else config.num_future_latents
@@ -28,6 +31,16 @@ def bytes_per_candidate(model: WorldModelNetwork, num_latents: int, dtype: torch
     values = config.dim * (tokens * (_WIDTHS + 2 * config.mlp_ratio) + _KEYS * known) + _convolutions(config, at_once)
     values += _kept(config)
     return 2 * int(values * dtype.itemsize)  # twice: some values are in float32 under autocast
+
+
+def _wan(config: WanConfig) -> int:
+    """All latents at once, past and future, each with its modulation; norms and residuals are float32."""
+    sites = config.sites[0] * config.sites[1]
+    tokens = config.num_latents * sites
+    size = 2 if config.base_dtype == "bfloat16" else 4
+    values = tokens * (_WIDTHS * config.dim + 2 * config.mlp_dim) + 2 * config.text_length * config.dim
+    # The modulation by token exists while it is computed (`models.wan_transformer`).
+    return 2 * size * (values + 8 * tokens * config.dim) + 4 * 13 * config.num_latents * config.dim
 
 
 def _kept(config: WorldModelConfig) -> int:

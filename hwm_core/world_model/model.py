@@ -73,7 +73,8 @@ class WorldModel:
         """
         world_model = cls(load_checkpoint(directory, device, tokenizer), dtype=getattr(torch, dtype))
         for part in (world_model.model, world_model.tokenizer):
-            keep_weights(part, world_model.dtype)
+            if part.folder is None:  # pretrained networks have a precision of their own
+                keep_weights(part, world_model.dtype)
         return world_model
 
     def compile(self, mode: str = "default", batch: int = 32) -> None:

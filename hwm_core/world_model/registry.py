@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
+
+import torch
 
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec
 from hwm_core.errors import BadConfig
@@ -14,10 +17,13 @@ from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.models.st_config import STConfig
 from hwm_core.models.st_transformer import STTransformer
+from hwm_core.models.wan_base import open_model
+from hwm_core.models.wan_config import WanConfig
 from hwm_core.sampling.flow_predictor import FlowPredictor
 from hwm_core.sampling.masked_predictor import MaskedPredictor
 from hwm_core.sampling.predictor import Predictor
 from hwm_core.sampling.st_predictor import STPredictor
+from hwm_core.sampling.wan_predictor import WanPredictor
 from hwm_core.tokenizers import VideoTokenizer
 
 
@@ -26,10 +32,11 @@ class Family:
     """A model family."""
 
     config: type[WorldModelConfig]
-    network: Callable[[Any], WorldModelNetwork]  # builds it from a `config`
+    network: Callable[..., WorldModelNetwork]  # builds it from a `config`, and from a folder and a device if pretrained
     predictor: Callable[[Any], Predictor]  # samples from a `network`
     codes: Literal["discrete", "continuous"]  # of its tokenizers
     codes_field: Literal["levels", "latent_channels"]  # the field that must be equal in model and tokenizer
+    pretrained: bool = False  # its networks are built on a folder of frozen weights
 
     def check_tokenizer(self, tokenizer: VideoTokenizer | TokenizerSpec) -> None:
         """Raises BadConfig for a tokenizer with the other kind of codes."""
@@ -46,6 +53,7 @@ FAMILIES: Mapping[str, Family] = {
     "masked": Family(MaskedConfig, MaskedWorldModel, MaskedPredictor, "discrete", "levels"),
     "flow": Family(FlowConfig, FlowWorldModel, FlowPredictor, "continuous", "latent_channels"),
     "st_transformer": Family(STConfig, STTransformer, STPredictor, "discrete", "levels"),
+    "wan": Family(WanConfig, open_model, WanPredictor, "continuous", "latent_channels", pretrained=True),
 }
 
 
@@ -56,7 +64,24 @@ def family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def build_model(name: str, config: Mapping[str, Any]) -> WorldModelNetwork:
-    """An untrained network of the family `name`. Raises BadConfig for an invalid `config`."""
+def build_model(
+    name: str, config: Mapping[str, Any], base: Path | None = None, device: torch.device | str = "cpu"
+) -> WorldModelNetwork:
+    """An untrained network of the family `name`.
+
+    Args:
+        base: folder of its pretrained network, for a family that has one; None: random weights.
+        device: where the network will be used; it is built on the CPU.
+
+    Raises:
+        BadConfig: an invalid `config`, or one of another base.
+        BadCheckpoint: the files of the base are absent, or have another sha256.
+    """
     found = family(name)
-    return found.network(found.config.parse(dict(config), where=f"{name} model"))
+    parsed = found.config.parse(dict(config), where=f"{name} model")
+    if found.pretrained:
+        return found.network(parsed, base, device)
+    if base is not None:
+        expected = f"none: the family `{name}` has no pretrained network"
+        raise BadConfig("base", expected=expected, got=base, remedy="Leave it out.")
+    return found.network(parsed)

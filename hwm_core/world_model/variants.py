@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, get_args
 
 import torch
 
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.nn.attention_spec import AttentionSpec, Axis, BlockSpec, Groups
+from hwm_core.pretrained import has_extra
 from hwm_core.streams import ACTIONS, VIDEO, Stream
 from hwm_core.world_model.registry import FAMILIES, build_model
 
@@ -29,14 +31,21 @@ class VariantSummary:
 
 
 def summaries() -> list[VariantSummary]:
-    """Every family and variant, built on the meta device: nothing is allocated."""
+    """Every family and variant, built on the meta device: nothing is allocated.
+
+    Families whose packages are not installed are left out.
+    """
     found = []
     for name, family in FAMILIES.items():
+        if family.pretrained and not has_extra():
+            continue
         fields: Any = family.config.model_fields
-        base = _parameters(build(name, "base"))
+        usual: str = fields["attention"].default
+        built = cache(partial(build, name))  # a model of billions of parameters takes seconds
+        base = _parameters(built("base", usual))
         for variant in get_args(fields["variant"].annotation):
-            model = build(name, variant)
-            block = model.backbone.specs[-2]  # the last block of the flow family updates the future video alone
+            model = built(variant, usual)
+            block = model.specs[-2]  # the last block of the flow family updates the future video alone
             patterns = get_args(fields["attention"].annotation)
             count = _parameters(model)
             found.append(
@@ -47,7 +56,7 @@ def summaries() -> list[VariantSummary]:
                     weight_sets=_weight_sets(block),
                     parameters=count,
                     saving=1 - count / base,
-                    cacheable=tuple(one for one in patterns if build(name, variant, one).cache_obstacle is None),
+                    cacheable=tuple(one for one in patterns if built(variant, one).cache_obstacle is None),
                 )
             )
     return found

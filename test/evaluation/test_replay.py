@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import cv2
 import pytest
+import torch
 from recordings import record_drift
 from untrained import untrained
 
@@ -35,6 +36,14 @@ def test_a_replay_writes_table_numbers_sheet_and_video(tmp_path: Path, world_mod
     with av.open(str(done.video_path)) as container:
         # Starts 0 and 24 fit (24 + 33 = 57), each with 24 predicted frames
         assert sum(1 for _ in container.decode(video=0)) == 48
+
+
+def test_a_wan_model_replays_a_bag(tmp_path: Path) -> None:
+    world_model = WorldModel(untrained(family="wan"), dtype=torch.float32)
+    bag = record_drift(tmp_path / "run", frames=42)  # windows of 33 frames at 0 and 8
+    done = replay(bag, world_model, tmp_path / "out", ReplayConfig(horizons=(4, 24), examples=1, stride=8))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(FILES)
+    assert {h: of["windows"] for h, of in done.metrics["psnr_db"].items()} == {"4": 2, "24": 2}
 
 
 def test_the_same_bag_gives_the_same_files(tmp_path: Path, world_model: WorldModel) -> None:

@@ -7,7 +7,8 @@ import torch
 
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
-from hwm_core.tokenizers import build_tokenizer
+from hwm_core.models.network import WorldModelNetwork
+from hwm_core.tokenizers import VideoTokenizer, build_tokenizer
 from hwm_core.world_model.checkpoint import Checkpoint, save_checkpoint
 from hwm_core.world_model.registry import build_model
 
@@ -51,6 +52,8 @@ def untrained(
     `changes` override keys of the model configuration.
     """
     torch.manual_seed(0)
+    if family == "wan":
+        return _untrained_wan(kind, joints, aspect, limit, changes)
     of_family, tokenizer = FAMILIES[family]
     model = {
         "depth": 1,
@@ -62,12 +65,40 @@ def untrained(
         **of_family,
         **changes,
     }
+    return _checkpoint(family, build_model(family, model), build_tokenizer(tokenizer), kind, joints, aspect, limit)
+
+
+def _untrained_wan(
+    kind: str, joints: tuple[str, ...], aspect: float, limit: float, changes: dict[str, object]
+) -> Checkpoint:
+    """The same frames, with 3 past and 6 future latents of 4 frames; its pretrained files are in a temporary folder."""
+    from wan_models import SIZES, saved_pipeline  # the packages of the extra take seconds to import
+
+    from hwm_core.models.wan_base import settings_of
+    from hwm_core.world_model.checkpoint import load_tokenizer
+
+    folder = saved_pipeline()
+    lengths = {"grid": [2, 2], "num_past_latents": 3, "num_future_latents": 6, "action_dim": len(joints)}
+    config = {**SIZES, **settings_of(folder / "transformer"), **lengths, **changes}
+    model = build_model("wan", config, folder / "transformer")
+    return _checkpoint("wan", model, load_tokenizer(folder / "vae"), kind, joints, aspect, limit)
+
+
+def _checkpoint(
+    family: str,
+    model: WorldModelNetwork,
+    tokenizer: VideoTokenizer,
+    kind: str,
+    joints: tuple[str, ...],
+    aspect: float,
+    limit: float,
+) -> Checkpoint:
     values = np.random.default_rng(0).uniform(-1, 1, (20, len(joints)))
     return Checkpoint(
         name="untrained",
         family=family,
-        model=build_model(family, model),
-        tokenizer=build_tokenizer(tokenizer),
+        model=model,
+        tokenizer=tokenizer,
         manifest=fit_manifest(
             "test_robot", kind, joints, ["rad"] * len(joints), limit * values, [(-limit, limit)] * len(joints)
         ),

@@ -16,7 +16,7 @@ FRAME_NS = 1e9 / 30
 GOAL = np.full((16, 16, 3), 200, np.uint8)
 
 
-@pytest.fixture(params=["masked", "flow", "st_transformer"])
+@pytest.fixture(params=["masked", "flow", "st_transformer", "wan"])
 def live(request):
     return LiveModel(
         WorldModel(untrained(family=request.param), dtype=torch.float32), LiveConfig(max_candidates=8), Objective()

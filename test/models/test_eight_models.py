@@ -36,6 +36,7 @@ PAPER_COUNTS = {
         "fully_shared": 648_343_296,
     },
     "st_transformer": {"base": 135_208_960},  # derived in `models.st_transformer`
+    "wan": {"base": 5_053_017_536},  # derived in `models.wan`
 }
 CACHEABLE = ("time_aligned", "clean_context")
 PAPER_INIT = {"masked": "normal", "flow": "xavier", "st_transformer": "normal"}
@@ -252,4 +253,5 @@ def test_the_table_of_docs_models_is_what_the_code_prints_and_has_the_counts_of_
 
 
 def test_every_family_is_tested() -> None:
-    assert {case.family for case in CASES} == set(FAMILIES) == set(PAPER_COUNTS)
+    # Wan has its own tests, in test_wan.py: diffusers computes its blocks.
+    assert {case.family for case in CASES} | {"wan"} == set(FAMILIES) == set(PAPER_COUNTS)

@@ -33,9 +33,12 @@ def test_only_matrices_have_weight_decay():
 def test_decay_on_matrices_is_on_the_weights_of_linear_layers_and_convolutions_alone(preset, optimiser):
     recipe = read_recipe(preset)
     model = {**recipe.model, "dim": 24, "depth": 1, "num_heads": 2, "grid": [4, 4], "levels": [4, 3]}
-    if recipe.family == "flow":
+    if recipe.family in ("flow", "wan"):
         del model["levels"]
-    for network in (build_model(recipe.family, model), build_tokenizer(recipe.tokenizer)):
+    networks = [build_model(recipe.family, model)]
+    if recipe.tokenizer is not None:
+        networks.append(build_tokenizer(recipe.tokenizer))
+    for network in networks:
         built = build_optimisers(network, config(optimiser=optimiser, weight_decay=0.1, decayed="matrices"))
         decayed = {id(p) for one in built for g in one.param_groups if g["weight_decay"] for p in g["params"]}
         layers = {name: part for name, part in network.named_modules() if isinstance(part, MATRICES)}

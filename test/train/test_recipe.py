@@ -18,7 +18,7 @@ def test_every_preset_is_valid_and_equal_after_writing_and_reading(preset, tmp_p
 
 
 def test_an_unknown_preset_is_rejected_with_the_known_presets():
-    with pytest.raises(BadConfig, match=r"flow, flow_tiny, g1, masked, plan, st, tiny, or a .yaml file"):
+    with pytest.raises(BadConfig, match=r"flow, flow_tiny, g1, masked, plan, st, tiny, wan, or a .yaml file"):
         read_recipe("tyni")
 
 

@@ -10,6 +10,7 @@ from hwm_core.models.flow_config import FlowConfig
 from hwm_core.models.masked_config import MaskedConfig
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.models.st_config import STConfig
+from hwm_core.models.wan_config import WanConfig
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.memory import bytes_per_candidate
 from hwm_core.world_model.registry import FAMILIES, Family
@@ -32,6 +33,8 @@ CONFIGS = {
     "st_transformer": STConfig(vocabulary="factorised", num_heads=3, **SMALL),
     "st_transformer, paper": STConfig(depth=2),
     "flow, paper": FlowConfig(depth=2, attention="clean_context"),
+    "wan": WanConfig(num_heads=3, base_dtype="float32", latent_channels=8, text_length=64, **SMALL),
+    "wan, paper": WanConfig(depth=2),
 }
 
 
@@ -52,7 +55,9 @@ def peak(network: WorldModelNetwork, candidates: int, num_latents: int, sampling
     codes = torch.empty(1, config.num_past_latents, *config.grid, dtype=torch.long, device=META)
     with torch.inference_mode():
         past = predictor.observe(
-            torch.empty(*codes.shape, config.latent_channels, device=META) if isinstance(config, FlowConfig) else codes,
+            torch.empty(*codes.shape, config.latent_channels, device=META)
+            if isinstance(config, (FlowConfig, WanConfig))
+            else codes,
             torch.empty(1, config.past_frames, config.action_dim, device=META),
         )
         actions = torch.empty(candidates, config.future_frames, config.action_dim, device=META)

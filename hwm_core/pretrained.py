@@ -1,0 +1,113 @@
+"""Folders of pretrained networks in the format of diffusers: config.json and safetensors, identified by sha256.
+
+Nothing is downloaded, and the files are never copied. The packages that read them are the extra `wan`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hwm_core.errors import BadCheckpoint, BadConfig
+
+CONFIG = "config.json"
+_EXTRA = ("diffusers", "peft", "psutil", "transformers")
+
+
+def import_extra(module: str) -> ModuleType:
+    """Import a module that needs the packages of the extra `wan`. Raises BadConfig where one is not installed."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in _EXTRA:
+            raise
+        raise BadConfig(
+            "Wan 2.2",
+            expected=f"the packages {', '.join(_EXTRA)}",
+            got=f"no package {error.name}",
+            remedy="Install the extra: pip install '.[wan]' in the repository of hwm_ros.",
+        ) from None
+
+
+def has_extra() -> bool:
+    """Whether the packages of the extra `wan` are installed."""
+    return all(find_spec(package) is not None for package in _EXTRA)
+
+
+def is_pretrained(folder: Path, network: str) -> bool:
+    """Whether the config.json of the folder names the class `network`."""
+    try:
+        return json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("_class_name") == network
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def read_settings(folder: Path, network: str) -> dict[str, Any]:
+    """The settings in config.json. Raises BadCheckpoint unless it is a folder of the class `network` with weights."""
+    if not is_pretrained(folder, network):
+        exists = (folder / CONFIG).is_file()
+        raise BadCheckpoint(
+            str(folder),
+            expected=f"a folder of diffusers' {network}: config.json and safetensors",
+            got="a config.json of another class" if exists else "no config.json",
+            remedy="Give the folder of Wan2.2-TI2V-5B in the format of diffusers, as docs/models.md describes.",
+        )
+    _weight_files(folder)
+    settings: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    return settings
+
+
+def sums(folder: Path) -> dict[str, str]:
+    """{file name: sha256} of config.json and of all weights. Raises BadCheckpoint if one is missing."""
+    return {file.name: file_sha256(file) for file in (folder / CONFIG, *_weight_files(folder))}
+
+
+def check_sums(folder: Path, wanted: Mapping[str, str], what: str, remedy: str) -> None:
+    """Raises BadCheckpoint if a file is absent or has another sha256 than in `wanted`.
+
+    Args:
+        what: what the files are, for the message.
+        remedy: what to do.
+    """
+    for name, digest in wanted.items():
+        path = folder / name
+        got = f"sha256 {file_sha256(path)}" if path.is_file() else "no such file"
+        if got != f"sha256 {digest}":
+            raise BadCheckpoint(str(path), expected=f"{name} of {what}, sha256 {digest}", got=got, remedy=remedy)
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file. Raises BadCheckpoint if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(1 << 20):
+                digest.update(block)
+            return digest.hexdigest()
+    except OSError as error:
+        raise BadCheckpoint(
+            str(path), expected="a readable file", got=error.strerror, remedy="Check the folder."
+        ) from None
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The safetensors of the folder, as its index lists them. Raises BadCheckpoint if one is missing."""
+    found = sorted(folder.glob("*.safetensors"))
+    indices = sorted(folder.glob("*.safetensors.index.json"))
+    wanted = {name for index in indices for name in json.loads(index.read_text())["weight_map"].values()}
+    if missing := sorted(wanted - {file.name for file in found}):
+        raise BadCheckpoint(
+            str(folder), expected=" and ".join(missing), got="no such file", remedy="Complete the download."
+        )
+    if not found:
+        raise BadCheckpoint(
+            str(folder),
+            expected="weights: *.safetensors beside config.json",
+            got="none",
+            remedy="Download the weights too; files of a few hundred bytes are git-lfs pointers.",
+        )
+    return [*indices, *found]

@@ -1,7 +1,7 @@
 """Reports the state of the world_model node: ~/context_status, /diagnostics, and each fault once in the log."""
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -57,10 +57,13 @@ class ModelHealth:
     def on_image(self, message: Any) -> None:
         """Report the state after an image."""
         self._surprise.on_image()
+        started, server = perf_counter(), self._model.server
         self.publish_status()
-        stamp_ns = convert.stamp_ns(message.header.stamp)
-        if stamp_ns > 0 and self._model.server is not None:
-            self._model.server.latencies.add("status", (self._node.get_clock().now().nanoseconds - stamp_ns) * 1e-9)
+        if server is None:
+            return
+        server.latencies.add("publish", perf_counter() - started)
+        if (stamp_ns := convert.stamp_ns(message.header.stamp)) > 0:
+            server.latencies.add("status", (self._node.get_clock().now().nanoseconds - stamp_ns) * 1e-9)
 
     def publish_status(self) -> None:
         """Publish the state of the context."""
@@ -77,6 +80,7 @@ class ModelHealth:
                 image_stamp=convert.time_of(context.newest_image_ns or 0),
                 image_period_s=context.image_period_s,
                 ready=code == ErrorCode.NONE,
+                compares_images=server.compares_images,
                 frames_held=context.frames_held,
                 frames_needed=server.info.past_frames,
                 error_code=code,

@@ -72,6 +72,7 @@ class ModelServer:
             raise
         self._model: WorldModel = self._live.world_model
         self.context = Context(self._model.manifest, self._model.preprocessing, self._model.past_frames)
+        self.compares_images = parameters.objective.compares_scenes
         self.camera_frame = ""  # frame_id of the newest image
         self.goal_version = self._live.goals.version
         self.info = model_info(self._model, parameters.dtype, self._live.space)
@@ -103,6 +104,7 @@ class ModelServer:
 
     def set_objective(self, objective: Objective) -> None:
         """Use other cost weights; the context is kept."""
+        self.compares_images = objective.compares_scenes
         self._worker.submit(partial(self._live.set_objective, objective), urgent=True)
 
     async def set_goal(self, message: Image) -> int:

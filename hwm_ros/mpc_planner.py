@@ -114,8 +114,8 @@ class MpcPlannerNode(Node):
             check_goal(handle.request)
             self._inputs_ready = Future(executor=self.executor)
             await self._inputs_ready
-            version = await self._send_image(handle.request.goal)
-            self._goal = goal = self._start(handle, version)
+            self._inputs.require_comparison(handle.request)
+            self._goal = goal = self._start(handle, await self._send_image(handle.request.goal))
             if self._inputs.status is not None:
                 await self._on_status(self._inputs.status)
             result = goal.result(await goal.done)

@@ -4,8 +4,11 @@ import time
 from collections.abc import Callable
 
 from hwm_core.errors import BadInput
+from hwm_core.live.goal_progress import NO_OBSERVED_COST
 from hwm_ros import convert
-from hwm_ros.msg import ContextStatus, ModelInfo
+from hwm_ros.action import PlanActions
+from hwm_ros.error_codes import Rejected
+from hwm_ros.msg import ContextStatus, ErrorCode, ModelInfo
 from hwm_ros.planner_parameters import MpcPlannerParameters
 from hwm_ros.robot_joints import RobotJoints
 
@@ -25,6 +28,11 @@ class PlannerInputs:
         self.info: ModelInfo | None = None
         self.status: ContextStatus | None = None
         self.joints = RobotJoints(clock, stamped=settings.stamp_source == "header")
+
+    def require_comparison(self, goal: PlanActions.Goal) -> None:
+        """Raises Rejected for a goal whose threshold the objective of the world model can never meet."""
+        if goal.cost_threshold > 0 and self.status is not None and not self.status.compares_images:
+            raise Rejected(ErrorCode.BAD_REQUEST, NO_OBSERVED_COST)
 
     def missing(self, services_are_ready: bool) -> str:
         """The input that a plan still needs, in words; empty when nothing is missing.

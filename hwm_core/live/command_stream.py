@@ -1,21 +1,21 @@
 """All commands of a planner, over goals, pauses and restarts: each is one step from the one before."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.errors import BadActions
+from hwm_core.live.command_history import CommandHistory
 from hwm_core.live.frame_rhythm import FrameRhythm
 from hwm_core.live.stream_config import StreamConfig
 from hwm_core.live.tracking import Tracking
 from hwm_core.planning.follower import PlanFollower
 from hwm_core.planning.joint_space import JointSpace
 
-_RECENT = 32  # commands that are remembered
 _LATE = 1.5  # periods after a frame when the next command is sent although its frame has not come
 _SERVED = 0.75  # periods after a command; a frame that comes earlier has no command of its own
 _APART = 0.5  # periods after a command; frames that arrive earlier had to wait, and the timer serves them
@@ -73,13 +73,13 @@ class CommandStream:
         self.sent_at_s = sent_at_s  # of the newest command that was not a shadow
         self._state: Literal["silent", "following", "stopping"] = "silent"
         self._follower: PlanFollower | None = None  # None: the next command starts at the measured position
-        self._at_s, self._stamp_ns, self._by_frame = 0.0, 0, False  # of the newest command, shadow or not
+        self._at_s, self._stamp_ns, self._by_frame = -inf, 0, False  # of the newest command, shadow or not
         self._replan_frames, self._camera_period_s = 1, 0.0
         self._hold_until_s: float | None = None
         self._measured: _Measured | None = None
         self._fault = ""
         self._tracking = Tracking(space, settings.tracking_tolerance, settings.tracking_lag_s)
-        self._recent: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=_RECENT)  # stamps and positions [A]
+        self._history = CommandHistory()
         self._rhythm = FrameRhythm()
 
     # ---------------------------------------------------------------- what is known
@@ -176,13 +176,14 @@ class CommandStream:
         """
         if (follower := self._follower) is None:
             return None
+        self._history.on_clock(stamp_ns)
         if self.shadow and self._measured is not None:
             return np.tile(np.asarray(self._measured.positions, np.float32), (frames, 1))
         ahead = (self._stamp_ns - stamp_ns) * 1e-9 / follower.period_s if self._stamp_ns else -1.0
         coming = follower.forecast(stamp_ns, frames - before, max(0, round(ahead) + 1))
         frame_ns, slack_ns = 1e9 / self.space.frame_rate_hz, 0.25e9 * follower.period_s
         ends = [stamp_ns - k * frame_ns - slack_ns for k in reversed(range(before))]
-        return np.stack([*map(self._command_before, ends), *coming])
+        return np.stack([*map(self._history.before, ends), *coming])
 
     def adopt(self, stamp_ns: int, actions: NDArray[np.float32]) -> None:
         """Follow a plan [F, A] that starts from the frame at `stamp_ns`. Raises BadActions if it is not finite."""
@@ -214,12 +215,10 @@ class CommandStream:
         self._follower = self._standing(measured)
         self._follower.hold_from(stamp_ns)
         self._stamp_ns = 0
-        self._recent.clear()
-        self._recent.append((0, np.asarray(measured.positions, np.float64)))
+        self._history.restart(measured.positions)
         self._tracking.restart(self._clock(), measured.positions)
         if not self.shadow:
             self.sent_at_s = self._clock()  # from here on the motion is this stream's
-        self._at_s = self._clock()
         return True
 
     def frame(self, stamp_ns: int) -> Command | None:
@@ -231,7 +230,7 @@ class CommandStream:
         period_s = self._follower.period_s
         if self._stamp_ns and stamp_ns - self._stamp_ns < _SERVED * 1e9 * period_s:
             return None
-        if self._stamp_ns and not self._lockstep and self._clock() - self._at_s < _APART * period_s:
+        if not self._lockstep and self._clock() - self._at_s < _APART * period_s:
             self._by_frame = False  # the timer need not wait for a frame
             return None
         return self._send(stamp_ns, by_frame=True)
@@ -268,16 +267,11 @@ class CommandStream:
             self._follower.rest()
         command = Command(stamp_ns, self._follower.command(stamp_ns))
         self._at_s, self._stamp_ns, self._by_frame = self._clock(), stamp_ns, by_frame
-        self._recent.append((stamp_ns, command.positions))
+        self._history.add(stamp_ns, command.positions)
         if not self.shadow:
             self.sent_at_s = self._at_s
             self._tracking.commanded(self._at_s, command.positions)
         return command
-
-    def _command_before(self, stamp_ns: float) -> NDArray[np.float32]:
-        """The newest command [A] before a time; the oldest known one if none is."""
-        known = [positions for at_ns, positions in self._recent if at_ns < stamp_ns]
-        return np.asarray(known[-1] if known else self._recent[0][1], np.float32)
 
     def _standing(self, measured: _Measured) -> PlanFollower:
         """A follower that starts where the robot is, at rest."""

@@ -12,7 +12,7 @@ _REMEMBERED = 5  # plans whose latency is expected of the next one
 _MOST = 0.75  # of the horizon that may be committed
 _JUMP_S = 0.5  # by which the camera's clock may step back: single late frames are no jump
 
-_NO_OBSERVED_COST = (
+NO_OBSERVED_COST = (
     "cost_threshold: expected an objective that compares images with the goal, got one without such a term: what is"
     " observed has no cost, so the goal could never be reached. Give the objective of the world model an image term, or"
     " send num_frames without a cost_threshold."
@@ -125,7 +125,7 @@ class GoalProgress:
         self._latencies.append(math.ceil((self.newest_ns - self._asked_ns) * 1e-9 * self._rate_hz - 1e-6))
         self.plans_late += 0 < self._begin_ns < self.newest_ns
         if self._threshold > 0 and math.isnan(made.observed_cost):
-            self.end("BAD_REQUEST", _NO_OBSERVED_COST)
+            self.end("BAD_REQUEST", NO_OBSERVED_COST)
         elif self._threshold > 0 and made.observed_cost < self._threshold:
             self.end("NONE", "", "REACHED")
         elif is_first and made.holds:

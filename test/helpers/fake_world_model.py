@@ -9,10 +9,12 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from hwm_ros.action import PlanActions
-from hwm_ros.msg import ActionSequence, ContextStatus, ModelInfo
+from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
 from hwm_ros.srv import MakePlan, SetGoal
+from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.task import Future
 from ros_harness import Peer, process
@@ -69,6 +71,7 @@ class FakeWorldModel(Peer):
         self.stamped = True  # whether joint states have stamps
         self.waiting: Future | None = None  # completed: the requests that wait for it are answered
         self.answer: dict[str, object] = {}  # fields of the response that differ, or functions of the header
+        self.reported: dict[str, object] = {}  # fields of the status that differ
         self.age_ns = 0  # of the frame that a plan starts from
 
     def connect(self) -> None:
@@ -102,7 +105,8 @@ class FakeWorldModel(Peer):
         if "status" in self.stopped:
             return
         head = convert.header(self.frame_ns)
-        self.status.publish(ContextStatus(header=head, image_stamp=head.stamp, image_period_s=1 / 30, ready=True))
+        plain = {"image_stamp": head.stamp, "image_period_s": 1 / 30, "ready": True, "compares_images": True}
+        self.status.publish(ContextStatus(header=head, **plain | self.reported))
 
     async def _plan(self, request: MakePlan.Request, response: MakePlan.Response) -> MakePlan.Response:
         self.requests.append(request)
@@ -114,6 +118,36 @@ class FakeWorldModel(Peer):
         for field, value in self.answer.items():
             setattr(response, field, value(head) if callable(value) else value)
         return response
+
+    def forget(self) -> None:
+        """Forget what the planner has published."""
+        for topic in ("/joint_commands", "/diagnostics", "/mpc_planner/plan", "/mpc_planner/shadow_commands"):
+            self.received[topic].clear()
+
+    def recover(self) -> float:
+        """Answer as usual again; seconds until the planner has ended what it did and another goal is completed."""
+        began = time.monotonic()
+        self.be_plain()
+        standing(self)
+        while not (handle := self.send(num_frames=1)).accepted:
+            self.spin(0.1)
+        result = self.result(handle).result
+        assert result.error_code == ErrorCode.NONE, result.error_msg
+        return time.monotonic() - began
+
+    def follow(self, positions: dict[str, float] | None = None, **goal):
+        """A running goal that moves the robot, from these positions."""
+        self.joint_states = [{"left_elbow": 0.9, "neck": 0.2, **(positions or {})}]
+        self.spin(0.7)  # the robot has stopped, and stands there
+        self.received["/joint_commands"].clear()
+        handle = self.send(**{"num_frames": 600, **goal})
+        self.until(lambda: len(self.received["/joint_commands"]) > 8, "commands")
+        return handle
+
+    def set_parameter(self, name: str, value: object):
+        """The answer of the planner to `ros2 param set`."""
+        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        return self.call(SetParameters, "/mpc_planner/set_parameters", request).results[0]
 
     def send(self, **goal):
         self.until(self.actions.server_is_ready, "the planner")

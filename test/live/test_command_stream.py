@@ -106,6 +106,7 @@ def assert_safe(bench):
     before_s, before, step = -1e9, None, np.zeros(JOINTS)
     for now, command, measured in bench.sent:
         slack = 0.0
+        assert now - before_s >= 0.5 * period, "two commands of one moment double the speed"
         if now - before_s > SETTINGS.command_timeout_s:  # the robot has stopped by itself
             before, step, slack = measured, np.zeros(JOINTS), 0.02
         elif now - before_s > 3.2 * period:  # it stands at the last command
@@ -215,6 +216,28 @@ def test_a_goal_that_begins_while_the_last_command_holds_goes_on_from_it():
     bench.run(0.1)
     assert len(bench.sent) > count and np.abs(bench.sent[-1][1].positions - last).max() < 0.3
     assert_safe(bench)
+
+
+def test_a_goal_that_begins_right_after_a_command_does_not_send_the_next_one_too_early():
+    bench = moving()
+    last_s, count = bench.sent[-1][0], len(bench.sent)
+    bench.stream.stop()
+    bench.stream.begin(6)
+    bench.now = last_s + 0.3 / 30
+    assert bench.stream.frame(bench.stamp_ns) is None
+    bench.run(0.1)
+    assert 0.5 / 30 <= bench.sent[count][0] - last_s <= 1.6 / 30
+    assert_safe(bench)
+
+
+@pytest.mark.parametrize("back_s", [2.0, 60.0])
+def test_after_a_clock_that_was_set_back_the_forecast_begins_at_the_newest_command(back_s):
+    bench = moving()
+    newest = bench.sent[-1][1]
+    bench.stream.stop()
+    bench.stream.begin(6)
+    forecast = bench.stream.forecast(newest.stamp_ns - round(1e9 * back_s), 4, before=2)
+    np.testing.assert_allclose(forecast[:2], [newest.positions] * 2, atol=1e-6)
 
 
 def test_a_last_command_that_the_robot_does_not_follow_is_waited_out():

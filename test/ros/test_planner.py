@@ -69,6 +69,16 @@ def test_a_goal_counts_frames_from_its_first_plan(model):
     assert (result.frames_done, result.best_cost) == (1, 0.0) and result.plans_made >= 1
 
 
+def test_a_threshold_without_an_image_term_is_rejected_before_anything_is_asked_or_sent(model):
+    standing(model).reported = {"compares_images": False}
+    model.spin(1.0)  # the stop of the goal before is over
+    asked, sent = len(model.requests), len(model.received["/joint_commands"])
+    result = model.result(model.send(num_frames=3, cost_threshold=0.1)).result
+    assert result.error_code == ErrorCode.BAD_REQUEST and "image term" in result.error_msg
+    assert (len(model.requests), len(model.received["/joint_commands"])) == (asked, sent)
+    assert model.result(model.send(num_frames=1)).result.error_code == ErrorCode.NONE, "a duration needs no image"
+
+
 def test_a_stale_joint_state_aborts_the_goal(model):
     model.joint_states = [{"left_elbow": 0.1, "neck": 0.2}]
     assert model.result(model.send(num_frames=1)).result.error_code == ErrorCode.NONE

@@ -11,8 +11,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from fake_world_model import INFO, assert_within_limits, moving_planner, standing
 from hwm_ros.action import PlanActions
 from hwm_ros.msg import ErrorCode
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 pytestmark = pytest.mark.ros
@@ -30,28 +28,12 @@ def plain_answers(model):
     model.be_plain()
 
 
-def following(model, **positions):
-    """A running goal that moves the robot."""
-    model.joint_states = [{"left_elbow": 0.9, "neck": 0.2} | positions]
-    model.spin(0.7)  # the robot has stopped, and stands there
-    model.received["/joint_commands"].clear()
-    handle = model.send(num_frames=600)
-    model.until(lambda: len(model.received["/joint_commands"]) > 8, "commands")
-    return handle
-
-
-def set_parameter(model, name, value):
-    """The answer of the planner to `ros2 param set`."""
-    request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
-    return model.call(SetParameters, "/mpc_planner/set_parameters", request).results[0]
-
-
 @pytest.mark.parametrize(
     ("what", "code"),
     [("joints", "STALE_JOINTS"), ("camera", "STALE_CAMERA"), ("status", "WORLD_MODEL_GONE"), ("robot", "NOT_FOLLOWED")],
 )
 def test_what_stops_ends_the_goal_with_its_own_code_and_a_defined_stop(model, what, code):
-    handle = following(model)
+    handle = model.follow()
     model.stopped, model.blocked = {what}, what == "robot"
     model.received["/diagnostics"].clear()
     done = model.result(handle)
@@ -74,67 +56,67 @@ def test_what_stops_ends_the_goal_with_its_own_code_and_a_defined_stop(model, wh
 
 def test_joint_states_without_a_stamp_move_the_robot_and_end_the_goal_when_a_joint_is_missing(model):
     model.stamped = False
-    handle = following(model)
+    handle = model.follow()
     model.joint_states = [{"left_elbow": 0.9}]  # the messages go on, without the neck
     assert model.result(handle).result.error_code == ErrorCode.STALE_JOINTS
 
 
 def test_a_robot_that_was_moved_after_a_goal_starts_the_next_one_where_it_is(model):
-    handle = following(model)
+    handle = model.follow()
     cancel = handle.cancel_goal_async()
     model.until(cancel.done, "the cancellation")
     model.result(handle)
     model.spin(1.2)
-    handle = following(model, left_elbow=-0.6)
+    handle = model.follow({"left_elbow": -0.6})
     assert list(model.received["/joint_commands"][0].position) == pytest.approx([-0.6, 0.2], abs=0.03)
     handle.cancel_goal_async()
     model.result(handle)
 
 
 def test_switching_commands_off_acts_at_once_and_shows_what_would_be_sent(model):
-    handle = following(model)
-    assert set_parameter(model, "publish_commands", False).successful
+    handle = model.follow()
+    assert model.set_parameter("publish_commands", False).successful
     count = len(model.received["/joint_commands"])
     model.received["/mpc_planner/shadow_commands"].clear()
     model.until(lambda: len(model.received["/mpc_planner/shadow_commands"]) > 20, "shadow commands")
     assert len(model.received["/joint_commands"]) <= count + 1
     assert list(model.received["/mpc_planner/shadow_commands"][0].name) == ["left_elbow", "neck"]
-    assert set_parameter(model, "publish_commands", True).successful
+    assert model.set_parameter("publish_commands", True).successful
     model.until(lambda: len(model.received["/joint_commands"]) > count + 8, "commands again")
     handle.cancel_goal_async()
     model.result(handle)
 
 
 def test_parameters_tell_the_truth(model):
-    handle = following(model)
-    rejected = set_parameter(model, "replan_s", 0.1)
+    handle = model.follow()
+    rejected = model.set_parameter("replan_s", 0.1)
     assert not rejected.successful and "while a goal runs" in rejected.reason
     handle.cancel_goal_async()
     model.result(handle)
     for name, value in (("replan_s", -5.0), ("reached_frames", 0), ("deadline_s", math.nan), ("lockstep", True)):
-        assert not set_parameter(model, name, value).successful, name
-    assert set_parameter(model, "deadline_s", 0.3).successful
+        assert not model.set_parameter(name, value).successful, name
+    assert model.set_parameter("deadline_s", 0.3).successful
     model.result(standing(model).send(num_frames=1))
     assert model.requests[-1].deadline_s == pytest.approx(0.3)
-    assert set_parameter(model, "deadline_s", 0.5).successful
+    assert model.set_parameter("deadline_s", 0.5).successful
 
 
 def test_a_goal_ends_after_its_longest_time(model):
-    assert set_parameter(standing(model), "max_goal_s", 1.0).successful
+    assert standing(model).set_parameter("max_goal_s", 1.0).successful
     done = model.result(model.send(num_frames=6000))
     assert (done.status, done.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.GOAL_TIME)
-    assert set_parameter(model, "max_goal_s", 600.0).successful
+    assert model.set_parameter("max_goal_s", 600.0).successful
 
 
 def test_a_clock_that_jumps_back_ends_the_goal_at_once(model):
-    handle = following(model)
+    handle = model.follow()
     model.now_ns -= 600_000_000
     assert model.result(handle).result.error_code == ErrorCode.CLOCK_JUMP
     model.now_ns += 5_000_000_000
 
 
 def test_a_world_model_that_starts_again_ends_the_goal(model):
-    handle = following(model)
+    handle = model.follow()
     model.info.publish(INFO)
     result = model.result(handle).result
     assert result.error_code == ErrorCode.WORLD_MODEL_GONE and "started again" in result.error_msg

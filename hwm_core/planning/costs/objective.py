@@ -44,6 +44,11 @@ class Objective(Config):
         counts = [need for need in needs if need is not None]
         return max([1, *counts]) if len(counts) == len(needs) else None
 
+    @property
+    def compares_scenes(self) -> bool:
+        """Whether `of_scenes` has a value: an active term compares scenes with the goal."""
+        return any(cost.compares_scenes for _, cost in self._active())
+
     def terms(self, candidates: Candidates) -> dict[str, Tensor]:
         """{name: [S]} of every term with a weight, after weight and power. The sum of the terms is the cost."""
         return {name: cost(candidates) for name, cost in self._active()}

@@ -1,4 +1,10 @@
-"""The model of a lifecycle node."""
+"""The model of a lifecycle node, and transitions that its state does not have."""
+
+from functools import partial
+from typing import Any
+
+from lifecycle_msgs.srv import ChangeState
+from rclpy.lifecycle import LifecycleNode
 
 from hwm_ros.error_codes import NotActive
 from hwm_ros.model_server import ModelServer
@@ -27,3 +33,22 @@ class LifecycleModel:
         if not self.is_active:
             raise NotActive("world_model", expected="an active node", got="an inactive node", remedy="Activate it.")
         return server
+
+
+def reject_impossible_transitions(node: LifecycleNode) -> None:
+    """Answer a transition that the present state does not have with `success: false`; in rclpy it ends the process."""
+    for service in node.services:
+        if service.srv_type is ChangeState:
+            service.callback = partial(_change_state, node, service.callback)
+
+
+def _change_state(
+    node: LifecycleNode, change: Any, request: ChangeState.Request, response: ChangeState.Response
+) -> ChangeState.Response:
+    try:
+        response = change(request, response)
+    except RuntimeError as error:
+        wanted = request.transition.label or request.transition.id
+        node.get_logger().error(f"Transition {wanted} is rejected: the present state does not have it ({error})")
+        response.success = False
+    return response

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, Literal
 
 import numpy as np
@@ -155,7 +155,11 @@ class ModelInputs:
         stamp_ns = self._stamp(message, self._settings.image_offset_s)
         for command in self._trajectory.until(stamp_ns, self._most_commands):
             self._add(self.commands, stamp_ns, partial(_add_command, command=command))
+        latencies, arrived = self._server.latencies, perf_counter()
+        if stamp_ns > 0:
+            latencies.add("transport", (self._now_ns() - stamp_ns) * 1e-9)
         self._add(self.images, stamp_ns, lambda context: context.add_image(stamp_ns, message))
+        latencies.add("decode", perf_counter() - arrived)
         if self.images.rejected_in_a_row == 0:  # one transport is enough
             for other in [other for other in self._cameras if other != topic]:
                 self._node.destroy_subscription(self._cameras.pop(other))
@@ -202,7 +206,7 @@ class ModelInputs:
             stream.rejected(error)
             self._node.get_logger().warning(f"{stream.what}: {error}", throttle_duration_sec=5.0)
         else:
-            stream.accepted((self._now_ns() - stamp_ns) * 1e-9)
+            stream.accepted((self._now_ns() - stamp_ns) * 1e-9, stamp_ns)
 
     def _stamp(self, message: Image | CompressedImage | JointState, offset_s: float) -> int:
         stamp_ns, settings = convert.stamp_ns(message.header.stamp), self._settings

@@ -10,7 +10,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from hwm_core.errors import BadInput
 from hwm_ros.error_codes import error_text
-from hwm_ros.lifecycle_model import LifecycleModel
+from hwm_ros.lifecycle_model import LifecycleModel, reject_impossible_transitions
 from hwm_ros.model_health import ModelHealth
 from hwm_ros.model_inputs import InputParameters, ModelInputs
 from hwm_ros.model_parameters import ModelParameters
@@ -69,6 +69,7 @@ class WorldModelNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("world_model")
+        reject_impossible_transitions(self)
         declare_parameters(self, WorldModelParameters)
         self._model = LifecycleModel()
         watch_parameters(self, WorldModelParameters, self._locked, self._apply)
@@ -114,6 +115,7 @@ class WorldModelNode(LifecycleNode):
     @_reported
     def on_deactivate(self) -> None:
         self._stop()
+        self._model.loaded().cancel("")  # nobody waits for minutes for an answer of a node that has been stopped
 
     @_reported
     def on_cleanup(self) -> None:

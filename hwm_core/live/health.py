@@ -45,12 +45,20 @@ class InputStream:
         self.rejection: BadInput | None = None
         self.rejected_in_a_row = 0
         self._rejected_since = self.rejected_at = self._since
-        self._lag_s = 0.0
+        self._lag_s = self._moved_lag_s = 0.0
+        self._stamp_ns = -1
 
-    def accepted(self, lag_s: float) -> None:
-        """A message was used; `lag_s` is the node's time minus its stamp, in seconds."""
+    def accepted(self, lag_s: float, stamp_ns: int) -> None:
+        """A message was used.
+
+        Args:
+            lag_s: the node's time minus its stamp, in seconds.
+            stamp_ns: its stamp.
+        """
         self._received()
         self.rejected_in_a_row, self._lag_s = 0, lag_s
+        if stamp_ns != self._stamp_ns:
+            self._stamp_ns, self._moved_lag_s = stamp_ns, lag_s
 
     def rejected(self, error: BadInput) -> None:
         """A message was rejected."""
@@ -83,6 +91,13 @@ class InputStream:
         if self.rejected_in_a_row >= _REJECTED and rejected_s >= _REJECTED_S and self.rejection is not None:
             count = self.rejected_in_a_row
             yield Finding(f"{self.what}: the newest {count} were rejected. {self.rejection}", cause=self.rejection)
+        elif self._lag_s - self._moved_lag_s > _SILENT_S:  # a simulation that waits stops its clock too
+            seconds = self._lag_s - self._moved_lag_s
+            yield Finding(
+                f"{self.what}: their stamps stand still for {seconds:.1f} s, although messages arrive on {topic}. "
+                "Restart the driver, or set stamp_source:=receive.",
+                is_error=False,
+            )
         elif not -_AHEAD_S <= self._lag_s <= _OLD_S:
             side = "behind" if self._lag_s > 0 else "ahead of"
             yield Finding(

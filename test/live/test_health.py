@@ -25,7 +25,7 @@ def clock():
 def feed(stream, clock, seconds, lag_s=0.0, error=None, hz=30):
     for _ in range(round(seconds * hz)):
         clock.now += 1 / hz
-        stream.accepted(lag_s) if error is None else stream.rejected(error)
+        stream.accepted(lag_s, round(1e9 * (clock.now - lag_s))) if error is None else stream.rejected(error)
 
 
 def texts(stream):
@@ -114,3 +114,18 @@ def test_each_finding_is_announced_once_and_again_after_it_was_gone():
     assert [f.text for f in announcements.new(silent | {"name": Finding("two nodes")})] == ["two nodes"]
     assert announcements.new({}) == []
     assert len(announcements.new(silent)) == 1
+
+
+def test_stamps_that_stand_still_are_reported_unless_the_clock_stands_too(clock):
+    stream = InputStream("Images", "error", clock)
+    feed(stream, clock, 1.0)
+    for number in range(45):
+        clock.now += 1 / 30
+        stream.accepted(number / 30, 1)
+    assert len(texts(stream)) == 1 and "stand still" in texts(stream)[0]
+    feed(stream, clock, 0.1)
+    assert texts(stream) == []
+    for _ in range(90):  # a simulation that waits: its time stands still
+        clock.now += 1 / 30
+        stream.accepted(0.0, 1)
+    assert texts(stream) == []

@@ -58,6 +58,7 @@ def test_without_autostart_a_lifecycle_manager_controls_the_node(peer, tmp_path)
         for _ in range(2):  # deactivation keeps the weights, so the node can be activated again
             assert change(peer, Transition.TRANSITION_ACTIVATE)
             assert score(peer).error_code == ErrorCode.NO_CONTEXT
+            assert not change(peer, Transition.TRANSITION_ACTIVATE) and not change(peer, 200), "it is active already"
             assert change(peer, Transition.TRANSITION_DEACTIVATE)
             assert score(peer).error_code == ErrorCode.NOT_ACTIVE
         assert change(peer, Transition.TRANSITION_CLEANUP)

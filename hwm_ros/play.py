@@ -9,7 +9,7 @@ The services `~/pause` and `~/resume` of the node `bag_player` stop and continue
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +21,8 @@ from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
 
-from hwm_core.data.rosbag2.reader import SerializedMessage, serialized_messages
+from hwm_core.data.rosbag2.bag_file import Connection
+from hwm_core.data.rosbag2.reader import SerializedMessage, bag_connections, serialized_messages
 from hwm_core.errors import BadConfig
 from hwm_ros.convert import time_of
 from hwm_ros.qos import LATCHED, RELIABLE
@@ -92,16 +93,23 @@ class BagPlayer(Node):
         self._clock_publisher = self.create_publisher(Clock, "/clock", RELIABLE) if options.clock_hz else None
         self._next_tick_s = 0.0
 
-    def play(self, messages: Callable[[], Iterator[SerializedMessage]]) -> int:
-        """Publish all messages, repeatedly with `loop`; returns the number of published messages."""
+    def play(self, topics: Iterable[Connection], messages: Callable[[], Iterator[SerializedMessage]]) -> int:
+        """Publish all messages, repeatedly with `loop`; returns the number of published messages.
+
+        Args:
+            topics: their publishers are created before the first message, so that subscriptions find them.
+            messages: in order of their times.
+        """
         count = 0
+        for topic in topics:
+            self._publisher(topic)
+        self._executor.spin_once(timeout_sec=_LONGEST_WAIT_S)
         if self._options.start_paused:
             self._playhead.pause()
         while rclpy.ok():
             for number, message in enumerate(messages()):
                 if number == 0:
                     self._first_ns = message.received_ns
-                    self._announce(message)
                     self._playhead.restart()
                 self._wait_until((message.received_ns - self._first_ns) / 1e9)
                 publisher = self._publisher(message)
@@ -111,11 +119,6 @@ class BagPlayer(Node):
             if not self._options.loop:
                 break
         return count
-
-    def _announce(self, first: SerializedMessage) -> None:
-        """Create the first publisher before its message is due, so that subscriptions find it."""
-        self._publisher(first)
-        self._executor.spin_once(timeout_sec=_LONGEST_WAIT_S)
 
     def _wait_until(self, due_s: float) -> None:
         while rclpy.ok():
@@ -133,7 +136,7 @@ class BagPlayer(Node):
             self._next_tick_s = now_s + 1 / (self._options.clock_hz or 1)
             self._clock_publisher.publish(Clock(clock=time_of(self._first_ns + round(self._playhead.played_s * 1e9))))
 
-    def _publisher(self, message: SerializedMessage) -> Publisher | None:
+    def _publisher(self, message: SerializedMessage | Connection) -> Publisher | None:
         """The publisher of the message's topic; None if the topic is left out or its type is not installed."""
         topic, chosen = message.topic, self._options.topics
         if topic not in self._publishers_of:
@@ -190,10 +193,13 @@ def run(options: argparse.Namespace) -> int:
     rclpy.init()
     player = BagPlayer(chosen)
     try:
-        count = player.play(lambda: serialized_messages(options.bag))
+        count = player.play(bag_connections(options.bag), lambda: serialized_messages(options.bag))
         player.get_logger().info(f"{count} messages published")
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        if rclpy.ok():  # otherwise Ctrl-C has ended ROS between two messages
+            raise
     finally:
         player.destroy_node()
         rclpy.try_shutdown()

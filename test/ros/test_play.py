@@ -59,6 +59,8 @@ def test_paused_at_first_then_every_message_is_published_in_order_with_the_recor
     peer.subscribe(JointState, "/joint_states")
     peer.subscribe(Clock, "/clock", 200)
     with playing(bag, "--start-paused", "--clock", "100", "--rate", "2") as running:
+        every = ("/camera", "/joint_states")
+        peer.until(lambda: all(map(peer.node.count_publishers, every)), "the publishers of all topics")
         assert peer.call(Trigger, "/bag_player/resume", Trigger.Request()).success
         began = time.monotonic()
         peer.until(lambda: len(peer.received["/camera"]) == FRAMES, "all images")

@@ -13,6 +13,7 @@ from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, 
 from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.recording.packet_decoder import unreadable_packets
 from hwm_core.data.rosbag2.bag import CDR, Bag, BagMessage
+from hwm_core.data.rosbag2.bag_file import Connection
 from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.stamps import HEADER_STAMPS, ChannelStamps, Stamps, StampSource, as_stamps
 from hwm_core.data.rosbag2.topics import Topics
@@ -93,6 +94,12 @@ def bag_topics(path: Path) -> dict[str, str]:
     """{topic: message type} of a bag. Raises BadBag for a damaged bag."""
     with _open(path) as bag:
         return bag.topic_types()
+
+
+def bag_connections(path: Path) -> tuple[Connection, ...]:
+    """The recorded publishers of a bag: topic, message type, and whether it is latched. Raises BadBag."""
+    with _open(path) as bag:
+        return tuple(bag.connections)
 
 
 @dataclass(frozen=True)

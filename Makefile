@@ -22,12 +22,14 @@ G1_RUN ?= runs/g1
 # Tests that pytest runs, and extra arguments of pytest.
 TESTS ?= test
 PYTEST_ARGS ?=
+# Extra arguments of bench-node, soak and bench-real-time.
+BENCH_ARGS ?=
 COLCON_FLAGS ?= --symlink-install
 export TORCH TORCH_INDEX PYTHON COLCON_FLAGS
 
 IN_ENV := .ci/in_env
 
-.PHONY: help setup build demo checkpoint planning-checkpoint results-g1 variants benchmark-tables test test-all launch-test bench-node check docs clean distclean
+.PHONY: help setup build demo checkpoint planning-checkpoint results-g1 variants benchmark-tables test test-all launch-test bench-node soak bench-real-time bench-faults check docs clean distclean
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -108,8 +110,17 @@ test-all: build ## Run all tests, including the slow ones
 launch-test: build ## Test the launch file with the launch package (needs a sourced ROS 2)
 	@$(IN_ENV) python -m pytest -m launch $(PYTEST_ARGS) $(TESTS)
 
-bench-node: build ## Send 640x480 images at 30 Hz to the node for two minutes; print losses, latency and memory
-	@$(IN_ENV) python -m hwm_ros.bench_node
+bench-node: build ## Send 640x480 images at 30 Hz to the node for three minutes; write benchmarks/results/node.json
+	@OMP_NUM_THREADS=1 $(IN_ENV) python -m benchmarks.node.measure $(BENCH_ARGS)
+
+soak: build ## Load the node for ten minutes, check that memory and latency stay flat, write benchmarks/results/soak.json
+	@OMP_NUM_THREADS=1 $(IN_ENV) python -m benchmarks.node.soak $(BENCH_ARGS)
+
+bench-real-time: build ## Compare 50 reaches in real time with 50 in lockstep (resumable), write benchmarks/results/real_time.json
+	@OMP_NUM_THREADS=1 $(IN_ENV) python -m benchmarks.node.real_time $(BENCH_ARGS)
+
+bench-faults: build ## Send every fault of docs/faults.md to the nodes, write benchmarks/results/faults.json
+	@$(IN_ENV) python -m pytest -m ros test/ros/test_faults.py --record-faults $(PYTEST_ARGS)
 
 check: setup ## Run the linter, the format check, the type checker and the check for private words
 	@$(IN_ENV) ruff check .

@@ -1,4 +1,4 @@
-"""Write the tables of docs/benchmarks.md from the result files.
+"""Write the tables of docs/benchmarks.md and docs/faults.md from the result files.
 
 python -m benchmarks.page            write the tables
 python -m benchmarks.page --check    exit status 1 if the tables of the page differ from the result files
@@ -12,38 +12,47 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.closed_loop import table as closed_loop_table
+from benchmarks.node import table as node_table
 from benchmarks.peer import table as peer_table
 from benchmarks.record import RESULTS
 from benchmarks.scale import table as scale_table
 from benchmarks.tiny import table as tiny_table
 from hwm_core.io.atomic import new_file
 
-PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = (DOCS / "benchmarks.md", DOCS / "faults.md")
 TABLES: Mapping[str, Callable[[Path], str]] = {
     "scale": lambda results: scale_table.report(results / "scale"),
     "peer": lambda results: peer_table.report(results / "peer"),
     "closed_loop": lambda results: closed_loop_table.closed_loop(results / "closed_loop.json"),
     "ranking": lambda results: closed_loop_table.ranking(results / "ranking.json"),
     "tiny": lambda results: tiny_table.report(results / "tiny"),
+    "node": lambda results: node_table.node_report(results / "node.json"),
+    "soak": lambda results: node_table.soak_report(results / "soak.json"),
+    "real_time": lambda results: node_table.real_time_report(results / "real_time.json"),
+    "faults": lambda results: node_table.faults_report(results / "faults.json"),
 }
-"""A table goes between `<!-- table NAME -->` and `<!-- end -->` of the page."""
+"""A table goes between `<!-- table NAME -->` and `<!-- end -->` of a page."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Exit status 0: done; 1: `--check` found a difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--page", type=Path, default=PAGE, help="Markdown file with the tables (%(default)s)")
+    parser.add_argument("--page", type=Path, nargs="+", default=PAGES, help="Markdown files with the tables")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files (%(default)s)")
     parser.add_argument("--check", action="store_true", help="write nothing")
     parsed = parser.parse_args(arguments)
-    before = parsed.page.read_text()
-    after = filled(before, parsed.results)
+    differ = False
+    for page in parsed.page:
+        before = page.read_text()
+        after = filled(before, parsed.results)
+        differ |= after != before
+        if not parsed.check:
+            with new_file(page) as partial:
+                partial.write_text(after)
     if parsed.check:
-        print("The page agrees with the results." if after == before else "Run `python -m benchmarks.page`.")
-        return int(after != before)
-    with new_file(parsed.page) as partial:
-        partial.write_text(after)
-    return 0
+        print("Run `python -m benchmarks.page`." if differ else "The pages agree with the results.")
+    return int(parsed.check and differ)
 
 
 def filled(page: str, results: Path) -> str:

@@ -141,11 +141,14 @@ def _run_task(kind: TaskKind, arguments: argparse.Namespace, bag: Path, logs: Pa
             bar.update(feedback.frames_done - bar.n)
 
         try:
-            return run_task_episode(
+            episode = run_task_episode(
                 kind, arguments.checkpoint.resolve(), arguments.seed, arguments.device, bag, logs, show
             )
         finally:
             rclpy.try_shutdown()
+    if episode.failure is not None:
+        raise episode.failure
+    return episode
 
 
 def _draw_task(

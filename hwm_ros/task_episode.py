@@ -1,4 +1,4 @@
-"""One episode of a task with three nodes (three processes over DDS, in lockstep), recorded to a bag."""
+"""One episode of a task with three nodes (three processes over DDS), in lockstep or in real time."""
 
 import time
 from collections import defaultdict
@@ -56,6 +56,7 @@ class TaskEpisode:
     frames: dict[str, int]  # number of images {"received", "used", "skipped", "dropped"}
     latency_ms: dict[str, dict[str, float]]  # {stage: {"p50", "p95", "p99"}}
     rate_hz: float  # control steps per second of wall time
+    failure: Rejected | None = None  # why the planner ended the goal early; None: it is completed
 
 
 class _Operator:
@@ -104,9 +105,10 @@ def run_task_episode(
     checkpoint: Path,
     seed: int,
     device: str,
-    bag: Path,
+    bag: Path | None,
     logs: Path,
     on_feedback: Callable[[PlanActions.Feedback, int], None],
+    lockstep: bool = True,
 ) -> TaskEpisode:
     """Run the task of `seed` for its length in simulated time. The caller initialises ROS.
 
@@ -115,18 +117,18 @@ def run_task_episode(
         checkpoint: folder of the world model.
         seed: seed of the task and of the searches.
         device: PyTorch device of the world model.
-        bag: rosbag2 folder to write.
+        bag: rosbag2 folder to write; None: nothing is recorded.
         logs: folder for the nodes' output.
         on_feedback: called for every frame with the planner's feedback and the total number of frames.
+        lockstep: the simulation waits for every command; otherwise it runs in real time.
 
     Raises:
         NodeDied: a node ended or did not respond in time.
-        Rejected: the planner aborted the goal; the message gives the reason.
     """
     model = {"checkpoint": checkpoint, "device": device, "use_sim_time": True}
-    planner: dict[str, object] = {"publish_commands": True, "lockstep": True, "use_sim_time": True, "seed": seed}
+    planner: dict[str, object] = {"publish_commands": True, "lockstep": lockstep, "use_sim_time": True, "seed": seed}
     planner |= {"answer_timeout_s": _ANSWER_S, "frame_timeout_s": _FRAME_S, "max_goal_s": 1e6}
-    simulation = {"seed": seed, "lockstep": True, "task": kind.name}
+    simulation = {"seed": seed, "lockstep": lockstep, "task": kind.name}
     nodes: dict[str, Mapping[str, object]] = {"sim_robot": simulation, "world_model": model, "mpc_planner": planner}
     with ExitStack() as stack:
         processes = {
@@ -143,11 +145,17 @@ def run_task_episode(
 
         operator = _Operator(check_nodes)
         stack.callback(operator.close)
-        stack.enter_context(Recorder(operator.node, bag, RECORDED))
-        return _run(operator, kind, on_feedback)
+        if bag is not None:
+            stack.enter_context(Recorder(operator.node, bag, RECORDED))
+        return _run(operator, kind, on_feedback, lockstep)
 
 
-def _run(operator: _Operator, kind: TaskKind, on_feedback: Callable[[PlanActions.Feedback, int], None]) -> TaskEpisode:
+def _run(
+    operator: _Operator,
+    kind: TaskKind,
+    on_feedback: Callable[[PlanActions.Feedback, int], None],
+    lockstep: bool,
+) -> TaskEpisode:
     started = time.monotonic()
     received, num_frames = operator.received, 0
     latencies = Latencies()
@@ -180,21 +188,29 @@ def _run(operator: _Operator, kind: TaskKind, on_feedback: Callable[[PlanActions
         operator.planner.send_goal_async(goal, on_message), "the planner to accept the goal", start_deadline
     )
     answer: PlanActions.Result = operator.result(handle.get_result_async(), "the next frame", frame_deadline).result
-    if answer.error_code != ErrorCode.NONE:
-        raise Rejected(answer.error_code, answer.error_msg)
-    # The last command still moves the robot; wait for the frame after it.
-    operator.until(
-        lambda: _is_last_frame_used(received, convert.stamp_ns(feedbacks[-1].stamp)), "the last frame", frame_deadline
-    )
+    failure = None if answer.error_code == ErrorCode.NONE else Rejected(answer.error_code, answer.error_msg)
+    if failure is None:  # the last command still moves the robot; wait for the frame after it
+        last_ns = convert.stamp_ns(feedbacks[-1].stamp)
+        used = _is_last_frame_used if lockstep else _is_frame_used
+        operator.until(lambda: used(received, last_ns), "the last frame", frame_deadline)
     status: ContextStatus = received[_STATUS][-1]
     frames = {what: getattr(status, f"images_{what}") for what in ("received", "used", "skipped", "dropped")}
-    steps_hz = (len(feedback_at) - 1) / (feedback_at[-1] - feedback_at[0])
+    steps_hz = (len(feedback_at) - 1) / (feedback_at[-1] - feedback_at[0]) if len(feedback_at) > 1 else 0.0
     errors = tuple(message.data for message in received[_ERROR])
-    return TaskEpisode(errors, tuple(received[PLAN_TOPIC]), received[_GOAL][-1], frames, latencies.summary(), steps_hz)
+    plans, goal_image = tuple(received[PLAN_TOPIC]), received[_GOAL][-1]
+    return TaskEpisode(errors, plans, goal_image, frames, latencies.summary(), steps_hz, failure)
+
+
+def _is_frame_used(received: Mapping[str, list[Any]], commanded_ns: int) -> bool:
+    """Whether a frame after the command at `commanded_ns` entered the context."""
+    status: ContextStatus = received[_STATUS][-1]
+    return convert.stamp_ns(status.image_stamp) > commanded_ns
 
 
 def _is_last_frame_used(received: Mapping[str, list[Any]], commanded_ns: int) -> bool:
     """Whether the frame after the command at `commanded_ns` entered the context, and its error was received."""
     status: ContextStatus = received[_STATUS][-1]
     newest_ns, first_ns = convert.stamp_ns(status.image_stamp), convert.stamp_ns(received[_GOAL][-1].header.stamp)
-    return newest_ns > commanded_ns and len(received[_ERROR]) > round((newest_ns - first_ns) * 1e-9 * CONTROL_HZ)
+    return _is_frame_used(received, commanded_ns) and len(received[_ERROR]) > round(
+        (newest_ns - first_ns) * 1e-9 * CONTROL_HZ
+    )

@@ -1,0 +1,86 @@
+"""Compare reaches in real time with reaches in lockstep: three processes over DDS, the same seeds.
+
+    python -m benchmarks.node.real_time [--episodes 50] [--checkpoint tiny] [--task reach]
+
+In lockstep the simulation waits for every command; in real time it does not, so a search must be fast enough for the
+robot. Pairs of episodes alternate, and each episode is kept when it ends: the same command continues an interrupted
+run. A goal that ends early counts as it stands then. The result is benchmarks/results/real_time.json, with the load of
+the machine in its settings; success in real time should be within 15 points of lockstep's on a machine at rest.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import rclpy
+
+from benchmarks.node.served_node import machine_load
+from benchmarks.node.table import real_time_report
+from benchmarks.record import RESULTS, machine
+from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
+from hwm_core.evaluation.closed_loop.record import EpisodeRecord
+from hwm_core.evaluation.closed_loop.results import ResultsFile
+from hwm_core.evaluation.closed_loop.seed_list import read_seed_list
+from hwm_core.sim.tasks.table import TASKS
+from hwm_core.sim.tasks.task import TaskKind
+from hwm_core.world_model.checkpoint_files import checkpoint_folder
+from hwm_ros.processes import isolate
+from hwm_ros.task_episode import TaskEpisode, run_task_episode
+
+_SEEDS = Path(__file__).parent.parent / "closed_loop" / "seeds.json"
+_ROWS = {"lockstep": True, "real_time": False}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Exit status 0: all episodes are there."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", default=DEFAULT, help=CHECKPOINT_HELP)
+    parser.add_argument("--device", default="cpu", help="of the model (%(default)s)")
+    parser.add_argument("--task", choices=TASKS, default="reach", help="kind of task (%(default)s)")
+    parser.add_argument("--episodes", type=int, default=50, help="of each row (%(default)s)")
+    parser.add_argument("--out", type=Path, default=RESULTS / "real_time.json", help="result file (%(default)s)")
+    parsed = parser.parse_args(arguments)
+    checkpoint = checkpoint_folder(parsed.checkpoint).resolve()
+    kind, results = TASKS[parsed.task], ResultsFile(parsed.out, EpisodeRecord)
+    settings = {"checkpoint": checkpoint.name, "device": parsed.device, "cpu": machine(parsed.device)["cpu"]}
+    for name in _ROWS:
+        results.open_row(name, name.replace("_", " "), settings)
+    isolate(1 + os.getpid() % 100)
+    rclpy.init()
+    for seed in read_seed_list(_SEEDS).first("closed_loop", kind.name, parsed.episodes):
+        for name, lockstep in _ROWS.items():
+            if results.has(name, kind.name, seed):
+                continue
+            with tempfile.TemporaryDirectory() as logs:
+                episode = run_task_episode(
+                    kind, checkpoint, seed, parsed.device, None, Path(logs), lambda *_: None, lockstep
+                )
+            results.add(name, kind.name, seed, _record(kind, episode))
+            print(
+                f"{name} {seed}: {episode.errors[0]:.3f} -> {episode.errors[-1]:.3f} {kind.unit}, "
+                f"load {machine_load()['load_1_min']:g}. {episode.failure or ''}",
+                flush=True,
+            )
+    rclpy.try_shutdown()
+    print(real_time_report(parsed.out))
+    return 0
+
+
+def _record(kind: TaskKind, episode: TaskEpisode) -> EpisodeRecord:
+    """The numbers of an episode; `decision_seconds` are wall times of whole searches."""
+    seconds = episode.latency_ms.get("plan", {"p50": 0.0, "p99": 0.0})
+    return EpisodeRecord(
+        success=episode.errors[-1] < kind.threshold,
+        success_at_closest=min(episode.errors) < kind.threshold,
+        errors=tuple(round(error, 5) for error in episode.errors),
+        decisions=max(1, len(episode.plans)),
+        futures=0,
+        decision_seconds=(round(seconds["p50"] / 1e3, 4), round(seconds["p99"] / 1e3, 4)),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,3 +8,4 @@ torch.set_num_threads(1)
 
 def pytest_addoption(parser):
     parser.addoption("--regenerate-golden", action="store_true", help="write new loss curves to test/train/golden")
+    parser.addoption("--record-faults", action="store_true", help="write benchmarks/results/faults.json")

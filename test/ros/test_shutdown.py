@@ -92,6 +92,21 @@ def test_a_signal_at_any_time_ends_a_node_without_a_traceback(name, number, tmp_
         assert "Traceback" not in log.read_text() and "Error" not in log.read_text()
 
 
+@pytest.mark.slow  # 24 starts, each with all imports
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("tenths", [1, 3, 6, 10, 15, 20, 25, 30, 40, 50, 70, 100])
+def test_a_signal_while_the_world_model_loads_ends_it_without_a_traceback(number, tenths, tmp_path):
+    log, parameters = tmp_path / "log.txt", ["--ros-args", "-p", "checkpoint:=tiny"]
+    with log.open("w") as out:
+        command = [sys.executable, str(SCRIPTS / "world_model"), *parameters]
+        started = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        time.sleep(tenths / 10)
+        started.send_signal(number)
+        code = started.wait(30)
+    assert code in (0, -number), log.read_text()
+    assert "Traceback" not in log.read_text() and "Error" not in log.read_text()
+
+
 def test_the_simulated_robot_stops_by_itself_when_commands_cease(tmp_path):
     peer = Peer()
     peer.subscribe(JointState, "/joint_states", 200)

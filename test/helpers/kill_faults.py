@@ -1,0 +1,62 @@
+"""kill -9 of every process at every stage of a goal."""
+
+from itertools import product
+
+from fault_case import FaultTable
+from hwm_ros.msg import ErrorCode
+from real_stack import RealStack
+
+KILL_FAULTS = FaultTable()
+_CODES = {
+    "world_model": ("WORLD_MODEL_GONE",),
+    "sim_robot": ("STALE_JOINTS", "STALE_CAMERA"),
+    "client": ("CLIENT_GONE",),
+}
+_PROCESSES = {
+    "mpc_planner": "planner",
+    "world_model": "world model",
+    "sim_robot": "robot and camera",
+    "client": "client",
+}
+
+
+def _kill(victim: str, stage: str) -> None:
+    """A row: `victim` is killed at `stage`."""
+
+    def act(stack: RealStack) -> None:
+        if stage in ("loading", "idle"):
+            if victim == "client":
+                stack.start_client()
+                stack.spin(0.5 if stage == "loading" else 0.0)
+            elif stage == "loading":
+                stack.kill(victim)
+                stack.start(victim)
+                stack.spin(0.7)
+            stack.kill(victim)
+            return
+        handle = None if victim == "client" else stack.send(num_frames=60_000)
+        if victim == "client":
+            stack.start_client()
+        stack.wait_for_stage(stage)
+        stack.kill(victim)
+        if victim == "mpc_planner":
+            assert stack.stands() or stack.stands(), "the robot stops by itself when commands cease"
+            return
+        codes = [getattr(ErrorCode, code) for code in _CODES[victim]]
+        if handle is None:
+            stack.newest("/diagnostics", lambda m: any("CLIENT_GONE" in one.message for one in m.status))
+        else:
+            result = stack.result(handle)
+            assert result.error_code in codes, result.error_msg
+
+    act.__name__ = f"kill_{victim}_{stage}"
+    answered = {
+        "loading": "started again, goals run",
+        "idle": "started again, goals run",
+    }.get(stage) or ("the robot stands" if victim == "mpc_planner" else " or ".join(f"`{c}`" for c in _CODES[victim]))
+    KILL_FAULTS.case("kill -9", f"the {_PROCESSES[victim]}, {stage}", answered)(act)
+
+
+for _victim, _stage in product(_PROCESSES, ("loading", "idle", "planning", "following")):
+    if (_victim, _stage) != ("client", "idle"):  # a client that has sent no goal is one that loads
+        _kill(_victim, _stage)

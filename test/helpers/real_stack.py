@@ -1,0 +1,153 @@
+"""Simulated robot, world model and planner as processes in real time, each of which can be killed and started again."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+from ament_index_python.packages import get_package_prefix
+from diagnostic_msgs.msg import DiagnosticArray
+from fake_world_model import LATCHED
+from hwm_ros.action import PlanActions
+from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode
+from rclpy.action import ActionClient
+from ros_harness import Peer
+from sensor_msgs.msg import Image, JointState
+from untrained import save_untrained
+
+from hwm_core.sim.model import joints
+
+GOAL_IMAGE = "/sim_robot/goal_image"
+NodeName = Literal["sim_robot", "world_model", "mpc_planner"]
+_TIMES = {"camera_timeout_s": 3.0, "joints_timeout_s": 3.0, "model_timeout_s": 3.0, "frame_timeout_s": 60.0}
+_SEARCH = {
+    "search.proposals": 4,
+    "search.refinements": 1,
+    "search.variations": 4,
+    "search.polish": False,
+    "search.joints": "[right_shoulder_pitch]",
+    "objective.lateness.weight": 0.0,
+    "objective.joint_limits.margin": 0.49,  # joints are drawn to the middle, so every plan moves
+}
+CLIENT = """
+import rclpy
+from hwm_ros.action import PlanActions
+from rclpy.action import ActionClient
+
+rclpy.init()
+node = rclpy.create_node("client")
+client = ActionClient(node, PlanActions, "/mpc_planner/plan_actions")
+client.wait_for_server()
+client.send_goal_async(PlanActions.Goal(num_frames=60_000, joints=["right_shoulder_pitch"]))
+rclpy.spin(node)
+"""
+
+
+class RealStack(Peer):
+    """An action client, and three nodes with untrained weights. Robot and models need seconds to start."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        checkpoint = save_untrained(folder / "checkpoint", kind="states", joints=joints().names, limit=1.2)
+        (folder / "client.py").write_text(CLIENT)
+        self._parameters: dict[str, dict[str, object]] = {
+            "sim_robot": {"camera_size": 32, "command_timeout_s": 0.5},
+            "world_model": {"checkpoint": checkpoint, "dtype": "float32", **_SEARCH},
+            "mpc_planner": {"publish_commands": True, "deadline_s": 0.5, **_TIMES},
+        }
+        self.goal_image: Image | None = None
+        self.running: dict[str, subprocess.Popen] = {}
+        for kind, topic in (
+            (ContextStatus, "/world_model/context_status"),
+            (JointState, "/joint_states"),
+            (JointState, "/joint_commands"),
+            (ActionSequence, "/mpc_planner/plan"),
+            (DiagnosticArray, "/diagnostics"),
+        ):
+            self.subscribe(kind, topic)
+        self.subscribe(Image, GOAL_IMAGE, LATCHED)
+        self.actions = ActionClient(self.node, PlanActions, "/mpc_planner/plan_actions")
+
+    def start(self, name: NodeName) -> None:
+        """Start a node; it has not loaded yet when this returns."""
+        executable = Path(get_package_prefix("hwm_ros")) / "lib" / "hwm_ros" / name
+        words = [word for key, value in self._parameters[name].items() for word in ("-p", f"{key}:={_yaml(value)}")]
+        with (self.folder / f"{name}.txt").open("a") as out:
+            self.running[name] = subprocess.Popen(
+                [str(executable), "--ros-args", *words], stdout=out, stderr=subprocess.STDOUT
+            )
+
+    def start_client(self) -> None:
+        """Start a process that sends a long goal and waits."""
+        self.running["client"] = subprocess.Popen([sys.executable, str(self.folder / "client.py")])
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
+        """Kill a process; its exit status."""
+        process = self.running.pop(name)
+        process.send_signal(number)
+        return process.wait(60)
+
+    def close(self) -> None:
+        for name in list(self.running):
+            self.kill(name)
+        super().close()
+
+    def be_plain(self) -> None:
+        """Nothing: a fault here is a process that is missing."""
+
+    def forget(self) -> None:
+        """Forget what the nodes have published."""
+        for messages in self.received.values():
+            messages.clear()
+
+    def send(self, num_frames: int):
+        """A goal that was accepted; None: it was rejected, because the one before has not ended yet."""
+        self.until(self.actions.server_is_ready, "the planner")
+        image = self.goal_image or self.newest(GOAL_IMAGE)
+        self.goal_image = image
+        goal = PlanActions.Goal(goal=image, num_frames=num_frames, joints=["right_shoulder_pitch"])
+        future = self.actions.send_goal_async(goal)
+        self.until(future.done, "the planner to accept or reject the goal")
+        return future.result() if future.result().accepted else None
+
+    def result(self, handle) -> PlanActions.Result:
+        """The result of a goal."""
+        future = handle.get_result_async()
+        self.until(future.done, "the result")
+        return future.result().result
+
+    def wait_for_stage(self, stage: Literal["planning", "following"]) -> None:
+        """Wait until a goal searches for its first plan, or follows one."""
+        topic = "/joint_commands" if stage == "planning" else "/mpc_planner/plan"
+        self.until(lambda: self.received[topic], topic)
+        if stage == "following":
+            self.spin(0.3)
+
+    def recover(self) -> float:
+        """Seconds until a goal is completed again; nodes that are missing are started."""
+        began = time.monotonic()
+        for name in ("sim_robot", "world_model", "mpc_planner"):
+            if name not in self.running:
+                self.start(name)
+        while True:
+            handle = self.send(num_frames=3)
+            result = None if handle is None else self.result(handle)
+            if result is not None and result.error_code == ErrorCode.NONE:
+                return time.monotonic() - began
+            assert time.monotonic() - began < 120, "no goal is completed" if result is None else result.error_msg
+            self.spin(0.3)
+
+    def stands(self) -> bool:
+        """Whether the robot has not moved for a second."""
+        self.received["/joint_states"].clear()
+        self.spin(1.0)
+        states = self.received["/joint_states"]
+        moved = [abs(a - b) for a, b in zip(states[0].position, states[-1].position, strict=True)]
+        return max(moved) < 2e-3
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

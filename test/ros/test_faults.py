@@ -1,0 +1,85 @@
+"""The table of faults over DDS with real nodes: each is answered as the table says, and the next request succeeds.
+
+`pytest -m "ros" test/ros/test_faults.py --record-faults` writes the measured times to benchmarks/results/faults.json.
+"""
+
+import json
+
+import pytest
+from untrained import save_untrained
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+from fake_world_model import moving_planner
+from fault_case import measured
+from fuzz_faults import FUZZ_FAULTS
+from kill_faults import KILL_FAULTS
+from live_robot import live_robot
+from planner_faults import PLANNER_FAULTS
+from real_stack import RealStack
+from request_faults import REQUEST_FAULTS
+from stream_faults import STREAM_FAULTS
+
+from benchmarks.node.faults import record_fault
+
+pytestmark = pytest.mark.ros
+
+TABLES = (STREAM_FAULTS, FUZZ_FAULTS, REQUEST_FAULTS, PLANNER_FAULTS, KILL_FAULTS)
+
+
+@pytest.fixture(scope="module")
+def robot(tmp_path_factory):
+    """A robot whose world model searches for minutes for a plan."""
+    folder = tmp_path_factory.mktemp("node")
+    parameters = {"requests__per_sender": 4, "search__proposals": 16, "search__refinements": 100_000}
+    with live_robot(folder, save_untrained(folder / "checkpoint", kind="states"), **parameters) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    patient = {"tracking_lag_s": 1.5, "camera_timeout_s": 1.5, "joints_timeout_s": 1.5, "model_timeout_s": 2.5}
+    with moving_planner(tmp_path_factory.mktemp("planner"), answer_timeout_s=5.0, **patient) as peer:
+        peer.recover()
+        yield peer
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    peer = RealStack(tmp_path_factory.mktemp("stack"))
+    try:
+        peer.recover()
+        yield peer
+    finally:
+        peer.close()
+
+
+@pytest.fixture
+def keep(request):
+    """Stores a measured row where the option asks for it."""
+    return record_fault if request.config.getoption("--record-faults") else json.dumps
+
+
+@pytest.mark.parametrize("case", STREAM_FAULTS.parameters() + FUZZ_FAULTS.parameters())
+def test_the_world_model_reports_a_fault_of_its_inputs_and_recovers(robot, case, keep):
+    keep(measured(case, robot))
+
+
+@pytest.mark.parametrize("case", REQUEST_FAULTS.parameters())
+def test_the_world_model_answers_a_bad_request_and_the_next_one_succeeds(robot, case, keep):
+    keep(measured(case, robot))
+
+
+@pytest.mark.parametrize("case", PLANNER_FAULTS.parameters())
+def test_the_planner_ends_a_goal_with_the_code_of_the_fault_and_the_next_goal_runs(model, case, keep):
+    keep(measured(case, model))
+
+
+@pytest.mark.parametrize("case", KILL_FAULTS.parameters())
+def test_after_kill_9_of_a_process_the_others_report_it_and_go_on_with_its_successor(stack, case, keep):
+    keep(measured(case, stack))
+
+
+def test_the_table_has_at_least_forty_faults_each_with_a_name_of_its_own():
+    names = [case.name for table in TABLES for case in table.cases]
+    rows = [(case.group, case.sent) for table in TABLES for case in table.cases]
+    assert len(rows) >= 40 and len(set(rows)) == len(rows) == len({(t, n) for t, n in zip(rows, names)})

@@ -28,6 +28,7 @@ from hwm_core.types import Episode
 from hwm_core.world_model.model import WorldModel
 
 from .devices import own_device
+from .metric_networks import kind_and_file, open_lpips
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -122,7 +123,7 @@ def _config(options: argparse.Namespace) -> EvaluationConfig:
 
 def _extractors(options: argparse.Namespace, device: torch.device) -> tuple[list[Extractor], tuple[Unavailable, ...]]:
     """The requested networks, and the metrics whose file is missing. The protocol `paper` always requests FID."""
-    requested = [_kind_and_file(text) for text in options.extractor]
+    requested = [kind_and_file(text) for text in options.extractor]
     if options.protocol == "paper" and "inception" not in dict(requested):
         requested.append(("inception", None))
     extractors: list[Extractor] = []
@@ -141,12 +142,7 @@ def _lpips(options: argparse.Namespace, device: torch.device) -> Lpips | Unavail
     """The requested network, or why it is missing; None if LPIPS is not requested."""
     if options.lpips is None:
         return None
-    return or_unavailable("LPIPS", partial(Lpips, *_kind_and_file(options.lpips), device))
-
-
-def _kind_and_file(text: str) -> tuple[str, str | None]:
-    kind, _, path = text.partition("=")
-    return kind, path or None
+    return open_lpips(options.lpips, device)
 
 
 def _episodes(

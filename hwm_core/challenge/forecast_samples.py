@@ -36,7 +36,7 @@ class ForecastSample:
     actions: NDArray[np.float32]  # [P + future, A] in joint units and manifest order, at the model's frame rate
     shuffled: NDArray[np.float32] | None  # [future, A] the motion of another sample; None for a single sample
     last: NDArray[np.uint8]  # [side, side, 3] the newest past frame
-    truth: NDArray[np.uint8]  # [side, side, 3] the target frame
+    truth: NDArray[np.uint8] | None  # [side, side, 3] the target frame; None in a hidden test set
 
 
 def frames_per_step(world_model: WorldModel, frame_rate_hz: float) -> int:
@@ -65,6 +65,12 @@ def frames_per_step(world_model: WorldModel, frame_rate_hz: float) -> int:
             remedy="Train with fewer past latents, or with another --frame-skip.",
         )
     return step
+
+
+def used_frames(world_model: WorldModel, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the past and of the future frames of a sample that the model uses, every `step` frames."""
+    past = np.arange(PAST_FRAMES - 1 - (world_model.past_frames - 1) * step, PAST_FRAMES, step)
+    return past, np.arange(PAST_FRAMES - 1 + step, LENGTH, step)
 
 
 def cut_forecast_samples(
@@ -158,8 +164,7 @@ def _cut(
     manifest = world_model.manifest
     step = frames_per_step(world_model, recording.frame_rate_hz)
     values = _values(recording, manifest)
-    past = np.arange(PAST_FRAMES - 1 - (world_model.past_frames - 1) * step, PAST_FRAMES, step)
-    future = np.arange(PAST_FRAMES - 1 + step, LENGTH, step)
+    past, future = used_frames(world_model, step)
     target_size = world_model.preprocessing.model_copy(update={"height": side, "width": side})
     small: dict[int, NDArray[np.uint8]] = {}  # at the model's size
     large: dict[int, NDArray[np.uint8]] = {}  # at the target's size

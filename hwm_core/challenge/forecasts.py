@@ -83,6 +83,8 @@ def forecast(world_model: WorldModel, sample: ForecastSample, track: SamplingTra
     shuffled            one sampled future with shuffled actions: the motion of another take, from the own state
     copy_last (+ blur)  the newest past frame
     resized             the true frame, resized to the model's resolution and back: the ceiling of every prediction
+
+    A hidden sample has no true frame, and `shuffled` is left out for a sample without a donor.
     """
     sizes, seed = tuple(sorted({1, *track.ensemble})), derived_seed(track.seed, sample.number)
     means = predict_means(world_model, sample, track.sampling, seed, sizes)
@@ -97,7 +99,8 @@ def forecast(world_model: WorldModel, sample: ForecastSample, track: SamplingTra
         frames["shuffled"] = _resized(other[1], track.side)
     frames["copy_last"] = sample.last
     frames["copy_last + blur"] = blur(sample.last, track.blur)
-    frames["resized"] = _resized(world_model.preprocessing.apply(sample.truth), track.side)
+    if sample.truth is not None:
+        frames["resized"] = _resized(world_model.preprocessing.apply(sample.truth), track.side)
     return frames
 
 

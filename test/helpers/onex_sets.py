@@ -39,6 +39,15 @@ def raw_v2(path: Path, frames: int = 20, cut: Cut = 0, video_frames: int | None 
     return path
 
 
+def hidden_v2(path: Path, numbers: tuple[int, ...], frames: int = 17) -> Path:
+    """Samples of a hidden test set of the sampling track: frame t is grey with level t, and so are the 77 states."""
+    path.mkdir(parents=True)
+    for number in numbers:
+        write_video(path / f"video_{number}.mp4", frames, "mpeg4", height=64, step=1)
+        np.repeat(np.arange(77)[:, None], 25, axis=1).astype(np.float32).tofile(path / f"states_{number}.bin")
+    return path
+
+
 def tokens_v1(path: Path, frames: int = 30, cut: int = 12) -> Path:
     """Frame t has the code 200000 + t everywhere, which int16 cannot hold; two takes."""
     (path / "actions").mkdir(parents=True)

@@ -11,7 +11,8 @@ from hwm_core.data.lerobot.dataset import open_lerobot
 from hwm_core.data.lerobot.joint_columns import ColumnChoice
 from hwm_core.data.lerobot.recording import LeRobotRecording
 from hwm_core.data.recording.recording import Recording
-from hwm_core.data.rosbag2.recording import BagRecording, is_bag_file
+from hwm_core.data.rosbag2.metadata import METADATA, is_bag_file
+from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.stamps import HEADER_STAMPS, Stamps
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.onex import find_token_sets
@@ -130,12 +131,12 @@ def _recordings_of(path: Path, reading: _Reading) -> FoundRecordings:
         return FoundRecordings(
             episodes, [], [(f"{path.name} {name}", fault) for name, fault in dataset.left_out.items()]
         )
-    if is_bag_file(path) or (path / "metadata.yaml").exists():
+    if is_bag_file(path) or (path / METADATA).exists():
         return FoundRecordings([BagRecording(path, reading.topics, reading.stamps)], [])
     if is_raw_set(path):
         return FoundRecordings([*open_raw(path)], [])
-    if path.suffix in VIDEO_SUFFIXES:
-        tables = [path.with_suffix(suffix) for suffix in TABLE_SUFFIXES]
+    if path.suffix.lower() in VIDEO_SUFFIXES:  # cameras write .MP4 and .MOV
+        tables = [path.with_suffix(form) for suffix in TABLE_SUFFIXES for form in (suffix, suffix.upper())]
         found: list[Recording] = [VideoRecording(path, table) for table in tables if table.exists()]
         return FoundRecordings(found[:1], [])
     return FoundRecordings([], [])

@@ -44,13 +44,15 @@ def read_joint_table(path: Path) -> JointTable:
         BadBag: the file has another format, is truncated, or has no joint values. The message shows what it has.
     """
     try:
-        table = _read_npz(path) if path.suffix == ".npz" else _read_csv(path)
+        table = _read_npz(path) if path.suffix.lower() == ".npz" else _read_csv(path)
     except (OSError, ValueError, KeyError, TypeError, BadZipFile, csv.Error, EOFError) as error:
         if isinstance(error, BadBag):
             raise
         raise BadBag(
             f"Table {path}",
-            expected="state.NAME and command.NAME columns of numbers" if path.suffix == ".csv" else "states and names",
+            expected="state.NAME and command.NAME columns of numbers"
+            if path.suffix.lower() == ".csv"
+            else "states and names",
             got=f"{type(error).__name__}: {error}",
             remedy="The file is truncated or has another format; docs/data.md shows the format.",
         ) from error

@@ -69,10 +69,14 @@ class Bag:
         """The connections of all files."""
         return [one for file in self.files for one in file.connections]
 
-    def topic_types(self) -> dict[str, str]:
-        """{topic: message type} of the topics with messages in CDR; also of those that only metadata.yaml lists."""
-        types = {topic.name: topic.message_type for topic in self.metadata.topics() if topic.encoding == CDR}
-        return types | {one.topic: one.message_type for one in self.connections if one.encoding == CDR}
+    def topic_types(self) -> dict[str, tuple[str, ...]]:
+        """{topic: message types} of the topics with messages in CDR; also of those that only metadata.yaml lists."""
+        found = {topic.name: (topic.message_type,) for topic in self.metadata.topics() if topic.encoding == CDR}
+        in_files: dict[str, dict[str, None]] = {}
+        for one in self.connections:
+            if one.encoding == CDR:
+                in_files.setdefault(one.topic, {})[one.message_type] = None
+        return found | {topic: tuple(kinds) for topic, kinds in in_files.items()}
 
     def foreign(self) -> dict[str, str]:
         """{topic: encoding} of the topics whose messages are not CDR."""

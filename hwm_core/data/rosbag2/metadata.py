@@ -102,5 +102,5 @@ def find_files(folder: Path, listed: Sequence[str]) -> tuple[list[Path], tuple[P
 
 
 def is_bag_file(path: Path) -> bool:
-    """Whether the name is that of one file of a bag."""
+    """Whether a path is named like a file of a bag: .mcap or .db3, also compressed."""
     return path.name.removesuffix(ZSTD_SUFFIX).endswith((".mcap", ".db3"))

@@ -1,6 +1,6 @@
 """Reads rosbag2 recordings (mcap and sqlite3) without ROS."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,21 +14,19 @@ from hwm_core.data.recording.image_message import decode_image
 from hwm_core.data.recording.packet_decoder import unreadable_packets
 from hwm_core.data.rosbag2.bag import CDR, Bag, BagMessage
 from hwm_core.data.rosbag2.bag_file import Connection
+from hwm_core.data.rosbag2.mcap_records import MAGIC
 from hwm_core.data.rosbag2.message_types import message_types
+from hwm_core.data.rosbag2.metadata import METADATA, is_bag_file
+from hwm_core.data.rosbag2.sqlite_file import SQLITE_MAGIC
 from hwm_core.data.rosbag2.stamps import HEADER_STAMPS, ChannelStamps, Stamps, StampSource, as_stamps
+from hwm_core.data.rosbag2.topic_choice import choose_topics
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.trajectories import TRAJECTORY, TrajectoryEvents
-from hwm_core.data.rosbag2.video_packets import DEFINITIONS, PACKET_TYPES, UNREADABLE, PacketEvents
-from hwm_core.errors import BadBag, BadInput, NoImages, nearest_path
+from hwm_core.data.rosbag2.video_packets import DEFINITIONS, PACKET_TYPES, PacketEvents
+from hwm_core.errors import BadBag, BadInput, nearest_path
 
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *PACKET_TYPES)
-JOINT_TYPES: Mapping[Channel, tuple[str, ...]] = {
-    "states": ("sensor_msgs/msg/JointState",),
-    "commands": ("sensor_msgs/msg/JointState", TRAJECTORY),
-}
 CUT_TYPE = "std_msgs/msg/Empty"
 _MOST_TURNS = 2  # a camera that was started again follows another publisher once
-_REPUBLISH = "publish them as sensor_msgs/Image while playing the bag"
 
 
 def bag_events(
@@ -48,14 +46,12 @@ def bag_events(
     """
     types, times = message_types(DEFINITIONS), as_stamps(stamps)
     with _open(path) as bag:
-        recorded = bag.topic_types()
-        channels = _channels(path, bag, recorded, topics, images)
-        trajectories = {topic: TrajectoryEvents(times.commands) for topic in channels if recorded[topic] == TRAJECTORY}
-        packets = {topic: PacketEvents(topic) for topic in channels if recorded[topic] in PACKET_TYPES}
-        wanted: dict[str, tuple[str, ...]] = {
-            topic: IMAGE_TYPES if channel == "images" else JOINT_TYPES[channel] for topic, channel in channels.items()
-        }
-        if recorded.get(topics.cuts) == CUT_TYPE:
+        chosen = choose_topics(path, bag, topics, images)
+        channels = {one.topic: one.channel for one in chosen}
+        trajectories = {one.topic: TrajectoryEvents(times.commands) for one in chosen if one.kind == TRAJECTORY}
+        packets = {one.topic: PacketEvents(one.topic) for one in chosen if one.kind in PACKET_TYPES}
+        wanted = {one.topic: (one.kind,) for one in chosen}
+        if CUT_TYPE in bag.topic_types().get(topics.cuts, ()):
             wanted[topics.cuts] = (CUT_TYPE,)
         for message in _parsed(path, bag.messages(wanted)):
             topic = message.connection.topic
@@ -85,13 +81,8 @@ def bag_events(
             yield Notice("note", f"topic {topic} is left out: its messages are in {encoding}, not in {CDR}")
 
 
-def image_transports(topic: str) -> tuple[str, ...]:
-    """The topics on which image_transport publishes a camera, in the order in which they are looked for."""
-    return topic, f"{topic}/compressed", f"{topic}/ffmpeg"
-
-
-def bag_topics(path: Path) -> dict[str, str]:
-    """{topic: message type} of a bag. Raises BadBag for a damaged bag."""
+def bag_topics(path: Path) -> dict[str, tuple[str, ...]]:
+    """{topic: message types} of a bag. Raises BadBag for a damaged bag."""
     with _open(path) as bag:
         return bag.topic_types()
 
@@ -181,10 +172,25 @@ def _open(path: Path) -> Iterator[Bag]:
             got="nothing there",
             remedy=nearest_path(path, "Check the path."),
         )
+    if not _looks_like_a_bag(path):
+        raise BadBag(
+            f"Bag {path}",
+            expected=f"a rosbag2: a folder with {METADATA}, or an .mcap or .db3 file",
+            got=f"a folder without {METADATA}" if path.is_dir() else f"a {path.suffix or 'plain'} file",
+            remedy="Name one bag. `hwm convert PATH --to rosbag2 --out bags` makes bags of other recordings.",
+        )
     with _parsing(path):
         bag = Bag(path)
     with bag:
         yield bag
+
+
+def _looks_like_a_bag(path: Path) -> bool:
+    if path.is_dir():
+        return (path / METADATA).exists() or any(map(is_bag_file, path.iterdir()))
+    with path.open("rb") as contents:
+        start = contents.read(16)
+    return is_bag_file(path) or start.startswith((MAGIC, SQLITE_MAGIC))
 
 
 @contextmanager
@@ -222,71 +228,3 @@ def _stamp_ns(time: Any, topic: str, received_ns: int, stamps: ChannelStamps) ->
             remedy="Make the driver stamp its messages, or read with receive times instead of header stamps.",
         )
     return stamps.stamp_ns(header_ns, received_ns)
-
-
-def _channels(path: Path, bag: Bag, recorded: Mapping[str, str], topics: Topics, images: bool) -> dict[str, Channel]:
-    """{recorded topic: channel}. Raises BadBag where the images, or both joint topics, are missing."""
-    foreign = bag.foreign()
-    for topic in (topics.image, topics.joint_states, topics.commands):
-        if topic in foreign:
-            raise BadBag(
-                f"Topic {topic} of bag {path}",
-                expected=f"messages of ROS 2, in {CDR}",
-                got=f"messages in {foreign[topic]}",
-                remedy="Record the topic with `ros2 bag record`, or convert a ROS 1 bag with `rosbags-convert`.",
-            )
-    channels: dict[str, Channel] = {_image_topic(path, recorded, topics): "images"} if images else {}
-    joint_topics: tuple[tuple[str, Channel], ...] = ((topics.joint_states, "states"), (topics.commands, "commands"))
-    for topic, channel in joint_topics:
-        if topic in recorded:
-            _require_type(path, topic, recorded, JOINT_TYPES[channel])
-            channels[topic] = channel
-    if len(channels) == images:
-        raise BadBag(
-            f"Bag {path}",
-            expected=f"joint values on {topics.joint_states} or {topics.commands}",
-            got="neither topic",
-            remedy=_alternatives(recorded, JOINT_TYPES["commands"]),
-        )
-    return channels
-
-
-def _image_topic(path: Path, recorded: Mapping[str, str], topics: Topics) -> str:
-    """The image topic, or its compressed transport where only this was recorded."""
-    for topic in image_transports(topics.image):
-        if topic in recorded and not _looks_like_a_camera(recorded[topic]):
-            _require_type(path, topic, recorded, IMAGE_TYPES)
-            return topic
-    unreadable = {topic: kind for topic, kind in recorded.items() if _looks_like_a_camera(kind)}
-    got = "".join(f"; {topic} holds {kind}" for topic, kind in sorted(unreadable.items()))
-    ways = dict.fromkeys(UNREADABLE.get(kind, _REPUBLISH) for kind in unreadable.values())
-    raise NoImages(
-        f"Bag {path}",
-        expected=f"images on {topics.image}",
-        got=("no topic that can be read" if topics.image in recorded else "no such topic") + got,
-        remedy=_alternatives(recorded, IMAGE_TYPES)
-        + (f" To use the packets, {' or '.join(ways)}, and record the result." if ways else ""),
-    )
-
-
-def _looks_like_a_camera(kind: str) -> bool:
-    """Whether a message type that hwm does not read holds images or video, by its name."""
-    name = kind.rpartition("/")[2].lower()
-    return kind in UNREADABLE or (
-        kind not in IMAGE_TYPES and any(word in name for word in ("packet", "image", "video"))
-    )
-
-
-def _require_type(path: Path, topic: str, recorded: Mapping[str, str], types: tuple[str, ...]) -> None:
-    if recorded[topic] not in types:
-        raise BadBag(
-            f"Topic {topic} of bag {path}",
-            expected=" or ".join(types),
-            got=recorded[topic],
-            remedy=_alternatives(recorded, types),
-        )
-
-
-def _alternatives(recorded: Mapping[str, str], types: tuple[str, ...]) -> str:
-    topics = [topic for topic, kind in recorded.items() if kind in types]
-    return f"Topics of this type in the bag: {', '.join(topics) or 'none'}."

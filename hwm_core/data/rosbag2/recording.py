@@ -44,8 +44,3 @@ class BagRecording(Recording):
             *(f"{self.topics.image}/{form}" for form in ("compressed", "ffmpeg")),
         }
         return tuple(f"topic {topic}" for topic in bag_topics(self.path) if topic not in read)
-
-
-def is_bag_file(path: Path) -> bool:
-    """Whether a path is named like a file of a bag: .mcap or .db3, also compressed."""
-    return path.name.removesuffix(ZSTD_SUFFIX).endswith((".mcap", ".db3"))

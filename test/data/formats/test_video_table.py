@@ -106,3 +106,10 @@ def test_a_truncated_npz_and_an_npz_with_other_arrays_are_rejected(video):
 def test_a_video_without_a_table_is_rejected(video):
     with pytest.raises(BadBag, match=r"a \.csv or \.npz of its name"):
         find_recordings(video, TOPICS)
+
+
+def test_names_of_cameras_in_capital_letters_are_found(video):
+    video.rename(video.with_suffix(".MP4"))
+    video.with_suffix(".CSV").write_text("state.neck\n" + "".join(f"{t}\n" for t in range(20)))
+    episode, _ = read(video)
+    assert episode.states[:, 0].tolist() == list(range(20))

@@ -263,3 +263,31 @@ def test_a_sound_bag_with_messages_of_another_type_on_a_topic_has_no_fault_and_a
     assert notices(path, "note") == [f"messages of {kind} in {encoding} on {topic} are left out"]
     if encoding == "json":
         assert len(list(serialized_messages(path))) == len(messages)
+
+
+@pytest.mark.parametrize(
+    ("topic", "good", "other"),
+    [
+        (TOPICS.commands, "sensor_msgs/msg/JointState", "trajectory_msgs/msg/JointTrajectory"),
+        (TOPICS.image, "sensor_msgs/msg/Image", "foxglove_msgs/msg/CompressedVideo"),
+        (TOPICS.image, "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"),
+    ],
+)
+@pytest.mark.parametrize("late", [True, False])
+def test_a_topic_with_two_types_that_are_read_is_rejected_with_both(tmp_path, messages, topic, good, other, late):
+    of_topic = [number for number, one in enumerate(messages) if one.topic == topic]
+    changed = {*(of_topic[20:] if late else of_topic[:20])}
+    mixed = [replace(one, message_type=other) if n in changed else one for n, one in enumerate(messages)]
+    path = write_mcap(tmp_path / "run.mcap", mixed)
+    with pytest.raises(BadBag, match=rf"Topic {topic} .*got ({good} and {other}|{other} and {good})\. Two programs"):
+        delivered(path)
+
+
+@pytest.mark.parametrize("topic", [TOPICS.joint_states, TOPICS.commands, TOPICS.image])
+def test_a_type_that_appears_late_on_a_topic_changes_nothing_but_a_note(tmp_path, messages, topic):
+    kind = "std_msgs/msg/Float64MultiArray"
+    other = [replace(one, message_type=kind, received_ns=one.received_ns + 1) for one in messages if one.topic == topic]
+    everything = sorted([*other[5:9], *messages], key=lambda one: one.received_ns)
+    path = write_mcap(tmp_path / "run.mcap", everything)
+    assert delivered(path) == FULL and notices(path) == []
+    assert notices(path, "note") == [f"messages of {kind} in cdr on {topic} are left out"]

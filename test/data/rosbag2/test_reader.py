@@ -257,6 +257,14 @@ def test_a_folder_without_metadata_and_an_absent_path_are_rejected(bag, tmp_path
         read(tmp_path / "nowhere")
 
 
+def test_what_is_no_bag_is_rejected_with_the_way_to_make_one(tmp_path):
+    (tmp_path / "set/meta").mkdir(parents=True)
+    (tmp_path / "run.mp4").write_bytes(b"x" * 40)
+    for path, got in ((tmp_path / "set", "a folder without metadata.yaml"), (tmp_path / "run.mp4", "a .mp4 file")):
+        with pytest.raises(BadBag, match=rf"{got}\. Name one bag\. `hwm convert"):
+            read(path)
+
+
 def test_a_writer_that_fails_leaves_nothing_behind(tmp_path):
     def fail_halfway():
         with BagWriter(tmp_path / "bag") as bag:

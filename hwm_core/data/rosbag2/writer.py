@@ -19,6 +19,7 @@ from hwm_core.errors import BadBag, BadImage
 ImageFormat = Literal["raw", "jpeg", "png"]
 # The newest metadata version that Humble reads. Jazzy and later read it too.
 _METADATA_VERSION: Literal[8] = 8
+_MOST_NS = 2**31 * 1_000_000_000  # builtin_interfaces/Time has 31 bits of seconds
 
 
 class BagWriter:
@@ -138,12 +139,14 @@ class BagWriter:
 
     def write_serialized(self, topic: str, kind: str, data: bytes | memoryview, received_ns: int) -> None:
         """Write the CDR bytes of a message of type `kind` (package/msg/Name), as rclpy serialises them."""
+        _require_time(topic, received_ns)
         key = (topic, kind)
         if key not in self._connections:
             self._connections[key] = self._writer.add_connection(topic, kind, typestore=self.types)
         self._writer.write(self._connections[key], received_ns, data)
 
     def _header(self, stamp_ns: int, frame_id: str) -> Any:
+        _require_time("header", stamp_ns)
         seconds, nanoseconds = divmod(int(stamp_ns), 1_000_000_000)
         return self._new(
             "std_msgs/msg/Header",
@@ -153,3 +156,14 @@ class BagWriter:
 
     def _new(self, kind: str, **fields: Any) -> Any:
         return self.types.types[kind](**fields)
+
+
+def _require_time(what: str, stamp_ns: int) -> None:
+    """Raises BadBag for a time that no ROS message, and no file of a bag, can hold."""
+    if not 0 <= stamp_ns < _MOST_NS:
+        raise BadBag(
+            f"Time of a message ({what})",
+            expected=f"0 to {_MOST_NS / 1e9:.0f} s since 1970, as ROS stores times",
+            got=f"{stamp_ns / 1e9:.3f} s",
+            remedy="Correct the times of the recording, or leave it out.",
+        )

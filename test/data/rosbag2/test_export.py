@@ -1,7 +1,10 @@
 """Writing recordings of any format as bags. Takes joined in one file stay separate in the bag."""
 
 import numpy as np
+import pyarrow
 import pytest
+from command import hwm
+from lerobot_sets import plain_set, with_column
 from onex_sets import raw_v2
 from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, record, run, write_video
 
@@ -107,3 +110,14 @@ def test_a_channel_without_a_usable_message_leaves_no_bag(tmp_path):
     with pytest.raises(BadBag):
         write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
     assert not list((tmp_path / "bags").glob("*"))
+
+
+@pytest.mark.parametrize("first_s", [-30, 4e9])
+def test_times_that_no_bag_can_hold_leave_the_recording_out_with_the_reason(tmp_path, capsys, first_s):
+    times = [first_s + t / 30 for t in range(20)]
+    folder = plain_set(tmp_path / "set")
+    with_column(folder, 0, "timestamp", pyarrow.array(times, pyarrow.float64()))
+    out = tmp_path / "bags"
+    assert hwm("convert", folder, "--to", "rosbag2", "--out", out) == 1
+    assert "as ROS stores times, got" in capsys.readouterr().err
+    assert [one.name for one in out.iterdir()] == ["set_000001"]

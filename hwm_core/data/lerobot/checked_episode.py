@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from hwm_core.data.lerobot.columns import is_list, is_number, numeric_rows, only_column
+from hwm_core.data.lerobot.columns import holds_numbers, is_list, is_number, numeric_rows, only_column
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.info_file import KeptFeatures
 from hwm_core.data.lerobot.metadata import INDEX_COLUMNS, is_video
@@ -24,6 +24,7 @@ from hwm_core.errors import BadBag
 
 # A larger deviation from every grid of the frame rate means that there is no fixed rate.
 _IRREGULAR_S = 1e-3
+_NUMERIC = ("float", "int", "uint", "bool")  # beginnings of the types of numbers
 _REMEDY = "The file or meta/info.json is damaged; download both again."
 
 
@@ -160,6 +161,13 @@ def _require_features(dataset: LeRobotDataset, table: pyarrow.Table, path: Path)
             )
     for key in sorted(features.keys() & {*table.column_names}):
         shape = features[key].get("shape")
+        if str(features[key].get("dtype")).startswith(_NUMERIC) and not holds_numbers(table[key].type):
+            raise BadBag(
+                f"Table {path}: column `{key}`",
+                expected=f"{features[key]['dtype']}, as meta/info.json declares",
+                got=str(table[key].type),
+                remedy=_REMEDY,
+            )
         widths = _widths(table[key])
         if widths and _is_shape(shape) and widths not in ({shape[0]}, {int(np.prod(shape))}):
             raise BadBag(

@@ -44,6 +44,15 @@ def is_number(kind: pyarrow.DataType) -> bool:
     return bool(pyarrow.types.is_floating(kind) or pyarrow.types.is_integer(kind))
 
 
+def holds_numbers(kind: pyarrow.DataType) -> bool:
+    """Whether the rows of a column of this type are numbers, or lists of numbers, of any depth."""
+    if isinstance(kind, pyarrow.ExtensionType):
+        kind = kind.storage_type
+    if pyarrow.types.is_dictionary(kind) or is_list(kind):
+        return holds_numbers(kind.value_type)
+    return is_number(kind) or any(check(kind) for check in _LIKE_NUMBERS)
+
+
 def _numbers(array: pyarrow.Array) -> NDArray[np.float64]:
     if isinstance(array, pyarrow.ExtensionArray):
         array = array.storage

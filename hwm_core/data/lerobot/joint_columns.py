@@ -115,7 +115,7 @@ class _Feature(JsonFields):
     """A feature of joint values. A size is null in datasets whose rows were never counted."""
 
     shape: tuple[NonNegativeInt | None, ...] = Field(min_length=1)
-    names: list[Any] | dict[str, Any] | None = None
+    names: list[Any] | dict[str, Any] | str | None = None
 
 
 class _Group(JsonFields):

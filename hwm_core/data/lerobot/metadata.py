@@ -64,12 +64,14 @@ def _require_shape(name: str, stats: Mapping[str, Any]) -> tuple[int, ...]:
     return values[0].shape
 
 
-def flat_names(names: list[Any] | dict[str, Any] | None) -> tuple[str, ...]:
-    """The names of a feature in order: a list, or lists of names; a mapping to lists or to positions.
+def flat_names(names: list[Any] | dict[str, Any] | str | None) -> tuple[str, ...]:
+    """The names of a feature in order: a list, lists of names, or one name; a mapping to lists or to positions.
 
-    A mapping to lists that share names gives LIST_NAME, so that all names differ.
+    A mapping to lists that share names gives LIST_NAME, so that all names differ. Null in a list means that there are
+    no names.
     """
-    if not names:
+    names = [names] if isinstance(names, str) else names
+    if not names or (isinstance(names, list) and None in names):
         return ()
     if isinstance(names, list):
         return tuple(str(name) for some in names for name in _list(some))

@@ -41,7 +41,7 @@ def row_times(column: pyarrow.ChunkedArray, fps: float) -> RowTimes:
         raise ValueError(f"no number in row {int(np.flatnonzero(~np.isfinite(values))[0])}")
     if len(values) > 1:
         steps = np.diff(values)
-        if np.median(steps) == 0:
+        if np.median(steps) <= 0:
             return _from_rows(values, single, fps)
         ratio = float(np.median(np.abs(steps))) * fps
         scale = scale or next((one for one in _UNITS if one / _SAME_RATE < ratio < one * _SAME_RATE), 1.0)

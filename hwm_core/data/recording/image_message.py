@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.compressed_format import colours_of
+from hwm_core.data.recording.image_memory import keep_image_memory
 from hwm_core.data.recording.pixel_encodings import find_encoding, to_rgb, upper_bytes
 from hwm_core.errors import BadImage
 
@@ -28,6 +29,7 @@ def decode_image(message: Any) -> NDArray[np.uint8]:
     Raises:
         BadImage: the encoding is unknown or depth, or the bytes do not fit the header.
     """
+    keep_image_memory()
     data = np.frombuffer(message.data, dtype=np.uint8)
     return _decode_raw(message, data) if hasattr(message, "encoding") else _decode_file(message.format, data)
 

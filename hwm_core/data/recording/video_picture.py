@@ -11,6 +11,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from hwm_core.data.recording.image_memory import keep_image_memory
 from hwm_core.errors import BadBag
 
 # ISO/IEC 23091-2, matrix coefficients: the number in the stream, and FFmpeg's number of the conversion. Unspecified
@@ -19,9 +20,6 @@ _MATRICES = {0: 5, 1: 1, 2: 5, 3: 5, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 _BT601, _LIMITED, _FULL = 5, 1, 2
 _HDR = {16: "PQ (SMPTE 2084)", 18: "HLG (ARIB STD-B67)"}
 _MOST_STRETCHED = 8  # anamorphic video has pixels of up to 2:1
-# glibc gives freed memory back to the system, above a limit of twice the largest block that was ever freed. Freeing one
-# block of this size keeps the memory of images: else each image gets new pages, which the system has to clear.
-_KEPT_BYTES = 16 << 20
 _ONE = 1 << 16  # of the display matrix, whose numbers are 16.16 fixed point
 
 
@@ -36,7 +34,7 @@ class PictureConverter:
     def __init__(self, stream: Any, path: object) -> None:
         self._stream, self._path = stream, path
         self._reformatter = VideoReformatter()
-        np.empty(_KEPT_BYTES, dtype=np.uint8)
+        keep_image_memory()
 
     def rgb(self, frame: Any) -> NDArray[np.uint8]:
         """The picture of a decoded frame as a player shows it, uint8 [H, W, 3].

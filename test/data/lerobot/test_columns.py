@@ -72,6 +72,7 @@ def test_every_spelling_of_time_gives_the_same_intervals_and_is_reported(values,
         (["0.1"] * 20, "string in place of numbers"),
         ([[0.0, 1.0]] * 20, "2 values a row"),
         ([0.0] * 20, "do not advance"),
+        ([-t / 30 for t in range(20)], "do not advance"),
         ([0.0] * 19 + [None], "no number in row 19"),
         (1e17 * GRID, "do not fit 30 rows a second"),
     ],
@@ -232,3 +233,18 @@ def test_a_row_with_nan_costs_this_row_and_its_remedy_is_about_tables_too(folder
     with_column(folder, 0, "observation.state", [*states(20)[:19].tolist(), [1.0, float("nan"), 2.0]])
     _, report = recording_at(folder, 0).read(PREPROCESSING)
     assert report.bad == 1 and "elbow" in report.first_fault and "the rows of the table" in report.first_fault
+
+
+@pytest.mark.parametrize("values", [["x"] * 20, [["x", "y", "z"]] * 20, [{"a": 1.0}] * 20])
+def test_a_conversion_leaves_out_an_episode_whose_numbers_are_none(folder, tmp_path, values):
+    with_column(folder, 0, "observation.state", values)
+    done = convert_version(folder, tmp_path / "out", "v3.0")
+    (left_out,) = done.left_out
+    assert "column `observation.state`: expected float32, as meta/info.json declares, got" in left_out
+    assert open_lerobot(tmp_path / "out").episodes == (1,)
+
+
+@pytest.mark.parametrize("names", ["motors", [None, None, None], [None]])
+def test_names_that_are_none_are_numbers(folder, names):
+    change_features(folder, **{"observation.state": {"dtype": "float32", "shape": [3], "names": names}})
+    assert open_lerobot(folder).state_names == ("joint_0", "joint_1", "joint_2")

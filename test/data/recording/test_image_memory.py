@@ -32,4 +32,5 @@ def faults_of_an_image(memory: str) -> float:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives freed memory back at once")
 def test_images_need_no_new_pages_where_those_before_had_the_same_size():
     """An image of 640x480 has 225 pages of 4 kB."""
-    assert faults_of_an_image("kept") < 10 < 225 < faults_of_an_image("given back")
+    assert faults_of_an_image("kept") < 10
+    assert faults_of_an_image("given back") > 225

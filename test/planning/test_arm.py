@@ -10,8 +10,8 @@ from urdf_robot import ARM, NAMES, robot_manifest, urdf, write_urdf
 from hwm_core.errors import BadConfig, RobotMismatch
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.kinematics import ArmChain
+from hwm_core.planning.limit_file import read_limits
 from hwm_core.planning.proposals.arm import Arm, ArmConfig
-from hwm_core.planning.speed_limits import read_speed_limits
 from hwm_core.sim.gl import mujoco
 
 
@@ -84,7 +84,7 @@ def test_without_a_file_there_is_no_arm() -> None:
 
 
 def test_the_limits_of_speed_come_from_the_joints_and_not_from_transmissions(tmp_path: Path) -> None:
-    assert read_speed_limits(write_urdf(tmp_path), ("elbow",), 3.0)[0] == [2.0]
+    assert read_limits(write_urdf(tmp_path), robot_manifest(("elbow",)), 3.0).velocity == [2.0]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
-from hwm_core.live.command_stream import Command, CommandStream
+from hwm_core.errors import BadInput
+from hwm_core.live.command import Command
+from hwm_core.live.command_stream import CommandStream
 from hwm_core.live.stream_config import StreamConfig
 from hwm_core.planning.joint_space import JointSpace
 from hwm_ros import convert
+from hwm_ros.command_messages import CommandMessages, OutputParameters
 from hwm_ros.msg import ModelInfo
 from hwm_ros.node import STEADY
 from hwm_ros.qos import JOINTS_OUT, create_publisher
@@ -29,11 +32,20 @@ class CommandOutput:
         settings: of the commands.
         lockstep: whether the robot waits for commands.
         publish: whether commands reach the robot.
+        outputs: in which messages.
     """
 
-    def __init__(self, node: Node, settings: StreamConfig, lockstep: bool, publish: bool) -> None:
-        self._settings, self._lockstep, self._publish = settings, lockstep, publish
-        self._commands = create_publisher(node, JointState, "joint_commands", JOINTS_OUT)
+    def __init__(
+        self,
+        node: Node,
+        settings: StreamConfig,
+        lockstep: bool,
+        publish: bool,
+        outputs: OutputParameters | None = None,
+    ) -> None:
+        self._node, self._settings, self._lockstep, self._publish = node, settings, lockstep, publish
+        self._commands = CommandMessages(node, outputs or OutputParameters())
+        self._columns: list[int] = []  # of the output without names
         self._shadow = create_publisher(node, JointState, "~/shadow_commands", JOINTS_OUT)
         self._timer = node.create_timer(_TICK_S, self._tick, clock=STEADY)
         self._timer.cancel()
@@ -62,8 +74,20 @@ class CommandOutput:
             return ""
         return "a robot at rest: it still brakes after the goal before"
 
+    def look_at(self, info: ModelInfo) -> None:
+        """Log at once what `use` would raise for this model."""
+        try:
+            self._commands.columns(info)
+        except BadInput as error:
+            self._node.get_logger().error(str(error))
+
     def use(self, info: ModelInfo, settings: StreamConfig) -> None:
-        """Keep the limits of this model, and these settings from now on. Only when nothing is `unfinished`."""
+        """Keep the limits of this model, and these settings from now on. Only when nothing is `unfinished`.
+
+        Raises:
+            RobotMismatch: the order of an output is not that of this model's joints.
+        """
+        columns = self._commands.columns(info)
         if self.stream is not None and self._is_used(info, settings):
             return
         limits = (info.joint_names, info.lower, info.upper, info.scale, info.frame_rate_hz)
@@ -71,7 +95,7 @@ class CommandOutput:
         # A planner that has just started waits: the process before it may have sent a command a moment ago.
         started_s = None if self._lockstep else self._started_s
         sent_at_s = started_s if self.stream is None else self.stream.sent_at_s
-        self._info, self._settings = info, settings
+        self._info, self._settings, self._columns = info, settings, columns
         self.stream = CommandStream(space, settings, self._clock, sent_at_s, self._lockstep)
         self.stream.set_shadow(not self._publish)
         self._tell_measured()
@@ -137,13 +161,13 @@ class CommandOutput:
 
     def _send(self, command: Command) -> None:
         assert self.stream is not None
-        message = convert.joint_message(self._names, command.positions, convert.header(command.stamp_ns))
         if self.stream.shadow:
             self.shadows += 1
-            self._shadow.publish(message)
+            header = convert.header(command.stamp_ns)
+            self._shadow.publish(convert.joint_message(self._names, command.positions, header))
         else:
             self.sent += 1
-            self._commands.publish(message)
+            self._commands.publish(command, self._names, self._columns)
 
     def _clock(self) -> float:
         return self._newest_ns * 1e-9 if self._lockstep else time.monotonic()

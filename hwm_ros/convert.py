@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Sequence
 
 import numpy as np
-from builtin_interfaces.msg import Time
+from builtin_interfaces.msg import Duration, Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
@@ -26,6 +26,11 @@ def stamp_ns(stamp: Time) -> int:
 def time_of(nanoseconds: int) -> Time:
     """A ROS time from nanoseconds."""
     return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
+
+
+def duration_of(nanoseconds: int) -> Duration:
+    """A ROS duration from nanoseconds."""
+    return Duration(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
 
 
 def header(nanoseconds: int, frame_id: str = "") -> Header:

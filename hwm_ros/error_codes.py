@@ -1,6 +1,6 @@
 """Exceptions of the nodes, and the ErrorCode and error message of every exception."""
 
-from hwm_core.errors import BadActions, BadImage, BadInput, RobotMismatch
+from hwm_core.errors import BadActions, BadBag, BadImage, BadInput, RobotMismatch
 from hwm_core.live.context import NoContext
 from hwm_core.live.goals import GoalChanged, NoGoal
 from hwm_core.live.planner import DeadlineTooShort, PlanTooLate
@@ -10,6 +10,10 @@ from hwm_ros.msg import ErrorCode
 
 class NotActive(BadInput):
     """The lifecycle node is not active."""
+
+
+class Fulfilled(BadInput):
+    """The robot fulfils the goal already."""
 
 
 class Rejected(Exception):
@@ -32,6 +36,8 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (RobotMismatch, ErrorCode.ROBOT_MISMATCH),
     (BadActions, ErrorCode.BAD_ACTIONS),
     (BadImage, ErrorCode.BAD_IMAGE),
+    (Fulfilled, ErrorCode.FULFILLED),
+    (BadBag, ErrorCode.BAD_RECORDING),
     (BadInput, ErrorCode.BAD_REQUEST),
     (Superseded, ErrorCode.BUSY),
     (Canceled, ErrorCode.CANCELED),

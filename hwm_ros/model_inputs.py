@@ -22,9 +22,10 @@ from hwm_core.errors import BadInput
 from hwm_core.live.context import Context
 from hwm_core.live.health import Finding, InputStream, newest_rejection
 from hwm_ros import convert
+from hwm_ros.distributions import numbered
 from hwm_ros.model_server import ModelServer
 from hwm_ros.msg import ModelInfo
-from hwm_ros.qos import JOINTS_IN, RELIABLE, SENSOR, create_subscription, numbered
+from hwm_ros.qos import JOINTS_IN, RELIABLE, SENSOR, create_subscription
 from hwm_ros.topic_checks import ExpectedTopic, graph_findings
 
 _IMAGE, _STATES, _COMMANDS, _TRAJECTORY = "head_camera/image_raw", "joint_states", "joint_commands", "joint_trajectory"

@@ -28,9 +28,10 @@ from hwm_core.planning.costs.objective import Objective
 from hwm_core.world_model.checkpoint_files import checkpoint_folder
 from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
+from hwm_ros.model_answers import plan_response, scores_message, search_costs
 from hwm_ros.model_info import model_info
 from hwm_ros.model_parameters import ModelParameters
-from hwm_ros.msg import ActionCandidates, ActionScores, ActionSequence, PredictedFrames
+from hwm_ros.msg import ActionCandidates, ActionScores, ActionSequence, PredictedFrames, SearchCosts
 from hwm_ros.node import on_executor
 from hwm_ros.srv import MakePlan
 
@@ -57,7 +58,7 @@ class ModelServer:
     """
 
     def __init__(self, node: Node, parameters: ModelParameters) -> None:
-        self._node = node
+        self._node, self.least_gain = node, parameters.search.least_gain
         self._worker = Worker("world_model", parameters.requests)
         # Stamp and actions [F, A] of the newest plan or best candidate. The executor replaces the tuple, and the worker
         # reads it.
@@ -110,9 +111,23 @@ class ModelServer:
     async def set_goal(self, message: Image) -> int:
         """Set the goal image; a message without data clears it. Returns its version. Raises BadImage or Busy."""
         self._worker.require_room(_SET_GOAL)
-        image = self._frame(message)
-        self.goal_version = await self._run(partial(self._live.set_goal, image), _SET_GOAL)
+        return await self.set_goal_frame(self._frame(message))
+
+    async def set_goal_frame(self, frame: NDArray[np.uint8] | None) -> int:
+        """Set the goal to a preprocessed frame [H, W, 3]; None clears it. Returns its version. Raises Busy."""
+        self._worker.require_room(_SET_GOAL)
+        self.goal_version = await self._run(partial(self._live.set_goal, frame), _SET_GOAL)
         return self.goal_version
+
+    def preprocessed(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A camera image [H, W, 3] as a frame of the model. Raises BadImage."""
+        return self._model.preprocessing.apply(rgb)
+
+    async def cost_of_holding(self, goal: NDArray[np.uint8]) -> float:
+        """The cost of staying where the robot is, towards a preprocessed frame. Raises as `score`."""
+        lane = "recording/"
+        self._worker.require_room(lane)
+        return await self._run(lambda: self._live.cost_of_holding(self.context.window(), goal), lane)
 
     async def score(
         self, message: ActionCandidates, goal: Image | None, sender: str, newest_only: bool = False
@@ -151,21 +166,16 @@ class ModelServer:
         for stage, seconds in stages.items():
             self.latencies.add(stage, seconds)
         self._best = (answer.stamp_ns, candidates[scores.best])
-        unsure = np.zeros(0, np.float32) if scores.uncertainties is None else scores.uncertainties
-        return ActionScores(
-            header=convert.header(answer.stamp_ns),
-            request_id=message.request_id,
-            num_candidates=len(scores.costs),
-            term_names=list(scores.terms),
-            costs=convert.packed(scores.costs),
-            term_costs=convert.packed(np.array([*scores.terms.values()], np.float32).T),
-            best_index=scores.best,
-            uncertainties=convert.packed(unsure),
-            **{f"{stage}_ms": 1e3 * seconds for stage, seconds in stages.items()},
-        )
+        return scores_message(answer, message.request_id, stages)
 
-    async def plan(self, message: MakePlan.Request) -> MakePlan.Response:
+    async def plan(
+        self, message: MakePlan.Request, report: Callable[[SearchCosts], None] | None = None
+    ) -> MakePlan.Response:
         """Search for a plan from the newest context.
+
+        Args:
+            message: the request.
+            report: called with the cost terms of the search, if it finds a plan; None: nobody looks.
 
         Raises:
             BadInput: the errors of `LivePlanner.plan`, an unusable goal image, or too many requests.
@@ -187,7 +197,8 @@ class ModelServer:
             seconds = message.deadline_s - queued if message.deadline_s else None
             choice = GoalChoice(goal, message.goal_version, message.sender)
             begin_ns, joints = convert.stamp_ns(message.begin), tuple(message.joints)
-            request = PlanRequest(joints, choice, followed, begin_ns, seconds, message.observed_frames, message.seed)
+            rest = (message.observed_frames, message.seed, report is not None)
+            request = PlanRequest(joints, choice, followed, begin_ns, seconds, *rest)
             return queued, self._planner.plan(self.context.window(), request)
 
         queued, made = await self._run(search, lane)
@@ -195,17 +206,9 @@ class ModelServer:
         for stage, seconds in stages.items():
             self.latencies.add(stage, seconds)
         self._best = (made.stamp_ns, made.actions)
-        return MakePlan.Response(
-            plan=convert.sequence_message(made.actions, self.info.joint_names, convert.header(made.stamp_ns)),
-            committed_steps=made.committed,
-            observed_cost=made.observed_cost,
-            source=made.plan.source,
-            cost=made.plan.cost,
-            cost_of_holding=made.plan.cost_of_holding,
-            complete=made.plan.complete,
-            futures=made.plan.futures,
-            **{f"{stage}_ms": 1e3 * seconds for stage, seconds in stages.items()},
-        )
+        if report is not None and made.trace is not None:
+            report(search_costs(made, made.trace))
+        return plan_response(made, self.info.joint_names, stages)
 
     async def rollout(self, message: ActionCandidates) -> PredictedFrames:
         """Predicted frames of action sequences. Raises BadInput, Canceled or Stopped."""
@@ -221,13 +224,13 @@ class ModelServer:
         header = convert.header(stamp_ns, self.camera_frame)
         return convert.frames_message(frames, PredictedFrames.REQUEST, self.info.frame_rate_hz, header)
 
-    async def preview(self) -> Preview:
+    async def preview(self, lane: str = "preview/") -> Preview:
         """Predicted frames of the newest plan or best candidate, or else of the newest action held.
 
-        Raises BadInput, Superseded, Canceled or Stopped.
+        A newer request of a lane replaces its waiting one. Raises BadInput, Superseded, Canceled or Stopped.
         """
         started = perf_counter()
-        preview = await self._run(self._predict_preview, "preview/", replaces=True)
+        preview = await self._run(self._predict_preview, lane, replaces=True)
         self.latencies.add("preview", perf_counter() - started)
         return preview
 
@@ -279,7 +282,7 @@ class ModelServer:
         """The preprocessed frame [H, W, 3] of an image message; None without data."""
         if message is None or len(message.data) == 0:
             return None
-        return self._model.preprocessing.apply(decode_image(message))
+        return self.preprocessed(decode_image(message))
 
 
 def _load(

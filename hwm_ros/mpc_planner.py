@@ -16,6 +16,7 @@ from hwm_core.live.watchdogs import Fault, Watchdogs
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
 from hwm_ros.command_output import CommandOutput
+from hwm_ros.distributions import numbered
 from hwm_ros.error_codes import Rejected, error_code, error_name, error_text
 from hwm_ros.model_info import if_consistent
 from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode, ModelInfo
@@ -26,7 +27,7 @@ from hwm_ros.plan_request import plan_request, read_plan
 from hwm_ros.planner_health import PlannerHealth
 from hwm_ros.planner_inputs import PlannerInputs
 from hwm_ros.planner_parameters import MpcPlannerParameters
-from hwm_ros.qos import JOINTS_IN, LATCHED, RELIABLE, create_publisher, create_subscription, numbered
+from hwm_ros.qos import JOINTS_IN, LATCHED, RELIABLE, create_publisher, create_subscription
 from hwm_ros.srv import CancelRequests, MakePlan, SetGoal
 from hwm_ros.timed_client import TimedClient
 
@@ -45,17 +46,16 @@ class MpcPlannerNode(Node):
         declare_parameters(self, MpcPlannerParameters)
         self._settings = settings = read_parameters(self, MpcPlannerParameters)
         self._inputs, self._sender = PlannerInputs(settings), self.get_fully_qualified_name()
-        self._busy = False  # a goal was accepted and has no result yet
+        self._busy = self._client_was_seen = False  # a goal was accepted and has no result yet; its client was seen
         self._handle: ServerGoalHandle | None = None  # of the accepted goal
         self._inputs_ready: Future | None = None  # awaited in the first stage
         self._goal: PlanGoal | None = None  # exists in the third stage
-        self._client_was_seen = False
         self._idle_since: float | None = None  # when the last goal ended, while the node shuts down
         name = settings.world_model
         self._set_goal = TimedClient(self, SetGoal, f"{name}/set_goal")
         self._make_plan = TimedClient(self, MakePlan, f"{name}/plan")
         self._cancel = self.create_client(CancelRequests, f"{name}/cancel_requests")
-        self._output = CommandOutput(self, settings, settings.lockstep, settings.publish_commands)
+        self._output = CommandOutput(self, settings, settings.lockstep, settings.publish_commands, settings)
         self._watchdogs = Watchdogs(settings, settings.lockstep, time.monotonic)
         self._plans = create_publisher(self, ActionSequence, "~/plan", RELIABLE)
         self._health = PlannerHealth(self, self._watchdogs, self._output)
@@ -216,6 +216,7 @@ class MpcPlannerNode(Node):
         if self._handle is not None and self._inputs_ready is None:
             self._end(ErrorCode.WORLD_MODEL_GONE, "The world model has started again; it has lost goal and context.")
         self._inputs.info = message
+        self._output.look_at(message)
 
     def _on_joints(self, message: JointState, number: int | None) -> None:
         self._inputs.joints.add(message, number)

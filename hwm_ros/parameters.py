@@ -16,6 +16,7 @@ from rclpy.parameter import Parameter
 
 from hwm_core.config import Config
 from hwm_core.errors import BadConfig
+from hwm_ros.distributions import before_setting
 
 C = TypeVar("C", bound=Config)
 
@@ -85,8 +86,7 @@ def declare_parameters(node: Node, kind: type[Config]) -> None:
     def as_written(changes: list[Parameter]) -> list[Parameter]:
         return [_converted(change, specs.get(change.name)) for change in changes]
 
-    if hasattr(node, "add_pre_set_parameters_callback"):  # Humble lacks it
-        node.add_pre_set_parameters_callback(as_written)
+    before_setting(node, as_written)
 
 
 def read_parameters(node: Node, kind: type[C]) -> C:

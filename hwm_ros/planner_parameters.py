@@ -6,10 +6,11 @@ from pydantic import Field
 
 from hwm_core.errors import BadConfig
 from hwm_core.live.watchdogs import WatchdogConfig
+from hwm_ros.command_messages import OutputParameters
 from hwm_ros.parameters import LIVE, READ_ONLY
 
 
-class MpcPlannerParameters(WatchdogConfig):
+class MpcPlannerParameters(WatchdogConfig, OutputParameters):
     """Parameters of the node. Those that are not LIVE can change while no goal runs."""
 
     world_model: str = Field(

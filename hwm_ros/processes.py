@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
 
+from hwm_ros.distributions import PROFILE_VARIABLES, discovery_on_this_machine
+
 _STOP_S = 20.0
 
 
@@ -19,14 +21,8 @@ def isolate(domain: int) -> None:
         domain: the ROS domain id to use.
     """
     profile = str(Path(get_package_share_directory("hwm_ros")) / "config" / "fastdds_large_images.xml")
-    os.environ.update(
-        ROS_DOMAIN_ID=str(domain),
-        ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
-        FASTRTPS_DEFAULT_PROFILES_FILE=profile,
-        FASTDDS_DEFAULT_PROFILES_FILE=profile,  # the variable's name since Kilted
-    )
-    if os.environ.get("ROS_DISTRO") == "humble":
-        os.environ["ROS_LOCALHOST_ONLY"] = "1"  # Humble's variable for the discovery range
+    os.environ.update(ROS_DOMAIN_ID=str(domain), **discovery_on_this_machine())
+    os.environ.update(dict.fromkeys(PROFILE_VARIABLES, profile))
 
 
 class NodeDied(RuntimeError):

@@ -5,7 +5,6 @@ Parameters override every policy. An incompatible publisher or subscription is l
 
 from collections.abc import Callable
 from copy import copy
-from inspect import iscoroutinefunction
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
@@ -22,10 +21,7 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
-try:
-    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
-except ImportError:  # Humble
-    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+from hwm_ros.distributions import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 SENSOR = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -93,27 +89,6 @@ def create_subscription(
         event_callbacks=SubscriptionEventCallbacks(incompatible_qos=mismatch),
         qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
     )
-
-
-def numbered(callback: Callable[[Any, int | None], Any]) -> Callable[..., Any]:
-    """A callback of a subscription that also gets the number that the publisher gave the message.
-
-    The number is None where rclpy (Humble) or the middleware does not report it.
-    """
-    reported = hasattr(Subscription, "CallbackType")
-
-    def number(info: dict[str, Any]) -> int | None:
-        return info.get("publication_sequence_number")
-
-    async def async_with_info(message: Any, info: dict[str, Any]) -> Any:
-        return await callback(message, number(info))
-
-    async def async_without(message: Any) -> Any:
-        return await callback(message, None)
-
-    if iscoroutinefunction(callback):
-        return async_with_info if reported else async_without
-    return (lambda message, info: callback(message, number(info))) if reported else lambda m: callback(m, None)
 
 
 def create_publisher(node: Node, kind: type, topic: str, profile: QoSProfile) -> Publisher:

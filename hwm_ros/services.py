@@ -1,4 +1,4 @@
-"""The services of the world_model node, and the topics ~/candidates and ~/scores."""
+"""The services of the world_model node, and the topics ~/candidates, ~/scores and ~/search_costs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +9,11 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from hwm_core.live.publishers import Publishers
+from hwm_ros.distributions import numbered
 from hwm_ros.error_codes import NotActive, error_code, error_text
 from hwm_ros.lifecycle_model import LifecycleModel
-from hwm_ros.msg import ActionCandidates, ActionScores, ErrorCode
-from hwm_ros.qos import RELIABLE, REQUESTS, create_publisher, create_subscription, numbered
+from hwm_ros.msg import ActionCandidates, ActionScores, ErrorCode, SearchCosts
+from hwm_ros.qos import RELIABLE, REQUESTS, create_publisher, create_subscription
 from hwm_ros.srv import CancelRequests, GetModelInfo, MakePlan, PredictRollout, ResetContext, ScoreActions, SetGoal
 
 
@@ -38,6 +39,7 @@ class ModelServices:
         self._group = ReentrantCallbackGroup()
         self._publishers = Publishers()  # of ~/candidates
         self._scores = create_publisher(node, ActionScores, "~/scores", RELIABLE)
+        self._costs = create_publisher(node, SearchCosts, "~/search_costs", RELIABLE)
         for kind, name, callback in (
             (ScoreActions, "score_actions", self._on_score_actions),
             (MakePlan, "plan", self._on_plan),
@@ -75,7 +77,8 @@ class ModelServices:
 
     async def _on_plan(self, request: MakePlan.Request, response: MakePlan.Response) -> MakePlan.Response:
         try:
-            return await self._model.active().plan(request)
+            looks = self._costs.get_subscription_count() > 0
+            return await self._model.active().plan(request, self._costs.publish if looks else None)
         except Exception as error:
             return self._error(response, error)
 

@@ -10,6 +10,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from hwm_core.errors import BadInput
 from hwm_ros.error_codes import error_text
+from hwm_ros.film import FilmPublisher
 from hwm_ros.lifecycle_model import LifecycleModel, reject_impossible_transitions
 from hwm_ros.model_health import ModelHealth
 from hwm_ros.model_inputs import InputParameters, ModelInputs
@@ -20,6 +21,7 @@ from hwm_ros.node import STEADY, run
 from hwm_ros.parameters import declare_parameters, read_parameters, watch_parameters
 from hwm_ros.preview import PreviewPublisher
 from hwm_ros.qos import LATCHED, create_publisher
+from hwm_ros.recorded_goals import RecordedGoals
 from hwm_ros.services import ModelServices
 from hwm_ros.surprise_publisher import SurprisePublisher
 
@@ -37,6 +39,12 @@ class WorldModelParameters(ModelParameters, InputParameters):
         ge=0.0,
         le=60.0,
         description="predictions published per second while a topic has a subscriber; 0: none",
+    )
+    film_rate_hz: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=10.0,
+        description="films of the newest plan per second, while ~/plan_film/compressed has a subscriber; 0: none",
     )
 
 
@@ -81,7 +89,9 @@ class WorldModelNode(LifecycleNode):
         self._surprise = SurprisePublisher(self, self._model, self.report_fault)
         self._health = ModelHealth(self, self._model, self._surprise, self._take_fault)
         self._model_services = ModelServices(self, self._model, self.report_fault, self._on_reset)
+        self._recorded_goals = RecordedGoals(self, self._model, self.report_fault)
         self._preview = PreviewPublisher(self, self._model, self.report_fault)
+        self._film = FilmPublisher(self, self._model, self.report_fault)
         self.create_timer(_CHECK_S, self._check, clock=STEADY)
         if self.get_parameter("autostart").value and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
@@ -109,6 +119,8 @@ class WorldModelNode(LifecycleNode):
         self._entities = [self._model_services.subscribe()]
         if settings.prediction_rate_hz > 0:
             self._entities.append(self._preview.start(settings.prediction_rate_hz))
+        if settings.film_rate_hz > 0:
+            self._entities += self._film.start(settings.film_rate_hz)
         self._model.is_active = True
         self.get_logger().info("Active: waits for images")
 
@@ -130,6 +142,7 @@ class WorldModelNode(LifecycleNode):
         self._release()
 
     def destroy_node(self) -> None:
+        self._recorded_goals.close()
         self._release()
         super().destroy_node()
 

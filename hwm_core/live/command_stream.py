@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.errors import BadActions
+from hwm_core.live.command import Command
 from hwm_core.live.command_history import CommandHistory
 from hwm_core.live.frame_rhythm import FrameRhythm
 from hwm_core.live.stream_config import StreamConfig
@@ -21,14 +22,6 @@ _SERVED = 0.75  # periods after a command; a frame that comes earlier has no com
 _APART = 0.5  # periods after a command; frames that arrive earlier had to wait, and the timer serves them
 _FRESH = 0.75  # of `command_timeout_s`, after which the next command is sent although its frame has not come
 _STOPPED = 3.0  # periods without a command, after which the robot stands at its last command
-
-
-@dataclass(frozen=True)
-class Command:
-    """What the robot is to do."""
-
-    stamp_ns: int  # on the camera's clock
-    positions: NDArray[np.float64]  # [A]
 
 
 @dataclass(frozen=True)
@@ -265,7 +258,7 @@ class CommandStream:
         assert self._follower is not None
         if self._has_stopped():
             self._follower.rest()
-        command = Command(stamp_ns, self._follower.command(stamp_ns))
+        command = Command(stamp_ns, self._follower.command(stamp_ns), self._follower.period_s)
         self._at_s, self._stamp_ns, self._by_frame = self._clock(), stamp_ns, by_frame
         self._history.add(stamp_ns, command.positions)
         if not self.shadow:

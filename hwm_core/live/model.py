@@ -210,6 +210,10 @@ class LiveModel:
         )
         return float(self.objective.of_scenes(scenes).max())
 
+    def cost_of_holding(self, window: ContextWindow, goal: Image) -> float:
+        """The cost of staying at the newest action, towards a goal image. Raises the errors of `score`."""
+        return float(self.score(window, self.hold(window.actions[-1])[None], goal).scores.costs[0])
+
     def predict(self, window: ContextWindow, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Predicted frames uint8 [S, F, H, W, 3] of actions [S, F, A] in manifest order. Raises BadActions."""
         self._check_number(actions)

@@ -21,6 +21,7 @@ from hwm_core.planning.proposals.base import Proposer
 from hwm_core.planning.scoring import synchronise
 from hwm_core.planning.search import Search
 from hwm_core.planning.search_config import SearchConfig
+from hwm_core.planning.search_trace import SearchTrace
 from hwm_core.world_model.past import Past
 
 _KEPT = 4  # searches
@@ -54,6 +55,7 @@ class PlanRequest:
     seconds: float | None = None  # until the plan is needed; None: no deadline
     observed_frames: int = 0  # newest frames of the window whose cost is observed
     seed: int = 0  # of the random numbers
+    traced: bool = False  # whether the cost terms of each batch are kept
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class LivePlan:
     observed_cost: float  # the highest of the observed frames; NaN without any
     encode_seconds: float  # of the past, the start of the goal and the observed frames
     search_seconds: float
+    trace: SearchTrace | None = None  # where the request asked for it
 
 
 class LivePlanner:
@@ -146,17 +149,19 @@ class LivePlanner:
         if request.seconds is not None:
             deadline = _Deadline(begun, request.seconds, past, clock)
             share = self._speed.share(request.seconds, self._config.nominal_futures(first=rest is None))
+        trace = SearchTrace() if request.traced else None
         found, futures = None, 2 + round(share * self._config.proposals)  # of the first batch
         try:
             found = self._search(aim, request).plan(
-                past, aim.goal, warm_start=rest, deadline=deadline, committed=committed, share=share
+                past, aim.goal, warm_start=rest, deadline=deadline, committed=committed, share=share, trace=trace
             )
             futures = found.futures
         finally:  # also where the deadline was too short: the next search is smaller
             self._speed.measured(encoded - begun, clock() - encoded, futures)
         actions = found.actions.detach().cpu().numpy()
         steps = 0 if committed is None else len(committed)
-        return LivePlan(window.stamp_ns, actions, steps, found, observed, encoded - begun, clock() - encoded)
+        seconds = (encoded - begun, clock() - encoded)
+        return LivePlan(window.stamp_ns, actions, steps, found, observed, *seconds, trace)
 
     def _until_begin(self, window: ContextWindow, request: PlanRequest) -> tuple[Tensor | None, Tensor | None]:
         """The actions [C, A] that are committed, and the rest [F - C, A] of what the robot follows; None: none."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hwm_core.planning.plan import Plan
+from hwm_core.planning.search_trace import SearchTrace
 
 HOLD, WARM_START = "hold", "warm start"
 
@@ -17,10 +18,16 @@ class CandidatePool:
         costs: costs [S] of motions [S, F, A], of which the first ones, as many as its second argument, are needed
             exactly: holding and the warm start, against which the best is compared.
         deadline: True ends the search after the batch that is being scored; None: no deadline.
+        trace: learns when a batch is scored; None: nobody looks.
     """
 
-    def __init__(self, costs: Callable[[Tensor, int], Tensor], deadline: Callable[[], bool] | None) -> None:
-        self._score, self._deadline = costs, deadline
+    def __init__(
+        self,
+        costs: Callable[[Tensor, int], Tensor],
+        deadline: Callable[[], bool] | None,
+        trace: SearchTrace | None = None,
+    ) -> None:
+        self._score, self._deadline, self._trace = costs, deadline, trace
         self._sources: list[str] = []  # of each batch part
         self._motions: list[Tensor] = []
         self._numbers: list[Tensor | None] = []
@@ -43,6 +50,8 @@ class CandidatePool:
         waiting = self._motions[scored:]
         first = sum(source in (HOLD, WARM_START) for source in self._sources[scored:])  # of one motion each
         costs = self._score(torch.cat(waiting), first)
+        if self._trace is not None:
+            self._trace.end_batch(", ".join(dict.fromkeys(self._sources[scored:])))
         costs = torch.where(costs.isnan(), torch.inf, costs)
         self._motions[scored:] = [motions.detach() for motions in waiting]
         self._costs.extend(costs.detach().split([len(motions) for motions in waiting]))

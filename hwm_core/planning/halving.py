@@ -11,6 +11,7 @@ from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Dynamics, Goal, GradedDynamics
 from hwm_core.planning.joint_space import JointSpace
 from hwm_core.planning.scoring import ScoreEngine
+from hwm_core.planning.search_trace import SearchTrace
 
 PastT = TypeVar("PastT")
 
@@ -48,24 +49,32 @@ class Halving(Generic[PastT]):
             )
         self._cheap = tuple(ScoreEngine(dynamics.at_steps(count), objective, space) for count in steps)
 
-    def costs(self, past: PastT, goal: Goal, actions: Tensor, first: int = 0) -> Tensor:
+    def costs(
+        self, past: PastT, goal: Goal, actions: Tensor, first: int = 0, trace: SearchTrace | None = None
+    ) -> Tensor:
         """Costs [S] of candidates [S, F, A]; the `first` ones are never left out.
 
-        Raises as `ScoreEngine.costs`.
+        The terms of the candidates that are scored exactly are added to `trace`. Raises as `ScoreEngine.costs`.
         """
-        return self._scored(past, goal, actions, first, (*self._cheap, self._exact))
+        return self._scored(past, goal, actions, first, (*self._cheap, self._exact), trace)
 
     def _scored(
-        self, past: PastT, goal: Goal, actions: Tensor, first: int, engines: Sequence[ScoreEngine[PastT]]
+        self,
+        past: PastT,
+        goal: Goal,
+        actions: Tensor,
+        first: int,
+        engines: Sequence[ScoreEngine[PastT]],
+        trace: SearchTrace | None,
     ) -> Tensor:
-        costs = engines[0].costs(past, goal, actions)
+        costs = engines[0].costs(past, goal, actions, trace if len(engines) == 1 else None)
         passed = first + round(self._kept * (len(actions) - first))
         if len(engines) == 1:
             return costs
         ranked = torch.where(costs.isnan(), torch.inf, costs.detach())
         ranked[:first] = -torch.inf
         best, rest = ranked.argsort(stable=True).tensor_split([max(1, passed)])
-        finer = self._scored(past, goal, actions[best], first, engines[1:])
+        finer = self._scored(past, goal, actions[best], first, engines[1:], trace)
         scored = torch.zeros_like(costs).index_copy(0, best, finer)
         if not len(rest):
             return scored

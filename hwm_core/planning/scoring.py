@@ -18,6 +18,7 @@ from hwm_core.planning.costs.base import Candidates, no_tokens, no_uncertainty
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.dynamics import Dynamics, Goal, TokenDynamics, UncertainDynamics
 from hwm_core.planning.joint_space import JointSpace
+from hwm_core.planning.search_trace import SearchTrace
 from hwm_core.types import Rollout
 
 PastT = TypeVar("PastT")
@@ -100,13 +101,17 @@ class ScoreEngine(Generic[PastT]):
         seconds = {"rollout": rolled_out - start, "cost": scored - rolled_out, "uncertainty": self._clock() - scored}
         return Scores(costs, terms, int(costs.argmin()), seconds, unsure)
 
-    def costs(self, past: PastT, goal: Goal, actions: Tensor) -> Tensor:
+    def costs(self, past: PastT, goal: Goal, actions: Tensor, trace: SearchTrace | None = None) -> Tensor:
         """Costs [S] of candidates [S, F, A] that need no check, F the whole horizon. Does not wait for the GPU.
+
+        Their terms are added to `trace`.
 
         Raises:
             BadImage: the goal has another size than the predicted latents.
         """
         terms = self._terms(past, goal, actions, self._roll_out(past, actions))
+        if trace is not None:
+            trace.add(terms)
         return sum(terms.values(), start=actions.new_zeros(len(actions)))
 
     def _roll_out(self, past: PastT, actions: Tensor) -> Rollout:

@@ -22,6 +22,7 @@ from hwm_core.planning.proposals.base import Primitive, Proposer
 from hwm_core.planning.proposals.moves import Span, through
 from hwm_core.planning.scoring import ScoreEngine
 from hwm_core.planning.search_config import SearchConfig
+from hwm_core.planning.search_trace import SearchTrace
 from hwm_core.planning.solvers.table import make_solver
 from hwm_core.planning.spline import spline_basis
 
@@ -91,6 +92,7 @@ class Search(Generic[PastT]):
         deadline: Callable[[], bool] | None = None,
         committed: Tensor | None = None,
         share: float = 1.0,
+        trace: SearchTrace | None = None,
     ) -> Plan:
         """The best actions of the coming frames.
 
@@ -103,6 +105,7 @@ class Search(Generic[PastT]):
             committed: [C, A] what the robot will do until the plan can begin, C below the horizon. All candidates start
                 with these actions. None: the plan begins with the next action.
             share: of the candidates of every batch, for a machine that is too slow for all; 0 to 1.
+            trace: gets the cost terms of each batch; None: nobody looks.
 
         Raises:
             BadActions: the newest actions are not finite or far outside the joint limits; or a warm start, a committed
@@ -119,7 +122,10 @@ class Search(Generic[PastT]):
         def whole(chosen: Tensor) -> Tensor:
             return torch.cat([prefix.expand(*chosen.shape[:-2], -1, -1), chosen], dim=-2)
 
-        pool = CandidatePool(lambda chosen, first: self._halving.costs(past, goal, whole(chosen), first), deadline)
+        def costs(chosen: Tensor, first: int) -> Tensor:
+            return self._halving.costs(past, goal, whole(chosen), first, trace)
+
+        pool = CandidatePool(costs, deadline, trace)
         self._propose(pool, past, goal, now, warm_start, share)
         for round_ in range(self._config.refinements if self._primitives else 0):
             if pool.open():

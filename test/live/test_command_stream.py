@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hwm_core.errors import BadActions
-from hwm_core.live.command_stream import Command, CommandStream
+from hwm_core.live.command import Command
+from hwm_core.live.command_stream import CommandStream
 from hwm_core.live.stream_config import StreamConfig
 from hwm_core.planning.joint_space import JointSpace
 

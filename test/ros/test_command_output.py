@@ -8,7 +8,9 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 from hwm_ros.msg import ModelInfo
 
+from hwm_core.errors import BadConfig, RobotMismatch
 from hwm_core.live.stream_config import StreamConfig
+from hwm_ros.command_messages import OUTPUTS, OutputParameters
 from hwm_ros.command_output import CommandOutput
 
 pytestmark = pytest.mark.ros
@@ -83,3 +85,68 @@ def test_other_settings_wait_until_the_robot_has_braked():
         if not output.unfinished(info("neck", "elbow"), new):
             break
     assert output.at_rest and output.sent > 5, "the braking commands came"
+
+
+def moved(outputs, order=(), publish=True):
+    """A robot at neck 0.1, elbow 0.2 after two commands towards 0.9; the messages by topic, and the output."""
+    node, publishers = MagicMock(), {}
+    node.create_publisher.side_effect = lambda kind, topic, *_, **__: publishers.setdefault(topic, MagicMock())
+    parameters = OutputParameters.parse({"outputs": outputs, "output_joints": order})
+    output = CommandOutput(node, StreamConfig(), lockstep=True, publish=publish, outputs=parameters)
+    output.measured(FRAME_NS, ["neck_joint", "elbow"], np.array([0.1, 0.2]))
+    output.use(info("neck", "elbow"), StreamConfig())
+    output.begin(4)
+    for frame in (1, 2):
+        output.seen(frame * FRAME_NS)
+        assert output.frame(frame * FRAME_NS)
+        output.stream.adopt(frame * FRAME_NS, np.tile(np.float32([0.9, 0.9]), (12, 1)))
+    return {topic: [call.args[0] for call in one.publish.call_args_list] for topic, one in publishers.items()}, output
+
+
+def test_every_output_says_the_same_command_in_its_own_message():
+    sent, _ = moved(list(OUTPUTS), ["elbow", "neck_joint"])
+    states, trajectories, arrays = (sent[OUTPUTS[name].topic] for name in OUTPUTS)
+    assert len(states) == len(trajectories) == len(arrays) == 2 and not sent["~/shadow_commands"]
+    assert states[1].position[0] > states[0].position[0] == 0.1
+    for state, trajectory, values in zip(states, trajectories, arrays, strict=True):
+        assert list(state.name) == list(trajectory.joint_names) == ["neck_joint", "elbow"]
+        [point] = trajectory.points
+        assert list(point.positions) == list(state.position) == list(values.data)[::-1]
+        assert (point.time_from_start.sec, point.time_from_start.nanosec) == (0, FRAME_NS)
+        assert trajectory.header.stamp.sec == trajectory.header.stamp.nanosec == 0, "now, for a controller"
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_in_shadow_mode_no_output_reaches_the_robot(name):
+    sent, output = moved([name], ["neck", "elbow"] if name == "float64_array" else [], publish=False)
+    assert len(sent.pop("~/shadow_commands")) == 2 == output.shadows
+    assert list(sent.values()) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        (["neck"], "missing: elbow"),
+        (["neck", "elbow", "tail"], "unknown: tail"),
+        (["neck", "tail"], "unknown: tail; missing: elbow"),
+        (["neck", "elbow", "neck_joint"], "one joint under two names"),
+    ],
+)
+def test_an_order_of_other_joints_is_an_error_before_the_first_command(order, reason):
+    with pytest.raises(RobotMismatch, match=reason):
+        moved(["float64_array"], order)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"outputs": []},
+        {"outputs": ["torques"]},
+        {"outputs": ["float64_array"]},
+        {"output_joints": ["neck"]},
+        {"outputs": ["float64_array"], "output_joints": ["neck", "neck"]},
+    ],
+)
+def test_outputs_that_cannot_work_are_an_error_when_the_planner_starts(parameters):
+    with pytest.raises(BadConfig, match="output"):
+        OutputParameters.parse(parameters)

@@ -12,6 +12,8 @@ from hwm_ros.action import PlanActions
 from hwm_ros.msg import ActionSequence, ErrorCode, ModelInfo
 from rclpy.task import Future
 from sensor_msgs.msg import Image
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
 
 from hwm_ros import convert
 
@@ -20,7 +22,8 @@ pytestmark = pytest.mark.ros
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    with moving_planner(tmp_path_factory.mktemp("planner"), answer_timeout_s=2.0) as peer:
+    outputs = {"outputs": ("joint_state", "joint_trajectory", "float64_array"), "output_joints": ("neck", "left_elbow")}
+    with moving_planner(tmp_path_factory.mktemp("planner"), answer_timeout_s=2.0, **outputs) as peer:
         yield peer
 
 
@@ -46,6 +49,20 @@ def test_joint_states_may_use_aliases_and_commands_use_the_same_names(model):
         assert list(command.name) == ["left_elbow_joint", "neck"]
     first = model.received["/joint_commands"][0]
     assert list(first.position) == pytest.approx([0.5, 0.25], abs=0.11)  # the motion of one frame at 3 rad/s
+
+
+def test_all_outputs_carry_the_same_commands(model):
+    model.joint_states = [{"left_elbow": 0.1, "neck": 0.2}]
+    kinds = {"/joint_trajectory": JointTrajectory, "/position_commands": Float64MultiArray}
+    for topic, kind in kinds.items():
+        model.subscribe(kind, topic, 200)
+    model.until(lambda: all(map(model.node.count_publishers, kinds)), "the outputs")
+    assert model.result(model.send(num_frames=20)).result.error_code == ErrorCode.NONE
+    model.spin(1.0)  # until the planner is silent
+    states, trajectories, arrays = (model.received[topic][-10:] for topic in ("/joint_commands", *kinds))
+    sent = [list(state.position) for state in states]
+    assert [list(trajectory.points[0].positions) for trajectory in trajectories] == sent
+    assert [list(values.data)[::-1] for values in arrays] == sent
 
 
 def test_separate_messages_of_other_joints_on_the_same_topic_are_ignored(model):

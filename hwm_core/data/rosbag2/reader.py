@@ -45,7 +45,7 @@ def bag_events(
         BadBag: the bag is truncated, malformed, or lacks a topic. A fault in one message is raised by its `load`.
     """
     types, times = message_types(DEFINITIONS), as_stamps(stamps)
-    with _open(path) as bag:
+    with open_bag(path) as bag:
         chosen = choose_topics(path, bag, topics, images)
         channels = {one.topic: one.channel for one in chosen}
         trajectories = {one.topic: TrajectoryEvents(times.commands) for one in chosen if one.kind == TRAJECTORY}
@@ -53,7 +53,7 @@ def bag_events(
         wanted = {one.topic: (one.kind,) for one in chosen}
         if CUT_TYPE in bag.topic_types().get(topics.cuts, ()):
             wanted[topics.cuts] = (CUT_TYPE,)
-        for message in _parsed(path, bag.messages(wanted)):
+        for message in parsed_messages(path, bag.messages(wanted)):
             topic = message.connection.topic
             if topic == topics.cuts:
                 for one in trajectories.values():
@@ -83,13 +83,13 @@ def bag_events(
 
 def bag_topics(path: Path) -> dict[str, tuple[str, ...]]:
     """{topic: message types} of a bag. Raises BadBag for a damaged bag."""
-    with _open(path) as bag:
+    with open_bag(path) as bag:
         return bag.topic_types()
 
 
 def bag_connections(path: Path) -> tuple[Connection, ...]:
     """The recorded publishers of a bag: topic, message type, and whether it is latched. Raises BadBag."""
-    with _open(path) as bag:
+    with open_bag(path) as bag:
         return tuple(bag.connections)
 
 
@@ -106,11 +106,11 @@ class SerializedMessage:
 
 def serialized_messages(path: Path) -> Iterator[SerializedMessage]:
     """Yield every CDR message of every topic, in order of arrival. Raises BadBag for a damaged or incomplete bag."""
-    with _open(path) as bag:
+    with open_bag(path) as bag:
         topics: dict[str, set[str]] = {}
         for one in bag.connections:
             topics.setdefault(one.topic, set()).add(one.message_type)
-        for message in _parsed(path, bag.messages(topics)):
+        for message in parsed_messages(path, bag.messages(topics)):
             one = message.connection
             yield SerializedMessage(one.topic, one.message_type, message.received_ns, bytes(message.data), one.latched)
         if faults := bag.shortfalls(topics):
@@ -155,7 +155,7 @@ def _load(
     path: Path, types: Typestore, stored: BagMessage, channel: Channel, stamps: Stamps
 ) -> CameraFrame | JointValues:
     topic = stored.connection.topic
-    with _parsing(path):
+    with parsing(path):
         message: Any = types.deserialize_cdr(stored.data, stored.connection.message_type)
     stamp_ns = _stamp_ns(message.header.stamp, topic, stored.received_ns, stamps.of(channel))
     if channel == "images":
@@ -164,7 +164,8 @@ def _load(
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Bag]:
+def open_bag(path: Path) -> Iterator[Bag]:
+    """An opened bag. Raises BadBag for one that is not there or is damaged."""
     if not path.exists():
         raise BadBag(
             f"Bag {path}",
@@ -179,7 +180,7 @@ def _open(path: Path) -> Iterator[Bag]:
             got=f"a folder without {METADATA}" if path.is_dir() else f"a {path.suffix or 'plain'} file",
             remedy="Name one bag. `hwm convert PATH --to rosbag2 --out bags` makes bags of other recordings.",
         )
-    with _parsing(path):
+    with parsing(path):
         bag = Bag(path)
     with bag:
         yield bag
@@ -194,7 +195,7 @@ def _looks_like_a_bag(path: Path) -> bool:
 
 
 @contextmanager
-def _parsing(path: Path) -> Iterator[None]:
+def parsing(path: Path) -> Iterator[None]:
     """Turn every exception into BadBag: on damaged files, the parsers raise exceptions of many types."""
     try:
         yield
@@ -209,9 +210,10 @@ def _parsing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _parsed(path: Path, messages: Iterator[BagMessage]) -> Iterator[BagMessage]:
+def parsed_messages(path: Path, messages: Iterator[BagMessage]) -> Iterator[BagMessage]:
+    """The messages; every exception of the parsers is turned into BadBag."""
     while True:
-        with _parsing(path):
+        with parsing(path):
             message = next(messages, None)
         if message is None:
             return

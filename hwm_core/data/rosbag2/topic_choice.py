@@ -56,7 +56,7 @@ def choose_topics(path: Path, bag: Bag, topics: Topics, images: bool) -> list[Ch
                 got=f"messages in {foreign[topic]}",
                 remedy="Record the topic with `ros2 bag record`, or convert a ROS 1 bag with `rosbags-convert`.",
             )
-    chosen = [_image_topic(path, recorded, topics)] if images else []
+    chosen = [choose_image_topic(path, recorded, topics.image)] if images else []
     joint_topics: tuple[tuple[str, Channel], ...] = ((topics.joint_states, "states"), (topics.commands, "commands"))
     for topic, channel in joint_topics:
         if topic in recorded:
@@ -71,9 +71,9 @@ def choose_topics(path: Path, bag: Bag, topics: Topics, images: bool) -> list[Ch
     return chosen
 
 
-def _image_topic(path: Path, recorded: _Recorded, topics: Topics) -> ChosenTopic:
-    """The image topic, or its compressed transport where only this was recorded."""
-    for topic in image_transports(topics.image):
+def choose_image_topic(path: Path, recorded: Mapping[str, tuple[str, ...]], image: str) -> ChosenTopic:
+    """The topic `image`, or its compressed transport where only this was recorded. Raises NoImages or BadBag."""
+    for topic in image_transports(image):
         kinds = recorded.get(topic, ())
         if kinds and not (all(map(_looks_like_a_camera, kinds))):
             return ChosenTopic(topic, "images", _message_type(path, topic, recorded, IMAGE_TYPES))
@@ -82,8 +82,8 @@ def _image_topic(path: Path, recorded: _Recorded, topics: Topics) -> ChosenTopic
     ways = dict.fromkeys(UNREADABLE.get(kind, _REPUBLISH) for kind in unreadable.values())
     raise NoImages(
         f"Bag {path}",
-        expected=f"images on {topics.image}",
-        got=("no topic that can be read" if topics.image in recorded else "no such topic") + got,
+        expected=f"images on {image}",
+        got=("no topic that can be read" if image in recorded else "no such topic") + got,
         remedy=_alternatives(recorded, IMAGE_TYPES)
         + (f" To use the packets, {' or '.join(ways)}, and record the result." if ways else ""),
     )

@@ -1,0 +1,15 @@
+"""A command to the robot."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the robot is to do."""
+
+    stamp_ns: int  # on the camera's clock
+    positions: NDArray[np.float64]  # [A]
+    period_s: float  # until the next command

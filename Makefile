@@ -107,7 +107,7 @@ test: build ## Run the tests (TESTS=test/nn for one folder)
 test-all: build ## Run all tests, including the slow ones
 	@$(IN_ENV) python -m pytest -m "not gpu" $(PYTEST_ARGS) $(TESTS)
 
-launch-test: build ## Test the launch file with the launch package (needs a sourced ROS 2)
+launch-test: build ## Test the launch files with the launch package (needs a sourced ROS 2)
 	@$(IN_ENV) python -m pytest -m launch $(PYTEST_ARGS) $(TESTS)
 
 bench-node: build ## Send 640x480 images at 30 Hz to the node for three minutes; write benchmarks/results/node.json

@@ -1,29 +1,25 @@
 """Launches the world model; `planner:=true` adds the planner, `sim:=true` adds the simulated robot."""
 
-import os
 from pathlib import Path
 
 import yaml
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import OpaqueFunction
 from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
 
-CONFIG = PathJoinSubstitution([FindPackageShare("hwm_ros"), "config"])
+from hwm_ros.launching import NAMESPACE, OPTIONAL_SWITCH, SWITCH, TOPICS, declared, is_true, large_images
 
-SWITCH = ("true", "false", "True", "False")
-OPTIONAL_SWITCH = ("", *SWITCH)
+PARAMS_FILE = str(Path(get_package_share_directory("hwm_ros")) / "config" / "hwm_ros.yaml")
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
 
-# name, default, description, allowed values (None: any). They are checked before the first node starts: when launch
-# finds a wrong value later, it ends and leaves the nodes that have started running.
 ARGUMENTS = (
-    ("namespace", "", "namespace of the nodes", None),
+    NAMESPACE,
     ("use_sim_time", "", "use /clock; empty: the value of params_file", OPTIONAL_SWITCH),
-    ("params_file", PathJoinSubstitution([CONFIG, "hwm_ros.yaml"]), "parameter file of the nodes", None),
+    ("params_file", PARAMS_FILE, "parameter file of the nodes", None),
     (
         "autostart",
         "",
@@ -52,11 +48,8 @@ ARGUMENTS = (
         "reject or receive_time: messages without a stamp; empty: the value of params_file (reject)",
         ("", "reject", "receive_time"),
     ),
-    ("image_topic", "head_camera/image_raw", "sensor_msgs/Image; compressed images: <image_topic>/compressed", None),
-    ("joint_states_topic", "joint_states", "measured joint positions, sensor_msgs/JointState", None),
-    ("joint_commands_topic", "joint_commands", "commanded joint positions, sensor_msgs/JointState", None),
-    ("joint_trajectory_topic", "joint_trajectory", "commands as trajectory_msgs/JointTrajectory", None),
-    ("cut_topic", "recording/cut", "std_msgs/Empty: what follows belongs to another take", None),
+    *TOPICS,
+    ("position_commands_topic", "position_commands", "commands as std_msgs/Float64MultiArray", None),
     ("planner", "false", "start mpc_planner", SWITCH),
     (
         "publish_commands",
@@ -91,6 +84,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
         ("joint_states", LaunchConfiguration("joint_states_topic")),
         ("joint_commands", LaunchConfiguration("joint_commands_topic")),
         ("joint_trajectory", LaunchConfiguration("joint_trajectory_topic")),
+        ("position_commands", LaunchConfiguration("position_commands_topic")),
         ("recording/cut", LaunchConfiguration("cut_topic")),
     ]
 
@@ -102,7 +96,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
             namespace=LaunchConfiguration("namespace"),
             parameters=[str(params_file), given(bool, "use_sim_time") | parameters],
             remappings=remappings,
-            respawn=_is_true(context, "use_respawn"),
+            respawn=is_true(context, "use_respawn"),
             respawn_delay=2.0,
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
             output="screen",
@@ -135,20 +129,5 @@ def _require_yaml(path: Path) -> None:
         raise ValueError(f"params_file: expected `<node>: ros__parameters: ...` in `{path}`, got no such mapping.")
 
 
-def _is_true(context: LaunchContext, name: str) -> bool:
-    return LaunchConfiguration(name).perform(context).lower() == "true"
-
-
 def generate_launch_description() -> LaunchDescription:
-    arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
-        for name, default, text, choices in ARGUMENTS
-    ]
-    profile = PathJoinSubstitution([CONFIG, "fastdds_large_images.xml"])
-    # Without this profile, Fast DDS loses large images. A profile set by the user takes precedence. Kilted renamed the
-    # variable.
-    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-    transport: list[LaunchDescriptionEntity] = []
-    if not any(name in os.environ for name in names):
-        transport = [SetEnvironmentVariable(name, profile) for name in names]
-    return LaunchDescription([*arguments, *transport, OpaqueFunction(function=_nodes)])
+    return LaunchDescription([*declared(ARGUMENTS), *large_images(), OpaqueFunction(function=_nodes)])

@@ -132,6 +132,31 @@ def test_the_extra_for_wan_is_what_the_error_about_a_missing_package_lists():
     assert required == set(pretrained._EXTRA) and required >= EXTRA
 
 
+# Not imported: what generates and runs them.
+USED_OTHERWISE = {
+    "rmw_fastrtps_cpp": "config/fastdds_large_images.xml is its profile",
+    "ros2bag": "the command of record.launch.py and replay.launch.py",
+    "ros2launch": "the command that runs the launch files",
+    "rosbag2_storage_mcap": "the storage of record.launch.py",
+    "rosidl_default_runtime": "runs the interfaces",
+}
+
+
+def test_package_xml_lists_the_packages_of_ros_that_are_used_and_no_others():
+    listed = {element.text for element in [*MANIFEST.iter("exec_depend"), *MANIFEST.iter("depend")]}
+    listed = {name for name in listed if not name.startswith("python3-")}
+    imported = set()
+    for path in [*(ROOT / "hwm_ros").rglob("*.py"), *(ROOT / "launch").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.split(".")[0])
+    pip = {MODULE_OF.get(name, name) for name in required_distributions()}
+    imported -= set(sys.stdlib_module_names) | pip | {"hwm_core", "hwm_ros", "training", "benchmarks"}
+    assert listed == imported | set(USED_OTHERWISE) | {"action_msgs"}
+
+
 def test_package_xml_has_no_pip_keys():
     # With a pip key, `rosdep install` runs pip, which fails where Python is externally managed.
     assert not [element.text for element in MANIFEST if (element.text or "").endswith("-pip")]

@@ -3,8 +3,7 @@
 import time
 
 import torch
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.action.server import ServerGoalHandle
+from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
@@ -45,12 +44,13 @@ class MpcPlannerNode(Node):
         super().__init__("mpc_planner")
         declare_parameters(self, MpcPlannerParameters)
         self._settings = settings = read_parameters(self, MpcPlannerParameters)
-        name, self._inputs, self._sender = settings.world_model, PlannerInputs(settings), self.get_fully_qualified_name()
+        self._inputs, self._sender = PlannerInputs(settings), self.get_fully_qualified_name()
         self._busy = self._client_was_seen = False  # a goal was accepted and has no result yet; its client was seen
         self._handle: ServerGoalHandle | None = None  # of the accepted goal
         self._inputs_ready: Future | None = None  # awaited in the first stage
         self._goal: PlanGoal | None = None  # exists in the third stage
         self._idle_since: float | None = None  # when the last goal ended, while the node shuts down
+        name = settings.world_model
         self._set_goal = TimedClient(self, SetGoal, f"{name}/set_goal")
         self._make_plan = TimedClient(self, MakePlan, f"{name}/plan")
         self._cancel = self.create_client(CancelRequests, f"{name}/cancel_requests")

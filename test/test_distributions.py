@@ -13,8 +13,8 @@ SOURCES = sorted([*(ROOT / "hwm_ros").glob("*.py"), *(ROOT / "launch").glob("*.p
 # Names of rclpy that are in Humble, Jazzy and Rolling alike (looked up in the sources of each branch). Look up a name
 # before you add it here; what differs belongs in hwm_ros/distributions.py.
 IN_ALL = {
-    "rclpy.action": {"ActionClient", "ActionServer", "CancelResponse", "GoalResponse"},
-    "rclpy.action.server": {"ServerGoalHandle"},
+    "rclpy.action": {"ActionClient"},
+    "rclpy.action.server": {"ActionServer", "CancelResponse", "GoalResponse", "ServerGoalHandle"},
     "rclpy.callback_groups": {"CallbackGroup", "ReentrantCallbackGroup"},
     "rclpy.clock": {"Clock", "ClockType", "JumpThreshold", "TimeJump"},
     "rclpy.duration": {"Duration"},

@@ -13,7 +13,7 @@ PACKAGES = ("hwm_core", "hwm_ros", "training")
 # The modules and packages of hwm_core in layers. A package imports from earlier layers only, never from its own layer.
 # `sim` is later than `data` because data.rosbag2 writes the simulated recordings.
 LAYERS = (
-    {"assets", "errors", "frames", "rng", "streams", "types", "visualization"},
+    {"accounting", "assets", "errors", "frames", "rng", "streams", "types", "visualization"},
     {"clips", "config", "device", "metrics", "pretrained"},
     {"io", "nn", "tokenizers"},
     {"data", "models"},

@@ -14,7 +14,7 @@ from hwm_core.config import overridden
 from hwm_core.data.episodes.store import open_store, require_preprocessing
 from hwm_core.errors import BadConfig
 from hwm_core.evaluation.checkpoint_evaluation import CheckpointEvaluation, labels
-from hwm_core.evaluation.config import PROTOCOLS, EvaluationConfig
+from hwm_core.evaluation.config import PROTOCOLS, EvaluationConfig, protocol_sampling
 from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.objects import ObjectTracks
 from hwm_core.evaluation.report_files import folder_of, write_reports
@@ -44,12 +44,17 @@ def evaluate(options: argparse.Namespace) -> int:
     device = own_device(options.device)
     world_models = [WorldModel.load(path, device=device, tokenizer=options.tokenizer) for path in paths]
     episodes, objects, source = _episodes(options, world_models)
-    config = _config(options)
     extractors, missing = _extractors(options, device)
     lpips = _lpips(options, device)
     evaluations = [
         Evaluation(
-            model, episodes, config, objects=objects, extractors=extractors, lpips=lpips, compared_with=world_models
+            model,
+            episodes,
+            _config(options, model.family),
+            objects=objects,
+            extractors=extractors,
+            lpips=lpips,
+            compared_with=world_models,
         )
         for model in world_models
     ]
@@ -102,7 +107,8 @@ def _copy_card(folder: Path, checkpoint: Path) -> None:
         shutil.copyfile(card, partial_card)
 
 
-def _config(options: argparse.Namespace) -> EvaluationConfig:
+def _config(options: argparse.Namespace, family: str) -> EvaluationConfig:
+    """The settings for a model of a family."""
     given = {name: getattr(options, name) for name in ("horizons", "stride", "max_windows", "samples")}
     stochastic = None if options.stochastic_sampling is None else overridden({}, options.stochastic_sampling)
     return EvaluationConfig.parse(
@@ -112,7 +118,7 @@ def _config(options: argparse.Namespace) -> EvaluationConfig:
             "tokens": True,
             "batch": options.batch,
             "seed": options.sampling_seed,
-            "sampling": overridden({}, options.sampling),
+            "sampling": overridden(protocol_sampling(options.protocol, family).plain(), options.sampling),
             "stochastic_sampling": stochastic,
             **PROTOCOLS[options.protocol],
             **{name: value for name, value in given.items() if value is not None},

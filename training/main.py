@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
     "Training": {
         "train-tokenizer": Command(".commands.train_tokenizer", "train a video tokenizer on a store"),
         "train": Command(".commands.train", "train a world model over a frozen tokenizer"),
+        "memory": Command(".commands.memory", "account for the GPU memory of training and of scoring"),
         "tune-decoder": Command(".commands.tune_decoder", "fine-tune the decoder on the model's predictions"),
     },
     "Evaluation": {

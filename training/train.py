@@ -66,6 +66,7 @@ def train(
                 manifest=data.manifest,
                 preprocessing=data.preprocessing,
                 metadata={"steps": trainer.step, **origin},
+                weights=recipe.train.checkpoint_weights,
             )
             save_checkpoint(run.folder / "checkpoint", checkpoint)
 

@@ -19,7 +19,7 @@ from typing import Any, get_args
 import torch
 
 from benchmarks.record import RESULTS, command_line, write_result
-from benchmarks.scale.models import PAPER_SAMPLING, Inputs, Prediction, build, forward_flops, one_forward
+from benchmarks.scale.models import Inputs, Prediction, build, forward_flops, one_forward
 from benchmarks.scale.table import report
 from benchmarks.stopwatch import median_seconds
 from benchmarks.training_step import training_step
@@ -27,6 +27,7 @@ from hwm_core.device import read_device
 from hwm_core.errors import BadInput
 from hwm_core.models.config import Variant
 from hwm_core.models.network import WorldModelNetwork
+from hwm_core.sampling.config import PAPER
 from hwm_core.train.recipe import Recipe, read_recipe
 from hwm_core.train.throughput import known_peak_tflops
 
@@ -105,7 +106,7 @@ def measure(
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "forward_tflop": round(flops / 1e12, 6),
         "precision": "bfloat16" if cuda else "float32",
-        "sampling": PAPER_SAMPLING[recipe.family].plain(),
+        "sampling": PAPER[recipe.family].plain(),
         "by_batch_size": {},
     }
     for batch in batches:

@@ -13,7 +13,7 @@ from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.models.flow import FlowWorldModel
 from hwm_core.models.masked import MaskedWorldModel
 from hwm_core.models.network import WorldModelNetwork
-from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.config import PAPER
 from hwm_core.tokenizers import build_tokenizer
 from hwm_core.train.recipe import Recipe
 from hwm_core.types import Rollout
@@ -21,12 +21,6 @@ from hwm_core.world_model.checkpoint import Checkpoint
 from hwm_core.world_model.model import WorldModel
 from hwm_core.world_model.past import Past
 from hwm_core.world_model.registry import build_model
-
-PAPER_SAMPLING = {
-    "masked": Sampling(steps=2, parallel=False, soft=False),
-    "flow": Sampling(steps=50, guidance_scale=3.0),
-}
-"""The sampling settings of the paper, by model family."""
 
 
 def build(recipe: Recipe, device: torch.device | str) -> WorldModelNetwork:
@@ -108,7 +102,7 @@ class Prediction:
     def latents(self, past: Past) -> Rollout:
         """Predict the future latents, without the tokenizer."""
         future = self._actions[:, self._world_model.past_frames :]
-        return self._world_model.rollout(past, future, sampling=PAPER_SAMPLING[self._world_model.family])
+        return self._world_model.rollout(past, future, sampling=PAPER[self._world_model.family])
 
     def frames(self) -> object:
         """Predict frames from frames."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-ConditionName = Literal["model", "shuffled", "none", "zero", "reversed", "copy_last", "tokenizer"]
+ConditionName = Literal["model", "shuffled", "none", "zero", "reversed", "mean_prediction", "copy_last", "tokenizer"]
 CONDITION_NAMES: tuple[ConditionName, ...] = get_args(ConditionName)
 """The names that a configuration can list. `--samples N` adds `single` and `mean_of_N`."""
 
@@ -20,6 +20,7 @@ _TITLES = {
     "none": "no actions",
     "zero": "no motion",
     "reversed": "reversed motion",
+    "mean_prediction": "mean prediction",
     "copy_last": "copy last frame",
     "tokenizer": "tokenizer alone",
     "single": "single sample",
@@ -31,6 +32,7 @@ _EXPLAINED = {
     "none": "prediction, no actions",
     "zero": "prediction, no motion",
     "reversed": "prediction, reversed motion",
+    "mean_prediction": "mean prediction, true actions",
     "tokenizer": "tokenizer alone: the ceiling",
 }
 

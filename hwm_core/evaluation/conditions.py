@@ -79,6 +79,11 @@ def reversed_motion(batch: WindowBatch) -> Frames:
     return batch.predict(batch.actions["reversed"])
 
 
+def mean_prediction(batch: WindowBatch) -> Frames:
+    """The model's mean prediction in one pass, beside another `sampling`."""
+    return batch.predict(batch.actions["model"], Sampling())
+
+
 def copy_last(batch: WindowBatch) -> Frames:
     """The newest frame, repeated."""
     return np.repeat(batch.newest[:, None], batch.future_frames, axis=1)
@@ -106,6 +111,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "none": none,
     "zero": zero,
     "reversed": reversed_motion,
+    "mean_prediction": mean_prediction,
     "copy_last": copy_last,
     "tokenizer": tokenizer,
 }

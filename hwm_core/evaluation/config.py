@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from hwm_core.config import Config
 from hwm_core.evaluation.condition_names import CONDITION_NAMES, ConditionName
-from hwm_core.sampling.config import Sampling
+from hwm_core.sampling.config import PAPER, Sampling
 
 
 class EvaluationConfig(Config):
@@ -61,8 +61,9 @@ class EvaluationConfig(Config):
 
 
 PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
-    "horizon": {"conditions": CONDITION_NAMES},
+    "horizon": {"conditions": tuple(name for name in CONDITION_NAMES if name != "mean_prediction")},
     # 21,000 frames, 8 per window, each predicted once. The truth is reconstructed by the tokenizer (arXiv 2506.01182).
+    # The sampling is `PAPER`'s of the model's family, see `protocol_sampling`.
     "paper": {
         "horizons": (8,),
         "stride": 8,
@@ -72,3 +73,8 @@ PROTOCOLS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """{protocol: the settings that it fixes}."""
+
+
+def protocol_sampling(protocol: str, family: str) -> Sampling:
+    """How a model of a family decodes in a protocol: `paper` as in the paper, else the mean prediction."""
+    return PAPER[family] if protocol == "paper" else Sampling()

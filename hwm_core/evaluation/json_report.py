@@ -15,6 +15,7 @@ from hwm_core.evaluation.window_results import Region
 from hwm_core.metrics.bootstrap import Interval
 from hwm_core.metrics.kid import KernelDistance
 from hwm_core.metrics.psnr import pooled_psnr, psnr
+from hwm_core.sampling.config import Sampling
 
 
 def counts(result: EvaluationResult) -> dict[str, int]:
@@ -136,7 +137,9 @@ def _at(result: EvaluationResult, horizon: int, region: Region) -> dict[str, Any
 def _origin(condition: str, result: EvaluationResult, config: EvaluationConfig) -> dict[str, Any]:
     sampled = is_sampled(condition)
     sampling = config.sampling_of_samples if sampled else config.sampling
-    predicted = sampled or condition in PREDICTED
+    if condition == "mean_prediction":
+        sampling = Sampling()
+    predicted = sampled or condition in (*PREDICTED, "mean_prediction")
     samples = config.samples if sampled and condition != "single" else 1
     return {
         **counts(result),

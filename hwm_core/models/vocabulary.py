@@ -11,14 +11,18 @@ holds several neighbouring codes, and the digits of a site are those of all its 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from hwm_core.models.top_codes import top_codes
 from hwm_core.nn.initialise import Init
 from hwm_core.tokenizers.fsq import codes_to_digits, digit_values, digits_to_codes, digits_to_latents
+
+_LOGITS = 2**26  # logits that exist at once: 268 MB in float32
 
 
 @dataclass(frozen=True)
@@ -126,12 +130,31 @@ class Vocabulary(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Mean negative log-likelihood of a code, and the accuracy of the most likely code.
 
+        The logits of all sites may not fit into memory (64,000 for each), so they are computed in parts.
+
         Args:
             hidden: [M, D], hidden states of M sites.
             tokens: [M, P], the true codes of these sites.
             count: divides the sums over the sites; default: M.
         """
         digits, count = self._to_digits(tokens), len(tokens) if count is None else count
+        parts = zip(*(tensor.split(self.sites_at_once()) for tensor in (hidden, digits)))
+        if len(hidden) <= self.sites_at_once():
+            sums = [self._cross_entropy(hidden, digits, count)]
+        elif torch.is_grad_enabled():  # the logits of a part are computed again in the backward pass
+            again = partial(checkpoint, self._cross_entropy, use_reentrant=False, preserve_rng_state=False)
+            sums = [again(*part, count) for part in parts]
+        else:
+            sums = [self._cross_entropy(*part, count) for part in parts]
+        loss, accuracy = (torch.stack(values).sum() for values in zip(*sums))
+        return loss, accuracy
+
+    def sites_at_once(self, rows: int = 1) -> int:
+        """How many sites of each of `rows` rows have their logits in memory at once."""
+        return max(1, _LOGITS // (rows * sum(self.digits)))
+
+    def _cross_entropy(self, hidden: Tensor, digits: Tensor, count: Tensor | float) -> tuple[Tensor, Tensor]:
+        """As `cross_entropy`, for sites whose logits fit into memory together; digits [M, digits of a site]."""
         parts = self._split(self.head(hidden).float())
         losses = [F.cross_entropy(logits, digits[:, i], reduction="sum") / count for i, logits in enumerate(parts)]
         correct = torch.stack([logits.argmax(-1) for logits in parts], dim=-1) == digits

@@ -9,8 +9,6 @@ from torch import Tensor
 from hwm_core.models.vocabulary import SampledTokens, Vocabulary
 from hwm_core.sampling.order import Uniform
 
-_LOGITS = 2**26  # logits that exist at once: 268 MB in float32
-
 
 def sample_sites(vocabulary: Vocabulary, hidden: Tensor, temperature: float, uniform: Uniform) -> SampledTokens:
     """Sample the tokens of every site of hidden states [S, n, h, w, D]; `temperature` as for `Vocabulary.sample`."""
@@ -47,5 +45,4 @@ def scores_of_sites(vocabulary: Vocabulary, hidden: Tensor, tokens: Tensor | Non
 
 def _by_sites(vocabulary: Vocabulary, hidden: Tensor) -> Iterator[Tensor]:
     """Hidden states [S, n, h, w, D] in parts [S, sites, D] whose logits fit into memory."""
-    sites = max(1, _LOGITS // (len(hidden) * sum(vocabulary.digits)))
-    yield from hidden.flatten(1, 3).split(sites, dim=1)
+    yield from hidden.flatten(1, 3).split(vocabulary.sites_at_once(len(hidden)), dim=1)

@@ -1,5 +1,6 @@
 """Settings for sampling a future."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -13,8 +14,7 @@ class Sampling(Config):
     Of the keys for tokens, an ST-Transformer has `temperature` and `soft`: it always predicts latent after latent.
 
     The defaults give the mean prediction in one pass: the lowest error, and no noise between candidates. The paper's
-    sharp samples are `steps=2, parallel=False, soft=False` for masked models (add a `temperature` above 0 to sample
-    several futures), and `steps=50, guidance_scale=3` for flow models.
+    sharp samples are in `PAPER`; for a masked model, add a `temperature` above 0 to sample several futures.
     """
 
     steps: int = Field(
@@ -42,3 +42,13 @@ class Sampling(Config):
         description="flow and wan: classifier-free guidance; 1: none; another value doubles the computation",
     )
     shift: float = Field(default=5.0, gt=0, description="wan: shift of the noise levels; above 1: more steps in noise")
+
+
+PAPER: Mapping[str, Sampling] = {
+    "masked": Sampling(steps=2, order="random", parallel=False, soft=False),
+    "flow": Sampling(steps=50, guidance_scale=3.0),
+    "st_transformer": Sampling(soft=False),
+    "wan": Sampling(steps=20, solver="unipc"),
+}
+"""How the papers decode, by family: masked K = 2, in random order, greedy codes, latent after latent; flow 50 Euler
+steps with guidance 3 (both arXiv 2506.01182); ST-Transformer greedy codes, Wan 20 steps (both arXiv 2510.07092)."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from hwm_core.models.masked import MaskedWorldModel
+from hwm_core.models.vocabulary import SampledTokens, Vocabulary
 from hwm_core.sampling.by_sites import mean_of_sites, sample_sites, scores_of_sites
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.masked_forward import MaskedForward
@@ -97,18 +98,42 @@ def _decode_together(
     Returns:
         Tokens [S, n, h, w, P] and latents [S, n, h, w, P, C].
     """
-    vocabulary, (height, width) = model.vocabulary, model.config.sites
+    vocabulary, (height, width), known = model.vocabulary, model.config.sites, 0
     tokens = _masked_tokens(model, candidates, num_latents)
     latents = torch.zeros(*tokens.shape, len(vocabulary.levels), device=tokens.device)
     revealed = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=tokens.device)
     for count in revealed_counts(height * width, sampling.steps):
         hidden = forward.hidden(tokens)
-        draw = sample_sites(vocabulary, hidden, sampling.temperature, uniform)
+        draw = _drawn(vocabulary, hidden, revealed, known, sampling.temperature, uniform)
         now = reveal(priority(sampling.order, draw.log_prob, sampling.temperature, uniform), revealed, count)
         if on_reveal is not None:
             on_reveal(hidden, now & ~revealed)
         fresh = (now & ~revealed)[..., None]
         tokens = torch.where(fresh, draw.tokens, tokens)
         latents = torch.where(fresh[..., None], draw.latents, latents)
-        revealed = now
+        revealed, known = now, count
     return tokens, latents if sampling.soft else vocabulary.latents(tokens)
+
+
+def _drawn(
+    vocabulary: Vocabulary, hidden: Tensor, revealed: Tensor, known: int, temperature: float, uniform: Uniform
+) -> SampledTokens:
+    """Tokens of the sites that are still masked; those of the `known` revealed sites of each latent are zeros.
+
+    Logits are computed for masked sites alone: with 64,000 codes they cost as much as several blocks.
+    """
+    if not known:
+        return sample_sites(vocabulary, hidden, temperature, uniform)
+    masked = (
+        revealed.flatten(2).byte().argsort(dim=-1, stable=True)[..., : revealed[0, 0].numel() - known]
+    )  # [S, n, sites]
+    chosen = hidden.flatten(2, 3).gather(2, masked[..., None].expand(*masked.shape, hidden.shape[-1]))
+    draw = sample_sites(vocabulary, chosen[:, :, :, None], temperature, uniform)
+
+    def in_place(values: Tensor) -> Tensor:
+        """Values [S, n, sites, ...] at their sites, [S, n, h, w, ...]."""
+        at = masked.reshape(*masked.shape, *[1] * (values.ndim - 3)).expand_as(values)
+        whole = values.new_zeros(*revealed.shape[:2], revealed[0, 0].numel(), *values.shape[3:])
+        return whole.scatter(2, at, values).unflatten(2, revealed.shape[2:])
+
+    return SampledTokens(*(in_place(part.squeeze(3)) for part in (draw.tokens, draw.log_prob, draw.latents)))

@@ -46,6 +46,9 @@ class TrainingConfig(Config):
     clip_norm: float = Field(default=1.0, gt=0, description="largest norm of the whole gradient")
     ema_decay: float = Field(default=0.0, ge=0, lt=1, description="moving average of the weights; 0: none")
     precision: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="bfloat16: autocast")
+    checkpoint_weights: Literal["bfloat16", "float32"] = Field(
+        default="bfloat16", description="of a world model's checkpoint; float32 for `--dtype float32` without rounding"
+    )
     seed: int = Field(default=0, description="of initial weights, data order and noise")
     workers: int = Field(default=0, ge=0, description="processes that load windows; 0: load between steps")
     peak_tflops: float | None = Field(

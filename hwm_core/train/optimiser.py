@@ -29,8 +29,8 @@ def build_optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.op
     kernels of the hidden convolutions. Its update is scaled to the size of AdamW's, so both use one learning rate.
     AdamW optimises the rest: embeddings, vectors, and declared input and output layers.
     """
-    matrices = _hidden_weights(module, nn.Linear) if config.optimiser == "muon" else []
-    kernels = _hidden_weights(module, nn.Conv2d) if config.optimiser == "muon" else []
+    matrices = hidden_weights(module, nn.Linear) if config.optimiser == "muon" else []
+    kernels = hidden_weights(module, nn.Conv2d) if config.optimiser == "muon" else []
     taken = {id(p) for p in matrices + kernels}
     rest = [p for p in module.parameters() if p.requires_grad and id(p) not in taken]
     decayed = {id(p) for p in _decayed(module, config)}
@@ -96,7 +96,7 @@ def _decayed(module: nn.Module, config: TrainingConfig) -> list[Tensor]:
     return [part.weight for part in module.modules() if isinstance(part, _MATRICES)]
 
 
-def _hidden_weights(module: nn.Module, kind: type[nn.Linear] | type[nn.Conv2d]) -> list[Tensor]:
+def hidden_weights(module: nn.Module, kind: type[nn.Linear] | type[nn.Conv2d]) -> list[Tensor]:
     """Weights of the layers of a kind that are not declared as input or output layers."""
     excluded = {
         layer

@@ -27,6 +27,10 @@ class DataConfig(Config):
     actions: Literal["states", "commands"] = Field(
         default="commands", description="recorded joint values that are the model's actions"
     )
+    closures: Literal["normalised", "as_recorded"] = Field(
+        default="normalised",
+        description="hand closures of the embodiment: normalised like all joints, or left as they are (the paper)",
+    )
     stride: int = Field(default=1, gt=0, description="frames between the starts of neighbouring training windows")
     validation_windows: int = Field(default=128, gt=0, description="held-out windows per evaluation")
     augmentation: Augmentation = Augmentation()

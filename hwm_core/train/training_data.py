@@ -10,6 +10,7 @@ from hwm_core.data.batches import FrameBatch, TokenBatch
 from hwm_core.data.episodes.store import Store, open_store
 from hwm_core.data.episodes.windows import Windows
 from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.data.robot.embodiment import closures_of
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.data.tokens.store import TokenStore, is_token_store, manifest_sha256, open_token_store
 from hwm_core.data.tokens.tokenizer_spec import TokenizerSpec, spec_of
@@ -63,6 +64,8 @@ def open_training_data(path: Path, recipe: Recipe, tokenizer: VideoTokenizer | N
             got=f"`{recipe.data.actions}`, which {path} lacks",
             remedy="Choose the kind that was recorded, or prepare the data again.",
         )
+    if recipe.data.closures == "as_recorded":
+        manifest = manifest.as_recorded(closures_of(manifest.robot))
     spec = _tokenizer_spec(path, data, tokenizer)
     size = (data.preprocessing.height, data.preprocessing.width)
     recipe.require_frame_size(size, spec.spatial_factor, str(path))

@@ -1,8 +1,8 @@
 """Checkpoints: a folder with everything that is needed to use a world model, and nothing that only training needs.
 
 `checkpoint.yaml` describes the model, its tokenizer, the robot (action manifest) and the camera (preprocessing). It
-contains the sha256 of the two weight files in the same folder. Weights are bfloat16. A folder with `tokenizer.yaml`
-and `tokenizer.safetensors` contains only a tokenizer.
+contains the sha256 of the two weight files in the same folder. Weights are bfloat16; those of the model may be
+float32. A folder with `tokenizer.yaml` and `tokenizer.safetensors` contains only a tokenizer.
 
 The weights of an external tokenizer (Cosmos, Wan) are not copied. The YAML contains the sha256 of its files; the
 symbolic link `tokenizer` in the folder points to these files. In the same way the link `base` points to the frozen
@@ -35,6 +35,7 @@ from hwm_core.world_model.checkpoint_files import (
     TOKENIZER_WEIGHTS,
     CheckpointHeader,
     TokenizerHeader,
+    WeightType,
     as_checkpoint_error,
     checkpoint_folder,
     read_header,
@@ -58,6 +59,7 @@ class Checkpoint:
     manifest: ActionManifest
     preprocessing: Preprocessing
     metadata: Mapping[str, Any] = field(default_factory=dict)  # steps, recipe, revision, ...; plain YAML types
+    weights: WeightType = "bfloat16"  # of the file of the model; the tokenizer's is always bfloat16
     sha256: str = ""  # of checkpoint.yaml, which contains the sha256 of all weights; set by loading
 
     @property
@@ -73,10 +75,10 @@ class Checkpoint:
 
 
 def save_checkpoint(directory: str | Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` as bfloat16 and replace `directory` atomically; `checkpoint.sha256` is not used."""
+    """Write `checkpoint` and replace `directory` atomically; `checkpoint.sha256` is not used."""
     tokenizer = checkpoint.tokenizer
     with replaced_folder(directory) as partial:
-        weights = {MODEL_WEIGHTS: write_weights(partial / MODEL_WEIGHTS, checkpoint.model)}
+        weights = {MODEL_WEIGHTS: write_weights(partial / MODEL_WEIGHTS, checkpoint.model, checkpoint.weights)}
         if checkpoint.model.folder is not None:
             (partial / _BASE_LINK).symlink_to(checkpoint.model.folder.resolve(), target_is_directory=True)
         if tokenizer is not None:
@@ -119,7 +121,7 @@ def load_checkpoint(
     except BadConfig as error:
         raise as_checkpoint_error(directory, error) from None
     _check_fit(directory, model, coder, header)
-    read_weights(directory / MODEL_WEIGHTS, header.weights, model)
+    weights = read_weights(directory / MODEL_WEIGHTS, header.weights, model)
     if coder is not None:
         _read_tokenizer_weights(directory, header.weights, coder)
     return Checkpoint(
@@ -130,6 +132,7 @@ def load_checkpoint(
         manifest=header.manifest,
         preprocessing=header.preprocessing,
         metadata=header.metadata,
+        weights=weights,
         sha256=sha256,
     )
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -19,6 +19,7 @@ from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadCheckpoint, BadConfig, did_you_mean, nearest_path
 from hwm_core.io.atomic import readable_folder
 
+WeightType = Literal["bfloat16", "float32"]
 FORMAT = 2
 CHECKPOINT_HEADER, TOKENIZER_HEADER = "checkpoint.yaml", "tokenizer.yaml"
 MODEL_WEIGHTS, TOKENIZER_WEIGHTS = "model.safetensors", "tokenizer.safetensors"
@@ -82,16 +83,24 @@ def read_header(path: Path, kind: type[H]) -> tuple[H, str]:
         raise as_checkpoint_error(path.parent, error) from None
 
 
-def write_weights(path: Path, module: nn.Module) -> str:
-    """Write the state of `module` as bfloat16; returns the sha256 of the file."""
-    weights = {name: _half(value.detach()).cpu().contiguous() for name, value in module.state_dict().items()}
+def write_weights(path: Path, module: nn.Module, kind: WeightType = "bfloat16") -> str:
+    """Write the state of `module`; returns the sha256 of the file."""
+    dtype: torch.dtype = getattr(torch, kind)
+    state = {name: value.detach() for name, value in module.state_dict().items()}
+    weights = {
+        name: (value.to(dtype) if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in state.items()
+    }
     data = safetensors.torch.save(weights)
     _write(path, data)
     return hashlib.sha256(data).hexdigest()
 
 
-def read_weights(path: Path, sums: Mapping[str, str], module: nn.Module) -> None:
-    """Load the state of `module`. Raises BadCheckpoint if the file is missing, or its sha256 or weights differ."""
+def read_weights(path: Path, sums: Mapping[str, str], module: nn.Module) -> WeightType:
+    """Load the state of `module`; returns the type of the weights in the file.
+
+    Raises BadCheckpoint if the file is missing, or its sha256 or weights differ.
+    """
     data = _read(path)
     digest, expected = hashlib.sha256(data).hexdigest(), sums.get(path.name, "no such file")
     if digest != expected:
@@ -99,12 +108,14 @@ def read_weights(path: Path, sums: Mapping[str, str], module: nn.Module) -> None
             str(path), expected=f"sha256 {expected}", got=f"{digest} ({len(data)} bytes)", remedy=_COPY_AGAIN
         )
     try:
-        module.load_state_dict(safetensors.torch.load(data))
+        weights = safetensors.torch.load(data)
+        module.load_state_dict(weights)
     except (RuntimeError, safetensors.SafetensorError) as error:
         got = " ".join(line.strip() for line in str(error).splitlines()[:3])
         raise BadCheckpoint(
             str(path), expected="the weights that its YAML describes", got=got, remedy=_COPY_AGAIN
         ) from None
+    return "float32" if any(value.dtype is torch.float32 for value in weights.values()) else "bfloat16"
 
 
 def as_checkpoint_error(directory: Path, error: BadConfig) -> BadCheckpoint:
@@ -122,10 +133,6 @@ def _check_format(path: Path, mapping: Any) -> None:
             got=mapping.get("format", "no such key"),
             remedy="Use the version of hwm_ros that wrote the checkpoint, or train it again with this version.",
         )
-
-
-def _half(value: torch.Tensor) -> torch.Tensor:
-    return value.to(torch.bfloat16) if value.is_floating_point() else value
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -79,3 +79,12 @@ def test_the_same_seed_gives_the_same_tokens_and_another_seed_different_tokens()
             return decode(net, forward, 1, 3, sampling, uniform(seed)).tokens
 
     assert torch.equal(run(1), run(1)) and not torch.equal(run(1), run(2))
+
+
+def test_logits_are_computed_for_masked_sites_alone() -> None:
+    net, answer, sites = model("base"), torch.randint(20, (4, 3, 2, 3, 1)), []
+    net.vocabulary.head = torch.nn.Identity()
+    net.vocabulary.head.register_forward_hook(lambda _, inputs, __: sites.append(inputs[0].shape[:2].numel()))
+    decode(net, Oracle(answer, 20), 4, 3, Sampling(steps=2, order="random", soft=False), uniform())
+    # Three latents of 6 sites for 4 candidates; the first step reveals 6 - floor(6 cos(45 degrees)) = 2 of each 6.
+    assert sites == [4 * 3 * 6, 4 * 3 * 4]

@@ -69,6 +69,11 @@ def test_the_masked_preset_has_the_values_of_the_paper():
     assert recipe.tokenizer.levels == (8, 8, 8, 5, 5, 5) and recipe.tokenizer.spatial_factor == 8
 
 
+@pytest.mark.parametrize("preset", ["masked", "flow", "st"])
+def test_the_presets_of_the_papers_have_no_augmentation(preset):
+    assert not any(read_recipe(preset).data.augmentation.plain().values())
+
+
 def test_the_flow_preset_has_the_values_of_the_paper():
     recipe = read_recipe("flow")
     model, train = recipe.model, recipe.train

@@ -14,6 +14,7 @@ from untrained import JOINTS, save_untrained
 from hwm_core.data.episodes.store import write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.evaluation.engine import Evaluation
+from hwm_core.sampling.config import PAPER, Sampling
 from hwm_core.types import Episode
 
 
@@ -174,6 +175,9 @@ def test_the_protocol_of_the_paper_evaluates_each_frame_once_against_the_reconst
     # 44 frames hold windows of 9 + 8 at the starts 0, 8, 16 and 24
     assert evaluated["settings"]["truth"] == "tokenizer" and evaluated["psnr_db"]["8"]["windows"] == 8
     assert "tokenizer" not in evaluated["conditions"] and evaluated["sensitivity"] is None
+    assert evaluated["settings"]["sampling"] == evaluated["conditions"]["model"]["sampling"] == PAPER["masked"].plain()
+    assert evaluated["conditions"]["mean_prediction"]["sampling"] == Sampling().plain()
+    assert evaluated["psnr_db"]["8"]["model"] != evaluated["psnr_db"]["8"]["mean_prediction"]
     assert "no file given" in evaluated["distances"]["FID"]["unavailable"]
     assert "FID unavailable" in read_file(out, "MODEL_CARD.md").decode()
     assert evaluated["distances"]["KID"] == evaluated["distances"]["FID"] == evaluated["unavailable"]["FID"]
@@ -183,9 +187,11 @@ def test_models_with_different_tokenizers_are_compared_relative_to_copying_the_l
     tmp_path: Path, checkpoint: Path, store: Path
 ) -> None:
     flow, out = save_untrained(tmp_path / "flow", family="flow"), tmp_path / "out"
-    options = ("--protocol", "paper", "--sensitivity", 0, "--no-ssim", "--out", out)
+    options = ("--protocol", "paper", "--sensitivity", 0, "--no-ssim", "--out", out, "--sampling", "steps=2")
     run("evaluate", "--checkpoint", checkpoint, flow, "--store", store, *options)
     together = json.loads(read_file(out))
+    samplings = [one["settings"]["sampling"] for one in together["checkpoints"].values()]
+    assert samplings == [PAPER["masked"].plain(), {**PAPER["flow"].plain(), "steps": 2}]
     [of_model] = [one for one in together["differences"] if one["condition"] == "model"]
     a, b = (together["checkpoints"][label]["psnr_db"]["8"] for label in (of_model["over"], of_model["of"]))
     assert of_model["relative_to_copy_last"] and a["copy_last"] != b["copy_last"], "two tokenizers, two truths"

@@ -12,7 +12,7 @@ from untrained import untrained
 
 from hwm_core.challenge.submission import ArchiveLayout, validate_archive
 from hwm_core.data.tokens.onex_joints import EVE_STATES
-from hwm_core.world_model.checkpoint import save_checkpoint
+from hwm_core.world_model.checkpoint import load_checkpoint, save_checkpoint
 
 PRESETS = pytest.mark.parametrize("preset", ["tiny", "st"])
 OF_V1 = {"grid": "[16,16]", "levels": "[512,512]", "temporal_factor": 1, "action_dim": 26}
@@ -30,7 +30,7 @@ def trained(sets: Path, preset: str, **model: object) -> Path:
         **model,
     }
     arguments = ["--preset", preset, "--data", str(sets), "--out", str(sets / "run"), "data.actions=states"]
-    budget = ["train.steps=1", "train.batch_size=1", "data.validation_windows=1"]
+    budget = ["train.steps=1", "train.batch_size=1", "train.accumulation=1", "data.validation_windows=1"]
     assert hwm("train", *arguments, *budget, *(f"model.{key}={value}" for key, value in sizes.items())) == 0
     return sets / "run" / "checkpoint"
 
@@ -46,6 +46,8 @@ def test_a_v2_set_gives_a_report_and_a_valid_archive(preset: str, tmp_path: Path
     archive = tmp_path / "submission.zip"
     assert hwm("1x", "compress", *common, "--data", str(test), "--out", str(archive)) == 0
     assert hwm("1x", "validate", str(archive), "--data", str(test)) == 0
+    # Preset `st` keeps the weights as trained, and `compress` computes in float32.
+    assert load_checkpoint(checkpoint).weights == ("float32" if preset == "st" else "bfloat16")
     assert "submission.zip: 1 samples, valid" in capsys.readouterr().out
     evaluated = ["--data", str(tmp_path / "val"), "--out", str(tmp_path / "val.zip"), "--top", "50"]
     assert hwm("1x", "compress", *common, *evaluated) == 0

@@ -48,6 +48,19 @@ def test_a_loaded_checkpoint_equals_the_saved_one_in_bfloat16(saved):
             assert torch.equal(module.state_dict()[name], value.to(torch.bfloat16).float())
 
 
+@pytest.mark.parametrize("family", ["masked", "st_transformer"])
+def test_a_checkpoint_with_float32_weights_keeps_every_bit_and_stays_float32_when_it_is_saved_again(family, tmp_path):
+    checkpoint = dataclasses.replace(untrained(family=family), weights="float32")
+    save_checkpoint(tmp_path / "one", checkpoint)
+    loaded = load_checkpoint(tmp_path / "one")
+    for name, value in checkpoint.model.state_dict().items():
+        assert torch.equal(loaded.model.state_dict()[name], value)
+    save_checkpoint(tmp_path / "two", loaded)
+    sizes = [(tmp_path / folder / "model.safetensors").stat().st_size for folder in ("one", "two")]
+    save_checkpoint(tmp_path / "half", dataclasses.replace(loaded, weights="bfloat16"))
+    assert sizes[0] == sizes[1] > 1.5 * (tmp_path / "half" / "model.safetensors").stat().st_size
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_recorded_recipe_of_a_shipped_checkpoint_is_valid_today(name):
     metadata = load_checkpoint(checkpoint_path(name)).metadata

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from peak_memory import PeakMemory
 from waits import META, MetaRandom
 
+from hwm_core.accounting.peak_memory import PeakMemory
 from hwm_core.models.config import WorldModelConfig
 from hwm_core.models.flow_config import FlowConfig
 from hwm_core.models.masked_config import MaskedConfig

@@ -36,12 +36,17 @@ class Embodiment(Config):
 
     robot: str
     dimensions: tuple[Dimension, ...]
+    closures: tuple[str, ...] = Field(
+        default=(), description="hand closures: `data.closures: as_recorded` leaves these dimensions as they are"
+    )
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Embodiment":
         names = [name for dimension in self.dimensions for name in {dimension.name, *dimension.aliases}]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"names with two meanings: {', '.join(repeated)}")
+        if unknown := sorted(set(self.closures) - set(self.names)):
+            raise ValueError(f"`closures` among the dimensions, not {', '.join(unknown)}")
         return self
 
     @property
@@ -128,6 +133,12 @@ def embodiment_names() -> list[str]:
     """Names of the shipped embodiments."""
     folder = files("hwm_core.data.robot").joinpath("embodiments")
     return sorted(file.name[: -len(".yaml")] for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def closures_of(robot: str) -> tuple[str, ...]:
+    """The hand closures of a shipped embodiment, or of a union of these; none for other robots."""
+    known = embodiment_names()
+    return tuple(name for one in robot.split("+") if one in known for name in read_embodiment(one).closures)
 
 
 def union(embodiments: Sequence[Embodiment]) -> Embodiment:

@@ -1,6 +1,6 @@
 """The action manifest: joints of an action vector, their order, units and limits, and their normalisation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -75,6 +75,21 @@ class ActionManifest(Config):
         if hasattr(scores, "new_tensor"):
             return scores.masked_fill(scores.isnan(), 0)
         return np.where(np.isnan(scores), scores.dtype.type(0), scores)
+
+    def as_recorded(self, names: Collection[str]) -> "ActionManifest":
+        """The manifest with these joints left as they are by `normalise`; names that it lacks are ignored."""
+        kept = [name in names for name in self.names]
+
+        def chosen(values: Sequence[Any], value: Any) -> tuple[Any, ...]:
+            return tuple(value if keep else one for keep, one in zip(kept, values, strict=True))
+
+        return self.model_copy(
+            update={
+                "mean": chosen(self.mean, 0.0),
+                "std": chosen(self.std, 1.0),
+                "constant": chosen(self.constant, False),
+            }
+        )
 
     def match(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Index of each joint of the manifest in `names`, [A]: `values[..., index]` is in manifest order.

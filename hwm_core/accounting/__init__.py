@@ -1,0 +1,1 @@
+"""Counts the memory of computations without doing them."""

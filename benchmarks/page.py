@@ -17,6 +17,7 @@ from benchmarks.peer import table as peer_table
 from benchmarks.record import RESULTS
 from benchmarks.scale import table as scale_table
 from benchmarks.tiny import table as tiny_table
+from benchmarks.token_models import table as token_models_table
 from hwm_core.io.atomic import new_file
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -26,6 +27,7 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "peer": lambda results: peer_table.report(results / "peer"),
     "closed_loop": lambda results: closed_loop_table.closed_loop(results / "closed_loop.json"),
     "ranking": lambda results: closed_loop_table.ranking(results / "ranking.json"),
+    "token_models": lambda results: token_models_table.report(results / "token_models"),
     "tiny": lambda results: tiny_table.report(results / "tiny"),
     "node": lambda results: node_table.node_report(results / "node.json"),
     "soak": lambda results: node_table.soak_report(results / "soak.json"),

@@ -57,6 +57,7 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
         "bench fit-baselines": Command(".commands.bench_fit_baselines", "train the closed loop's baselines on a store"),
         "bench fit-readout": Command(".commands.bench_fit_readout", "fit the probe of the planning cost `readout`"),
         "explain": Command(".commands.explain", "draw the cost around a motion that reaches the goal"),
+        "paper-tables": Command(".commands.paper_tables", "train and evaluate the paper's eight models, at a scale"),
         "variants": Command(".commands.variants", "the table of the eight models"),
     },
     "1X World Model Challenge": {

@@ -83,5 +83,5 @@ def _psnr(
 
 
 def _mean(numbers: Sequence[Mapping[str, float]], chosen: NDArray[np.bool_]) -> dict[str, float]:
-    kept = [numbers[index] for index in np.flatnonzero(chosen)]
+    kept = [one for one, keep in zip(numbers, chosen, strict=True) if keep]
     return {key: round(float(np.mean([one[key] for one in kept])), 5) for key in kept[0]}

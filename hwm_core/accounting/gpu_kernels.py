@@ -34,7 +34,7 @@ _INDEXING = (
 class FakeGenerator(torch.Generator):
     """Stands for a generator of the meta device, which has none."""
 
-    device = META  # type: ignore[misc, assignment]
+    device = META
 
 
 @contextmanager

@@ -138,14 +138,14 @@ class Vocabulary(nn.Module):
             count: divides the sums over the sites; default: M.
         """
         digits, count = self._to_digits(tokens), len(tokens) if count is None else count
-        parts = zip(*(tensor.split(self.sites_at_once()) for tensor in (hidden, digits)))
+        parts = zip(hidden.split(self.sites_at_once()), digits.split(self.sites_at_once()))
         if len(hidden) <= self.sites_at_once():
             sums = [self._cross_entropy(hidden, digits, count)]
         elif torch.is_grad_enabled():  # the logits of a part are computed again in the backward pass
             again = partial(checkpoint, self._cross_entropy, use_reentrant=False, preserve_rng_state=False)
             sums = [again(*part, count) for part in parts]
         else:
-            sums = [self._cross_entropy(*part, count) for part in parts]
+            sums = [self._cross_entropy(states, of_part, count) for states, of_part in parts]
         loss, accuracy = (torch.stack(values).sum() for values in zip(*sums))
         return loss, accuracy
 

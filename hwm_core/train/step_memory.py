@@ -14,7 +14,7 @@ from hwm_core.train.blocks import prepare_blocks
 from hwm_core.train.optimiser import hidden_weights
 from hwm_core.train.recipe import Recipe
 from hwm_core.train.tasks import WorldModelTask
-from hwm_core.world_model.registry import build_model
+from hwm_core.world_model.registry import build_model, family
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,13 @@ def step_memory(recipe: Recipe, batch: int | None = None, gpus: int = 1) -> Step
     """
     train = recipe.train
     batch = batch or train.batch_size
+    if family(recipe.family).pretrained:
+        raise BadConfig(
+            "memory",
+            expected="a family that is trained from scratch",
+            got=f"`{recipe.family}`, which adapts pretrained weights",
+            remedy="docs/models.md has the arithmetic.",
+        )
     if train.parallel != "ddp" and gpus > 1:
         raise BadConfig("memory", expected="`parallel: ddp`", got="fsdp", remedy="Account for one replica.")
     if batch % (gpus * train.accumulation):

@@ -133,6 +133,13 @@ def _recordings_of(path: Path, reading: _Reading) -> FoundRecordings:
         )
     if is_bag_file(path) or (path / METADATA).exists():
         return FoundRecordings([BagRecording(path, reading.topics, reading.stamps)], [])
+    if path.suffix == ".bag" and path.is_file():
+        raise BadBag(
+            f"Source {path}",
+            expected="a bag of ROS 2",
+            got="a bag of ROS 1, by its name",
+            remedy=f"Convert it: `pip install rosbags`, then `rosbags-convert --src {path.name} --dst {path.stem}`.",
+        )
     if is_raw_set(path):
         return FoundRecordings([*open_raw(path)], [])
     if path.suffix.lower() in VIDEO_SUFFIXES:  # cameras write .MP4 and .MOV

@@ -3,7 +3,7 @@
 import pytest
 from recordings import TOPICS, lerobot_dataset, record, run
 
-from hwm_core.data.discover import find_recordings
+from hwm_core.data.discover import find_recordings, search_recordings
 from hwm_core.data.episodes.split import is_nth
 from hwm_core.errors import BadBag
 
@@ -30,3 +30,12 @@ def test_a_bag_is_found_by_the_path_of_its_file(folder):
 def test_a_path_without_recordings_is_an_error_that_lists_the_formats(folder, path):
     with pytest.raises(BadBag, match="rosbag2"):
         find_recordings(folder / path, TOPICS)
+
+
+def test_a_bag_of_ros_1_is_named_with_the_way_to_convert_it(tmp_path):
+    record(tmp_path / "run_1", run(3))
+    (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n")
+    found = search_recordings(tmp_path, TOPICS)
+    assert [one.name for one in found.recordings] == ["run_1"]
+    (left_out,) = found.left_out()
+    assert "got a bag of ROS 1" in left_out and "rosbags-convert --src old.bag --dst old" in left_out

@@ -83,6 +83,8 @@ def _read_csv(path: Path) -> JointTable:
             got=f"{len(lines)} rows of {', '.join(header) or 'nothing'}",
             remedy="Rename the columns.",
         )
+    if twice := [name for name in ("time_s", "segment") if header.count(name) > 1]:
+        raise ValueError(f"{header.count(twice[0])} columns `{twice[0]}`")
     if short := [number for number, line in enumerate(lines, start=2) if len(line) != len(header)]:
         raise ValueError(f"line {short[0]} does not have as many fields as the header")
     wanted = sorted({index for indices in columns.values() for index in indices})

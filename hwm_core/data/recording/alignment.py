@@ -103,7 +103,8 @@ class Alignment:
                 self._name,
                 expected="joint values at the stamps of the images",
                 got=f"images at {time_span(stamps)}, states at {state_track}, commands at {command_track}",
-                remedy="Stamp all messages with one clock, or read with receive times instead of header stamps.",
+                remedy="Stamp all messages with one clock, or read bags with --stamps receive; `time_s` of a table "
+                "counts from the first frame of its video.",
             )
         # A frame left out is a hole: the frame after it starts a new segment.
         starts = (np.diff(segments[kept]) != 0) | (np.diff(kept) != 1)

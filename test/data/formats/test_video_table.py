@@ -113,3 +113,17 @@ def test_names_of_cameras_in_capital_letters_are_found(video):
     video.with_suffix(".CSV").write_text("state.neck\n" + "".join(f"{t}\n" for t in range(20)))
     episode, _ = read(video)
     assert episode.states[:, 0].tolist() == list(range(20))
+
+
+def test_a_column_of_times_twice_is_rejected(video):
+    rows = "".join(f"{t / 30},9,{t}\n" for t in range(20))
+    video.with_suffix(".csv").write_text(f"time_s,time_s,state.neck\n{rows}")
+    with pytest.raises(BadBag, match="2 columns `time_s`"):
+        read(video)
+
+
+def test_times_that_do_not_count_from_the_first_frame_are_rejected_with_that_remedy(video):
+    rows = "".join(f"{1.7e9 + t / 30},{t}\n" for t in range(20))
+    video.with_suffix(".csv").write_text(f"time_s,state.neck\n{rows}")
+    with pytest.raises(BadBag, match=r"states at 1700000001\.000.*`time_s` of a table counts from the first frame"):
+        read(video)

@@ -28,7 +28,7 @@ from hwm_ros.processes import NodeDied, node_process
 from hwm_ros.qos import JOINTS_OUT, LATCHED, LATCHED_HISTORY, RELIABLE
 from hwm_ros.recorder import Recorder
 
-_START_S, _ANSWER_S, _FRAME_S = 120.0, 60.0, 240.0  # limits of wall time: start of the nodes, one request, one frame
+_START_S, _ANSWER_S, _FRAME_S = 300.0, 60.0, 240.0  # limits of wall time: start of the nodes, one request, one frame
 _GOAL, _ERROR, _STATUS = "/sim_robot/goal_image", "/sim_robot/task_error", "/world_model/context_status"
 _INFO = "/world_model/model_info"
 PLAN_TOPIC = "/mpc_planner/plan"

@@ -10,7 +10,6 @@ benchmarks/results/node.json, with the load of the machine before and after: com
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ import rclpy
 
 from benchmarks.node.camera_load import CANDIDATES, HEIGHT, JOINTS_HZ, RATE_HZ, WIDTH, CameraLoad, Transport
 from benchmarks.node.process_usage import busiest, memory_mb, thread_seconds
-from benchmarks.node.served_node import machine_load, served_node
+from benchmarks.node.served_node import BENCH_DOMAIN, machine_load, served_node
 from benchmarks.node.table import phases_table
 from benchmarks.record import RESULTS, command_line, write_result
 from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each phase (%(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS / "node.json", help="result file (%(default)s)")
     parsed = parser.parse_args(arguments)
-    isolate(1 + os.getpid() % 100)
+    isolate(BENCH_DOMAIN)
     rclpy.init()
     before = machine_load()
     phases = {

@@ -9,7 +9,6 @@ the machine in its settings; success in real time should be within 15 points of 
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import rclpy
 
-from benchmarks.node.served_node import machine_load
+from benchmarks.node.served_node import BENCH_DOMAIN, machine_load
 from benchmarks.node.table import real_time_report
 from benchmarks.record import RESULTS, machine
 from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
@@ -48,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = {"checkpoint": checkpoint.name, "device": parsed.device, "cpu": machine(parsed.device)["cpu"]}
     for name in _ROWS:
         results.open_row(name, name.replace("_", " "), settings)
-    isolate(1 + os.getpid() % 100)
+    isolate(BENCH_DOMAIN)
     rclpy.init()
     for seed in read_seed_list(_SEEDS).first("closed_loop", kind.name, parsed.episodes):
         for name, lockstep in _ROWS.items():

@@ -12,6 +12,9 @@ from benchmarks.node.camera_load import HEIGHT, WIDTH
 from hwm_core.world_model.checkpoint import load_checkpoint, save_checkpoint
 from hwm_ros.processes import node_process
 
+BENCH_DOMAIN = 215 + os.getpid() % 17
+"""A ROS domain that tests do not use: their nodes and messages would count."""
+
 
 @contextmanager
 def served_node(checkpoint: str, folder: Path, **parameters: object) -> Iterator[subprocess.Popen]:

@@ -9,7 +9,6 @@ with the load of the machine in every part. Exit status 1: not flat.
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ import rclpy
 
 from benchmarks.node.camera_load import CANDIDATES, CameraLoad
 from benchmarks.node.process_usage import memory_mb
-from benchmarks.node.served_node import machine_load, served_node
+from benchmarks.node.served_node import BENCH_DOMAIN, machine_load, served_node
 from benchmarks.record import RESULTS, command_line, write_result
 from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 from hwm_core.metrics.latency import percentiles_ms
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=600.0, help="length without the warm-up (%(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS / "soak.json", help="result file (%(default)s)")
     parsed = parser.parse_args(arguments)
-    isolate(1 + os.getpid() % 100)
+    isolate(BENCH_DOMAIN)
     rclpy.init()
     with (
         tempfile.TemporaryDirectory() as folder,

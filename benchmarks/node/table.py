@@ -103,7 +103,7 @@ def faults_report(path: Path) -> str:
         ]
         header = ["what was sent", "what was answered", "answer, s", "recovery, s", "case"]
         body = "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---", "---", "---:", "---:", "---"], *cells))
-        parts.append(f"### {group}\n\n{body}")
+        parts.append(f"## {group}\n\n{body}")
     return "\n\n".join(parts)
 
 

@@ -52,7 +52,7 @@ def test_faults_are_listed_by_group_with_their_times(tmp_path):
     path = tmp_path / "faults.json"
     path.write_text(json.dumps({"machine": {"cpu": "CPU", "cores": 2}, "date": "2026-01-01", "rows": rows}))
     text = faults_report(path)
-    assert text.count("### images") == 1 and text.count("| a cut image | BAD_IMAGE | 0.5 | 0.1 | `cut` |") == 3
+    assert text.count("## images") == 1 and text.count("| a cut image | BAD_IMAGE | 0.5 | 0.1 | `cut` |") == 3
     assert "3 faults" in text and "load of the machine 2 to 2" in text
 
 

@@ -73,7 +73,7 @@ def step_bytes(config: WanConfig, windows: int, recomputed: bool, monkeypatch: p
     return storages.peak
 
 
-@pytest.mark.parametrize("recomputed", [False, True])
+@pytest.mark.parametrize("recomputed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_arithmetic_of_a_training_step_is_within_a_tenth_of_what_its_tensors_take(recomputed, monkeypatch) -> None:
     # The width and the window of the 5 B model with 2 of its 30 blocks.
     config = WanConfig(depth=2)

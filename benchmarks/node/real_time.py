@@ -49,21 +49,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results.open_row(name, name.replace("_", " "), settings)
     isolate(BENCH_DOMAIN)
     rclpy.init()
-    for seed in read_seed_list(_SEEDS).first("closed_loop", kind.name, parsed.episodes):
-        for name, lockstep in _ROWS.items():
-            if results.has(name, kind.name, seed):
-                continue
-            with tempfile.TemporaryDirectory() as logs:
-                episode = run_task_episode(
-                    kind, checkpoint, seed, parsed.device, None, Path(logs), lambda *_: None, lockstep
+    try:
+        for seed in read_seed_list(_SEEDS).first("closed_loop", kind.name, parsed.episodes):
+            for name, lockstep in _ROWS.items():
+                if results.has(name, kind.name, seed):
+                    continue
+                with tempfile.TemporaryDirectory() as logs:
+                    episode = run_task_episode(
+                        kind, checkpoint, seed, parsed.device, None, Path(logs), lambda *_: None, lockstep
+                    )
+                results.add(name, kind.name, seed, _record(kind, episode))
+                print(
+                    f"{name} {seed}: {episode.errors[0]:.3f} -> {episode.errors[-1]:.3f} {kind.unit}, "
+                    f"load {machine_load()['load_1_min']:g}. {episode.failure or ''}",
+                    flush=True,
                 )
-            results.add(name, kind.name, seed, _record(kind, episode))
-            print(
-                f"{name} {seed}: {episode.errors[0]:.3f} -> {episode.errors[-1]:.3f} {kind.unit}, "
-                f"load {machine_load()['load_1_min']:g}. {episode.failure or ''}",
-                flush=True,
-            )
-    rclpy.try_shutdown()
+    finally:
+        rclpy.try_shutdown()
     print(real_time_report(parsed.out))
     return 0
 

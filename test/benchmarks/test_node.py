@@ -18,6 +18,19 @@ PART = {
 }
 
 
+PHASE = {
+    "images_sent": 30,
+    "images_lost": 1,
+    "stages_ms": {"transport": MS, "decode": MS},
+    "status_age_ms": MS,
+    "score_age_ms": None,
+    "service_minus_model_ms": None,
+    "requests": {"answered": 0, "failed": 0},
+    "cpu_percent_by_thread": {"main": 20.0},
+    "memory_mb": [400, 401],
+}
+
+
 def changed(index, **fields):
     parts = [dict(PART) for _ in range(10)]
     for part in parts[index:]:
@@ -31,17 +44,7 @@ def test_without_a_result_a_table_says_so(tmp_path):
 
 
 def test_the_table_of_the_phases_has_a_row_for_every_stage():
-    phase = {
-        "images_sent": 30,
-        "images_lost": 1,
-        "stages_ms": {"transport": MS, "decode": MS},
-        "status_age_ms": MS,
-        "score_age_ms": None,
-        "service_minus_model_ms": None,
-        "requests": {"answered": 0, "failed": 0},
-        "memory_mb": [400, 401],
-    }
-    text = phases_table({"raw": phase})
+    text = phases_table({"raw": PHASE})
     assert "| images sent, lost | 30, 1 |" in text
     assert "| decode | 1.0 / 2.0 / 3.0 |" in text and "| cost |  |" in text
 
@@ -72,6 +75,49 @@ def test_flat_means_that_neither_memory_nor_latency_grows(parts, flat):
     from benchmarks.node.soak import flatness, is_flat
 
     assert is_flat(flatness(parts)) == flat
+
+
+@pytest.mark.ros
+def test_the_measurement_writes_its_phases_with_the_load_of_the_machine(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("rclpy", reason="needs ROS 2")
+    from benchmarks.node import measure
+
+    monkeypatch.setattr(measure, "_phase", lambda *_: PHASE)
+    path = tmp_path / "node.json"
+    assert measure.main(["--out", str(path)]) == 0
+    result = json.loads(path.read_text())
+    assert set(result["phases"]) == {"raw", "raw, scoring", "JPEG, scoring"} and "load_1_min" in result["load"]["after"]
+    assert "| decode | 1.0 / 2.0 / 3.0 | 1.0 / 2.0 / 3.0 | 1.0 / 2.0 / 3.0 |" in capsys.readouterr().out
+    assert "* *raw*: main 20 %" in node_report(path)
+
+
+@pytest.mark.ros
+def test_reaches_in_real_time_alternate_with_lockstep_and_an_interrupted_run_goes_on(tmp_path, monkeypatch):
+    pytest.importorskip("rclpy", reason="needs ROS 2")
+    from sensor_msgs.msg import Image
+
+    from benchmarks.node import real_time
+    from hwm_ros.task_episode import TaskEpisode
+
+    ran = []
+
+    def run(kind, checkpoint, seed, device, bag, logs, on_feedback, lockstep):
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+        ran.append((seed, lockstep))
+        return TaskEpisode((0.3, 0.01 if lockstep else 0.2), (), Image(), {}, {}, 30.0)
+
+    monkeypatch.setattr(real_time, "run_task_episode", run)
+    options = ["--episodes", "2", "--out", str(tmp_path / "real_time.json")]
+    with pytest.raises(KeyboardInterrupt):
+        real_time.main(options)
+    first, second = ran[0][0], ran[2][0]
+    assert ran == [(first, True), (first, False), (second, True)] and first != second
+    ran[:] = []
+    assert real_time.main(options) == 0
+    assert ran == [(second, False)]
+    text = real_time_report(tmp_path / "real_time.json")
+    assert "| reach | lockstep | 2 of 2" in text and "| reach | real_time | 0 of 2" in text
 
 
 @pytest.mark.ros

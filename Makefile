@@ -65,7 +65,7 @@ checkpoint: setup ## Record, train and tune the shipped checkpoint again (3 hour
 	@$(IN_ENV) hwm measure-surprise --checkpoint $(CHECKPOINT_RUN)/tuned/checkpoint --store $(CHECKPOINT_RUN)/store
 	@echo "Checkpoint: $(CHECKPOINT_RUN)/tuned/checkpoint"
 
-planning-checkpoint: setup ## Record, train and tune the planning checkpoint (10 processor hours, resumable; DEVICE=cuda, SMOKE=1)
+planning-checkpoint: setup ## Record, train and tune the planning checkpoint again (3 processor hours, resumable; DEVICE=cuda, SMOKE=1)
 	@$(IN_ENV) training/planning_checkpoint.sh
 
 # Fine-tuning without augmentation of the actions, so that the model learns to use the exact actions.

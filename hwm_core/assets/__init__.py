@@ -3,11 +3,13 @@
 from importlib.resources import files
 from pathlib import Path
 
-SHIPPED = {"tiny": "masked", "flow_tiny": "flow"}
-"""Name of a shipped checkpoint -> what it is."""
+SHIPPED = {"tiny": "masked", "flow_tiny": "flow", "plan": "flow"}
+"""Name of a shipped checkpoint -> its family."""
 DEFAULT = "tiny"
 """The shipped checkpoint that is used where none is named."""
-CHECKPOINT_HELP = "folder of a checkpoint, or a shipped one: " + ", ".join(f"{n} ({w})" for n, w in SHIPPED.items())
+CHECKPOINT_HELP = "folder of a checkpoint, or a shipped one: " + ", ".join(
+    f"{name} ({family})" for name, family in SHIPPED.items()
+)
 """What an option that names a checkpoint takes."""
 
 

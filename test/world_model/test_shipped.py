@@ -1,4 +1,4 @@
-"""The two checkpoints that ship with the package."""
+"""The checkpoints that ship with the package."""
 
 import numpy as np
 import pytest

@@ -32,6 +32,7 @@ def _findings(path: Path, reading: ReadOptions) -> list[Finding]:
         findings += verify_metadata(path)
     found = reading.search_beside_tokens(path) if without_images else reading.search([path])
     findings += [Finding("fault", damaged.name, str(fault)) for damaged, fault in found.damaged]
+    findings += [Finding("note", name, f"not used: {reason}") for name, reason in found.unused]
     for dataset in dataset_paths(found.recordings):
         findings += verify_metadata(dataset)
     for recording in tqdm(found.recordings, unit="recording", disable=None):

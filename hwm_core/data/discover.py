@@ -28,6 +28,7 @@ class FoundRecordings:
     recordings: list[Recording]
     damaged: list[tuple[Path, BadInput]]  # data sets that cannot be opened
     episodes: list[tuple[str, BadInput]] = field(default_factory=list)  # episodes that an opened data set leaves out
+    unused: list[tuple[str, BadInput]] = field(default_factory=list)  # files that lack something to be a recording
 
     def usable(self) -> list[Recording]:
         """The recordings. Raises BadInput, the fault of the first damaged data set, where there are none."""
@@ -36,8 +37,8 @@ class FoundRecordings:
         return self.recordings
 
     def left_out(self) -> list[str]:
-        """The damaged data sets and the episodes left out, each with the reason."""
-        return [f"{where}: {fault}" for where, fault in (*self.damaged, *self.episodes)]
+        """The damaged data sets, the episodes left out and the unused files, each with the reason."""
+        return [f"{where}: {fault}" for where, fault in (*self.damaged, *self.episodes, *self.unused)]
 
 
 def find_recordings(
@@ -91,6 +92,7 @@ def merge_found(parts: Iterable[FoundRecordings]) -> FoundRecordings:
         [one for part in parts for one in part.recordings],
         [one for part in parts for one in part.damaged],
         [one for part in parts for one in part.episodes],
+        [one for part in parts for one in part.unused],
     )
 
 
@@ -145,8 +147,17 @@ def _recordings_of(path: Path, reading: _Reading) -> FoundRecordings:
     if path.suffix.lower() in VIDEO_SUFFIXES:  # cameras write .MP4 and .MOV
         tables = [path.with_suffix(form) for suffix in TABLE_SUFFIXES for form in (suffix, suffix.upper())]
         found: list[Recording] = [VideoRecording(path, table) for table in tables if table.exists()]
-        return FoundRecordings(found[:1], [])
+        return FoundRecordings(found[:1], [], unused=[] if found else [(path.name, _without_table(path))])
     return FoundRecordings([], [])
+
+
+def _without_table(video: Path) -> BadBag:
+    return BadBag(
+        f"Video {video}",
+        expected="a table of joint values of the same name beside it, .csv or .npz",
+        got="none",
+        remedy=f"Write {video.with_suffix('.csv').name}, or move the video elsewhere.",
+    )
 
 
 def _nothing_found(path: Path) -> BadBag:

@@ -39,3 +39,12 @@ def test_a_bag_of_ros_1_is_named_with_the_way_to_convert_it(tmp_path):
     assert [one.name for one in found.recordings] == ["run_1"]
     (left_out,) = found.left_out()
     assert "got a bag of ROS 1" in left_out and "rosbags-convert --src old.bag --dst old" in left_out
+
+
+def test_a_video_without_a_table_beside_recordings_is_left_out_with_the_reason(tmp_path):
+    record(tmp_path / "run_1", run(3))
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    found = search_recordings(tmp_path, TOPICS)
+    assert [one.name for one in found.recordings] == ["run_1"]
+    (left_out,) = found.left_out()
+    assert left_out.startswith("clip.mp4: ") and "Write clip.csv" in left_out

@@ -45,23 +45,20 @@ def choose_topics(path: Path, bag: Bag, topics: Topics, images: bool) -> list[Ch
 
     Raises:
         NoImages: there is no topic of images.
-        BadBag: both joint topics are missing, or a topic has messages of other types, of several types, or none in CDR.
+        BadBag: both joint topics are missing or not in CDR, or a topic has messages of other types or of several types.
     """
     recorded, foreign = bag.topic_types(), bag.foreign()
-    for topic in (topics.image, topics.joint_states, topics.commands):
-        if topic in foreign:
-            raise BadBag(
-                f"Topic {topic} of bag {path}",
-                expected=f"messages of ROS 2, in {CDR}",
-                got=f"messages in {foreign[topic]}",
-                remedy="Record the topic with `ros2 bag record`, or convert a ROS 1 bag with `rosbags-convert`.",
-            )
+    if topics.image in foreign:
+        raise _not_ros2(path, topics.image, foreign[topics.image])
     chosen = [choose_image_topic(path, recorded, topics.image)] if images else []
     joint_topics: tuple[tuple[str, Channel], ...] = ((topics.joint_states, "states"), (topics.commands, "commands"))
     for topic, channel in joint_topics:
         if topic in recorded:
             chosen.append(ChosenTopic(topic, channel, _message_type(path, topic, recorded, JOINT_TYPES[channel])))
     if len(chosen) == images:
+        for topic, _ in joint_topics:
+            if topic in foreign:
+                raise _not_ros2(path, topic, foreign[topic])
         raise BadBag(
             f"Bag {path}",
             expected=f"joint values on {topics.joint_states} or {topics.commands}",
@@ -69,6 +66,15 @@ def choose_topics(path: Path, bag: Bag, topics: Topics, images: bool) -> list[Ch
             remedy=_alternatives(recorded, JOINT_TYPES["commands"]),
         )
     return chosen
+
+
+def _not_ros2(path: Path, topic: str, encoding: str) -> BadBag:
+    return BadBag(
+        f"Topic {topic} of bag {path}",
+        expected=f"messages of ROS 2, in {CDR}",
+        got=f"messages in {encoding}",
+        remedy="Record the topic with `ros2 bag record`, or convert a ROS 1 bag with `rosbags-convert`.",
+    )
 
 
 def choose_image_topic(path: Path, recorded: Mapping[str, tuple[str, ...]], image: str) -> ChosenTopic:

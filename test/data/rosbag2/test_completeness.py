@@ -182,6 +182,19 @@ def test_a_foreign_topic_is_left_out_and_listed(tmp_path, messages):
         list(bag_events(path, TOPICS.model_copy(update={"image": "/log"})))
 
 
+def test_foreign_commands_beside_states_are_left_out_and_listed(tmp_path, messages):
+    path = write_mcap(tmp_path / "run.mcap", messages, encodings={TOPICS.commands: "json"})
+    assert delivered(path) == {"images": FULL["images"], "states": FULL["states"]}
+    assert notices(path, "note") == [f"topic {TOPICS.commands} is left out: its messages are in json, not in cdr"]
+
+
+def test_a_bag_with_only_foreign_joints_is_rejected_with_their_encoding(tmp_path, messages):
+    encodings = {TOPICS.commands: "json", TOPICS.joint_states: "json"}
+    path = write_mcap(tmp_path / "run.mcap", messages, encodings=encodings)
+    with pytest.raises(BadBag, match=rf"Topic {TOPICS.joint_states} .*messages in json"):
+        list(bag_events(path, TOPICS))
+
+
 def test_an_incomplete_bag_is_an_error_where_all_messages_are_wanted(tmp_path, messages):
     path = write_mcap(tmp_path / "run.mcap", messages, stated={TOPICS.joint_states: 125})
     with pytest.raises(BadBag, match="120 of 125"):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -159,9 +159,16 @@ def _walk(cls: type[Config], path: tuple[int | str, ...]) -> tuple[list[str], ty
         if inner:
             holder = inner[0]
         field = holder.model_fields.get(str(part))
-        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
-        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Config)]
+        inner = [] if field is None else [*_options(field.annotation)]
     return keys, holder
+
+
+def _options(annotation: Any) -> Iterator[type[Config]]:
+    """The configuration classes in an annotation, however deep in unions."""
+    if get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, Config):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _options(part)
 
 
 def _tag(option: type[Config]) -> object:

@@ -51,7 +51,8 @@ class Machine:
         self.pip_calls = root / "pip_calls"
         self.environment: dict[str, str] = {}
         shutil.copytree(ROOT / ".ci", self.root / ".ci")
-        shutil.copy(ROOT / "requirements.txt", self.root)
+        for requirements in ROOT.glob("requirements*.txt"):
+            shutil.copy(requirements, self.root)
         self.path.mkdir()
         self.have(*self.SYSTEM, *self.BUILD)
         self.module(

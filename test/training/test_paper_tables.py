@@ -14,6 +14,7 @@ TOY += ["train_tokenizer.steps=1", "train_tokenizer.batch_size=2", "train.steps=
 TOY += ["model.dim=24", "model.depth=1", "model.num_heads=2", "data.validation_windows=2"]
 
 
+@pytest.mark.slow
 def test_both_tables_are_written_end_to_end_and_a_finished_model_is_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -125,7 +125,7 @@ def camera_pauses(robot: LiveRobot) -> None:
     robot.status(lambda s: s.flushes_gap > before and s.ready)
 
 
-@_case("images", "the stamp of the camera stands still", "a warning in the diagnostics, with the remedy", fast=True)
+@_case("images", "the stamp of the camera stands still", "a warning in the diagnostics, with the remedy")
 def camera_stamp_frozen(robot: LiveRobot) -> None:
     robot.image_fields["stamp"] = Time(nanoseconds=time.time_ns(), clock_type=ClockType.ROS_TIME).to_msg()
     robot.report("Images", "stand still")

@@ -76,15 +76,20 @@ class Recipe(Config):
 
         Raises BadConfig for a value that contradicts the pretrained network.
         """
-        for key, value in settings.items():
+        model = self._completed(settings, "the pretrained network", "give another --base")
+        return self.model_copy(update={"model": model})
+
+    def _completed(self, decided: Mapping[str, Any], source: str, otherwise: str) -> dict[str, Any]:
+        """The settings of the model with those that `source` decides. Raises BadConfig where they contradict."""
+        for key, value in decided.items():
             if self.model.get(key, value) != value:
                 raise BadConfig(
                     f"model: key `{key}`",
-                    expected=f"{value}, the value of the pretrained network",
+                    expected=f"{value}, the value of {source}",
                     got=self.model[key],
-                    remedy="Remove the key, or give another --base.",
+                    remedy=f"Remove the key, or {otherwise}.",
                 )
-        return self.model_copy(update={"model": {**self.model, **settings}})
+        return {**self.model, **decided}
 
     def require_frame_size(self, frame_size: tuple[int, int], spatial_factor: int, where: str) -> None:
         """Raises BadConfig where the model's grid, if the recipe states it, needs frames of another size.
@@ -129,15 +134,8 @@ class Recipe(Config):
             "temporal_factor": tokenizer.temporal_factor,
             "action_dim": action_dim,
         }
-        for key, value in decided.items():
-            if self.model.get(key, value) != value:
-                raise BadConfig(
-                    f"model: key `{key}`",
-                    expected=f"{value}, the value of tokenizer and data",
-                    got=self.model[key],
-                    remedy="Remove the key, or use another tokenizer or data set.",
-                )
-        return family(self.family).config.parse({**self.model, **decided}, where="model")
+        model = self._completed(decided, "tokenizer and data", "use another tokenizer or data set")
+        return family(self.family).config.parse(model, where="model")
 
 
 def read_recipe(preset: str, overrides: Sequence[str] = ()) -> Recipe:

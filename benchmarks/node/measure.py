@@ -16,16 +16,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rclpy
 
 from benchmarks.node.camera_load import CANDIDATES, HEIGHT, JOINTS_HZ, RATE_HZ, WIDTH, CameraLoad, Transport
+from benchmarks.node.milliseconds import milliseconds
 from benchmarks.node.process_usage import busiest, memory_mb, thread_seconds
 from benchmarks.node.served_node import BENCH_DOMAIN, machine_load, served_node
 from benchmarks.node.table import phases_table
 from benchmarks.record import RESULTS, command_line, write_result
 from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
-from hwm_core.metrics.latency import percentiles_ms
 from hwm_ros.processes import isolate
 
 PHASES: tuple[tuple[str, Transport, bool], ...] = (
@@ -79,9 +78,9 @@ def _phase(transport: Transport, ask: bool, seconds: float, checkpoint: str, dev
                 "images_sent": measured.sent,
                 "images_lost": measured.sent - measured.received,
                 "stages_ms": load.stages(),
-                "status_age_ms": _percentiles(measured.ages),
-                "score_age_ms": _percentiles(measured.score_ages),
-                "service_minus_model_ms": _percentiles(measured.overheads),
+                "status_age_ms": milliseconds(measured.ages),
+                "score_age_ms": milliseconds(measured.score_ages),
+                "service_minus_model_ms": milliseconds(measured.overheads),
                 "requests": {"answered": len(measured.overheads), "failed": measured.failed},
                 "cpu_percent_by_thread": used,
                 "memory_mb": [round(memory), round(memory_mb(process.pid))],
@@ -89,13 +88,6 @@ def _phase(transport: Transport, ask: bool, seconds: float, checkpoint: str, dev
             }
         finally:
             load.close()
-
-
-def _percentiles(seconds: Sequence[float]) -> dict[str, float] | None:
-    """None without a value."""
-    if not seconds:
-        return None
-    return {name: round(value, 2) for name, value in percentiles_ms(np.asarray(seconds)).items()}
 
 
 if __name__ == "__main__":

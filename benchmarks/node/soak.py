@@ -19,11 +19,11 @@ import numpy as np
 import rclpy
 
 from benchmarks.node.camera_load import CANDIDATES, CameraLoad
+from benchmarks.node.milliseconds import milliseconds
 from benchmarks.node.process_usage import memory_mb
 from benchmarks.node.served_node import BENCH_DOMAIN, machine_load, served_node
 from benchmarks.record import RESULTS, command_line, write_result
 from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
-from hwm_core.metrics.latency import percentiles_ms
 from hwm_ros.processes import isolate
 
 _PARTS, _END = 10, 3
@@ -81,17 +81,13 @@ def is_flat(ratios: dict[str, float]) -> bool:
 
 def _part(load: CameraLoad, seconds: float, pid: int) -> dict[str, Any]:
     measured = load.run(seconds, ask=True)
-
-    def ms(values: Sequence[float]) -> dict[str, float] | None:
-        return {k: round(v, 1) for k, v in percentiles_ms(np.asarray(values)).items()} if values else None
-
     return {
         "memory_mb": round(memory_mb(pid), 1),
         "images_sent": measured.sent,
         "images_lost": measured.sent - measured.received,
         "requests": {"answered": len(measured.overheads), "failed": measured.failed},
-        "status_age_ms": ms(measured.ages),
-        "score_age_ms": ms(measured.score_ages),
+        "status_age_ms": milliseconds(measured.ages, digits=1),
+        "score_age_ms": milliseconds(measured.score_ages, digits=1),
         "load_1_min": machine_load()["load_1_min"],
     }
 

@@ -19,6 +19,7 @@ from hwm_ros.node import STEADY
 from hwm_ros.qos import JOINTS_OUT, create_publisher
 
 _TICK_S = 0.01  # period of the check for commands that are due without a frame
+_LOST_S = 0.5  # a robot in lockstep that still shows the old frame so long after its command has not received it
 
 
 class CommandOutput:
@@ -56,6 +57,7 @@ class CommandOutput:
         self._newest_ns = 0  # newest stamp of the robot
         self._started_s = time.monotonic()
         self.stream: CommandStream | None = None  # exists after the first ModelInfo
+        self._newest: tuple[Command, float] | None = None  # the newest command, and when it was sent
         self.sent = self.shadows = 0  # numbers of messages
 
     @property
@@ -139,6 +141,18 @@ class CommandOutput:
             self._send(command)
         return self.stream.prepare(stamp_ns)
 
+    def repeat(self, stamp_ns: int) -> None:
+        """The robot repeats the camera frame of `stamp_ns`: if it has a command, send that again.
+
+        In lockstep, one lost message would otherwise stop both sides: the first command, for example, may be sent
+        before DDS has connected the robot.
+        """
+        if not self._lockstep or self._newest is None:
+            return
+        command, sent_s = self._newest
+        if command.stamp_ns == stamp_ns and time.monotonic() - sent_s > _LOST_S:
+            self._send(command)
+
     def _is_used(self, info: ModelInfo | None, settings: StreamConfig) -> bool:
         return info == self._info and settings == self._settings
 
@@ -161,6 +175,7 @@ class CommandOutput:
 
     def _send(self, command: Command) -> None:
         assert self.stream is not None
+        self._newest = (command, time.monotonic())
         if self.stream.shadow:
             self.shadows += 1
             header = convert.header(command.stamp_ns)

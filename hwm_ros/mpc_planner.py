@@ -240,6 +240,8 @@ class MpcPlannerNode(Node):
         try:
             if goal.progress.is_new(stamp_ns):
                 await self._act(goal, status, stamp_ns)
+            elif not goal.over:
+                self._output.repeat(stamp_ns)
         except Exception as error:
             self._end(error_code(error), error_text(error))
         goal.announce_end()

@@ -1,5 +1,6 @@
 """The commands of the planner when the model is replaced. No DDS."""
 
+import time
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -10,6 +11,7 @@ from hwm_ros.msg import ModelInfo
 
 from hwm_core.errors import BadConfig, RobotMismatch
 from hwm_core.live.stream_config import StreamConfig
+from hwm_ros import convert
 from hwm_ros.command_messages import OUTPUTS, OutputParameters
 from hwm_ros.command_output import CommandOutput
 
@@ -150,3 +152,17 @@ def test_an_order_of_other_joints_is_an_error_before_the_first_command(order, re
 def test_outputs_that_cannot_work_are_an_error_when_the_planner_starts(parameters):
     with pytest.raises(BadConfig, match="output"):
         OutputParameters.parse(parameters)
+
+
+def test_in_lockstep_a_command_is_sent_again_when_the_robot_still_shows_its_frame(output, monkeypatch):
+    before = commanded(output, 1)
+    output.repeat(FRAME_NS)
+    assert output.shadows == 1, "the repetition was sent before the command came"
+    later_s = time.monotonic() + 1.0
+    monkeypatch.setattr(time, "monotonic", lambda: later_s)
+    output.repeat(2 * FRAME_NS)
+    assert output.shadows == 1, "a frame without a command"
+    output.repeat(FRAME_NS)
+    message = output._shadow.publish.call_args.args[0]
+    assert output.shadows == 2 and dict(zip(message.name, message.position, strict=True)) == before
+    assert convert.stamp_ns(message.header.stamp) == FRAME_NS

@@ -102,10 +102,10 @@ benchmark-tables: setup ## Generate the tables of docs/benchmarks.md from benchm
 	@$(IN_ENV) python -m benchmarks.page
 
 test: build ## Run the tests (TESTS=test/nn for one folder)
-	@OMP_NUM_THREADS=1 $(IN_ENV) python -m pytest $(PYTEST_ARGS) $(TESTS)
+	@$(IN_ENV) .ci/test "not slow and not gpu" $(PYTEST_ARGS) $(TESTS)
 
 test-all: build ## Run all tests, including the slow ones
-	@$(IN_ENV) python -m pytest -m "not gpu" $(PYTEST_ARGS) $(TESTS)
+	@$(IN_ENV) .ci/test "not gpu" $(PYTEST_ARGS) $(TESTS)
 
 launch-test: build ## Test the launch files with the launch package (needs a sourced ROS 2)
 	@$(IN_ENV) python -m pytest -m launch $(PYTEST_ARGS) $(TESTS)

@@ -39,7 +39,7 @@ setup(
     install_requires=requirements("requirements.txt"),
     extras_require={
         "docs": ["furo", "myst-parser", "sphinx>=8.2"],
-        "test": ["pytest>=7,<8.4"],
+        "test": ["pytest>=7,<8.4", "pytest-xdist"],
         "wan": requirements("requirements-wan.txt"),
     },
 )

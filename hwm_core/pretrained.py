@@ -5,17 +5,20 @@ Nothing is downloaded, and the files are never copied. The packages that read th
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from safetensors import SafetensorError
+
 from hwm_core.errors import BadCheckpoint, BadConfig
 
 CONFIG = "config.json"
 _EXTRA = ("diffusers", "peft", "psutil", "transformers")
+_AGAIN = "Download the folder again, completely."
 
 
 def import_extra(module: str) -> ModuleType:
@@ -46,19 +49,51 @@ def is_pretrained(folder: Path, network: str) -> bool:
         return False
 
 
-def read_settings(folder: Path, network: str) -> dict[str, Any]:
-    """The settings in config.json. Raises BadCheckpoint unless it is a folder of the class `network` with weights."""
+def read_settings(folder: Path, network: str, keys: Sequence[str] = ()) -> dict[str, Any]:
+    """The settings in config.json.
+
+    Args:
+        keys: those that the caller reads.
+
+    Raises BadCheckpoint unless it is a folder of the class `network` with weights and these keys.
+    """
     if not is_pretrained(folder, network):
         exists = (folder / CONFIG).is_file()
         raise BadCheckpoint(
             str(folder),
             expected=f"a folder of diffusers' {network}: config.json and safetensors",
-            got="a config.json of another class" if exists else "no config.json",
+            got="a config.json of another class, or a damaged one" if exists else "no config.json",
             remedy="Give the folder of Wan2.2-TI2V-5B in the format of diffusers, as docs/models.md describes.",
         )
     _weight_files(folder)
     settings: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    if absent := [key for key in keys if key not in settings]:
+        raise BadCheckpoint(
+            str(folder / CONFIG), expected=f"the keys {', '.join(keys)}", got=f"no {', '.join(absent)}", remedy=_AGAIN
+        )
     return settings
+
+
+def open_network(network: Any, folder: Path, **options: Any) -> Any:
+    """The network in a folder, with every weight from its files.
+
+    Args:
+        network: a class of diffusers or transformers.
+        options: of its `from_pretrained`.
+
+    Raises BadCheckpoint where the weights cannot be read, or one is absent: both libraries would leave it random.
+    """
+    try:
+        opened, found = network.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True, **options
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        got = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    else:
+        if not (absent := sorted(found["missing_keys"])):
+            return opened
+        got = f"no weights for {len(absent)} of its parameters: {', '.join(absent[:3])}{' ...' * (len(absent) > 3)}"
+    raise BadCheckpoint(str(folder), expected=f"all weights of the class {network.__name__}", got=got, remedy=_AGAIN)
 
 
 def sums(folder: Path) -> dict[str, str]:
@@ -98,7 +133,7 @@ def _weight_files(folder: Path) -> list[Path]:
     """The safetensors of the folder, as its index lists them. Raises BadCheckpoint if one is missing."""
     found = sorted(folder.glob("*.safetensors"))
     indices = sorted(folder.glob("*.safetensors.index.json"))
-    wanted = {name for index in indices for name in json.loads(index.read_text())["weight_map"].values()}
+    wanted = {name for index in indices for name in _indexed(index)}
     if missing := sorted(wanted - {file.name for file in found}):
         raise BadCheckpoint(
             str(folder), expected=" and ".join(missing), got="no such file", remedy="Complete the download."
@@ -111,3 +146,13 @@ def _weight_files(folder: Path) -> list[Path]:
             remedy="Download the weights too; files of a few hundred bytes are git-lfs pointers.",
         )
     return [*indices, *found]
+
+
+def _indexed(index: Path) -> set[str]:
+    """The files that an index lists."""
+    try:
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise BadCheckpoint(
+            str(index), expected='an index of weights, with "weight_map"', got="a damaged file", remedy=_AGAIN
+        ) from None

@@ -72,7 +72,7 @@ def tokens_table(result: EvaluationResult, tokens: TokenScores) -> Table:
         if name != "model":
             lines.append([f"model below {title(name)}", gain(result.nats_saved(name), 3), "-"])
     head = [f"{len(result)} windows", "CE, nats per code", "accuracy"]
-    return Table("Codes of the whole future, predicted at once", head, lines)
+    return Table("Codes of the whole future, predicted from the past alone", head, lines)
 
 
 def mean_table(result: EvaluationResult, config: EvaluationConfig) -> Table:

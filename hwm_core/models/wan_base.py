@@ -14,10 +14,14 @@ from hwm_core.errors import BadCheckpoint, BadConfig
 from hwm_core.models.wan import WanWorldModel
 from hwm_core.models.wan_config import WanConfig
 from hwm_core.models.wan_memory import require_memory, weight_bytes
-from hwm_core.pretrained import check_sums, import_extra, read_settings, sums
+from hwm_core.pretrained import check_sums, import_extra, open_network, read_settings, sums
 
 TRANSFORMER, TEXT_ENCODER, TOKENIZER = "transformer", "text_encoder", "tokenizer"
 _NETWORK = "WanTransformer3DModel"
+_KEYS = (
+    *("patch_size", "in_channels", "out_channels", "num_attention_heads", "attention_head_dim", "num_layers"),
+    *("ffn_dim", "text_dim", "freq_dim"),
+)
 _OTHER_BASE = (
     "Give the folder with which the model was trained: as a link `base` in the checkpoint's folder, or as --base."
 )
@@ -29,7 +33,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
     Raises:
         BadCheckpoint: no such folder, without weights, or of a Wan model that takes other inputs.
     """
-    given = read_settings(folder, _NETWORK)
+    given = read_settings(folder, _NETWORK, _KEYS)
     time, rows, columns = given["patch_size"]
     wanted = {
         "a patch of one latent and of equal sides": time == 1 and rows == columns,
@@ -87,7 +91,7 @@ def prompt_embedding(pipeline: Path, text_length: int, device: torch.device | st
 
     The text encoder of Wan (UMT5-XXL) has 5.7 billion parameters and is needed only here.
 
-    Raises BadCheckpoint: the folder lacks the text encoder or its tokenizer.
+    Raises BadCheckpoint: the folder lacks the text encoder or its tokenizer, or they are damaged or incomplete.
     """
     transformers = import_extra("transformers")
     for name in (TEXT_ENCODER, TOKENIZER):
@@ -98,10 +102,16 @@ def prompt_embedding(pipeline: Path, text_length: int, device: torch.device | st
                 got="no such folder",
                 remedy="Download them too, or start from a trained checkpoint with --init.",
             )
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(pipeline / TOKENIZER), local_files_only=True)
-    encoder = transformers.UMT5EncoderModel.from_pretrained(
-        str(pipeline / TEXT_ENCODER), dtype=torch.bfloat16, local_files_only=True
-    ).to(device)
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(pipeline / TOKENIZER), local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise BadCheckpoint(
+            str(pipeline / TOKENIZER),
+            expected="the tokenizer of the text encoder: tokenizer.json and its settings",
+            got=str(error).strip().splitlines()[0],
+            remedy="Download the folder again, completely.",
+        ) from None
+    encoder = open_network(transformers.UMT5EncoderModel, pipeline / TEXT_ENCODER, dtype=torch.bfloat16).to(device)
     words = tokenizer([""], padding="max_length", max_length=text_length, truncation=True, return_tensors="pt")
     mask = words["attention_mask"].to(device)
     embedded: Tensor = encoder.eval()(words["input_ids"].to(device), mask).last_hidden_state

@@ -12,8 +12,8 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel,
 from peft import LoraConfig
 from torch import Tensor
 
-from hwm_core.errors import BadCheckpoint
 from hwm_core.models.wan_config import WanConfig
+from hwm_core.pretrained import open_network
 
 
 class LatentModulatedBlock(WanTransformerBlock):
@@ -64,19 +64,8 @@ def build_transformer(config: WanConfig) -> WanTransformer3DModel:
 
 
 def open_transformer(folder: Path, dtype: str) -> WanTransformer3DModel:
-    """The pretrained transformer in `folder`, on the CPU. Raises BadCheckpoint where its weights cannot be read."""
-    try:
-        model = WanTransformer3DModel.from_pretrained(
-            str(folder), torch_dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
-        )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise BadCheckpoint(
-            str(folder),
-            expected="the weights of a WanTransformer3DModel",
-            got=(str(error).strip().splitlines() or [type(error).__name__])[0],
-            remedy="Download the folder again.",
-        ) from None
-    return _by_latent(model)
+    """The pretrained transformer in `folder`, on the CPU. Raises BadCheckpoint as `open_network`."""
+    return _by_latent(open_network(WanTransformer3DModel, folder, torch_dtype=getattr(torch, dtype)))
 
 
 def add_lora(transformer: WanTransformer3DModel, rank: int, targets: tuple[str, ...]) -> None:

@@ -12,11 +12,12 @@ from torch import Tensor
 from hwm_core.clips import num_frames
 from hwm_core.config import Config
 from hwm_core.errors import BadCheckpoint
-from hwm_core.pretrained import check_sums, import_extra, is_pretrained, read_settings, sums
+from hwm_core.pretrained import check_sums, import_extra, is_pretrained, open_network, read_settings, sums
 from hwm_core.tokenizers.base import VideoTokenizer
 from hwm_core.tokenizers.geometry import check_clip
 
 _NETWORK = "AutoencoderKLWan"
+_KEYS = ("temperal_downsample", "dim_mult", "z_dim", "latents_mean", "latents_std")  # `temperal`: their spelling
 _FRAMES_PER_LATENT = 4  # fixed in the code of diffusers
 _OTHER_VAE = (
     "Give the folder of that VAE: as `tokenizer` when loading, or as a link `tokenizer` in the checkpoint's folder."
@@ -53,14 +54,16 @@ class WanVideoTokenizer(VideoTokenizer):
         """
         super().__init__()
         self.config, self.folder = config, Path(folder)
-        settings = read_settings(self.folder, _NETWORK)
+        settings = read_settings(self.folder, _NETWORK, _KEYS)
         check_sums(self.folder, config.sha256, "the VAE of this model", _OTHER_VAE)
-        self.temporal_factor = 2 ** sum(settings["temperal_downsample"])  # their spelling
+        self.temporal_factor = 2 ** sum(settings["temperal_downsample"])
         self.spatial_factor = (settings.get("patch_size") or 1) * 2 ** (len(settings["dim_mult"]) - 1)
         self.latent_channels = settings["z_dim"]
         self._require(settings)
         self._dtype: torch.dtype = getattr(torch, config.dtype)
-        self.vae = _opened(self.folder, self._dtype).to(device).eval().requires_grad_(False)
+        network = import_extra("diffusers.models.autoencoders.autoencoder_kl_wan").AutoencoderKLWan
+        vae = open_network(network, self.folder, torch_dtype=self._dtype)
+        self.vae = vae.to(device).eval().requires_grad_(False)
         for name in ("latents_mean", "latents_std"):
             self.register_buffer(name, torch.tensor(settings[name], device=device), persistent=False)
 
@@ -132,16 +135,3 @@ class WanVideoTokenizer(VideoTokenizer):
 def is_wan_folder(folder: Path) -> bool:
     """Whether the folder holds a VAE of Wan in the format of diffusers."""
     return is_pretrained(folder, _NETWORK)
-
-
-def _opened(folder: Path, dtype: torch.dtype) -> Any:
-    network = import_extra("diffusers.models.autoencoders.autoencoder_kl_wan").AutoencoderKLWan
-    try:
-        return network.from_pretrained(str(folder), torch_dtype=dtype, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise BadCheckpoint(
-            str(folder),
-            expected=f"the weights of an {_NETWORK}",
-            got=(str(error).strip().splitlines() or [type(error).__name__])[0],
-            remedy="Download the folder again.",
-        ) from None

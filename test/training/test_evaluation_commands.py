@@ -57,6 +57,25 @@ def test_replay_takes_its_settings_from_a_file(tmp_path: Path, checkpoint: Path,
     assert "| model |" in capsys.readouterr().out
 
 
+def test_evaluate_takes_an_st_transformer_and_scores_its_codes(tmp_path: Path, store: Path) -> None:
+    checkpoint, out = save_untrained(tmp_path / "st", family="st_transformer"), tmp_path / "out"
+    options = ("--stride", 10, "--horizons", 8, "--sensitivity", 0, "--no-ssim")
+    run("evaluate", "--checkpoint", checkpoint, "--store", store, "--out", out, *options)
+    evaluated = json.loads(read_file(out))
+    assert evaluated["psnr_db"]["8"]["windows"] == 6
+    assert set(evaluated["tokens"]["conditions"]) == {"model", "shuffled", "none"}
+    assert "predicted at once" not in read_file(out, "table.md").decode(), "it predicts latent after latent"
+
+
+def test_replay_takes_an_st_transformer(tmp_path: Path) -> None:
+    checkpoint, out = save_untrained(tmp_path / "st", family="st_transformer"), tmp_path / "out"
+    (tmp_path / "replay.yaml").write_text("horizons: [8]\nexamples: 1\n")
+    options = ("--checkpoint", checkpoint, "--out", out, "--config", tmp_path / "replay.yaml")
+    run("replay", record_drift(tmp_path / "run", frames=45), *options)
+    assert json.loads(read_file(out, "metrics.json"))["psnr_db"]["8"]["windows"] > 0
+    assert (out / "prediction.mp4").stat().st_size > 0
+
+
 def test_a_bag_that_does_not_exist_is_reported_in_one_sentence(tmp_path: Path, checkpoint: Path, capsys) -> None:
     reject("replay", tmp_path / "nothing", "--checkpoint", checkpoint)
     assert "nothing" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from hwm_core.errors import BadCheckpoint, BadConfig
 
 CONFIG = "config.json"
 _EXTRA = ("diffusers", "peft", "psutil", "transformers")
+_OF_DIFFUSERS = "Give the folder of Wan2.2-TI2V-5B in the format of diffusers, as docs/models.md describes."
 _AGAIN = "Download the folder again, completely."
 
 
@@ -49,11 +50,12 @@ def is_pretrained(folder: Path, network: str) -> bool:
         return False
 
 
-def read_settings(folder: Path, network: str, keys: Sequence[str] = ()) -> dict[str, Any]:
+def read_settings(folder: Path, network: str, keys: Sequence[str] = (), remedy: str = _OF_DIFFUSERS) -> dict[str, Any]:
     """The settings in config.json.
 
     Args:
         keys: those that the caller reads.
+        remedy: what to do if it is no such folder.
 
     Raises BadCheckpoint unless it is a folder of the class `network` with weights and these keys.
     """
@@ -63,7 +65,7 @@ def read_settings(folder: Path, network: str, keys: Sequence[str] = ()) -> dict[
             str(folder),
             expected=f"a folder of diffusers' {network}: config.json and safetensors",
             got="a config.json of another class, or a damaged one" if exists else "no config.json",
-            remedy="Give the folder of Wan2.2-TI2V-5B in the format of diffusers, as docs/models.md describes.",
+            remedy=remedy,
         )
     _weight_files(folder)
     settings: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

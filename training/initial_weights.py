@@ -14,8 +14,9 @@ from hwm_core.world_model.checkpoint import Checkpoint, load_tokenizer
 def load_initial_weights(model: WorldModelNetwork, checkpoint: Checkpoint, data: TrainingData, where: str) -> None:
     """Copy the checkpoint's weights into `model`; settings without weights, such as dropout rates, may differ.
 
-    Raises BadConfig where the checkpoint has other sizes, joints or codes.
+    Raises BadConfig where the checkpoint has other sizes, joints or codes, or adapts another pretrained network.
     """
+    _require_same_base(model, checkpoint.model, where)
     if checkpoint.tokenizer_spec is not None:
         remedy = "Train on the codes that the checkpoint was trained on."
         data.tokenizer_spec.require(checkpoint.tokenizer_spec, where, remedy)
@@ -27,6 +28,21 @@ def load_initial_weights(model: WorldModelNetwork, checkpoint: Checkpoint, data:
             remedy="Use a checkpoint of this robot, or leave out --init.",
         )
     _copy_weights(model, checkpoint.model, where, "`model`")
+
+
+def _require_same_base(model: WorldModelNetwork, other: WorldModelNetwork, where: str) -> None:
+    """Raises BadConfig where both adapt a pretrained network, but not the same one."""
+    mine, given = (getattr(one.config, "base_sha256", {}) for one in (model, other))
+    if not mine or not given:
+        return
+    for name in sorted(mine.keys() | given.keys()):
+        if mine.get(name) != given.get(name):
+            raise BadConfig(
+                f"{where}: {name}",
+                expected=f"weights that adapt the base of this run, sha256 {mine.get(name, 'absent')}",
+                got=f"sha256 {given.get(name, 'absent')}",
+                remedy="Give the base of that checkpoint as --base, or leave out --init.",
+            )
 
 
 def load_initial_tokenizer(tokenizer: VideoTokenizer, init: str | Path) -> None:

@@ -75,7 +75,7 @@ def open_model(config: WanConfig, folder: Path | None = None, device: torch.devi
                 "Wan model", expected="the folder of its pretrained transformer", got="none", remedy=_OTHER_BASE
             )
         return WanWorldModel(config)
-    read_settings(folder, _NETWORK)
+    read_settings(folder, _NETWORK, remedy=_OTHER_BASE)
     check_sums(folder, config.base_sha256, "the base of this model", _OTHER_BASE)
     for key, value in settings_of(folder).items():
         if (mine := getattr(config, key)) != value:

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel, WanTransformerBlock
 from peft import LoraConfig
-from torch import Tensor
+from torch import Tensor, nn
 
+from hwm_core.errors import BadConfig
 from hwm_core.models.wan_config import WanConfig
 from hwm_core.pretrained import open_network
 
@@ -69,10 +70,25 @@ def open_transformer(folder: Path, dtype: str) -> WanTransformer3DModel:
 
 
 def add_lora(transformer: WanTransformer3DModel, rank: int, targets: tuple[str, ...]) -> None:
-    """Freeze the transformer and add low-rank updates that start at zero, in float32; rank 0: none."""
+    """Freeze the transformer and add low-rank updates that start at zero, in float32; rank 0: none.
+
+    Raises BadConfig for a target that is no linear layer of the transformer: peft ignores it beside others that are.
+    """
     transformer.requires_grad_(False)
     if not rank:
         return
+    layers = {
+        name.split(".", 2)[2]  # without "blocks.0."
+        for name, part in transformer.named_modules()
+        if name.startswith("blocks.") and isinstance(part, nn.Linear)
+    }
+    if unknown := [one for one in targets if not any(f".{name}".endswith(f".{one}") for name in layers)]:
+        raise BadConfig(
+            "model: lora_targets",
+            expected=f"ends of the names {', '.join(sorted(layers))}",
+            got=", ".join(unknown),
+            remedy="Correct the names.",
+        )
     transformer.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(targets)))
     for name, parameter in transformer.named_parameters():
         if ".lora_" in name:

@@ -54,7 +54,7 @@ class WanVideoTokenizer(VideoTokenizer):
         """
         super().__init__()
         self.config, self.folder = config, Path(folder)
-        settings = read_settings(self.folder, _NETWORK, _KEYS)
+        settings = read_settings(self.folder, _NETWORK, _KEYS, remedy=_OTHER_VAE)
         check_sums(self.folder, config.sha256, "the VAE of this model", _OTHER_VAE)
         self.temporal_factor = 2 ** sum(settings["temperal_downsample"])
         self.spatial_factor = (settings.get("patch_size") or 1) * 2 ** (len(settings["dim_mult"]) - 1)

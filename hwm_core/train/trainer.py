@@ -202,7 +202,7 @@ class Trainer:
             raise BadCheckpoint(
                 "training state",
                 expected="the state of a run with this configuration",
-                got=str(error).splitlines()[0],
+                got=" ".join(line.strip() for line in str(error).splitlines()[:3]),
                 remedy="Resume with the configuration the run was started with.",
             ) from None
 

@@ -175,6 +175,7 @@ def test_noise_levels_fall_from_noise_to_data_and_the_shift_moves_them_towards_n
         ({"temporal_factor": 3}, "power of 2"),
         ({"plain_states": (3,)}, "indices from 0"),
         ({"prompt_tokens": 9}, "at most `text_length`"),
+        ({"lora_targets": ("to_q", "to_p")}, r"lora_targets: expected ends of the names attn1.to_k, .*, got to_p\."),
     ],
 )
 def test_impossible_sizes_are_rejected(change: dict[str, object], message: str) -> None:

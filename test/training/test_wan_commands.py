@@ -8,7 +8,7 @@ import torch
 import yaml
 from command import hwm
 from small_training import write_store
-from wan_models import saved_pipeline
+from wan_models import pipeline, saved_pipeline
 
 from hwm_core.world_model.checkpoint import load_checkpoint
 
@@ -98,10 +98,15 @@ def test_a_missing_or_contradicting_base_is_an_error_with_its_remedy(store, tmp_
     assert "has no pretrained network" in capsys.readouterr().err
 
 
-def test_initial_weights_of_another_rank_are_rejected_with_both_shapes(trained, store, tmp_path, capsys) -> None:
+def test_initial_weights_of_another_rank_or_base_are_rejected_with_both(trained, store, tmp_path, capsys) -> None:
     init = ("--tokenizer", "vae", "--init", trained / "checkpoint")
     assert train(store, tmp_path / "run", "model.lora_rank=3", options=init) == 2
     message = capsys.readouterr().err
     assert "lora_A" in message and "(3, 24), got (2, 24)" in message
+    assert hwm("train", "--resume", "--out", shutil.copytree(trained, tmp_path / "copy"), "model.lora_rank=3") == 2
+    assert "size mismatch for transformer.blocks.0" in capsys.readouterr().err
+    assert train(store, tmp_path / "run", options=init, base=pipeline(tmp_path / "other", seed=1)) == 2
+    message = capsys.readouterr().err
+    assert "safetensors: expected weights that adapt the base of this run, sha256" in message and "--base" in message
     assert train(store, tmp_path / "run", options=init, steps=1) == 0
     assert load_checkpoint(tmp_path / "run/checkpoint").model.prompt.any()

@@ -109,7 +109,7 @@ def _copy_card(folder: Path, checkpoint: Path) -> None:
 
 def _config(options: argparse.Namespace, family: str) -> EvaluationConfig:
     """The settings for a model of a family."""
-    given = {name: getattr(options, name) for name in ("horizons", "stride", "max_windows", "samples")}
+    given = {name: getattr(options, name) for name in ("conditions", "horizons", "stride", "max_windows", "samples")}
     stochastic = None if options.stochastic_sampling is None else overridden({}, options.stochastic_sampling)
     return EvaluationConfig.parse(
         {

@@ -23,6 +23,7 @@ Hwm = Callable[[Sequence[str]], int]
 _PRESETS = {"tiny": {"masked": "tiny", "flow": "flow_tiny"}, "paper": {"masked": "masked", "flow": "flow"}}
 # The paper leaves 4 blocks unshared. The tiny models have 4 in all, so that their sharing variants would be `base`.
 _CHANGES: Mapping[str, Sequence[str]] = {"tiny": ("model.unshared_depth=1",), "paper": ()}
+_CONDITIONS = ("model", "mean_prediction", "copy_last")
 _VARIANTS = ("split", "base", "modality_shared", "fully_shared")  # in the paper's order
 assert set(_VARIANTS) == set(get_args(Variant))
 
@@ -62,6 +63,7 @@ def _row(hwm: Hwm, family: str, variant: str, tokenizer: Path, options: argparse
     checkpoint, evaluation = folder / "checkpoint", folder / "evaluation"
     words = ["evaluate", "--protocol", "paper", "--checkpoint", checkpoint, "--store", options.data]
     words += ["--out", evaluation, "--sensitivity", 0, "--device", options.device]
+    words += ["--conditions", *_CONDITIONS]  # flow: 100 passes for each more
     words += ["--max-windows", options.max_windows] if options.max_windows else []
     words += ["--extractor", *options.extractor] if options.extractor else []
     if hwm([str(word) for word in words]) != 0:

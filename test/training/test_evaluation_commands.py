@@ -57,12 +57,14 @@ def test_replay_takes_its_settings_from_a_file(tmp_path: Path, checkpoint: Path,
     assert "| model |" in capsys.readouterr().out
 
 
-def test_evaluate_takes_an_st_transformer_and_scores_its_codes(tmp_path: Path, store: Path) -> None:
+def test_evaluate_takes_an_st_transformer_scores_its_codes_and_evaluates_the_chosen_conditions(
+    tmp_path: Path, store: Path
+) -> None:
     checkpoint, out = save_untrained(tmp_path / "st", family="st_transformer"), tmp_path / "out"
-    options = ("--stride", 10, "--horizons", 8, "--sensitivity", 0, "--no-ssim")
+    options = ("--stride", 10, "--horizons", 8, "--sensitivity", 0, "--no-ssim", "--conditions", "model", "copy_last")
     run("evaluate", "--checkpoint", checkpoint, "--store", store, "--out", out, *options)
     evaluated = json.loads(read_file(out))
-    assert evaluated["psnr_db"]["8"]["windows"] == 6
+    assert evaluated["psnr_db"]["8"]["windows"] == 6 and set(evaluated["conditions"]) == {"model", "copy_last"}
     assert set(evaluated["tokens"]["conditions"]) == {"model", "shuffled", "none"}
     assert "predicted at once" not in read_file(out, "table.md").decode(), "it predicts latent after latent"
 

@@ -32,6 +32,9 @@ def build_parser() -> argparse.ArgumentParser:
         default="horizon",
         help="evaluation protocol; paper: as in arXiv 2506.01182 (%(default)s)",
     )
+    parser.add_argument(
+        "--conditions", nargs="+", metavar="NAME", help="what to evaluate: model, copy_last and more (the protocol's)"
+    )
     parser.add_argument("--horizons", type=int, nargs="+", help="frames ahead (8 16 24; paper: 8)")
     parser.add_argument("--stride", type=int, help="frames between the starts of windows (5; paper: 8)")
     parser.add_argument("--max-windows", type=int, help="maximum number of windows, spread evenly")

@@ -29,17 +29,21 @@ ARGUMENTS = (
 PLAYERS = {"ros2": ["ros2", "bag", "play"], "hwm": ["hwm", "play"]}
 
 
-def _replay(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    bag, rate = value(context, "bag"), value(context, "rate")
+def _check(context: LaunchContext) -> None:
+    """Before any node starts: launch would end without the nodes that run already."""
+    bag = value(context, "bag")
     if not bag or not Path(bag).exists():
         raise FileNotFoundError(f"bag: expected the path of a recording, got `{bag}`. Set bag:=<path>.")
     for name in ("rate", "timeout_s"):
         _require_positive(name, value(context, name))
-    options = ["--rate", rate, "--clock", CLOCK_HZ]
+
+
+def _replay(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    options = ["--rate", value(context, "rate"), "--clock", CLOCK_HZ]
     options += ["--loop"] if is_true(context, "loop") else []
     options += ["--start-paused"] if is_true(context, "start_paused") else []
     player = ExecuteProcess(
-        cmd=[*PLAYERS[value(context, "player")], bag, *options],
+        cmd=[*PLAYERS[value(context, "player")], value(context, "bag"), *options],
         output="screen",
         on_exit=Shutdown(reason="the recording is over"),
     )
@@ -67,4 +71,5 @@ def generate_launch_description() -> LaunchDescription:
     nodes = Path(get_package_share_directory("hwm_ros")) / "launch" / "world_model.launch.py"
     replayed = {"use_sim_time": "true", "publish_commands": "false", "sim": "false"}
     included = IncludeLaunchDescription(PythonLaunchDescriptionSource(str(nodes)), launch_arguments=replayed.items())
-    return LaunchDescription([*declared(ARGUMENTS), included, OpaqueFunction(function=_replay)])
+    check, replay = OpaqueFunction(function=_check), OpaqueFunction(function=_replay)
+    return LaunchDescription([*declared(ARGUMENTS), check, included, replay])

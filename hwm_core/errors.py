@@ -57,6 +57,10 @@ class BadImage(BadInput):
     """An image whose bytes do not match its header, or whose aspect does not match the checkpoint."""
 
 
+class BeforeKeyFrame(BadImage):
+    """A video packet that cannot be decoded because it comes before the first key frame."""
+
+
 class BadActions(BadInput):
     """Joint values, commands or candidate actions of the wrong size, or with values that are not finite."""
 

@@ -11,14 +11,19 @@ from numpy.typing import NDArray
 
 from hwm_core.data.recording.clock import FrameClock, rounded_rate_hz
 from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, JointValues, Notice
+from hwm_core.data.recording.image_sources import ImageSources
 from hwm_core.data.recording.joint_epochs import JointEpochs, time_span
+from hwm_core.data.recording.joints import MAX_PAUSE_S
 from hwm_core.data.recording.read_report import ReadReport
 from hwm_core.data.recording.timeline import Timeline
+from hwm_core.data.recording.unusable_messages import UnusableMessages
 from hwm_core.errors import BadBag, BadInput
 
 # The command of a frame: "before_frame" is the newest command issued strictly before the frame, as in an `Episode`;
 # "at_frame" is the newest command issued before the next frame, as in a row of a LeRobot dataset.
 CommandTime = Literal["before_frame", "at_frame"]
+# A command that is older is noted: the robot may hold it, or the clock of the commands is another one.
+_OLD_COMMAND_NS = 1_000_000_000
 
 
 class ImagePreparation(Protocol):
@@ -57,7 +62,8 @@ class Alignment:
         self._segment = 0
         self._joints = {"states": JointEpochs(names, aliases), "commands": JointEpochs(names, aliases)}
         self._counts: Counter[str] = Counter()
-        self._faults: dict[Channel, BadInput] = {}
+        self._unusable = UnusableMessages()
+        self._sources = ImageSources()
         self._notices: list[Notice] = []
         self._published = False  # whether joint values came from publishers, of which there may be several
 
@@ -96,13 +102,17 @@ class Alignment:
             command_stamps[:-1] = np.where(np.diff(segments) == 0, following, command_stamps[:-1])
         state_track, command_track = self._joints["states"], self._joints["commands"]
         states, with_state = state_track.at(stamps, [frame.states_epoch for frame in self._frames])
-        issued, with_command = command_track.before(command_stamps, [frame.commands_epoch for frame in self._frames])
+        command_epochs = [frame.commands_epoch for frame in self._frames]
+        issued, with_command = command_track.before(command_stamps, command_epochs)
+        ages = command_track.ages_before(command_stamps, command_epochs)
+        with_command &= ~self._unusable.replaced_commands(ages, self._preparation.frame_rate_hz)
         kept = np.flatnonzero(with_state & with_command)
-        if len(kept) == 0:
+        self._counts["old_commands"] = int((ages[kept] > _OLD_COMMAND_NS).sum())
+        if len(kept) == 0 or (len(command_track) > 1 and ages[kept].min() > _OLD_COMMAND_NS):
             raise BadBag(
                 self._name,
                 expected="joint values at the stamps of the images",
-                got=f"images at {time_span(stamps)}, states at {state_track}, commands at {command_track}",
+                got=self._spans(),
                 remedy="Stamp all messages with one clock, or read bags with --stamps receive; `time_s` of a table "
                 "counts from the first frame of its video.",
             )
@@ -127,17 +137,24 @@ class Alignment:
         """What was read, and what of it is not in `timeline`."""
         intervals = np.diff(timeline.stamps_ns)[np.diff(timeline.segments) == 0]
         fresh = intervals[intervals > 0]
-        kept = timeline.clock_frames
+        kept, rate_hz = timeline.clock_frames, self._preparation.frame_rate_hz
+        unaligned = len(self._frames) - len(kept)
+        notices = {level: [one.text for one in self._notices if one.level == level] for level in ("fault", "note")}
+        faults = [*notices["fault"], *self._unusable.image_faults(self._counts["images"]), *self._sources.faults()]
+        if unaligned >= max(len(kept), MAX_PAUSE_S * rate_hz):
+            faults.append(
+                f"{unaligned} of {len(self._frames)} frames have no joint values of their time: {self._spans()}"
+            )
         return ReadReport(
             **self._counts,
             frames=len(timeline),
-            unaligned_frames=len(self._frames) - len(kept),
-            lost_frames=int(kept[-1] - kept[0]) + 1 - len(kept) if self._faults.keys() - {"images"} else 0,
+            unaligned_frames=unaligned,
+            lost_frames=self._unusable.lost_frames(kept, len(self._frames), rate_hz),
             held=int((intervals == 0).sum()),
             shown_hz=rounded_rate_hz(float(np.median(fresh))) if len(fresh) else 0.0,
-            first_fault=str(next(iter(self._faults.values()), "")),
-            source_faults=tuple(one.text for one in self._notices if one.level == "fault"),
-            source_notes=(*(one.text for one in self._notices if one.level == "note"), *self._rare_joints()),
+            first_fault=str(next(iter(self._unusable.faults.values()), "")),
+            source_faults=tuple(faults),
+            source_notes=(*notices["note"], *self._rare_joints()),
             same_stamp=sum(track.same_stamp for track in self._joints.values()),
         )
 
@@ -156,10 +173,12 @@ class Alignment:
             yield
         except BadInput as fault:
             self._counts["bad"] += 1
-            self._faults.setdefault(channel, fault)
+            self._unusable.add(channel, fault, len(self._frames))
 
     def _add_image(self, image: CameraFrame) -> None:
+        self._sources.add(image)
         pixels = self._preparation.apply(image.rgb)
+        self._unusable.usable_image()
         if self._preparation.is_repeat(pixels, None if self._latest is None else self._latest.pixels):
             self._counts["repeats"] += 1
             return
@@ -185,14 +204,18 @@ class Alignment:
 
     def _require_usable(self) -> None:
         for channel, some in (("images", self._frames), *self._joints.items()):
-            if not some and channel in self._faults:
-                raise self._faults[channel]
+            if not some and channel in self._unusable.faults:
+                raise self._unusable.faults[channel]
         for channel, track in self._joints.items():
             track.require_names()
             if self._published:
                 track.require_one_track(f"Joint {channel} of {self._name}")
         if not self._frames:
             raise BadBag(self._name, expected="images", got="none", remedy="Check that the camera was recorded.")
+
+    def _spans(self) -> str:
+        images = time_span(np.array([frame.stamp_ns for frame in self._frames]))
+        return f"images at {images}, states at {self._joints['states']}, commands at {self._joints['commands']}"
 
     def _rare_joints(self) -> list[str]:
         return [

@@ -20,6 +20,7 @@ class CameraFrame:
 
     stamp_ns: int
     rgb: NDArray[np.uint8]  # [H, W, 3] as recorded
+    camera: str = ""  # the frame_id of its message; empty: not stated
 
 
 @dataclass(frozen=True)

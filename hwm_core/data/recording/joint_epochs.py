@@ -61,6 +61,10 @@ class JointEpochs:
         spans = [[stamp for track in epoch.tracks.values() for stamp in track.ends_ns] for epoch in self._epochs]
         return ", ".join(time_span(np.array([min(span), max(span)])) for span in spans) or "no time"
 
+    def __len__(self) -> int:
+        """Number of messages."""
+        return sum(self._messages.values())
+
     @property
     def names(self) -> tuple[str, ...]:
         """Columns of the values: the joints wanted, or all in the order of the fullest message; or none."""
@@ -141,6 +145,17 @@ class JointEpochs:
     def before(self, stamps: NDArray[np.int64], epochs: Sequence[int]) -> tuple[Values, Known]:
         """Newest values strictly before stamps of given epochs. Returns as `at`."""
         return self._look_up(stamps, epochs, JointTrack.covers_before, JointTrack.before)
+
+    def ages_before(self, stamps: NDArray[np.int64], epochs: Sequence[int]) -> NDArray[np.int64]:
+        """How long before each of the stamps [N] the newest message strictly before it is, in ns; 0 without one."""
+        ages = np.zeros(len(stamps), dtype=np.int64)
+        for number, epoch in enumerate(self._epochs):
+            inside = np.flatnonzero(np.asarray(epochs) == number)
+            known = np.sort(np.concatenate([track.stamps_ns for track in epoch.tracks.values()]))
+            after = np.searchsorted(known, stamps[inside])
+            found = inside[after > 0]
+            ages[found] = stamps[found] - known[after[after > 0] - 1]
+        return ages
 
     def _own_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The wanted joints among the names of a message, in one order for all orders of these names."""

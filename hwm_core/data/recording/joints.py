@@ -14,6 +14,8 @@ from hwm_core.errors import BadActions
 # Values of one joint that differ by less agree, in rad, m or closure. Values of a larger reach are in degrees or in raw
 # units.
 _APART, _APART_WIDE, _WIDE = 0.02, 1.0, 7.0
+# Longest pause between two entries that is interpolated over.
+MAX_PAUSE_S = 0.2
 # Entries whose intervals give the observed period.
 _OBSERVED = 16
 
@@ -37,7 +39,7 @@ class JointTrack:
         self,
         names: Sequence[str],
         capacity: int | None = None,
-        max_gap_s: float = 0.2,
+        max_gap_s: float = MAX_PAUSE_S,
         hold_s: float = 0.0,
         aliases: Mapping[str, str] | None = None,
         hold_periods: float = 0.0,

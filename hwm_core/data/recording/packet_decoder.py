@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.video_picture import PictureConverter
-from hwm_core.errors import BadBag, BadImage
+from hwm_core.errors import BadBag, BadImage, BeforeKeyFrame
 
 _REORDERED = 16  # packets by which an encoder may change the order of frames, the most of H.264 and H.265
 # {part of the name of an encoder or codec: decoder}
@@ -47,6 +47,7 @@ class PacketDecoder:
         self._codec: Any = None
         self._converter: PictureConverter | None = None
         self._name = ""
+        self._first: int | None = None  # the first packet with an image
         self._waiting: dict[int, BadImage | None] = {}  # packets without an image so far, with the fault of the decoder
 
     def feed(self, number: int, encoding: str, data: bytes) -> Iterator[DecodedPacket]:
@@ -81,6 +82,7 @@ class PacketDecoder:
             return
         for frame in frames:
             if frame.pts in self._waiting:
+                self._first = frame.pts if self._first is None else min(self._first, frame.pts)
                 yield from self._without_image(frame.pts - _REORDERED)
                 del self._waiting[frame.pts]
                 yield self._picture(frame)
@@ -102,10 +104,12 @@ class PacketDecoder:
         """Remove the packets before one; all where it is None."""
         for number in [one for one in self._waiting if before is None or one < before]:
             fault = self._waiting.pop(number)
-            yield DecodedPacket(number, None, fault or self._bad("a packet that needs an earlier one"))
+            early = BeforeKeyFrame if self._first is None or number < self._first else BadImage
+            got = "a packet that needs an earlier one" if fault is None else str(fault.got)
+            yield DecodedPacket(number, None, self._bad(got, early))
 
-    def _bad(self, got: str) -> BadImage:
-        return BadImage(
+    def _bad(self, got: str, kind: type[BadImage] = BadImage) -> BadImage:
+        return kind(
             f"Video packet on {self._topic}",
             expected=f"a packet of {self._name} after a key frame",
             got=got,

@@ -18,7 +18,8 @@ class ReadReport:
     clock_jumps: int = 0  # backward jumps of the camera's clock; each starts a segment
     frames: int = 0  # frames of the episode
     unaligned_frames: int = 0  # frames left out: no state around them, or no command before them
-    lost_frames: int = 0  # unaligned frames between aligned ones, in a recording with bad joint messages
+    lost_frames: int = 0  # unaligned frames, not only a few at the ends, in a recording with bad joint messages
+    old_commands: int = 0  # frames whose command is more than 1 s old
     held: int = 0  # frames that repeat the previous image, because the camera sent no new one in time
     shown_hz: float = 0.0  # rate of the distinct images, from their median interval; 0 for fewer than two
     first_fault: str = ""  # why the first bad message was left out
@@ -35,6 +36,7 @@ class ReadReport:
             (self.gaps, "gap", "gaps"),
             (self.clock_jumps, "clock jump", "clock jumps"),
             (self.unaligned_frames, "frame without joint values", "frames without joint values"),
+            (self.old_commands, "frame with a command over 1 s old", "frames with commands over 1 s old"),
         )
         listed = ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
         listed = f"{listed} ({self.first_fault})" if self.first_fault else listed

@@ -9,6 +9,7 @@ import numpy as np
 
 from hwm_core.data.recording.conversion import Conversion, convert_each, unusable_messages
 from hwm_core.data.recording.events import AnyEvent, CameraFrame, Channel, Cut, Notice
+from hwm_core.data.recording.image_sources import ImageSources
 from hwm_core.data.recording.publisher_check import PublisherCheck
 from hwm_core.data.recording.recording import Recording, require_unique_names
 from hwm_core.data.rosbag2.recording import BagRecording
@@ -100,7 +101,7 @@ def write_rosbag2(
     after_cut = False
     usable: Counter[Channel] = Counter()
     source_faults: list[str] = []
-    publishers = PublisherCheck()
+    publishers, sources = PublisherCheck(), ImageSources()
     faults: dict[Channel, BadInput] = {}
     with BagWriter(bag) as writer:
         for event in events:
@@ -126,6 +127,7 @@ def write_rosbag2(
             # Readers sort by time of arrival: a message whose stamp steps back still arrives after the message before.
             received_ns = stamp_ns if received_ns is None or stamp_ns >= received_ns else received_ns + 1
             if isinstance(content, CameraFrame):
+                sources.add(content)
                 writer.write_image(image_topic, stamp_ns, content.rgb, image_format, "head_camera", received_ns)
             else:
                 not_finite += not np.isfinite(content.positions).all()
@@ -135,7 +137,7 @@ def write_rosbag2(
             if not usable[channel]:
                 raise first
         publishers.require_agreement(Path(bag).name)
-    return BagLosses(cuts, bad, str(next(iter(faults.values()), "")), not_finite, tuple(source_faults))
+    return BagLosses(cuts, bad, str(next(iter(faults.values()), "")), not_finite, (*source_faults, *sources.faults()))
 
 
 def _sentences(

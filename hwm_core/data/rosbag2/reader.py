@@ -66,7 +66,7 @@ def bag_events(
             if topic in packets:  # each image needs the packets before it, so they are decoded in order
                 yield from _decoded(types, message, times.images, packets[topic])
             else:
-                yield Event(channels[topic], partial(_load, path, types, message, channels[topic], times))
+                yield Event(channels[topic], partial(_load, types, message, channels[topic], times))
         held: list[PacketEvents | TrajectoryEvents] = [*packets.values(), *trajectories.values()]
         for rest in held:
             yield from rest.finish()
@@ -123,17 +123,24 @@ def serialized_messages(path: Path) -> Iterator[SerializedMessage]:
 
 
 def _followed(types: Typestore, stored: BagMessage, trajectories: TrajectoryEvents) -> Iterator[Event]:
-    topic, kind = stored.connection.topic, stored.connection.message_type
     try:
-        try:
-            message: Any = types.deserialize_cdr(stored.data, kind)
-        except Exception as error:  # on damaged bytes, the parser raises exceptions of many types
-            raise BadBag(
-                f"Message on {topic}", expected=kind, got=str(error).rstrip("."), remedy="The message was truncated."
-            ) from error
-        yield from trajectories.add(message, stored.received_ns)
+        yield from trajectories.add(_deserialized(types, stored), stored.received_ns)
     except BadInput as fault:
         yield failed_event("commands", fault)
+
+
+def _deserialized(types: Typestore, stored: BagMessage) -> Any:
+    """The message. Raises BadBag for damaged bytes, on which the parser raises exceptions of many types."""
+    kind = stored.connection.message_type
+    try:
+        return types.deserialize_cdr(stored.data, kind)
+    except Exception as error:
+        raise BadBag(
+            f"Message on {stored.connection.topic}",
+            expected=kind,
+            got=f"{len(stored.data)} bytes that are none ({str(error).rstrip('.')})",
+            remedy="The message was truncated or overwritten: record again, or try `mcap recover`.",
+        ) from error
 
 
 def _decoded(types: Typestore, stored: BagMessage, stamps: ChannelStamps, packets: PacketEvents) -> Iterator[Event]:
@@ -151,15 +158,11 @@ def _decoded(types: Typestore, stored: BagMessage, stamps: ChannelStamps, packet
         yield from packets.add(message, stamp_ns)
 
 
-def _load(
-    path: Path, types: Typestore, stored: BagMessage, channel: Channel, stamps: Stamps
-) -> CameraFrame | JointValues:
-    topic = stored.connection.topic
-    with parsing(path):
-        message: Any = types.deserialize_cdr(stored.data, stored.connection.message_type)
+def _load(types: Typestore, stored: BagMessage, channel: Channel, stamps: Stamps) -> CameraFrame | JointValues:
+    topic, message = stored.connection.topic, _deserialized(types, stored)
     stamp_ns = _stamp_ns(message.header.stamp, topic, stored.received_ns, stamps.of(channel))
     if channel == "images":
-        return CameraFrame(stamp_ns, decode_image(message))
+        return CameraFrame(stamp_ns, decode_image(message), message.header.frame_id)
     return JointValues(stamp_ns, tuple(message.name), message.position, stored.publisher)
 
 

@@ -6,7 +6,7 @@ import pytest
 from command import hwm
 from lerobot_sets import plain_set, with_column
 from onex_sets import raw_v2
-from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, record, run, write_video
+from recordings import NAMES, PERIOD, PREPROCESSING, START, TOPICS, Message, grey_image, record, run, write_video
 
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.rosbag2.export import write_bags
@@ -102,6 +102,15 @@ def test_joint_messages_with_nan_are_written_unchanged_and_counted(tmp_path):
     done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
     assert done.losses == ["no values, but 2 joint messages have NaN or infinity, as in the source"]
     assert BagRecording(tmp_path / "bags" / "source", TOPICS).read(PREPROCESSING)[1].bad == 2
+
+
+def test_images_of_several_cameras_on_one_topic_are_reported(tmp_path):
+    images = [
+        Message(TOPICS.image, START + t * PERIOD, grey_image(t, 24 + t % 2 * 24, 32 + t % 2 * 32)) for t in range(8)
+    ]
+    source = record(tmp_path / "source", [*images, *(m for m in run(8) if m.topic != TOPICS.image)])
+    done = write_bags(find_recordings(source, TOPICS), tmp_path / "bags", TOPICS, "png")
+    assert len(done.losses) == 1 and "the images change 7 times between 2 cameras" in done.losses[0]
 
 
 def test_a_channel_without_a_usable_message_leaves_no_bag(tmp_path):

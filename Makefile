@@ -116,7 +116,7 @@ bench-node: build ## Send 640x480 images at 30 Hz to the node for three minutes;
 soak: build ## Load the node for ten minutes, check that memory and latency stay flat, write benchmarks/results/soak.json
 	@OMP_NUM_THREADS=1 $(IN_ENV) python -m benchmarks.node.soak $(BENCH_ARGS)
 
-bench-real-time: build ## Compare 50 reaches in real time with 50 in lockstep (resumable), write benchmarks/results/real_time.json
+bench-real-time: build ## Compare 50 reaches in real time, in lockstep, and without ROS (resumable), write benchmarks/results/real_time.json
 	@OMP_NUM_THREADS=1 $(IN_ENV) python -m benchmarks.node.real_time $(BENCH_ARGS)
 
 bench-faults: build ## Send every fault of docs/faults.md to the nodes, write benchmarks/results/faults.json

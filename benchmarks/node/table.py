@@ -75,7 +75,7 @@ def soak_report(path: Path) -> str:
 
 
 def real_time_report(path: Path) -> str:
-    """Success in real time and in lockstep, from `benchmarks.node.real_time`."""
+    """Success in real time, in lockstep, and without ROS, from `benchmarks.node.real_time`."""
     if not path.exists():
         return NOT_MEASURED
     records = ResultsFile(path, EpisodeRecord).records()

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks.node.table import faults_report, node_report, phases_table, real_time_report, soak_report
+from hwm_core.evaluation.closed_loop.record import EpisodeRecord
 
 MS = {"p50": 1.0, "p95": 2.0, "p99": 3.0}
 PART = {
@@ -92,7 +93,7 @@ def test_the_measurement_writes_its_phases_with_the_load_of_the_machine(tmp_path
 
 
 @pytest.mark.ros
-def test_reaches_in_real_time_alternate_with_lockstep_and_an_interrupted_run_goes_on(tmp_path, monkeypatch):
+def test_reaches_in_all_rows_of_a_seed_follow_each_other_and_an_interrupted_run_goes_on(tmp_path, monkeypatch):
     pytest.importorskip("rclpy", reason="needs ROS 2")
     from sensor_msgs.msg import Image
 
@@ -107,7 +108,18 @@ def test_reaches_in_real_time_alternate_with_lockstep_and_an_interrupted_run_goe
         ran.append((seed, lockstep))
         return TaskEpisode((0.3, 0.01 if lockstep else 0.2), (), Image(), {}, {}, 30.0)
 
+    def without_ros(job):
+        return EpisodeRecord(
+            success=True,
+            success_at_closest=True,
+            errors=(0.3, 0.02),
+            decisions=1,
+            futures=9,
+            decision_seconds=(0.1, 0.1),
+        )
+
     monkeypatch.setattr(real_time, "run_task_episode", run)
+    monkeypatch.setattr(real_time.EpisodeJob, "__call__", without_ros)
     options = ["--episodes", "2", "--out", str(tmp_path / "real_time.json")]
     with pytest.raises(KeyboardInterrupt):
         real_time.main(options)
@@ -117,7 +129,8 @@ def test_reaches_in_real_time_alternate_with_lockstep_and_an_interrupted_run_goe
     assert real_time.main(options) == 0
     assert ran == [(second, False)]
     text = real_time_report(tmp_path / "real_time.json")
-    assert "| reach | lockstep | 2 of 2" in text and "| reach | real_time | 0 of 2" in text
+    for row, successes in {"lockstep": 2, "real_time": 0, "without_ros": 2}.items():
+        assert f"| reach | {row} | {successes} of 2" in text
 
 
 @pytest.mark.ros

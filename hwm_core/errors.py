@@ -13,7 +13,8 @@ def did_you_mean(word: object, known: Iterable[str], otherwise: str) -> str:
 
 def nearest_path(path: Path, otherwise: str) -> str:
     """A remedy for a path where nothing is: its neighbour with the nearest name, or the sentence `otherwise`."""
-    neighbours = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() and not path.exists() else []
+    there = path.parent.iterdir() if path.parent.is_dir() and not path.exists() else ()
+    neighbours = [one.name for one in there if one.exists()]  # not a link to nothing
     near = get_close_matches(path.name, neighbours, n=1)
     return f"Did you mean `{path.with_name(near[0])}`?" if near else otherwise
 

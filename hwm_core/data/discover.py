@@ -18,7 +18,7 @@ from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.tokens.onex import find_token_sets
 from hwm_core.data.tokens.onex_metadata import SETTINGS_FILE
 from hwm_core.errors import BadBag, BadInput, nearest_path
-from hwm_core.io.named_path import named_path
+from hwm_core.io.named_path import named_path, path_kind
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,14 @@ def _search(path: Path, reading: _Reading) -> FoundRecordings:
         return FoundRecordings([], [(path, fault)])
     if found.recordings or found.episodes or not path.is_dir():
         return found
-    children = sorted(one for one in path.iterdir() if not one.name.startswith("."))
+    children = sorted(one for one in path.iterdir() if not one.name.startswith(".") and not _leads_up(one))
     return merge_found(_search(child, reading) for child in children)
+
+
+def _leads_up(path: Path) -> bool:
+    """Whether a path is a link to a folder above it."""
+    folder = path.parent.resolve()
+    return path.is_symlink() and path.resolve() in (folder, *folder.parents)
 
 
 def _recordings_of(path: Path, reading: _Reading) -> FoundRecordings:
@@ -179,6 +185,6 @@ def _nothing_found(path: Path) -> BadBag:
         f"Source {path}",
         expected="a rosbag2 (metadata.yaml, .mcap, .db3), a LeRobot folder (meta/info.json), 1X's video_*.mp4 with "
         "metadata.json, a video with a .csv or .npz of its name, or a folder of them",
-        got="none of these" if path.exists() else "nothing there",
+        got="none of these" if path.is_file() or path.is_dir() else path_kind(path),
         remedy=nearest_path(path, "Check the path. To read a bag without metadata.yaml, name its .mcap or .db3 file."),
     )

@@ -1,6 +1,9 @@
 """Searching for recordings of all formats."""
 
+import os
+
 import pytest
+from command import hwm
 from recordings import TOPICS, lerobot_dataset, record, run
 
 from hwm_core.data.discover import find_recordings, search_recordings
@@ -24,6 +27,34 @@ def test_bags_and_datasets_are_found_at_any_depth(folder):
 
 def test_a_bag_is_found_by_the_path_of_its_file(folder):
     assert [one.name for one in find_recordings(folder / "deep/run_7/run_7.mcap", TOPICS)] == ["run_7"]
+
+
+@pytest.mark.parametrize("link", ["run_8", "run_8.mcap"])
+def test_a_recording_under_two_names_is_rejected_as_one(tmp_path, capsys, link):
+    target = record(tmp_path / "run_7", run(5))
+    (tmp_path / link).symlink_to(target if link == "run_8" else target / "run_7.mcap")
+    options = ("--robot", "r", "--validation-nth", 2, "--out", tmp_path / "store")
+    assert hwm("prepare", tmp_path, *options) == 2
+    assert f"got `run_7` and `run_8`, which are both {target}. Remove one of them" in capsys.readouterr().err
+
+
+def test_links_to_folders_above_are_not_followed(folder):
+    (folder / "deep/up").symlink_to(folder)
+    (folder / "deep/here").symlink_to(folder / "deep")
+    assert len(find_recordings(folder, TOPICS)) == 3
+
+
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path, capsys):
+    record(tmp_path / "run_1", run(5))
+    os.mkfifo(tmp_path / "run_2.mcap")
+    (tmp_path / "run_3.mcap").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "run_4.mp4")
+    (tmp_path / "run_4.csv").write_text("state.neck\n0\n")
+    assert hwm("verify", tmp_path) == 1
+    said = capsys.readouterr().out
+    assert "run_2.mcap: expected a rosbag2 folder or file, got a pipe or device" in said
+    assert "run_3.mcap: expected a rosbag2 folder or file, got a link to nothing. " in said
+    assert "run_4.mp4: expected a video PyAV can decode, got OSError: a pipe or device" in said
 
 
 @pytest.mark.parametrize("path", ["nowhere", "set/data"])

@@ -28,7 +28,7 @@ def verify_recording(recording: Recording) -> list[Finding]:
     found = [Finding("fault", recording.name, text) for text in report.source_faults]
     left_out = replace(report, source_faults=()).remarks()
     if report.lost_frames:
-        text = f"{report.lost_frames} frames are left out because of unusable joint messages: {left_out}"
+        text = f"{report.lost_frames} frames are lost because of unusable joint messages: {left_out}"
         return [*found, Finding("fault", recording.name, text)]
     return [*found, Finding("note", recording.name, left_out)] if left_out else found
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwm_core.data.recording.events import Channel
+from hwm_core.data.robot.joint_names import require_distinct_names
 from hwm_core.errors import BadBag
 
 TABLE_SUFFIXES = (".csv", ".npz")
@@ -42,6 +43,7 @@ def read_joint_table(path: Path) -> JointTable:
 
     Raises:
         BadBag: the file has another format, is truncated, or has no joint values. The message shows what it has.
+        RobotMismatch: a joint occurs twice.
     """
     try:
         table = _read_npz(path) if path.suffix.lower() == ".npz" else _read_csv(path)
@@ -56,6 +58,8 @@ def read_joint_table(path: Path) -> JointTable:
             got=f"{type(error).__name__}: {error}",
             remedy="The file is truncated or has another format; docs/data.md shows the format.",
         ) from error
+    for names in table.names.values():
+        require_distinct_names(names, f"table {path.name}")
     if table.time_s is not None and (not np.isfinite(table.time_s).all() or (np.diff(table.time_s) < 0).any()):
         raise BadBag(
             f"Table {path}",
@@ -81,7 +85,7 @@ def _read_csv(path: Path) -> JointTable:
             f"Table {path}",
             expected="columns state.NAME or command.NAME, and rows",
             got=f"{len(lines)} rows of {', '.join(header) or 'nothing'}",
-            remedy="Rename the columns.",
+            remedy="Separate the columns with commas, and name them so.",
         )
     if twice := [name for name in ("time_s", "segment") if header.count(name) > 1]:
         raise ValueError(f"{header.count(twice[0])} columns `{twice[0]}`")
@@ -89,15 +93,17 @@ def _read_csv(path: Path) -> JointTable:
         raise ValueError(f"line {short[0]} does not have as many fields as the header")
     wanted = sorted({index for indices in columns.values() for index in indices})
     extra = {name: header.index(name) for name in ("time_s", "segment") if name in header}
-    numbers = np.array([[line[index] for index in [*wanted, *extra.values()]] for line in lines], dtype=np.float64)
-    place = {index: position for position, index in enumerate([*wanted, *extra.values()])}
+    chosen = [*wanted, *extra.values()]
+    # An empty cell is a value that is not there.
+    numbers = np.array([[line[index].strip() or "nan" for index in chosen] for line in lines], dtype=np.float64)
+    place = {index: position for position, index in enumerate(chosen)}
     return JointTable(
         names={
             channel: tuple(header[index].partition(".")[2] for index in indices) for channel, indices in columns.items()
         },
         values={channel: numbers[:, [place[index] for index in indices]] for channel, indices in columns.items()},
         time_s=numbers[:, place[extra["time_s"]]] if "time_s" in extra else None,
-        segments=numbers[:, place[extra["segment"]]].astype(np.int64) if "segment" in extra else None,
+        segments=_whole(numbers[:, place[extra["segment"]]]) if "segment" in extra else None,
     )
 
 
@@ -114,5 +120,13 @@ def _read_npz(path: Path) -> JointTable:
         names=dict.fromkeys(values, names),
         values=values,
         time_s=np.asarray(arrays["time_s"], dtype=np.float64) if "time_s" in arrays else None,
-        segments=np.asarray(arrays["segments"], dtype=np.int64) if "segments" in arrays else None,
+        segments=_whole(np.asarray(arrays["segments"], dtype=np.float64)) if "segments" in arrays else None,
     )
+
+
+def _whole(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Numbers of segments. Raises ValueError where one is not whole."""
+    bad = numbers[~(np.isfinite(numbers) & (numbers == np.floor(numbers)))]
+    if bad.size:
+        raise ValueError(f"the segment {bad.flat[0]:g}, which is no whole number")
+    return numbers.astype(np.int64)

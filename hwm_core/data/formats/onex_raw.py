@@ -26,6 +26,10 @@ class OneXRawRecording(Recording):
         return f"{self.path.name}_{self.shard}"
 
     @property
+    def origin(self) -> str:
+        return f"{self.path.resolve()}, shard {self.shard}"
+
+    @property
     def frame_rate_hz(self) -> float:
         """The rate in metadata.json. Raises BadBag."""
         return read_metadata(self.path).hz

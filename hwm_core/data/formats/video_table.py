@@ -22,6 +22,8 @@ from hwm_core.data.recording.events import (
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.recording.video_reader import VideoSpan
 
+# A table may start and stop recording with other programs than its video: it ends at most this much later.
+_LONGER, _LONGER_S = 1.1, 1.0
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 
 
@@ -35,6 +37,10 @@ class VideoRecording(Recording):
     @property
     def name(self) -> str:
         return self.video.stem
+
+    @property
+    def origin(self) -> str:
+        return str(self.video.resolve())
 
     def events(self) -> Iterator[AnyEvent]:
         table = read_joint_table(self.table)
@@ -57,7 +63,7 @@ class VideoRecording(Recording):
                 yield _joints("commands", stamp_ns, table, row)
 
     def _by_time(self, table: JointTable, time_s: NDArray[np.float64]) -> Iterator[AnyEvent]:
-        row = 0
+        row, seconds = 0, 0.0
         missing: list[str] = []
         for seconds, rgb in VideoSpan(self.video).decode(report=missing.append):
             while row < len(table) and time_s[row] <= seconds:
@@ -66,6 +72,11 @@ class VideoRecording(Recording):
             yield decoded_event("images", CameraFrame(START_NS + round(seconds * 1e9), rgb))
         for rest in range(row, len(table)):
             yield from _row(table, time_s, rest)
+        if time_s[-1] > _LONGER * seconds + _LONGER_S:
+            missing.append(
+                f"time_s of {self.table.name} ends at {time_s[-1]:.2f} s, but {self.video.name} at {seconds:.2f} s: "
+                "the video is truncated, or the times are not in seconds"
+            )
         for text in missing:
             yield Notice("fault", text)
 

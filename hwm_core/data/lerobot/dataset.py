@@ -194,7 +194,7 @@ def _find_episodes(path: Path, info: Info, everything: Mapping[str, Any]) -> Fou
             f"Dataset {path}",
             expected="format v2.0, v2.1 or v3.0",
             got=info.codebase_version,
-            remedy="Convert it with LeRobot.",
+            remedy="Correct `codebase_version` if it is misspelt. Convert older datasets with LeRobot.",
         )
     if not new_files and find_files(path, {}, "v2", "data_path"):
         raise _other_version(path, info.codebase_version, "v2.1")

@@ -59,6 +59,10 @@ class LeRobotRecording(Recording):
         return f"{self.dataset.path.name}_{self.episode:06d}"
 
     @property
+    def origin(self) -> str:
+        return f"{self.dataset.path.resolve()}, episode {self.episode}"
+
+    @property
     def joins_joints(self) -> bool:
         states, commands = self.dataset.state_names, self.dataset.command_names
         return bool(states and commands) and set(states) != set(commands)

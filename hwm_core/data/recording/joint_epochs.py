@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hwm_core.data.recording.contradictions import contested_joints
 from hwm_core.data.recording.joints import JointTrack
 from hwm_core.data.robot.joint_names import match_names, require_distinct_names
-from hwm_core.errors import BadActions
+from hwm_core.errors import BadActions, RobotMismatch
 
 Values = NDArray[np.float32] | None
 Known = NDArray[np.bool_]
@@ -168,8 +168,15 @@ class JointEpochs:
             else:
                 known = tuple(name for name in self._wanted if name in own)
             self._named[names] = known
+        if not names:
+            raise RobotMismatch(
+                "Joint message",
+                expected="a name for each position",
+                got="no names",
+                remedy="Make the publisher fill the field `name`.",
+            )
         if not known:
-            match_names(self._wanted or ("a joint",), names, whose="the joint message")
+            match_names(self._wanted or names, names, whose="the joint message")
         return known
 
     def _look_up(

@@ -34,6 +34,11 @@ class Recording(ABC):
         return number_in(self.name)
 
     @property
+    def origin(self) -> str | None:
+        """The real path of what is read, without links; None: unknown. Recordings of one origin are one recording."""
+        return None
+
+    @property
     def joins_joints(self) -> bool:
         """Whether states and commands have joints of their own, which the recording declares: an episode has both."""
         return False
@@ -158,7 +163,11 @@ def first_aspect(recordings: Iterable[Recording]) -> float:
 
 
 def require_unique_names(recordings: Iterable[Recording]) -> None:
-    """Raises BadBag when two recordings share a name: results are stored by name, so one would be lost."""
+    """Raises BadBag when two recordings share a name, or are one recording under two names.
+
+    Results are stored by name, so one would be lost; and one recording in both splits would spoil the validation.
+    """
+    recordings = list(recordings)
     counts = Counter(recording.name for recording in recordings)
     if repeated := [name for name, count in counts.items() if count > 1]:
         raise BadBag(
@@ -167,6 +176,15 @@ def require_unique_names(recordings: Iterable[Recording]) -> None:
             got=f"{len(repeated)} names twice, the first `{repeated[0]}`",
             remedy="Keep validation recordings out of the training folders, or rename recordings that share a name.",
         )
+    names: dict[str, str] = {}
+    for one in recordings:
+        if one.origin is not None and (other := names.setdefault(one.origin, one.name)) != one.name:
+            raise BadBag(
+                "Recordings",
+                expected="each recording once",
+                got=f"`{other}` and `{one.name}`, which are both {one.origin}",
+                remedy="Remove one of them: a link, or a bag and its file.",
+            )
 
 
 def number_in(name: str) -> int | None:

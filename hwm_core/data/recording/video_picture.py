@@ -117,6 +117,7 @@ def _square_pixels(rgb: NDArray[np.uint8], stream: Any, path: object) -> NDArray
 
 def _reject_values(frame: Any, stream: Any, path: object) -> None:
     name, curve = frame.format.name, int(stream.codec_context.color_trc or 0)
+    expected = "colours or 8-bit grey of standard range"
     if name.startswith("gray") and name != "gray":
         got = f"grey of {name}, which may be depth"
         remedy = "Choose the colour camera, or encode grey pictures with 8 bits."
@@ -126,6 +127,9 @@ def _reject_values(frame: Any, stream: Any, path: object) -> None:
     elif int(frame.colorspace) not in _MATRICES:
         got = f"the colour matrix {int(frame.colorspace)}"
         remedy = "Encode it again with BT.709, for example with `ffmpeg -i IN -vf scale=out_color_matrix=bt709 OUT`."
+    elif frame.interlaced_frame:
+        expected, got = "whole pictures", "interlaced ones, whose lines are of two times"
+        remedy = "Deinterlace it, for example with `ffmpeg -i IN -vf yadif OUT`."
     else:
         return
-    raise BadBag(f"Video {path}", expected="colours or 8-bit grey of standard range", got=got, remedy=remedy)
+    raise BadBag(f"Video {path}", expected=expected, got=got, remedy=remedy)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hwm_core.data.recording.clock import MAX_GAP_PERIODS
 from hwm_core.data.recording.video_picture import PictureConverter, display_matrix, pixel_aspect
 from hwm_core.errors import BadBag
+from hwm_core.io.named_path import path_kind
 
 _TOLERANCE_S = 1e-4  # of LeRobot, for the time of a frame
 
@@ -130,6 +131,8 @@ def _missing_end(container: Any, stream: Any, path: Path, end_s: float) -> str:
 def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
     """Open a file: its container and the video stream that players choose. Raises BadBag when PyAV cannot read it."""
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(path_kind(path))
         with av.open(str(path)) as container:
             stream = container.streams.best("video")  # not the cover picture of the file
             if stream is None:

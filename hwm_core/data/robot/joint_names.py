@@ -40,6 +40,6 @@ def require_distinct_names(names: Sequence[str], whose: str, remedy: str = "Give
         raise RobotMismatch(
             f"Joints of {whose}",
             expected="each name once",
-            got=f"{', '.join(repeated)} more than once",
+            got=f"{', '.join(name or 'an empty name' for name in repeated)} more than once",
             remedy=remedy,
         )

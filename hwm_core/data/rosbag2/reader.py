@@ -24,6 +24,7 @@ from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.trajectories import TRAJECTORY, TrajectoryEvents
 from hwm_core.data.rosbag2.video_packets import DEFINITIONS, PACKET_TYPES, PacketEvents
 from hwm_core.errors import BadBag, BadInput, nearest_path
+from hwm_core.io.named_path import path_kind
 
 CUT_TYPE = "std_msgs/msg/Empty"
 _MOST_TURNS = 2  # a camera that was started again follows another publisher once
@@ -169,11 +170,11 @@ def _load(types: Typestore, stored: BagMessage, channel: Channel, stamps: Stamps
 @contextmanager
 def open_bag(path: Path) -> Iterator[Bag]:
     """An opened bag. Raises BadBag for one that is not there or is damaged."""
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):
         raise BadBag(
             f"Bag {path}",
             expected="a rosbag2 folder or file",
-            got="nothing there",
+            got=path_kind(path),
             remedy=nearest_path(path, "Check the path."),
         )
     if not _looks_like_a_bag(path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from hwm_core.data.recording.events import AnyEvent
 from hwm_core.data.recording.recording import Recording
 from hwm_core.data.rosbag2.compressed_file import ZSTD_SUFFIX
+from hwm_core.data.rosbag2.metadata import METADATA
 from hwm_core.data.rosbag2.reader import bag_events, bag_topics
 from hwm_core.data.rosbag2.stamps import HEADER_STAMPS, Stamps, StampSource
 from hwm_core.data.rosbag2.topics import Topics
@@ -31,6 +32,11 @@ class BagRecording(Recording):
     def name(self) -> str:
         path = named_path(self.path)
         return path.name if path.is_dir() else path.name.removesuffix(ZSTD_SUFFIX).rpartition(".")[0]
+
+    @property
+    def origin(self) -> str:
+        path = self.path.resolve()
+        return str(path.parent if (path.parent / METADATA).exists() else path)
 
     def events(self) -> Iterator[AnyEvent]:
         return bag_events(self.path, self.topics, stamps=self.stamps)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from lerobot_sets import plain_set, with_column
 from recordings import NAMES, TOPICS, Message, lerobot_dataset, record, run
 
 from hwm_core.data.checks.verification import verify_metadata, verify_recording
@@ -19,6 +20,23 @@ def test_wrong_totals_are_notes_and_a_truncated_video_is_a_fault(tmp_path):
     first, second = find_recordings(folder, TOPICS)
     assert [one.level for one in verify_recording(first)] == ["note"]  # one frame without a command before it
     assert [one.level for one in verify_recording(second)] == ["fault"]
+
+
+@pytest.mark.parametrize(
+    ("column", "rows", "level", "text"),
+    [
+        ("episode_index", [1] * 20, "", ""),
+        ("episode_index", [7] * 20, "note", "say that they are of episode 7"),
+        ("episode_index", [1] * 9 + [2] * 11, "fault", "of 2 episodes: 1, 2"),
+        ("frame_index", list(range(20)), "", ""),
+        ("frame_index", [*range(10, 20), *range(10)], "note", "not in the order of `frame_index`"),
+    ],
+)
+def test_rows_that_state_another_episode_or_order_are_reported(tmp_path, column, rows, level, text):
+    folder = plain_set(tmp_path / "set")
+    with_column(folder, 1, column, rows)
+    found = [one for one in verify_metadata(folder) if one.where == "set episode 1"]
+    assert [one.level for one in found] == [level] * bool(level) and all(text in one.text for one in found)
 
 
 @pytest.mark.parametrize(("bad", "level"), [(9, "note"), (30, "fault")])

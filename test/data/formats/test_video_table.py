@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from command import hwm
 from recordings import PREPROCESSING, TOPICS, write_video
 
 from hwm_core.data.checks.verification import verify_recording
@@ -76,6 +77,9 @@ def test_an_npz_is_read_and_its_takes_stay_separate(video):
         ("neck,elbow\n1,2\n", "1 rows of neck, elbow"),
         ("state.neck,state.elbow\n1,2\n1", "line 3"),
         ("state.neck\nfast\n", "could not convert"),
+        ("time_s;state.neck\n0;1\n", "Separate the columns with commas"),
+        ("state.neck,segment\n1,0.5\n", "segment 0.5"),
+        ("state.neck,segment\n1,\n", "segment nan"),
         ("time_s,state.neck\n1,0\n0,0\n", "never decreases"),
         ("state.neck\n1\n2\n", "expected 2 frames"),
     ],
@@ -91,6 +95,26 @@ def test_a_table_with_two_joints_of_one_name_is_rejected(video):
     video.with_suffix(".csv").write_text(f"state.neck,state.neck\n{rows}\n")
     with pytest.raises(RobotMismatch, match="neck more than once"):
         read(video)
+
+
+def test_a_table_with_a_name_twice_is_not_converted_either(video):
+    video.with_suffix(".csv").write_text("state.neck,state.neck\n" + "1,2\n" * 20)
+    assert hwm("convert", video, "--to", "rosbag2", "--out", video.parent / "bags") == 2
+
+
+def test_an_empty_cell_costs_its_row_alone(video):
+    rows = "".join(f"{t / 30},{'' if t == 7 else t}\n" for t in range(20))
+    video.with_suffix(".csv").write_text(f"time_s,state.neck\n{rows}")
+    episode, report = read(video)[1].read(PREPROCESSING)
+    assert report.bad == 1 and np.abs(episode.states[:, 0] - np.arange(20)[: len(episode)]).max() < 1e-3
+
+
+@pytest.mark.parametrize(("scale", "fault"), [(1.0, False), (1.5, False), (1000.0, True)])
+def test_a_table_that_is_far_longer_than_its_video_is_a_fault(video, scale, fault):
+    rows = "".join(f"{scale * t / 30},{t / 100}\n" for t in range(20))
+    video.with_suffix(".csv").write_text(f"time_s,command.neck\n{rows}")
+    _, report = read(video)[1].read(PREPROCESSING)
+    assert [f"ends at {scale * 19 / 30:.2f} s" in one for one in report.source_faults] == [True] * fault
 
 
 def test_a_truncated_npz_and_an_npz_with_other_arrays_are_rejected(video):

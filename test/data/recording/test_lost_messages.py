@@ -76,11 +76,11 @@ def from_camera(which, camera="right", width=32):
         (bad("images", range(30, 60)), ["30 of 60 images cannot be used, up to 30 in a row"]),
         (bad("images", range(20, 24)), ["4 of 60 images cannot be used, up to 4 in a row"]),
         (bad("images", range(0, 60, 3)), ["20 of 60 images cannot be used, up to 1 in a row"]),
-        (not_finite("states", range(40, 60)), ["20 frames are left out because of unusable joint messages"]),
-        (not_finite("states", range(10)), ["10 frames are left out because of unusable joint messages"]),
+        (not_finite("states", range(40, 60)), ["20 frames are lost because of unusable joint messages"]),
+        (not_finite("states", range(10)), ["10 frames are lost because of unusable joint messages"]),
         # The command of frame 29 is the newest one for 0.2 s: frames 30 to 35 (their ages are 1 to 6 periods).
-        (not_finite("commands", range(30, 60)), ["24 frames are left out because of unusable joint messages"]),
-        (not_finite("commands", range(30, 40)), ["5 frames are left out because of unusable joint messages"]),
+        (not_finite("commands", range(30, 60)), ["24 frames are lost because of unusable joint messages"]),
+        (not_finite("commands", range(30, 40)), ["5 frames are lost because of unusable joint messages"]),
         # The first frame has no command before it.
         (shifted("states", -300, range(20, 60)), ["41 of 60 frames have no joint values of their time"]),
         (shifted("commands", -900), ["expected joint values at the stamps of the images"]),
@@ -114,6 +114,17 @@ def test_what_costs_many_frames_or_mixes_cameras_is_a_fault(change, faults):
 def test_what_costs_few_frames_is_a_note(change, note):
     found = verify_recording(Changed(change))
     assert [one.level for one in found] == ["note"] and note in found[0].text
+
+
+@pytest.mark.parametrize(
+    ("names", "got"), [((), "got no names. Make the publisher fill"), (("",) * 3, "got an empty name more than once")]
+)
+def test_joint_messages_without_names_are_rejected_with_that_remedy(names, got):
+    def change(of, t, content):
+        return content if of == "images" else replace(content, names=names)
+
+    (found,) = verify_recording(Changed(change))
+    assert found.level == "fault" and got in found.text
 
 
 def test_packets_before_the_first_image_of_a_stream_are_of_their_own_kind():

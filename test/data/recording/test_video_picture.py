@@ -30,6 +30,17 @@ def first_image(path):
     return next(VideoSpan(path).decode())[1]
 
 
+def test_an_interlaced_video_is_rejected_with_the_way_to_deinterlace_it(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 48, 32, "yuv420p", {"flags": "+ildct+ilme"}
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(plain(), format="rgb24")))
+        container.mux(stream.encode())
+    with pytest.raises(BadBag, match=r"expected whole pictures, got interlaced ones.*yadif"):
+        first_image(tmp_path / "a.mkv")
+
+
 @pytest.mark.parametrize("colour_range", [LIMITED, FULL])
 @pytest.mark.parametrize("matrix", sorted(LUMA))
 def test_the_colour_matrix_and_range_of_a_video_are_honoured(tmp_path, matrix, colour_range):

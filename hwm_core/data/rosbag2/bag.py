@@ -10,7 +10,7 @@ from types import TracebackType
 import pyarrow
 
 from hwm_core.data.rosbag2.bag_file import BagFile, Connection
-from hwm_core.data.rosbag2.compressed_file import decompressed_path
+from hwm_core.data.rosbag2.compressed_file import ZSTD_MAGIC, decompressed_path
 from hwm_core.data.rosbag2.mcap_file import McapFile
 from hwm_core.data.rosbag2.metadata import METADATA, BagMetadata, find_files, read_metadata
 from hwm_core.data.rosbag2.sqlite_file import SQLITE_MAGIC, SqliteFile
@@ -188,6 +188,8 @@ def _numbered(connections: Mapping[int, Connection]) -> dict[int, int]:
 
 
 def _decompress(data: bytes | memoryview) -> bytes:
-    """A message that the recorder compressed."""
+    """A message that the recorder compressed. The first bytes decide, as for files: no message starts so."""
+    if bytes(data[: len(ZSTD_MAGIC)]) != ZSTD_MAGIC:
+        return bytes(data)
     with pyarrow.CompressedInputStream(pyarrow.BufferReader(data), "zstd") as stream:
         return bytes(stream.read())

@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 import pyarrow
 
 ZSTD_SUFFIX = ".zstd"
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 def decompressed_path(path: Path, stack: ExitStack) -> Path:
     """The file itself, or a decompressed copy that `stack` removes. The first bytes decide, not the name."""
     with path.open("rb") as contents:
-        if contents.read(len(_ZSTD_MAGIC)) != _ZSTD_MAGIC:
+        if contents.read(len(ZSTD_MAGIC)) != ZSTD_MAGIC:
             return path
     folder = Path(stack.enter_context(TemporaryDirectory()))
     copy = folder / path.name.removesuffix(ZSTD_SUFFIX)

@@ -107,7 +107,7 @@ class McapFile:
         size = self._file.seek(0, 2)
         self._file.seek(0)
         if self._file.read(_HEAD) != MAGIC:
-            raise ValueError("a file that does not start as mcap")
+            raise ValueError("a file that does not start as mcap" if size else "an empty file")
         self._file.seek(max(_HEAD, size - _FOOT))
         foot = self._file.read()
         if len(foot) != _FOOT or not foot.endswith(MAGIC) or PREFIX.unpack_from(foot) != (FOOTER, 20):

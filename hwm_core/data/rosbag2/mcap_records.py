@@ -8,6 +8,8 @@ from zlib import crc32
 
 import pyarrow
 
+from hwm_core.errors import BadBag
+
 MAGIC = b"\x89MCAP0\r\n"
 # Opcodes of the records that are read.
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, CHUNK_INDEX, STATISTICS = 0x02, 0x03, 0x04, 0x05, 0x06, 0x08, 0x0B
@@ -96,7 +98,8 @@ def records(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
 
 
 def read_chunk(file: BinaryIO, chunk: Chunk) -> memoryview:
-    """The records of a chunk, decompressed. Raises ValueError or EOFError where they are damaged."""
+    """The records of a chunk, decompressed. Raises ValueError or EOFError where they are damaged; BadBag, of an
+    unknown compression."""
     file.seek(chunk.offset)
     head = file.read(PREFIX.size)
     opcode, length = PREFIX.unpack(head)
@@ -109,7 +112,12 @@ def read_chunk(file: BinaryIO, chunk: Chunk) -> memoryview:
     compression = fields.text()
     stored = fields.bytes(fields.number(8))
     if compression not in ("", "zstd", "lz4"):
-        raise ValueError(f"chunks compressed with `{compression}`")
+        raise BadBag(
+            f"Bag {file.name}",
+            expected="chunks that are not compressed, or with zstd or lz4",
+            got=f"`{compression}`",
+            remedy="Compress them with zstd: `mcap compress IN -o OUT --compression zstd`.",
+        )
     raw = pyarrow.decompress(stored, decompressed_size=size, codec=compression) if compression and size else stored
     contents = memoryview(raw).cast("B")
     if len(contents) != size or (checksum and crc32(contents) != checksum):

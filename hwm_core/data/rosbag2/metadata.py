@@ -10,6 +10,7 @@ from pydantic import Field
 
 from hwm_core.data.rosbag2.bag_file import full_type_name
 from hwm_core.data.rosbag2.compressed_file import ZSTD_SUFFIX
+from hwm_core.errors import BadBag
 from hwm_core.io.json_files import JsonFields
 
 METADATA = "metadata.yaml"
@@ -78,12 +79,17 @@ def read_metadata(path: Path) -> BagMetadata:
     inner = parsed.get("rosbag2_bagfile_information") if isinstance(parsed, dict) else None
     found = BagMetadata.from_object(inner, f"File {path}", _REMEDY)
     if found.compression_mode.lower() in ("file", "message") and found.compression_format != "zstd":
-        raise ValueError(f"messages compressed with `{found.compression_format}`, not with zstd")
+        raise BadBag(
+            f"Bag {path.parent}",
+            expected="files or messages compressed with zstd, as ROS 2 does",
+            got=f"`{found.compression_format}`",
+            remedy="Decompress them with the program that wrote them, or with `ros2 bag convert`.",
+        )
     return found
 
 
 def find_files(folder: Path, listed: Sequence[str]) -> tuple[list[Path], tuple[Path, ...]]:
-    """The listed files of a bag, and further mcap and sqlite3 files in its folder. Raises OSError for a missing one.
+    """The listed files of a bag, and further mcap and sqlite3 files in its folder. Raises BadBag for a missing one.
 
     A listed file may have been compressed or decompressed since. Where none is listed, all are the bag's.
     """
@@ -95,7 +101,12 @@ def find_files(folder: Path, listed: Sequence[str]) -> tuple[list[Path], tuple[P
         spellings = [folder / name, folder / (name + ZSTD_SUFFIX), folder / name.removesuffix(ZSTD_SUFFIX)]
         there = [one for one in spellings if one.exists()]
         if not there:
-            raise FileNotFoundError(f"{name}, which {METADATA} lists, is missing")
+            raise BadBag(
+                f"Bag {folder}",
+                expected=f"the files that {METADATA} lists: {', '.join(Path(one).name for one in listed)}",
+                got=f"no {name}",
+                remedy="Copy it beside the others. To read the others alone, run `ros2 bag reindex`.",
+            )
         found.append(there[0])
     names = {one.name.removesuffix(ZSTD_SUFFIX) for one in found}
     return found, tuple(one for one in beside if one.name.removesuffix(ZSTD_SUFFIX) not in names)

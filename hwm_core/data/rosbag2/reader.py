@@ -208,7 +208,7 @@ def parsing(path: Path) -> Iterator[None]:
     except Exception as error:
         raise BadBag(
             f"Bag {path}",
-            expected="a complete rosbag2 recording with its metadata.yaml",
+            expected=f"a complete rosbag2 recording{' with its metadata.yaml' if path.is_dir() else ''}",
             got=f"{type(error).__name__}: {error}".rstrip("."),
             remedy="It is truncated or damaged. After a killed recorder, try `ros2 bag reindex` or `mcap recover`.",
         ) from error

@@ -304,3 +304,25 @@ def test_a_type_that_appears_late_on_a_topic_changes_nothing_but_a_note(tmp_path
     path = write_mcap(tmp_path / "run.mcap", everything)
     assert delivered(path) == FULL and notices(path) == []
     assert notices(path, "note") == [f"messages of {kind} in cdr on {topic} are left out"]
+
+
+def test_a_missing_part_of_a_split_bag_is_named_with_what_helps(tmp_path, messages):
+    bag = split_bag(tmp_path / "split", [messages[:90], messages[90:]])
+    (bag / "split_1.mcap").unlink()
+    with pytest.raises(BadBag, match=r"got no split_1\.mcap\. Copy it beside the others"):
+        delivered(bag)
+
+
+def test_an_unknown_compression_is_named_with_what_helps(tmp_path, messages):
+    bag = split_bag(tmp_path / "split", [messages], compression="brotli")
+    with pytest.raises(BadBag, match=r"got `brotli`\. Compress them with zstd"):
+        delivered(bag)
+    edit_metadata(bag, lambda inside: inside.update(compression_mode="message", compression_format="lz4"))
+    with pytest.raises(BadBag, match=r"got `lz4`\. Decompress them"):
+        delivered(bag)
+
+
+def test_messages_that_are_not_compressed_though_metadata_says_so_are_read(tmp_path, messages):
+    bag = split_bag(tmp_path / "split", [messages])
+    edit_metadata(bag, lambda inside: inside.update(compression_mode="message", compression_format="zstd"))
+    assert delivered(bag) == FULL and notices(bag) == []

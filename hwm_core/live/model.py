@@ -44,7 +44,7 @@ class LiveConfig(Config):
     preview: Sampling = Field(default=Sampling(), description="sampling of the predicted frames that are published")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of sampling, the same for all candidates")
     memory_mb: int = Field(
-        default=2048, ge=1, description="megabytes of a rollout; more candidates are rolled out in parts"
+        default=2048, ge=1, description="memory of a rollout in megabytes; more candidates are rolled out in parts"
     )
     approximate: bool = Field(
         default=False, description="leave out latents that no cost needs, even where ranks may change by it"
@@ -57,7 +57,8 @@ class LiveConfig(Config):
     )
     compile: Literal["off", "default", "reduce-overhead"] = Field(
         default="off",
-        description="torch.compile of predictions, a minute or more at the start; reduce-overhead: with CUDA graphs",
+        description="torch.compile of predictions: off, default, or reduce-overhead (with CUDA graphs); it takes a"
+        " minute or more at the start",
     )
     uncertainty: UncertaintyConfig = UncertaintyConfig()
 

@@ -100,18 +100,20 @@ class CommandStream:
     def measured(self, at_s: float, stamp_ns: int, positions: NDArray[np.floating]) -> None:
         """Add a measured position [A] of the robot that arrived at `at_s`; a stamp of 0 is unknown."""
         self._measured = _Measured(at_s, stamp_ns, np.asarray(positions))
+        if self._fault and self._follower is None:  # of a motion that cannot start again
+            return
         commanded = self.is_fresh and self._follower is not None and not self.shadow
         self._fault = self._tracking.fault(at_s, positions) if commanded else ""
 
     @property
     def fault(self) -> str:
-        """Why the robot did not follow its commands at the newest joint state, in words; empty: it did, or got none."""
+        """Why the robot did not follow its commands at the newest joint state, in words; empty: it did, or has none."""
         return self._fault
 
     # ---------------------------------------------------------------- goals
 
     def begin(self, replan_frames: int) -> None:
-        """A goal begins; from now on commands are sent.
+        """A goal begins; commands come from now on.
 
         Args:
             replan_frames: frames of the model after which a plan should be replaced.
@@ -143,14 +145,14 @@ class CommandStream:
     def set_shadow(self, shadow: bool) -> None:
         """Whether commands are shadows. A change takes effect at once; the motion starts again where the robot is."""
         if shadow != self.shadow:
-            self.shadow, self._follower = shadow, None
+            self.shadow, self._follower, self._stamp_ns, self._fault = shadow, None, 0, ""
             if self._state == "stopping":
                 self._state = "silent"
 
     # ---------------------------------------------------------------- plans
 
     def set_camera_period(self, seconds: float) -> None:
-        """Set the time between two camera frames; 0: unknown."""
+        """The time between two camera frames; 0: unknown."""
         self._camera_period_s = seconds
         if self._follower is not None:
             self._follower.set_camera_period(seconds)
@@ -160,7 +162,7 @@ class CommandStream:
         return self.prepare(stamp_ns) and self._follower is not None and self._follower.due(stamp_ns)
 
     def forecast(self, stamp_ns: int, frames: int, before: int = 0) -> NDArray[np.float32] | None:
-        """The actions [F, A] of the robot without a new plan, in manifest order and units; None: unknown.
+        """What the robot does [F, A] without a new plan; None: it is unknown.
 
         Args:
             stamp_ns: of a frame of the model.
@@ -204,6 +206,10 @@ class CommandStream:
         self._follower, measured = None, self._measured
         robot_has_stopped = self.shadow or not self.is_fresh
         if measured is None or not robot_has_stopped or not self._is_current(measured, stamp_ns):
+            return False
+        if self._stamp_ns and not self.shadow:  # the goal's commands had paused; a blocked robot must not start again
+            self._fault = self._fault or self._tracking.fault(self._at_s, measured.positions)
+        if self._fault:
             return False
         self._follower = self._standing(measured)
         self._follower.hold_from(stamp_ns)

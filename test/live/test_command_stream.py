@@ -318,11 +318,24 @@ def test_in_lockstep_every_frame_has_its_command_however_soon_it_comes():
 
 def test_a_process_that_hangs_starts_again_where_the_robot_is():
     bench = moving()
+    bench.run(0.02, camera=False, timer=False)  # the robot lags its last command
+    stopped, count = bench.robot.position.copy(), len(bench.sent)
+    bench.robot.put(stopped)
     bench.run(2.0, joints=False, camera=False, timer=False)
-    bench.robot.put([-0.5, 0.3, 0.1])
-    count = len(bench.sent)
     bench.run(0.1)
-    np.testing.assert_allclose(bench.sent[count][1].positions, [-0.5, 0.3, 0.1], atol=1e-9)
+    np.testing.assert_allclose(bench.sent[count][1].positions, stopped, atol=1e-9)
+
+
+@pytest.mark.parametrize("blocked", [True, False])
+def test_a_robot_that_is_not_where_it_was_commanded_does_not_start_again_after_a_process_has_hung(blocked):
+    bench = moving(blocked)
+    bench.run(0.3, joints=False)  # no joint state shows it before the process hangs
+    bench.run(2.0, joints=False, camera=False, timer=False)
+    if not blocked:
+        bench.robot.put([-0.5, 0.3, 0.1])  # somebody has moved it
+    count = len(bench.sent)
+    bench.run(1.0)
+    assert "does not follow" in bench.stream.fault and len(bench.sent) == count
 
 
 def test_no_command_is_given_while_the_position_of_the_robot_is_unknown_or_old():

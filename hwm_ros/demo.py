@@ -7,7 +7,6 @@ python -m hwm_ros.demo --out demo_out --checkpoint flow_tiny  use the flow model
 
 import argparse
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -43,7 +42,7 @@ from hwm_core.world_model.model import WorldModel
 from hwm_ros import convert
 from hwm_ros.action import PlanActions
 from hwm_ros.error_codes import Rejected
-from hwm_ros.processes import NodeDied, isolate
+from hwm_ros.processes import NodeDied, isolate, own_domain
 from hwm_ros.task_episode import TaskEpisode, run_task_episode
 
 TASK_SEED = 2_400_002
@@ -131,7 +130,7 @@ def _simulate(arguments: argparse.Namespace, world_model: WorldModel) -> None:
 
 
 def _run_task(kind: TaskKind, arguments: argparse.Namespace, bag: Path, logs: Path) -> TaskEpisode:
-    isolate(1 + os.getpid() % 100)
+    isolate(own_domain())
     rclpy.init()
     with tqdm(unit="frame", desc="     running", file=sys.stdout) as bar:
 

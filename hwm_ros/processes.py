@@ -1,17 +1,42 @@
 """Runs the nodes of this package as processes, without the launch package, which has no wheels."""
 
+import fcntl
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
 
 from hwm_ros.distributions import PROFILE_VARIABLES, discovery_on_this_machine
 
-_STOP_S = 20.0
+_STOP_S = 60.0
+_DOMAINS = 100  # ids up to 101 use no port of the system's own range
+_LOCKS: list[IO[str]] = []  # open until the process ends
+
+
+@cache
+def own_domain() -> int:
+    """A ROS domain id that no other process on this machine has, as long as this process runs.
+
+    Raises:
+        NodeDied: all ids are taken.
+    """
+    for number in range(_DOMAINS):
+        domain = 1 + (os.getpid() + number) % _DOMAINS
+        try:
+            lock = (Path(tempfile.gettempdir()) / f"hwm_ros_domain_{domain}.lock").open("a")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # another process, or another user, has it
+            continue
+        _LOCKS.append(lock)
+        return domain
+    raise NodeDied(f"No ROS domain is free: other processes have locked all {_DOMAINS} of hwm_ros_domain_*.lock")
 
 
 def isolate(domain: int) -> None:
@@ -39,7 +64,7 @@ def node_process(executable: str, parameters: Mapping[str, object], log: Path) -
         log: file for the node's output.
 
     Raises:
-        NodeDied: the node ended before the block did, did not stop within 20 s, or returned another status than 0. The
+        NodeDied: the node ended before the block did, did not stop within 60 s, or returned another status than 0. The
             message includes the last lines of the log.
     """
     command = [str(Path(get_package_prefix("hwm_ros")) / "lib" / "hwm_ros" / executable), "--ros-args"]

@@ -4,6 +4,7 @@ from itertools import product
 
 from fault_case import FaultTable
 from hwm_ros.msg import ErrorCode
+from process_stages import imports_ros
 from real_stack import RealStack
 
 KILL_FAULTS = FaultTable()
@@ -27,11 +28,11 @@ def _kill(victim: str, stage: str) -> None:
         if stage in ("loading", "idle"):
             if victim == "client":
                 stack.start_client()
-                stack.spin(0.5 if stage == "loading" else 0.0)
             elif stage == "loading":
                 stack.kill(victim)
                 stack.start(victim)
-                stack.spin(0.7)
+            if stage == "loading":
+                stack.until(lambda: imports_ros(stack.running[victim].pid), "its imports")
             stack.kill(victim)
             return
         handle = None if victim == "client" else stack.send(num_frames=60_000)

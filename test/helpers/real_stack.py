@@ -9,19 +9,21 @@ from typing import Literal
 
 from ament_index_python.packages import get_package_prefix
 from diagnostic_msgs.msg import DiagnosticArray
-from fake_world_model import LATCHED
 from hwm_ros.action import PlanActions
 from hwm_ros.msg import ActionSequence, ContextStatus, ErrorCode
+from hwm_ros.srv import ResetSimulation
 from rclpy.action import ActionClient
 from ros_harness import Peer
 from sensor_msgs.msg import Image, JointState
 from untrained import save_untrained
 
 from hwm_core.sim.model import joints
+from hwm_ros import convert
 
-GOAL_IMAGE = "/sim_robot/goal_image"
 NodeName = Literal["sim_robot", "world_model", "mpc_planner"]
 _TIMES = {"camera_timeout_s": 3.0, "joints_timeout_s": 3.0, "model_timeout_s": 3.0, "frame_timeout_s": 60.0}
+_TOLERANCE = 1.0  # an untrained model presses the arm onto the table
+_SEED = 2_000_000
 _SEARCH = {
     "search.proposals": 4,
     "search.refinements": 1,
@@ -56,9 +58,8 @@ class RealStack(Peer):
         self._parameters: dict[str, dict[str, object]] = {
             "sim_robot": {"camera_size": 32, "command_timeout_s": 0.5},
             "world_model": {"checkpoint": checkpoint, "dtype": "float32", **_SEARCH},
-            "mpc_planner": {"publish_commands": True, "deadline_s": 0.5, **_TIMES},
+            "mpc_planner": {"publish_commands": True, "deadline_s": 0.5, "tracking_tolerance": _TOLERANCE, **_TIMES},
         }
-        self.goal_image: Image | None = None
         self.running: dict[str, subprocess.Popen] = {}
         for kind, topic in (
             (ContextStatus, "/world_model/context_status"),
@@ -68,8 +69,19 @@ class RealStack(Peer):
             (DiagnosticArray, "/diagnostics"),
         ):
             self.subscribe(kind, topic)
-        self.subscribe(Image, GOAL_IMAGE, LATCHED)
-        self.actions = ActionClient(self.node, PlanActions, "/mpc_planner/plan_actions")
+        self.reset = self.node.create_client(ResetSimulation, "/sim_robot/reset")
+        self.actions: ActionClient | None = None
+        self.connect()
+
+    def connect(self) -> None:
+        """Make the action client of the test, if there is none."""
+        self.actions = self.actions or ActionClient(self.node, PlanActions, "/mpc_planner/plan_actions")
+
+    def disconnect(self) -> None:
+        """Remove it: while one client is left, a planner does not notice that another one was killed."""
+        if self.actions is not None:
+            self.actions.destroy()
+        self.actions = None
 
     def start(self, name: NodeName) -> None:
         """Start a node; it has not loaded yet when this returns."""
@@ -81,7 +93,9 @@ class RealStack(Peer):
             )
 
     def start_client(self) -> None:
-        """Start a process that sends a long goal and waits."""
+        """Start a process that sends a long goal and waits, in the place of the test's own client."""
+        self.disconnect()
+        self.restart()
         self.running["client"] = subprocess.Popen([sys.executable, str(self.folder / "client.py")])
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> int:
@@ -103,15 +117,21 @@ class RealStack(Peer):
         for messages in self.received.values():
             messages.clear()
 
+    def restart(self) -> Image:
+        """Put the robot into its first pose, and return the goal image.
+
+        Where a goal has led it, no further motion would come nearer, and the next goal would end with NO_MOTION.
+        """
+        self.until(self.reset.service_is_ready, "the robot")
+        return self.answered(lambda: self.reset.call_async(ResetSimulation.Request(seed=_SEED)), "the robot").goal
+
     def send(self, num_frames: int):
         """A goal that was accepted; None: it was rejected, because the one before has not ended yet."""
+        self.connect()
         self.until(self.actions.server_is_ready, "the planner")
-        image = self.goal_image or self.newest(GOAL_IMAGE)
-        self.goal_image = image
-        goal = PlanActions.Goal(goal=image, num_frames=num_frames, joints=["right_shoulder_pitch"])
-        future = self.actions.send_goal_async(goal)
-        self.until(future.done, "the planner to accept or reject the goal")
-        return future.result() if future.result().accepted else None
+        goal = PlanActions.Goal(goal=self.restart(), num_frames=num_frames, joints=["right_shoulder_pitch"])
+        handle = self.answered(lambda: self.actions.send_goal_async(goal), "the planner to accept or reject the goal")
+        return handle if handle.accepted else None
 
     def result(self, handle) -> PlanActions.Result:
         """The result of a goal."""
@@ -141,12 +161,16 @@ class RealStack(Peer):
             self.spin(0.3)
 
     def stands(self) -> bool:
-        """Whether the robot has not moved for a second."""
-        self.received["/joint_states"].clear()
-        self.spin(1.0)
+        """Whether the robot has not moved for a second of its own time."""
         states = self.received["/joint_states"]
+        states.clear()
+        self.until(lambda: states and _stamp_s(states[-1]) - _stamp_s(states[0]) > 1.0, "joint states of a second")
         moved = [abs(a - b) for a, b in zip(states[0].position, states[-1].position, strict=True)]
         return max(moved) < 2e-3
+
+
+def _stamp_s(state: JointState) -> float:
+    return 1e-9 * convert.stamp_ns(state.header.stamp)
 
 
 def _yaml(value: object) -> str:

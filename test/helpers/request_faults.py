@@ -67,6 +67,9 @@ def _plan(robot: LiveRobot, code: int, **fields: Any) -> str:
 
 def _scores(robot: LiveRobot, code: int, *words: str, **request: Any) -> None:
     scores = robot.score(**request)
+    while scores.error_code == ErrorCode.NO_CONTEXT != code:  # the newest frame may lack its joint state
+        robot.spin(0.05)
+        scores = robot.score(**request)
     assert scores.error_code == code and scores.best_index == -1, scores
     assert all(word in scores.error_msg for word in words), scores.error_msg
 

@@ -1,6 +1,5 @@
 """Runs nodes as processes over real DDS, on a ROS domain of the test process, and a peer node that talks to them."""
 
-import os
 import subprocess
 import time
 from collections import defaultdict
@@ -11,11 +10,12 @@ from pathlib import Path
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
+from rclpy.task import Future
 
-from hwm_ros.processes import isolate, node_process
+from hwm_ros.processes import isolate, node_process, own_domain
 
 DEADLINE_S = 120.0  # long enough for slow and busy machines
-
+_ANSWER_S = 10.0
 
 _RUNNING: dict[Path, subprocess.Popen] = {}
 
@@ -23,7 +23,7 @@ _RUNNING: dict[Path, subprocess.Popen] = {}
 @contextmanager
 def process(executable: str, log: Path, **parameters: object) -> Iterator[None]:
     """Run an installed node. It must exit with status 0 after SIGTERM. In parameter names, `__` stands for a dot."""
-    isolate(1 + os.getpid() % 100)
+    isolate(own_domain())
     dotted = {name.replace("__", "."): value for name, value in parameters.items()}
     with node_process(executable, dotted, log) as running:
         _RUNNING[log] = running
@@ -37,7 +37,7 @@ class Peer:
     """A node in the test process: publishes, stores received messages, and calls services."""
 
     def __init__(self) -> None:
-        isolate(1 + os.getpid() % 100)
+        isolate(own_domain())
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node("peer", context=self.context)
@@ -78,6 +78,22 @@ class Peer:
 
         self.until(find, f"a message on {topic}")
         return found[0]
+
+    def answered(self, send: Callable[[], Future], what: str) -> object:
+        """The answer to a request. It is sent again where none comes: DDS takes 20 s to forget a process that was
+        killed, and a request may still go there alone."""
+        futures: list[Future] = []
+        sent_s = 0.0
+
+        def is_answered() -> bool:
+            nonlocal sent_s
+            if time.monotonic() - sent_s > _ANSWER_S:
+                sent_s = time.monotonic()
+                futures.append(send())
+            return any(future.done() for future in futures)
+
+        self.until(is_answered, what)
+        return next(future.result() for future in futures if future.done())
 
     def call(self, kind: type, service: str, request: object) -> object:
         """The response of a service; waits for the service and for the response."""

@@ -15,6 +15,11 @@ from hwm_ros import convert
 
 FRAME_NS = 1_000_000_000 // 30
 START_NS = 5_000_000_000
+# Every message of `tick` counts, so none may be lost: not in a full queue, and not before DDS has connected both sides.
+ALL_ARRIVE = {
+    f"qos_overrides.{topic}.subscription.reliability": "reliable"
+    for topic in ("/head_camera/image_raw", "/joint_states", "/joint_commands")
+}
 GOAL = convert.image_message(np.full((32, 32, 3), 200, np.uint8), convert.header(1))
 
 
@@ -69,13 +74,15 @@ class Robot(Peer):
 
 @contextmanager
 def robot_of(folder: Path, checkpoint: Path, **parameters: object) -> Iterator[Robot]:
-    """The robot of an active world_model node in a process of its own."""
+    """The robot of an active world_model node in a process of its own, which receives all messages."""
     peer = Robot()
     peer.log = folder / "log.txt"
-    with process("world_model", peer.log, checkpoint=checkpoint, dtype="float32", **parameters):
-        peer.wait_for_node()
-        yield peer
-    peer.close()
+    try:
+        with process("world_model", peer.log, checkpoint=checkpoint, dtype="float32", **ALL_ARRIVE, **parameters):
+            peer.wait_for_node()
+            yield peer
+    finally:
+        peer.close()
 
 
 def camera_image(stamp_ns: int, **changes: object) -> Image:

@@ -37,15 +37,7 @@ def robot(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    patient = {
-        "tracking_lag_s": 1.5,
-        "tracking_tolerance": 0.4,
-        "camera_timeout_s": 1.5,
-        "joints_timeout_s": 1.5,
-        "model_timeout_s": 2.5,
-    }
-    with moving_planner(tmp_path_factory.mktemp("planner"), answer_timeout_s=5.0, **patient) as peer:
-        peer.recover()
+    with moving_planner(tmp_path_factory.mktemp("planner"), answer_timeout_s=5.0) as peer:
         yield peer
 
 

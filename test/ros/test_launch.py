@@ -19,7 +19,7 @@ from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
 from recordings import record, run
-from ros_harness import Peer
+from ros_harness import DEADLINE_S, Peer
 from sensor_msgs.msg import Image
 
 from hwm_core.sim.model import joints
@@ -80,7 +80,7 @@ def test_the_launched_nodes_become_active_score_candidates_and_exit_cleanly(peer
         assert (scores.error_code, len(scores.costs)) == (ErrorCode.NONE, 3)
         peer.until(lambda: "mpc_planner" in peer.node.get_node_names(), "the planner")
         launched.send_signal(signal.SIGINT)
-        assert launched.wait(30) == 0, log.read_text()
+        assert launched.wait(DEADLINE_S) == 0, log.read_text()
         assert log.read_text().count("process has finished cleanly") == 3, log.read_text()
     finally:
         with suppress(ProcessLookupError):
@@ -99,7 +99,7 @@ def test_the_launched_nodes_become_active_score_candidates_and_exit_cleanly(peer
 )
 def test_a_wrong_argument_is_an_error_before_any_node_starts(argument):
     command = [sys.executable, "-c", RUN, str(LAUNCH_FILE), argument, "sim:=true"]
-    launched = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    launched = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     output = launched.stdout + launched.stderr
     assert launched.returncode == 1, output
     assert argument.split(":=")[0] in output
@@ -111,7 +111,7 @@ def test_a_params_file_that_is_no_parameter_file_is_an_error_before_any_node_sta
     path = tmp_path / "params.yaml"
     path.write_text(text)
     command = [sys.executable, "-c", RUN, str(LAUNCH_FILE), f"params_file:={path}", "sim:=true"]
-    launched = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    launched = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     output = launched.stdout + launched.stderr
     assert launched.returncode == 1 and "params_file" in output and "process started" not in output
 
@@ -127,7 +127,7 @@ def request_scores(peer: Peer, names: tuple[str, ...]) -> ActionScores:
 
 def run_launch(file: str, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", RUN, str(FOLDER / file), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_node_that_is_killed_starts_again(peer, tmp_path):
         peer.received["/world_model/model_info"].clear()
         peer.newest("/world_model/model_info")
         launched.send_signal(signal.SIGINT)
-        assert launched.wait(30) == 0
+        assert launched.wait(DEADLINE_S) == 0
     finally:
         with suppress(ProcessLookupError):
             os.killpg(launched.pid, signal.SIGKILL)

@@ -1,6 +1,7 @@
 """The planner node with a fake world model and robot: what it asks for, and how goals end."""
 
 import math
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -34,14 +35,19 @@ def plain_answers(model):
 
 
 def test_a_robot_without_the_models_joints_aborts_the_goal_and_the_missing_joint_is_reported(model):
-    model.joint_states = [{"left_elbow_joint": 0.0, "waist": 0.0}]
+    other = deepcopy(INFO)
+    other.joint_names = ["left_elbow", "tail"]
+    model.info.publish(other)
+    standing(model).run_ticks(5)
     done = model.result(model.send(num_frames=1))
+    model.info.publish(INFO)
     assert done.status == GoalStatus.STATUS_ABORTED
-    assert done.result.error_code == ErrorCode.ROBOT_MISMATCH and "neck" in done.result.error_msg
+    assert done.result.error_code == ErrorCode.ROBOT_MISMATCH and "tail" in done.result.error_msg
+    model.run_ticks(5)
 
 
 def test_joint_states_may_use_aliases_and_commands_use_the_same_names(model):
-    model.joint_states = [{"neck": 0.25, "left_elbow_joint": 0.5, "wrist": 0.0}]
+    model.place({"neck": 0.25, "left_elbow_joint": 0.5, "wrist": 0.0})
     result = model.result(model.send(num_frames=60)).result
     assert result.error_code == ErrorCode.NONE, result.error_msg
     assert list(result.plan.joint_names) == ["left_elbow", "neck"]
@@ -58,7 +64,7 @@ def test_all_outputs_carry_the_same_commands(model):
         model.subscribe(kind, topic, 200)
     model.until(lambda: all(map(model.node.count_publishers, kinds)), "the outputs")
     assert model.result(model.send(num_frames=20)).result.error_code == ErrorCode.NONE
-    model.spin(1.0)  # until the planner is silent
+    model.fall_silent()
     states, trajectories, arrays = (model.received[topic][-10:] for topic in ("/joint_commands", *kinds))
     sent = [list(state.position) for state in states]
     assert [list(trajectory.points[0].positions) for trajectory in trajectories] == sent
@@ -87,8 +93,9 @@ def test_a_goal_counts_frames_from_its_first_plan(model):
 
 
 def test_a_threshold_without_an_image_term_is_rejected_before_anything_is_asked_or_sent(model):
+    model.fall_silent()
     standing(model).reported = {"compares_images": False}
-    model.spin(1.0)  # the stop of the goal before is over
+    model.run_ticks(5)
     asked, sent = len(model.requests), len(model.received["/joint_commands"])
     result = model.result(model.send(num_frames=3, cost_threshold=0.1)).result
     assert result.error_code == ErrorCode.BAD_REQUEST and "image term" in result.error_msg
@@ -106,6 +113,7 @@ def test_a_stale_joint_state_aborts_the_goal(model):
 
 
 def test_a_plan_that_is_ready_after_its_goal_was_canceled_is_not_published(model):
+    model.fall_silent()
     plans, before, model.waiting = standing(model).received["/mpc_planner/plan"], len(model.requests), Future()
     handle = model.send(num_frames=60)
     model.until(lambda: len(model.requests) > before, "a search")
@@ -133,13 +141,13 @@ def test_the_search_gets_joints_deadline_and_the_plan_that_is_followed(model):
     assert begin_ns[0] - asked_ns[0] == pytest.approx(18 * PERIOD, abs=9), (
         "two frames before, the deadline, and a frame"
     )
-    assert 0 < begin_ns[1] - asked_ns[1] < 12 * PERIOD, "as fast as the search before"
+    assert 0 < begin_ns[1] - asked_ns[1] < begin_ns[0] - asked_ns[0], "as fast as the search before"
     assert 1e-9 * (asked_ns[1] - asked_ns[0]) > 0.39, "the next plan is asked for 0.4 s later"
 
 
 def test_a_first_plan_that_holds_still_ends_the_goal_without_a_motion(model):
-    standing(model).answer = {"source": "hold", "cost": 1.0}
-    model.received["/joint_commands"].clear()
+    model.place(*standing(model).joint_states)
+    model.answer = {"source": "hold", "cost": 1.0}
     done = model.result(model.send(num_frames=60))
     assert (done.status, done.result.error_code) == (GoalStatus.STATUS_ABORTED, ErrorCode.NO_MOTION)
     assert "out of reach" in done.result.error_msg and done.result.frames_done == 0
@@ -198,10 +206,10 @@ def test_a_plan_that_cannot_be_followed_aborts_the_goal_and_the_planner_lives(mo
 
 
 def test_a_plan_may_have_another_order_of_joints(model):
-    standing(model).answer = {
+    model.place(*standing(model).joint_states)
+    model.answer = {
         "plan": lambda head: convert.sequence_message(np.tile([0.6, -0.6], (24, 1)), ["neck", "left_elbow"], head)
     }
-    model.received["/joint_commands"].clear()
     assert model.result(model.send(num_frames=20)).result.error_code == ErrorCode.NONE
     first, last = (model.received["/joint_commands"][k].position for k in (0, -1))
     assert last[0] < first[0] and last[1] > first[1]
@@ -209,11 +217,13 @@ def test_a_plan_may_have_another_order_of_joints(model):
 
 def test_a_goal_may_begin_while_the_search_of_the_last_one_still_runs(model):
     plans = len(standing(model).received["/mpc_planner/plan"])
-    handle = model.send(num_frames=20)
+    handle = model.send(num_frames=15)  # the next search begins after 12 frames; after 24 it would be late
     model.until(lambda: len(model.received["/mpc_planner/plan"]) > plans, "a plan")
-    model.waiting = waiting = Future()
+    asked, model.waiting = len(model.requests), Future()
+    waiting = model.waiting
     result = model.result(handle).result
     assert result.error_code == ErrorCode.NONE and result.outcome == PlanActions.Result.COMPLETED
+    assert len(model.requests) > asked, "a search runs"
     model.waiting = None
     assert model.result(model.send(num_frames=1)).result.error_code == ErrorCode.NONE
     waiting.set_result(None)

@@ -26,6 +26,7 @@ def model(tmp_path_factory):
 def plain_answers(model):
     """Every test starts with a model that answers at once."""
     model.be_plain()
+    model.forget()
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,9 @@ def plain_answers(model):
     [("joints", "STALE_JOINTS"), ("camera", "STALE_CAMERA"), ("status", "WORLD_MODEL_GONE"), ("robot", "NOT_FOLLOWED")],
 )
 def test_what_stops_ends_the_goal_with_its_own_code_and_a_defined_stop(model, what, code):
+    model.wall = 0.6 if what == "robot" else -math.inf  # in the way to posture 0
     handle = model.follow()
-    model.stopped, model.blocked = {what}, what == "robot"
-    model.received["/diagnostics"].clear()
+    model.stopped = {what}
     done = model.result(handle)
     assert (done.status, done.result.error_code) == (GoalStatus.STATUS_ABORTED, getattr(ErrorCode, code))
     assert done.result.outcome == PlanActions.Result.ENDED
@@ -45,13 +46,10 @@ def test_what_stops_ends_the_goal_with_its_own_code_and_a_defined_stop(model, wh
         return status.name == "mpc_planner" and status.level == DiagnosticStatus.ERROR and code in status.message
 
     model.newest("/diagnostics", reports)
-    model.spin(1.0)
+    model.fall_silent()
     positions = np.array([command.position for command in model.received["/joint_commands"]])
     assert_within_limits(model)
     assert np.ptp(positions[-5:], axis=0).max() == 0, "it holds"
-    count = len(positions)
-    model.spin(0.5)
-    assert len(model.received["/joint_commands"]) == count, "it is silent"
 
 
 def test_joint_states_without_a_stamp_move_the_robot_and_end_the_goal_when_a_joint_is_missing(model):
@@ -66,7 +64,6 @@ def test_a_robot_that_was_moved_after_a_goal_starts_the_next_one_where_it_is(mod
     cancel = handle.cancel_goal_async()
     model.until(cancel.done, "the cancellation")
     model.result(handle)
-    model.spin(1.2)
     handle = model.follow({"left_elbow": -0.6})
     assert list(model.received["/joint_commands"][0].position) == pytest.approx([-0.6, 0.2], abs=0.03)
     handle.cancel_goal_async()
@@ -76,11 +73,11 @@ def test_a_robot_that_was_moved_after_a_goal_starts_the_next_one_where_it_is(mod
 def test_switching_commands_off_acts_at_once_and_shows_what_would_be_sent(model):
     handle = model.follow()
     assert model.set_parameter("publish_commands", False).successful
+    shadows = model.received["/mpc_planner/shadow_commands"]
+    model.until(lambda: len(shadows) > 20, "shadow commands")
+    assert max(model.sent_s["/joint_commands"]) < min(model.sent_s["/mpc_planner/shadow_commands"])
+    assert list(shadows[0].name) == ["left_elbow", "neck"]
     count = len(model.received["/joint_commands"])
-    model.received["/mpc_planner/shadow_commands"].clear()
-    model.until(lambda: len(model.received["/mpc_planner/shadow_commands"]) > 20, "shadow commands")
-    assert len(model.received["/joint_commands"]) <= count + 1
-    assert list(model.received["/mpc_planner/shadow_commands"][0].name) == ["left_elbow", "neck"]
     assert model.set_parameter("publish_commands", True).successful
     model.until(lambda: len(model.received["/joint_commands"]) > count + 8, "commands again")
     handle.cancel_goal_async()
@@ -110,9 +107,9 @@ def test_a_goal_ends_after_its_longest_time(model):
 
 def test_a_clock_that_jumps_back_ends_the_goal_at_once(model):
     handle = model.follow()
-    model.now_ns -= 600_000_000
+    model.now_ns -= 10_000_000_000
     assert model.result(handle).result.error_code == ErrorCode.CLOCK_JUMP
-    model.now_ns += 5_000_000_000
+    model.now_ns += 20_000_000_000
 
 
 def test_a_world_model_that_starts_again_ends_the_goal(model):

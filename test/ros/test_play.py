@@ -10,7 +10,7 @@ import sys
 import time
 from contextlib import contextmanager
 
-from ros_harness import Peer
+from ros_harness import DEADLINE_S, Peer
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_srvs.srv import Trigger
@@ -49,7 +49,7 @@ def playing(bag, *options: str):
         yield running
         if running.poll() is None:
             running.send_signal(2)
-        assert running.wait(20) == 0, running.stdout.read()
+        assert running.wait(DEADLINE_S) == 0, running.stdout.read()
     finally:
         running.kill()
 

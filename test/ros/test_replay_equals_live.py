@@ -8,8 +8,9 @@ from untrained import JOINTS, save_untrained
 pytest.importorskip("rclpy", reason="needs ROS 2")
 from hwm_ros.msg import ContextStatus, ErrorCode
 from hwm_ros.srv import PredictRollout
-from ros_harness import Peer, process
-from ros_robot import some_candidates
+from rclpy.duration import Duration
+from ros_harness import DEADLINE_S, Peer, process
+from ros_robot import ALL_ARRIVE, some_candidates
 from rosgraph_msgs.msg import Clock
 
 from hwm_core.data.rosbag2.reader import bag_connections, serialized_messages
@@ -26,7 +27,6 @@ pytestmark = pytest.mark.ros
 START_NS, FRAMES, PAST = 1_000_000_000_000, 45, 9
 LOST = (14, 15, 27)  # images that the camera has lost
 IMAGES = "/head_camera/image_raw"
-RELIABLE = f"qos_overrides.{IMAGES}.subscription.reliability"
 
 
 @pytest.fixture
@@ -64,14 +64,15 @@ def play(peer, bag):
         if message.topic == IMAGES:
             images += 1
             peer.until(lambda count=images: statuses[-1].images_received == count, "the status of an image")
-    peer.spin(0.5)
+    assert publishers["/joint_states"].wait_for_all_acked(Duration(seconds=DEADLINE_S))
+    peer.spin(0.5)  # until the node has read the last ones
 
 
 def test_the_node_has_the_context_stamps_and_predictions_of_a_replay_of_the_same_bag(bag, tmp_path):
     checkpoint = save_untrained(tmp_path / "checkpoint", kind="states")
     peer = Peer()
     peer.subscribe(ContextStatus, "/world_model/context_status", 200)
-    settings = {"checkpoint": checkpoint, "dtype": "float32", "use_sim_time": True, RELIABLE: "reliable"}
+    settings = {"checkpoint": checkpoint, "dtype": "float32", "use_sim_time": True, **ALL_ARRIVE}
     try:
         with process("world_model", tmp_path / "log.txt", **settings):
             play(peer, bag)

@@ -1,7 +1,5 @@
 """Requests to a busy world_model node: bounds, turns, cancellation, resets and goals. Real DDS, untrained weights."""
 
-import time
-
 import pytest
 from untrained import save_untrained
 
@@ -22,6 +20,7 @@ def robot(tmp_path_factory):
     parameters = {
         "requests__per_sender": 4,
         "requests__waiting": 12,
+        "requests__timeout_s": 600.0,
         "search__proposals": 16,
         "search__refinements": 100_000,
     }
@@ -34,9 +33,12 @@ def busy(robot):
     """The robot while the node searches for a plan for the sender `slow`; the future of the plan."""
     robot.call(SetGoal, "/world_model/set_goal", SetGoal.Request(goal=GOAL))
     robot.fill()
-    robot.plan = ask(robot, MakePlan, "plan", [MakePlan.Request(sender="slow")])[0]
-    robot.tick()
-    time.sleep(0.2)
+    # The answer to a bad request shows that the one before, to the same service, has been received.
+    requests = [MakePlan.Request(sender="slow"), MakePlan.Request(deadline_s=-1.0)]
+    robot.plan, bad = ask(robot, MakePlan, "plan", requests)
+    robot.until(bad.done, "the answer to a bad request")
+    assert bad.result().error_code == ErrorCode.BAD_REQUEST and not robot.plan.done()
+    robot.until(lambda: robot.tick().requests_waiting == 0, "the search")
     yield robot
     cancel(robot)
     robot.until(robot.plan.done, "the end of the plan")
@@ -80,7 +82,7 @@ def test_a_canceled_plan_frees_the_model_within_one_pass_and_the_others_wait_on(
 
 def test_a_reset_cancels_what_uses_the_context(busy):
     waiting = ask(busy, ScoreActions, "score_actions", [ScoreActions.Request(candidates=some_candidates())] * 2)
-    time.sleep(0.2)
+    busy.until(lambda: busy.tick().requests_waiting == 2, "both requests")
     assert busy.call(ResetContext, "/world_model/reset_context", ResetContext.Request()).error_code == ErrorCode.NONE
     busy.until(busy.plan.done, "the canceled plan")
     assert busy.plan.result().error_code == ErrorCode.CANCELED

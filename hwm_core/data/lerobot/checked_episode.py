@@ -83,7 +83,7 @@ def read_checked_episode(
                 f"Episode {number} of {dataset.path}",
                 expected=f"a video of `{key}`, as in other episodes",
                 got="none",
-                remedy="Download it, or remove the episode: in v3.0 all episodes have the same cameras.",
+                remedy="Download it, or remove the episode: all episodes of a dataset have the same cameras.",
             )
     for video in entry.videos.values():
         check_packets(video, table.num_rows, dataset.fps)

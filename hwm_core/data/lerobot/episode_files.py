@@ -74,6 +74,7 @@ def find_episodes_v3(path: Path, info: Info, everything: Mapping[str, Any]) -> F
     )
     entries: dict[int, LeRobotEpisode] = {}
     left_out: dict[str, BadBag] = {}
+    absent: list[int] = []
     rows = list(_rows(path))
     positions = VideoPositions(rows)
     for place, row in enumerate(rows):
@@ -95,8 +96,18 @@ def find_episodes_v3(path: Path, info: Info, everything: Mapping[str, Any]) -> F
                 remedy="Correct this row of meta/episodes, or download the file again.",
             )
         else:
-            if entry is not None:
+            if entry is None:
+                absent.append(number)
+            else:
                 entries[number] = entry
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        left_out[f"episode {min(absent)}{more}"] = BadBag(
+            f"Dataset {path}",
+            expected=f"the tables of all {len(rows)} episodes that meta/episodes lists",
+            got=f"no table of episode {min(absent)}{more}",
+            remedy="Download them, or leave them out.",
+        )
     return FoundEpisodes(entries, left_out)
 
 

@@ -58,13 +58,12 @@ def convert_version(
         writer = (
             WriterV3(dataset, folder, kept, numbers or {}) if version == "v3.0" else WriterV2(dataset, folder, kept)
         )
-        cameras = dataset.video_keys if version == "v3.0" else ()
 
         def convert(recording: LeRobotRecording) -> None:
             number = recording.episode
             listed = dataset.entry(number).tasks if without_task_file else ()
             task = task_index[listed[0]] if listed else None
-            episode = read_checked_episode(dataset, number, stats.get(number), task, kept, cameras)
+            episode = read_checked_episode(dataset, number, stats.get(number), task, kept, dataset.video_keys)
             writer.add(episode)
             losses.append(
                 _EpisodeLosses(

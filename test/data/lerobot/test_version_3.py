@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pyarrow.parquet
 import pytest
+from command import hwm
+from lerobot_sets import change_rows
 from recordings import NAMES, PREPROCESSING, lerobot_dataset, real_data, recording_at
 
 from hwm_core.data.checks.verification import verify_metadata
@@ -204,3 +206,23 @@ def test_joining_av1_videos_of_g1_changes_no_pixel(tmp_path):
     before, after = open_lerobot(source), open_lerobot(tmp_path / "new")
     one, two = (LeRobotRecording(some, 29).read(PREPROCESSING)[0] for some in (before, after))
     assert np.array_equal(one.frames, two.frames) and np.array_equal(one.states, two.states)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("data/file_index", "tables of all 3 episodes that meta/episodes lists, got no table of episode 3."),
+        ("videos/observation.images.head/file_index", "expected a video of `observation.images.head`"),
+    ],
+)
+def test_an_episode_whose_file_is_absent_is_listed_by_every_command(new, tmp_path, capsys, key, said):
+    change_rows(new, lambda rows: rows[1].update({key: 7}))
+    for words in (
+        ("verify", new),
+        ("convert", new, "--to", "lerobot-v2.1", "--out", tmp_path / "v2"),
+        ("inspect", new),
+    ):
+        assert hwm(*words) != 0
+        assert said in "".join(capsys.readouterr()), words
+    # The images of episode 5 follow a hole where the video of episode 3 is elsewhere.
+    assert open_lerobot(tmp_path / "v2").episodes == ((0, 5) if key.startswith("data") else (0,))

@@ -54,14 +54,14 @@ def image_message(rgb: NDArray[np.uint8], head: Header) -> Image:
 
 
 def joint_message(names: Sequence[str], positions: NDArray, head: Header) -> JointState:
-    """A JointState message from positions [A] in radians or metres."""
+    """A JointState message from positions [A] in the units of the action manifest (rad, m, or a fraction)."""
     return JointState(header=head, name=list(names), position=array("d", np.asarray(positions, np.float64)))
 
 
 def candidates_message(
     candidates: NDArray[np.float32], names: Sequence[str], head: Header, request_id: int = 0
 ) -> ActionCandidates:
-    """An ActionCandidates message from candidates [S, F, A]."""
+    """An ActionCandidates message from candidates [S, F, A]; `names` [A] are the joints of the columns."""
     count, steps, joints = candidates.shape
     return ActionCandidates(
         header=head,
@@ -75,7 +75,7 @@ def candidates_message(
 
 
 def sequence_message(actions: NDArray[np.float32], names: Sequence[str], head: Header) -> ActionSequence:
-    """An ActionSequence message from actions [F, A]."""
+    """An ActionSequence message from actions [F, A]; `names` [A] are the joints of the columns."""
     steps, joints = actions.shape
     values = packed(actions.astype(np.float32, copy=False))
     return ActionSequence(header=head, joint_names=list(names), num_steps=steps, num_joints=joints, actions=values)
@@ -123,7 +123,7 @@ def read_sequence(message: ActionSequence) -> NDArray[np.float32]:
 
 
 def frames_message(frames: NDArray[np.uint8], source: int, frame_rate_hz: float, head: Header) -> PredictedFrames:
-    """A PredictedFrames message from frames uint8 [S, F, H, W, 3]."""
+    """A PredictedFrames message from RGB frames uint8 [S, F, H, W, 3]; `source`: HOLD, PLAN or REQUEST."""
     count, steps, height, width, _ = frames.shape
     return PredictedFrames(
         header=head,

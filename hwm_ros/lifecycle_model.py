@@ -9,6 +9,8 @@ from rclpy.lifecycle import LifecycleNode
 from hwm_ros.error_codes import NotActive
 from hwm_ros.model_server import ModelServer
 
+_ACTIVATE = "Activate it: `ros2 lifecycle set <node> activate`, or by its lifecycle manager."
+
 
 class LifecycleModel:
     """The model server of a lifecycle node: absent while unconfigured, loaded while inactive or active.
@@ -31,7 +33,7 @@ class LifecycleModel:
         """The model of an active node. Raises NotActive when the node is not active."""
         server = self.loaded()
         if not self.is_active:
-            raise NotActive("world_model", expected="an active node", got="an inactive node", remedy="Activate it.")
+            raise NotActive("world_model", expected="an active node", got="an inactive node", remedy=_ACTIVATE)
         return server
 
 

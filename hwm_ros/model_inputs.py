@@ -44,10 +44,12 @@ class InputParameters(Config):
         description="raw: Image; compressed: CompressedImage on <topic>/compressed; auto: whichever is published",
     )
     stamp_source: Literal["header", "receive"] = Field(
-        default="header", description="time of a message: the stamp in its header, or the time of its arrival"
+        default="header",
+        description="header: the time of a message is the stamp in its header; receive: the time of its arrival",
     )
     zero_stamps: Literal["reject", "receive_time"] = Field(
-        default="reject", description="messages without a stamp: reject them, or stamp them with the time of arrival"
+        default="reject",
+        description="reject: messages without a stamp are not used; receive_time: they get the time of their arrival",
     )
     image_offset_s: float = Field(default=0.0, ge=-10.0, le=10.0, description=_OFFSET.format("images"))
     joint_states_offset_s: float = Field(default=0.0, ge=-10.0, le=10.0, description=_OFFSET.format("joint states"))

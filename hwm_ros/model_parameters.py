@@ -22,7 +22,9 @@ class ModelParameters(Config):
 
     checkpoint: str = Field(default=DEFAULT, description=CHECKPOINT_HELP)
     device: str = Field(default="cpu", description="PyTorch device of the model, for example cpu or cuda:0")
-    dtype: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="precision of the computation")
+    dtype: Literal["bfloat16", "float32"] = Field(
+        default="bfloat16", description="precision of the computation: bfloat16 or float32"
+    )
     live: LiveConfig = LiveConfig()
     requests: RequestLimits = RequestLimits()
     surprise: SurpriseConfig = SurpriseConfig()

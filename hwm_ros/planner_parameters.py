@@ -25,21 +25,23 @@ class MpcPlannerParameters(WatchdogConfig, OutputParameters):
     )
     lockstep: bool = Field(
         default=False,
-        description="delay a frame's command until the plan due at it is ready",
+        description="for a simulation that waits for its commands: the command of a frame waits for the plan due at the"
+        " frame",
         json_schema_extra=READ_ONLY,
     )
     stamp_source: Literal["header", "receive"] = Field(
         default="header",
-        description="age of a joint state: by the stamp in its header (without one, by its arrival), or by its arrival"
-        " always; set `receive` where the world model has it",
+        description="age of a joint state; header: from its stamp, without one from its arrival; receive: always from"
+        " its arrival. Use the value of the world model",
         json_schema_extra=READ_ONLY,
     )
-    replan_s: float = Field(default=0.4, gt=0.0, le=60.0, description="time of a plan after which the next one is made")
+    replan_s: float = Field(default=0.4, gt=0.0, le=60.0, description="seconds of a plan until the next one is due")
     deadline_s: float = Field(
         default=0.0,
         ge=0.0,
         le=60.0,
-        description="time for a search, which returns the best plan so far; 0: replan_s, in lockstep none",
+        description="seconds for a search, which then returns the best plan so far; 0: replan_s, or no limit in"
+        " lockstep",
     )
     reached_frames: int = Field(
         default=3, ge=1, le=1000, description="newest frames whose cost must be below the threshold of a reached goal"

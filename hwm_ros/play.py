@@ -48,9 +48,11 @@ class Playhead:
         self._played_s, self._since_s = 0.0, self._now_s()
 
     def pause(self) -> None:
+        """Stop the recorded time where it is."""
         self._played_s, self.paused = self.played_s, True
 
     def resume(self) -> None:
+        """Go on from where the recorded time was stopped."""
         self._since_s, self.paused = self._now_s(), False
 
     @property

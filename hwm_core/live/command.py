@@ -11,5 +11,5 @@ class Command:
     """What the robot is to do."""
 
     stamp_ns: int  # on the camera's clock
-    positions: NDArray[np.float64]  # [A]
+    positions: NDArray[np.float64]  # [A] in the order and units of the model's action manifest
     period_s: float  # until the next command

@@ -107,13 +107,13 @@ class CommandStream:
 
     @property
     def fault(self) -> str:
-        """Why the robot did not follow its commands at the newest joint state, in words; empty: it did, or has none."""
+        """Why the robot did not follow its commands at the newest joint state, in words; empty: it did, or got none."""
         return self._fault
 
     # ---------------------------------------------------------------- goals
 
     def begin(self, replan_frames: int) -> None:
-        """A goal begins; commands come from now on.
+        """A goal begins; from now on commands are sent.
 
         Args:
             replan_frames: frames of the model after which a plan should be replaced.
@@ -152,7 +152,7 @@ class CommandStream:
     # ---------------------------------------------------------------- plans
 
     def set_camera_period(self, seconds: float) -> None:
-        """The time between two camera frames; 0: unknown."""
+        """Set the time between two camera frames; 0: unknown."""
         self._camera_period_s = seconds
         if self._follower is not None:
             self._follower.set_camera_period(seconds)
@@ -162,7 +162,7 @@ class CommandStream:
         return self.prepare(stamp_ns) and self._follower is not None and self._follower.due(stamp_ns)
 
     def forecast(self, stamp_ns: int, frames: int, before: int = 0) -> NDArray[np.float32] | None:
-        """What the robot does [F, A] without a new plan; None: it is unknown.
+        """The actions [F, A] of the robot without a new plan, in manifest order and units; None: unknown.
 
         Args:
             stamp_ns: of a frame of the model.

@@ -147,7 +147,7 @@ class Context:
         return ContextWindow(np.stack(frames), actions, stamps)
 
     def newest_action(self) -> NDArray[np.float32]:
-        """The newest command, or the newest measured state, [A]. Raises the errors of `window`."""
+        """The newest command, or the newest measured state, [A] in manifest order and units. Raises as `window`."""
         with self._lock:
             self._require_robot()
             if not self._joints.complete:
@@ -161,24 +161,24 @@ class Context:
 
     @property
     def frames_held(self) -> int:
-        """Frames in the context, at most the window's."""
+        """Number of frames in the context, at most those of a window."""
         return min(len(self._frames), self._num_frames)
 
     @property
     def newest_stamp_ns(self) -> int | None:
-        """Acquisition time of the newest frame in the context."""
+        """Acquisition time of the newest frame in the context, in nanoseconds; None: no frame."""
         frames = self._frames
         return frames[-1][0] if frames else None
 
     @property
     def newest_image_ns(self) -> int | None:
-        """Acquisition time of the newest usable image, also of one between two ticks of the model's clock."""
+        """Acquisition time in nanoseconds of the newest usable image, also between two ticks of the model's clock."""
         latest = self._latest
         return latest[0] if latest else None
 
     @property
     def image_period_s(self) -> float:
-        """Estimated time between two images; 0: unknown."""
+        """Estimated time between two images in seconds; 0: unknown."""
         return self._clock.interval_s
 
     def counts(self) -> dict[str, int]:

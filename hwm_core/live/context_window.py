@@ -12,11 +12,11 @@ class ContextWindow:
 
     frames: NDArray[np.uint8]  # [F, H, W, 3] RGB, preprocessed
     actions: NDArray[np.float32]  # [F, A] in manifest order and units
-    stamps_ns: NDArray[np.int64]  # [F] acquisition times
+    stamps_ns: NDArray[np.int64]  # [F] acquisition times in nanoseconds, increasing
 
     @property
     def stamp_ns(self) -> int:
-        """Acquisition time of the newest frame."""
+        """Acquisition time of the newest frame in nanoseconds."""
         return int(self.stamps_ns[-1])
 
     def same_as(self, other: "ContextWindow | None") -> bool:

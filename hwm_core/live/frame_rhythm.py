@@ -23,7 +23,7 @@ class FrameRhythm:
         self.newest_ns, self._at_s = 0, None
 
     def frame(self, at_s: float, stamp_ns: int) -> None:
-        """Add a frame that arrived at `at_s`."""
+        """Add a frame that arrived at `at_s` seconds of a steady clock, with its stamp in nanoseconds."""
         if self._at_s is not None:
             wall_s, stamp_s = at_s - self._at_s, (stamp_ns - self.newest_ns) * 1e-9
             if 0 < wall_s < _LONGEST_S and 0 < stamp_s < _LONGEST_S:

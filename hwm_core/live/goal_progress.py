@@ -21,7 +21,7 @@ NO_OBSERVED_COST = (
 
 @dataclass(frozen=True)
 class Ending:
-    """How a goal ended."""
+    """How a goal ended; `reason` is a sentence for a person, empty after a success."""
 
     outcome: Outcome
     code: str = "NONE"  # name of an ErrorCode
@@ -30,12 +30,12 @@ class Ending:
 
 @dataclass(frozen=True)
 class MadePlan:
-    """What a search found."""
+    """What a search found. Costs have no unit; lower is better."""
 
     stamp_ns: int  # of the frame that it starts from
-    steps: int  # F
-    cost: float
-    cost_of_holding: float
+    steps: int  # F, frames of the model
+    cost: float  # that the plan predicts for its end
+    cost_of_holding: float  # of holding still instead
     observed_cost: float  # the highest of the newest observed frames
     holds: bool  # no motion is better than holding still
 
@@ -48,10 +48,10 @@ class GoalProgress:
 
     Args:
         num_frames: frames that get a command, counted from the first plan; 0: no limit.
-        cost_threshold: 0 for a goal by duration.
-        frame_rate_hz: of the model.
+        cost_threshold: the observed cost must stay below it; 0 for a goal by duration.
+        frame_rate_hz: of the model, in Hz.
         horizon: frames of a plan.
-        deadline_s: of a search; 0: none, in lockstep.
+        deadline_s: of a search, in seconds; 0: none, in lockstep.
         clock: steady time in seconds.
     """
 
@@ -129,7 +129,11 @@ class GoalProgress:
         elif self._threshold > 0 and made.observed_cost < self._threshold:
             self.end("NONE", "", "REACHED")
         elif is_first and made.holds:
-            reason = "No motion comes nearer to the goal than holding still: it is fulfilled already, or out of reach."
+            reason = (
+                "No motion comes nearer to the goal than holding still: it is fulfilled already, or out of reach."
+                f" `cost_of_holding` is {made.cost_of_holding:.3g}; with the cost `goal_changes`, 0 is the goal"
+                " and 1 the scene at its start."
+            )
             self.end("NO_MOTION", reason)
         else:
             self._check_late(made.stamp_ns, made.steps)

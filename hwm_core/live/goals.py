@@ -51,7 +51,7 @@ class Aim:
     """A goal, and where the robot was when it was first used: what differs between the two images counts."""
 
     goal: Goal
-    action: NDArray[np.float32] = field(repr=False)  # [A]
+    action: NDArray[np.float32] = field(repr=False)  # [A] newest action at the start, in manifest order and units
 
 
 class Goals:
@@ -71,7 +71,7 @@ class Goals:
         self.version = secrets.randbits(40) << 20
 
     def set(self, image: Image | None) -> int:
-        """Set the goal of the requests without an image; None removes it. Returns its version."""
+        """Set the goal [H, W, 3] of the requests without an image; None removes it. Returns its version."""
         self._image, self._aim, self.version = image, None, self.version + 1
         return self.version
 

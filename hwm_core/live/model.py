@@ -44,7 +44,7 @@ class LiveConfig(Config):
     preview: Sampling = Field(default=Sampling(), description="sampling of the predicted frames that are published")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="seed of sampling, the same for all candidates")
     memory_mb: int = Field(
-        default=2048, ge=1, description="megabytes of a rollout; more candidates are rolled out in parts"
+        default=2048, ge=1, description="memory of a rollout in megabytes; more candidates are rolled out in parts"
     )
     approximate: bool = Field(
         default=False, description="leave out latents that no cost needs, even where ranks may change by it"
@@ -57,7 +57,8 @@ class LiveConfig(Config):
     )
     compile: Literal["off", "default", "reduce-overhead"] = Field(
         default="off",
-        description="torch.compile of predictions, a minute or more at the start; reduce-overhead: with CUDA graphs",
+        description="torch.compile of predictions: off, default, or reduce-overhead (with CUDA graphs); it takes a"
+        " minute or more at the start",
     )
     uncertainty: UncertaintyConfig = UncertaintyConfig()
 
@@ -67,7 +68,7 @@ class Answer:
     """Scores, and the past that they start from."""
 
     stamp_ns: int  # acquisition time of the newest frame used
-    scores: Scores
+    scores: Scores  # costs [S]
     encode_seconds: float  # 0 if an earlier request encoded the same past
 
 
@@ -118,11 +119,11 @@ class LiveModel:
         self._engine = ScoreEngine(self.dynamics, objective, self.space, self.clock)
 
     def set_goal(self, image: Image | None) -> int:
-        """Set the goal of the requests without one; None removes it. Returns its version."""
+        """Set the goal [H, W, 3] of the requests without one; None removes it. Returns its version."""
         return self.goals.set(image)
 
     def aim(self, window: ContextWindow, goal: GoalChoice) -> Aim:
-        """The goal of a request, with the scene at its start. Raises NoGoal or GoalChanged."""
+        """The goal of a request, with the scene at its start. Raises NoGoal, GoalChanged or BadImage."""
         return self.goals.aim(window, goal)
 
     def warm_up(self) -> None:
@@ -157,11 +158,15 @@ class LiveModel:
 
         Args:
             window: the newest context.
-            candidates: [S, F, A] in manifest order.
+            candidates: [S, F, A] in manifest order and units.
             goal: for this request only; None: the goal of `set_goal`.
+
+        Returns:
+            The scores: a cost for each candidate [S], lower is better.
 
         Raises:
             NoGoal: no goal was given or set.
+            BadImage: a goal of another kind than the camera's images.
             BadActions: wrong size, too many, or not finite.
         """
         aim = self.aim(window, GoalChoice(goal))
@@ -215,7 +220,7 @@ class LiveModel:
         return float(self.score(window, self.hold(window.actions[-1])[None], goal).scores.costs[0])
 
     def predict(self, window: ContextWindow, actions: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Predicted frames uint8 [S, F, H, W, 3] of actions [S, F, A] in manifest order. Raises BadActions."""
+        """Predicted frames uint8 [S, F, H, W, 3], RGB, of actions [S, F, A] in manifest order. Raises BadActions."""
         self._check_number(actions)
         past, _ = self._observe(window)
         self._before_pass()

@@ -68,7 +68,11 @@ class SurpriseMonitor:
         return self._frames
 
     def compare(self, window: ContextWindow) -> Surprise | None:
-        """Compare the newest latent of a window; None when the window before does not end one latent earlier."""
+        """Compare the newest latent of a window with its prediction from the window before.
+
+        Returns:
+            None when the window before does not end one latent (`frames`) earlier, and for the first window.
+        """
         past = self._live.observe(window)
         before, self._before = self._before, (window, past)
         if before is None or window.stamps_ns[-1 - self._frames] != before[0].stamp_ns:

@@ -16,8 +16,8 @@ class Tracking:
 
     Args:
         space: names the joints.
-        tolerance: in joint units.
-        lag_s: how old the commands may be that a robot has just carried out.
+        tolerance: in the unit of each joint (rad, m, or a fraction of a closure).
+        lag_s: how old the commands may be that a robot has just carried out, in seconds.
     """
 
     def __init__(self, space: JointSpace, tolerance: float, lag_s: float) -> None:
@@ -37,7 +37,7 @@ class Tracking:
             self._commands.popleft()
 
     def deviation(self, at_s: float, measured: NDArray[np.floating]) -> NDArray[np.float64]:
-        """[A] distances of measured positions [A] from the range of the recent commands; 0 without a command."""
+        """Distances [A] of measured positions [A] from the range of recent commands, in joint units; 0 without any."""
         if not self._commands:
             return np.zeros(len(measured))
         times = [time for time, _ in self._commands]

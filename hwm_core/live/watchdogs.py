@@ -38,8 +38,8 @@ class WatchdogConfig(StreamConfig):
 class Fault:
     """Why a goal must end."""
 
-    kind: FaultKind
-    reason: str
+    kind: FaultKind  # name of an ErrorCode
+    reason: str  # what was expected, what happened, and what to check
 
 
 class Watchdogs:
@@ -120,8 +120,9 @@ class Watchdogs:
         """What must end a goal whose image is being sent to the world model, or that moves the robot."""
         if self._lockstep or self.age_s("status") <= self.settings.model_timeout_s:
             return None
+        limit_s = self.settings.model_timeout_s
         reason = f"The world model has reported nothing for {self.age_s('status'):.2f} s: it has ended or hangs."
-        return Fault("WORLD_MODEL_GONE", reason)
+        return Fault("WORLD_MODEL_GONE", f"{reason} `model_timeout_s` is {limit_s:g} s. See the log of its node.")
 
     def fault(self, planning: bool) -> Fault | None:
         """What must end a goal that moves the robot; to be called many times per second.
@@ -146,14 +147,21 @@ class Watchdogs:
                 return Fault("TIMEOUT", f"No new frame for {limit_s:g} s. {hint}")
             return None
         if self.age_s("joints") > settings.joints_timeout_s:
-            reason = f"No new joint state for {self.age_s('joints'):.2f} s. {self.rejected}".rstrip()
-            return Fault("STALE_JOINTS", reason)
+            limit = f"`joints_timeout_s` is {settings.joints_timeout_s:g} s"
+            cause = self.rejected or "Check the driver of the robot, and that its stamps advance."
+            return Fault("STALE_JOINTS", f"No new joint state for {self.age_s('joints'):.2f} s, and {limit}. {cause}")
         if (fault := self.model_fault()) is not None:
             return fault
         # Only reports of the world model tell of the camera. When they stop too, it is the world model that is gone.
         reported_s = self._at_s["status"] - self._at_s["camera"]
         if self.age_s("camera") > settings.camera_timeout_s < reported_s / _REPORTED:
-            return Fault("STALE_CAMERA", f"No new camera frame for {self.age_s('camera'):.2f} s.")
+            limit = f"`camera_timeout_s` is {settings.camera_timeout_s:g} s"
+            hint = "Check the driver of the camera, that its stamps advance, and the load of the machine."
+            return Fault("STALE_CAMERA", f"No new camera frame for {self.age_s('camera'):.2f} s, and {limit}. {hint}")
         if self.age_s("ready") > settings.frame_timeout_s:
-            return Fault("TIMEOUT", f"The context was not complete for {self.age_s('ready'):.1f} s.")
+            limit = f"`frame_timeout_s` is {settings.frame_timeout_s:g} s"
+            hint = "`error_msg` in ~/context_status of the world model gives the reason."
+            return Fault(
+                "TIMEOUT", f"The context was not complete for {self.age_s('ready'):.1f} s, and {limit}. {hint}"
+            )
         return None

@@ -9,7 +9,7 @@ from hwm_core.planning.solvers.table import SolverConfigs, SolverName
 class SearchConfig(Config):
     """Settings of `Search`. A plan predicts about `nominal_futures` futures, without polishing."""
 
-    joints: tuple[str, ...] = Field(default=(), description="joints that are planned, the others hold; empty: all")
+    joints: tuple[str, ...] = Field(default=(), description="joints that are planned; the others hold; empty: all")
     proposals: int = Field(default=96, ge=0, description="random motions of the first batch, shared by the primitives")
     first_batches: int = Field(
         default=3,
@@ -40,7 +40,9 @@ class SearchConfig(Config):
         " cost of holding",
     )
     least_gain: float = Field(
-        default=0.005, ge=0.0, description="and by at least this; 1 is the cost of the scene when the goal was set"
+        default=0.005,
+        ge=0.0,
+        description="a motion must also be better by at least this; 1 is the cost of the scene when the goal was set",
     )
 
     def nominal_futures(self, first: bool = False) -> int:

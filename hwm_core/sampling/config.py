@@ -24,7 +24,7 @@ class Sampling(Config):
         default=False, description="in static regions, restore the detail of the newest observed frame"
     )
     order: Literal["random", "confidence", "halton"] = Field(
-        default="halton", description="masked: order in which tokens are revealed"
+        default="halton", description="masked: order in which tokens are revealed: random, confidence or halton"
     )
     temperature: float = Field(default=0.0, ge=0, description="tokens: sampling temperature; 0 is greedy")
     soft: bool = Field(default=True, description="tokens: decode the model's mean latents instead of the sampled codes")

@@ -17,7 +17,12 @@ from .arguments import Parser, add_closed_loop_arguments
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
-    parser.add_argument("--rows", nargs="+", help="rows of the table (default: all that the other options allow)")
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        help="rows of the table, such as hold and model; docs/evaluation.md lists them (default: all that the other"
+        " options allow)",
+    )
     parser.add_argument("--checkpoint", help=CHECKPOINT_HELP)
     parser.add_argument("--baselines", type=Path, help="folder of `hwm bench fit-baselines`")
     parser.add_argument("--main", default="model", help="row that the others are compared with (%(default)s)")

@@ -15,7 +15,9 @@ from .arguments import Parser, positive
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
-    parser.add_argument("--checkpoint", required=True, help="checkpoint folder, or a shipped one: its tokenizer counts")
+    parser.add_argument(
+        "--checkpoint", required=True, help="checkpoint, by folder or shipped name; the probe fits its tokenizer"
+    )
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--episodes", type=positive, default=400, help="simulated episodes of 2 s (%(default)s)")
     parser.add_argument("--steps", type=positive, default=1500, help="training steps (%(default)s)")

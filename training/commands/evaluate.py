@@ -1,8 +1,8 @@
 """Evaluate checkpoints on episodes held out from training.
 
-    hwm evaluate --checkpoint tiny                      new simulated episodes
-    hwm evaluate --checkpoint runs/g1 --store store     the validation episodes of a store
-    hwm evaluate --checkpoint a b --store store         several checkpoints on the same windows
+    hwm evaluate --checkpoint tiny                                 new simulated episodes
+    hwm evaluate --checkpoint runs/g1/checkpoint --store store     the validation episodes of a store
+    hwm evaluate --checkpoint tiny flow_tiny                       several checkpoints on the same windows
 
 writes evaluation.json, table.md, evaluation.html, contact_sheet.png and MODEL_CARD.md into --out. Results are stored
 there as they are computed: the same command resumes a stopped evaluation. Several ranks (torchrun, or --rank and
@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", nargs="+", default=[DEFAULT], help=CHECKPOINT_HELP)
     parser.add_argument("--tokenizer", type=Path, help="new folder of an external tokenizer that was moved")
     parser.add_argument("--store", type=Path, help="evaluate on the validation episodes of this store")
-    parser.add_argument("--seed", type=int, help="seed of the first simulated episode")
+    parser.add_argument("--seed", type=int, help="seed of the first simulated episode (2000000)")
     parser.add_argument("--episodes", type=positive, default=16, help="number of simulated episodes (%(default)s)")
     parser.add_argument(
         "--protocol",

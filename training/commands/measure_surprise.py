@@ -8,12 +8,14 @@ writes surprise.json into the checkpoint's folder. The node world_model scales i
 import argparse
 from pathlib import Path
 
+from hwm_core.assets import CHECKPOINT_HELP
+
 from .arguments import Parser, positive
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
-    parser.add_argument("--checkpoint", required=True, help="folder of a checkpoint, or a shipped name")
+    parser.add_argument("--checkpoint", required=True, help=CHECKPOINT_HELP)
     parser.add_argument("--store", type=Path, required=True, help="store that hwm prepare wrote")
     parser.add_argument(
         "--windows", type=positive, default=256, help="maximum number of latents, spread evenly (%(default)s)"

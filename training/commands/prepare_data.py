@@ -29,7 +29,12 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
     """The arguments of `PrepareOptions.of`."""
     add_robot(parser, required=True)
     parser.add_argument("--size", type=int, default=64, help="height and width in pixels (%(default)s)")
-    parser.add_argument("--crop", choices=("none", "centre_square"), default="centre_square", help="crop (%(default)s)")
+    parser.add_argument(
+        "--crop",
+        choices=("none", "centre_square"),
+        default="centre_square",
+        help="none: the whole image, resized to a square (%(default)s)",
+    )
     parser.add_argument(
         "--margins",
         nargs=4,
@@ -55,7 +60,9 @@ def add_prepare_options(parser: argparse.ArgumentParser) -> None:
         help="also validate on recordings whose number is a multiple of N",
     )
     parser.add_argument(
-        "--joints", nargs="+", help="names of joints in the order of the store (default: from the first recording)"
+        "--joints",
+        nargs="+",
+        help="names of joints in the order of the store (default: the joints of the first recording)",
     )
     add_read_options(parser)
     parser.add_argument("--workers", type=positive, default=1, help="processes that read recordings (%(default)s)")

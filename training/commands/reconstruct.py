@@ -9,12 +9,14 @@ writes reconstruction.json, table.md and contact_sheet.png into --out; with --vi
 import argparse
 from pathlib import Path
 
+from hwm_core.assets import CHECKPOINT_HELP
+
 from .arguments import Parser, positive
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
-    parser.add_argument("--tokenizer", required=True, help="folder of a tokenizer or a checkpoint, or `tiny`")
+    parser.add_argument("--tokenizer", required=True, help=f"folder of a tokenizer, {CHECKPOINT_HELP}")
     parser.add_argument("--store", type=Path, required=True, help="store that hwm prepare wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument(

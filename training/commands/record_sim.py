@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--processes", type=positive, default=os.cpu_count(), help="episodes recorded in parallel (%(default)s)"
     )
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of an episode (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of an episode in seconds (%(default)s)")
     parser.add_argument("--camera-size", type=int, default=128, help="height and width in pixels (%(default)s)")
     parser.add_argument(
         "--image-format", choices=("raw", "jpeg", "png"), default="png", help="png is lossless (%(default)s)"

@@ -1,13 +1,16 @@
 """Encode the images of both splits of a store as tokens; --prepare first makes the store from recordings.
 
     hwm tokenize store --tokenizer runs/tokenizer/tokenizer --latents 5 --stride 1 --out tokens
-    hwm tokenize recordings --tokenizer runs/tokenizer/tokenizer --out tokens --prepare --robot g1
+    hwm tokenize recordings --tokenizer runs/tokenizer/tokenizer --latents 5 --stride 1 --out tokens \\
+      --prepare --robot g1
 
 Run the same command again to resume. Exit status 0: done; 2: bad input.
 """
 
 import argparse
 from pathlib import Path
+
+from hwm_core.assets import CHECKPOINT_HELP
 
 from .arguments import Parser, add_ranks
 
@@ -23,9 +26,16 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="OPTION",
         help="must come last: options of hwm prepare except --out; the store is written to OUT/store",
     )
-    parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a trained tokenizer")
+    parser.add_argument(
+        "--tokenizer", type=Path, required=True, help=f"folder of a tokenizer, also of Cosmos or Wan; {CHECKPOINT_HELP}"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write the tokens to; run again to resume")
-    parser.add_argument("--latents", type=int, default=3, help="number of latents in a clip (%(default)s)")
+    parser.add_argument(
+        "--latents",
+        type=int,
+        default=3,
+        help="number of latents in a clip: past and future latents of the model (%(default)s)",
+    )
     parser.add_argument(
         "--stride",
         type=int,

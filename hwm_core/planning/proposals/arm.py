@@ -39,14 +39,16 @@ class ArmConfig(Config):
 
     urdf: str = Field(default="", description="URDF of the robot; empty: an arm that hwm knows, or none")
     palm: str = Field(default="", description="link of the palm")
-    offset: Vector = Field(default=(0.0, 0.0, 0.0), description="of the palm in the frame of its link, in metres")
+    offset: Vector = Field(default=(0.0, 0.0, 0.0), description="place of the palm in the frame of its link, in metres")
     joints: tuple[str, ...] = Field(
         default=(), description="revolute joints of the arm, from the base on; empty: those of the model on the way"
     )
     fingers: Vector = Field(
-        default=(0.0, 0.0, 0.0), description="where the fingers point, in the palm's frame; zeros: any direction"
+        default=(0.0, 0.0, 0.0), description="direction of the fingers in the frame of the palm's link; zeros: any"
     )
-    pointing: Vector = Field(default=(0.75, 0.0, -0.66), description="where they should point, in the robot's frame")
+    pointing: Vector = Field(
+        default=(0.75, 0.0, -0.66), description="direction that they should have in the robot's frame"
+    )
     strokes: bool = Field(default=True, description="whether the hand also draws strokes, which move objects")
     workspace: Workspace = Workspace()
 

@@ -16,12 +16,14 @@ Interval = tuple[float, float]
 class Workspace(Config):
     """Where a hand moves, in metres in the robot's frame: x forward, y left, z up from the table."""
 
-    x: Interval = Field(default=(0.28, 0.72), description="of way points")
-    y: Interval = Field(default=(-0.40, 0.20), description="of way points")
-    z: Interval = Field(default=(0.04, 0.24), description="of the end of a reach")
-    stroke_z: Interval = Field(default=(0.035, 0.06), description="height of a stroke, where objects are touched")
-    clear_z: Interval = Field(default=(0.15, 0.20), description="height above all objects")
-    stroke: Interval = Field(default=(0.08, 0.26), description="length of a stroke")
+    x: Interval = Field(default=(0.28, 0.72), description="way points, forward, in metres")
+    y: Interval = Field(default=(-0.40, 0.20), description="way points, to the left, in metres")
+    z: Interval = Field(default=(0.04, 0.24), description="end of a reach, upward from the table, in metres")
+    stroke_z: Interval = Field(
+        default=(0.035, 0.06), description="height of a stroke, where objects are touched, in metres"
+    )
+    clear_z: Interval = Field(default=(0.15, 0.20), description="height above all objects, in metres")
+    stroke: Interval = Field(default=(0.08, 0.26), description="length of a stroke, in metres")
 
     @model_validator(mode="after")
     def _intervals_rise(self) -> "Workspace":

@@ -135,7 +135,8 @@ class ProposalConfig(Config):
     baselines: str = Field(default="", description="folder of `hwm bench fit-baselines`; empty: none")
     kinds: tuple[Kind, ...] = Field(
         default=("posture", "inverse"),
-        description="posture read off the goal, inverse model, retrieved motions (they need the training store)",
+        description="posture: read off the goal image; inverse: an inverse model; retrieved: recorded motions, which"
+        " need the training store",
     )
 
     def proposers(self, view: View, device: torch.device | str) -> list[Proposer[Past]]:

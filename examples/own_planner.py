@@ -1,4 +1,4 @@
-"""Write your own planner: random shooting over the `Dynamics` protocol, instead of hwm's CEM.
+"""Write your own planner: random shooting over the `Dynamics` protocol, instead of hwm's `Search`.
 
     python examples/own_planner.py
 

@@ -14,11 +14,11 @@ Interval = tuple[float, float]
 
 
 class Workspace(Config):
-    """Where a hand moves, in metres in the robot's frame: x forward, y left, z up from the table."""
+    """Where a hand moves, in metres in the robot's frame (a URDF's root link): x forward, y left, z up."""
 
     x: Interval = Field(default=(0.28, 0.72), description="way points, forward, in metres")
     y: Interval = Field(default=(-0.40, 0.20), description="way points, to the left, in metres")
-    z: Interval = Field(default=(0.04, 0.24), description="end of a reach, upward from the table, in metres")
+    z: Interval = Field(default=(0.04, 0.24), description="end of a reach, upward, in metres")
     stroke_z: Interval = Field(
         default=(0.035, 0.06), description="height of a stroke, where objects are touched, in metres"
     )

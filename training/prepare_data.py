@@ -11,7 +11,7 @@ from hwm_core.data.checks.inspection import inspect
 from hwm_core.data.checks.verification import is_store
 from hwm_core.data.episodes.prepare import Prepared, fit_store_manifests, prepare_episodes
 from hwm_core.data.episodes.split import SplitFile, is_nth
-from hwm_core.data.episodes.store import Split
+from hwm_core.data.episodes.store import Split, copied_episodes, open_store
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.recording.read_report import ReadReport
 from hwm_core.data.recording.recording import Recording, first_aspect
@@ -88,8 +88,11 @@ def prepare(sources: Sequence[Path], out: Path, options: PrepareOptions) -> int:
         raise BadBag("Recordings", expected="usable recordings for training", got="none", remedy=faults[0])
     aliases = embodiment.aliases if embodiment else None
     manifests = fit_store_manifests(out, robot, aliases, some_joints=options.joints is not None)
-    counts = f"{len(recordings['training'])} training and {len(recordings['validation'])} validation episodes"
+    store = open_store(out)
+    counts = f"{len(store.training)} training and {len(store.validation)} validation episodes"
     print(f"{out}: {counts}, {len(skipped) + len(faults)} skipped")
+    for text in copied_episodes(store):
+        print(text)
     _print_manifests(manifests, robot)
     return 1 if skipped or faults else 0
 

@@ -60,3 +60,21 @@ def test_20_hz_is_recommended_for_gr1(tmp_path, capsys):
     assert prepare(real_data("gr1_sim_picknplace"), tmp_path / "store") == 0
     printed = capsys.readouterr().out
     assert "(33%) repeat the previous frame" in printed and "`--rate 20` repeats no frames" in printed
+
+
+def test_a_copy_in_validation_is_reported_and_only_stored_episodes_are_counted(tmp_path, capsys):
+    for number, start in ((1, 0), (3, 7), (2, 0)):
+        shifted = [
+            replace(one, content=one.content + start if one.topic == TOPICS.image else one.content) for one in run(10)
+        ]
+        record(tmp_path / f"bags/run_{number}", shifted)
+    (tmp_path / "bags/run_5.mcap").write_bytes(b"")
+    assert prepare(tmp_path / "bags", tmp_path / "store") == 1
+    said = capsys.readouterr().out
+    assert "2 training and 1 validation episodes, 1 skipped" in said
+    assert (
+        "the validation episode run_2 equals the training episode run_1: remove one" in said
+        and "run_3" not in (said.partition("equals")[2])
+    )
+    assert hwm("verify", tmp_path / "store") == 0
+    assert "note: store: the validation episode run_2 equals" in capsys.readouterr().out

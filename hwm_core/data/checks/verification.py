@@ -7,7 +7,7 @@ from pathlib import Path
 from hwm_core.data.checks.finding import Finding
 from hwm_core.data.checks.lerobot_verification import verify_lerobot
 from hwm_core.data.checks.token_verification import verify_counts, verify_token_sets
-from hwm_core.data.episodes.store import open_store
+from hwm_core.data.episodes.store import copied_episodes, open_store
 from hwm_core.data.formats.onex_raw import is_raw_set
 from hwm_core.data.lerobot.dataset import open_lerobot
 from hwm_core.data.lerobot.recording import LeRobotRecording
@@ -47,6 +47,7 @@ def verify_metadata(path: Path) -> Iterator[Finding]:
         yield from verify_token_sets(path)
         if is_store(path):
             store = open_store(path)
+            yield from (Finding("note", path.name, text) for text in copied_episodes(store))
             if not store.validation:
                 yield Finding("note", path.name, "no validation episodes: models cannot be evaluated on it")
     except BadInput as fault:

@@ -10,6 +10,7 @@ The files of a store::
         episode.yaml                 joint names and preprocessing; values are as recorded, not normalised
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,28 @@ def require_preprocessing(store: Store, wanted: Preprocessing, path: str | Path)
             got=got,
             remedy="Prepare the recordings with the checkpoint's preprocessing.",
         )
+
+
+def copied_episodes(store: Store) -> list[str]:
+    """Episodes for validation that are also in training under another name, a sentence each.
+
+    Equal are joint values, segments, and first and last image.
+    """
+    known = {_contents(one): one.name for one in store.training}
+    pairs = ((one.name, known.get(_contents(one))) for one in store.validation)
+    return [
+        f"the validation episode {name} equals the training episode {other}: remove one of the two recordings"
+        for name, other in pairs
+        if other is not None
+    ]
+
+
+def _contents(episode: Episode) -> bytes:
+    parts = (episode.segments, episode.states, episode.commands, episode.frames[0], episode.frames[-1])
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
+    return digest.digest()
 
 
 def open_store(path: str | Path) -> Store:

@@ -52,8 +52,8 @@ class LiveConfig(Config):
     goal_tolerance_db: float = Field(
         default=4.0,
         ge=0.0,
-        description="goal images whose reconstruction by the tokenizer differs more from the newest frame's are of"
-        " another kind, and rejected; 0: all are accepted",
+        description="largest difference in dB between the PSNR with which the tokenizer reconstructs a goal image and"
+        " the newest frame; goals beyond it are rejected as another kind of image; 0: all are accepted",
     )
     compile: Literal["off", "default", "reduce-overhead"] = Field(
         default="off",

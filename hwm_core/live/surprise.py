@@ -21,9 +21,12 @@ class SurpriseConfig(Config):
     """What is done about surprises."""
 
     threshold: float = Field(
-        default=4.0, gt=0.0, le=1e6, description="ratio of the error to the expected error above which it is a surprise"
+        default=4.0,
+        gt=0.0,
+        le=1e6,
+        description="ratio of the error to the expected error above which a latent is a surprise",
     )
-    latents: int = Field(default=2, ge=1, le=1000, description="latents in a row that must be surprises")
+    latents: int = Field(default=2, ge=1, le=1000, description="surprises in a row until the node warns")
     stop: bool = Field(
         default=False, description="a surprise makes the context not ready (SURPRISED), so that a planner stops"
     )

@@ -14,14 +14,17 @@ class SearchConfig(Config):
     first_batches: int = Field(
         default=3,
         ge=1,
-        description="batches of `proposals` of a plan that continues none: later plans rarely leave its kind of motion",
+        description="batches of `proposals` in a plan that continues no other; later plans rarely leave its kind of"
+        " motion",
     )
-    refinements: int = Field(default=2, ge=0, description="times that the best motions of the primitives are varied")
+    refinements: int = Field(default=2, ge=0, description="how often the best motions of the primitives are varied")
     variations: int = Field(default=48, ge=1, description="candidates of a refinement, shared by all primitives")
     parents: int = Field(
         default=6, ge=1, description="best motions of each primitive, and best motions of all, that a refinement varies"
     )
-    narrowing: float = Field(default=0.6, gt=0.0, le=1.0, description="factor of the variations after each refinement")
+    narrowing: float = Field(
+        default=0.6, gt=0.0, le=1.0, description="factor of the size of variations after each refinement"
+    )
     halving: tuple[int, ...] = Field(
         default=(), description="steps of cheaper predictions that screen each batch, fewest first; empty: none"
     )

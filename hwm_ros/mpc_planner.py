@@ -213,7 +213,7 @@ class MpcPlannerNode(Node):
 
     def _on_info(self, message: ModelInfo) -> None:
         if self._handle is not None and self._inputs_ready is None:
-            self._end(ErrorCode.WORLD_MODEL_GONE, "The world model has started again; it has lost goal and context.")
+            self._end(ErrorCode.WORLD_MODEL_GONE, "The world model has started again, without a goal. Send it again.")
         self._inputs.info = message
         self._output.look_at(message)
 

@@ -113,7 +113,7 @@ class SimRobotNode(Node):
         if self._settings.lockstep and stamp_ns != self._session.stamp_ns:
             reason = (
                 f"Command rejected: its stamp is {stamp_ns / 1e9:.3f} s, expected the stamp of the newest frame, "
-                f"{self._session.stamp_ns / 1e9:.3f} s."
+                f"{self._session.stamp_ns / 1e9:.3f} s. In lockstep, give each command the stamp of its frame."
             )
             self.get_logger().warning(reason, throttle_duration_sec=5.0)
             return

@@ -48,7 +48,8 @@ class TimedClient:
     def check(self, timeout_s: float) -> None:
         """End a request that has waited for longer than `timeout_s` of wall time."""
         if self._waiting is not None and time.monotonic() - self._since > timeout_s:
-            self.cancel(ErrorCode.TIMEOUT, f"`{self._name}` did not answer within {timeout_s:g} s.")
+            reason = f"`{self._name}` did not answer within {timeout_s:g} s. See the log and /diagnostics of its node."
+            self.cancel(ErrorCode.TIMEOUT, reason)
 
     def cancel(self, code: int, reason: str) -> bool:
         """End the waiting request with this error. False when none was waiting."""

@@ -113,7 +113,9 @@ class Watchdogs:
                 "GOAL_TIME", f"The goal has run for {self.elapsed_s:.1f} s, and `max_goal_s` is {limit_s:g} s."
             )
         if self.age_s("client") > _CLIENT_S:
-            return Fault("CLIENT_GONE", "The action client that sent the goal has disappeared.")
+            return Fault(
+                "CLIENT_GONE", "The action client that sent the goal has disappeared, and no other one is left."
+            )
         return None
 
     def model_fault(self) -> Fault | None:

@@ -1,1 +1,1 @@
-"""A Wan model at a laptop's size, through the whole road of docs/models.md."""
+"""A Wan model at a laptop's size, through all steps of docs/models.md."""

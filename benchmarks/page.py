@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks import paper_tables
 from benchmarks.closed_loop import table as closed_loop_table
 from benchmarks.node import table as node_table
 from benchmarks.peer import table as peer_table
@@ -27,6 +28,7 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "peer": lambda results: peer_table.report(results / "peer"),
     "closed_loop": lambda results: closed_loop_table.closed_loop(results / "closed_loop.json"),
     "ranking": lambda results: closed_loop_table.ranking(results / "ranking.json"),
+    "paper_tables": lambda results: paper_tables.report(results / "paper_tables.json"),
     "token_models": lambda results: token_models_table.report(results / "token_models"),
     "tiny": lambda results: tiny_table.report(results / "tiny"),
     "node": lambda results: node_table.node_report(results / "node.json"),

@@ -11,8 +11,9 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from hwm_core.evaluation.table import Table
+from hwm_core.evaluation.table import Table, gain
 from hwm_core.io.atomic import write_json, write_text
+from hwm_core.metrics.bootstrap import Interval
 from hwm_core.models.config import Variant
 from hwm_core.sampling.config import PAPER
 from hwm_core.world_model.model import WorldModel
@@ -44,8 +45,9 @@ def paper_tables(options: argparse.Namespace) -> int:
             if row is None:
                 return 1
             rows.append(row)
-    write_json(options.out / "tables.json", {"scale": options.scale, "rows": rows})
-    text = "\n".join(_table(family, rows).markdown() for family in ("masked", "flow"))
+    known = {"scale": options.scale, "minutes": options.minutes, "changes": options.set, "rows": rows}
+    write_json(options.out / "tables.json", known)
+    text = tables(rows)
     write_text(options.out / "tables.md", text)
     print(text)
     return 0
@@ -134,12 +136,19 @@ def _quality(folder: Path) -> dict[str, Any]:
     fid = document["distances"].get("FID", {})
     return {
         "windows": document["conditions"]["model"]["windows"],
+        "episodes": document["conditions"]["model"]["episodes"],
         "psnr_db": means["model"]["psnr_db"],
         "ssim": means["model"]["ssim"],
         "fid": fid.get("model", {}).get("distance"),
         "psnr_db_mean_prediction": means["mean_prediction"]["psnr_db"],
         "psnr_db_copy_last": means["copy_last"]["psnr_db"],
+        "gain_over_copy_last": document["psnr_db"]["8"]["gain_over"]["copy_last"],
     }
+
+
+def tables(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: a table for each family, with a column for each variant."""
+    return "\n".join(_table(family, rows).markdown() for family in ("masked", "flow"))
 
 
 def _table(family: str, rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -154,6 +163,7 @@ def _table(family: str, rows: Sequence[Mapping[str, Any]]) -> Table:
         "SSIM": lambda row: f"{row['ssim']:.3f}",
         "PSNR of the mean prediction, dB": lambda row: f"{row['psnr_db_mean_prediction']:.2f}",
         "PSNR of copying the last frame, dB": lambda row: f"{row['psnr_db_copy_last']:.2f}",
+        "dB above it, 8 frames ahead": lambda row: gain(Interval(**row["gain_over_copy_last"])),
     }
     title = f"{family}: {own[0]['windows']} windows of 8 frames"
     return Table(title, [family, *(row["variant"] for row in own)], [[n, *map(text, own)] for n, text in lines.items()])

@@ -7,6 +7,7 @@ import pytest
 from command import hwm
 from toy_store import write_toy_store
 
+from benchmarks import paper_tables as benchmark
 from training import paper_tables
 
 TOY = [f"tokenizer.{one}" for one in ("width=16", "encoder_blocks=1", "decoder_blocks=1")]
@@ -29,6 +30,10 @@ def test_both_tables_are_written_end_to_end_and_a_finished_model_is_not_repeated
     assert masked["samples_per_s"] > 0 and masked["memory_gb"] > 4e-9 * masked["parameters"] / 2
     text = (out / "tables.md").read_text()
     assert "| masked | split |" in text and "| FID | unavailable |" in text
+
+    result = tmp_path / "paper_tables.json"
+    assert benchmark.main([str(out), "--out", str(result)]) == 0
+    assert "2 windows of 2 held-out episodes" in (page := benchmark.report(result)) and "| SSIM |" in page
 
     (out / "tables.md").unlink()
     capsys.readouterr()

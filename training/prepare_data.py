@@ -167,14 +167,16 @@ def _split_recordings(
     if options.validation_nth:
         validation += [one for one in training if is_nth(one, options.validation_nth)]
         training = [one for one in training if not is_nth(one, options.validation_nth)]
+    skipped = [one for part in found for one in part.left_out()]
     if not training or not validation:
+        counts = f"{len(training)} for training, {len(validation)} for validation"
         raise BadBag(
             "Recordings",
             expected="at least one recording for training, and another for validation",
-            got=f"{len(training)} for training, {len(validation)} for validation",
+            got=f"{counts}, {len(skipped)} skipped, the first: {skipped[0].rstrip('.')}" if skipped else counts,
             remedy="List recordings with --validation, or use every N-th recording with --validation-nth N.",
         )
-    return {"training": training, "validation": validation}, [one for part in found for one in part.left_out()]
+    return {"training": training, "validation": validation}, skipped
 
 
 def _print_manifests(manifests: Mapping[ActionKind, ActionManifest], robot: Robot) -> None:

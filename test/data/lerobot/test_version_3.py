@@ -226,3 +226,10 @@ def test_an_episode_whose_file_is_absent_is_listed_by_every_command(new, tmp_pat
         assert said in "".join(capsys.readouterr()), words
     # The images of episode 5 follow a hole where the video of episode 3 is elsewhere.
     assert open_lerobot(tmp_path / "v2").episodes == ((0, 5) if key.startswith("data") else (0,))
+
+
+def test_a_split_without_recordings_names_what_was_skipped(new, tmp_path, capsys):
+    change_rows(new, lambda rows: rows[1].update({"data/file_index": 7}))
+    assert hwm("prepare", new, "--robot", "r", "--validation-nth", 5, "--out", tmp_path / "store") == 2
+    said = capsys.readouterr().err
+    assert "got 0 for training, 2 for validation, 1 skipped, the first: set episode 3: " in said

@@ -35,10 +35,12 @@ def _kill(victim: str, stage: str) -> None:
                 stack.until(lambda: imports_ros(stack.running[victim].pid), "its imports")
             stack.kill(victim)
             return
-        handle = None if victim == "client" else stack.send(num_frames=60_000)
+        handle = None
         if victim == "client":
             stack.start_client()
-        stack.wait_for_stage(stage)
+            stack.wait_for_stage(stage)
+        else:
+            handle = stack.begin(stage)
         stack.kill(victim)
         if victim == "mpc_planner":
             assert stack.stands() or stack.stands(), "the robot stops by itself when commands cease"

@@ -43,7 +43,13 @@ class FlowWorldModel(FlowMatching):
         if config.modulation == "time_and_actions":
             self.action_modulation = ActionModulation(config.action_dim, config.temporal_factor, dim)
         if config.action_points:
-            self.action_maps = ActionMaps(config.action_dim, config.action_points, config.grid, config.temporal_factor)
+            self.action_maps = ActionMaps(
+                action_dim=config.action_dim,
+                points=config.action_points,
+                grid=config.grid,
+                temporal_factor=config.temporal_factor,
+                num_latents=config.num_future_latents,
+            )
         if config.conv_width:
             self.conv_path = ConvPath(
                 channels=config.latent_channels,

@@ -55,6 +55,13 @@ class FlowConfig(SharingConfig):
     latents_per_step: int = Field(
         default=1, gt=0, description="future latents of a window in one training step, where `future` is `separate`"
     )
+    last_latent_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="rate of training steps that predict the last future latent alone, which a planner scores, instead "
+        "of `latents_per_step` random ones",
+    )
     change_weight: float = Field(
         default=0.0,
         ge=0,

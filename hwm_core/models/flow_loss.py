@@ -13,6 +13,10 @@ def latents_of_step(config: FlowConfig, generator: torch.Generator) -> list[int]
     count = config.num_future_latents
     if config.future == "joint" or config.latents_per_step >= count:
         return list(range(count))
+    if config.last_latent_rate:  # no number is drawn otherwise
+        chance = torch.rand((), generator=generator, device=generator.device)
+        if float(chance) < config.last_latent_rate:
+            return [count - 1]
     order = torch.randperm(count, generator=generator, device=generator.device)
     return sorted(order[: config.latents_per_step].tolist())
 

@@ -7,11 +7,19 @@ from hwm_core.nn.action_points import ActionPoints
 
 
 class ActionMaps(ActionPoints):
-    """Maps of actions, `channels` for each latent: the newest past, its last frame, its mean, all frames up to it."""
+    """Maps of actions as further channels of a future latent.
 
-    def __init__(self, action_dim: int, points: int, grid: tuple[int, int], temporal_factor: int) -> None:
+    For each point: in the newest past frame; in the latent's last frame; everywhere it passes until then; and the mean
+    of the latent, of the one before, and so on (zero before the first), which tells in which order and direction it
+    passes.
+    """
+
+    def __init__(
+        self, *, action_dim: int, points: int, grid: tuple[int, int], temporal_factor: int, num_latents: int
+    ) -> None:
         super().__init__(action_dim, points, grid)
-        self.temporal_factor, self.channels = temporal_factor, 4 * points
+        self.temporal_factor, self.num_latents = temporal_factor, num_latents
+        self.channels = (3 + num_latents) * points
 
     def forward(self, actions: Tensor, newest: Tensor, latents: tuple[int, ...]) -> Tensor:
         """Maps [B, T, channels, h, w] of T future latents.
@@ -21,13 +29,19 @@ class ActionMaps(ActionPoints):
             newest: [B or 1, A], the action of the newest past frame.
             latents: indices of the T latents.
         """
-        last = (max(latents) + 1) * self.temporal_factor
-        frames = torch.cat([newest[:, None].expand(len(actions), -1, -1), actions[:, :last]], dim=1)
-        drawn = self.draw(frames)  # [B, 1 + F, K, h, w]
-        now, future = drawn[:, 0], drawn[:, 1:]
+        now = self.draw(newest).expand(len(actions), -1, -1, -1)
+        down, across = self.profiles(actions[:, : (max(latents) + 1) * self.temporal_factor])
+        sums = torch.einsum(  # one product of matrices for each latent and point; images of all frames would be large
+            "btfkh, btfkw -> btkhw",
+            down.unflatten(1, (-1, self.temporal_factor)),
+            across.unflatten(1, (-1, self.temporal_factor)),
+        )
         maps = []
         for latent in latents:
-            begin, end = latent * self.temporal_factor, (latent + 1) * self.temporal_factor
-            own = future[:, begin:end]
-            maps.append(torch.cat([now, own[:, -1], own.mean(dim=1), future[:, :end].amax(dim=1)], dim=1))
+            end = (latent + 1) * self.temporal_factor - 1
+            last = down[:, end, :, :, None] * across[:, end, :, None, :]
+            passed = 1 - torch.exp(-sums[:, : latent + 1].sum(dim=1))
+            means = (sums[:, : latent + 1].flip(1) / self.temporal_factor).flatten(1, 2)
+            none = means.new_zeros(len(means), (self.num_latents - latent - 1) * self.points, *means.shape[2:])
+            maps.append(torch.cat([now, last, passed, means, none], dim=1))
         return torch.stack(maps, dim=1)

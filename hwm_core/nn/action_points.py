@@ -48,8 +48,13 @@ class ActionPoints(nn.Module):
 
     def draw(self, actions: Tensor) -> Tensor:
         """Images [..., K, h, w] of the K points, float32, of actions [..., A] normalised."""
+        down, across = self.profiles(actions)
+        return down[..., None] * across[..., None, :]
+
+    def profiles(self, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """The images of `draw` as outer products of columns [..., K, h] and rows [..., K, w], float32."""
         x, y, strength = self.locate(actions).float().unflatten(-1, (3, self.points)).unbind(-2)
         width = self.log_width.exp()
         across = torch.exp(-0.5 * ((self.columns - x[..., None]) / width[:, None]).square())
         down = torch.exp(-0.5 * ((self.rows - y[..., None]) / width[:, None]).square())
-        return (F.softplus(strength)[..., None] * down)[..., None] * across[..., None, :]
+        return F.softplus(strength)[..., None] * down, across

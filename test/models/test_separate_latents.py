@@ -92,6 +92,14 @@ def test_training_draws_every_latent_equally_often():
     assert sum(counts) == 300 and min(counts) > 70
 
 
+def test_training_draws_the_last_latent_more_often_where_asked():
+    config = FlowConfig.parse({**SIZES, "latents_per_step": 1, "last_latent_rate": 0.4}, "test")
+    draw = torch.Generator().manual_seed(0)
+    drawn = [tuple(latents_of_step(config, draw)) for _ in range(300)]
+    share = drawn.count((FUTURE - 1,)) / 300
+    assert share == pytest.approx(0.4 + 0.6 / FUTURE, abs=0.08)
+
+
 def test_the_loss_of_all_latents_is_the_mean_of_the_losses_of_each(monkeypatch: pytest.MonkeyPatch):
     network, (_, _, past, actions) = model(pure_noise_rate=1.0), inputs()
     codes = torch.cat([past, torch.randn(2, FUTURE, 4, 4, 3, generator=torch.Generator().manual_seed(2))], dim=1)

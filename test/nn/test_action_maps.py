@@ -5,12 +5,12 @@ import torch
 
 from hwm_core.nn.action_maps import ActionMaps
 
-POINTS, FACTOR = 2, 2
+POINTS, FACTOR, LATENTS = 2, 2, 3
 
 
 def maps(place: tuple[float, float]) -> ActionMaps:
     """Both points at `place` (x, y), moved by the first action along x."""
-    layer = ActionMaps(action_dim=1, points=POINTS, grid=(8, 8), temporal_factor=FACTOR)
+    layer = ActionMaps(action_dim=1, points=POINTS, grid=(8, 8), temporal_factor=FACTOR, num_latents=LATENTS)
     x, y = place
     values = torch.tensor([x, x, y, y, 5.0, 5.0])
     layer.locate = _Linear(values, torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0, 0.0]))
@@ -34,12 +34,22 @@ def peak(image: torch.Tensor) -> tuple[int, int]:
 def test_a_point_is_drawn_where_the_actions_put_it():
     layer = maps((-0.6, 0.4))
     actions = torch.tensor([[[0.0], [0.25], [0.5], [1.0]]])
-    drawn = layer(actions, torch.zeros(1, 1), (0, 1))[0].unflatten(1, (4, POINTS))  # [T, kind, K, h, w]
-    now, last, _, trail = (drawn[1, kind, 0] for kind in range(4))
+    drawn = layer(actions, torch.zeros(1, 1), (0, 1))[0].unflatten(1, (3 + LATENTS, POINTS))  # [T, kind, K, h, w]
+    now, last, passed, *means = (drawn[1, kind, 0] for kind in range(3 + LATENTS))
     assert peak(now) == (5, 1)  # y = 0.4 is row 5 of 8, x = -0.6 column 1
     assert peak(last) == (5, 5)  # x = 0.4 after the last action
-    row = trail[5]
+    row = passed[5]
     assert (row[1:6] > 0.25 * row.max()).all() and row[7] < 0.1 * row.max()  # everywhere between, and not beyond
+    assert peak(means[0]) in {(5, 4), (5, 5)} and peak(means[1])[1] in {1, 2} and not means[2].any()
+
+
+@torch.no_grad()
+def test_the_maps_tell_in_which_order_a_point_passes():
+    layer = maps((-0.6, 0.4))
+    actions = torch.tensor([[[0.0], [0.5], [1.0], [0.5], [0.2], [0.0]]])
+    exchanged = actions[:, [2, 3, 0, 1, 4, 5]]  # the same places, the same end
+    one, other = (layer(each, torch.zeros(1, 1), (2,)) for each in (actions, exchanged))
+    assert torch.allclose(one[:, :, : 3 * POINTS], other[:, :, : 3 * POINTS]) and not torch.allclose(one, other)
 
 
 @torch.no_grad()
@@ -54,7 +64,7 @@ def test_the_maps_of_a_latent_do_not_depend_on_later_actions():
 
 def test_a_point_learns_the_place_that_a_joint_moves():
     torch.manual_seed(0)
-    layer = ActionMaps(action_dim=1, points=1, grid=(8, 8), temporal_factor=1)
+    layer = ActionMaps(action_dim=1, points=1, grid=(8, 8), temporal_factor=1, num_latents=1)
     layer.reset_parameters()
     optimiser = torch.optim.Adam(layer.parameters(), lr=0.01)
     columns = (torch.arange(8) + 0.5) / 8 * 2 - 1

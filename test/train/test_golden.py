@@ -39,6 +39,7 @@ OF_PRESETS = {  # the presets at a smaller size
     "tiny": {**SMALL, "dim": 32, "levels": [4, 3]},
     "flow_tiny": {**SMALL, "dim": 24, "latent_channels": 3},
     "g1": {**SMALL, "dim": 24, "latent_channels": 3, "conv_width": 16, "conv_blocks": 1},
+    "plan": {**SMALL, "dim": 24, "latent_channels": 3, "conv_width": 16, "conv_blocks": 1, "action_points": 4},
 }
 EVERY = [*MODELS, *OF_PRESETS]
 TOKENIZERS = {"causal": {"levels": [4, 4, 3]}, "continuous": {"latent_channels": 3}}

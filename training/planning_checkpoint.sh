@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Record, train and tune the planning checkpoint (preset `plan`) in one folder. Run it again to resume.
 #
-#   make planning-checkpoint                three processor hours of one CPU core, in all: the checkpoint that ships
+#   make planning-checkpoint                five processor hours of CPU cores, in all: as much as the checkpoint that ships
 #   make planning-checkpoint DEVICE=cuda    one GPU and many cores: twelve minutes of wall time
 #   make planning-checkpoint SMOKE=1        a rehearsal of either in two minutes; the result is useless
 #
@@ -16,10 +16,10 @@ if [ -n "${SMOKE:-}" ]; then
   tokenizer=(train_tokenizer.steps=20) model=(train.steps=20) decoder=(tune_decoder.steps=5)
   settings=(data.validation_windows=4)
 elif [ "$DEVICE" = cpu ]; then
-  random=25 skills=450 planner=420 validation=8
+  random=145 skills=870 planner=1100 validation=8
   tokenizer=(train_tokenizer.steps=10000000 train_tokenizer.max_minutes=18 train_tokenizer.clock=processor)
   model=(
-    train.steps=10000000 train.max_minutes=55 train.clock=processor train.schedule=cosine train.ema_decay=0.998
+    train.steps=10000000 train.max_minutes=127 train.clock=processor train.schedule=cosine train.ema_decay=0.998
   )
   decoder=(tune_decoder.steps=800)
   settings=()

@@ -86,11 +86,11 @@ class ConvPath(nn.Module):
         """
         batch, latents = max(len(noisy), len(past), 0 if maps is None else len(maps)), noisy.shape[1]
         context = rearrange(past, "b s h w c -> b 1 h w (s c)").expand(batch, latents, -1, -1, -1)
-        noisy = noisy.expand(batch, -1, -1, -1, -1)
-        images = _images(torch.cat([noisy, context.to(noisy.dtype)], dim=-1))
+        channels = [noisy.expand(batch, -1, -1, -1, -1), context.to(noisy.dtype)]
         if maps is not None:
-            images = torch.cat([images, maps.to(images.dtype).expand(batch, -1, -1, -1, -1)], dim=2)
-        features = _each(self.stem, images)
+            channels.append(maps.to(noisy.dtype).expand(batch, -1, -1, -1, -1).movedim(2, -1))
+        # Channels are last in memory in all that follows: convolutions in bfloat16 then need no copies.
+        features = _each(self.stem, torch.cat(channels, dim=-1).movedim(-1, 2))
         for block in self.before:
             features = block(features, condition)
         patches = rearrange(features, "b t c (h p) (w q) -> b t (h w) (p q c)", p=self.patch, q=self.patch)
@@ -98,13 +98,14 @@ class ConvPath(nn.Module):
 
     def decode(self, tokens: Tensor, features: Tensor, past: Tensor, condition: Tensor) -> Tensor:
         """From tokens [B, T, N, D] and the features of `encode` to predicted latents [B, T, H, W, C]."""
-        features = features + rearrange(
+        change = rearrange(
             self.from_tokens(tokens),
-            "b t (h w) (p q c) -> b t c (h p) (w q)",
+            "b t (h w) (p q c) -> b t (h p) (w q) c",
             h=features.shape[-2] // self.patch,
             p=self.patch,
             q=self.patch,
         )
+        features = features + change.movedim(-1, 2)
         for block in self.after:
             features = block(features, condition)
         change = _each(self.head, F.silu(_each(self.norm, features)))
@@ -114,8 +115,3 @@ class ConvPath(nn.Module):
 def _each(layer: nn.Module, latents: Tensor) -> Tensor:
     """Apply an image layer to each latent [B, T, W, h, w]."""
     return cast(Tensor, layer(latents.flatten(0, 1))).unflatten(0, latents.shape[:2])
-
-
-def _images(latents: Tensor) -> Tensor:
-    """[B, T, H, W, C] -> [B, T, C, H, W], contiguous: on a CPU, group norm takes 10 times as long on channels-last."""
-    return latents.movedim(-1, 2).contiguous()

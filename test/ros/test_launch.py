@@ -181,7 +181,7 @@ def test_a_replay_plays_the_bag_to_an_active_world_model_and_ends_with_it(peer, 
     log = tmp_path / "log.txt"
     with log.open("w") as out:
         launched = subprocess.Popen(
-            [*command, f"checkpoint:={checkpoint}", "rate:=0.5", "planner:=true", "publish_commands:=true"],
+            [*command, f"checkpoint:={checkpoint}", "rate:=0.1", "planner:=true", "publish_commands:=true"],
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -12,7 +12,7 @@ from hwm_core.data.lerobot.checked_episode import grid_deviation
 from hwm_core.data.lerobot.columns import numeric_rows, only_column
 from hwm_core.data.lerobot.dataset import LeRobotDataset
 from hwm_core.data.lerobot.metadata import statistics_faults
-from hwm_core.data.lerobot.tables import read_table, read_times
+from hwm_core.data.lerobot.tables import has_column, read_table, read_times
 from hwm_core.data.recording.video_reader import open_video
 from hwm_core.errors import BadInput
 from hwm_core.io.json_files import read_json
@@ -74,8 +74,10 @@ def _row_indices(dataset: LeRobotDataset, number: int) -> Iterator[Finding]:
     """Rows that say that they are of another episode, or in another order. Indices that are none are ignored."""
     where = f"{dataset.path.name} episode {number}"
     with suppress(BadInput, ValueError, pyarrow.ArrowException):
-        table = read_table(dataset, number)
-        if "episode_index" in table.column_names:
+        # The other columns may hold images.
+        named = [name for name in ("episode_index", "frame_index") if has_column(dataset, number, name)]
+        table = read_table(dataset, number, named)
+        if "episode_index" in named:
             stated = np.unique(numeric_rows(only_column(table, "episode_index")))
             if len(stated) > 1:
                 text = f"its rows are of {len(stated)} episodes: {', '.join(f'{one:g}' for one in stated[:5])}"
@@ -83,7 +85,7 @@ def _row_indices(dataset: LeRobotDataset, number: int) -> Iterator[Finding]:
             elif dataset.version.startswith("v2.") and stated[0] != number:
                 text = f"its rows say that they are of episode {stated[0]:g}; the number in the name of the file counts"
                 yield Finding("note", where, text)
-        if "frame_index" in table.column_names:
+        if "frame_index" in named:
             order = numeric_rows(only_column(table, "frame_index"))[:, 0]
             if (np.diff(order) != 1).any():
                 text = "its rows are not in the order of `frame_index`; their order in the file counts"

@@ -10,10 +10,11 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.record import RESULTS, command_line, write_result
-from hwm_core.errors import BadBag, BadInput
+from benchmarks.tables import NOT_MEASURED
+from hwm_core.errors import BadInput
+from hwm_core.io.json_files import read_json
 from training.paper_tables import tables
 
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=RESULTS / "paper_tables.json", help="result file (%(default)s)")
     parsed = parser.parse_args(words)
     try:
-        found = read(parsed.run)
+        found = read_json(parsed.run / "tables.json", "Run `hwm paper-tables`, and let it end.")
     except BadInput as error:
         parser.error(str(error))
     first = found["rows"][0]
@@ -35,19 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read(run: Path) -> dict[str, Any]:
-    """The numbers of a run. Raises BadBag if it has not ended."""
-    path = run / "tables.json"
-    if not path.exists():
-        raise BadBag(str(path), expected="the tables of a run", got="no such file", remedy="Run `hwm paper-tables`.")
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
-
-
 def report(path: Path) -> str:
     """Markdown: the conditions, and a table for each family."""
     if not path.exists():
-        return "Not measured yet."
+        return NOT_MEASURED
     found = json.loads(path.read_text())
     n, budget = found["n"], found["minutes"]
     trained = f"{budget:g} processor minutes" if budget else "the budget of the preset"

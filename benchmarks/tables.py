@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+NOT_MEASURED = "Not measured yet."
+
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose numeric columns are aligned right. A column is numeric if its first cell is a number."""

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
+from benchmarks.tables import NOT_MEASURED
 from hwm_core.evaluation.closed_loop.ranking_record import RankingRecord
 from hwm_core.evaluation.closed_loop.ranking_table import ranking_table
 from hwm_core.evaluation.closed_loop.record import EpisodeRecord
 from hwm_core.evaluation.closed_loop.results import ResultsFile
 from hwm_core.evaluation.closed_loop.summary import table
-
-NOT_MEASURED = "Not measured yet."
 
 
 def closed_loop(path: Path, main: str = "model") -> str:

@@ -6,12 +6,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables import table
+from benchmarks.tables import NOT_MEASURED, table
 from hwm_core.evaluation.closed_loop.record import EpisodeRecord
 from hwm_core.evaluation.closed_loop.results import ResultsFile
 from hwm_core.evaluation.closed_loop.summary import table as episodes_table
 
-NOT_MEASURED = "Not measured yet."
 _STAGES = ("transport", "decode", "publish", "queue", "encode", "rollout", "cost")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.model_result import interval
-from benchmarks.tables import table
+from benchmarks.tables import NOT_MEASURED, table
 from hwm_core.errors import BadConfig
 from hwm_core.evaluation.table import gain
 
@@ -33,7 +33,7 @@ def report(folder: Path) -> str:
     results = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     robots = sorted({result["robot"] for result in results})
     if not robots:
-        return "Not measured yet."
+        return NOT_MEASURED
     return "\n\n".join(_of_robot(robot, [one for one in results if one["robot"] == robot]) for robot in robots)
 
 

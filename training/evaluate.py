@@ -43,6 +43,7 @@ def evaluate(options: argparse.Namespace) -> int:
     paths = [checkpoint_path(checkpoint) for checkpoint in options.checkpoint]
     device = own_device(options.device)
     world_models = [WorldModel.load(path, device=device, tokenizer=options.tokenizer) for path in paths]
+    configs = [_config(options, model.family) for model in world_models]  # checked before minutes of simulation
     episodes, objects, source = _episodes(options, world_models)
     extractors, missing = _extractors(options, device)
     lpips = _lpips(options, device)
@@ -50,13 +51,13 @@ def evaluate(options: argparse.Namespace) -> int:
         Evaluation(
             model,
             episodes,
-            _config(options, model.family),
+            config,
             objects=objects,
             extractors=extractors,
             lpips=lpips,
             compared_with=world_models,
         )
-        for model in world_models
+        for model, config in zip(world_models, configs, strict=True)
     ]
     for unavailable in (*missing, *evaluations[0].unavailable):
         print(unavailable)  # before hours of prediction

@@ -165,3 +165,28 @@ def test_evaluating_a_store_without_validation_episodes_is_rejected(tmp_path: Pa
     checkpoint = save_untrained(tmp_path / "checkpoint")
     error = rejected("evaluate", "--checkpoint", checkpoint, "--store", tmp_path / "store", "--out", tmp_path / "out")
     assert "expected episodes to evaluate, got none" in error and "--validation-nth" in error
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "expected"),
+    [
+        ("memory", "--limit-gb", "nan", "a number above 0"),
+        ("memory", "--limit-gb", "0", "a number above 0"),
+        ("bench fit-baselines", "--minutes", "inf", "a number above 0"),
+        ("split", "--share", "nan", "a number above 0"),
+        ("explain", "--seed", "1.5", "a whole number of at least 0"),
+        ("evaluate", "--seed", "-1", "a whole number of at least 0"),
+        ("evaluate", "--seed", "9223372036854775808", "a seed of at most 9223372036854775807"),
+    ],
+)
+def test_a_number_outside_of_an_options_range_is_an_error_of_that_option(
+    rejected, command, option, value, expected
+) -> None:
+    assert f"argument {option}: expected {expected}, got {value}" in rejected(command, option, value)
+
+
+def test_a_bad_setting_of_an_evaluation_is_rejected_before_episodes_are_simulated(rejected, monkeypatch) -> None:
+    monkeypatch.setattr("training.evaluate._episodes", lambda *_: pytest.fail("simulated"))
+    assert "`max_windows`: expected a value greater than or equal to 2, got 0" in rejected(
+        "evaluate", "--max-windows", 0
+    )

@@ -1,6 +1,7 @@
 """Arguments that several subcommands share, and their parser class."""
 
 import argparse
+import math
 import os
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +13,7 @@ from hwm_core.train.presets import preset_names
 
 TASKS = ("look", "reach", "push")  # hwm_core.sim.tasks needs MuJoCo, which --help does not wait for
 SEEDS = Path("benchmarks/closed_loop/seeds.json")
+_LARGEST_SEED = 2**63 - 1  # of torch.Generator
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,6 +52,22 @@ def not_negative(text: str) -> int:
     return _at_least(0, text)
 
 
+def seed(text: str) -> int:
+    """An argparse type: an integer that every random generator here accepts."""
+    number = _at_least(0, text)
+    if number > _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"expected a seed of at most {_LARGEST_SEED}, got {text}")
+    return number
+
+
+def positive_number(text: str) -> float:
+    """An argparse type: a finite number above 0."""
+    number = _number(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return number
+
+
 def _at_least(least: int, text: str) -> int:
     try:
         number = int(text)
@@ -58,6 +76,14 @@ def _at_least(least: int, text: str) -> int:
     if number < least:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text}")
     return number
+
+
+def _number(text: str) -> float:
+    """The number, or NaN where the text is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:

@@ -9,15 +9,17 @@ the store, whose motions a third baseline replays. They learn from images, joint
 import argparse
 from pathlib import Path
 
-from .arguments import Parser
+from .arguments import Parser, positive_number, seed
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="an episode store with states and commands")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--minutes", type=float, default=5.0, help="processor minutes of each network (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of weights and samples (%(default)s)")
+    parser.add_argument(
+        "--minutes", type=positive_number, default=5.0, help="processor minutes of each network (%(default)s)"
+    )
+    parser.add_argument("--seed", type=seed, default=0, help="seed of weights and samples (%(default)s)")
     return parser
 
 

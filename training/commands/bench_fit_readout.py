@@ -10,7 +10,7 @@ their true state trains the probe: results that use it are not those of images a
 import argparse
 from pathlib import Path
 
-from .arguments import Parser, positive
+from .arguments import Parser, positive, seed
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     parser.add_argument("--episodes", type=positive, default=400, help="simulated episodes of 2 s (%(default)s)")
     parser.add_argument("--steps", type=positive, default=1500, help="training steps (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of weights and batches (%(default)s)")
     parser.add_argument("--device", default="cpu", help="of the tokenizer, cpu or cuda (%(default)s)")
     return parser
 

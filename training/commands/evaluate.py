@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 
-from .arguments import Parser, add_ranks, positive
+from .arguments import Parser, add_ranks, positive, seed
 
 PROTOCOLS = ("horizon", "paper")
 
@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", nargs="+", default=[DEFAULT], help=CHECKPOINT_HELP)
     parser.add_argument("--tokenizer", type=Path, help="new folder of an external tokenizer that was moved")
     parser.add_argument("--store", type=Path, help="evaluate on the validation episodes of this store")
-    parser.add_argument("--seed", type=int, help="seed of the first simulated episode (2000000)")
+    parser.add_argument("--seed", type=seed, help="seed of the first simulated episode (2000000)")
     parser.add_argument("--episodes", type=positive, default=16, help="number of simulated episodes (%(default)s)")
     parser.add_argument(
         "--protocol",

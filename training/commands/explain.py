@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 
-from .arguments import TASKS, Parser
+from .arguments import TASKS, Parser, seed
 
 _SEED = 2_400_000  # the first of the seeds for tuning
 
@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
     parser.add_argument("--checkpoint", default=DEFAULT, help=f"{CHECKPOINT_HELP} (%(default)s)")
     parser.add_argument("--task", choices=TASKS, default="reach", help="kind of task (%(default)s)")
-    parser.add_argument("--seed", type=int, default=_SEED, help="seed of the task (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=_SEED, help="seed of the task (%(default)s)")
     parser.add_argument("--config", type=Path, help="YAML file with the settings of planning")
     parser.add_argument("--simulator", action="store_true", help="predict with the simulator instead of the model")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")

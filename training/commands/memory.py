@@ -9,7 +9,7 @@ Training is counted on encoded windows. Add 1 to 2 GB for the CUDA context and t
 
 import argparse
 
-from .arguments import Parser, positive
+from .arguments import Parser, positive, positive_number
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,7 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=positive, help="windows per optimiser step, over all GPUs (the preset's)")
     parser.add_argument("--gpus", type=positive, default=1, help="GPUs that hold a replica each (%(default)s)")
     parser.add_argument("--candidates", type=positive, help="also account for scoring this number of candidates")
-    parser.add_argument("--limit-gb", type=float, help="memory of a GPU in GB; needing more is an error")
+    parser.add_argument("--limit-gb", type=positive_number, help="memory of a GPU in GB; needing more is an error")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="overrides for the preset")
     return parser
 

@@ -10,7 +10,7 @@ numbers.
 
 import argparse
 
-from .arguments import Parser, add_track_arguments, positive
+from .arguments import Parser, add_track_arguments, positive, seed
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_track_arguments(parser, "float32", data, "steps=2 parallel=false")
     parser.add_argument("--batch", type=positive, default=4, help="batch size in samples (%(default)s)")
     parser.add_argument("--top", type=positive, default=500, help="ranked codes per token (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the sampling (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the sampling (%(default)s)")
     parser.add_argument("--name", default="{number}.npz", help="file names inside the archive (%(default)s)")
     return parser
 

@@ -10,7 +10,7 @@ writes --out/tables.md and tables.json. Run the same command again to resume. Ex
 import argparse
 from pathlib import Path
 
-from .arguments import Parser, positive
+from .arguments import Parser, positive, positive_number
 
 SCALES = ("tiny", "paper")
 
@@ -22,7 +22,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--masked-tokenizer", type=Path, help="folder of a discrete tokenizer (default: train one)")
     parser.add_argument("--flow-tokenizer", type=Path, help="folder of a continuous tokenizer (default: train one)")
     parser.add_argument("--out", type=Path, required=True, help="folder for all runs; run again to resume")
-    parser.add_argument("--minutes", type=float, help="processor time of each training (default: the preset's budget)")
+    parser.add_argument(
+        "--minutes", type=positive_number, help="processor time of each training (default: the preset's budget)"
+    )
     parser.add_argument("--max-windows", type=positive, help="evaluated windows, spread evenly (2625)")
     parser.add_argument("--extractor", nargs="+", default=[], metavar="KIND=FILE", help="as of hwm evaluate: FID")
     parser.add_argument("--repeats", type=positive, default=3, help="timed predictions of each model (%(default)s)")

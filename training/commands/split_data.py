@@ -8,7 +8,7 @@ Exit status 0: done; 1: some data sets were skipped; 2: bad input.
 import argparse
 from pathlib import Path
 
-from .arguments import Parser, add_sources, positive
+from .arguments import Parser, add_sources, positive, positive_number, seed
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,9 +19,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--nth", type=positive, metavar="N", help="validate on recordings whose number is a multiple of N"
     )
     rule.add_argument(
-        "--share", type=float, help="validate on about this share of the recordings, chosen by a hash of the name"
+        "--share",
+        type=positive_number,
+        help="validate on about this share of the recordings, chosen by a hash of the name",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the choice by --share (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="seed of the choice by --share (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="YAML file to write, for hwm prepare --split")
     return parser
 

@@ -20,6 +20,7 @@ from hwm_core.challenge.sampling_scores import SampleScore
 from hwm_core.device import arithmetic
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import new_file, new_folder, write_json, write_text
+from hwm_core.io.numpy_files import read_npz
 from hwm_core.io.resumable import ResumableResults
 from hwm_core.world_model.model import WorldModel
 
@@ -120,8 +121,7 @@ def _read_features(work: ResumableResults, score: SampleScore) -> dict[str, np.n
     path = work.path(f"{score.name}.npz")
     if not path.exists():
         return {}
-    with np.load(path) as stored:
-        return {name: stored[name] for name in stored.files}
+    return read_npz(path)
 
 
 def _archive(path: Path, files: list[Path]) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.io.atomic import new_file
+from hwm_core.io.numpy_files import read_npz
 from hwm_core.metrics.tokens import TOP
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that equal samples give equal bytes
@@ -156,10 +157,9 @@ def check_sample(name: str, arrays: Mapping[str, NDArray], layout: ArchiveLayout
 
 def _arrays(name: str, data: bytes) -> dict[str, NDArray]:
     try:
-        with np.load(io.BytesIO(data)) as file:
-            return dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise _bad(name, "an .npz", f"{type(error).__name__}: {error}", "Write it again.") from error
+        return read_npz(io.BytesIO(data))
+    except (OSError, ValueError) as error:
+        raise _bad(name, "an .npz", str(error), "Write it again.") from error
 
 
 def _some(numbers: Sequence[int]) -> str:

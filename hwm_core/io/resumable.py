@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from hwm_core.errors import BadBag, BadConfig
 from hwm_core.io.atomic import new_file, write_json
 from hwm_core.io.json_files import read_json, require_settings
+from hwm_core.io.numpy_files import read_npz
 
 Numbers = Mapping[str, NDArray[Any]]
 """Arrays by name."""
@@ -83,9 +83,8 @@ class ResumableResults:
         """The arrays of part `name`. Raises BadBag for a truncated or altered file."""
         path = self.path(f"{name}.npz")
         try:
-            with np.load(path) as file:
-                return dict(file)
-        except (OSError, EOFError, ValueError, BadZipFile) as error:
+            return read_npz(path)
+        except (OSError, ValueError) as error:
             raise BadBag(f"Stored results {path}", expected="a whole file", got=str(error), remedy=_CUT) from None
 
     def __setitem__(self, name: str, numbers: Numbers) -> None:

@@ -175,6 +175,7 @@ def _table(file: Path, random: Random) -> str:
             values[row] = random.choice([other, [values[row]], str(values[row])]) if kind == "column" else other
         try:
             table = table.set_column(place, name, pyarrow.array(values))
+            pyarrow.parquet.write_table(table, pyarrow.BufferOutputStream())  # structs without fields have no form
         except (pyarrow.ArrowException, TypeError):
             table = table.set_column(place, name, pyarrow.array([str(value) for value in values]))
     pyarrow.parquet.write_table(table, file)

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 import yaml
@@ -27,6 +26,7 @@ from hwm_core.data.robot.manifest import ActionKind, ActionManifest
 from hwm_core.errors import BadBag, BadConfig, nearest_path
 from hwm_core.io.atomic import new_folder
 from hwm_core.io.memory_map import map_file
+from hwm_core.io.numpy_files import read_npy_header, read_npz
 from hwm_core.types import Episode
 
 Split = Literal["training", "validation"]
@@ -150,8 +150,7 @@ def _open_all(folder: Path) -> list[tuple[Episode, Preprocessing]]:
 def _open(path: Path) -> tuple[Episode, Preprocessing]:
     header = read_header(path)
     try:
-        with np.load(path / "arrays.npz") as file:
-            arrays = dict(file)
+        arrays = read_npz(path / "arrays.npz")
         frames = _map_frames(path / "frames.npy")
         episode = Episode(
             name=path.name,
@@ -162,7 +161,7 @@ def _open(path: Path) -> tuple[Episode, Preprocessing]:
             states=arrays.get("states"),
             commands=arrays.get("commands"),
         )
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise BadBag(
             f"Episode {path}", expected="complete frames.npy and arrays.npz", got=str(error), remedy="Prepare it again."
         ) from error
@@ -170,10 +169,7 @@ def _open(path: Path) -> tuple[Episode, Preprocessing]:
 
 
 def _map_frames(path: Path) -> NDArray[np.uint8]:
-    with path.open("rb") as file:
-        np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        offset = file.tell()
+    shape, dtype, offset = read_npy_header(path)
     if dtype != np.uint8 or len(shape) != 4:
         raise ValueError(f"{path.name} has {dtype} {shape}, not uint8 [F, H, W, 3]")
     size = offset + int(np.prod(shape))

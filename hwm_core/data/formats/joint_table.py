@@ -8,7 +8,6 @@ it, row n belongs to frame n. A new `segment` is a cut.
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from hwm_core.data.recording.events import Channel
 from hwm_core.data.robot.joint_names import require_distinct_names
 from hwm_core.errors import BadBag
+from hwm_core.io.numpy_files import read_npz
 
 TABLE_SUFFIXES = (".csv", ".npz")
 _PREFIXES: dict[Channel, str] = {"states": "state", "commands": "command"}
@@ -47,7 +47,7 @@ def read_joint_table(path: Path) -> JointTable:
     """
     try:
         table = _read_npz(path) if path.suffix.lower() == ".npz" else _read_csv(path)
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile, csv.Error, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         if isinstance(error, BadBag):
             raise
         raise BadBag(
@@ -108,8 +108,7 @@ def _read_csv(path: Path) -> JointTable:
 
 
 def _read_npz(path: Path) -> JointTable:
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
+    arrays = read_npz(path)
     names = tuple(str(name) for name in arrays["names"])
     values = {channel: np.asarray(arrays[channel], dtype=np.float64) for channel in _PREFIXES if channel in arrays}
     rows = {len(one) for one in values.values()} | {len(arrays[key]) for key in ("time_s", "segments") if key in arrays}

@@ -1,6 +1,6 @@
-"""Datasets that hwm writes are read by LeRobot itself, 0.4.4, in an environment of its own.
+"""LeRobot itself, 0.4.4, reads datasets that hwm writes, and hwm reads datasets that LeRobot writes.
 
-HWM_LEROBOT_PYTHON is the Python of that environment: `pip install lerobot==0.4.4`.
+HWM_LEROBOT_PYTHON is the Python of an environment of its own: `pip install lerobot==0.4.4`.
 """
 
 import json
@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 from command import hwm
 from lerobot_sets import change_features, plain_set, with_column, write_lines
-from recordings import record, run
+from recordings import TOPICS, record, run
 
-READER = Path(__file__).parents[2] / "helpers/lerobot_reader.py"
+from hwm_core.data.discover import find_recordings
+from hwm_core.data.recording.preprocessing import Preprocessing
+
+HELPERS = Path(__file__).parents[2] / "helpers"
 HEAD = "observation.images.head"
 
 pytestmark = [
@@ -24,11 +27,16 @@ pytestmark = [
 ]
 
 
-def read_by_lerobot(folder):
-    command = [os.environ["HWM_LEROBOT_PYTHON"], str(READER), str(folder)]
+def lerobot(script, *words):
+    """Run a script of test/helpers with LeRobot; returns what it prints."""
+    command = [os.environ["HWM_LEROBOT_PYTHON"], str(HELPERS / script), *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
+
+
+def read_by_lerobot(folder):
+    return json.loads(lerobot("lerobot_reader.py", folder).splitlines()[-1])
 
 
 def source(folder, joints):
@@ -79,3 +87,33 @@ def test_pictures_in_tables_and_columns_that_info_did_not_describe_are_read(tmp_
         video.unlink()
     assert hwm("convert", made, "--to", "lerobot-v3.0", "--out", tmp_path / "out") == 0
     assert [round(row["grey"]) for row in read_by_lerobot(tmp_path / "out")][:20] == [10 * t for t in range(20)]
+
+
+@pytest.mark.parametrize("joints", [1, 3])
+@pytest.mark.parametrize("dtype", ["video", "image"])
+def test_hwm_reads_what_lerobot_records(tmp_path, capsys, dtype, joints):
+    lerobot("lerobot_recorder.py", tmp_path / "set", dtype, joints)
+    camera = ("--camera", HEAD)
+    assert hwm("inspect", tmp_path / "set", *camera) == 0
+    assert "12 at 30.00 Hz" in capsys.readouterr().out
+    assert hwm("verify", tmp_path / "set") == 0
+    assert "0 faults" in capsys.readouterr().out
+    prepare = ("--robot", "so101", "--crop", "none", "--size", 32, "--validation-nth", 3, "--out", tmp_path / "store")
+    assert hwm("prepare", tmp_path / "set", *camera, *prepare) == 0
+    for copy, version in (("set", "v2.1"), ("v2.1", "v3.0")):  # read again after a conversion and back
+        assert hwm("convert", tmp_path / copy, "--to", f"lerobot-{version}", "--out", tmp_path / version) == 0
+    for folder in ("set", "v2.1", "v3.0"):
+        for recording, episode, length in zip(
+            find_recordings(tmp_path / folder, TOPICS, HEAD), range(3), (12, 9, 15), strict=True
+        ):
+            read, _ = recording.read(Preprocessing(source_aspect=4 / 3, height=32, width=32, crop="none"))
+            n = np.arange(1, length)  # frame 0 has no command before it
+            states = np.float32(n / 10)[:, None] + np.arange(joints) + episode
+            assert read.names == tuple(f"arm_{joint}.pos" for joint in range(joints))
+            np.testing.assert_allclose(read.states, states, atol=1e-5)
+            np.testing.assert_allclose(read.commands, 2 * (states - 0.1), atol=1e-5)
+            upper, lower = read.frames[:, 2:14].mean((1, 2, 3)), read.frames[:, 18:30].mean((1, 2))
+            np.testing.assert_allclose(upper, 10 * n + 30 * episode + 20, atol=4)
+            np.testing.assert_allclose(lower, np.tile([200, 80, 30], (length - 1, 1)), atol=4)
+            tasks = ["bow" if number % 2 else f"wave {episode}" for number in n]
+            assert list(recording.frame_tasks(read.stamps_ns)) == tasks

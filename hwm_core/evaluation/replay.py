@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
 from hwm_core.config import Config
@@ -119,7 +120,9 @@ def replay(
 
 def _write_video(path: Path, world_model: WorldModel, episode: Episode, config: ReplayConfig) -> None:
     """The whole recording: when a predicted future has passed, the next future is predicted."""
-    rate, seen, future = world_model.frame_rate_hz, world_model.past_frames, world_model.future_frames
+    rate, seen = world_model.frame_rate_hz, world_model.past_frames
+    longest_take = int(np.unique(episode.segments, return_counts=True)[1].max())
+    future = min(world_model.future_frames, longest_take - seen)
     windows = EvaluationWindows([episode], world_model.manifest, seen, future, stride=future)
     count = min(len(windows), max(1, int(config.max_video_seconds * rate) // future))
     with new_file(path) as partial, VideoWriter(partial, rate) as video:
@@ -127,7 +130,7 @@ def _write_video(path: Path, world_model: WorldModel, episode: Episode, config: 
             frames, actions = windows.frames([window])[0], windows.actions([window])[0]
             past = world_model.observe(frames[:seen], actions[:seen])
             rollout = world_model.rollout(past, actions[None, seen:], sampling=config.sampling, seed=config.seed)
-            predicted, truth = world_model.frames(past, rollout)[0], frames[seen:]
+            predicted, truth = world_model.frames(past, rollout)[0, :future], frames[seen:]
             differences = heat(predicted, truth)
             for ahead in range(future):
                 panels = {

@@ -88,6 +88,14 @@ def test_a_bag_too_short_for_a_window_is_rejected(tmp_path: Path, world_model: W
         replay(record_drift(tmp_path / "run", frames=20), world_model, tmp_path / "out", ReplayConfig())
 
 
+def test_a_short_bag_is_replayed_at_a_short_horizon(tmp_path: Path, world_model: WorldModel) -> None:
+    bag = record_drift(tmp_path / "run", frames=21)
+    done = replay(bag, world_model, tmp_path / "out", ReplayConfig(horizons=(8,), stride=4))
+    assert done.metrics["psnr_db"]["8"]["windows"] == 2
+    with av.open(str(done.video_path)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12  # the frames after 9 past ones
+
+
 def test_a_misspelt_setting_is_rejected_with_the_right_name() -> None:
     with pytest.raises(BadConfig, match="Did you mean `horizons`"):
         ReplayConfig.parse({"horizon": [8]})

@@ -26,6 +26,7 @@ Stage = Literal["planning", "following"]
 _TIMES = {"camera_timeout_s": 3.0, "joints_timeout_s": 3.0, "model_timeout_s": 3.0, "frame_timeout_s": 60.0}
 _TOLERANCE = 1.0  # an untrained model presses the arm onto the table
 _SEED = 2_000_000
+_SILENT_S = 0.5  # without a command: none of a goal, nor of the hold after it, is to come
 _LIMIT = 3.0  # beyond the reach of all joints: an arm that the table bends ends no goal
 _JOINT = "right_shoulder_pitch"  # starts away from the middle of its range, to which `joint_limits` draws it
 _SEARCH = {
@@ -129,8 +130,10 @@ class RealStack(Peer):
     def restart(self) -> Image:
         """Put the robot into its first pose, and return the goal image.
 
-        Where a goal has led it, no further motion would come nearer, and the next goal would end with NO_MOTION.
+        Where a goal has led it, no further motion would come nearer, and the next goal would end with NO_MOTION. The
+        commands that hold the robot after a goal end before: they would pass for commands of the next goal.
         """
+        self.until(self.falls_silent, "the end of the commands")
         self.until(self.reset.service_is_ready, "the robot")
         return self.answered(lambda: self.reset.call_async(ResetSimulation.Request(seed=_SEED)), "the robot").goal
 
@@ -184,6 +187,12 @@ class RealStack(Peer):
                 return time.monotonic() - began
             assert time.monotonic() - began < 120, "no goal is completed" if result is None else result.error_msg
             self.spin(0.3)
+
+    def falls_silent(self) -> bool:
+        """Whether no command comes for a while."""
+        self.received["/joint_commands"].clear()
+        self.spin(_SILENT_S)
+        return not self.received["/joint_commands"]
 
     def stands(self) -> bool:
         """Whether the robot has not moved for a second of its own time."""

@@ -4,6 +4,7 @@
 """
 
 import json
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from untrained import save_untrained
@@ -26,29 +27,52 @@ pytestmark = pytest.mark.ros
 TABLES = (STREAM_FAULTS, FUZZ_FAULTS, REQUEST_FAULTS, PLANNER_FAULTS, KILL_FAULTS)
 
 
-@pytest.fixture(scope="module")
-def robot(tmp_path_factory):
+@contextmanager
+def slow_searcher(folder):
     """A robot whose world model searches for minutes for a plan."""
-    folder = tmp_path_factory.mktemp("node")
     parameters = {"requests__per_sender": 4, "search__proposals": 16, "search__refinements": 100_000}
     with live_robot(folder, save_untrained(folder / "checkpoint", kind="states"), **parameters) as peer:
         yield peer
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    with moving_planner(tmp_path_factory.mktemp("planner"), answer_timeout_s=5.0) as peer:
-        yield peer
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    peer = RealStack(tmp_path_factory.mktemp("stack"))
+@contextmanager
+def real_stack(folder):
+    peer = RealStack(folder)
     try:
         peer.recover()
         yield peer
     finally:
         peer.close()
+
+
+@pytest.fixture(scope="module")
+def runs_alone(tmp_path_factory):
+    """Starts peers, and ends the one before: they publish on the same topics."""
+    running, current = ExitStack(), [None]
+
+    def use(start, **settings):
+        if start is not current[0]:
+            running.close()
+            current[:] = start, running.enter_context(start(tmp_path_factory.mktemp("peer"), **settings))
+        return current[1]
+
+    with running:
+        yield use
+
+
+@pytest.fixture
+def robot(runs_alone):
+    return runs_alone(slow_searcher)
+
+
+@pytest.fixture
+def model(runs_alone):
+    return runs_alone(moving_planner, answer_timeout_s=5.0)
+
+
+@pytest.fixture
+def stack(runs_alone):
+    return runs_alone(real_stack)
 
 
 @pytest.fixture

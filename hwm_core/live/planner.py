@@ -38,10 +38,19 @@ class PlanTooLate(BadInput):
 
 @dataclass(frozen=True)
 class Followed:
-    """What the robot does without a new plan."""
+    """What the robot does without a new plan. Raises BadActions for values that are not finite."""
 
     actions: NDArray[np.float32]  # [F, A] in manifest order
     stamp_ns: int  # of the frame that it starts from
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.actions).all():  # also where the plan is over, so that nothing would read them
+            raise BadActions(
+                "the plan that is followed",
+                expected="finite values",
+                got="a NaN or an infinity",
+                remedy="Send what the robot does next as `followed`, or nothing.",
+            )
 
 
 @dataclass(frozen=True)

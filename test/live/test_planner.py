@@ -157,8 +157,13 @@ def test_a_deadline_ends_the_search_before_a_batch_that_would_end_too_late():
     assert planner.plan(window(), PlanRequest(goal=GoalChoice(GOAL), seconds=60.0)).plan.complete
 
 
-def test_a_followed_plan_of_another_size_or_not_finite_is_rejected(live):
-    for actions in (np.zeros((25, 3)), np.zeros((24, 2)), np.full((24, 3), np.nan)):
+def test_a_followed_plan_that_is_not_finite_is_rejected_even_when_it_is_over():
+    with pytest.raises(BadActions, match="followed"):
+        Followed(np.full((24, 3), np.nan, np.float32), stamp_ns=1)
+
+
+def test_a_followed_plan_of_another_size_is_rejected(live):
+    for actions in (np.zeros((25, 3)), np.zeros((24, 2))):
         followed = Followed(actions.astype(np.float32), window().stamp_ns)
         with pytest.raises(BadActions, match="warm start"):
             live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL), followed=followed))

@@ -34,6 +34,7 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "node": lambda results: node_table.node_report(results / "node.json"),
     "soak": lambda results: node_table.soak_report(results / "soak.json"),
     "real_time": lambda results: node_table.real_time_report(results / "real_time.json"),
+    "surprise": lambda results: node_table.surprise_report(results / "surprise.json"),
     "faults": lambda results: node_table.faults_report(results / "faults.json"),
 }
 """A table goes between `<!-- table NAME -->` and `<!-- end -->` of a page."""

@@ -106,5 +106,41 @@ def faults_report(path: Path) -> str:
     return "\n\n".join(parts)
 
 
+def surprise_report(path: Path) -> str:
+    """The alarm of the topic ~/surprise, from `benchmarks.node.surprise`."""
+    if not path.exists():
+        return NOT_MEASURED
+    result = json.loads(path.read_text())
+    text = (
+        f"`{result['command']}`, {result['date']}: checkpoint `{result['checkpoint']}`, motion `{result['motion']}`, "
+        f"{result['n']['episodes']} episodes, {result['minutes']:g} minutes and {result['latents']} latents without a "
+        "disturbance. In brackets: 95 % interval."
+    )
+    return f"{text}\n\n{surprise_table(result)}"
+
+
+def surprise_table(result: Mapping[str, Any]) -> str:
+    """False alarms, and episodes in which a disturbance raised the alarm, by threshold."""
+    columns = result["thresholds"]
+    rows = [
+        ["latents above the threshold", *(_share(column["latents_above"]) for column in columns)],
+        ["false alarms per minute", *(f"{column['alarms_per_minute']:g}" for column in columns)],
+        ["episodes with a false alarm", *(_share(column["episodes_with_false_alarm"]) for column in columns)],
+    ]
+    for name in columns[0]["raised"]:
+        cells = []
+        for column in columns:
+            found = column["raised"][name]
+            delay = "" if found["median_delay_s"] is None else f", {found['median_delay_s']:g} s"
+            cells.append(_share(found) + delay)
+        rows.append([name, *cells])
+    return table(["threshold", *(f"{column['threshold']:g}" for column in columns)], rows)
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    low, high = (100 * bound for bound in found["interval"])
+    return f"{100 * found['count'] / found['of']:.1f} % [{low:.1f}, {high:.1f}]"
+
+
 def _cell(percentiles: Mapping[str, float] | None) -> str:
     return "" if percentiles is None else " / ".join(f"{percentiles[name]:.1f}" for name in ("p50", "p95", "p99"))

@@ -236,7 +236,14 @@ def test_no_command_with_a_damaged_robot_file_ends_in_a_traceback(good, tmp_path
 
 @pytest.mark.parametrize(
     ("format_", "number"),
-    [("messages", 216), ("messages", 293), ("video_csv", 201), ("video_npz", 137), ("video_npz", 1252)],
+    [
+        ("messages", 216),
+        ("messages", 293),
+        ("video_csv", 201),
+        ("video_npz", 137),
+        ("video_npz", 1252),
+        ("lerobot_v3", 3128),
+    ],
 )
 def test_mutations_that_once_ended_in_a_traceback_do_so_no_more(good, tmp_path, format_, number):
     survive(format_, good(format_), tmp_path, number, count=9)

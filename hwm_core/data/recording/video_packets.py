@@ -87,10 +87,11 @@ def _packets(container: Any, stream: Any, span: VideoSpan, length: int, rate_hz:
     if len(times) != length:
         raise _truncated(span, f"{length} frames from {span.start_s:.3f} s", f"{len(times)}")
     if np.abs(np.sort(times) - origin - np.arange(length) / rate_hz).max() > half:
+        seconds = max(times) - min(times)
         raise BadBag(
             f"Video {span.path}",
             expected=f"{rate_hz:g} frames per second, the `fps` of info.json",
-            got=f"{(length - 1) / (max(times) - min(times)):.4g}",
+            got=f"{(length - 1) / seconds:.4g}" if seconds else f"{length} frames at one time",
             remedy="Correct `fps`. If the intervals vary, convert with --codec, which makes them equal.",
         )
 

@@ -137,6 +137,8 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
             stream = container.streams.best("video")  # not the cover picture of the file
             if stream is None:
                 raise IndexError("no video stream")
+            if stream.codec_context is None:
+                raise IndexError("a codec without a decoder")
             yield container, stream
     except (av.error.FFmpegError, IndexError, OSError, UnicodeDecodeError) as error:
         raise BadBag(

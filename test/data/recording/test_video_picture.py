@@ -5,9 +5,10 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from recordings import write_video
 from tagged_videos import FULL, LIMITED, LUMA, set_display_matrix, write_tagged_video
 
-from hwm_core.data.recording.video_packets import copy_packets
+from hwm_core.data.recording.video_packets import check_packets, copy_packets
 from hwm_core.data.recording.video_reader import VideoSpan, video_facts
 from hwm_core.errors import BadBag
 
@@ -110,3 +111,12 @@ def test_videos_that_are_shown_differently_are_not_joined_and_a_copy_is_shown_th
     assert video_facts(upright) != video_facts(turned)
     copy_packets([VideoSpan(turned), VideoSpan(turned)], [4, 4], 30, tmp_path / "c.mp4")
     assert np.array_equal(first_image(tmp_path / "c.mp4"), first_image(turned))
+
+
+def test_packets_that_all_have_one_time_are_rejected_with_it(tmp_path):
+    write_video(tmp_path / "a.mp4", 4, "libsvtav1")
+    data = (tmp_path / "a.mp4").read_bytes()
+    start = data.index(b"elst") + 16  # the time at which the file starts to be shown
+    (tmp_path / "b.mp4").write_bytes(data[:start] + b"\x40" + data[start + 1 :])
+    with pytest.raises(BadBag, match=r"30 frames per second.*got 4 frames at one time"):
+        check_packets(VideoSpan(tmp_path / "b.mp4"), 4, 30)

@@ -67,19 +67,19 @@ def _require_shape(name: str, stats: Mapping[str, Any]) -> tuple[int, ...]:
 def flat_names(names: list[Any] | dict[str, Any] | str | None) -> tuple[str, ...]:
     """The names of a feature in order: a list, lists of names, or one name; a mapping to lists or to positions.
 
-    A mapping to lists that share names gives LIST_NAME, so that all names differ. Null in a list means that there are
-    no names.
+    A mapping to lists that share names gives LIST_NAME, so that all names differ. A null or blank name means that there
+    are no names.
     """
-    names = [names] if isinstance(names, str) else names
-    if not names or (isinstance(names, list) and None in names):
+    names = [names] if isinstance(names, str) else names or []
+    if isinstance(names, dict) and all(isinstance(position, int) for position in names.values()):
+        names = sorted(names, key=lambda name: int(names[name]))
+    groups = {"": names} if isinstance(names, list) else names
+    flat = [(key, name) for key, group in groups.items() for some in _list(group) for name in _list(some)]
+    if any(name is None or not str(name).strip() for _, name in flat):
         return ()
-    if isinstance(names, list):
-        return tuple(str(name) for some in names for name in _list(some))
-    if all(isinstance(position, int) for position in names.values()):
-        return tuple(sorted(names, key=lambda name: int(names[name])))
-    listed = [(key, str(name)) for key, group in names.items() for name in _list(group)]
-    groups = {name: key for key, name in listed}  # the last list that has the name
-    shared = any(groups[name] != key for key, name in listed)
+    listed = [(key, str(name)) for key, name in flat]
+    last = {name: key for key, name in listed}  # the last list that has the name
+    shared = any(last[name] != key for key, name in listed)
     return tuple(f"{key}_{name}" if shared else name for key, name in listed)
 
 

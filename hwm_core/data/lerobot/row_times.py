@@ -10,8 +10,8 @@ from hwm_core.data.lerobot.columns import numeric_rows
 
 _UNITS = {1.0: "seconds", 1e3: "milliseconds", 1e6: "microseconds", 1e9: "nanoseconds"}
 _ARROW_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-# A rate within this factor of `fps` is taken for irregular or wrong by the user of the times, not for another unit.
-_SAME_RATE = 2.0
+# A rate within this factor of `fps` is irregular; a conversion or hwm verify reports by how much.
+_SAME_RATE = 1.5
 _MOST_S = 9e9  # int64 nanoseconds hold 292 years
 
 
@@ -34,7 +34,8 @@ def row_times(column: pyarrow.ChunkedArray, fps: float) -> RowTimes:
         fps: frame rate of info.json.
 
     Raises:
-        ValueError: a row has no time, several values, or no number; or the times do not advance.
+        ValueError: a row has no time, several values, or no number; the times do not advance; or their intervals fit
+            `fps` in no unit.
     """
     scale, values, single = _values(column)
     if not np.isfinite(values).all():
@@ -43,8 +44,11 @@ def row_times(column: pyarrow.ChunkedArray, fps: float) -> RowTimes:
         steps = np.diff(values)
         if np.median(steps) <= 0:
             return _from_rows(values, single, fps)
-        ratio = float(np.median(np.abs(steps))) * fps
-        scale = scale or next((one for one in _UNITS if one / _SAME_RATE < ratio < one * _SAME_RATE), 1.0)
+        period = float(np.median(np.abs(steps)))
+        units = (scale,) if scale else tuple(_UNITS)
+        scale = next((one for one in units if one / _SAME_RATE < period * fps < one * _SAME_RATE), None)
+        if scale is None:
+            raise ValueError(f"intervals of {period:.6g}, which do not fit {fps:g} rows a second")
     scale = scale or 1.0
     if abs(values).max(initial=0.0) / scale > _MOST_S:
         raise ValueError(f"{values[0]:.6g} in the first row, and intervals that do not fit {fps:g} rows a second")

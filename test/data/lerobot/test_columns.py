@@ -75,6 +75,9 @@ def test_every_spelling_of_time_gives_the_same_intervals_and_is_reported(values,
         ([-t / 30 for t in range(20)], "do not advance"),
         ([0.0] * 19 + [None], "no number in row 19"),
         (1e17 * GRID, "do not fit 30 rows a second"),
+        (30 * GRID, "intervals of 1, which do not fit 30 rows a second"),  # numbers of rows
+        (2 * GRID, "intervals of 0.06666"),  # 15 rows a second: images at row / fps or at the time?
+        (pyarrow.array((1e9 * GRID).astype(np.int64), pyarrow.timestamp("us")), "intervals of 3.3"),
     ],
 )
 def test_times_that_are_none_are_rejected_with_the_reason(folder, tmp_path, values, message):
@@ -244,7 +247,9 @@ def test_a_conversion_leaves_out_an_episode_whose_numbers_are_none(folder, tmp_p
     assert open_lerobot(tmp_path / "out").episodes == (1,)
 
 
-@pytest.mark.parametrize("names", ["motors", [None, None, None], [None]])
+@pytest.mark.parametrize(
+    "names", ["motors", [None, None, None], [None], ["a", "", "b"], ["a", " ", "b"], [["a", None, "b"]]]
+)
 def test_names_that_are_none_are_numbers(folder, names):
     change_features(folder, **{"observation.state": {"dtype": "float32", "shape": [3], "names": names}})
     assert open_lerobot(folder).state_names == ("joint_0", "joint_1", "joint_2")

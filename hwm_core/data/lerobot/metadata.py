@@ -72,7 +72,7 @@ def flat_names(names: list[Any] | dict[str, Any] | str | None) -> tuple[str, ...
     """
     names = [names] if isinstance(names, str) else names or []
     if isinstance(names, dict) and all(isinstance(position, int) for position in names.values()):
-        names = sorted(names, key=lambda name: int(names[name]))
+        names = [name for name, _ in sorted(names.items(), key=lambda named: int(named[1]))]
     groups = {"": names} if isinstance(names, list) else names
     flat = [(key, name) for key, group in groups.items() for some in _list(group) for name in _list(some)]
     if any(name is None or not str(name).strip() for _, name in flat):

@@ -19,7 +19,7 @@ from hwm_core.data.rosbag2.message_types import message_types
 from hwm_core.data.rosbag2.metadata import METADATA, is_bag_file
 from hwm_core.data.rosbag2.sqlite_file import SQLITE_MAGIC
 from hwm_core.data.rosbag2.stamps import HEADER_STAMPS, ChannelStamps, Stamps, StampSource, as_stamps
-from hwm_core.data.rosbag2.topic_choice import choose_topics
+from hwm_core.data.rosbag2.topic_choice import absent_topics, choose_topics
 from hwm_core.data.rosbag2.topics import Topics
 from hwm_core.data.rosbag2.trajectories import TRAJECTORY, TrajectoryEvents
 from hwm_core.data.rosbag2.video_packets import DEFINITIONS, PACKET_TYPES, PacketEvents
@@ -80,6 +80,8 @@ def bag_events(
             yield Notice("note", text)
         for topic, encoding in sorted(bag.foreign().items()):
             yield Notice("note", f"topic {topic} is left out: its messages are in {encoding}, not in {CDR}")
+        for text in absent_topics(bag, topics):
+            yield Notice("note", text)
 
 
 def bag_topics(path: Path) -> dict[str, tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """Which topics of a bag hold the images, states and commands, and of which message type they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ JOINT_TYPES: Mapping[Channel, tuple[str, ...]] = {
     "states": ("sensor_msgs/msg/JointState",),
     "commands": ("sensor_msgs/msg/JointState", TRAJECTORY),
 }
+_DEFAULT = Topics()
 _REPUBLISH = "publish them as sensor_msgs/Image while playing the bag"
 _Recorded = Mapping[str, tuple[str, ...]]  # {topic: message types}
 
@@ -66,6 +67,18 @@ def choose_topics(path: Path, bag: Bag, topics: Topics, images: bool) -> list[Ch
             remedy=_alternatives(recorded, JOINT_TYPES["commands"]),
         )
     return chosen
+
+
+def absent_topics(bag: Bag, topics: Topics) -> Iterator[str]:
+    """A phrase for each joint topic that the user named and the bag lacks."""
+    recorded, foreign = bag.topic_types(), bag.foreign()
+    named: tuple[tuple[Channel, str, str], ...] = (
+        ("states", topics.joint_states, _DEFAULT.joint_states),
+        ("commands", topics.commands, _DEFAULT.commands),
+    )
+    for channel, topic, default in named:
+        if topic != default and topic not in recorded and topic not in foreign:
+            yield f"no topic {topic}, so no {channel}. {_alternatives(recorded, JOINT_TYPES[channel]).rstrip('.')}"
 
 
 def _not_ros2(path: Path, topic: str, encoding: str) -> BadBag:

@@ -214,11 +214,14 @@ def test_without_the_joint_topics_the_recorded_ones_are_listed(bag):
         read(bag, topics=Topics(joint_states="/a", commands="/b"))
 
 
-def test_one_joint_topic_is_enough(bag):
-    episode, _ = read(bag, topics=Topics(commands="/absent"))
+def test_one_joint_topic_is_enough_and_an_absent_one_that_was_named_is_reported(bag):
+    episode, report = read(bag, topics=Topics(commands="/absent"))
     assert episode.commands is None and len(episode) == 40
-    episode, _ = read(bag, topics=Topics(joint_states="/absent"))
+    assert "no topic /absent, so no commands. Topics of this type in the bag: /joint_" in report.remarks()
+    episode, report = read(bag, topics=Topics(joint_states="/absent"))
     assert episode.states is None and len(episode) == 39
+    assert "no topic /absent, so no states" in report.remarks()
+    assert "no topic" not in read(bag)[1].remarks()
 
 
 def test_a_topic_with_another_type_is_rejected(bag):

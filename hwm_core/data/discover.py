@@ -1,6 +1,6 @@
 """Finds recordings of all formats: rosbag2, LeRobot, 1X raw shards, and videos with joint tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -152,8 +152,11 @@ def _recordings_of(path: Path, reading: _Reading) -> FoundRecordings:
         return FoundRecordings([*open_raw(path)], [])
     if path.suffix.lower() in VIDEO_SUFFIXES:  # cameras write .MP4 and .MOV
         tables = [path.with_suffix(form) for suffix in TABLE_SUFFIXES for form in (suffix, suffix.upper())]
-        found: list[Recording] = [VideoRecording(path, table) for table in tables if table.exists()]
-        return FoundRecordings(found[:1], [], unused=[] if found else [(path.name, _without_table(path))])
+        tables = list({table.resolve(): table for table in tables if table.exists()}.values())
+        if len(tables) > 1:
+            raise _two_tables(path, tables)
+        found: list[Recording] = [VideoRecording(path, table) for table in tables]
+        return FoundRecordings(found, [], unused=[] if found else [(path.name, _without_table(path))])
     return FoundRecordings([], [])
 
 
@@ -164,6 +167,11 @@ def _without_table(video: Path) -> BadBag:
         got="none",
         remedy=f"Write {video.with_suffix('.csv').name}, or move the video elsewhere.",
     )
+
+
+def _two_tables(video: Path, tables: Sequence[Path]) -> BadBag:
+    names = " and ".join(table.name for table in tables)
+    return BadBag(f"Video {video}", expected="one table of joint values", got=names, remedy="Remove or rename one.")
 
 
 def _nothing_found(path: Path) -> BadBag:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from command import hwm
-from mutations import change_field, mutate
+from mutations import change_array, change_field, mutate
 from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
 from recordings import lerobot_dataset, record, run, write_video
 
@@ -83,9 +83,14 @@ def messages(path: Path) -> None:
     mcap(path)
 
 
+def arrays(path: Path) -> None:
+    """Videos whose arrays a mutation changes, in place of bytes."""
+    video_npz(path)
+
+
 FORMATS: dict[str, Callable[[Path], None]] = {
     one.__name__: one
-    for one in (mcap, sqlite, messages, lerobot_v2, lerobot_v3, video_csv, video_npz, onex_raw, onex_tokens)
+    for one in (mcap, sqlite, messages, lerobot_v2, lerobot_v3, video_csv, video_npz, arrays, onex_raw, onex_tokens)
 }
 
 
@@ -140,6 +145,16 @@ def commands(format_: str, source: Path, out: Path) -> list[tuple[object, ...]]:
     ]
 
 
+def change_arrays(path: Path, random: Random) -> str:
+    """Change one array of a table."""
+    file = path / "run_1.npz"
+    with np.load(file) as stored:
+        one = dict(stored) | {"time_s": np.arange(FRAMES) / 30, "segments": np.zeros(FRAMES, np.int64)}
+    done = change_array(one, random)
+    np.savez(file, **one)
+    return done
+
+
 @contextmanager
 def limited(seconds: int) -> Iterator[None]:
     """Raise TimeoutError in the body after some time."""
@@ -161,7 +176,7 @@ def survive(format_: str, good: Path, tmp_path: Path, number: int, count: int) -
     random = Random(f"{format_} {number}")
     source = tmp_path / "damaged"
     shutil.copytree(good, source)
-    done = change_message(source, random) if format_ == "messages" else mutate(source, random)
+    done = {"messages": change_message, "arrays": change_arrays}.get(format_, mutate)(source, random)
     for words in random.sample(commands(format_, source, tmp_path / "out"), count):
         try:
             with limited(_MOST_S):

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 import yaml
@@ -112,6 +113,28 @@ def change_field(value: Any, random: Random) -> str:
     else:
         container[key] = str(container[key])
     return f"{kind} {key!r}"
+
+
+def change_array(arrays: dict[str, np.ndarray], random: Random) -> str:
+    """Drop or replace one array, or change its shape, type or a value."""
+    name = random.choice(sorted(arrays))
+    kind = random.choice(["drop", "replace", "shape", "shape", "type", "value", "cut"])
+    if kind == "drop":
+        del arrays[name]
+    elif kind == "replace":
+        arrays[name] = np.array(random.choice([one for one in VALUES[:12] if not isinstance(one, dict)]))
+    elif kind == "shape":
+        arrays[name] = arrays[name].reshape(random.choice([(1, -1), (-1, 1), (-1,), (1, 1, -1)]))
+    elif kind == "type":
+        arrays[name] = arrays[name].astype(
+            random.choice(["S8", "U8", "O"] + ["c16", "f2", "i1", "M8[s]"] * (name != "names"))
+        )
+    elif kind == "cut":
+        arrays[name] = arrays[name][: random.randrange(len(arrays[name]))]
+    elif arrays[name].dtype.kind in "fi":
+        array = arrays[name] = arrays[name].astype(float)
+        array.flat[random.randrange(array.size)] = random.choice([-1, 0.5, 1e300, np.nan, np.inf])
+    return f"{kind} {name}"
 
 
 def _json(file: Path, random: Random) -> str:

@@ -8,6 +8,7 @@ it, row n belongs to frame n. A new `segment` is a cut.
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,10 @@ def read_joint_table(path: Path) -> JointTable:
             remedy="The file is truncated or has another format; docs/data.md shows the format.",
         ) from error
     for names in table.names.values():
+        if not all(name.strip() for name in names):
+            raise BadBag(
+                f"Table {path}", expected="a name for each joint", got="a blank one", remedy="Name it: state.NAME."
+            )
         require_distinct_names(names, f"table {path.name}")
     if table.time_s is not None and (not np.isfinite(table.time_s).all() or (np.diff(table.time_s) < 0).any()):
         raise BadBag(
@@ -109,18 +114,29 @@ def _read_csv(path: Path) -> JointTable:
 
 def _read_npz(path: Path) -> JointTable:
     arrays = read_npz(path)
-    names = tuple(str(name) for name in arrays["names"])
-    values = {channel: np.asarray(arrays[channel], dtype=np.float64) for channel in _PREFIXES if channel in arrays}
-    rows = {len(one) for one in values.values()} | {len(arrays[key]) for key in ("time_s", "segments") if key in arrays}
-    if not values or len(rows) != 1 or any(one.shape[1:] != (len(names),) for one in values.values()):
+    names = tuple(one.decode() if isinstance(one, bytes) else str(one) for one in arrays["names"].reshape(-1).tolist())
+    values = {channel: _reals(arrays[channel], channel) for channel in _PREFIXES if channel in arrays}
+    by_row = [arrays[key] for key in ("time_s", "segments") if key in arrays]
+    right = all(one.shape[1:] == (len(names),) for one in values.values()) and all(one.ndim == 1 for one in by_row)
+    if not values or not right or len({len(one) for one in (*values.values(), *by_row)}) != 1:
         shapes = {key: list(array.shape) for key, array in arrays.items()}
-        raise ValueError(f"arrays {shapes}; states or commands [N, {len(names)}] are needed, all with the same N")
+        raise ValueError(
+            f"arrays {shapes}; states or commands [N, {len(names)}] are needed, and time_s and segments [N], all with "
+            "the same N"
+        )
     return JointTable(
         names=dict.fromkeys(values, names),
         values=values,
-        time_s=np.asarray(arrays["time_s"], dtype=np.float64) if "time_s" in arrays else None,
-        segments=_whole(np.asarray(arrays["segments"], dtype=np.float64)) if "segments" in arrays else None,
+        time_s=_reals(arrays["time_s"], "time_s") if "time_s" in arrays else None,
+        segments=_whole(_reals(arrays["segments"], "segments")) if "segments" in arrays else None,
     )
+
+
+def _reals(array: NDArray[Any], name: str) -> NDArray[np.float64]:
+    """An array of real numbers. Raises ValueError for another type."""
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} of type {array.dtype}")
+    return array.astype(np.float64)
 
 
 def _whole(numbers: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -127,6 +127,35 @@ def test_a_truncated_npz_and_an_npz_with_other_arrays_are_rejected(video):
         read(video)
 
 
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"time_s": np.arange(20.0)[:, None] / 30}, r"'time_s': \[20, 1\]"),
+        ({"segments": np.zeros((20, 2))}, r"'segments': \[20, 2\]"),
+        ({"states": np.zeros((20, 1), complex)}, "states of type complex128"),
+        ({"states": np.full((20, 1), "x")}, "states of type <U1"),
+        ({"states": np.float64(3)}, r"'states': \[\]"),
+        ({"names": [" "]}, "a blank one"),
+    ],
+)
+def test_an_npz_with_arrays_of_other_shapes_or_types_is_rejected_with_them(video, arrays, message):
+    np.savez(video.with_suffix(".npz"), **{"names": ["a"], "states": np.zeros((20, 1)), **arrays})
+    with pytest.raises(BadBag, match=message):
+        read(video)
+
+
+def test_names_of_bytes_are_text(video):
+    np.savez(video.with_suffix(".npz"), names=np.array([b"a"]), states=np.zeros((20, 1)))
+    assert read(video)[0].names == ("a",)
+
+
+def test_a_video_with_two_tables_is_rejected_with_both(video, capsys):
+    video.with_suffix(".csv").write_text("state.neck\n" + "1\n" * 20)
+    np.savez(video.with_suffix(".npz"), names=["a"], states=np.zeros((20, 1)))
+    assert hwm("verify", video.parent) == 1
+    assert "expected one table of joint values, got run_4.csv and run_4.npz" in capsys.readouterr().out
+
+
 def test_a_video_without_a_table_is_rejected(video):
     with pytest.raises(BadBag, match=r"a \.csv or \.npz of its name"):
         find_recordings(video, TOPICS)

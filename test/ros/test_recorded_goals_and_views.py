@@ -2,6 +2,7 @@
 
 import json
 import math
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,30 @@ def test_the_layouts_name_only_topics_that_the_nodes_have(robot):
     rviz = topics_of(yaml.safe_load((CONFIG / "world_model.rviz").read_text()))
     assert len(foxglove) > 5 and foxglove <= known, foxglove - known
     assert len(rviz) > 2 and {f"/{name}" for name in rviz} <= known, "relative names, which follow rviz2's namespace"
+
+
+def plots_of(value) -> set[str]:
+    """The paths of plots in a layout."""
+    if isinstance(value, dict):
+        return {one["value"] for one in value.get("paths", [])}.union(*map(plots_of, value.values()))
+    return set().union(*map(plots_of, value)) if isinstance(value, list) else set()
+
+
+def test_the_layouts_show_images_and_plot_fields_of_the_types_that_the_nodes_publish(robot):
+    types = dict(robot.node.get_topic_names_and_types())
+    types |= {"/sim_robot/goal_image": ["sensor_msgs/msg/Image"], "/sim_robot/palm_distance": ["std_msgs/msg/Float64"]}
+    layout = json.loads((CONFIG / "world_model.foxglove.json").read_text())
+    panels = layout["configById"].values()
+    shown = {panel["imageMode"]["imageTopic"] for panel in panels if "imageMode" in panel}
+    shown |= {f"/{name}" for name in topics_of(yaml.safe_load((CONFIG / "world_model.rviz").read_text()))}
+    for topic in shown:
+        kind = "sensor_msgs/msg/CompressedImage" if topic.endswith("/compressed") else "sensor_msgs/msg/Image"
+        assert types[topic] == [kind]
+    for path in plots_of(layout):
+        topic, _, field = path.partition(".")
+        package, _, message = types[topic][0].split("/")
+        fields = getattr(import_module(f"{package}.msg"), message).get_fields_and_field_types()
+        assert fields[field.removesuffix("[:]")].startswith("sequence") == field.endswith("[:]"), path
 
 
 def test_a_foxglove_layout_follows_a_namespace_but_diagnostics_are_global():

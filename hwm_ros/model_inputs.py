@@ -33,6 +33,10 @@ _COMPRESSED, _CUT = f"{_IMAGE}/compressed", "recording/cut"
 _PREFER_RAW_S = 1.0
 _COMMANDS_PER_FRAME = 4  # of the model, that a trajectory gives
 _LATEST_NS = (2**31 - 1) * 1_000_000_000  # the latest time that a message can hold
+_NO_CLOCK = (
+    "use_sim_time is set, and no time has come on /clock. Start what publishes it (`ros2 bag play --clock`), or set"
+    " use_sim_time to false."
+)
 _OFFSET = "seconds added to the stamps of {}, to correct a constant delay between sensors"
 
 
@@ -140,6 +144,8 @@ class ModelInputs:
         published = self._node.count_publishers
         self._mismatches = {topic: text for topic, text in self._mismatches.items() if published(topic)}
         self._graph |= {f"qos {topic}": Finding(text) for topic, text in self._mismatches.items()}
+        if self._node.get_parameter("use_sim_time").value and self._now_ns() == 0:
+            self._graph = {"clock": Finding(_NO_CLOCK, is_error=False), **self._graph}
 
     def choose_camera(self) -> None:
         """With image_transport `auto`, listen to both transports again when none delivers."""

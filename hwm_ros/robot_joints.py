@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from sensor_msgs.msg import JointState
 
 from hwm_core.data.robot.joint_limits import LARGEST_VALUE
 from hwm_core.data.robot.joint_names import match_names, require_distinct_names
-from hwm_core.errors import BadActions
+from hwm_core.errors import BadActions, BadInput
 from hwm_core.live.publishers import Publishers
 from hwm_ros import convert
 from hwm_ros.msg import ModelInfo
@@ -58,7 +58,12 @@ class RobotJoints:
         return bool(self._newest)
 
     def add(self, message: JointState, number: int | None = None) -> None:
-        """Store a message; the model need not be known yet. `number`: that its publisher gave it, if known."""
+        """Store a message; the model need not be known yet. `number`: that its publisher gave it, if known.
+
+        A message without positions, which may hold velocities or efforts, says nothing about them.
+        """
+        if message.name and not message.position and (message.velocity or message.effort):
+            return
         key = (self._publishers.identify(number), frozenset(message.name))
         self._newest.pop(key, None)
         self._newest[key] = (self._clock(), message)
@@ -72,8 +77,10 @@ class RobotJoints:
     def measured(self, info: ModelInfo) -> MeasuredJoints:
         """The newest positions of the model's joints. At least one message must have been added.
 
+        A malformed message is an error only until each of its joints has a newer value.
+
         Raises:
-            RobotMismatch: the messages do not hold all joints; lists the missing ones.
+            RobotMismatch: the messages do not hold all joints, or the newest has a joint twice.
             BadActions: a newest value is not finite or missing, or two publishers contradict each other.
         """
         aliases = dict(zip(info.aliases, info.alias_joints))
@@ -82,14 +89,12 @@ class RobotJoints:
             stamp_ns = convert.stamp_ns(message.header.stamp) if self._stamped else 0
             joints = [aliases.get(name, name) for name in message.name]
             wanted = set(info.joint_names)
-            require_distinct_names([joint for joint in joints if joint in wanted], "the joint message")
-            if not wanted.isdisjoint(joints) and len(message.position) != len(joints):
-                raise BadActions(
-                    "Joint message",
-                    expected=f"{len(joints)} positions, one per name",
-                    got=len(message.position),
-                    remedy="Fix the publisher.",
-                )
+            try:
+                _require_well_formed(message, [joint for joint in joints if joint in wanted])
+            except BadInput:
+                if wanted.intersection(joints) <= values.keys():
+                    continue
+                raise
             for joint, robot_name, position in zip(joints, message.name, message.position, strict=False):
                 if joint not in wanted:
                     continue
@@ -110,6 +115,18 @@ class RobotJoints:
             min(values[name].arrived for name in info.joint_names),
             positions.astype(np.float32),
             [values[name].robot_name for name in info.joint_names],
+        )
+
+
+def _require_well_formed(message: JointState, joints: Sequence[str]) -> None:
+    """`joints`: those of the model in it. Raises RobotMismatch for one twice, BadActions without a position each."""
+    require_distinct_names(joints, "the joint message")
+    if joints and len(message.position) != len(message.name):
+        raise BadActions(
+            "Joint message",
+            expected=f"{len(message.name)} positions, one per name",
+            got=len(message.position),
+            remedy="Fix the publisher.",
         )
 
 

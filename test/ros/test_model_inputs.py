@@ -12,6 +12,8 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 from builtin_interfaces.msg import Time
 from hwm_ros.msg import ErrorCode, Surprise
 from hwm_ros.srv import ResetContext
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from ros_robot import FRAME_NS, camera_image, robot_of
 from sensor_msgs.msg import CompressedImage, JointState
 from std_msgs.msg import Empty, Header
@@ -184,3 +186,12 @@ def test_another_type_on_the_topic_and_a_node_of_the_same_name_are_reported_with
     twin.destroy_publisher(wrong)
     twin.destroy_node()
     rclpy.try_shutdown(context=context)
+
+
+def test_simulated_time_without_a_clock_is_reported_with_what_to_start(ready):
+    for sim_time, words in ((True, "no time has come on /clock"), (False, "")):
+        value = Parameter("use_sim_time", value=sim_time).to_parameter_msg()
+        done = ready.call(SetParameters, "/world_model/set_parameters", SetParameters.Request(parameters=[value]))
+        assert done.results[0].successful, done.results[0].reason
+        if words:
+            assert "ros2 bag play --clock" in str(reported(ready, words, level=b"\x01"))

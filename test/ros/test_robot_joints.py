@@ -76,6 +76,27 @@ def test_unusable_joints_are_an_error(joints, names, positions, fault):
         joints.measured(INFO)
 
 
+@pytest.mark.parametrize(
+    ("names", "positions"),
+    [(["neck", "wheel"], [0.5]), (["neck", "neck_joint", "wheel"], [0.1, 0.2, 0.3]), (["elbow", "wheel"], [])],
+)
+def test_one_malformed_message_costs_itself_when_a_newer_one_has_its_joints(joints, names, positions):
+    joints.add(message(["neck", "elbow"], [1, 2]), 1)
+    joints.add(message(names, positions), 900)
+    with pytest.raises((BadActions, RobotMismatch)):
+        joints.measured(INFO)
+    joints.add(message(["neck", "elbow"], [1, 2]), 2)
+    assert joints.measured(INFO).positions.tolist() == [1, 2]
+
+
+def test_velocities_without_positions_hide_no_position(joints):
+    joints.add(message(["neck", "elbow"], [1, 2]), 1)
+    velocities = message(["neck", "elbow"], [])
+    velocities.velocity = [0.1, 0.2]
+    joints.add(velocities, 900)
+    assert joints.measured(INFO).positions.tolist() == [1, 2]
+
+
 def test_ever_new_names_do_not_fill_the_memory(joints):
     for number in range(5000):
         joints.add(message(["neck", "elbow", f"joint {number}"], [1, 2, 3]))

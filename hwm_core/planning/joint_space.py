@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hwm_core.data.robot.joint_names import require_distinct_names
 from hwm_core.data.robot.manifest import ActionManifest
 from hwm_core.errors import BadConfig, RobotMismatch
 
@@ -86,13 +87,14 @@ class JointSpace:
         return self.max_acceleration / self.frame_rate_hz**2
 
     def index(self, names: tuple[str, ...]) -> Tensor:
-        """Columns of these joints. Raises RobotMismatch for a joint that the model does not have."""
+        """Columns of these joints. Raises RobotMismatch for a joint that the model does not have, or one twice."""
+        require_distinct_names(names, "a plan", "Name each joint to plan once.")
         unknown = [name for name in names if name not in self.names]
         if unknown:
             raise RobotMismatch(
                 "joints to plan",
                 expected=f"names among {', '.join(self.names)}",
-                got=", ".join(unknown),
+                got=", ".join(name or "an empty name" for name in unknown),
                 remedy="Correct the list of planned joints.",
             )
         return torch.tensor([self.names.index(name) for name in names], device=self.lower.device)

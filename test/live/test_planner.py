@@ -174,6 +174,8 @@ def test_a_plan_needs_a_goal_and_joints_of_the_model(live):
         live[1].plan(window(), PlanRequest())
     with pytest.raises(RobotMismatch, match="tail"):
         live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL), joints=(JOINTS[0], "tail")))
+    with pytest.raises(RobotMismatch, match=f"{JOINTS[0]} more than once"):
+        live[1].plan(window(), PlanRequest(goal=GoalChoice(GOAL), joints=(JOINTS[0], JOINTS[0])))
 
 
 def test_a_goal_that_is_the_scene_itself_is_answered_by_holding():

@@ -35,6 +35,7 @@ TABLES: Mapping[str, Callable[[Path], str]] = {
     "soak": lambda results: node_table.soak_report(results / "soak.json"),
     "real_time": lambda results: node_table.real_time_report(results / "real_time.json"),
     "surprise": lambda results: node_table.surprise_report(results / "surprise.json"),
+    "surprise_tiny": lambda results: node_table.surprise_report(results / "surprise_tiny.json"),
     "faults": lambda results: node_table.faults_report(results / "faults.json"),
 }
 """A table goes between `<!-- table NAME -->` and `<!-- end -->` of a page."""

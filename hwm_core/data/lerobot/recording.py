@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from hwm_core.data.robot.joint_names import require_distinct_names
 from hwm_core.errors import BadBag
 
 _LoadImage = Callable[[], NDArray[np.uint8]]
+_SAME_RATE = 1.05  # a video within this factor of `fps` has one frame a row, whose times are rounded or irregular
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,23 @@ class LeRobotRecording(Recording):
             because=f"one for each row of episode {number}",
             remedy="The video or the table is truncated; download it again.",
         )
-        for _, rgb in images:
+        times: list[float] = []
+        for seconds, rgb in images:
+            times.append(seconds)
             yield partial(_same, rgb)
+        if len(times) > 1:
+            self._require_rate((len(times) - 1) / max(times[-1] - times[0], 1e-9), video.path)
+
+    def _require_rate(self, rate_hz: float, path: Path) -> None:
+        """Raises BadBag for a video of another rate than the rows: LeRobot takes the frame at the time of a row."""
+        fps = self.dataset.fps
+        if not 1 / _SAME_RATE < rate_hz / fps < _SAME_RATE:
+            raise BadBag(
+                f"Video {path}",
+                expected=f"{fps:g} frames per second, the `fps` of info.json",
+                got=f"{rate_hz:.4g}",
+                remedy="Correct `fps`, or download the video again.",
+            )
 
     def _joints(
         self, channel: Channel, row: int, stamp_ns: int, names: tuple[str, ...], values: NDArray[np.float64]

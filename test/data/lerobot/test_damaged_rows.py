@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 from command import hwm
 from lerobot_sets import EPISODES, change_features, change_info, change_rows, plain_set, with_column, write_lines
-from recordings import PREPROCESSING, recording_at
+from recordings import PREPROCESSING, recording_at, write_video
 
 from hwm_core.data.lerobot.dataset import open_lerobot
 from hwm_core.data.lerobot.tasks import row_tasks
@@ -228,3 +228,11 @@ def test_a_relative_source_is_named_after_its_folder(old, tmp_path, monkeypatch,
     assert hwm("convert", ".", "--to", "rosbag2", "--out", tmp_path / "again") == 0
     assert [one.name for one in (tmp_path / "again").iterdir()] == ["set_000001"]
     assert "1 recordings as rosbag2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("rate", "fault"), [(15, True), (31, False), (60, True)])
+def test_a_video_of_another_rate_than_fps_is_rejected_with_both(tmp_path, capsys, rate, fault):
+    made = plain_set(tmp_path / "set", (0, 1))
+    write_video(made / "videos/chunk-000/observation.images.head/episode_000001.mp4", 20, "mpeg4", rate=rate)
+    assert hwm("verify", made) == fault
+    assert (f"expected 30 frames per second, the `fps` of info.json, got {rate}." in capsys.readouterr().out) == fault

@@ -210,6 +210,19 @@ def test_a_blur_tells_an_arm_near_its_goal_from_one_that_left_the_image() -> Non
     assert blurred.value(near) / blurred.value(gone) < 0.8 * sharp.value(near) / sharp.value(gone)
 
 
+def test_with_a_ceiling_an_arm_over_the_goal_costs_no_more_than_an_object_that_is_not_there() -> None:
+    goal = a_push()
+    assert goal.start is not None
+    hidden = (
+        goal.start + 9 * goal_at(12.0).latent
+    )  # the object is still at its old place, an arm stands over the new one
+    free, bounded = GoalChanges(), GoalChanges(ceiling=1.0)
+    assert free.value(showing(hidden)) > 2
+    assert bounded.value(showing(hidden)) <= 1.0001
+    assert bounded.value(showing(goal.latent)).item() == 0.0
+    assert bounded.value(showing(goal.start)).item() == pytest.approx(1.0, rel=1e-5)
+
+
 def test_changes_weigh_where_goal_and_start_differ() -> None:
     weights = change_weights(a_push(), spread=0.0, sharpness=1.0, floor=0.0)
     assert weights.sum() == pytest.approx(1.0)

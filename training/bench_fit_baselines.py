@@ -5,14 +5,11 @@ import argparse
 from tqdm import tqdm
 
 from hwm_core.data.episodes.store import open_store
-from hwm_core.errors import BadConfig
 from hwm_core.evaluation.closed_loop.baselines.fit import fit_baselines
 
 
 def fit(options: argparse.Namespace) -> int:
     """Train and print the losses. Raises BadInput for errors of the user."""
-    if options.minutes <= 0:
-        raise BadConfig("--minutes", expected="more than 0", got=options.minutes, remedy="A few minutes are enough.")
     store = open_store(options.data)
     with tqdm(total=100.0, bar_format="{percentage:5.1f}% |{bar:20}| {elapsed} {desc}") as bar:
 

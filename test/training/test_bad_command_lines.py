@@ -173,6 +173,7 @@ def test_evaluating_a_store_without_validation_episodes_is_rejected(tmp_path: Pa
         ("memory", "--limit-gb", "nan", "a number above 0"),
         ("memory", "--limit-gb", "0", "a number above 0"),
         ("bench fit-baselines", "--minutes", "inf", "a number above 0"),
+        ("bench fit-baselines", "--minutes", "0", "a number above 0"),
         ("split", "--share", "nan", "a number above 0"),
         ("explain", "--seed", "1.5", "a whole number of at least 0"),
         ("evaluate", "--seed", "-1", "a whole number of at least 0"),

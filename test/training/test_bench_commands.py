@@ -64,9 +64,7 @@ def test_rows_without_their_input_and_seeds_that_are_not_listed_are_rejected(tmp
     assert not out.exists()
 
 
-def test_too_few_candidates_and_no_minutes_are_rejected(tmp_path, seeds, capsys):
+def test_too_few_candidates_are_rejected(tmp_path, seeds, capsys):
     options = ("--seeds", seeds, "--out", tmp_path / "ranking.json", "--candidates", 3)
     assert hwm("bench", "ranking", *options) == 2
     assert "--candidates: expected at least 5" in capsys.readouterr().err
-    assert hwm("bench", "fit-baselines", "--data", tmp_path, "--out", tmp_path / "b", "--minutes", 0) == 2
-    assert "--minutes: expected more than 0" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Reads meta/ of a LeRobot dataset: rate and features, tasks, statistics of each episode."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,12 @@ class Info(JsonFields):
 
 
 class _Episode(JsonFields):
-    episode_index: int
+    episode_index: int = Field(ge=0, lt=2**63)
     tasks: list[Any] | None = None
 
 
 class _Task(JsonFields):
-    task_index: int
+    task_index: int = Field(ge=0, lt=2**63)
     task: str
 
 
@@ -154,9 +155,12 @@ def source_number(row: Mapping[str, Any]) -> int:
 
 
 def whole_number(row: Mapping[str, Any], key: str) -> int:
-    """An index, which may be stored as a float. Raises KeyError, TypeError or ValueError."""
-    number = float(row[key])
-    if not number.is_integer() or number < 0:
+    """An index of 64 bits, which may be stored as a float. Raises KeyError, TypeError or ValueError."""
+    try:
+        number = float(row[key])
+    except OverflowError:
+        number = math.inf
+    if not number.is_integer() or not 0 <= number < 2**63:
         raise ValueError(f"{row[key]} for `{key}`")
     return int(number)
 

@@ -12,7 +12,7 @@ from recordings import lerobot_dataset, write_video
 from hwm_core.data.checks.verification import verify_metadata, verify_recording
 from hwm_core.data.discover import find_recordings
 from hwm_core.data.lerobot.dataset import open_lerobot
-from hwm_core.data.lerobot.metadata import read_statistics
+from hwm_core.data.lerobot.metadata import read_statistics, whole_number
 from hwm_core.data.lerobot.stats import column_stats
 from hwm_core.data.lerobot.tables import read_table
 from hwm_core.data.lerobot.versions import convert_version
@@ -235,3 +235,21 @@ def test_verify_finds_absent_tasks_and_truncated_statistics_of_v3(folder, tmp_pa
     path.unlink() if file == "tasks.parquet" else path.write_bytes(path.read_bytes()[:-20])
     (fault,) = [one.text for one in verify_metadata(tmp_path / "out") if one.level == "fault"]
     assert file in fault
+
+
+@pytest.mark.parametrize("number", [1e300, 2.0**63, -1.0, 0.5, float("inf"), 10**400])
+def test_an_index_that_does_not_fit_64_bits_is_a_value_error(number):
+    with pytest.raises(ValueError, match="task_index"):
+        whole_number({"task_index": number}, "task_index")
+
+
+def test_a_task_whose_index_does_not_fit_64_bits_is_named_by_verify_and_by_a_conversion(folder, tmp_path):
+    convert_version(folder, tmp_path / "v3", "v3.0")
+    path = tmp_path / "v3/meta/tasks.parquet"
+    table = pyarrow.parquet.read_table(path)
+    numbers = [*map(float, table["task_index"].to_pylist()), 1e300]
+    others = {name: [*table[name].to_pylist(), "sort"] for name in table.column_names if name != "task_index"}
+    pyarrow.parquet.write_table(pyarrow.table({"task_index": numbers, **others}), path)
+    assert any("1e+300" in one.text for one in verify_metadata(tmp_path / "v3") if one.level == "fault")
+    with pytest.raises(BadBag, match=r"1e\+300 for `task_index`"):
+        convert_version(tmp_path / "v3", tmp_path / "v2", "v2.1")

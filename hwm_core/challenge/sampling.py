@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from hwm_core.challenge.forecast_samples import ForecastSample
 from hwm_core.challenge.forecasts import Frame, SamplingTrack, forecast
@@ -20,8 +19,7 @@ from hwm_core.challenge.sampling_scores import SampleScore
 from hwm_core.device import arithmetic
 from hwm_core.errors import BadConfig
 from hwm_core.io.atomic import new_file, new_folder, write_json, write_text
-from hwm_core.io.numpy_files import read_npz
-from hwm_core.io.resumable import ResumableResults
+from hwm_core.io.resumable import Numbers, ResumableResults
 from hwm_core.world_model.model import WorldModel
 
 ARCHIVE = "predictions.zip"
@@ -73,7 +71,7 @@ def run_track(
         progress(len(scores))
     if not scores:
         raise BadConfig("samples", expected="one or more", got="none", remedy="Use other shards, or a larger limit.")
-    features = [_read_features(work, score) for score in scores]
+    features = [_features(work, score) for score in scores]
     report = SamplingReport.of(world_model, scores, track.seed, settings, networks, features)
     with new_folder(out) as folder:
         (folder / "predictions").mkdir()
@@ -104,8 +102,7 @@ def _predict(
         partial.write_bytes(_png(frames[submitted]))
     score = SampleScore.of(sample, frames, networks)
     if sample.truth is not None and (features := networks.features(frames, sample.truth)):
-        with new_file(work.path(f"{sample.name}.npz")) as partial, partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **features)
+        work[sample.name] = features
     work.write_json(sample.name, score.plain())
     return score
 
@@ -116,12 +113,11 @@ def _png(frame: Frame) -> bytes:
     return data.tobytes()
 
 
-def _read_features(work: ResumableResults, score: SampleScore) -> dict[str, np.ndarray]:
+def _features(work: ResumableResults, score: SampleScore) -> Numbers:
     """The stored features of a sample, by condition; empty without a network."""
-    path = work.path(f"{score.name}.npz")
-    if not path.exists():
+    if score.name not in work:
         return {}
-    return read_npz(path)
+    return work[score.name]
 
 
 def _archive(path: Path, files: list[Path]) -> None:

@@ -213,9 +213,7 @@ def test_a_blur_tells_an_arm_near_its_goal_from_one_that_left_the_image() -> Non
 def test_with_a_ceiling_an_arm_over_the_goal_costs_no_more_than_an_object_that_is_not_there() -> None:
     goal = a_push()
     assert goal.start is not None
-    hidden = (
-        goal.start + 9 * goal_at(12.0).latent
-    )  # the object is still at its old place, an arm stands over the new one
+    hidden = goal.start + 9 * goal_at(12.0).latent  # an arm over the new place; the object is at its old one
     free, bounded = GoalChanges(), GoalChanges(ceiling=1.0)
     assert free.value(showing(hidden)) > 2
     assert bounded.value(showing(hidden)) <= 1.0001

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow
@@ -21,6 +21,8 @@ INDEX_COLUMNS = ("frame_index", "episode_index", "index", "task_index")  # LeRob
 # A column that hwm adds to meta/episodes of v3.0: the number of the episode in its source. v3.0 itself requires
 # consecutive numbers.
 SOURCE_NUMBER = "source_episode_index"
+_INDICES = 2**63  # number of indices that 64 bits hold
+_Index = Annotated[int, Field(ge=0, lt=_INDICES)]
 
 
 class Info(JsonFields):
@@ -32,12 +34,12 @@ class Info(JsonFields):
 
 
 class _Episode(JsonFields):
-    episode_index: int = Field(ge=0, lt=2**63)
+    episode_index: _Index
     tasks: list[Any] | None = None
 
 
 class _Task(JsonFields):
-    task_index: int = Field(ge=0, lt=2**63)
+    task_index: _Index
     task: str
 
 
@@ -160,7 +162,7 @@ def whole_number(row: Mapping[str, Any], key: str) -> int:
         number = float(row[key])
     except OverflowError:
         number = math.inf
-    if not number.is_integer() or not 0 <= number < 2**63:
+    if not number.is_integer() or not 0 <= number < _INDICES:
         raise ValueError(f"{row[key]} for `{key}`")
     return int(number)
 

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -25,9 +26,10 @@ from hwm_core.data.rosbag2.bag_file import Connection
 from hwm_core.data.rosbag2.reader import SerializedMessage, bag_connections, serialized_messages
 from hwm_core.errors import BadConfig
 from hwm_ros.convert import time_of
-from hwm_ros.qos import LATCHED, RELIABLE
+from hwm_ros.qos import LATCHED, PLAYED, RELIABLE
 
 _LONGEST_WAIT_S = 0.02  # between two calls of spin_once, which serve the services
+_DELIVERY = Duration(seconds=5.0)  # for the last messages to arrive: acknowledged after 3 s at most
 
 
 class Playhead:
@@ -71,6 +73,7 @@ class PlayOptions:
         clock_hz: rate of /clock; None: no clock.
         start_paused: wait for the service `~/resume`.
         topics: topics to publish; None: all.
+        wait_s: the longest time to wait, before the first message, until every topic has a subscription.
     """
 
     rate: float = 1.0
@@ -78,6 +81,7 @@ class PlayOptions:
     clock_hz: float | None = None
     start_paused: bool = False
     topics: tuple[str, ...] | None = None
+    wait_s: float = 1.0
 
 
 class BagPlayer(Node):
@@ -105,9 +109,9 @@ class BagPlayer(Node):
         count = 0
         for topic in topics:
             self._publisher(topic)
-        self._executor.spin_once(timeout_sec=_LONGEST_WAIT_S)
         if self._options.start_paused:
             self._playhead.pause()
+        self._wait_for_subscriptions()
         while rclpy.ok():
             for number, message in enumerate(messages()):
                 if number == 0:
@@ -120,7 +124,21 @@ class BagPlayer(Node):
                     count += 1
             if not self._options.loop:
                 break
+        for publisher in self._played:
+            publisher.wait_for_all_acked(_DELIVERY)  # with the node, messages on their way would be lost
         return count
+
+    @property
+    def _played(self) -> list[Publisher]:
+        return [publisher for publisher in self._publishers_of.values() if publisher is not None]
+
+    def _wait_for_subscriptions(self) -> None:
+        """Serve requests until every topic has a subscription, which DDS takes a moment to find, or the wait ends."""
+        deadline_s = time.monotonic() + self._options.wait_s
+        while rclpy.ok() and not all(publisher.get_subscription_count() for publisher in self._played):
+            if time.monotonic() >= deadline_s:
+                return
+            self._executor.spin_once(timeout_sec=_LONGEST_WAIT_S)
 
     def _wait_until(self, due_s: float) -> None:
         while rclpy.ok():
@@ -147,7 +165,7 @@ class BagPlayer(Node):
                 kind = None
             elif kind is None:
                 self.get_logger().warning(f"{topic} is skipped: {message.message_type} is not installed here.")
-            profile = LATCHED if message.latched else RELIABLE
+            profile = LATCHED if message.latched else PLAYED
             if kind is not None:
                 self.get_logger().info(f"Publishing {topic}")
             self._publishers_of[topic] = None if kind is None else self.create_publisher(kind, topic, profile)
@@ -181,17 +199,26 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--clock", type=float, metavar="HZ", help="publish the recorded time on /clock at this rate")
     parser.add_argument("--start-paused", action="store_true", help="wait for the service ~/resume")
     parser.add_argument("--topics", nargs="+", help="topics to publish (default: all)")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="before the first message, wait up to this long until every topic has a subscription (%(default)s)",
+    )
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
-    """Play the bag; returns 0. Raises BadBag for a damaged bag and BadConfig for a rate that is not above 0."""
+    """Play the bag; returns 0. Raises BadBag for a damaged bag and BadConfig for a rate or a wait out of range."""
     for name, value in (("--rate", options.rate), ("--clock", 1.0 if options.clock is None else options.clock)):
         if not value > 0:
             raise BadConfig(name, expected="a number above 0", got=value, remedy="Use for example 1.0.")
+    if not options.wait >= 0:
+        raise BadConfig("--wait", expected="0 or more seconds", got=options.wait, remedy="Use 0 to start at once.")
     next(serialized_messages(options.bag), None)  # a damaged bag is rejected before a topic appears
     topics = tuple(options.topics) if options.topics else None
-    chosen = PlayOptions(options.rate, options.loop, options.clock, options.start_paused, topics)
+    chosen = PlayOptions(options.rate, options.loop, options.clock, options.start_paused, topics, options.wait)
     rclpy.init()
     player = BagPlayer(chosen)
     try:

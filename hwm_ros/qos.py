@@ -30,6 +30,8 @@ JOINTS_IN = QoSProfile(depth=200, reliability=ReliabilityPolicy.BEST_EFFORT)
 # A burst of requests must be answered, be it with BUSY: with the default depth of 10, the middleware loses the rest.
 REQUESTS = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE)
 JOINTS_OUT = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE)
+# A recording arrives whole, be a subscriber busy for a second.
+PLAYED = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
 # The newest 200 values, also for late subscribers.
 LATCHED_HISTORY = QoSProfile(
     depth=200, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL

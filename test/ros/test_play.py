@@ -58,9 +58,7 @@ def test_paused_at_first_then_every_message_is_published_in_order_with_the_recor
     peer.subscribe(Image, "/camera")
     peer.subscribe(JointState, "/joint_states")
     peer.subscribe(Clock, "/clock", 200)
-    with playing(bag, "--start-paused", "--clock", "100", "--rate", "2") as running:
-        every = ("/camera", "/joint_states")
-        peer.until(lambda: all(map(peer.node.count_publishers, every)), "the publishers of all topics")
+    with playing(bag, "--start-paused", "--clock", "100", "--rate", "2", "--wait", str(DEADLINE_S)) as running:
         assert peer.call(Trigger, "/bag_player/resume", Trigger.Request()).success
         began = time.monotonic()
         peer.until(lambda: len(peer.received["/camera"]) == FRAMES, "all images")
@@ -79,6 +77,12 @@ def test_a_loop_begins_again_and_chosen_topics_alone_are_published(peer, bag):
     with playing(bag, "--loop", "--rate", "20", "--topics", "/joint_states"):
         peer.until(lambda: len(peer.received["/joint_states"]) > 2 * FRAMES, "a second loop")
     assert not peer.received["/camera"]
+
+
+def test_without_a_subscription_a_recording_is_played_after_the_wait(bag):
+    with playing(bag, "--rate", "20", "--wait", "0.1") as running:
+        assert running.wait(DEADLINE_S) == 0
+        assert f"{2 * FRAMES} messages published" in running.stdout.read()
 
 
 def test_a_bag_that_is_not_there_is_rejected_with_its_path(tmp_path):

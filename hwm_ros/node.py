@@ -23,7 +23,7 @@ _WAKE_S = 0.1  # longest time until a signal is noticed
 _CALLBACK_S = 1.0  # a callback that runs longer after a signal is interrupted
 # Longest time for which one thread of Python keeps the interpreter while another one waits for it. The thread of the
 # model waits after many of its operations; with Python's own 5 ms, a request would wait for whole callbacks.
-_SWITCH_S = 0.0005
+_SWITCH_S = 0.0001
 _FINISH_S = 3.0  # longest time for a node to end what it does
 # The clock of timers that monitor the node itself: they must also run while simulated time is paused.
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)

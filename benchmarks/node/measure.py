@@ -18,9 +18,10 @@ from typing import Any
 
 import rclpy
 
-from benchmarks.node.camera_load import CANDIDATES, HEIGHT, JOINTS_HZ, RATE_HZ, WIDTH, CameraLoad, Transport
+from benchmarks.node.loading_client import CANDIDATES, LoadingClient
 from benchmarks.node.milliseconds import milliseconds
 from benchmarks.node.process_usage import busiest, memory_mb, thread_seconds
+from benchmarks.node.robot_load import HEIGHT, JOINTS_HZ, RATE_HZ, WIDTH, Transport
 from benchmarks.node.served_node import BENCH_DOMAIN, machine_load, served_node
 from benchmarks.node.table import phases_table
 from benchmarks.record import RESULTS, command_line, write_result
@@ -67,9 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _phase(transport: Transport, ask: bool, seconds: float, checkpoint: str, device: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, served_node(checkpoint, Path(folder), device=device) as process:
-        load = CameraLoad(transport)
+        load = LoadingClient(transport)
         try:
-            load.wait_for_node()
+            load.start()
             load.run(min(5.0, seconds / 4), ask)  # warm-up
             threads, memory = thread_seconds(process.pid), memory_mb(process.pid)
             measured = load.run(seconds, ask)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.node.camera_load import HEIGHT, WIDTH
+from benchmarks.node.robot_load import HEIGHT, WIDTH
 from hwm_core.world_model.checkpoint import load_checkpoint, save_checkpoint
 from hwm_ros.processes import node_process
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import rclpy
 
-from benchmarks.node.camera_load import CANDIDATES, CameraLoad
+from benchmarks.node.loading_client import CANDIDATES, LoadingClient
 from benchmarks.node.milliseconds import milliseconds
 from benchmarks.node.process_usage import memory_mb
 from benchmarks.node.served_node import BENCH_DOMAIN, machine_load, served_node
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory() as folder,
         served_node(parsed.checkpoint, Path(folder), device=parsed.device) as process,
     ):
-        load = CameraLoad()
-        load.wait_for_node()
+        load = LoadingClient()
+        load.start()
         load.run(parsed.seconds / 10, ask=True)
         parts = [_part(load, parsed.seconds / _PARTS, process.pid) for _ in range(_PARTS)]
         load.close()
@@ -79,7 +79,7 @@ def is_flat(ratios: dict[str, float]) -> bool:
     return all(value <= (_MEMORY if what == "memory" else _LATENCY) for what, value in ratios.items())
 
 
-def _part(load: CameraLoad, seconds: float, pid: int) -> dict[str, Any]:
+def _part(load: LoadingClient, seconds: float, pid: int) -> dict[str, Any]:
     measured = load.run(seconds, ask=True)
     return {
         "memory_mb": round(memory_mb(pid), 1),

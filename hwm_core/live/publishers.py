@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from math import inf
 
 _LARGEST_GAP = 50  # messages of one publisher that may be lost in a row
 _KEPT = 16  # publishers
@@ -30,13 +29,11 @@ class Publishers:
         if number is None:
             return 0
         fitting = {who: number - newest for who, newest in self._newest.items() if 0 < number - newest <= _LARGEST_GAP}
-        nearest = min(fitting.values(), default=0)
-        best, least = -1, inf
-        for who, gap in fitting.items():  # of equally likely publishers, the one that was silent for the longest time
-            if gap == nearest and distance(who) < least:
-                best, least = who, distance(who)
-        if best < 0:
-            best, self._publishers = self._publishers, self._publishers + 1
+        nearest = [who for who, gap in fitting.items() if gap == min(fitting.values())]
+        if not nearest:
+            nearest, self._publishers = [self._publishers], self._publishers + 1
+        # `min` keeps the order: of equally likely publishers, the one that was silent for the longest time.
+        best = nearest[0] if len(nearest) == 1 else min(nearest, key=distance)
         self._newest[best] = number
         self._newest.move_to_end(best)
         while len(self._newest) > _KEPT:

@@ -1,10 +1,9 @@
-"""A camera with 640x480 images and a robot with joint states, which load a world_model node and listen to it."""
+"""A client that loads a world_model node with a robot's messages and with requests, and listens to it."""
 
 import time
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -12,15 +11,13 @@ from diagnostic_msgs.msg import DiagnosticArray
 from hwm_ros.msg import ActionCandidates, ContextStatus, ErrorCode, ModelInfo
 from hwm_ros.srv import ScoreActions, SetGoal
 from rclpy.executors import SingleThreadedExecutor
-from sensor_msgs.msg import CompressedImage, Image, JointState
 
-from hwm_core.data.recording.image_message import encode_image
+from benchmarks.node.robot_load import RobotLoad, Transport, noise_images
 from hwm_ros import convert
-from hwm_ros.qos import JOINTS_OUT, LATCHED, RELIABLE, REQUESTS
+from hwm_ros.qos import LATCHED, RELIABLE, REQUESTS
 
-WIDTH, HEIGHT, RATE_HZ, JOINTS_HZ, CANDIDATES = 640, 480, 30.0, 200.0, 64
+CANDIDATES = 64
 _START_S = 240.0
-Transport = Literal["raw", "compressed"]
 
 
 @dataclass
@@ -35,37 +32,23 @@ class Measured:
     failed: int = 0  # requests that ended with an error
 
 
-class CameraLoad:
-    """Publishes images of noise at 30 Hz and joint states and commands at 200 Hz.
+class LoadingClient:
+    """Sends requests to a node that gets images of noise at 30 Hz and joint states and commands at 200 Hz.
 
     Args:
         transport: of the images.
     """
 
     def __init__(self, transport: Transport = "raw") -> None:
-        self.node = rclpy.create_node("camera_load")
+        self.node = rclpy.create_node("loading_client")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
-        topic = "head_camera/image_raw"
-        self._images = (
-            self.node.create_publisher(Image, topic, RELIABLE)
-            if transport == "raw"
-            else self.node.create_publisher(CompressedImage, f"{topic}/compressed", RELIABLE)
-        )
-        self._states = self.node.create_publisher(JointState, "joint_states", JOINTS_OUT)
-        self._commands = self.node.create_publisher(JointState, "joint_commands", JOINTS_OUT)
         self.node.create_subscription(ContextStatus, "world_model/context_status", self._on_status, RELIABLE)
         self.node.create_subscription(ModelInfo, "world_model/model_info", self._on_info, LATCHED)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, RELIABLE)
         self._score = self.node.create_client(ScoreActions, "world_model/score_actions", qos_profile=REQUESTS)
-        rgb = np.random.default_rng(0).integers(0, 256, (16, HEIGHT, WIDTH, 3), dtype=np.uint8)
-        self._goal = convert.image_message(rgb[0], convert.header(1))
-        self._messages: list[Image | CompressedImage] = [
-            convert.image_message(one, convert.header(1))
-            if transport == "raw"
-            else CompressedImage(format="jpeg", data=array("B", encode_image(one, "jpeg")))
-            for one in rgb
-        ]
+        self._transport: Transport = transport
+        self._robot: RobotLoad | None = None
         self._info: ModelInfo | None = None
         self._status = ContextStatus()
         self._stages: dict[str, float] = {}  # of the newest diagnostics
@@ -73,42 +56,44 @@ class CameraLoad:
         self._asking = False
 
     def close(self) -> None:
-        """End the node."""
+        """End the node, and the robot's process."""
+        if self._robot is not None:
+            self._robot.close()
         self._executor.shutdown()
         self.node.destroy_node()
 
-    def wait_for_node(self) -> None:
-        """Wait until the node is active, and set a goal. Raises TimeoutError."""
-        self._until(lambda: self._info is not None and self._images.get_subscription_count() > 0)
+    def start(self) -> None:
+        """Wait until the node is active, set a goal, and start the robot's process. Raises TimeoutError."""
+        self._until(lambda: self._info is not None)
         client = self.node.create_client(SetGoal, "world_model/set_goal")
         self._until(client.service_is_ready)
-        self._until(client.call_async(SetGoal.Request(goal=self._goal)).done)
+        goal = convert.image_message(noise_images()[0], convert.header(1))
+        self._until(client.call_async(SetGoal.Request(goal=goal)).done)
+        assert self._info is not None
+        self._robot = RobotLoad(self._transport, self._info.joint_names, self._centres().tolist())
+        self._robot.switch(True)
+        self._until(lambda: self._status.ready)
+        self._robot.switch(False)
 
-    def run(self, seconds: float, ask: bool, every: Callable[[float], None] = lambda _: None) -> Measured:
-        """Publish, and listen.
+    def run(self, seconds: float, ask: bool) -> Measured:
+        """Load the node, and listen.
 
         Args:
             seconds: how long.
             ask: send a request for scores, and the next one after every answer.
-            every: called about 100 times per second with the seconds since the start.
         """
-        self.measured, before = Measured(), self._status.images_received
-        timers = [
-            self.node.create_timer(1 / RATE_HZ, self._publish_image),
-            self.node.create_timer(1 / JOINTS_HZ, self._publish_joints),
-        ]
-        began = time.monotonic()
-        while (elapsed := time.monotonic() - began) < seconds:
+        assert self._robot is not None
+        self._listen(2.0)  # for what is on its way
+        self.measured, received, sent = Measured(), self._status.images_received, self._robot.sent
+        self._robot.switch(True)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
             self._executor.spin_once(timeout_sec=0.01)
-            every(elapsed)
             if ask and not self._asking and self._status.ready:
                 self._ask()
-        for timer in timers:
-            self.node.destroy_timer(timer)
-        deadline = time.monotonic() + 2.0  # for what is on its way
-        while time.monotonic() < deadline:
-            self._executor.spin_once(timeout_sec=0.05)
-        self.measured.received = self._status.images_received - before
+        self._robot.switch(False)
+        self._listen(2.0)
+        self.measured.sent, self.measured.received = self._robot.sent - sent, self._status.images_received - received
         return self.measured
 
     def stages(self) -> dict[str, dict[str, float]]:
@@ -119,24 +104,17 @@ class CameraLoad:
             found.setdefault(stage, {})[percentile] = value
         return found
 
+    def _listen(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.05)
+
     def _until(self, condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + _START_S
         while not condition():
-            if time.monotonic() > deadline:
-                raise TimeoutError("The world_model node did not become active. See its log.")
+            if time.monotonic() > deadline or (self._robot is not None and self._robot.ended):
+                raise TimeoutError("The world_model node is not ready, or the robot's process has ended. See the log.")
             self._executor.spin_once(timeout_sec=0.1)
-
-    def _publish_image(self) -> None:
-        message = self._messages[self.measured.sent % len(self._messages)]
-        self.measured.sent += 1
-        message.header = convert.header(time.time_ns(), "camera")
-        self._images.publish(message)
-
-    def _publish_joints(self) -> None:
-        assert self._info is not None
-        message = convert.joint_message(self._info.joint_names, self._centres(), convert.header(time.time_ns()))
-        self._states.publish(message)
-        self._commands.publish(message)
 
     def _centres(self) -> np.ndarray:
         assert self._info is not None

@@ -1,6 +1,6 @@
 """Compare reaches in real time, in lockstep, and without ROS, on the same development seeds.
 
-    python -m benchmarks.node.real_time [--episodes 50] [--checkpoint tiny] [--task reach] [--rows lockstep real_time]
+    python -m benchmarks.node.real_time [--episodes 50] [--checkpoint plan] [--task reach] [--rows lockstep real_time]
 
 `lockstep` and `real_time` are three processes over DDS. In lockstep the simulation waits for every command; in real
 time it does not, so a search must be fast enough for the robot. `without_ros` is the row `model` of the closed-loop
@@ -22,7 +22,7 @@ import torch
 from benchmarks.node.served_node import BENCH_DOMAIN, machine_load
 from benchmarks.node.table import real_time_report
 from benchmarks.record import RESULTS, machine
-from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
+from hwm_core.assets import CHECKPOINT_HELP
 from hwm_core.evaluation.closed_loop.job import EpisodeJob
 from hwm_core.evaluation.closed_loop.record import EpisodeRecord
 from hwm_core.evaluation.closed_loop.resources import ResourcesSpec
@@ -41,7 +41,7 @@ _ROWS = ("lockstep", "real_time", "without_ros")
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Exit status 0: all episodes are there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", default=DEFAULT, help=CHECKPOINT_HELP)
+    parser.add_argument("--checkpoint", default="plan", help=CHECKPOINT_HELP)
     parser.add_argument("--device", default="cpu", help="of the model (%(default)s)")
     parser.add_argument("--task", choices=TASKS, default="reach", help="kind of task (%(default)s)")
     parser.add_argument("--episodes", type=int, default=50, help="of each row (%(default)s)")

@@ -34,6 +34,9 @@ class WanWorldModel(WorldModelNetwork):
         pretrained transformer                                                            4,999,787,712
         low-rank updates: 8 matrices d x d a block, each 2 * 32 d                            47,185,920
         state encoder: 225 * 256 + 256, 256^2 + 256, 2 (3 * 256^2 + 256), 257 * 7 d           6,043,904
+
+    In the preset two states, the closures of the hands, have no sines and cosines: 209 features in place of 225, and
+    6,039,808 parameters of the state encoder.
     """
 
     config: WanConfig
@@ -61,7 +64,6 @@ class WanWorldModel(WorldModelNetwork):
             frequencies=config.state_frequencies,
             plain=config.plain_states,
         )
-        self.state_encoder.requires_grad_(True)  # adding an adapter freezes all that it finds
         self.register_buffer("prompt", torch.zeros(config.prompt_tokens, config.text_dim))
         self.register_state_dict_post_hook(_leave_out_base)
         self.register_load_state_dict_post_hook(_expect_no_base)

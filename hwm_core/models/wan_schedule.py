@@ -14,5 +14,8 @@ def shifted(level: Level, shift: float) -> Level:
 
 
 def noise_levels(steps: int, shift: float) -> list[float]:
-    """The `steps` + 1 noise levels of a sampling, from 1 to 0; those of diffusers' UniPC with flow sigmas."""
+    """The `steps` + 1 noise levels of a sampling, from 1 to 0; those of diffusers' UniPC with flow sigmas.
+
+    UniPC itself starts at 1 - 1e-6, so that its logarithms are finite.
+    """
     return [shifted(float(level), shift) for level in np.linspace(1, 1e-3, steps + 1)[:-1]] + [0.0]

@@ -51,6 +51,7 @@ class BlockSpec:
     mlp: Groups
     modulation: Groups = field(default_factory=dict)  # AdaLN of the MLP
     clean: frozenset[Stream] = frozenset()  # streams that are modulated at t = 1 (clean data), whatever t is
+    text: bool = False  # video also attends to a text, which is no stream, between its attention and the MLP
 
 
 def masked_block(variant: str, attention: str) -> BlockSpec:
@@ -205,6 +206,7 @@ WAN_VARIANTS: Mapping[str, BlockSpec] = {
     "base": BlockSpec(
         (_self_attention("full", Axis.ALL, VIDEO, "video", causal=False),),
         mlp=_one_group("video", VIDEO),
+        text=True,
     )
 }
-"""Wan 2.2, which diffusers computes. Actions are no stream: they modulate the tokens; nor is the text."""
+"""Wan 2.2, which diffusers computes. Actions are no stream: they modulate the tokens."""

@@ -15,6 +15,7 @@ from hwm_core.world_model.registry import FAMILIES, build_model
 
 _ALONG = {Axis.SPACE: "spatial", Axis.TIME: "temporal", Axis.ALL: "full"}
 _WITHIN = {Axis.SPACE: "each video latent", Axis.TIME: "each stream", Axis.ALL: "each stream"}
+_TEXT = "full cross-attention from video to the text"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def summaries() -> list[VariantSummary]:
                 VariantSummary(
                     family=name,
                     variant=variant,
-                    attention=tuple(_phrase(spec) for spec in block.attention),
+                    attention=(*(_phrase(spec) for spec in block.attention), *(_TEXT,) * block.text),
                     weight_sets=_weight_sets(block),
                     parameters=count,
                     saving=1 - count / base,
@@ -132,7 +133,7 @@ def _weight_sets(block: BlockSpec) -> str:
     for spec in block.attention:
         queries, keys = _count(spec.query), _count(spec.key)
         parts.append(f"{spec.name} {queries}" if queries == keys else f"{spec.name} {queries} q, {keys} k v")
-    return ", ".join([*parts, f"MLP {_count(block.mlp)}"])
+    return ", ".join([*parts, *("text 1",) * block.text, f"MLP {_count(block.mlp)}"])
 
 
 def _count(groups: Groups) -> int:

@@ -1,9 +1,12 @@
 """Wan with robot states: equal to diffusers at the start, and conditioned as the report describes."""
 
 import copy
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from wan_models import CHANNELS, FRAMES, LATENTS, PAST, SIZES, TRANSFORMER, clip, model
 
 from benchmarks.wan.pipeline import untrained_transformer
@@ -15,6 +18,7 @@ from hwm_core.models.wan_schedule import noise_levels, shifted
 from hwm_core.train.blocks import blocks_of, prepare_blocks
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import build_optimisers
+from hwm_core.train.recipe import read_recipe
 from hwm_core.world_model.registry import build_model
 
 
@@ -23,21 +27,66 @@ def predict(net: WanWorldModel, codes: torch.Tensor, actions: torch.Tensor | Non
         return net(codes[:, PAST:], torch.full((len(codes),), time), codes[:, :PAST], actions)
 
 
-@pytest.mark.parametrize("rank", [0, 4])
-def test_at_the_start_the_output_is_bit_for_bit_that_of_diffusers_with_timesteps_per_token(rank: int) -> None:
-    net = model(random=False, lora_rank=rank)
-    torch.nn.init.normal_(net.prompt)
-    stock = untrained_transformer(CHANNELS, **TRANSFORMER)
+def stock(net: WanWorldModel) -> WanTransformer3DModel:
+    """The transformer of diffusers, with the weights and precisions of the base of `net`."""
+    made = untrained_transformer(CHANNELS, **TRANSFORMER)
     base = {name.replace(".base_layer", ""): value for name, value in net.transformer.state_dict().items()}
-    stock.load_state_dict({name: value for name, value in base.items() if ".lora_" not in name})
-    text = torch.zeros(1, 8, 32)
+    made.load_state_dict({name: value for name, value in base.items() if ".lora_" not in name}, assign=True)
+    return made
+
+
+def predict_stock(transformer: WanTransformer3DModel, net: WanWorldModel, codes: torch.Tensor) -> torch.Tensor:
+    """As `predict`, of diffusers alone: each of the 4 tokens of a latent has its timestep."""
+    text, times = torch.zeros(1, 8, 32), torch.tensor([0.0, 0.0, 500.0, 500.0, 500.0, 500.0]).repeat_interleave(4)
     text[0, :1] = net.prompt
+    dtype, batch = getattr(torch, net.config.base_dtype), len(codes)
+    with torch.no_grad():
+        velocity = transformer(
+            codes.movedim(-1, 1).to(dtype),
+            times.expand(batch, -1),
+            text.to(dtype).expand(batch, -1, -1),
+            return_dict=False,
+        )[0]
+    return velocity.movedim(1, -1)[:, PAST:]
+
+
+@pytest.mark.parametrize("base_dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("rank", [0, 4])
+def test_at_the_start_the_output_is_bit_for_bit_that_of_diffusers_with_timesteps_per_token(
+    rank: int, base_dtype: str
+) -> None:
+    net = model(random=False, lora_rank=rank, base_dtype=base_dtype)
+    torch.nn.init.normal_(net.prompt)
     for batch in (1, 3):
         codes, actions = clip(batch)
-        times = torch.tensor([0.0, 0.0, 500.0, 500.0, 500.0, 500.0]).repeat_interleave(4).expand(batch, -1)  # 4 tokens
-        with torch.no_grad():
-            wanted = stock(codes.movedim(-1, 1), times, text.expand(batch, -1, -1), return_dict=False)[0]
-        assert torch.equal(predict(net, codes, actions), wanted.movedim(1, -1)[:, PAST:])
+        predicted, wanted = predict(net, codes, actions), predict_stock(stock(net), net, codes)
+        assert predicted.dtype == wanted.dtype == getattr(torch, base_dtype)
+        assert torch.equal(predicted, wanted)
+
+
+def test_the_states_are_added_to_the_timesteps_of_diffusers_in_every_block_and_in_the_final_norm() -> None:
+    net, (codes, actions) = model(lora_rank=0), clip(2)
+    transformer, width = stock(net), net.config.dim
+    embedder = transformer.condition_embedder
+    of_timesteps = embedder.forward
+    of_states = net.state_encoder(actions).detach().repeat_interleave(4, dim=1)  # by token
+
+    def with_states(*inputs: Any, **options: Any) -> tuple[Any, ...]:
+        final, of_blocks, *texts = of_timesteps(*inputs, **options)
+        return final + of_states[..., 6 * width :], of_blocks + of_states[..., : 6 * width], *texts
+
+    embedder.forward = with_states
+    torch.testing.assert_close(predict(net, codes, actions), predict_stock(transformer, net, codes))
+
+
+def test_each_part_of_the_modulation_by_the_states_alone_changes_the_prediction() -> None:
+    net, (codes, actions) = model(), clip()
+    here = predict(net, codes, actions)
+    parts = net.state_encoder.modulation.bias.data.unflatten(0, (7, -1))  # 6 of the blocks, 1 of the final norm
+    for number in range(7):
+        parts[number] += 0.5
+        assert not torch.allclose(predict(net, codes, actions), here, atol=1e-4), number
+        parts[number] -= 0.5
 
 
 def test_low_rank_updates_and_state_encoder_are_trained_and_nothing_else() -> None:
@@ -94,12 +143,31 @@ def test_states_past_and_noise_level_each_change_the_prediction() -> None:
     assert torch.equal(dropped, predict(net, codes, None))
 
 
-def test_the_loss_is_that_of_the_velocity_and_each_sample_counts_on_its_own() -> None:
-    net = model(times="logit_normal", action_dropout=0.5)
-    codes, actions = clip(4)
-    losses = [net.loss(codes, actions, torch.Generator().manual_seed(seed))[0] for seed in (3, 3, 4)]
-    assert torch.equal(losses[0], losses[1]) and not torch.equal(losses[0], losses[2])
-    net = model(pure_noise_rate=1.0)
+@pytest.mark.parametrize("times", ["uniform", "logit_normal"])
+def test_the_loss_is_that_of_the_velocity_at_shifted_noise_levels_and_states_are_dropped(times: str) -> None:
+    net = model(times=times, shift=3.0, action_dropout=0.5, pure_noise_rate=0.25)
+    (codes, actions), generator = clip(16), torch.Generator().manual_seed(3)
+    data = codes[:, PAST:]
+    noise = torch.randn(data.shape, generator=generator)
+    if times == "uniform":
+        level = 1 - torch.rand(16, generator=generator)
+    else:
+        level = torch.randn(16, generator=generator).sigmoid()
+    pure_noise, dropped = (torch.rand(16, generator=generator) < rate for rate in (0.25, 0.5))
+    assert 0 < pure_noise.sum() < 16 and 0 < dropped.sum() < 16
+    level = torch.where(pure_noise, 1.0, 3 * level / (1 + 2 * level))
+    errors = []
+    for i, s in enumerate(level.tolist()):  # each sample on its own
+        of_sample = slice(i, i + 1)
+        noisy, states = (1 - s) * data[of_sample] + s * noise[of_sample], None if dropped[i] else actions[of_sample]
+        velocity = net(noisy, torch.tensor([1000 * s]), codes[of_sample, :PAST], states)
+        errors.append((velocity - (noise - data)[of_sample]).square().mean())
+    loss, _ = net.loss(codes, actions, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(loss, torch.stack(errors).mean())
+
+
+def test_the_mean_prediction_is_one_step_from_pure_noise_and_its_error_is_the_loss_there() -> None:
+    net, (codes, actions) = model(pure_noise_rate=1.0), clip(4)
     noise = torch.randn(codes[:, PAST:].shape, generator=torch.Generator().manual_seed(3))
     velocity = net(noise, torch.full((4,), 1000.0), codes[:, :PAST], actions)
     expected = (velocity - (noise - codes[:, PAST:])).square().mean()
@@ -120,6 +188,15 @@ def test_recomputed_blocks_give_the_same_gradient() -> None:
         gradients.append([p.grad for p in net.parameters() if p.requires_grad])
     assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
     assert all(gradient.any() for gradient in gradients[0])
+    of_parts = net.state_encoder.modulation.weight.grad.unflatten(0, (7, -1))  # 6 of the blocks, 1 of the final norm
+    assert of_parts.flatten(1).any(1).all()
+
+
+def test_every_weight_of_the_state_encoder_receives_a_gradient_after_the_updates_were_added() -> None:
+    net = model()
+    net.loss(*clip(2), torch.Generator().manual_seed(0))[0].backward()
+    for name, parameter in net.state_encoder.named_parameters():
+        assert parameter.requires_grad and parameter.grad is not None and parameter.grad.any(), name
 
 
 def test_a_base_in_bfloat16_predicts_nearly_the_same_and_trains_float32_weights() -> None:
@@ -154,6 +231,14 @@ def test_arithmetic_counts_the_parameters_of_any_size() -> None:
     assert base_parameters(real) == 4_999_787_712
     assert trained_parameters(real) == 47_185_920 + 6_043_904
     assert weight_bytes(real) == 2 * 4_999_787_712 + 4 * (47_185_920 + 6_043_904)
+
+
+def test_the_preset_has_the_counts_that_the_documentation_states() -> None:
+    config = WanConfig.parse(read_recipe("wan").model)
+    assert trained_parameters(config) == 47_185_920 + 6_039_808 == 53_225_728
+    assert base_parameters(config) + trained_parameters(config) == 5_053_013_440
+    text = (Path(__file__).parents[2] / "docs/models.md").read_text()
+    assert all(f"{count:,}" in text for count in (6_039_808, 53_225_728, 5_053_013_440))
 
 
 def test_too_little_memory_is_an_error_that_tells_what_is_needed() -> None:

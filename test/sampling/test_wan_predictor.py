@@ -1,8 +1,12 @@
 """Sampling of Wan models: the solvers, the past that is held, guidance and seeds."""
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 import torch
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from wan_models import LATENTS, PAST, clip, model
 
 from hwm_core.errors import BadConfig
@@ -62,6 +66,14 @@ def test_euler_is_the_scheduler_of_diffusers_at_the_same_noise_levels() -> None:
     assert torch.allclose(ours, x, atol=1e-5)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5, 20])
+@pytest.mark.parametrize("shift", [1.0, 5.0])
+def test_the_noise_levels_are_those_of_unipc_of_diffusers(steps: int, shift: float) -> None:
+    scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift)
+    scheduler.set_timesteps(steps)
+    assert noise_levels(steps, shift) == pytest.approx(scheduler.sigmas.tolist(), rel=0, abs=2e-6)
+
+
 def test_one_step_is_the_mean_prediction() -> None:
     net, (codes, actions) = model(), clip()
     noise = CandidateGenerator(0, CPU).normal((1, LATENTS - PAST, *codes.shape[2:]))
@@ -83,13 +95,37 @@ def test_candidates_share_their_noise_and_equal_candidates_have_equal_futures(so
         assert torch.allclose(last, other[:, 2:], atol=1e-6)
 
 
-def test_guidance_extrapolates_from_the_prediction_without_states() -> None:
-    net, (codes, actions) = model(), clip()
+@pytest.mark.parametrize("solver", ["euler", "unipc"])
+def test_the_observed_latents_are_given_unchanged_at_every_step(solver: str, monkeypatch) -> None:
+    net, (codes, actions) = model(), clip(3)
+    compute, given = net.forward, []
+
+    def forward(noisy: torch.Tensor, timesteps: torch.Tensor, past: torch.Tensor, *rest: Any, **options: Any) -> Any:
+        given.append(past)
+        return compute(noisy, timesteps, past, *rest, **options)
+
+    monkeypatch.setattr(net, "forward", forward)
     with torch.no_grad():
-        plain, guided = (futures(net, codes, actions, guidance_scale=scale) for scale in (1.0, 3.0))
-        without = futures(net, codes, actions, guidance_scale=0.0)
-    torch.testing.assert_close(guided, without + 3 * (plain - without), rtol=1e-4, atol=1e-3)
-    assert not torch.allclose(guided, plain, atol=1e-3)
+        futures(net, codes, actions, candidates=3, steps=3, solver=solver)
+    assert len(given) == 3
+    assert all(torch.equal(past, codes[:1, :PAST].expand(3, -1, -1, -1, -1)) for past in given)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
+def test_futures_of_several_candidates_equal_the_solver_written_out_with_and_without_guidance(scale: float) -> None:
+    net, (codes, actions) = model(), clip(3)
+    now, past = net.config.past_frames, codes[:1, :PAST]
+    noise = CandidateGenerator(0, CPU).normal((1, LATENTS - PAST, *codes.shape[2:]))
+    levels, expected = [1.0, *(5 * s / (1 + 4 * s) for s in (0.667, 0.334)), 0.0], []  # from 1 towards 0.001, shifted
+    with torch.no_grad():
+        for candidate in actions:
+            states, x = torch.cat([actions[0, :now], candidate[now:]])[None], noise
+            for level, following in pairwise(levels):
+                with_states, without = (net(x, torch.tensor([1000 * level]), past, of) for of in (states, None))
+                x = x + (following - level) * (without + scale * (with_states - without))
+            expected.append(x)
+        got = futures(net, codes, actions, candidates=3, steps=3, guidance_scale=scale)
+    torch.testing.assert_close(got, torch.cat(expected), rtol=0, atol=2e-5 * float(got.abs().max()))
 
 
 def test_a_future_can_be_differentiated_by_its_actions() -> None:

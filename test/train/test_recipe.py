@@ -3,6 +3,8 @@
 import pytest
 import yaml
 
+from hwm_core.data.robot.embodiment import read_embodiment
+from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.errors import BadConfig
 from hwm_core.tokenizers.patch import PatchTokenizer, PatchTokenizerConfig
 from hwm_core.train.config import TrainingConfig
@@ -69,7 +71,7 @@ def test_the_masked_preset_has_the_values_of_the_paper():
     assert recipe.tokenizer.levels == (8, 8, 8, 5, 5, 5) and recipe.tokenizer.spatial_factor == 8
 
 
-@pytest.mark.parametrize("preset", ["masked", "flow", "st"])
+@pytest.mark.parametrize("preset", ["masked", "flow", "st", "wan"])
 def test_the_presets_of_the_papers_have_no_augmentation(preset):
     assert not any(read_recipe(preset).data.augmentation.plain().values())
 
@@ -91,6 +93,18 @@ def test_the_st_preset_has_the_values_of_the_report():
     assert (train.betas, train.learning_rate, train.schedule, train.warmup_steps) == ((0.9, 0.95), 8e-4, "linear", 2000)
     assert (train.epochs, train.batch_size, train.weight_decay, train.decayed) == (80, 160, 0.05, "matrices")
     assert train.steps is None and train.precision == "bfloat16"
+
+
+def test_the_wan_preset_has_the_values_of_the_report_and_leaves_the_closures_of_eve_plain():
+    recipe = read_recipe("wan")
+    model, train = recipe.model, recipe.train
+    assert (model["lora_rank"], model["state_dim"], model["base_dtype"]) == (32, 256, "bfloat16")
+    assert (model["num_past_latents"], model["num_future_latents"], model["temporal_factor"]) == (2, 4, 4)
+    assert (train.steps, train.batch_size, train.clip_norm) == (23000, 1024, 1.0)
+    assert (train.learning_rate, train.schedule, train.warmup_steps) == (4e-4, "constant", 0)
+    assert train.activation_checkpointing and recipe.data.actions == "states"
+    closures = read_embodiment("1x_eve").closures
+    assert len(closures) == 2 and [EVE_STATES[index] for index in model["plain_states"]] == list(closures)
 
 
 def test_a_tokenizer_of_another_family_is_rejected():

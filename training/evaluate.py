@@ -42,7 +42,9 @@ def evaluate(options: argparse.Namespace) -> int:
         )
     paths = [checkpoint_path(checkpoint) for checkpoint in options.checkpoint]
     device = own_device(options.device)
-    world_models = [WorldModel.load(path, device=device, tokenizer=options.tokenizer) for path in paths]
+    world_models = [
+        WorldModel.load(path, device=device, dtype=options.dtype, tokenizer=options.tokenizer) for path in paths
+    ]
     configs = [_config(options, model.family) for model in world_models]  # checked before minutes of simulation
     episodes, objects, source = _episodes(options, world_models)
     extractors, missing = _extractors(options, device)

@@ -13,7 +13,7 @@ from .devices import own_device
 def replay_bag(options: argparse.Namespace) -> int:
     """Replay the bag and print the table. Raises BadInput for errors of the user."""
     config = ReplayConfig.read(options.config) if options.config else ReplayConfig()
-    world_model = WorldModel.load(options.checkpoint, device=own_device(options.device))
+    world_model = WorldModel.load(options.checkpoint, device=own_device(options.device), dtype=options.dtype)
     with tqdm(unit="window", desc="predicting") as bar:
 
         def progress(done: int, of: int) -> None:

@@ -49,7 +49,7 @@ class CheckpointEvaluation:
         settings = self.evaluation.config
         return {
             "checkpoint": describe(self.world_model),
-            "device": str(self.world_model.device),
+            **computed_on(self.world_model),
             "protocol": self.protocol,
             "source": self.source,
             "episodes": list(self.result.windows.episode_names),
@@ -78,6 +78,11 @@ def labels(world_models: Sequence[WorldModel]) -> list[str]:
 def describe(world_model: WorldModel) -> dict[str, Any]:
     """The checkpoint, JSON-serialisable: name, sha256, number of parameters."""
     return {"name": world_model.name, "sha256": world_model.sha256, "parameters": world_model.num_parameters}
+
+
+def computed_on(world_model: WorldModel) -> dict[str, str]:
+    """Device and precision of the arithmetic, JSON-serialisable."""
+    return {"device": str(world_model.device), "dtype": str(world_model.dtype).removeprefix("torch.")}
 
 
 def caption(world_model: WorldModel, sampling: Sampling) -> str:

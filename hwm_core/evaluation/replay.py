@@ -13,7 +13,7 @@ from hwm_core.config import Config
 from hwm_core.data.rosbag2.recording import BagRecording
 from hwm_core.data.rosbag2.stamps import Stamps
 from hwm_core.data.rosbag2.topics import Topics
-from hwm_core.evaluation.checkpoint_evaluation import caption, describe
+from hwm_core.evaluation.checkpoint_evaluation import caption, computed_on, describe
 from hwm_core.evaluation.config import EvaluationConfig
 from hwm_core.evaluation.engine import Evaluation
 from hwm_core.evaluation.examples import examples
@@ -89,7 +89,7 @@ def replay(
     metrics = {
         "bag": {"name": episode.name, "seconds": round(len(episode) / world_model.frame_rate_hz, 3), **counts},
         "checkpoint": describe(world_model),
-        "device": str(world_model.device),
+        **computed_on(world_model),
         "settings": config.plain(),
         **psnr_tables_json(result),
     }

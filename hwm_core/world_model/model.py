@@ -63,15 +63,16 @@ class WorldModel:
         directory: str | Path,
         *,
         device: str | torch.device = "cpu",
-        dtype: str = "bfloat16",
+        dtype: str | None = "bfloat16",
         tokenizer: str | Path | None = None,
     ) -> "WorldModel":
         """Load a checkpoint folder; `tokenizer` as for `load_checkpoint`. Raises BadCheckpoint.
 
-        Matrices and convolutions are kept in `dtype`, as autocast would convert them at every call; the futures are the
-        same.
+        Matrices and convolutions are kept in `dtype` (None: the precision of the model's file), as autocast would
+        convert them at every call; the futures are the same.
         """
-        world_model = cls(load_checkpoint(directory, device, tokenizer), dtype=getattr(torch, dtype))
+        checkpoint = load_checkpoint(directory, device, tokenizer)
+        world_model = cls(checkpoint, dtype=getattr(torch, dtype or checkpoint.weights))
         for part in (world_model.model, world_model.tokenizer):
             if part.folder is None:  # pretrained networks have a precision of their own
                 keep_weights(part, world_model.dtype)

@@ -1,6 +1,7 @@
 """The sampling track: predictions, the report, and resuming."""
 
 import json
+import shutil
 import zipfile
 
 import cv2
@@ -102,7 +103,7 @@ def test_a_hidden_set_gives_predictions_and_an_archive_and_no_numbers(tmp_path) 
     path, out = hidden_v2(tmp_path / "test", (3, 12)), tmp_path / "out"
     made, track = eve_model(hz=7.5, num_past_latents=1), SamplingTrack.parse(SMALL)
     hidden = open_hidden(path)
-    assert is_hidden_set(path) and hidden.numbers == (3, 12)
+    assert is_hidden_set(path) and [one.number for one in hidden] == [3, 12]
     samples = list(cut_hidden_samples(hidden, made, side=32))
     assert [one.name for one in samples] == ["3", "12"] and samples[0].truth is None
     assert samples[0].actions[:, 0].tolist() == [16, *range(20, 77, 4)], "every fourth state of 77"
@@ -137,3 +138,27 @@ def test_a_hidden_sample_with_other_states_or_frames_is_rejected(tmp_path) -> No
     (short / "video_a.mp4").touch()
     with pytest.raises(BadBag, match=r"video_NUMBER\.mp4"):
         open_hidden(short)
+
+
+def test_an_incomplete_or_ambiguous_hidden_set_is_rejected_with_its_files(tmp_path) -> None:
+    path = hidden_v2(tmp_path / "test", (3, 12))
+    (path / "videos").mkdir()
+    again = shutil.copy(path / "video_3.mp4", path / "videos/video_3.mp4")
+    with pytest.raises(BadBag, match=rf"video of sample 3, got {path / 'video_3.mp4'} and {again}\. Remove one"):
+        open_hidden(path)
+    (path / "video_3.mp4").unlink()
+    assert [one.video.name for one in open_hidden(path)] == ["video_3.mp4", "video_12.mp4"], "found in a sub-folder"
+    (path / "states_12.bin").unlink()
+    with pytest.raises(BadBag, match=r"video_12\.mp4 and states_12\.bin of sample 12, got only video_12\.mp4"):
+        open_hidden(path)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "bin"])
+def test_the_identity_of_a_hidden_set_depends_on_every_file(tmp_path, suffix) -> None:
+    path = hidden_v2(tmp_path / "test", (3,))
+    before = hidden_identity(open_hidden(path))
+    (changed,) = path.glob(f"*.{suffix}")
+    content = bytearray(changed.read_bytes())
+    content[-1] ^= 1
+    changed.write_bytes(content)
+    assert hidden_identity(open_hidden(path)) != before

@@ -15,9 +15,10 @@ from hwm_core.evaluation.replay import ReplayConfig, replay
 from hwm_core.world_model.model import WorldModel
 
 FILES = ("metrics.json", "table.md", "contact_sheet.png", "prediction.mp4")
+SHORT = {"examples": 1, "max_video_seconds": 0.1}  # videos of one prediction: encoding takes most of the time
 
 
-@pytest.fixture(scope="module", params=["masked", "flow"])
+@pytest.fixture(scope="module", params=["masked", "flow", "st_transformer"])
 def world_model(request) -> WorldModel:
     return WorldModel(untrained(family=request.param))
 
@@ -49,20 +50,23 @@ def test_a_wan_model_replays_a_bag(tmp_path: Path) -> None:
 def test_the_same_bag_gives_the_same_files(tmp_path: Path, world_model: WorldModel) -> None:
     bag = record_drift(tmp_path / "run", frames=45)
     for out in ("a", "b"):
-        replay(bag, world_model, tmp_path / out, ReplayConfig())
+        replay(bag, world_model, tmp_path / out, ReplayConfig(**SHORT))
     for name in FILES:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 
 def test_windows_do_not_cross_a_camera_gap(tmp_path: Path, world_model: WorldModel) -> None:
-    done = replay(record_drift(tmp_path / "run", frames=80, gap=True), world_model, tmp_path / "out", ReplayConfig())
+    bag = record_drift(tmp_path / "run", frames=80, gap=True)
+    done = replay(bag, world_model, tmp_path / "out", ReplayConfig(**SHORT))
     # Two segments of 40 frames: starts 0 and 5 in each
     assert done.metrics["psnr_db"]["8"]["windows"] == 4
     assert done.metrics["bag"]["gaps"] == 1
 
 
 def test_horizons_beyond_the_models_future_are_rolled_out_further(tmp_path: Path, world_model: WorldModel) -> None:
-    done = replay(record_drift(tmp_path / "run"), world_model, tmp_path / "out", ReplayConfig(horizons=(3, 30)))
+    done = replay(
+        record_drift(tmp_path / "run"), world_model, tmp_path / "out", ReplayConfig(horizons=(3, 30), **SHORT)
+    )
     assert list(done.metrics["psnr_db"]) == ["3", "30"]
 
 

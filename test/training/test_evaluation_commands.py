@@ -1,6 +1,7 @@
 """The command lines of evaluation and replay: their files and messages."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,16 @@ import torch
 from command import hwm
 from metric_networks import TracedLpips, WantsLong, script
 from recordings import record_drift
-from untrained import JOINTS, save_untrained
+from untrained import JOINTS, save_untrained, untrained
 
 from hwm_core.data.episodes.store import write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
+from hwm_core.evaluation import replay
 from hwm_core.evaluation.engine import Evaluation
 from hwm_core.sampling.config import PAPER, Sampling
 from hwm_core.types import Episode
+from hwm_core.world_model.checkpoint import save_checkpoint
+from hwm_core.world_model.checkpoint_files import WeightType
 
 
 @pytest.fixture
@@ -90,7 +94,7 @@ def test_evaluate_uses_the_validation_episodes_of_a_store(tmp_path: Path, checkp
     files = {"evaluation.json", "table.md", "contact_sheet.png", "evaluation.html", "MODEL_CARD.md"}
     assert {path.name for path in out.iterdir()} == {*files, "windows"}
     evaluated = json.loads((out / "evaluation.json").read_text())
-    assert evaluated["episodes"] == ["validation_0", "validation_1"]
+    assert evaluated["episodes"] == ["validation_0", "validation_1"] and evaluated["dtype"] == "bfloat16"
     # 44 frames hold windows of 33 at the starts 0, 5 and 10
     assert evaluated["psnr_db"]["16"]["windows"] == 6
 
@@ -111,6 +115,37 @@ def store(tmp_path: Path) -> Path:
 
 
 FEW = ("--stride", 10, "--horizons", 8, "--batch", 2, "--sensitivity", 2, "--examples", 1)
+
+
+def save_in(weights: WeightType, directory: Path) -> Path:
+    """Save an ST-Transformer with weights in this precision, and return its folder."""
+    save_checkpoint(directory, replace(untrained(family="st_transformer"), weights=weights))
+    return directory
+
+
+def test_a_replay_has_the_precision_of_the_checkpoints_weights_or_of_the_option(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(replay, "_write_video", lambda path, *_: path.touch())
+    bag = record_drift(tmp_path / "run", frames=40)
+    for weights, option, dtype in (
+        ("bfloat16", (), "bfloat16"),
+        ("float32", (), "float32"),
+        ("float32", ("--dtype", "bfloat16"), "bfloat16"),
+    ):
+        checkpoint, out = save_in(weights, tmp_path / "st"), tmp_path / "out"
+        run("replay", bag, "--checkpoint", checkpoint, "--out", out, *option)
+        assert json.loads(read_file(out, "metrics.json"))["dtype"] == dtype, (weights, option)
+
+
+def test_an_evaluation_has_the_precision_of_the_checkpoints_weights_and_is_not_resumed_in_another(
+    tmp_path: Path, store: Path, capsys
+) -> None:
+    checkpoint, out = save_in("float32", tmp_path / "st"), tmp_path / "out"
+    few = ("--max-windows", 2, "--horizons", 8, "--sensitivity", 0, "--examples", 1, "--no-ssim")
+    options = ("--checkpoint", checkpoint, "--store", store, "--out", out, *few, "--conditions", "model", "copy_last")
+    run("evaluate", *options)
+    assert json.loads(read_file(out))["dtype"] == "float32"
+    reject("evaluate", *options, "--dtype", "bfloat16")
+    assert "arithmetic.dtype torch.bfloat16 in place of torch.float32" in capsys.readouterr().err
 
 
 def test_every_file_of_an_evaluation_is_complete(tmp_path: Path, checkpoint: Path, store: Path) -> None:

@@ -1,13 +1,15 @@
 """The commands of `hwm 1x` on small sets in 1X's formats: from data to a submission."""
 
 import json
+import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command import hwm
-from onex_sets import compression_test_v2, raw_v2, tokens_v1, tokens_v2
+from onex_sets import compression_test_v2, hidden_v2, raw_v2, tokens_v1, tokens_v2
 from untrained import untrained
 
 from hwm_core.challenge.submission import ArchiveLayout, validate_archive
@@ -91,6 +93,30 @@ def test_a_raw_set_gives_predictions_and_a_report(tmp_path: Path, capsys) -> Non
     assert "mean of 2 samples + blur" in capsys.readouterr().out
     assert hwm("1x", "sample", *options, *settings) == 2
     assert "one that exists" in capsys.readouterr().err
+
+
+def test_a_hidden_set_gives_an_archive_and_no_run_continues_with_other_videos(tmp_path: Path, capsys) -> None:
+    save_checkpoint(tmp_path / "checkpoint", replace(untrained("states", EVE_STATES), weights="float32"))
+    hidden, short = hidden_v2(tmp_path / "test", (3, 12)), hidden_v2(tmp_path / "short", (12,), frames=16)
+    whole = (hidden / "video_12.mp4").read_bytes()
+    shutil.copy(short / "video_12.mp4", hidden)
+    (tmp_path / "track.yaml").write_text("{side: 32, ensemble: [1, 2], sampling: {temperature: 1.0, soft: false}}")
+    words = ["--checkpoint", tmp_path / "checkpoint", "--data", hidden, "--settings", tmp_path / "track.yaml"]
+    command = ["1x", "sample", *words, "--out", tmp_path / "out"]
+    assert hwm(*command) == 2 and "17" in capsys.readouterr().err
+    assert (tmp_path / "out.unfinished").exists() and not (tmp_path / "out").exists()
+    (hidden / "video_12.mp4").write_bytes(whole)
+    assert hwm(*command) == 2 and "the data it was started with" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "out.unfinished")
+    assert hwm(*command) == 0 and "2 predictions of hidden samples" in capsys.readouterr().out
+    with zipfile.ZipFile(tmp_path / "out/predictions.zip") as archive:
+        assert archive.namelist() == ["12.png", "3.png"]
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["samples"] == 2 and report["settings"]["arithmetic"]["dtype"] == "torch.float32", "as its weights"
+    shutil.copy(hidden / "video_3.mp4", hidden / "video_03.mp4")
+    assert hwm(*command) == 2
+    message = capsys.readouterr().err
+    assert str(hidden / "video_03.mp4") in message and str(hidden / "video_3.mp4") in message
 
 
 @pytest.mark.parametrize("arguments", [["compress"], ["sample"]])

@@ -140,6 +140,16 @@ def add_robot(parser: argparse.ArgumentParser, required: bool) -> None:
     robot.add_argument("--embodiment", nargs="+", help=f"one or more of {', '.join(embodiment_names())}, or YAML files")
 
 
+def add_dtype(
+    parser: argparse.ArgumentParser, default: str | None = None, meaning: str = "precision of the arithmetic"
+) -> None:
+    """--dtype. Without a default it is None: the precision of the checkpoint's weights."""
+    usual = "that of the checkpoint's weights" if default is None else default
+    parser.add_argument(
+        "--dtype", choices=("float32", "bfloat16"), default=default, help=f"{meaning} (default: {usual})"
+    )
+
+
 def add_ranks(parser: argparse.ArgumentParser) -> None:
     """--rank and --world-size: which share of the work this process does. The defaults are from torchrun."""
     for option, variable, alone, meaning in (
@@ -187,12 +197,12 @@ def add_closed_loop_arguments(parser: argparse.ArgumentParser, what: str) -> Non
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write or to resume")
 
 
-def add_track_arguments(parser: argparse.ArgumentParser, dtype: str, data: str, example: str) -> None:
+def add_track_arguments(parser: argparse.ArgumentParser, dtype: str | None, data: str, example: str) -> None:
     """The arguments of both tracks of the 1X challenge."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint folder of a trained model")
     parser.add_argument("--data", type=Path, required=True, help=data)
     parser.add_argument("--out", type=Path, required=True, help="file or folder to write; repeat the command to resume")
     parser.add_argument("--limit", type=positive, help="maximum number of samples, spread evenly")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default=dtype, help="precision (%(default)s)")
+    add_dtype(parser, dtype)
     parser.add_argument("set", nargs="*", metavar="key=value", help=f"settings, such as {example}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 
-from .arguments import Parser, add_ranks, positive, seed
+from .arguments import Parser, add_dtype, add_ranks, positive, seed
 
 PROTOCOLS = ("horizon", "paper")
 
@@ -73,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--examples", type=positive, default=4, help="number of windows on the contact sheet (%(default)s)"
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    add_dtype(parser)
     add_ranks(parser)
     parser.add_argument("--out", type=Path, default=Path("evaluation_out"), help="folder to write (%(default)s)")
     parser.add_argument("--from-scratch", action="store_true", help="delete earlier results in --out first")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hwm_core.assets import CHECKPOINT_HELP
 
-from .arguments import Parser, positive
+from .arguments import Parser, add_dtype, positive
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -21,9 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--windows", type=positive, default=256, help="maximum number of latents, spread evenly (%(default)s)"
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument(
-        "--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="precision, as the node's (%(default)s)"
-    )
+    add_dtype(parser, "bfloat16", "precision of the arithmetic, as the node's")
     return parser
 
 

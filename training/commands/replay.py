@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
 
-from .arguments import Parser
+from .arguments import Parser, add_dtype
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -22,6 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--config", type=Path, help="YAML file with topics, stamps, horizons, stride, sampling, seed, examples"
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    add_dtype(parser)
     return parser
 
 

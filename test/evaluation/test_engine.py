@@ -121,7 +121,7 @@ def test_progress_ends_with_all_windows() -> None:
     assert reported[-1] == (12, 12)
 
 
-@pytest.mark.parametrize("family", ["masked", "flow"])
+@pytest.mark.parametrize("family", ["masked", "flow", "st_transformer"])
 def test_the_evaluation_of_a_network_is_deterministic_and_independent_of_the_batch_size(family: str) -> None:
     world = WorldModel(untrained(family=family))
     tables = [psnr_json(evaluate(world, noise_episodes(), seed=1, batch=batch)) for batch in (4, 4, 3)]
@@ -131,7 +131,7 @@ def test_the_evaluation_of_a_network_is_deterministic_and_independent_of_the_bat
             assert tables[2][horizon][name] == pytest.approx(tables[0][horizon][name], abs=0.02)
 
 
-@pytest.mark.parametrize("family", ["masked", "flow"])
+@pytest.mark.parametrize("family", ["masked", "flow", "st_transformer"])
 def test_a_single_sample_and_the_mean_of_several_are_evaluated_on_the_same_windows(family: str) -> None:
     world, sampling = WorldModel(untrained(family=family)), Sampling(steps=2, temperature=1.0, soft=False)
     results = [
@@ -147,7 +147,7 @@ def test_a_single_sample_and_the_mean_of_several_are_evaluated_on_the_same_windo
     assert "| mean of 3 samples |" in markdown(results[0])
 
 
-@pytest.mark.parametrize("family", ["masked", "flow"])
+@pytest.mark.parametrize("family", ["masked", "flow", "st_transformer"])
 def test_a_network_is_rolled_out_beyond_its_own_future(family: str) -> None:
     result = evaluate(WorldModel(untrained(family=family)), noise_episodes(), horizons=(24, 30))
     assert np.isfinite(result.psnr("model", 30))

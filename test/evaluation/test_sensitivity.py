@@ -15,7 +15,7 @@ from hwm_core.evaluation.sensitivity import perturbed
 from hwm_core.world_model.model import WorldModel
 
 
-@pytest.mark.parametrize("family", ["masked", "flow"])
+@pytest.mark.parametrize("family", ["masked", "flow", "st_transformer"])
 def test_each_joint_is_perturbed_in_turn_and_a_constant_joint_changes_nothing(family: str) -> None:
     checkpoint = untrained(family=family)
     for parameter in checkpoint.model.parameters():

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hwm_core.data.episodes.store import manifest_path, write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import fit_manifest
 from hwm_core.types import Episode
+from hwm_core.world_model.checkpoint import load_checkpoint, save_checkpoint
 from training import train
 
 SMALL = [
@@ -98,3 +100,11 @@ def train_and_note(arguments: list[str], notes: Path) -> None:
     train.save_checkpoint = save_and_note
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     sys.exit(hwm("train", *arguments))
+
+
+def other_joints(checkpoint: Path, out: Path) -> Path:
+    """A copy of a checkpoint of `write_store`, as if its second joint were another."""
+    one = load_checkpoint(checkpoint)
+    manifest = one.manifest.model_copy(update={"names": ("neck_yaw", "right_elbow")})
+    save_checkpoint(out, replace(one, manifest=manifest))
+    return out

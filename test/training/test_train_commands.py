@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from command import hwm
-from small_training import SMALL, SMALL_FLOW, episode, train_model
+from small_training import SMALL, SMALL_FLOW, episode, other_joints, train_model
 
 from hwm_core.data.episodes.store import open_store, write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
@@ -15,6 +15,9 @@ from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.checkpoint import load_checkpoint, load_tokenizer
 from hwm_core.world_model.model import WorldModel
 from training import train
+
+# The sizes of preset `st` that come from the data, for the small store and its tokenizer.
+OF_ST = [f"model.{key}" for key in ("levels=[5, 5]", "grid=[4, 4]", "action_dim=2", "num_past_latents=2")]
 
 
 def test_a_run_writes_a_checkpoint_with_robot_camera_tokenizer_and_recipe(store, tokenizer, tmp_path):
@@ -62,6 +65,20 @@ def test_init_loads_the_weights_of_a_checkpoint_and_rejects_other_sizes(store, t
         started_from_first("other", "model.dim=32")
     assert "Set the sizes in `model` to the checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "other" / "state.pt").exists()
+
+
+@pytest.mark.parametrize("preset", ["tiny", "st"])
+def test_init_rejects_a_checkpoint_of_other_joints_with_the_joints_of_both(
+    store, tokenizer, tmp_path, capsys, preset
+) -> None:
+    small = (*(OF_ST if preset == "st" else ()), "train.steps=1", "train.accumulation=1", "--preset", preset)
+    assert train_model(store, tokenizer, tmp_path / "first", *small) == 0
+    init = ("--init", str(other_joints(tmp_path / "first/checkpoint", tmp_path / "other")))
+    assert train_model(store, tokenizer, tmp_path / "second", *small, *init) == 2
+    message = capsys.readouterr().err
+    assert f"{tmp_path / 'other'}: expected the joints neck_yaw, left_elbow, got neck_yaw, right_elbow" in message
+    assert "Use a checkpoint of this robot, or leave out --init" in message
+    assert not (tmp_path / "second/state.pt").exists()
 
 
 def test_init_loads_the_weights_of_a_tokenizer_and_rejects_other_sizes_and_kinds(store, tokenizer, tmp_path, capsys):

@@ -3,14 +3,20 @@
 import json
 import shutil
 
+import psutil
 import pytest
 import torch
 import yaml
 from command import hwm
-from small_training import write_store
-from wan_models import pipeline, saved_pipeline
+from small_training import other_joints, write_store
+from wan_models import model, pipeline, saved_pipeline
 
+from hwm_core.errors import BadCheckpoint, BadConfig
+from hwm_core.models.wan_memory import training_bytes, weight_bytes
+from hwm_core.train.ranks import Ranks
+from hwm_core.train.recipe import read_recipe
 from hwm_core.world_model.checkpoint import load_checkpoint
+from training.pretrained_base import Base
 
 SMALL = (
     "model.plain_states=[1]",
@@ -98,6 +104,48 @@ def test_a_missing_or_contradicting_base_is_an_error_with_its_remedy(store, tmp_
     assert "has no pretrained network" in capsys.readouterr().err
 
 
+def test_too_little_memory_for_the_weights_or_for_a_step_is_an_error_before_the_first_step(
+    store, tmp_path, capsys, monkeypatch
+) -> None:
+    def train_with(free: int, *overrides: str) -> str:
+        memory = psutil.virtual_memory()._replace(available=free)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+        assert train(store, tmp_path / "run", *overrides, steps=1) == 2
+        assert not list(tmp_path.rglob("state*")) and not list(tmp_path.rglob("checkpoint"))
+        return capsys.readouterr().err
+
+    message = train_with(1000)
+    assert "memory of cpu: expected" in message and "GB free for the weights in" in message
+    assert "got 1e-06 GB" in message and "base_dtype=bfloat16" in message
+    # The model has 0.1 MB of weights here, and 64 windows take 1 MB.
+    message = train_with(5 * 10**5, "train.batch_size=64")
+    assert "GB free for a micro-batch of 64 windows, got 0.0005 GB" in message and "train.accumulation" in message
+
+
+def test_a_checkpoint_whose_base_does_not_fit_the_memory_is_rejected(trained, monkeypatch) -> None:
+    memory = psutil.virtual_memory()._replace(available=1000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    with pytest.raises(BadCheckpoint, match=r"memory of cpu: expected .* GB free for the weights in"):
+        load_checkpoint(trained / "checkpoint")
+
+
+def test_a_gpu_needs_memory_for_a_step_and_for_its_own_shard_of_the_weights(monkeypatch) -> None:
+    net = model()
+    step = training_bytes(net.config, 2, recomputed=True) - weight_bytes(net.config)
+    of_two, of_one = (int(1.1 * (step + weight_bytes(net.config) // shards)) + 1 for shards in (2, 1))
+
+    def prepare(free: int, parallel: str) -> None:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**12))
+        recipe = read_recipe("wan", ["train.batch_size=4", "train.accumulation=1", f"train.parallel={parallel}"])
+        Base(saved_pipeline(), recipe, None).prepare(net, recipe, Ranks(torch.device("cuda"), 0, 2))
+
+    prepare(of_two, "fsdp")
+    prepare(of_one, "ddp")
+    for free, parallel in ((of_two - 2, "fsdp"), (of_one - 2, "ddp")):
+        with pytest.raises(BadConfig, match=r"memory of cuda: expected .* free for a micro-batch of 2 windows"):
+            prepare(free, parallel)
+
+
 def test_initial_weights_of_another_rank_or_base_are_rejected_with_both(trained, store, tmp_path, capsys) -> None:
     init = ("--tokenizer", "vae", "--init", trained / "checkpoint")
     assert train(store, tmp_path / "run", "model.lora_rank=3", options=init) == 2
@@ -110,3 +158,14 @@ def test_initial_weights_of_another_rank_or_base_are_rejected_with_both(trained,
     assert "safetensors: expected weights that adapt the base of this run, sha256" in message and "--base" in message
     assert train(store, tmp_path / "run", options=init, steps=1) == 0
     assert load_checkpoint(tmp_path / "run/checkpoint").model.prompt.any()
+
+
+def test_initial_weights_of_another_robot_are_rejected_with_the_joints_of_both(
+    trained, store, tmp_path, capsys
+) -> None:
+    init = ("--tokenizer", "vae", "--init", other_joints(trained / "checkpoint", tmp_path / "other"))
+    assert train(store, tmp_path / "run", options=init) == 2
+    message = capsys.readouterr().err
+    assert "expected the joints neck_yaw, left_elbow, got neck_yaw, right_elbow" in message
+    assert "Use a checkpoint of this robot, or leave out --init" in message
+    assert not (tmp_path / "run/state.pt").exists()

@@ -1,7 +1,7 @@
 """A world model in its own thread that answers requests in ROS messages."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -205,6 +205,8 @@ class ModelServer:
         stages = {"queue": queued, "encode": made.encode_seconds, "search": made.search_seconds}
         for stage, seconds in stages.items():
             self.latencies.add(stage, seconds)
+        if followed is None and not convert.stamp_ns(message.begin):  # the robot stood until now
+            made = replace(made, stamp_ns=self.context.newest_stamp_ns or made.stamp_ns)
         self._best = (made.stamp_ns, made.actions)
         if report is not None and made.trace is not None:
             report(search_costs(made, made.trace))

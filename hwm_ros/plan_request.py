@@ -26,19 +26,22 @@ def plan_request(
 ) -> MakePlan.Request:
     """The request at the model's frame at `stamp_ns`; the search counts as running from now on.
 
-    It tells what the robot does until the plan is ready: the candidates start with these actions.
+    It tells what the robot does until the plan is ready: the candidates start with these actions. While the robot
+    stands, nothing waits for the plan: it may take longer, and begins when it is ready.
     """
-    begin_ns = goal.progress.begin_plan(stamp_ns)
+    stands = not settings.lockstep and stream.stands(stamp_ns, info.future_frames)
+    search_s = settings.standing_search_s if stands else settings.search_s
+    begin_ns = goal.progress.begin_plan(stamp_ns, search_s if stands else 0.0)
     request = MakePlan.Request(
         sender=sender,
         goal_version=goal.version,
         joints=goal.handle.request.joints,
         begin=convert.time_of(begin_ns),
-        deadline_s=settings.search_s,
+        deadline_s=search_s,
         observed_frames=min(settings.reached_frames, info.past_frames),
         seed=settings.seed,
     )
-    if begin_ns or stream.follows:  # otherwise the robot stands, and the plan acts at once
+    if begin_ns or (stream.follows and not stands):  # otherwise the plan acts when it is ready
         before = _BEFORE if begin_ns else 0
         actions = stream.forecast(stamp_ns, info.future_frames, before)
         if actions is not None:

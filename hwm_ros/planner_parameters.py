@@ -43,6 +43,13 @@ class MpcPlannerParameters(WatchdogConfig, OutputParameters):
         description="seconds for a search, which then returns the best plan so far; 0: replan_s, or no limit in"
         " lockstep",
     )
+    standing_deadline_s: float = Field(
+        default=3.0,
+        ge=0.0,
+        le=60.0,
+        description="seconds for a search while the robot stands and nothing waits for the next action; 0: deadline_s;"
+        " no limit in lockstep",
+    )
     reached_frames: int = Field(
         default=3, ge=1, le=1000, description="newest frames whose cost must be below the threshold of a reached goal"
     )
@@ -55,6 +62,11 @@ class MpcPlannerParameters(WatchdogConfig, OutputParameters):
     def search_s(self) -> float:
         """Time for a search in seconds; 0: no deadline."""
         return self.deadline_s or (0.0 if self.lockstep else self.replan_s)
+
+    @property
+    def standing_search_s(self) -> float:
+        """Time for a search in seconds while the robot stands; 0: no deadline."""
+        return 0.0 if self.lockstep else self.standing_deadline_s or self.search_s
 
     @property
     def latency_s(self) -> float:

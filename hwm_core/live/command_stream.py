@@ -180,6 +180,12 @@ class CommandStream:
         ends = [stamp_ns - k * frame_ns - slack_ns for k in reversed(range(before))]
         return np.stack([*map(self._history.before, ends), *coming])
 
+    def stands(self, stamp_ns: int, frames: int) -> bool:
+        """Whether the robot stands, and stays where it is for these frames of the model without a new plan."""
+        if not self.at_rest or (actions := self.forecast(stamp_ns, frames)) is None:
+            return False
+        return bool((actions == actions[0]).all())
+
     def adopt(self, stamp_ns: int, actions: NDArray[np.float32]) -> None:
         """Follow a plan [F, A] that starts from the frame at `stamp_ns`. Raises BadActions if it is not finite."""
         if not np.isfinite(actions).all():

@@ -73,7 +73,8 @@ class GoalProgress:
         self.plan_seconds: list[float] = []
         self.plan: MadePlan | None = None  # the newest
         self._asked_ns = self._begin_ns = 0  # newest frame when the search was asked for; where its plan may act
-        self._asked_s, self._first_asked_ns = 0.0, 0
+        self._asked_s = self._standing_s = 0.0  # when it was asked for; its time while the robot stands
+        self._failed_ns = 0  # newest frame when the first search since the newest plan failed
         self._latencies: deque[int] = deque(maxlen=_REMEMBERED)  # frames of the model from asking to the plan
 
     @property
@@ -96,20 +97,27 @@ class GoalProgress:
                 self.end("CLOCK_JUMP", f"The camera's clock has jumped back by {back_s:.2f} s.")
             return False
         self.newest_ns = stamp_ns
-        if self.planning and self._deadline_s:
+        if self.planning and self._begin_ns:
             self._check_late(self._asked_ns, self._horizon)
+        elif self.planning and self._standing_s:
+            self._check_standing()
         return True
 
-    def begin_plan(self, stamp_ns: int) -> int:
+    def begin_plan(self, stamp_ns: int, standing_s: float = 0.0) -> int:
         """A search is asked for at the model's frame at `stamp_ns`.
+
+        Args:
+            stamp_ns: of the newest frame.
+            standing_s: time for the search if the robot stands until the plan is ready; it may be longer than a plan.
+                0: the robot moves.
 
         Returns:
             The stamp of the frame after which its plan may act: it is then ready, as far as the searches before tell.
-            0 in lockstep, where it may act at once.
+            0 in lockstep, or for a robot that stands: the plan may act when it is ready.
         """
         self.planning, self._asked_ns, self._asked_s, self._begin_ns = True, stamp_ns, self._clock(), 0
-        self._first_asked_ns = self._first_asked_ns or stamp_ns
-        if self._deadline_s:
+        self._standing_s = standing_s if self._deadline_s else 0.0
+        if self._deadline_s and not standing_s:
             by_deadline = math.ceil(self._deadline_s * self._rate_hz)
             latency = 1 + max(self._latencies, default=by_deadline)
             self._begin_ns = stamp_ns + round(1e9 * min(latency, int(_MOST * self._horizon)) / self._rate_hz)
@@ -120,9 +128,10 @@ class GoalProgress:
         self.planning, is_first = False, self.plan is None
         if self.over:
             return False
-        self.plan = made
+        self.plan, self._failed_ns = made, 0
         self.plan_seconds.append(self._clock() - self._asked_s)
-        self._latencies.append(math.ceil((self.newest_ns - self._asked_ns) * 1e-9 * self._rate_hz - 1e-6))
+        if self._begin_ns:  # what a search takes while the robot stands tells nothing about the others
+            self._latencies.append(math.ceil((self.newest_ns - self._asked_ns) * 1e-9 * self._rate_hz - 1e-6))
         self.plans_late += 0 < self._begin_ns < self.newest_ns
         if self._threshold > 0 and math.isnan(made.observed_cost):
             self.end("BAD_REQUEST", NO_OBSERVED_COST)
@@ -146,8 +155,8 @@ class GoalProgress:
     def may_ask_again(self, code: str) -> bool:
         """Whether a search that failed with this error may be repeated: the cause may pass."""
         self.planning = False
-        since_ns = self._first_asked_ns if self.plan is None else self.plan.stamp_ns
-        lasts = (self.newest_ns - since_ns) * 1e-9 * self._rate_hz < self._horizon
+        self._failed_ns = self._failed_ns or self.newest_ns
+        lasts = (self.newest_ns - self._failed_ns) * 1e-9 * self._rate_hz < self._horizon
         return code in _PASSING and lasts and not self.over
 
     def frame_done(self) -> bool:
@@ -162,6 +171,13 @@ class GoalProgress:
             else:
                 self.end("NONE", "", "COMPLETED")
         return True
+
+    def _check_standing(self) -> None:
+        """End the goal if a search takes longer than its time and the length of a plan, though the robot stands."""
+        seconds = self._clock() - self._asked_s
+        if seconds > self._standing_s + self._horizon / self._rate_hz:
+            allowed = f"allowed are {self._standing_s:g} s (`standing_deadline_s`)"
+            self.end("PLAN_LATE", f"The search takes {seconds:.2f} s; {allowed}. Use a faster device.")
 
     def _check_late(self, stamp_ns: int, steps: int) -> None:
         """End the goal if a plan that starts from the frame at `stamp_ns` has ended by now."""

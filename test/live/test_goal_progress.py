@@ -113,6 +113,28 @@ def test_a_plan_may_act_when_it_is_ready_first_by_the_deadline_then_by_the_searc
     assert progress.begin_plan(stamp(7)) == stamp(7 + 6), "the next one has that time"
 
 
+def test_a_search_while_the_robot_stands_may_outlast_its_horizon_and_tells_nothing_about_others():
+    clock = Clock()
+    progress = goal(num_frames=500, clock=clock)
+    progress.is_new(stamp(0))
+    assert progress.begin_plan(stamp(0), standing_s=3.0) == 0, "the plan acts when it is ready"
+    assert progress.is_new(stamp(2 * HORIZON))
+    assert progress.add_plan(plan(2 * HORIZON)) and progress.plans_late == 0
+    assert progress.begin_plan(stamp(2 * HORIZON)) == stamp(2 * HORIZON + 5), "by the deadline"
+
+
+def test_a_search_that_gives_no_answer_though_the_robot_stands_is_an_error_with_numbers():
+    clock = Clock()
+    progress = goal(num_frames=500, clock=clock)
+    progress.is_new(stamp(0))
+    progress.begin_plan(stamp(0), standing_s=3.0)
+    clock.now += 4.1
+    assert progress.is_new(stamp(41)) and progress.ending is None, "its time and the length of a plan, 4.2 s"
+    clock.now += 0.2
+    progress.is_new(stamp(43))
+    assert outcome(progress) == ("ENDED", "PLAN_LATE") and "4.30 s; allowed are 3 s" in progress.ending.reason
+
+
 def test_at_most_three_quarters_of_the_horizon_are_committed():
     progress = goal(num_frames=500, deadline_s=1.19)
     progress.is_new(stamp(0))
@@ -162,7 +184,7 @@ def run_without_answers(progress, first):
 
 
 @pytest.mark.parametrize("code", ["BUSY", "TIMEOUT", "NO_CONTEXT"])
-def test_a_search_that_failed_may_be_repeated_while_the_plan_lasts(code):
+def test_a_search_that_failed_may_be_repeated_for_the_length_of_a_plan(code):
     progress = goal(num_frames=500)
     run(progress, 6)
     for frame in range(6, 13):

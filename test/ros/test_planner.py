@@ -129,12 +129,21 @@ def test_a_plan_that_is_ready_after_its_goal_was_canceled_is_not_published(model
     assert len(plans) - published == result.plans_made
 
 
-def test_the_search_gets_joints_deadline_and_the_plan_that_is_followed(model):
-    before = len(standing(model).requests)
-    result = model.result(model.send(num_frames=40, joints=["neck"])).result
+def long_motion(head):
+    """A plan that moves until its end."""
+    return convert.sequence_message(np.linspace([0.9, 0.9], [-0.9, -0.9], 24), INFO.joint_names, head)
+
+
+def test_a_search_gets_joints_deadline_and_the_plan_that_is_followed_or_more_time_while_the_robot_stands(model):
+    model.place(*standing(model).joint_states)
+    before = len(model.requests)
+    model.answer = {"plan": long_motion}
+    result = model.result(model.send(num_frames=60, joints=["neck"])).result
     assert result.error_code == ErrorCode.NONE, result.error_msg
-    requests = model.requests[before:]
-    assert all((list(r.joints), r.deadline_s, len(r.goal.data)) == (["neck"], 0.5, 0) for r in requests)
+    assert all((list(r.joints), len(r.goal.data)) == (["neck"], 0) for r in model.requests[before:])
+    first, *requests = model.requests[before:]
+    assert (first.deadline_s, first.followed.num_steps, convert.stamp_ns(first.begin)) == (3.0, 0, 0)
+    assert all(r.deadline_s == 0.5 for r in requests)
     assert all(r.followed.num_steps == 24 and r.observed_frames == 3 for r in requests)
     asked_ns = [convert.stamp_ns(r.followed.header.stamp) for r in requests]
     begin_ns = [convert.stamp_ns(r.begin) for r in requests]
@@ -236,8 +245,13 @@ def test_an_error_of_the_search_aborts_the_goal_with_its_text(model):
 
 
 def test_a_search_without_an_answer_aborts_the_goal_when_its_plan_would_be_over(model):
-    standing(model).waiting = Future()
-    result = model.result(model.send(num_frames=60)).result
+    plans = len(standing(model).received["/mpc_planner/plan"])
+    model.place(*model.joint_states)
+    model.answer = {"plan": long_motion}
+    handle = model.send(num_frames=90)
+    model.until(lambda: len(model.received["/mpc_planner/plan"]) > plans, "a plan, so that the robot moves")
+    model.waiting = Future()
+    result = model.result(handle).result
     assert result.error_code == ErrorCode.PLAN_LATE and "its plan of 0.80 s has ended" in result.error_msg
     model.waiting.set_result(None)
 

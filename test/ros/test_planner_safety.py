@@ -90,12 +90,18 @@ def test_parameters_tell_the_truth(model):
     assert not rejected.successful and "while a goal runs" in rejected.reason
     handle.cancel_goal_async()
     model.result(handle)
-    for name, value in (("replan_s", -5.0), ("reached_frames", 0), ("deadline_s", math.nan), ("lockstep", True)):
+    for name, value in (
+        ("replan_s", -5.0),
+        ("reached_frames", 0),
+        ("deadline_s", math.nan),
+        ("standing_deadline_s", -1.0),
+        ("lockstep", True),
+    ):
         assert not model.set_parameter(name, value).successful, name
-    assert model.set_parameter("deadline_s", 0.3).successful
+    assert model.set_parameter("standing_deadline_s", 0.3).successful
     model.result(standing(model).send(num_frames=1))
     assert model.requests[-1].deadline_s == pytest.approx(0.3)
-    assert model.set_parameter("deadline_s", 0.5).successful
+    assert model.set_parameter("standing_deadline_s", 3.0).successful
 
 
 def test_a_goal_ends_after_its_longest_time(model):

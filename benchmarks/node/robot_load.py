@@ -91,10 +91,11 @@ def _publish(transport: Transport, joints: Sequence[str], positions: Sequence[fl
     posture = _serialised(convert.joint_message(joints, np.asarray(positions), header))
     while not camera.get_subscription_count():
         time.sleep(0.05)
-    while True:
-        on.wait()
+    client = multiprocessing.parent_process()
+    while client is not None and client.is_alive():
+        on.wait(1.0)
         next_image = next_joints = time.monotonic()
-        while on.is_set():
+        while on.is_set() and client.is_alive():
             if (now := time.monotonic()) >= next_joints:
                 next_joints += 1 / JOINTS_HZ
                 for publisher in robot:

@@ -19,6 +19,7 @@ from hwm_core.data.tokens.onex_files import shard_file, shard_states
 from hwm_core.data.tokens.onex_joints import EVE_STATES
 from hwm_core.errors import BadActions, BadBag, BadCheckpoint
 from hwm_core.evaluation.counterfactual import apply_motion, choose_donors
+from hwm_core.pretrained import file_sha256
 from hwm_core.world_model.model import WorldModel
 
 LENGTH, PAST_FRAMES = 77, 17
@@ -117,11 +118,12 @@ def cut_forecast_samples(
 
 
 def identity(recordings: Sequence[OneXRawRecording], stride: int = LENGTH, limit: int | None = None) -> str:
-    """sha256 of the states and takes of the shards, and of the options that choose the samples."""
+    """sha256 of the states, takes and videos of the shards, and of the options that choose the samples."""
     digest = hashlib.sha256(f"{stride} {limit}".encode())
     for one in recordings:
         for array in shard_states(one.path, one.shard, len(EVE_STATES)):
             digest.update(array.tobytes())
+        digest.update(file_sha256(shard_file(one.path, "video", one.shard, "mp4")).encode())
     return digest.hexdigest()
 
 

@@ -56,6 +56,14 @@ def test_the_identity_depends_on_the_options_that_choose_the_samples(raw) -> Non
     assert identity(shards, limit=3) != identity(shards)
 
 
+def test_the_identity_depends_on_the_video(tmp_path) -> None:
+    path = raw_v2(tmp_path / "set", frames=160, cut=80, step=1)
+    before = identity(open_raw(path))
+    (video,) = path.rglob("*.mp4")
+    video.write_bytes(video.read_bytes()[:-1] + b"\0")
+    assert identity(open_raw(path)) != before
+
+
 def test_a_model_at_half_the_frame_rate_uses_every_second_frame(raw) -> None:
     sample = next(cut_forecast_samples(open_raw(raw), eve_model(hz=15.0), side=32))
     assert sample.actions[:, 0].tolist() == [*range(0, 17, 2), *range(18, 77, 2)]

@@ -88,7 +88,7 @@ def create_subscription(
         callback,
         copy(profile),  # rclpy writes the overrides into this object
         callback_group=group,
-        event_callbacks=SubscriptionEventCallbacks(incompatible_qos=mismatch),
+        event_callbacks=SubscriptionEventCallbacks(incompatible_qos=mismatch, use_default_callbacks=False),
         qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
     )
 
@@ -105,7 +105,7 @@ def create_publisher(node: Node, kind: type, topic: str, profile: QoSProfile) ->
         kind,
         topic,
         copy(profile),
-        event_callbacks=PublisherEventCallbacks(incompatible_qos=mismatch),
+        event_callbacks=PublisherEventCallbacks(incompatible_qos=mismatch, use_default_callbacks=False),
         qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE),
     )
 

@@ -28,7 +28,7 @@ class GoalChanges(ChangeWeightedCost):
     )
 
     ceiling: float = Field(
-        default=0.0,
+        default=1.0,
         ge=0.0,
         description="the error of a cell counts up to this multiple of its error at the start; 0: without limit",
     )

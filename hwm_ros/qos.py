@@ -1,6 +1,8 @@
 """Quality of service (QoS) of all topics, after REP-2003: images are received best effort and published reliable.
 
-Parameters override every policy. An incompatible publisher or subscription is logged together with the fix.
+Parameters override every policy. An incompatible publisher or subscription is logged together with the fix. rclpy's
+default event handlers are left out, because every handler makes each wait of the executor longer: Fast DDS raises no
+event for a topic of another type, so `hwm_ros.topic_checks` looks for it.
 """
 
 from collections.abc import Callable

@@ -33,6 +33,7 @@ __all__ = [
     "bag_record_topics",
     "before_setting",
     "discovery_on_this_machine",
+    "message_number",
     "numbered",
 ]
 
@@ -69,15 +70,19 @@ def numbered(callback: Callable[[Any, int | None], Any]) -> Callable[..., Any]:
     """
     reported = hasattr(Subscription, "CallbackType")
 
-    def number(info: dict[str, Any]) -> int | None:
-        return info.get("publication_sequence_number")
-
     async def async_with_info(message: Any, info: dict[str, Any]) -> Any:
-        return await callback(message, number(info))
+        return await callback(message, message_number(info))
 
     async def async_without(message: Any) -> Any:
         return await callback(message, None)
 
     if iscoroutinefunction(callback):
         return async_with_info if reported else async_without
-    return (lambda message, info: callback(message, number(info))) if reported else lambda m: callback(m, None)
+    if reported:
+        return lambda message, info: callback(message, message_number(info))
+    return lambda message: callback(message, None)
+
+
+def message_number(info: dict[str, Any]) -> int | None:
+    """The number that the publisher gave the message of this info; None as in `numbered`."""
+    return info.get("publication_sequence_number")

@@ -1,6 +1,7 @@
 """The input topics of the world_model node: camera images, joint messages, and cuts between takes."""
 
 from collections.abc import Callable
+from concurrent.futures import Future as Job
 from functools import partial
 from time import monotonic, perf_counter
 from typing import Any, Literal
@@ -23,14 +24,20 @@ from hwm_core.live.context import Context
 from hwm_core.live.health import Finding, InputStream, newest_rejection
 from hwm_ros import convert
 from hwm_ros.distributions import numbered
+from hwm_ros.image_thread import ImageThread
 from hwm_ros.model_server import ModelServer
 from hwm_ros.msg import ModelInfo
-from hwm_ros.qos import JOINTS_IN, RELIABLE, SENSOR, create_subscription
+from hwm_ros.node import STEADY
+from hwm_ros.polled_subscription import PolledSubscription
+from hwm_ros.qos import JOINTS_IN, RELIABLE, SENSOR, create_subscription, incompatible_publisher
 from hwm_ros.topic_checks import ExpectedTopic, graph_findings
 
 _IMAGE, _STATES, _COMMANDS, _TRAJECTORY = "head_camera/image_raw", "joint_states", "joint_commands", "joint_trajectory"
 _COMPRESSED, _CUT = f"{_IMAGE}/compressed", "recording/cut"
 _PREFER_RAW_S = 1.0
+# Joint messages are taken at this period, and before all that looks at the context. The executor would wake for each.
+_TAKE_S = 0.02
+_MOST_TAKEN = 50  # messages of a topic at a time: a flood leaves time for the rest
 _COMMANDS_PER_FRAME = 4  # of the model, that a trajectory gives
 _LATEST_NS = (2**31 - 1) * 1_000_000_000  # the latest time that a message can hold
 _NO_CLOCK = (
@@ -59,6 +66,11 @@ class InputParameters(Config):
     joint_states_offset_s: float = Field(default=0.0, ge=-10.0, le=10.0, description=_OFFSET.format("joint states"))
     joint_commands_offset_s: float = Field(default=0.0, ge=-10.0, le=10.0, description=_OFFSET.format("commands"))
 
+    @property
+    def stamps_arrivals(self) -> bool:
+        """Whether the time of arrival can be the time of a message."""
+        return self.stamp_source == "receive" or self.zero_stamps == "receive_time"
+
 
 class ModelInputs:
     """Adds messages to the context of a model, and knows what is wrong with them.
@@ -86,16 +98,17 @@ class ModelInputs:
         self._cameras_since = monotonic()  # when the newest of them was made
         for topic in self._image_topics():
             self._watch_camera(topic)
-        subscribe = partial(create_subscription, node, report=self._on_mismatch)
-        self._others = [
-            subscribe(JointState, _STATES, numbered(self._on_states), JOINTS_IN),
-            subscribe(Empty, _CUT, self._on_cut, RELIABLE),
-        ]
+        self._images = ImageThread(node)
+        report = self._on_mismatch
+        self._others = [create_subscription(node, Empty, _CUT, self._on_cut, RELIABLE, report=report)]
+        self._joints: list[PolledSubscription] = []
+        self._subscribe_joints(_STATES, self._on_states)
         if self._uses_commands:
-            self._others += [
-                subscribe(JointState, _COMMANDS, numbered(self._on_command), JOINTS_IN),
-                subscribe(JointTrajectory, _TRAJECTORY, self._on_trajectory, RELIABLE),
-            ]
+            self._subscribe_joints(_COMMANDS, self._on_command)
+            trajectory = (JointTrajectory, _TRAJECTORY, self._on_trajectory, RELIABLE)
+            self._others.append(create_subscription(node, *trajectory, report=report))
+        self._timer = node.create_timer(_TAKE_S, self._take_joints, clock=STEADY)
+        server.before_request = self._take_joints
         # Simulated time that jumps back belongs to another run: no frame before it is a past of the frames after it.
         threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1_000_000_000))
         self._jumps = node.get_clock().create_jump_callback(threshold, post_callback=self._on_clock_jump)
@@ -108,9 +121,12 @@ class ModelInputs:
     def close(self) -> None:
         """End all subscriptions."""
         self._jumps.unregister()
-        for subscription in (*self._cameras.values(), *self._others):
+        self._server.before_request = None
+        self._node.destroy_timer(self._timer)
+        for subscription in (*self._cameras.values(), *self._others, *(one.subscription for one in self._joints)):
             self._node.destroy_subscription(subscription)
-        self._cameras, self._others = {}, []
+        self._cameras, self._others, self._joints = {}, [], []
+        self._images.close()
 
     def restart(self) -> None:
         """Forget what arrived: the context was reset."""
@@ -143,7 +159,9 @@ class ModelInputs:
                 self._graph[f"contested {what}"] = Finding(self._contested(what, joints), is_error=False)
         published = self._node.count_publishers
         self._mismatches = {topic: text for topic, text in self._mismatches.items() if published(topic)}
-        self._graph |= {f"qos {topic}": Finding(text) for topic, text in self._mismatches.items()}
+        polled = (one.subscription for one in self._joints)
+        mismatches = {one.topic_name: incompatible_publisher(self._node, one) for one in polled} | self._mismatches
+        self._graph |= {f"qos {topic}": Finding(text) for topic, text in mismatches.items() if text}
         if self._node.get_parameter("use_sim_time").value and self._now_ns() == 0:
             self._graph = {"clock": Finding(_NO_CLOCK, is_error=False), **self._graph}
 
@@ -164,16 +182,35 @@ class ModelInputs:
         stamp_ns = self._stamp(message, self._settings.image_offset_s)
         for command in self._trajectory.until(stamp_ns, self._most_commands):
             self._add(self.commands, stamp_ns, partial(_add_command, command=command))
-        latencies, arrived = self._server.latencies, perf_counter()
         if stamp_ns > 0:
-            latencies.add("transport", (self._now_ns() - stamp_ns) * 1e-9)
-        self._add(self.images, stamp_ns, lambda context: context.add_image(stamp_ns, message))
-        latencies.add("decode", perf_counter() - arrived)
+            self._server.latencies.add("transport", (self._now_ns() - stamp_ns) * 1e-9)
+        self._images.submit(
+            partial(self._decode, stamp_ns, message), partial(self._on_decoded, topic, stamp_ns, message)
+        )
+
+    def _decode(self, stamp_ns: int, message: Image | CompressedImage) -> float:
+        """Add an image, in the thread of the images. Returns the time in seconds."""
+        started = perf_counter()
+        self._server.context.add_image(stamp_ns, message)
+        return perf_counter() - started
+
+    def _on_decoded(self, topic: str, stamp_ns: int, message: Image | CompressedImage, job: Job) -> None:
+        self._take_joints()
+        self._add(self.images, stamp_ns, lambda _: self._server.latencies.add("decode", job.result()))
         if self.images.rejected_in_a_row == 0:  # one transport is enough
             for other in [other for other in self._cameras if other != topic]:
                 self._node.destroy_subscription(self._cameras.pop(other))
         self._server.camera_frame = message.header.frame_id
         self._on_image(message)
+
+    def _take_joints(self) -> None:
+        for subscription in self._joints:
+            subscription.take(_MOST_TAKEN)
+
+    def _finish_earlier(self) -> None:
+        """Add what has arrived, before the context starts again."""
+        self._take_joints()
+        self._images.finish()
 
     def _on_states(self, message: JointState, number: int | None) -> None:
         stamp_ns = self._stamp(message, self._settings.joint_states_offset_s)
@@ -197,6 +234,7 @@ class ModelInputs:
         self._add(self.commands, start_ns, follow)
 
     def _on_cut(self, _: Empty) -> None:
+        self._finish_earlier()
         self._server.context.cut()
         self._trajectory.forget()
         self._node.get_logger().info("Cut: the context starts again")
@@ -204,6 +242,7 @@ class ModelInputs:
     def _on_clock_jump(self, jump: TimeJump) -> None:
         if jump.delta.nanoseconds < 0:
             self._node.get_logger().warning(f"The clock was set back by {-jump.delta.nanoseconds * 1e-9:.1f} s")
+            self._finish_earlier()
             self._server.context.clock_was_set_back()
             self._trajectory.forget()
 
@@ -249,6 +288,13 @@ class ModelInputs:
         waits = _IMAGE in self._cameras and monotonic() - self._cameras_since < _PREFER_RAW_S
         return waits and self._node.count_publishers(self._node.resolve_topic_name(_IMAGE)) > 0
 
+    def _subscribe_joints(self, topic: str, callback: Callable[[JointState, int | None], None]) -> None:
+        if self._settings.stamps_arrivals:  # taken at once, so that the time of arrival is right
+            arguments = (self._node, JointState, topic, numbered(callback), JOINTS_IN)
+            self._others.append(create_subscription(*arguments, report=self._on_mismatch))
+        else:
+            self._joints.append(PolledSubscription(self._node, JointState, topic, callback, JOINTS_IN))
+
     def _on_mismatch(self, topic: str, text: str) -> None:
         self._mismatches[topic] = text
 
@@ -264,9 +310,12 @@ class ModelInputs:
         else:
             other = (compressed, "Start the node with image_transport:=compressed or auto.")
             expected.append(ExpectedTopic(raw, image, (other,)))
-        if self._uses_commands and published(name(_COMMANDS)):
-            expected.append(ExpectedTopic(name(_COMMANDS), joints))
-        return expected
+        optional = {_CUT: "std_msgs/msg/Empty", "~/candidates": "hwm_ros/msg/ActionCandidates"}
+        if self._uses_commands:
+            optional |= {_COMMANDS: joints, _TRAJECTORY: "trajectory_msgs/msg/JointTrajectory"}
+        return expected + [
+            ExpectedTopic(name(topic), kind) for topic, kind in optional.items() if published(name(topic))
+        ]
 
     def _contested(self, what: str, joints: tuple[str, ...]) -> str:
         topic = self._node.resolve_topic_name(_STATES if what == "joint states" else _COMMANDS)

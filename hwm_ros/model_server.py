@@ -75,6 +75,7 @@ class ModelServer:
         self.context = Context(self._model.manifest, self._model.preprocessing, self._model.past_frames)
         self.compares_images = parameters.objective.compares_scenes
         self.camera_frame = ""  # frame_id of the newest image
+        self.before_request: Callable[[], None] | None = None  # adds the messages that have arrived to the context
         self.goal_version = self._live.goals.version
         self.info = model_info(self._model, parameters.dtype, self._live.space)
 
@@ -266,6 +267,8 @@ class ModelServer:
         return Preview(window, source, self._live.predict(window, actions[None])[0])
 
     async def _run(self, work: Callable[[], Any], lane: str, replaces: bool = False) -> Any:
+        if self.before_request is not None:
+            self.before_request()
         return await on_executor(self._node, self._worker.submit(work, lane, replaces=replaces))
 
     def _actions(self, message: ActionCandidates) -> NDArray[np.float32]:

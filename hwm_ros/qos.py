@@ -112,6 +112,20 @@ def create_publisher(node: Node, kind: type, topic: str, profile: QoSProfile) ->
     )
 
 
+def incompatible_publisher(node: Node, subscription: Subscription) -> str:
+    """What to change because a publisher cannot reach a subscription whose events nobody handles; empty: all can."""
+    wanted = subscription.qos_profile
+    for offered in (info.qos_profile for info in node.get_publishers_info_by_topic(subscription.topic_name)):
+        if wanted.reliability == ReliabilityPolicy.RELIABLE and offered.reliability == ReliabilityPolicy.BEST_EFFORT:
+            policy = QoSPolicyKind.RELIABILITY
+        elif wanted.durability == DurabilityPolicy.TRANSIENT_LOCAL and offered.durability == DurabilityPolicy.VOLATILE:
+            policy = QoSPolicyKind.DURABILITY
+        else:
+            continue
+        return _explain(subscription.topic_name, "publisher", "subscription", policy)
+    return ""
+
+
 def _explain(topic: str, remote: str, local: str, policy: QoSPolicyKind) -> str:
     """The log message for an incompatible `remote` endpoint ("publisher" or "subscription")."""
     name = qos_policy_name_from_kind(policy).lower()

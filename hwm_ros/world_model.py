@@ -1,5 +1,6 @@
 """The `world_model` node: a lifecycle node that serves a world model from live camera images and joint messages."""
 
+import gc
 import traceback
 from collections.abc import Callable
 from functools import wraps
@@ -103,6 +104,8 @@ class WorldModelNode(LifecycleNode):
         parameters = read_parameters(self, WorldModelParameters)
         self.get_logger().info(f"Loading `{parameters.checkpoint}` on {parameters.device}")
         self._settings, self._model.server = parameters, ModelServer(self, parameters)
+        gc.collect()
+        gc.freeze()  # later collections leave out what was loaded: a full one would stop all threads for long
         self._fault = ""
         info = self._model.server.info
         self._info.publish(info)
@@ -172,6 +175,7 @@ class WorldModelNode(LifecycleNode):
         if self._model.server is not None:
             self._model.server.close()
             self._model.server = None
+            gc.unfreeze()
 
     def _locked(self) -> str:
         """Why parameters that are not LIVE cannot change now; empty: they can."""

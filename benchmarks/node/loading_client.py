@@ -1,5 +1,6 @@
 """A client that loads a world_model node with a robot's messages and with requests, and listens to it."""
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,6 +75,8 @@ class LoadingClient:
         self._robot.switch(True)
         self._until(lambda: self._status.ready)
         self._robot.switch(False)
+        gc.collect()
+        gc.freeze()  # as the nodes do: its pauses would count as theirs
 
     def run(self, seconds: float, ask: bool) -> Measured:
         """Load the node, and listen.

@@ -14,6 +14,7 @@ from hwm_ros.msg import ErrorCode, Surprise
 from hwm_ros.srv import ResetContext
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_robot import FRAME_NS, camera_image, robot_of
 from sensor_msgs.msg import CompressedImage, JointState
 from std_msgs.msg import Empty, Header
@@ -179,13 +180,45 @@ def test_another_type_on_the_topic_and_a_node_of_the_same_name_are_reported_with
     context = rclpy.Context()  # within one, the middleware rejects the wrong type
     rclpy.init(context=context)
     twin = rclpy.create_node("world_model", context=context)
-    wrong = twin.create_publisher(Empty, "/joint_states", 10)
-    for words in ("2 nodes are named /world_model", "/joint_states: expected messages of type sensor_msgs/msg/Joint"):
+    kinds = {
+        "/joint_states": "sensor_msgs/msg/JointState",
+        "/joint_trajectory": "trajectory_msgs/msg/JointTrajectory",
+        "/recording/cut": "std_msgs/msg/Empty",
+        "/world_model/candidates": "hwm_ros/msg/ActionCandidates",
+    }
+    wrong = [twin.create_publisher(CompressedImage, topic, 10) for topic in kinds]
+    types = [f"{topic}: expected messages of type {kind}" for topic, kind in kinds.items()]
+    for words in ("2 nodes are named /world_model", *types):
         reported(robot, words)
         assert times_in_log(robot, words) == 1
-    twin.destroy_publisher(wrong)
+    for publisher in wrong:
+        twin.destroy_publisher(publisher)
     twin.destroy_node()
     rclpy.try_shutdown(context=context)
+
+
+def test_joint_states_with_incompatible_qos_are_reported_with_the_fix(robot):
+    best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    publisher = robot.node.create_publisher(JointState, "/joint_states", best_effort)
+    reported(robot, "qos_overrides./joint_states.subscription.reliability")
+    robot.node.destroy_publisher(publisher)
+
+
+def test_a_cut_comes_after_the_images_before_it(ready):
+    """Images are decoded in another thread than the one that receives the cut."""
+    cut = ready.node.create_publisher(Empty, "/recording/cut", 10)
+    ready.until(cut.get_subscription_count, "the node's subscription")
+    before = ready.tick()
+    for _ in range(5):
+        ready.stamp_ns += FRAME_NS
+        pixels = np.random.default_rng(ready.stamp_ns).integers(0, 256, (800, 800, 3), dtype=np.uint8)
+        ready.image.publish(convert.image_message(pixels, convert.header(ready.stamp_ns, "camera")))
+    cut.publish(Empty())
+    statuses = ready.received["/world_model/context_status"]
+    received = before.images_received + 5
+    ready.until(lambda: (statuses[-1].images_received, statuses[-1].flushes_cut) == (received, 1), "images and the cut")
+    assert statuses[-1].frames_held == 0
+    ready.node.destroy_publisher(cut)
 
 
 def test_simulated_time_without_a_clock_is_reported_with_what_to_start(ready):

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from hwm_core.data.recording.image_message import decode_image
-from hwm_core.device import read_device
+from hwm_core.device import flush_denormals, read_device
 from hwm_core.errors import BadConfig
 from hwm_core.live.context import Context
 from hwm_core.live.context_window import ContextWindow
@@ -293,6 +293,7 @@ class ModelServer:
 def _load(
     parameters: ModelParameters, before_pass: Callable[[], None]
 ) -> tuple[LiveModel, LivePlanner, SurpriseMonitor]:
+    flush_denormals()
     world_model = WorldModel.load(parameters.checkpoint, device=read_device(parameters.device), dtype=parameters.dtype)
     live = LiveModel(world_model, parameters.live, parameters.objective, parameters.limits, before_pass=before_pass)
     arm = parameters.arm.arm(world_model.manifest)

@@ -22,26 +22,24 @@ class ActionMaps(ActionPoints):
         self.channels = (3 + num_latents) * points
 
     def forward(self, actions: Tensor, newest: Tensor, latents: tuple[int, ...]) -> Tensor:
-        """Maps [B, T, channels, h, w] of T future latents.
+        """Maps [B, T, channels, h, w] of T future latents, in the precision of products of matrices.
 
         Args:
             actions: [B, F, A] normalised, of all future frames.
             newest: [B or 1, A], the action of the newest past frame.
             latents: indices of the T latents.
         """
-        now = self.draw(newest).expand(len(actions), -1, -1, -1)
-        down, across = self.profiles(actions[:, : (max(latents) + 1) * self.temporal_factor])
-        sums = torch.einsum(  # one product of matrices for each latent and point; images of all frames would be large
-            "btfkh, btfkw -> btkhw",
-            down.unflatten(1, (-1, self.temporal_factor)),
-            across.unflatten(1, (-1, self.temporal_factor)),
-        )
+        places = self.places(actions[:, : (max(latents) + 1) * self.temporal_factor])
+        # Frames of a latent last: its mean image is then a product of matrices [h, f] and [f, w] for each point.
+        places = places.unflatten(2, (-1, self.temporal_factor)).movedim(3, -1).contiguous()  # [3, B, T, K, f]
+        down, across = self.profiles(places, self.sharpness()[:, None])
+        means = (down.mT / self.temporal_factor) @ across  # [B, T, K, h, w]
+        now = self.draw(newest).to(means.dtype).expand(len(actions), -1, -1, -1)
         maps = []
         for latent in latents:
-            end = (latent + 1) * self.temporal_factor - 1
-            last = down[:, end, :, :, None] * across[:, end, :, None, :]
-            passed = 1 - torch.exp(-sums[:, : latent + 1].sum(dim=1))
-            means = (sums[:, : latent + 1].flip(1) / self.temporal_factor).flatten(1, 2)
-            none = means.new_zeros(len(means), (self.num_latents - latent - 1) * self.points, *means.shape[2:])
-            maps.append(torch.cat([now, last, passed, means, none], dim=1))
-        return torch.stack(maps, dim=1)
+            last = (down[:, latent, :, -1, :, None] * across[:, latent, :, -1, None, :]).to(means.dtype)
+            passed = 1 - torch.exp(-self.temporal_factor * means[:, : latent + 1].sum(dim=1))
+            none = last.new_zeros(len(last), (self.num_latents - latent - 1) * self.points, *last.shape[2:])
+            newest_first = means[:, : latent + 1].unbind(1)[::-1]
+            maps.append(torch.cat([now, last, passed, *newest_first, none], dim=1))
+        return maps[0][:, None] if len(maps) == 1 else torch.stack(maps, dim=1)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 _WIDTH = 0.15  # first standard deviation of a point, where the image reaches from -1 to 1
 _HIDDEN = 128
+_FAR = 80.0  # exp(-80) is as good as 0; on a CPU, `exp` is forty times slower where its result underflows
 
 
 class ActionPoints(nn.Module):
@@ -48,13 +49,28 @@ class ActionPoints(nn.Module):
 
     def draw(self, actions: Tensor) -> Tensor:
         """Images [..., K, h, w] of the K points, float32, of actions [..., A] normalised."""
-        down, across = self.profiles(actions)
+        down, across = self.profiles(self.places(actions), self.sharpness())
         return down[..., None] * across[..., None, :]
 
-    def profiles(self, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """The images of `draw` as outer products of columns [..., K, h] and rows [..., K, w], float32."""
-        x, y, strength = self.locate(actions).float().unflatten(-1, (3, self.points)).unbind(-2)
-        width = self.log_width.exp()
-        across = torch.exp(-0.5 * ((self.columns - x[..., None]) / width[:, None]).square())
-        down = torch.exp(-0.5 * ((self.rows - y[..., None]) / width[:, None]).square())
-        return F.softplus(strength)[..., None] * down, across
+    def places(self, actions: Tensor) -> Tensor:
+        """x, y and strength [3, ..., K] of the points, float32, of actions [..., A] normalised."""
+        return self.locate(actions).float().unflatten(-1, (3, self.points)).movedim(-2, 0)
+
+    def sharpness(self) -> Tensor:
+        """[K], of each point: its profile at a distance d is exp(-(sharpness * d)^2)."""
+        return math.sqrt(0.5) * torch.exp(-self.log_width)
+
+    def profiles(self, places: Tensor, sharpness: Tensor) -> tuple[Tensor, Tensor]:
+        """Columns [..., h] and rows [..., w], whose outer products are the images of points.
+
+        Args:
+            places: [3, ...] as from `places`.
+            sharpness: [...], of each point.
+        """
+        x, y, strength = places
+
+        def profile(cells: Tensor, place: Tensor) -> Tensor:
+            squares = (cells * sharpness[..., None] - (place * sharpness)[..., None]).square()
+            return torch.exp(-squares.clamp(max=_FAR))
+
+        return F.softplus(strength)[..., None] * profile(self.rows, y), profile(self.columns, x)

@@ -86,11 +86,12 @@ class ConvPath(nn.Module):
         """
         batch, latents = max(len(noisy), len(past), 0 if maps is None else len(maps)), noisy.shape[1]
         context = rearrange(past, "b s h w c -> b 1 h w (s c)").expand(batch, latents, -1, -1, -1)
-        channels = [noisy.expand(batch, -1, -1, -1, -1), context.to(noisy.dtype)]
+        channels = [noisy.expand(batch, -1, -1, -1, -1), context]
         if maps is not None:
-            channels.append(maps.to(noisy.dtype).expand(batch, -1, -1, -1, -1).movedim(2, -1))
+            channels.append(maps.expand(batch, -1, -1, -1, -1).movedim(2, -1))
+        dtype = noisy.dtype if maps is None else maps.dtype
         # Channels are last in memory in all that follows: convolutions in bfloat16 then need no copies.
-        features = _each(self.stem, torch.cat(channels, dim=-1).movedim(-1, 2))
+        features = _each(self.stem, torch.cat([one.to(dtype) for one in channels], dim=-1).movedim(-1, 2))
         for block in self.before:
             features = block(features, condition)
         patches = rearrange(features, "b t c (h p) (w q) -> b t (h w) (p q c)", p=self.patch, q=self.patch)

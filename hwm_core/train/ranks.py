@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from hwm_core.data.batches import B, concatenate
-from hwm_core.device import read_device
+from hwm_core.device import flush_denormals, read_device
 from hwm_core.errors import BadConfig
 
 TIMEOUT = timedelta(hours=1)  # the other ranks wait while the first rank evaluates and writes
@@ -95,6 +95,7 @@ def join_ranks(device: str | torch.device) -> Iterator[Ranks]:
         BadConfig: the machine does not have the device, or has fewer GPUs than processes.
     """
     chosen = read_device(device)
+    flush_denormals()
     if not (dist.is_available() and dist.is_torchelastic_launched()):
         yield Ranks(chosen)
         return

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from hwm_core.device import flush_denormals
 from hwm_core.errors import BadConfig
 from hwm_core.evaluation.closed_loop.baselines.files import Baselines, read_baselines
 from hwm_core.evaluation.closed_loop.baselines.nearest import MotionLibrary
@@ -83,6 +84,7 @@ class ResourcesSpec:
 
 @lru_cache(maxsize=1)
 def _load(spec: ResourcesSpec) -> Resources:
+    flush_denormals()
     torch.set_num_threads(spec.threads)
     config = PlanningConfig.read(spec.config) if spec.config else PlanningConfig()
     baselines = read_baselines(spec.baselines) if spec.baselines else None

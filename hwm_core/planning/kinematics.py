@@ -1,6 +1,7 @@
 """Hand positions of postures, and postures for hand positions, for many candidates at once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -56,9 +57,8 @@ class ArmChain:
     pointing: Tensor  # [3] where they should point, in the robot's frame
 
     def to(self, device: torch.device) -> "ArmChain":
-        moved: dict[str, Any] = {
-            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
-        }
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {name: one.to(device) for name, one in values.items() if isinstance(one, Tensor)}
         return replace(self, **moved)
 
     def palm(self, postures: Tensor) -> Tensor:
@@ -87,28 +87,48 @@ class ArmChain:
 
     def _forward(self, postures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Palm [S, 3], its rotation [S, 3, 3], axes and anchors of the joints [S, J, 3], all in the robot's frame."""
-        turns = _rotations(self.axes, postures)  # [S, J, 3, 3]
-        ahead = turns @ self.rotations[1:]
-        offsets = turns @ self.offsets[1:, :, None]
-        turned = self.rotations[0].expand(len(postures), 3, 3)
-        position = self.offsets[0].expand(len(postures), 3)
-        frames, anchors = [], []
+        still, by_sine, by_cosine = self._links
+        sine, cosine = postures.sin()[..., None, None], postures.cos()[..., None, None]
+        links = still + sine * by_sine + cosine * by_cosine  # [S, J, 4, 4]
+        frame, frames = self._base.expand(len(postures), 4, 4), []
         for joint in range(len(self.joints)):
-            frames.append(turned)
-            anchors.append(position)
-            position = position + (turned @ offsets[:, joint])[..., 0]
-            turned = turned @ ahead[:, joint]
-        axes = (torch.stack(frames, dim=1) @ self.axes[:, :, None])[..., 0]
-        return position, turned, axes, torch.stack(anchors, dim=1)
+            frames.append(frame)
+            frame = frame @ links[:, joint]
+        turned = torch.stack(frames, dim=1)[..., :3, :]  # [S, J, 3, 4]
+        axes = (turned[..., :3] @ self.axes[:, :, None])[..., 0]
+        return frame[:, :3, 3], frame[:, :3, :3], axes, turned[..., 3]
+
+    @cached_property
+    def _base(self) -> Tensor:
+        """[4, 4] the frame of the first joint in the robot's frame."""
+        return _frames(self.rotations[:1], self.offsets[:1])[0]
+
+    @cached_property
+    def _links(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Each [J, 4, 4]: the next frame in that of joint j is first + sin(angle) second + cos(angle) third.
+
+        Rodrigues' formula, with everything that does not depend on the angle computed once.
+        """
+        x, y, z = self.axes.unbind(dim=1)
+        zero = torch.zeros_like(x)
+        cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).reshape(-1, 3, 3)
+        ahead = _frames(self.rotations[1:], self.offsets[1:])
+        by_sine, by_cosine = (_turned(turn, ahead) for turn in (cross, -cross @ cross))
+        return ahead - by_cosine, by_sine, by_cosine
 
 
-def _rotations(axes: Tensor, angles: Tensor) -> Tensor:
-    """[S, J, 3, 3] rotations by angles [S, J] around unit axes [J, 3] (Rodrigues)."""
-    x, y, z = axes.unbind(dim=1)
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).reshape(-1, 3, 3)
-    sine, rest = angles.sin()[..., None, None], (1 - angles.cos())[..., None, None]
-    return torch.eye(3, dtype=axes.dtype, device=axes.device) + sine * cross + rest * (cross @ cross)
+def _frames(rotations: Tensor, offsets: Tensor) -> Tensor:
+    """[N, 4, 4] homogeneous matrices of rotations [N, 3, 3] and offsets [N, 3]."""
+    frames = torch.eye(4, dtype=offsets.dtype, device=offsets.device).repeat(len(offsets), 1, 1)
+    frames[:, :3] = torch.cat([rotations, offsets[..., None]], dim=2)
+    return frames
+
+
+def _turned(matrices: Tensor, frames: Tensor) -> Tensor:
+    """Matrices [N, 3, 3] times the upper rows of frames [N, 4, 4]; the last row is zero."""
+    product = torch.zeros_like(frames)
+    product[:, :3] = matrices @ frames[:, :3]
+    return product
 
 
 def _times(matrices: Tensor, vectors: Tensor) -> Tensor:

@@ -73,6 +73,7 @@ def run(make: Callable[[], N], finished: Callable[[N], bool] = lambda _: True) -
             can end what it does. At most `_FINISH_S`.
     """
     node: N | None = None
+    executor: SingleThreadedExecutor | None = None
     signals = _Signals()
     sys.setswitchinterval(_SWITCH_S)
     try:
@@ -95,6 +96,8 @@ def run(make: Callable[[], N], finished: Callable[[N], bool] = lambda _: True) -
             raise
     finally:
         signals.ignore()
+        if executor is not None:
+            executor.shutdown(timeout_sec=0)  # Python may delete it after ROS is shut down, which it would complain of
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

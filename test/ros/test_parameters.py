@@ -19,16 +19,6 @@ pytestmark = pytest.mark.ros
 SHIPPED = Path(__file__).parents[2] / "config" / "hwm_ros.yaml"
 
 
-@pytest.fixture
-def node():
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    it = rclpy.create_node("test", context=context)
-    yield it
-    it.destroy_node()
-    rclpy.try_shutdown(context=context)
-
-
 def test_the_shipped_file_equals_the_generated_one():
     assert SHIPPED.read_text() == parameter_file(), "run: python -m hwm_ros.parameter_file > config/hwm_ros.yaml"
 

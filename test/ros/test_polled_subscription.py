@@ -5,7 +5,6 @@ import time
 import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
-import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Int32
@@ -14,16 +13,6 @@ from hwm_ros.polled_subscription import PolledSubscription
 from hwm_ros.qos import RELIABLE, incompatible_publisher
 
 pytestmark = pytest.mark.ros
-
-
-@pytest.fixture
-def node():
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    made = rclpy.create_node("polls", context=context)
-    yield made
-    made.destroy_node()
-    rclpy.try_shutdown(context=context)
 
 
 def received(node, values):

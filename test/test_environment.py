@@ -31,7 +31,6 @@ class Machine:
         "chmod",
         "cp",
         "cut",
-        "df",
         "dirname",
         "flock",
         "grep",
@@ -55,6 +54,7 @@ class Machine:
             shutil.copy(requirements, self.root)
         self.path.mkdir()
         self.have(*self.SYSTEM, *self.BUILD)
+        self.free_disk(megabytes=50_000)
         self.module(
             "venv",
             "import os, pathlib, sys\n"
@@ -77,6 +77,17 @@ class Machine:
             found = shutil.which(command)
             assert found, f"this machine lacks {command}"
             (self.path / command).symlink_to(found)
+
+    def fake(self, command: str, script: str) -> None:
+        """Replace a command by lines of bash."""
+        path = self.path / command
+        path.unlink(missing_ok=True)  # a link to this machine's command must not be written through
+        path.write_text(f"#!/bin/bash\n{script}\n")
+        path.chmod(0o755)
+
+    def free_disk(self, megabytes: int) -> None:
+        """Set the free space that `df` reports, whatever this machine has."""
+        self.fake("df", f"echo header\necho /dev/vda 900000 {900_000 - megabytes} {megabytes} 50% /")
 
     def lack(self, *commands: str) -> None:
         """Remove commands from the PATH."""
@@ -239,18 +250,14 @@ def test_a_python_that_cannot_import_the_sourced_rclpy_is_rejected(machine):
 
 
 def test_on_a_platform_without_wheels_the_error_asks_for_a_sourced_ros(machine):
-    machine.lack("uname")
-    (machine.path / "uname").write_text("#!/bin/bash\necho Linux aarch64\n")
-    (machine.path / "uname").chmod(0o755)
+    machine.fake("uname", "echo Linux aarch64")
     failed = machine.setup()
     assert failed.returncode != 0
     assert "this machine is Linux aarch64. Install ROS 2 and source it" in failed.stderr
 
 
 def test_a_full_disk_is_reported_before_any_download(machine):
-    machine.lack("df")
-    (machine.path / "df").write_text("#!/bin/bash\necho header\necho /dev/vda 9000 8000 1000 89% /\n")
-    (machine.path / "df").chmod(0o755)
+    machine.free_disk(megabytes=1000)
     failed = machine.setup()
     assert failed.returncode != 0
     assert "has 1000 MB" in failed.stderr

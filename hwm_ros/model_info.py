@@ -11,12 +11,11 @@ from hwm_core.world_model.model import WorldModel
 from hwm_ros.msg import ModelInfo
 
 
-def model_info(model: WorldModel, dtype: str, space: JointSpace) -> ModelInfo:
+def model_info(model: WorldModel, space: JointSpace) -> ModelInfo:
     """Describe the checkpoint.
 
     Args:
         model: the loaded checkpoint.
-        dtype: precision that the model computes in.
         space: limits of the joints that plans keep.
     """
     manifest, preprocessing = model.manifest, model.preprocessing
@@ -27,7 +26,7 @@ def model_info(model: WorldModel, dtype: str, space: JointSpace) -> ModelInfo:
         tokenizer=model.tokenizer.kind,
         num_parameters=model.num_parameters,
         device=str(model.device),
-        dtype=dtype,
+        dtype=str(model.dtype).removeprefix("torch."),
         robot=manifest.robot,
         action_kind=ModelInfo.COMMANDS if manifest.kind == "commands" else ModelInfo.STATES,
         joint_names=list(manifest.names),

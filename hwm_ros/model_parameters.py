@@ -1,7 +1,5 @@
 """Parameters of a served model."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from hwm_core.assets import CHECKPOINT_HELP, DEFAULT
@@ -14,6 +12,7 @@ from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.limits import Limits
 from hwm_core.planning.proposals.arm import ArmConfig
 from hwm_core.planning.search_config import SearchConfig
+from hwm_core.precision_name import PRECISION_HELP, Precision
 from hwm_ros.parameters import LIVE
 
 
@@ -22,8 +21,8 @@ class ModelParameters(Config):
 
     checkpoint: str = Field(default=DEFAULT, description=CHECKPOINT_HELP)
     device: str = Field(default="cpu", description="PyTorch device of the model, for example cpu or cuda:0")
-    dtype: Literal["bfloat16", "float32"] = Field(
-        default="bfloat16", description="precision of the computation: bfloat16 or float32"
+    dtype: Precision = Field(
+        default="auto", description=f"precision of the computation: bfloat16, float32, or {PRECISION_HELP}"
     )
     live: LiveConfig = LiveConfig()
     requests: RequestLimits = RequestLimits()

@@ -77,7 +77,7 @@ class ModelServer:
         self.camera_frame = ""  # frame_id of the newest image
         self.before_request: Callable[[], None] | None = None  # adds the messages that have arrived to the context
         self.goal_version = self._live.goals.version
-        self.info = model_info(self._model, parameters.dtype, self._live.space)
+        self.info = model_info(self._model, self._live.space)
 
     def close(self) -> None:
         """Stop the worker thread; all requests end with an error, a running one within one pass of the model."""

@@ -13,8 +13,8 @@ PACKAGES = ("hwm_core", "hwm_ros", "training")
 # The modules and packages of hwm_core in layers. A package imports from earlier layers only, never from its own layer.
 # `sim` is later than `data` because data.rosbag2 writes the simulated recordings.
 LAYERS = (
-    {"accounting", "assets", "errors", "frames", "rng", "streams", "types", "visualization"},
-    {"clips", "config", "device", "metrics", "pretrained"},
+    {"accounting", "assets", "errors", "frames", "precision_name", "rng", "streams", "types", "visualization"},
+    {"clips", "config", "device", "metrics", "precision", "pretrained"},
     {"io", "nn", "tokenizers"},
     {"data", "models"},
     {"planning", "sampling"},

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from hwm_core.challenge.compression import compress
@@ -27,6 +26,7 @@ from hwm_core.data.tokens.onex_test_set import open_test_samples
 from hwm_core.errors import BadConfig
 from hwm_core.metrics.extractors import metric_names
 from hwm_core.metrics.unavailable import Unavailable
+from hwm_core.precision import read_precision
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.checkpoint import load_checkpoint
 from hwm_core.world_model.model import WorldModel
@@ -37,10 +37,15 @@ from .metric_networks import kind_and_file, open_extractor, open_lpips
 
 def write_submission(options: argparse.Namespace) -> int:
     """Rank the codes of every future token, and write the archive."""
-    checkpoint = load_checkpoint(options.checkpoint, own_device(options.device))
+    device = own_device(options.device)
+    checkpoint = load_checkpoint(options.checkpoint, device)
     sampling = Sampling.parse(overridden({}, options.set), where="settings")
     compressor = Compressor(
-        checkpoint, sampling=sampling, seed=options.seed, top=options.top, dtype=getattr(torch, options.dtype)
+        checkpoint,
+        sampling=sampling,
+        seed=options.seed,
+        top=options.top,
+        dtype=read_precision(options.dtype, device),
     )
     samples = open_samples(options.data, checkpoint, options.limit)
     with tqdm(total=len(samples), unit="sample", disable=None) as bar:

@@ -104,7 +104,7 @@ def _trained(
 
 def _cost(checkpoint: Path, options: argparse.Namespace) -> dict[str, float]:
     """Parameters without the tokenizer, memory by accounting, and predictions per second at batch 1, decoded."""
-    world_model = WorldModel.load(checkpoint, device=options.device, dtype=None)  # as evaluated
+    world_model = WorldModel.load(checkpoint, device=options.device)
     family, model = world_model.family, world_model.model
     frames = np.zeros((world_model.past_frames, *_size(world_model), 3), np.uint8)
     actions = np.zeros((world_model.past_frames + world_model.future_frames, world_model.manifest.dim), np.float32)

@@ -12,6 +12,7 @@ from torch import Tensor
 from hwm_core.challenge.grid_samples import GridSample, token_network
 from hwm_core.challenge.submission import ArchiveLayout
 from hwm_core.metrics.tokens import TOP
+from hwm_core.precision import autocast
 from hwm_core.sampling.config import Sampling
 from hwm_core.sampling.predictor import TokenPredictor
 from hwm_core.world_model.checkpoint import Checkpoint
@@ -83,7 +84,7 @@ class Compressor:
         actions = self.manifest.normalise(torch.from_numpy(np.stack([sample.actions for sample in samples])))
         actions = actions.to(self.device)
         generator = torch.Generator(self.device).manual_seed(self.seed + samples[0].number)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+        with autocast(self.device, self.dtype):
             known = self._observe(past_codes, actions[:, :past_frames])
             future_actions = None if condition in _NO_ACTIONS else actions[:, past_frames:]
             recorder = _Recorder(self, len(samples), truth)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from hwm_core.config import Config
+from hwm_core.precision_name import PRECISION_HELP, Precision
 
 
 class TrainingConfig(Config):
@@ -45,7 +46,7 @@ class TrainingConfig(Config):
     )
     clip_norm: float = Field(default=1.0, gt=0, description="largest norm of the whole gradient")
     ema_decay: float = Field(default=0.0, ge=0, lt=1, description="moving average of the weights; 0: none")
-    precision: Literal["bfloat16", "float32"] = Field(default="bfloat16", description="bfloat16: autocast")
+    precision: Precision = Field(default="auto", description=f"of the autocast: bfloat16, float32, or {PRECISION_HELP}")
     checkpoint_weights: Literal["bfloat16", "float32"] = Field(
         default="bfloat16", description="of a world model's checkpoint; float32 for `--dtype float32` without rounding"
     )

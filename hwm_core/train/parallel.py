@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from hwm_core.data.batches import Batch
 from hwm_core.errors import BadConfig
+from hwm_core.precision import read_precision
 from hwm_core.train.blocks import blocks_of, prepare_blocks
 from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import build_average
@@ -125,7 +126,8 @@ class Sharded:
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module", category=UserWarning)
         mesh = init_device_mesh(self._ranks.device.type, (self._ranks.size,))
         # Layer norm on a CPU needs weights and tokens of one type; tokens and angles stay float32, as under autocast.
-        half = config.precision == "bfloat16" and self._ranks.device.type == "cuda"
+        dtype = read_precision(config.precision, self._ranks.device)
+        half = self._ranks.device.type == "cuda" and dtype is torch.bfloat16
         of_blocks = MixedPrecisionPolicy(torch.bfloat16 if half else None, torch.float32, cast_forward_inputs=False)
         for block in blocks_of(root):
             fully_shard(block, mesh=mesh, mp_policy=of_blocks)

@@ -62,7 +62,7 @@ def step_memory(recipe: Recipe, batch: int | None = None, gpus: int = 1) -> Step
             got=batch,
             remedy="Choose another batch, or set train.accumulation.",
         )
-    half = torch.bfloat16 if train.precision == "bfloat16" else torch.float32
+    half = torch.float32 if train.precision == "float32" else torch.bfloat16  # auto: of a GPU that has it
     with fake_gpu(half) as memory:
         model = build_model(recipe.family, recipe.model).train()
         weights = memory.now

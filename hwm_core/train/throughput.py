@@ -28,9 +28,9 @@ COSTS = {**flop_registry, torch.ops.aten._scaled_dot_product_flash_attention_for
 class Throughput:
     """Windows and tokens per second since the last report; with a known peak also the MFU."""
 
-    def __init__(self, ranks: Ranks, peak_tflops: float | None, precision: str) -> None:
+    def __init__(self, ranks: Ranks, peak_tflops: float | None, dtype: torch.dtype) -> None:
         self._ranks = ranks
-        self._peak_tflops = peak_tflops or (known_peak_tflops(ranks.device) if precision == "bfloat16" else None)
+        self._peak_tflops = peak_tflops or (known_peak_tflops(ranks.device) if dtype is torch.bfloat16 else None)
         self._flops_per_window: float | None = None
         self._windows, self._tokens, self._seconds = 0, 0, 0.0
 

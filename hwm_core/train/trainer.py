@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hwm_core.data.batches import Batch, stack
 from hwm_core.errors import BadCheckpoint, BadConfig
+from hwm_core.precision import autocast, read_precision
 from hwm_core.rng.batch_rows import RowGenerator
 from hwm_core.train.broken_step import BadGradient, BrokenStep
 from hwm_core.train.config import TrainingConfig
@@ -60,7 +61,8 @@ class Trainer:
         self.module = task.module
         self.optimisers = build_optimisers(self.module, config)
         self.generator = RowGenerator(self.ranks.device)
-        self.throughput = Throughput(self.ranks, config.peak_tflops, config.precision)
+        self._dtype = read_precision(config.precision, self.ranks.device)
+        self.throughput = Throughput(self.ranks, config.peak_tflops, self._dtype)
         self.step, self._elapsed_s, self._since = 0, 0.0, self.clock()
         self._windows = math.inf  # of the data set, once it is known
 
@@ -261,9 +263,7 @@ class Trainer:
         return self.ranks.broadcast(self.progress.budget_used)
 
     def _autocast(self) -> AbstractContextManager:
-        if self.config.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.ranks.device.type, torch.bfloat16)
+        return autocast(self.ranks.device, self._dtype)
 
     @torch.no_grad()
     def _evaluate(self, evaluate: Callable[[Any], Mapping[str, float]]) -> None:

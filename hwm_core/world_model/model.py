@@ -1,9 +1,10 @@
 """A world model with its tokenizer: encodes observed frames, rolls out actions, decodes predicted frames."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +14,15 @@ from torch import Tensor
 from hwm_core.clips import hold_last
 from hwm_core.errors import BadCheckpoint, BadConfig
 from hwm_core.frames import to_frames, to_video
+from hwm_core.precision import autocast
+from hwm_core.precision_name import Precision
 from hwm_core.rng.candidates import CandidateGenerator, sample_seed
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Rollout
 from hwm_core.world_model.arguments import check_context, check_future_actions, check_seeds
 from hwm_core.world_model.checkpoint import Checkpoint, load_checkpoint
 from hwm_core.world_model.detail_transfer import transfer_detail
-from hwm_core.world_model.kept_weights import keep_weights
+from hwm_core.world_model.kept_weights import arithmetic_type, keep_weights
 from hwm_core.world_model.past import Past
 from hwm_core.world_model.registry import family
 
@@ -27,12 +30,12 @@ from hwm_core.world_model.registry import family
 class WorldModel:
     """Network, tokenizer, robot and camera of one checkpoint. Not thread-safe: use it from one thread only."""
 
-    def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.bfloat16) -> None:
+    def __init__(self, checkpoint: Checkpoint, *, dtype: torch.dtype | None = None) -> None:
         """A world model from a loaded checkpoint.
 
         Args:
             checkpoint: with a tokenizer.
-            dtype: precision of the arithmetic (autocast); the weights stay as they are.
+            dtype: precision of the arithmetic (autocast), None: `auto` as for `load`; the weights stay as they are.
 
         Raises:
             BadCheckpoint: the checkpoint has no tokenizer.
@@ -50,7 +53,8 @@ class WorldModel:
         self.manifest, self.preprocessing = checkpoint.manifest, checkpoint.preprocessing
         self.name, self.family, self.sha256 = checkpoint.name, checkpoint.family, checkpoint.sha256
         self.metadata, self.checkpoint = checkpoint.metadata, checkpoint
-        self.device, self.dtype = next(self.model.parameters()).device, dtype
+        self.device = next(self.model.parameters()).device
+        self.dtype = arithmetic_type("auto", checkpoint.weights, self.device) if dtype is None else dtype
         self.compiled_batch: int | None = None
         self._normalisation = self.manifest.normalisation(torch.empty(0, device=self.device))
         self.past_frames, self.future_frames = self.model.config.past_frames, self.model.config.future_frames
@@ -63,16 +67,17 @@ class WorldModel:
         directory: str | Path,
         *,
         device: str | torch.device = "cpu",
-        dtype: str | None = "bfloat16",
+        dtype: Precision = "auto",
         tokenizer: str | Path | None = None,
     ) -> "WorldModel":
         """Load a checkpoint folder; `tokenizer` as for `load_checkpoint`. Raises BadCheckpoint.
 
-        Matrices and convolutions are kept in `dtype` (None: the precision of the model's file), as autocast would
-        convert them at every call; the futures are the same.
+        `dtype` is the precision of the arithmetic. `auto` is float32 for a model whose file is float32, and otherwise
+        the faster of both on this device. Matrices and convolutions are kept in it, as autocast would convert them at
+        every call; the futures are the same.
         """
         checkpoint = load_checkpoint(directory, device, tokenizer)
-        world_model = cls(checkpoint, dtype=getattr(torch, dtype or checkpoint.weights))
+        world_model = cls(checkpoint, dtype=arithmetic_type(dtype, checkpoint.weights, torch.device(device)))
         for part in (world_model.model, world_model.tokenizer):
             if part.folder is None:  # pretrained networks have a precision of their own
                 keep_weights(part, world_model.dtype)
@@ -277,11 +282,9 @@ class WorldModel:
             )
         return replace(rollout, latents=rollout.latents.float(), detail_transfer=sampling.detail_transfer)
 
-    @contextmanager
-    def autocast(self) -> Iterator[None]:
+    def autocast(self) -> AbstractContextManager[Any]:
         """Compute in `dtype`."""
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
-            yield
+        return autocast(self.device, self.dtype)
 
     def to_video(self, frames: NDArray[np.uint8]) -> Tensor:
         """uint8 [B, F, H, W, 3] -> float32 [B, F, 3, H, W] in [0, 1] on the device."""

@@ -92,7 +92,7 @@ def test_the_st_preset_has_the_values_of_the_report():
     assert recipe.num_latents - 1 == 5 and model["vocabulary"] == "flat"
     assert (train.betas, train.learning_rate, train.schedule, train.warmup_steps) == ((0.9, 0.95), 8e-4, "linear", 2000)
     assert (train.epochs, train.batch_size, train.weight_decay, train.decayed) == (80, 160, 0.05, "matrices")
-    assert train.steps is None and train.precision == "bfloat16"
+    assert train.steps is None and train.precision == "auto"
 
 
 def test_the_wan_preset_has_the_values_of_the_report_and_leaves_the_closures_of_eve_plain():

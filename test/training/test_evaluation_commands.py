@@ -12,10 +12,12 @@ from metric_networks import TracedLpips, WantsLong, script
 from recordings import record_drift
 from untrained import JOINTS, save_untrained, untrained
 
+from hwm_core import precision
 from hwm_core.data.episodes.store import write_episode
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.evaluation import replay
 from hwm_core.evaluation.engine import Evaluation
+from hwm_core.precision import read_precision
 from hwm_core.sampling.config import PAPER, Sampling
 from hwm_core.types import Episode
 from hwm_core.world_model.checkpoint import save_checkpoint
@@ -94,7 +96,8 @@ def test_evaluate_uses_the_validation_episodes_of_a_store(tmp_path: Path, checkp
     files = {"evaluation.json", "table.md", "contact_sheet.png", "evaluation.html", "MODEL_CARD.md"}
     assert {path.name for path in out.iterdir()} == {*files, "windows"}
     evaluated = json.loads((out / "evaluation.json").read_text())
-    assert evaluated["episodes"] == ["validation_0", "validation_1"] and evaluated["dtype"] == "bfloat16"
+    assert evaluated["episodes"] == ["validation_0", "validation_1"]
+    assert evaluated["dtype"] == str(read_precision("auto", torch.device("cpu"))).removeprefix("torch.")
     # 44 frames hold windows of 33 at the starts 0, 5 and 10
     assert evaluated["psnr_db"]["16"]["windows"] == 6
 
@@ -123,17 +126,21 @@ def save_in(weights: WeightType, directory: Path) -> Path:
     return directory
 
 
-def test_a_replay_has_the_precision_of_the_checkpoints_weights_or_of_the_option(tmp_path: Path, monkeypatch) -> None:
+def test_a_replay_has_the_fast_precision_of_the_device_or_that_of_float32_weights_or_of_the_option(
+    tmp_path: Path, monkeypatch
+) -> None:
     monkeypatch.setattr(replay, "_write_video", lambda path, *_: path.touch())
     bag = record_drift(tmp_path / "run", frames=40)
-    for weights, option, dtype in (
-        ("bfloat16", (), "bfloat16"),
-        ("float32", (), "float32"),
-        ("float32", ("--dtype", "bfloat16"), "bfloat16"),
+    for fast, weights, option, dtype in (
+        (True, "bfloat16", (), "bfloat16"),
+        (False, "bfloat16", (), "float32"),
+        (True, "float32", (), "float32"),
+        (False, "float32", ("--dtype", "bfloat16"), "bfloat16"),
     ):
+        monkeypatch.setattr(precision, "multiplies_bfloat16", lambda _, fast=fast: fast)
         checkpoint, out = save_in(weights, tmp_path / "st"), tmp_path / "out"
         run("replay", bag, "--checkpoint", checkpoint, "--out", out, *option)
-        assert json.loads(read_file(out, "metrics.json"))["dtype"] == dtype, (weights, option)
+        assert json.loads(read_file(out, "metrics.json"))["dtype"] == dtype, (fast, weights, option)
 
 
 def test_an_evaluation_has_the_precision_of_the_checkpoints_weights_and_is_not_resumed_in_another(

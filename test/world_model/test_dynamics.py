@@ -123,7 +123,8 @@ def test_further_candidates_share_the_noise_but_no_uniform_numbers() -> None:
 @pytest.mark.parametrize("family", ["masked", "flow", "st_transformer"])
 def test_weights_kept_in_bfloat16_change_no_bit(family: str, tmp_path) -> None:
     folder = save_untrained(tmp_path / "checkpoint", family=family)
-    kept, converted = WorldModel.load(folder), WorldModel(load_checkpoint(folder))
+    kept = WorldModel.load(folder, dtype="bfloat16")
+    converted = WorldModel(load_checkpoint(folder), dtype=torch.bfloat16)
     assert {p.dtype for p in kept.model.backbone.blocks[0].mlp.parameters()} == {torch.bfloat16}
     frames = np.random.default_rng(0).integers(0, 256, (kept.past_frames, 16, 16, 3), dtype=np.uint8)
     actions, futures = np.zeros((kept.past_frames, 3), np.float32), torch.randn(3, kept.future_frames, 3)

@@ -5,10 +5,11 @@ import math
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 from hwm_core.data.robot.embodiment import embodiment_names
 from hwm_core.data.rosbag2.topics import Topics
+from hwm_core.precision_name import PRECISION_HELP, Precision
 from hwm_core.train.presets import preset_names
 
 TASKS = ("look", "reach", "push")  # hwm_core.sim.tasks needs MuJoCo, which --help does not wait for
@@ -140,13 +141,13 @@ def add_robot(parser: argparse.ArgumentParser, required: bool) -> None:
     robot.add_argument("--embodiment", nargs="+", help=f"one or more of {', '.join(embodiment_names())}, or YAML files")
 
 
-def add_dtype(
-    parser: argparse.ArgumentParser, default: str | None = None, meaning: str = "precision of the arithmetic"
-) -> None:
-    """--dtype. Without a default it is None: the precision of the checkpoint's weights."""
-    usual = "that of the checkpoint's weights" if default is None else default
+def add_dtype(parser: argparse.ArgumentParser, default: Precision = "auto") -> None:
+    """--dtype."""
     parser.add_argument(
-        "--dtype", choices=("float32", "bfloat16"), default=default, help=f"{meaning} (default: {usual})"
+        "--dtype",
+        choices=get_args(Precision),
+        default=default,
+        help=f"precision of the arithmetic: bfloat16, float32, or {PRECISION_HELP} (default: %(default)s)",
     )
 
 
@@ -197,7 +198,7 @@ def add_closed_loop_arguments(parser: argparse.ArgumentParser, what: str) -> Non
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write or to resume")
 
 
-def add_track_arguments(parser: argparse.ArgumentParser, dtype: str | None, data: str, example: str) -> None:
+def add_track_arguments(parser: argparse.ArgumentParser, dtype: Precision, data: str, example: str) -> None:
     """The arguments of both tracks of the 1X challenge."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint folder of a trained model")
     parser.add_argument("--data", type=Path, required=True, help=data)

@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--windows", type=positive, default=256, help="maximum number of latents, spread evenly (%(default)s)"
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    add_dtype(parser, "bfloat16", "precision of the arithmetic, as the node's")
+    add_dtype(parser)
     return parser
 
 

@@ -15,7 +15,7 @@ from .arguments import Parser, add_track_arguments, positive
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(__doc__)
-    add_track_arguments(parser, None, "a raw set (video_i.mp4), or a hidden test set", "blur=3 sampling.steps=2")
+    add_track_arguments(parser, "auto", "a raw set (video_i.mp4), or a hidden test set", "blur=3 sampling.steps=2")
     parser.add_argument("--stride", type=positive, default=77, help="frames between samples (%(default)s)")
     parser.add_argument("--lpips", metavar="KIND=FILE", help="network for LPIPS; see docs/evaluation.md")
     parser.add_argument("--extractor", metavar="KIND=FILE", help="network for FID; see docs/evaluation.md")

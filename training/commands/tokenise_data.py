@@ -9,8 +9,10 @@ Run the same command again to resume. Exit status 0: done; 2: bad input.
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from hwm_core.assets import CHECKPOINT_HELP
+from hwm_core.precision_name import PRECISION_HELP, Precision
 
 from .arguments import Parser, add_ranks
 
@@ -46,9 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--precision",
-        choices=("bfloat16", "float32"),
-        default="bfloat16",
-        help="precision of the encoder (%(default)s)",
+        choices=get_args(Precision),
+        default="auto",
+        help=f"precision of the encoder: bfloat16, float32, or {PRECISION_HELP} (default: %(default)s)",
     )
     add_ranks(parser)
     parser.add_argument("--batch", type=int, default=8, help="batch size in clips (%(default)s)")

@@ -13,10 +13,9 @@ for every frame. starts_i.bin has the first frame of each clip. Codes have the s
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -34,6 +33,8 @@ from hwm_core.errors import BadBag, BadConfig
 from hwm_core.frames import to_video
 from hwm_core.io.atomic import new_file, write_json
 from hwm_core.io.json_files import require_settings
+from hwm_core.precision import autocast, read_precision
+from hwm_core.precision_name import Precision
 from hwm_core.types import Episode
 
 
@@ -55,8 +56,8 @@ class TokeniseOptions(Config):
         default=None, ge=1, description="frames between the starts of clips; None: the 1X format, clip after clip"
     )
     exact: bool = Field(default=False, description="store latents as float32, not float16")
-    precision: Literal["bfloat16", "float32"] = Field(
-        default="bfloat16", description="precision of the encoder; the precision of the training gives the same codes"
+    precision: Precision = Field(
+        default="auto", description="precision of the encoder; the precision of the training gives the same codes"
     )
     batch: int = Field(default=8, ge=1, description="clips encoded at once")
     device: torch.device | str = "cpu"
@@ -176,7 +177,7 @@ def _settings(
         "clip_frames": num_frames(options.latents, spec.temporal_factor),
         "stride": options.stride,
         "dtype": dtype,
-        "precision": options.precision,
+        "precision": str(_dtype(options)).removeprefix("torch."),
         "tokenizer": spec.plain(),
         "names": list(episodes[0].names),
         "kinds": [kind for kind in ("states", "commands") if all(getattr(one, kind) is not None for one in episodes)],
@@ -223,17 +224,15 @@ def _write_shard(
     with new_file(out / f"video_{number}.bin") as partial, partial.open("wb") as file:
         for first in range(0, len(clips), options.batch):
             video = to_video(episode.frames[clips[first : first + options.batch]], options.device)
-            with torch.inference_mode(), _autocast(options):
+            with torch.inference_mode(), autocast(torch.device(options.device), _dtype(options)):
                 codes = tokenizer.encode(video)
             shape = list(codes.shape[1:])
             file.write(codes.cpu().numpy().astype(settings["dtype"]).tobytes())
     return len(frames), shape
 
 
-def _autocast(options: TokeniseOptions) -> AbstractContextManager:
-    if options.precision == "float32":
-        return nullcontext()
-    return torch.autocast(torch.device(options.device).type, torch.bfloat16)
+def _dtype(options: TokeniseOptions) -> torch.dtype:
+    return read_precision(options.precision, torch.device(options.device))
 
 
 def _write_array(path: Path, values: NDArray) -> None:

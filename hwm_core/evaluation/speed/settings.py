@@ -13,6 +13,7 @@ from hwm_core.evaluation.speed.scene import Scene
 from hwm_core.planning.costs.objective import Objective
 from hwm_core.planning.halving import Halving
 from hwm_core.planning.joint_space import JointSpace
+from hwm_core.precision_name import Precision
 from hwm_core.sampling.config import Sampling
 from hwm_core.types import Rollout
 from hwm_core.world_model.dynamics import WorldModelDynamics
@@ -28,7 +29,7 @@ class SpeedSetting:
     """One row of the table."""
 
     summary: str
-    dtype: str = "bfloat16"
+    dtype: Precision = "auto"
     whole: bool = False  # predict all latents, even where those that the costs need are predicted on their own
     alone: bool = False  # one candidate at a time, its past encoded and its future decoded each time
     approximate: bool = False  # leave out latents that no cost needs, even where the others attend to them
@@ -42,10 +43,10 @@ SLOW, NAIVE = "float32", "naive"
 SETTINGS: Mapping[str, SpeedSetting] = {
     SLOW: SpeedSetting("all candidates in one batch, every latent, float32", dtype="float32", whole=True),
     NAIVE: SpeedSetting("one candidate at a time, encoded and decoded each, float32", "float32", True, alone=True),
-    "bfloat16": SpeedSetting("as float32, in bfloat16", whole=True),
-    "parts": SpeedSetting("as bfloat16, in parts of 32 MB", whole=True, memory=2**25),
-    "exact": SpeedSetting("as bfloat16, without latents that neither a cost nor another latent needs"),
-    "last latents": SpeedSetting("as bfloat16, without latents that no cost needs", approximate=True),
+    "precision": SpeedSetting("as float32, in the precision that the device computes fastest in", whole=True),
+    "parts": SpeedSetting("as precision, in parts of 32 MB", whole=True, memory=2**25),
+    "exact": SpeedSetting("as precision, without latents that neither a cost nor another latent needs"),
+    "last latents": SpeedSetting("as precision, without latents that no cost needs", approximate=True),
     "last latents, in parts": SpeedSetting("as the last latents, in parts of 32 MB", approximate=True, memory=2**25),
     "halving": SpeedSetting(
         "as exact, only the better half by a prediction of one step, or without unneeded latents",
@@ -54,7 +55,7 @@ SETTINGS: Mapping[str, SpeedSetting] = {
     ),
     "quarter": SpeedSetting("as halving, the better quarter", halving=(1,), kept=0.25),
     "compiled": SpeedSetting(
-        "as bfloat16, without latents that no cost needs, compiled", approximate=True, compile=True
+        "as precision, without latents that no cost needs, compiled", approximate=True, compile=True
     ),
 }
 

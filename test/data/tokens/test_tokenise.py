@@ -124,13 +124,13 @@ def test_a_set_started_with_another_setting_is_rejected_with_its_name(tmp_path, 
     [
         ("clip_frames", {"latents": 3}),
         ("stride", {"stride": 2}),
-        ("precision", {"precision": "float32"}),
+        ("precision", {"precision": "bfloat16"}),
         ("manifests", {"manifests": {"states": "def"}}),
         ("preprocessing", {"preprocessing": PREPROCESSING.model_copy(update={"source_aspect": 1.5})}),
     ],
 )
 def test_a_set_resumes_only_with_the_same_options_manifests_and_camera(tmp_path, key, changes):
-    given = {"manifests": {"states": "abc"}, "stride": 1} if key != "stride" else {"stride": 1}
+    given = {"manifests": {"states": "abc"}, "stride": 1, "precision": "float32"}
     list(tokenised([episode()], tmp_path / "set", **given))
     list(tokenised([episode()], tmp_path / "set", **given))
     with pytest.raises(BadConfig, match=f"expected the {key} it was started with"):

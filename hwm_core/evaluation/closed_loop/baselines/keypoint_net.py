@@ -1,9 +1,9 @@
 """A small network that reads numbers from images."""
 
-import torch
 from torch import Tensor, nn
 
 from hwm_core.planning.keypoint_reader import KeypointReader
+from hwm_core.precision import autocast, read_precision
 
 
 class KeypointNet(KeypointReader):
@@ -28,6 +28,7 @@ class KeypointNet(KeypointReader):
 
     def forward(self, images: Tensor, numbers: Tensor) -> Tensor:
         """[B, outputs] of images [B, channels, H, W] in [0, 1] and numbers [B, n]."""
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.training):  # 1.5 times faster to train
+        fast = read_precision("auto" if self.training else "float32", images.device)  # 1.5 times faster to train
+        with autocast(images.device, fast):
             features = self.features(images - 0.5)
         return self.read_features(features.float(), numbers)

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from hwm_core import __version__
 from hwm_core.config import Config
+from hwm_core.device import arithmetic
 from hwm_core.evaluation.closed_loop.job import EpisodeJob, RankingJob
 from hwm_core.evaluation.closed_loop.resources import ResourcesSpec
 from hwm_core.evaluation.closed_loop.results import ResultsFile
@@ -46,7 +47,12 @@ def common_settings(spec: ResourcesSpec, split: str) -> dict[str, Any]:
 def model_settings(spec: ResourcesSpec) -> dict[str, Any]:
     """What a record of a world model depends on."""
     model = spec.load().model
-    return {"checkpoint": model.name, "sha256": model.sha256, "planning": spec.load().config.plain()}
+    return {
+        "checkpoint": model.name,
+        "sha256": model.sha256,
+        "arithmetic": arithmetic(model.device, model.dtype),
+        "planning": spec.load().config.plain(),
+    }
 
 
 def digest(folder: Path) -> str:

@@ -8,6 +8,7 @@ import torch
 from tqdm import tqdm
 
 from hwm_core.assets import checkpoint_path
+from hwm_core.device import arithmetic
 from hwm_core.errors import BadConfig
 from hwm_core.evaluation.closed_loop.config import PlanningConfig
 from hwm_core.evaluation.closed_loop.seed_list import read_seed_list
@@ -77,6 +78,7 @@ def _document(world: WorldModel, scenes: list[Scene], rows: dict[str, SpeedRow],
     return {
         **environment,
         "checkpoint": {"name": world.name, "sha256": world.sha256, "parameters": world.num_parameters},
+        "arithmetic": arithmetic(world.device, world.dtype),
         "scenes": [{"task": scene.task, "seed": scene.seed} for scene in scenes],
         "settings": {
             name: {"summary": SETTINGS[name].summary, **asdict(row), "accepted": row.accepted}

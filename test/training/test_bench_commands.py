@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 from command import hwm
 from sim_store import write_sim_store
+from untrained import save_untrained
 
+from hwm_core import precision
+from hwm_core.evaluation.closed_loop import resources
 from hwm_core.evaluation.closed_loop.job import EpisodeJob
+from hwm_core.evaluation.closed_loop.record import EpisodeRecord
+from hwm_core.sim.description import joints
 
 SEEDS = {"mujoco": "3", "closed_loop": {}, "development": {"look": [2_400_000, 2_400_002]}}
 
@@ -33,6 +38,20 @@ def test_a_closed_loop_resumes_and_prints_a_line_for_each_row(tmp_path, seeds, c
     printed = capsys.readouterr().out
     assert "| look | hold | 0 of 2, 0 % (0-66) |" in printed
     assert "| look | random |" in printed
+
+
+def test_a_row_of_a_model_is_not_continued_in_another_precision(tmp_path, seeds, capsys, monkeypatch):
+    checkpoint, out = save_untrained(tmp_path / "checkpoint", joints=joints().names, limit=3.0), tmp_path / "loop.json"
+    record = EpisodeRecord(
+        success=True, success_at_closest=True, errors=(1.0, 0.0), decisions=1, futures=1, decision_seconds=(0.1, 0.1)
+    )
+    monkeypatch.setattr(EpisodeJob, "__call__", lambda job: record)
+    options = ("--tasks", "look", "--seeds", seeds, "--out", out, "--checkpoint", checkpoint, "--rows", "model")
+    for fast, status in ((True, 0), (False, 2)):
+        monkeypatch.setattr(precision, "multiplies_bfloat16", lambda _, fast=fast: fast)
+        resources._load.cache_clear()  # as a new process
+        assert hwm("bench", "closed-loop", *options) == status
+    assert "arithmetic.dtype torch.float32 in place of torch.bfloat16" in capsys.readouterr().err
 
 
 def test_fitted_baselines_run_in_the_loop(tmp_path, seeds, capsys):

@@ -10,7 +10,7 @@ import yaml
 
 from hwm_core.data.recording.preprocessing import Preprocessing
 from hwm_core.data.robot.manifest import ActionManifest
-from hwm_core.evaluation.checkpoint_evaluation import CheckpointEvaluation
+from hwm_core.evaluation.checkpoint_evaluation import CheckpointEvaluation, computed_on
 from hwm_core.evaluation.condition_names import title
 from hwm_core.evaluation.json_report import sensitivity_json
 from hwm_core.evaluation.table import Table, gain
@@ -125,7 +125,8 @@ def _protocol(evaluated: CheckpointEvaluation) -> Iterator[str]:
         "camera": "The truth is the camera's frames, preprocessed.",
         "tokenizer": "The truth is the camera's frames, reconstructed by the model's tokenizer.",
     }[config.truth]
-    yield f"Predictions: {config.sampling}; seed {config.seed}."
+    computed = computed_on(evaluated.world_model)
+    yield f"Predictions: {config.sampling}; seed {config.seed}; {computed['dtype']} on {computed['device']}."
     if config.samples is not None:
         yield f"Single samples and means of {config.samples}: {config.sampling_of_samples}."
     for metric, network in evaluated.evaluation.networks.items():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from known_world import (
     EPISODES,
     PerfectWorld,
@@ -109,6 +110,14 @@ def test_a_card_lists_the_differences_that_are_not_shown() -> None:
     # An untrained model on noise gains nothing from its actions.
     assert "Not shown to be above shuffled actions at 8 frames ahead" in card
     assert "Fewer than" not in card
+
+
+def test_a_card_states_the_precision_in_which_its_numbers_were_computed() -> None:
+    config = EvaluationConfig(horizons=(8,), stride=10, conditions=("model", "copy_last"))
+    evaluation = Evaluation(WorldModel(untrained(), dtype=torch.bfloat16), noise_episodes(1), config)
+    assert "bfloat16 on cpu" in model_card(
+        CheckpointEvaluation("a", "horizon", "one run", evaluation, evaluation.run())
+    )
 
 
 def test_a_card_reports_the_tokenizer_in_use_and_not_the_section_of_the_preset() -> None:

@@ -60,7 +60,11 @@ def _torch() -> Finding:
         import torch
     except ImportError as error:
         return Finding("PyTorch", "missing", str(error), "pip install torch, or run `make setup`.")
-    return Finding("PyTorch", "found", f"{torch.__version__}, threads: {torch.get_num_threads()}")
+    from hwm_core.precision import read_precision
+
+    precision = str(read_precision("auto", torch.device("cpu"))).removeprefix("torch.")
+    text = f"{torch.__version__}, threads: {torch.get_num_threads()}, precision on the CPU: {precision}"
+    return Finding("PyTorch", "found", text)
 
 
 def _devices() -> Finding:

@@ -94,7 +94,7 @@ def test_a_closed_pipe_ends_a_command_quietly():
 def test_the_doctor_reports_this_machine(capsys):
     assert hwm("doctor") == 0
     report = capsys.readouterr().out
-    assert "Python       found" in report and "PyTorch      found" in report
+    assert "Python       found" in report and "PyTorch      found" in report and "precision on the CPU: " in report
     assert "All required items are found." in report
 
 

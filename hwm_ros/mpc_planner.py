@@ -141,6 +141,8 @@ class MpcPlannerNode(Node):
         assert info is not None
         rate_hz, horizon = info.frame_rate_hz, info.future_frames
         settings.require_shorter(horizon / rate_hz)
+        if request.cost_threshold > 0:
+            settings.require_observable(info.past_frames)
         self._inputs.joints.measured(info)  # raises for another robot
         self._output.use(info, settings)
         self._output.begin(min(max(1, round(settings.replan_s * rate_hz)), horizon))
@@ -233,6 +235,8 @@ class MpcPlannerNode(Node):
         self._inputs.status = status
         goal, stamp_ns = self._goal, convert.stamp_ns(status.image_stamp)
         self._watchdogs.status(status.ready)
+        if stamp_ns == 0:  # the context has no image: it has just been reset, or no camera ever came
+            return
         if self._watchdogs.arrived("camera", stamp_ns):
             self._output.seen(stamp_ns)
         if goal is None or goal.over:

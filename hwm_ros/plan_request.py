@@ -38,7 +38,7 @@ def plan_request(
         joints=goal.handle.request.joints,
         begin=convert.time_of(begin_ns),
         deadline_s=search_s,
-        observed_frames=min(settings.reached_frames, info.past_frames),
+        observed_frames=min(settings.reached_frames, info.past_frames),  # more only where no threshold needs them
         seed=settings.seed,
     )
     if begin_ns or (stream.follows and not stands):  # otherwise the plan acts when it is ready

@@ -73,6 +73,16 @@ class MpcPlannerParameters(WatchdogConfig, OutputParameters):
         """Time in which the robot moves on while a search runs; 0 in lockstep, where it waits."""
         return 0.0 if self.lockstep else self.search_s
 
+    def require_observable(self, past_frames: int) -> None:
+        """Raises BadConfig when a goal with a threshold needs the costs of more frames than the context has."""
+        if self.reached_frames > past_frames:
+            raise BadConfig(
+                "`reached_frames` of the planner",
+                expected=f"at most {past_frames}, the frames of the context, for a goal with a `cost_threshold`",
+                got=self.reached_frames,
+                remedy="Set fewer frames, or no threshold.",
+            )
+
     def require_shorter(self, horizon_s: float) -> None:
         """Raises BadConfig when a search may take longer than its plan lasts."""
         if self.latency_s >= horizon_s:

@@ -62,10 +62,14 @@ class SurprisePublisher:
         if newest_ns == self._newest_ns:
             return
         self._newest_ns, self._frames = newest_ns, self._frames + 1
-        if self._frames < server.frames_per_latent or server.context.readiness_error() is not None:
+        if self._frames < server.frames_per_latent:
+            return
+        try:
+            window = server.context.window()
+        except BadInput:  # the context is not complete
             return
         self._frames = 0
-        start_task(self._node, self._compare, server.context.window())
+        start_task(self._node, self._compare, window)
 
     async def _compare(self, window: ContextWindow) -> None:
         try:

@@ -26,16 +26,14 @@ class PlanFollower:
     Args:
         space: limits of the joints, at the model's rate.
         replan_frames: frames of the model after which a plan should be replaced.
-        start: [A] where the robot is, in joint units.
-        velocity: [A] of the motion that led there, in joint units per second; None: at rest.
+        start: [A] where the robot is, at rest, in joint units.
     """
 
     def __init__(
         self,
         space: JointSpace,
         replan_frames: int,
-        start: NDArray[np.floating],
-        velocity: NDArray[np.float64] | None = None,
+        start: NDArray[np.floating] | Tensor,
     ) -> None:
         self._model_space, self._replan_frames = space, replan_frames
         self._space, self._ticks = space, 1  # limits from command to command; commands in a frame of the model
@@ -44,8 +42,13 @@ class PlanFollower:
         self._held_ns: int | None = None  # stamp of the newest `hold`
         self._position = torch.as_tensor(start, dtype=torch.float64, device=space.lower.device)
         self._last_step = torch.zeros_like(self._position)  # [A] the change that led to it
-        if velocity is not None:
-            self._last_step += torch.as_tensor(velocity).to(self._position) / space.frame_rate_hz
+
+    def continued(self, replan_frames: int) -> "PlanFollower":
+        """A follower without a plan that goes on from this motion, with the same commands in a frame of the model."""
+        follower = PlanFollower(self._model_space, replan_frames, self._position)
+        follower._space, follower._ticks = self._space, self._ticks
+        follower._last_step, follower._has_commanded = self._last_step, self._has_commanded
+        return follower
 
     @property
     def last_command(self) -> NDArray[np.float64]:

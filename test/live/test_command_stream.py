@@ -219,6 +219,22 @@ def test_a_goal_that_begins_while_the_last_command_holds_goes_on_from_it():
     assert_safe(bench)
 
 
+@pytest.mark.parametrize("camera", [True, False])
+def test_a_goal_that_ends_before_its_first_command_does_not_cut_off_the_braking(camera):
+    bench = moving()
+    bench.stream.stop()
+    bench.run(0.01, camera=False)
+    assert not bench.stream.at_rest
+    bench.stream.begin(6)
+    if camera:  # it ends at once; without a camera, it goes on and no frame comes
+        bench.stream.stop()
+    count = len(bench.sent)
+    bench.run(0.6, camera=False)
+    assert len(bench.sent) > count + 3 and bench.stream.at_rest
+    assert (np.diff([command.positions[0] for _, command, _ in bench.sent[count - 2 :]], n=2) <= 1e-9).all()
+    assert_safe(bench)
+
+
 def test_a_goal_that_begins_right_after_a_command_does_not_send_the_next_one_too_early():
     bench = moving()
     last_s, count = bench.sent[-1][0], len(bench.sent)

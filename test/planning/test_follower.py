@@ -74,12 +74,29 @@ def test_a_plan_from_before_a_hold_is_not_followed(follower):
 
 def test_a_motion_goes_on_at_its_speed_and_after_a_pause_from_rest():
     slow = JointSpace(("joint",), -ONE, ONE, 3.0 * ONE, 30.0 * ONE, ONE, RATE_HZ)
-    made = PlanFollower(slow, replan_frames=3, start=np.zeros(1), velocity=np.array([1.5]))
-    assert made.velocity == pytest.approx(1.5) and made.period_s == pytest.approx(1 / RATE_HZ)
-    made.adopt(stamp(0), plan(0.9, 0.9, 0.9))
-    assert made.command(stamp(0)) == pytest.approx(0.05 + 30 / RATE_HZ**2)
+    before, step = PlanFollower(slow, replan_frames=3, start=np.zeros(1)), 30 / RATE_HZ**2
+    before.adopt(stamp(0), plan(0.9, 0.9, 0.9))
+    before.command(stamp(0))
+    made = before.continued(replan_frames=3)
+    assert made.velocity == pytest.approx(step * RATE_HZ) and not made.follows
+    made.adopt(stamp(1), plan(0.9, 0.9, 0.9))
+    assert made.command(stamp(1)) == pytest.approx(3 * step)
     made.rest()
-    assert made.command(stamp(1)) == pytest.approx(0.05 + 2 * 30 / RATE_HZ**2)
+    assert made.command(stamp(2)) == pytest.approx(4 * step)
+
+
+def test_a_motion_that_goes_on_keeps_its_commands_per_action_until_it_stands():
+    before = slow_follower()
+    before.adopt(stamp(0), feasible())
+    for frame in range(6):
+        before.command(stamp(frame))
+    made = before.continued(replan_frames=3)
+    made.set_camera_period(1 / 15)
+    assert made.period_s == pytest.approx(1 / RATE_HZ)
+    for frame in range(6, 20):
+        made.command(stamp(frame))
+    made.set_camera_period(1 / 15)
+    assert made.velocity == 0 and made.period_s == pytest.approx(1 / 15)
 
 
 def test_a_robot_outside_its_limits_stays_until_a_plan_leads_it_back_at_the_speed_limit():

@@ -10,7 +10,7 @@ from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticStatus
 from fake_world_model import INFO, assert_within_limits, moving_planner, standing
 from hwm_ros.action import PlanActions
-from hwm_ros.msg import ErrorCode
+from hwm_ros.msg import ContextStatus, ErrorCode
 from sensor_msgs.msg import Image
 
 pytestmark = pytest.mark.ros
@@ -102,6 +102,24 @@ def test_parameters_tell_the_truth(model):
     model.result(standing(model).send(num_frames=1))
     assert model.requests[-1].deadline_s == pytest.approx(0.3)
     assert model.set_parameter("standing_deadline_s", 3.0).successful
+
+
+def test_a_goal_with_a_threshold_is_not_reached_on_fewer_frames_than_asked(model):
+    assert standing(model).set_parameter("reached_frames", 30).successful
+    done = model.result(model.send(num_frames=5, cost_threshold=0.05))
+    assert done.status == GoalStatus.STATUS_ABORTED
+    assert "`reached_frames` of the planner: expected at most" in done.result.error_msg
+    assert model.result(model.send(num_frames=1)).status == GoalStatus.STATUS_SUCCEEDED, "its costs are not asked for"
+    assert model.set_parameter("reached_frames", 3).successful
+
+
+def test_a_context_without_an_image_is_no_camera_frame_that_jumped(model):
+    handle = standing(model).follow()
+    model.status.publish(ContextStatus(error_code=ErrorCode.NO_CONTEXT, error_msg="just reset"))
+    count = len(model.received["/joint_commands"])
+    model.until(lambda: len(model.received["/joint_commands"]) > count + 5, "commands")
+    handle.cancel_goal_async()
+    assert model.result(handle).result.error_code == ErrorCode.CANCELED
 
 
 def test_a_goal_ends_after_its_longest_time(model):

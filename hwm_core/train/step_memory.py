@@ -11,6 +11,7 @@ from hwm_core.errors import BadConfig
 from hwm_core.models.flow_config import FlowConfig
 from hwm_core.models.network import WorldModelNetwork
 from hwm_core.train.blocks import prepare_blocks
+from hwm_core.train.config import TrainingConfig
 from hwm_core.train.optimiser import hidden_weights
 from hwm_core.train.recipe import Recipe
 from hwm_core.train.tasks import WorldModelTask
@@ -31,6 +32,11 @@ class StepMemory:
     def total(self) -> int:
         """The peak of a step."""
         return self.weights + self.gradients + self.moments + self.average + self.activations
+
+
+def precision_on_gpu(train: TrainingConfig) -> torch.dtype:
+    """The type that is accounted for: `auto` is bfloat16, as on a GPU with instructions for it."""
+    return torch.float32 if train.precision == "float32" else torch.bfloat16
 
 
 def step_memory(recipe: Recipe, batch: int | None = None, gpus: int = 1) -> StepMemory:
@@ -62,8 +68,7 @@ def step_memory(recipe: Recipe, batch: int | None = None, gpus: int = 1) -> Step
             got=batch,
             remedy="Choose another batch, or set train.accumulation.",
         )
-    half = torch.float32 if train.precision == "float32" else torch.bfloat16  # auto: of a GPU that has it
-    with fake_gpu(half) as memory:
+    with fake_gpu(precision_on_gpu(train)) as memory:
         model = build_model(recipe.family, recipe.model).train()
         weights = memory.now
         prepare_blocks(model, train.model_copy(update={"compile": False}))

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.ros
 @pytest.fixture
 def info():
     model = WorldModel(untrained(), dtype=torch.float32)
-    return model_info(model, "float32", space_of(model, Limits()))
+    return model_info(model, space_of(model, Limits()))
 
 
 def test_the_message_of_a_checkpoint_is_consistent(info):

@@ -217,7 +217,7 @@ def test_a_cut_comes_after_the_images_before_it(ready):
     statuses = ready.received["/world_model/context_status"]
     received = before.images_received + 5
     ready.until(lambda: (statuses[-1].images_received, statuses[-1].flushes_cut) == (received, 1), "images and the cut")
-    assert statuses[-1].frames_held == 0
+    assert statuses[-1].frames_held <= 1, "only the newest image, which may arrive after the cut: topics have no order"
     ready.node.destroy_publisher(cut)
 
 

@@ -19,6 +19,11 @@ def read_precision(name: Precision, device: torch.device) -> torch.dtype:
     return getattr(torch, name)
 
 
+def precision_name(dtype: torch.dtype) -> str:
+    """The name of a type, such as bfloat16."""
+    return str(dtype).removeprefix("torch.")
+
+
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the device has instructions for products of bfloat16 matrices; False where it is not known."""
     if device.type == "cuda":

@@ -7,6 +7,7 @@ from rclpy.node import Node
 
 from hwm_core.errors import BadConfig
 from hwm_core.planning.joint_space import JointSpace
+from hwm_core.precision import precision_name
 from hwm_core.world_model.model import WorldModel
 from hwm_ros.msg import ModelInfo
 
@@ -26,7 +27,7 @@ def model_info(model: WorldModel, space: JointSpace) -> ModelInfo:
         tokenizer=model.tokenizer.kind,
         num_parameters=model.num_parameters,
         device=str(model.device),
-        dtype=str(model.dtype).removeprefix("torch."),
+        dtype=precision_name(model.dtype),
         robot=manifest.robot,
         action_kind=ModelInfo.COMMANDS if manifest.kind == "commands" else ModelInfo.STATES,
         joint_names=list(manifest.names),

@@ -60,9 +60,9 @@ def _torch() -> Finding:
         import torch
     except ImportError as error:
         return Finding("PyTorch", "missing", str(error), "pip install torch, or run `make setup`.")
-    from hwm_core.precision import read_precision
+    from hwm_core.precision import precision_name, read_precision
 
-    precision = str(read_precision("auto", torch.device("cpu"))).removeprefix("torch.")
+    precision = precision_name(read_precision("auto", torch.device("cpu")))
     text = f"{torch.__version__}, threads: {torch.get_num_threads()}, precision on the CPU: {precision}"
     return Finding("PyTorch", "found", text)
 

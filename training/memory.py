@@ -3,6 +3,7 @@
 import argparse
 
 from hwm_core.errors import BadConfig
+from hwm_core.precision import precision_name
 from hwm_core.train.recipe import read_recipe
 from hwm_core.train.step_memory import precision_on_gpu, step_memory
 from hwm_core.world_model.scoring_memory import scoring_memory
@@ -16,7 +17,7 @@ def account(options: argparse.Namespace) -> int:
     micro = batch // (options.gpus * train.accumulation)
     print(
         f"Training step: {options.preset}, batch {batch} on {options.gpus} GPU{'s' * (options.gpus > 1)}, "
-        f"{train.accumulation} x {micro} windows each, {str(precision_on_gpu(train)).removeprefix('torch.')}"
+        f"{train.accumulation} x {micro} windows each, {precision_name(precision_on_gpu(train))}"
     )
     parts = {
         "weights": step.weights,

@@ -16,6 +16,7 @@ from hwm_core.evaluation.json_report import (
 from hwm_core.evaluation.result import EvaluationResult
 from hwm_core.evaluation.tables import markdown
 from hwm_core.metrics.unavailable import Unavailable
+from hwm_core.precision import precision_name
 from hwm_core.sampling.config import Sampling
 from hwm_core.world_model.model import WorldModel
 
@@ -82,7 +83,7 @@ def describe(world_model: WorldModel) -> dict[str, Any]:
 
 def computed_on(world_model: WorldModel) -> dict[str, str]:
     """Device and precision of the arithmetic, JSON-serialisable."""
-    return {"device": str(world_model.device), "dtype": str(world_model.dtype).removeprefix("torch.")}
+    return {"device": str(world_model.device), "dtype": precision_name(world_model.dtype)}
 
 
 def caption(world_model: WorldModel, sampling: Sampling) -> str:

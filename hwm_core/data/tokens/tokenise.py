@@ -33,7 +33,7 @@ from hwm_core.errors import BadBag, BadConfig
 from hwm_core.frames import to_video
 from hwm_core.io.atomic import new_file, write_json
 from hwm_core.io.json_files import require_settings
-from hwm_core.precision import autocast, read_precision
+from hwm_core.precision import autocast, precision_name, read_precision
 from hwm_core.precision_name import Precision
 from hwm_core.types import Episode
 
@@ -177,7 +177,7 @@ def _settings(
         "clip_frames": num_frames(options.latents, spec.temporal_factor),
         "stride": options.stride,
         "dtype": dtype,
-        "precision": str(_dtype(options)).removeprefix("torch."),
+        "precision": precision_name(_dtype(options)),
         "tokenizer": spec.plain(),
         "names": list(episodes[0].names),
         "kinds": [kind for kind in ("states", "commands") if all(getattr(one, kind) is not None for one in episodes)],

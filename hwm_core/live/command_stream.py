@@ -67,7 +67,7 @@ class CommandStream:
         self._state: Literal["silent", "following", "stopping"] = "silent"
         self._follower: PlanFollower | None = None  # None: the next command starts at the measured position
         self._at_s, self._stamp_ns, self._by_frame = -inf, 0, False  # of the newest command, shadow or not
-        self._served_ns = 0  # the same stamp, 0 before the first command of a goal
+        self._begun = False  # whether the goal has had a command
         self._replan_frames, self._camera_period_s = 1, 0.0
         self._hold_until_s: float | None = None
         self._measured: _Measured | None = None
@@ -129,7 +129,7 @@ class CommandStream:
             self._follower = None
         if self._follower is None or not self._follower.velocity.any():
             self._stamp_ns = 0  # otherwise the motion goes on, also where the goal ends before its first command
-        self._state, self._served_ns, self._hold_until_s, self._fault = "following", 0, None, ""
+        self._state, self._begun, self._hold_until_s, self._fault = "following", False, None, ""
         self._rhythm.restart()
 
     def stop(self) -> None:
@@ -150,7 +150,6 @@ class CommandStream:
         """Whether commands are shadows. A change takes effect at once; the motion starts again where the robot is."""
         if shadow != self.shadow:
             self.shadow, self._follower, self._stamp_ns, self._fault = shadow, None, 0, ""
-            self._served_ns = 0
             if self._state == "stopping":
                 self._state = "silent"
 
@@ -224,7 +223,7 @@ class CommandStream:
             return False
         self._follower = self._standing(measured)
         self._follower.hold_from(stamp_ns)
-        self._stamp_ns = self._served_ns = 0
+        self._stamp_ns = 0
         self._history.restart(measured.positions)
         self._tracking.restart(self._clock(), measured.positions)
         if not self.shadow:
@@ -238,7 +237,7 @@ class CommandStream:
         if not self.prepare(stamp_ns) or self._follower is None:
             return None
         period_s = self._follower.period_s
-        if self._served_ns and stamp_ns - self._served_ns < _SERVED * 1e9 * period_s:
+        if self._begun and stamp_ns - self._stamp_ns < _SERVED * 1e9 * period_s:
             return None
         if not self._lockstep and self._clock() - self._at_s < _APART * period_s:
             self._by_frame = False  # the timer need not wait for a frame
@@ -277,7 +276,7 @@ class CommandStream:
             self._follower.rest()
         command = Command(stamp_ns, self._follower.command(stamp_ns), self._follower.period_s)
         self._at_s, self._stamp_ns, self._by_frame = self._clock(), stamp_ns, by_frame
-        self._served_ns = stamp_ns
+        self._begun = True
         self._history.add(stamp_ns, command.positions)
         if not self.shadow:
             self.sent_at_s = self._at_s

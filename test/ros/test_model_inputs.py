@@ -204,23 +204,6 @@ def test_joint_states_with_incompatible_qos_are_reported_with_the_fix(robot):
     robot.node.destroy_publisher(publisher)
 
 
-def test_a_cut_comes_after_the_images_before_it(ready):
-    """Images are decoded in another thread than the one that receives the cut."""
-    cut = ready.node.create_publisher(Empty, "/recording/cut", 10)
-    ready.until(cut.get_subscription_count, "the node's subscription")
-    before = ready.tick()
-    for _ in range(5):
-        ready.stamp_ns += FRAME_NS
-        pixels = np.random.default_rng(ready.stamp_ns).integers(0, 256, (800, 800, 3), dtype=np.uint8)
-        ready.image.publish(convert.image_message(pixels, convert.header(ready.stamp_ns, "camera")))
-    cut.publish(Empty())
-    statuses = ready.received["/world_model/context_status"]
-    received = before.images_received + 5
-    ready.until(lambda: (statuses[-1].images_received, statuses[-1].flushes_cut) == (received, 1), "images and the cut")
-    assert statuses[-1].frames_held <= 1, "only the newest image, which may arrive after the cut: topics have no order"
-    ready.node.destroy_publisher(cut)
-
-
 def test_simulated_time_without_a_clock_is_reported_with_what_to_start(ready):
     for sim_time, words in ((True, "no time has come on /clock"), (False, "")):
         value = Parameter("use_sim_time", value=sim_time).to_parameter_msg()
